@@ -1,0 +1,257 @@
+"""EfficientAD (Batzner et al., arXiv 2303.14535): students, autoencoder, anomaly map.
+
+In the order of the paper: the teacher and student networks (PDN-S, PDN-M), the autoencoder,
+then the whole detector with the two ways in which the public code bases turn the two
+differences into one map.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Size = Literal["small", "medium"]
+MapRecipe = Literal["anomalib", "nelson1425"]
+
+TEACHER_CHANNELS = 384
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+MAP_BORDER = 4
+"""Cells by which the unpadded networks fall short of the image on each side."""
+
+
+class PDN(nn.Module):
+    """A patch description network: each output describes a patch of 33 × 33 pixels.
+
+    Args:
+        size: `small` (PDN-S, four convolutions) or `medium` (PDN-M, six).
+        out_channels: 384 for a teacher, 768 for a student.
+        padding: pad the convolutions, so that 256² gives 64² instead of 56².
+    """
+
+    def __init__(self, size: Size, out_channels: int, *, padding: bool = False) -> None:
+        super().__init__()
+        pad = int(padding)
+        if size == "small":
+            self.conv1 = nn.Conv2d(3, 128, 4, padding=3 * pad)
+            self.conv2 = nn.Conv2d(128, 256, 4, padding=3 * pad)
+            self.conv3 = nn.Conv2d(256, 256, 3, padding=pad)
+            self.conv4 = nn.Conv2d(256, out_channels, 4)
+        else:
+            self.conv1 = nn.Conv2d(3, 256, 4, padding=3 * pad)
+            self.conv2 = nn.Conv2d(256, 512, 4, padding=3 * pad)
+            self.conv3 = nn.Conv2d(512, 512, 1)
+            self.conv4 = nn.Conv2d(512, 512, 3, padding=pad)
+            self.conv5 = nn.Conv2d(512, out_channels, 4)
+            self.conv6 = nn.Conv2d(out_channels, out_channels, 1)
+        self.size = size
+        self.pool = nn.AvgPool2d(2, 2, padding=pad, count_include_pad=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """ImageNet-normalised [N,3,H,W] -> features [N,C,h,w] (56 × 56 for 256 × 256)."""
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = F.relu(self.conv3(x))
+        if self.size == "small":
+            return self.conv4(x)
+        x = F.relu(self.conv4(x))
+        x = F.relu(self.conv5(x))
+        return self.conv6(x)
+
+
+class Encoder(nn.Module):
+    """The autoencoder's first half: an image becomes one vector (at 256 × 256)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enconv1 = nn.Conv2d(3, 32, 4, stride=2, padding=1)
+        self.enconv2 = nn.Conv2d(32, 32, 4, stride=2, padding=1)
+        self.enconv3 = nn.Conv2d(32, 64, 4, stride=2, padding=1)
+        self.enconv4 = nn.Conv2d(64, 64, 4, stride=2, padding=1)
+        self.enconv5 = nn.Conv2d(64, 64, 4, stride=2, padding=1)
+        self.enconv6 = nn.Conv2d(64, 64, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """ImageNet-normalised [N,3,H,W] -> latent [N,64,H/32-7,W/32-7]."""
+        for conv in (self.enconv1, self.enconv2, self.enconv3, self.enconv4, self.enconv5):
+            x = F.relu(conv(x))
+        return self.enconv6(x)
+
+
+class Decoder(nn.Module):
+    """The autoencoder's second half: from the vector back to the teacher's features."""
+
+    def __init__(self, *, padding: bool = False) -> None:
+        super().__init__()
+        self.padding = padding
+        self.deconv1 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv2 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv3 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv4 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv5 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv6 = nn.Conv2d(64, 64, 4, padding=2)
+        self.deconv7 = nn.Conv2d(64, 64, 3, padding=1)
+        self.deconv8 = nn.Conv2d(64, TEACHER_CHANNELS, 3, padding=1)
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, x: Tensor, image_size: tuple[int, int]) -> Tensor:
+        """Latent of an image of (H, W) `image_size` -> features [N,384,h,w]."""
+        convs = (self.deconv1, self.deconv2, self.deconv3, self.deconv4, self.deconv5, self.deconv6)
+        for conv, size in zip(convs, self._upsampled_sizes(image_size), strict=True):
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+            x = self.dropout(F.relu(conv(x)))
+        x = F.interpolate(x, size=self._output_size(image_size), mode="bilinear")
+        return self.deconv8(F.relu(self.deconv7(x)))
+
+    @staticmethod
+    def _upsampled_sizes(image_size: tuple[int, int]) -> list[tuple[int, int]]:
+        height, width = image_size
+        steps = ((64, 1), (32, 0), (16, 1), (8, 0), (4, 1), (2, 1))
+        return [(height // by - less, width // by - less) for by, less in steps]
+
+    def _output_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        less = 0 if self.padding else 2 * MAP_BORDER
+        return math.ceil(image_size[0] / 4) - less, math.ceil(image_size[1] / 4) - less
+
+
+class Autoencoder(nn.Module):
+    """Learns what a whole good part looks like, and so sees logical anomalies."""
+
+    def __init__(self, *, padding: bool = False) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        self.decoder = Decoder(padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """ImageNet-normalised [N,3,H,W] -> features [N,384,h,w]."""
+        return self.decoder(self.encoder(x), (x.shape[-2], x.shape[-1]))
+
+
+@dataclass(frozen=True)
+class EfficientAdConfig:
+    """What shapes an EfficientAD beyond its weights.
+
+    Attributes:
+        size: of teacher and student.
+        image_size: side of the square input in pixels; a multiple of 32, at least 256.
+        padding: padded convolutions (only anomalib offers it).
+        pad_maps: surround the maps with the border that unpadded convolutions lose.
+        recipe: whose order of normalising, padding and resizing the maps; never mix.
+    """
+
+    size: Size = "small"
+    image_size: int = 256
+    padding: bool = False
+    pad_maps: bool = True
+    recipe: MapRecipe = "anomalib"
+
+    def __post_init__(self) -> None:
+        if self.image_size < 256 or self.image_size % 32:
+            raise ValueError(
+                f"image_size is {self.image_size}; it must be a multiple of 32 and at least 256"
+            )
+
+    def as_dict(self) -> dict[str, str | int | bool]:
+        """As plain values, for a checkpoint's metadata."""
+        return asdict(self)
+
+
+class Differences(NamedTuple):
+    """The two raw maps [N,1,h,w]: student against teacher, student against autoencoder."""
+
+    st: Tensor
+    ae: Tensor
+
+
+class EfficientAd(nn.Module):
+    """The detector: teacher, student and autoencoder, with the statistics that scale them.
+
+    The map is the mean of two normalised differences,
+
+        m_st = mean_c (t̂ - s[:384])²,  m_ae = mean_c (a - s[384:])²,
+        m̂ = 0.1 (m - q_a) / (q_b - q_a),  map = (m̂_st + m̂_ae) / 2,  score = max map,
+
+    where t̂ is the teacher's output normalised per channel and q_a, q_b are the 0.9 and 0.995
+    quantiles of m on good validation images.
+    """
+
+    teacher_mean: Tensor
+    teacher_std: Tensor
+    quantiles: Tensor
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(self, config: EfficientAdConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.teacher = PDN(config.size, TEACHER_CHANNELS, padding=config.padding)
+        self.student = PDN(config.size, 2 * TEACHER_CHANNELS, padding=config.padding)
+        self.autoencoder = Autoencoder(padding=config.padding)
+        self.register_buffer("teacher_mean", torch.zeros(1, TEACHER_CHANNELS, 1, 1))
+        self.register_buffer("teacher_std", torch.ones(1, TEACHER_CHANNELS, 1, 1))
+        self.register_buffer("quantiles", torch.tensor([0.0, 1.0, 0.0, 1.0]))
+        self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
+        self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """RGB [N,3,H,W] in [0,1] -> the networks' input, ImageNet mean and deviation removed."""
+        return (images - self.pixel_mean) / self.pixel_std
+
+    def teach(self, x: Tensor) -> Tensor:
+        """Normalised input -> the teacher's features, per channel of mean 0 and deviation 1."""
+        return (self.teacher(x) - self.teacher_mean) / self.teacher_std
+
+    def differences(self, x: Tensor) -> Differences:
+        """Normalised input -> the two raw maps, before padding, resizing and scaling."""
+        student = self.student(x)
+        of_teacher, of_autoencoder = student[:, :TEACHER_CHANNELS], student[:, TEACHER_CHANNELS:]
+        return Differences(
+            st=(self.teach(x) - of_teacher).square().mean(1, keepdim=True),
+            ae=(self.autoencoder(x) - of_autoencoder).square().mean(1, keepdim=True),
+        )
+
+    def pad(self, maps: Tensor) -> Tensor:
+        """Surround [N,1,h,w] with the zero border that unpadded convolutions lose."""
+        return F.pad(maps, (MAP_BORDER,) * 4) if self.config.pad_maps else maps
+
+    def scale(self, raw: Differences) -> Tensor:
+        """The two maps, each scaled by its quantiles, averaged: [N,1,h,w]."""
+        qa_st, qb_st, qa_ae, qb_ae = self.quantiles.unbind()
+        st = 0.1 * (raw.st - qa_st) / (qb_st - qa_st)
+        ae = 0.1 * (raw.ae - qa_ae) / (qb_ae - qa_ae)
+        return 0.5 * st + 0.5 * ae
+
+    def quantile_maps(self, raw: Differences) -> Differences:
+        """The maps of which this recipe takes its quantiles, from the raw ones."""
+        if self.config.recipe == "nelson1425":
+            return raw
+        return Differences(*(self._resize(self.pad(m), self._image_size) for m in raw))
+
+    def combine(self, raw: Differences, output_size: tuple[int, int] | None = None) -> Tensor:
+        """The raw maps -> the anomaly map [N,1,H,W] at (H, W) `output_size`.
+
+        nelson1425 scales first, so that its border is 0; anomalib pads and resizes first, so
+        that its border is 0.1 (0 - q_a) / (q_b - q_a), below the maps of good parts.
+        """
+        size = output_size or self._image_size
+        if self.config.recipe == "nelson1425":
+            return self._resize(self.pad(self.scale(raw)), size)
+        return self.scale(Differences(*(self._resize(self.pad(m), size) for m in raw)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,H,W] and score [N], both float32, unbounded."""
+        anomaly_map = self.combine(self.differences(self.normalize(images))).squeeze(1)
+        return anomaly_map, anomaly_map.flatten(1).amax(1)
+
+    @property
+    def _image_size(self) -> tuple[int, int]:
+        return self.config.image_size, self.config.image_size
+
+    @staticmethod
+    def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+        return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,1 @@
+"""Fitting: the training loops of the teacher and of the models."""

@@ -1,0 +1,121 @@
+"""What a fit tells while it runs, and how it survives an interruption."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from tqdm import tqdm
+
+
+class Stateful(Protocol):
+    """Anything with torch's pair of state methods."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Put that state back."""
+
+
+class ResumeMismatchError(RuntimeError):
+    """An interrupted fit was started again with other options."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One line of the loss curve: the step, and each figure by its name."""
+
+    step: int
+    figures: dict[str, float]
+
+
+class Resume:
+    """The file beside the output in which an unfinished fit keeps its state.
+
+    Args:
+        output: the checkpoint being made; the state lies at `<output>.resume`.
+        fingerprint: the options that shape the fit; resuming with others is refused.
+        parts: what has state, by name.
+    """
+
+    def __init__(
+        self, output: Path, fingerprint: dict[str, Any], parts: dict[str, Stateful]
+    ) -> None:
+        self.path = output.with_name(output.name + ".resume")
+        self._fingerprint = fingerprint
+        self._parts = parts
+
+    def load(self) -> tuple[int, list[CurvePoint]]:
+        """The step to go on from (0 for a new fit), and the curve up to it.
+
+        Raises:
+            ResumeMismatchError: the state was written with other options.
+        """
+        if not self.path.exists():
+            return 0, []
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        kept = state["fingerprint"]
+        if kept != self._fingerprint:
+            others = [k for k in self._fingerprint if kept.get(k) != self._fingerprint[k]]
+            raise ResumeMismatchError(
+                f"{self.path} is of a fit with other options ({', '.join(others)}): "
+                "give the same ones to go on, or delete it to start again"
+            )
+        for name, part in self._parts.items():
+            part.load_state_dict(state["parts"][name])
+        return state["step"], [CurvePoint(**point) for point in state["curve"]]
+
+    def save(self, step: int, curve: list[CurvePoint]) -> None:
+        """Write the state after `step` steps; the file is whole or the former one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(self.path.name + ".part")
+        state = {
+            "fingerprint": self._fingerprint,
+            "step": step,
+            "curve": [asdict(point) for point in curve],
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+        }
+        torch.save(state, unfinished)
+        os.replace(unfinished, self.path)
+
+    def discard(self) -> None:
+        """Delete the state: the fit is done."""
+        self.path.unlink(missing_ok=True)
+
+
+class Progress:
+    """A bar with steps, pace, ETA and the latest figures, on standard error."""
+
+    def __init__(self, what: str, steps: int, *, done: int = 0, quiet: bool = False) -> None:
+        self._bar = tqdm(total=steps, initial=done, desc=what, unit="step", disable=quiet)
+        self._steps = steps
+        self._done = done
+
+    def __iter__(self) -> Iterator[int]:
+        """Each remaining step's number, from 0; the bar moves on after it."""
+        try:
+            for step in range(self._done, self._steps):
+                yield step
+                self._bar.update()
+        finally:
+            self._bar.close()
+
+    def show(self, **figures: float) -> None:
+        """Figures beside the bar."""
+        self._bar.set_postfix({name: f"{value:.3g}" for name, value in figures.items()})
+
+
+def write_curve(path: Path, curve: list[CurvePoint]) -> None:
+    """The loss curve as CSV: `step` and one column for each figure."""
+    names = list(curve[0].figures) if curve else []
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", *names])
+        for point in curve:
+            writer.writerow([point.step, *(f"{point.figures[name]:.6g}" for name in names)])

@@ -1,0 +1,1 @@
+"""The online service: from an image's bytes to a verdict. Never imports torch."""

@@ -1,0 +1,251 @@
+"""The bundle: a folder that holds one version of one model, and the contract about it.
+
+`<repository>/<name>/<version>/` has `manifest.json`, `model.onnx` (input `images`, uint8
+[N,H,W,3] RGB; outputs `anomaly_map`, float32 [N,h,w], and `score`, float32 [N]),
+`golden.npz` (model inputs and what torch answered) and `calibration.npz` (scores of good and,
+where given, defective pictures).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import BundleError
+
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+GOLDEN = "golden.npz"
+CALIBRATION = "calibration.npz"
+INPUT = "images"
+OUTPUTS = ("anomaly_map", "score")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Crop(_Part):
+    """A rectangle of the resized picture, in its pixels."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class Preprocess(_Part):
+    """How a picture becomes the model's input: resized, then cropped."""
+
+    width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
+    height: int = Field(gt=0, description="Rows after resizing.")
+    resize: Literal["area"] = Field(
+        description="Filter: area averaging when shrinking, bilinear when enlarging, on 8 bits."
+    )
+    crop: Crop | None = Field(None, description="The part that the model sees; all if null.")
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the model's input."""
+        if self.crop is None:
+            return self.height, self.width
+        return self.crop.height, self.crop.width
+
+
+class MapSpec(_Part):
+    """The anomaly map that the model answers with."""
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    low: float = Field(
+        description="Median of the map on good pictures: where the colour scale starts."
+    )
+
+
+class Thresholds(_Part):
+    """From which values on a picture or a pixel counts as anomalous, and why."""
+
+    image: float = Field(description="A picture is anomalous if its score is greater.")
+    pixel: float = Field(description="A pixel is anomalous if its map value is greater.")
+    method: str = Field(description="How they were found.")
+    alpha: float | None = Field(None, description="False-reject rate that was asked for.")
+    good_count: int = Field(ge=0, description="Good pictures they rest on.")
+
+
+class Drift(_Part):
+    """The largest absolute differences of a graph from the trained model in torch."""
+
+    pictures: int = Field(ge=0, description="On how many pictures it was measured.")
+    score: float = Field(ge=0)
+    anomaly_map: float = Field(ge=0)
+
+
+class Manifest(_Part):
+    """`manifest.json`: everything about the bundle that is not in its graph."""
+
+    format_version: Literal[1] = 1
+    name: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(pattern=NAME_PATTERN)
+    family: str = Field(description="efficientad, inpformer, …")
+    variant: str = Field(description="Of the family: small, medium, …")
+    framework: str = Field(description="Whose training made the checkpoint: takt, anomalib, …")
+    preprocess: Preprocess
+    map: MapSpec
+    thresholds: Thresholds
+    drift: Drift
+    tolerance: float = Field(
+        1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
+    )
+    made_with: dict[str, str] = Field(description="Packages and their versions.")
+    created_at: str = Field(description="UTC, ISO 8601.")
+    files: dict[str, str] = Field(description="SHA-256 of each other file of the bundle.")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Model inputs with what torch answered: images uint8 [N,H,W,3], maps [N,h,w], scores [N]."""
+
+    images: NDArray[np.uint8]
+    anomaly_map: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Scores and highest map values [n] of pictures that the model was not fitted on."""
+
+    good_score: NDArray[np.float32]
+    good_peak: NDArray[np.float32]
+    defect_score: NDArray[np.float32]
+    defect_peak: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; the graph itself is left to an engine."""
+
+    path: Path
+    manifest: Manifest
+    golden: Golden
+    calibration: Calibration
+
+    @property
+    def model_path(self) -> Path:
+        """The reference graph."""
+        return self.path / MODEL
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises:
+        BundleError: a file is missing, damaged, of another format or not what the manifest says.
+    """
+    manifest = _read_manifest(path)
+    for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            raise BundleError(f"{path}: the manifest names a file outside the bundle: {name}")
+        if _sha256(path / name) != expected:
+            raise BundleError(f"{path / name} is not the file that was exported; export it again")
+    for required in (MODEL, GOLDEN, CALIBRATION):
+        if required not in manifest.files:
+            raise BundleError(f"{path}: the manifest lists no {required}; export it again")
+    bundle = Bundle(
+        path=path,
+        manifest=manifest,
+        golden=Golden(**_read_arrays(path / GOLDEN, Golden)),
+        calibration=Calibration(**_read_arrays(path / CALIBRATION, Calibration)),
+    )
+    _check_golden(bundle)
+    return bundle
+
+
+def save_bundle(
+    path: Path,
+    golden: Golden,
+    calibration: Calibration,
+    write_model: Callable[[Path], None],
+    manifest: Callable[[dict[str, str]], Manifest],
+) -> Bundle:
+    """Write a bundle beside `path` and rename it into place, so that none is ever half there.
+
+    Args:
+        path: `<repository>/<name>/<version>`; must not exist.
+        golden: what the engines will be checked against.
+        calibration: the scores behind the thresholds.
+        write_model: writes the graph to the path that it is given.
+        manifest: makes the manifest, given the hashes of the other files.
+
+    Raises:
+        BundleError: the folder exists already.
+    """
+    if path.exists():
+        raise BundleError(f"{path} exists; versions are never changed, so export to a new one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        write_model(unfinished / MODEL)
+        np.savez_compressed(unfinished / GOLDEN, allow_pickle=False, **vars(golden))
+        np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
+        hashes = {file.name: _sha256(file) for file in sorted(unfinished.iterdir())}
+        text = manifest(hashes).model_dump_json(indent=2)
+        (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        unfinished.chmod(0o755)
+        os.rename(unfinished, path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return load_bundle(path)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{path} is no bundle: it has no {MANIFEST}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(f"{file}: {where}: {first['msg']}") from None
+
+
+def _read_arrays(file: Path, shape: type[Golden] | type[Calibration]) -> dict[str, NDArray]:  # type: ignore[type-arg]
+    names = shape.__dataclass_fields__
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{file} cannot be read ({error}); export the bundle again") from None
+
+
+def _check_golden(bundle: Bundle) -> None:
+    golden, manifest = bundle.golden, bundle.manifest
+    count = len(golden.images)
+    image_shape = (count, *manifest.preprocess.input_size, 3)
+    map_shape = (count, manifest.map.height, manifest.map.width)
+    found = (golden.images.shape, golden.anomaly_map.shape, golden.score.shape)
+    if count == 0 or found != (image_shape, map_shape, (count,)):
+        raise BundleError(
+            f"{bundle.path / GOLDEN} has arrays of shapes {found}, but the manifest says "
+            f"{(image_shape, map_shape, (count,))}; export the bundle again"
+        )
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise BundleError(f"{file} is missing; export the bundle again") from None

@@ -1,0 +1,138 @@
+"""The values that travel through the service: what is asked, what is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+"""RGB uint8 [height, width, 3]."""
+
+AnomalyMap = NDArray[np.float32]
+"""float32 [h, w], or [N, h, w] for a batch; unbounded, higher is more anomalous."""
+
+HeatmapKind = Literal["none", "map", "overlay", "raw"]
+ImageFormat = Literal["png", "jpeg", "webp"]
+
+MEDIA_TYPES: dict[ImageFormat, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the original picture, its corner at the top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A connected part of the picture whose map exceeds the pixel threshold.
+
+    Attributes:
+        box: its bounding rectangle.
+        area_px: pixels of the original picture that it covers.
+        peak: the highest map value in it.
+    """
+
+    box: Box
+    area_px: int
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the score and the map mean at the thresholds.
+
+    Attributes:
+        anomalous: score > threshold.
+        score: of the whole picture.
+        threshold: the one applied, the bundle's or the request's.
+        percentile: share of good calibration pictures, in percent, that score no higher.
+        regions: the highest peak first.
+    """
+
+    anomalous: bool
+    score: float
+    threshold: float
+    percentile: float | None
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectOptions:
+    """What a request may choose.
+
+    Attributes:
+        heatmap: `none`, the coloured `map`, the `overlay` on the picture, or the `raw` map.
+        format: of the coloured pictures.
+        threshold: instead of the bundle's image threshold.
+        pixel_threshold: instead of the bundle's pixel threshold.
+        timeout_s: after which the caller wants no answer any more.
+    """
+
+    heatmap: HeatmapKind = "none"
+    format: ImageFormat = "jpeg"
+    threshold: float | None = None
+    pixel_threshold: float | None = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A rendered heatmap: an encoded picture, or a .npy of the float32 map."""
+
+    kind: HeatmapKind
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where a request's time went, in milliseconds."""
+
+    decode_ms: float
+    preprocess_ms: float
+    queue_ms: float
+    engine_ms: float
+    postprocess_ms: float
+    render_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The answer to one picture.
+
+    Attributes:
+        model: name of the model that answered.
+        version: of that model.
+        verdict: score, threshold and regions.
+        width: of the picture, upright, in pixels.
+        height: likewise.
+        inspected: the part of the picture that the model saw.
+        heatmap: if one was asked for.
+        timings: by stage.
+    """
+
+    model: str
+    version: str
+    verdict: Verdict
+    width: int
+    height: int
+    inspected: Box
+    heatmap: Heatmap | None
+    timings: Timings
+
+
+Json = dict[str, Any]
+"""A JSON object on its way out."""

@@ -1,0 +1,157 @@
+"""Everything that can go wrong, as one tree.
+
+TaktError
+├── RequestError              the caller can mend it
+│   ├── InvalidImageError         400  bytes that are no whole picture
+│   ├── InvalidParameterError     422  an option out of range
+│   ├── ImageTooLargeError        413  too many bytes or pixels
+│   ├── UnsupportedImageError     415  a format or pixel type that is not served
+│   └── ModelNotFoundError        404  no such model or version
+├── UnavailableError          the caller may try again later
+│   ├── QueueFullError            429  with the seconds after which to come back
+│   ├── NotReadyError             503  the model is loading, failed or closing
+│   └── DeadlineExceededError     504  no answer within the request's timeout
+├── EngineError               500  the engine failed on this batch
+├── BundleError               500  a model folder that cannot be trusted
+│   └── DriftError                500  an engine that answers unlike the trained model
+└── ConfigurationError        500  settings that this host cannot honour
+
+Each carries the HTTP status, a stable code and a title; the message says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TaktError(Exception):
+    """An error of ours: its message may be shown to the caller."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that belong to the error."""
+        return {}
+
+
+class RequestError(TaktError):
+    """The request is at fault."""
+
+    status = 400
+    code = "bad_request"
+    title = "Bad request"
+
+
+class InvalidImageError(RequestError):
+    """The bytes are no whole picture."""
+
+    code = "invalid_image"
+    title = "Invalid image"
+
+
+class InvalidParameterError(RequestError):
+    """An option is missing, malformed or out of range."""
+
+    status = 422
+    code = "invalid_parameter"
+    title = "Invalid parameter"
+
+
+class ImageTooLargeError(RequestError):
+    """The picture has more bytes or pixels than the service takes."""
+
+    status = 413
+    code = "image_too_large"
+    title = "Image too large"
+
+
+class UnsupportedImageError(RequestError):
+    """The picture is of a format or pixel type that is not served."""
+
+    status = 415
+    code = "unsupported_image"
+    title = "Unsupported image"
+
+
+class ModelNotFoundError(RequestError):
+    """There is no such model, or no such version of it."""
+
+    status = 404
+    code = "model_not_found"
+    title = "Model not found"
+
+
+class UnavailableError(TaktError):
+    """The request is fine, the service cannot answer it now."""
+
+    status = 503
+    code = "unavailable"
+    title = "Unavailable"
+
+
+class QueueFullError(UnavailableError):
+    """As many requests wait as the settings allow.
+
+    Args:
+        message: what to do.
+        retry_after_s: seconds after which the queue will have room.
+    """
+
+    status = 429
+    code = "queue_full"
+    title = "Queue full"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Retry-After`, in whole seconds."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class NotReadyError(UnavailableError):
+    """The model is loading, has failed or is closing."""
+
+    code = "not_ready"
+    title = "Model not ready"
+
+
+class DeadlineExceededError(UnavailableError):
+    """The request's timeout passed before its answer was there."""
+
+    status = 504
+    code = "deadline_exceeded"
+    title = "Deadline exceeded"
+
+
+class EngineError(TaktError):
+    """The engine failed on the batch that held the request."""
+
+    code = "engine_failed"
+    title = "Engine failed"
+
+
+class BundleError(TaktError):
+    """A model folder is incomplete, damaged or of another format."""
+
+    code = "invalid_bundle"
+    title = "Invalid bundle"
+
+
+class DriftError(BundleError):
+    """An engine answers the golden inputs unlike the trained model."""
+
+    code = "drift"
+    title = "Engine drifts from the trained model"
+
+
+class ConfigurationError(TaktError):
+    """The settings ask for what this host cannot do."""
+
+    code = "configuration"
+    title = "Configuration"

@@ -1,0 +1,140 @@
+"""Every setting of the service, once: name, default, bounds and meaning.
+
+A value comes from the command line, else from `TAKT_<NAME>` in the environment, else from the
+TOML file that `--config` or `TAKT_CONFIG` names, else from the default here.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import ConfigurationError
+
+ENV_PREFIX = "TAKT_"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseModel):
+    """The settings of one server process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Path = Field(
+        Path("models"), description="Folder of bundles, <name>/<version>/ each."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+
+    provider: Literal["cpu", "cuda", "tensorrt"] = Field(
+        "cpu", description="ONNX Runtime provider that runs the models."
+    )
+    provider_fallback: bool = Field(
+        False,
+        description="Serve on the CPU, with a warning, where the provider cannot be had; "
+        "otherwise the model is not ready.",
+    )
+    device_id: int = Field(0, ge=0, description="GPU to use.")
+    engine_instances: int = Field(
+        1, ge=1, le=64, description="Copies of each model that work at the same time."
+    )
+    engine_threads: int = Field(
+        0, ge=0, description="CPU threads of each copy; 0 shares the cores among the copies."
+    )
+
+    max_batch_size: int = Field(8, ge=1, le=256, description="Most pictures in one batch.")
+    max_queue_delay_ms: float = Field(
+        0.0,
+        ge=0,
+        description="Longest wait for a batch to fill, from its first picture on; at 0 a batch "
+        "is what gathered while the engine was busy.",
+    )
+    max_queue_size: int = Field(
+        256, ge=1, description="Pictures of one model that may wait; one more gets 429."
+    )
+    timeout_ms: float = Field(
+        30_000.0, gt=0, description="A request that names no timeout gets 504 after this."
+    )
+    drain_timeout_s: float = Field(
+        30.0, ge=0, description="Longest wait at shutdown for what was accepted."
+    )
+
+    decode_threads: int = Field(
+        0, ge=0, description="Threads that decode, resize and render; 0 takes one per core."
+    )
+    max_image_bytes: int = Field(
+        64 * 1024 * 1024, ge=1, description="Largest request body; a larger one gets 413."
+    )
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="Most pixels of a picture, checked before it is decoded."
+    )
+    max_regions: int = Field(
+        64, ge=0, description="Most regions in an answer; the highest peaks are kept."
+    )
+
+    log_level: LogLevel = Field("info", description="Least severe message that is logged.")
+
+    @property
+    def threads_for_decoding(self) -> int:
+        """`decode_threads`, with 0 resolved."""
+        return self.decode_threads or _cores()
+
+    @property
+    def threads_per_engine(self) -> int:
+        """`engine_threads`, with 0 resolved."""
+        return self.engine_threads or max(1, _cores() // self.engine_instances)
+
+
+def load_settings(
+    given: dict[str, Any] | None = None,
+    *,
+    config: Path | None = None,
+    environment: dict[str, str] | None = None,
+) -> Settings:
+    """Merge the sources, the first one first: `given`, the environment, the TOML file.
+
+    Args:
+        given: values from the command line; None means not given.
+        config: a TOML file; else the one that `TAKT_CONFIG` names.
+        environment: instead of the process's.
+
+    Raises:
+        ConfigurationError: an unknown name or a value out of bounds, with its source.
+    """
+    variables = dict(os.environ) if environment is None else environment
+    if config is None and f"{ENV_PREFIX}CONFIG" in variables:
+        config = Path(variables[f"{ENV_PREFIX}CONFIG"])
+    values = _from_file(config) if config else {}
+    for name in Settings.model_fields:
+        variable = ENV_PREFIX + name.upper()
+        if variable in variables:
+            values[name] = variables[variable]
+    values |= {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"setting {name} is {first['input']!r}: {first['msg']}"
+            if name in Settings.model_fields
+            else f"there is no setting {name!r}; `takt serve --help` lists them"
+        ) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
