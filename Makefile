@@ -1,0 +1,47 @@
+# One virtual environment for everything; each target installs what it needs and no more.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+TAKT   := $(BIN)/takt
+DEMO   := examples/models
+
+.PHONY: help demo serve test test-all check format clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print the verdicts.
+	$(BIN)/python examples/demo.py --takt $(TAKT) --models $(DEMO) --out out/demo
+
+serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until Ctrl-C.
+	$(TAKT) serve --repository $(DEMO)
+
+test: $(VENV)/.dev ## Run the tests (under ten minutes on two cores).
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-all: $(VENV)/.dev ## Run the slow tests as well.
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: $(VENV)/.dev ## Lint, format, types, import contracts.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format and fix what can be fixed.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove the virtual environment and what was made.
+	rm -rf $(VENV) out build *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[cpu]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,export,dev]'
+	@touch $@ $(VENV)/.serve

@@ -1,0 +1,105 @@
+"""The demo: serve the shipped model, post real pictures to it, print what it says of each.
+
+Needs nothing but Python's standard library and a `takt` command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+START_TIMEOUT_S = 120
+
+
+def main() -> None:
+    """Run the demo; exits 0 only if every picture was answered."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--takt", default="takt", help="the command that serves")
+    parser.add_argument("--models", type=Path, default=HERE / "models")
+    parser.add_argument("--pictures", type=Path, default=HERE / "pictures")
+    parser.add_argument("--model", default="pitting")
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for overlays")
+    given = parser.parse_args()
+
+    pictures = sorted(given.pictures.glob("*/*.jpg"))
+    if not pictures:
+        sys.exit(f"there are no pictures <truth>/<name>.jpg below {given.pictures}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    with server(given.takt, given.models) as url:
+        print(f"{'picture':<42} {'truth':<9} {'score':>8} {'verdict':<9} {'regions':>7} {'ms':>7}")
+        right = 0
+        for picture in pictures:
+            right += inspect(url, given.model, picture, given.out)
+    print(f"\n{right} of {len(pictures)} verdicts agree with the truth; overlays: {given.out}/")
+
+
+def inspect(url: str, model: str, picture: Path, out: Path) -> bool:
+    """Post one picture, print its line, keep its overlay; whether the verdict is the truth."""
+    truth = picture.parent.name
+    started_s = time.perf_counter()
+    answer = post(f"{url}/v1/models/{model}/inspect?heatmap=overlay", picture.read_bytes())
+    latency_ms = (time.perf_counter() - started_s) * 1000
+    verdict = "anomalous" if answer["anomalous"] else "good"
+    print(
+        f"{picture.name:<42} {truth:<9} {answer['score']:8.4f} {verdict:<9} "
+        f"{len(answer['regions']):7d} {latency_ms:7.0f}"
+    )
+    overlay = base64.b64decode(answer["heatmap"]["data"])
+    (out / f"{truth}_{picture.stem}.jpg").write_bytes(overlay)
+    return answer["anomalous"] is (truth != "good")
+
+
+def post(url: str, body: bytes) -> dict[str, Any]:
+    """Post a picture; a refusal ends the demo with the service's own words."""
+    request = urllib.request.Request(url, body, {"Content-Type": "image/jpeg"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except urllib.error.HTTPError as error:
+        sys.exit(f"the service refused: {error.read().decode()}")
+
+
+@contextlib.contextmanager
+def server(takt: str, models: Path) -> Iterator[str]:
+    """A server on a free port, ready; it is stopped at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [takt, "serve", "--repository", str(models), "--port", str(port)]
+    with subprocess.Popen(command) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the model answered its golden inputs."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            sys.exit(f"the server ended with status {process.returncode}")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health/ready", timeout=5):
+            return
+        time.sleep(0.2)
+    sys.exit(f"the server was not ready within {START_TIMEOUT_S} s; see its log above")
+
+
+if __name__ == "__main__":
+    main()

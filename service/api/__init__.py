@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas, failures and middleware around the pipeline."""

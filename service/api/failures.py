@@ -1,0 +1,87 @@
+"""How errors leave the service: as RFC 9457 problem details, never as stack traces."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from service.errors import InvalidParameterError, TaktError
+
+MEDIA_TYPE = "application/problem+json"
+REQUEST_ID_KEY = "takt.request_id"
+
+logger = logging.getLogger("takt.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as the caller sees it, whatever the protocol."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of a request that went through `RequestContext`."""
+    return str(scope.get(REQUEST_ID_KEY, ""))
+
+
+def as_problem(error: Exception) -> Problem:
+    """Any exception as a problem; one that is not ours is logged and tells nothing."""
+    if isinstance(error, RequestValidationError):
+        error = InvalidParameterError(_first_complaint(error))
+    if isinstance(error, TaktError):
+        if error.status >= 500 and error.__cause__ is not None:
+            logger.error("%s", error, exc_info=error.__cause__)
+        return Problem(error.status, error.code, error.title, str(error), error.headers)
+    if isinstance(error, HTTPException):
+        code = error.detail.lower().replace(" ", "_")
+        detail = f"{error.detail}; /docs lists the routes"
+        return Problem(error.status_code, code, error.detail, detail, error.headers or {})
+    logger.error("unforeseen error", exc_info=error)
+    return Problem(
+        TaktError.status,
+        TaktError.code,
+        TaktError.title,
+        "something unforeseen went wrong; the service's log has it under this request id",
+    )
+
+
+def problem_response(error: Exception, request_id: str) -> Response:
+    """The response that tells an error."""
+    problem = as_problem(error)
+    body = {
+        "type": f"urn:takt:error:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": request_id,
+    }
+    return Response(orjson.dumps(body), problem.status, dict(problem.headers), MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer the exceptions that leave a route; `RequestContext` has those that leave the app."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem_response(error, request_id_of(request.scope))
+
+    for kind in (TaktError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+def _first_complaint(error: RequestValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return f"{where}: {first['msg']}"

@@ -1,0 +1,113 @@
+"""What the server says of itself: health, metrics, models."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from service.api.schemas import (
+    ImageSize,
+    LiveOut,
+    ModelOut,
+    ModelsOut,
+    ModelState,
+    ReadinessOut,
+    ThresholdsOut,
+    VersionOut,
+)
+from service.metrics import Metrics
+from service.repository import ModelRepository, ServedModel
+
+
+def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
+    """The routes that tell, over these models."""
+    router = APIRouter()
+
+    @router.get("/health/live", tags=["health"])
+    async def live() -> LiveOut:
+        """Whether the process answers."""
+        return LiveOut(status="live")
+
+    @router.get(
+        "/health/ready",
+        tags=["health"],
+        responses={503: {"model": ReadinessOut, "description": "A model is not ready."}},
+    )
+    async def ready(response: Response) -> ReadinessOut:
+        """Whether every model's engine answered the golden inputs, and lives."""
+        response.status_code = 200 if repository.ready else 503
+        return ReadinessOut(
+            ready=repository.ready,
+            models=[
+                ModelState(
+                    name=model.name,
+                    version=model.version,
+                    ready=model.ready,
+                    state=model.state,
+                    reason=model.reason,
+                )
+                for model in repository
+            ],
+        )
+
+    @router.get(
+        "/metrics",
+        tags=["health"],
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text."}},
+    )
+    async def prometheus() -> Response:
+        """The metrics, in Prometheus's text format."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/v1/models", tags=["models"])
+    async def models() -> ModelsOut:
+        """Every model and its versions."""
+        names = dict.fromkeys(model.name for model in repository)
+        return ModelsOut(models=[_model(repository, name) for name in names])
+
+    @router.get("/v1/models/{name}", tags=["models"])
+    async def model(name: str) -> ModelOut:
+        """One model and its versions."""
+        return _model(repository, name)
+
+    return router
+
+
+def _model(repository: ModelRepository, name: str) -> ModelOut:
+    active = repository.get(name)
+    return ModelOut(
+        name=name,
+        active=active.version,
+        versions=[_version(model) for model in repository if model.name == name],
+    )
+
+
+def _version(model: ServedModel) -> VersionOut:
+    manifest = model.bundle.manifest if model.bundle else None
+    thresholds = manifest.thresholds if manifest else None
+    return VersionOut(
+        version=model.version,
+        state=model.state,
+        reason=model.reason,
+        engine=model.engine,
+        family=manifest.family if manifest else None,
+        variant=manifest.variant if manifest else None,
+        input=(
+            ImageSize(
+                height=manifest.preprocess.input_size[0], width=manifest.preprocess.input_size[1]
+            )
+            if manifest
+            else None
+        ),
+        thresholds=(
+            ThresholdsOut(
+                image=thresholds.image,
+                pixel=thresholds.pixel,
+                alpha=thresholds.alpha,
+                method=thresholds.method,
+            )
+            if thresholds
+            else None
+        ),
+    )

@@ -1,0 +1,114 @@
+"""The application: settings in, an ASGI app out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from service.api.failures import add_handlers
+from service.api.inspect import inspect_router
+from service.api.middleware import RequestContext
+from service.api.status import status_router
+from service.batcher import BatcherOptions
+from service.bundle import Bundle
+from service.engines.base import Engine
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import ConfigurationError
+from service.metrics import Metrics
+from service.pipeline import Limits
+from service.repository import ModelRepository, OpenEngine, RepositoryOptions
+from service.settings import Settings
+
+logger = logging.getLogger("takt.app")
+
+DESCRIPTION = """Finds defects on production lines in real time: a picture in, an anomaly score,
+a verdict, a heatmap and the defect's regions out."""
+
+
+def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> FastAPI:
+    """Build the app; its models load when it starts, and `/health/ready` tells when they have.
+
+    Args:
+        settings: see there.
+        open_engine: makes engines, instead of ONNX Runtime as the settings say.
+
+    Raises:
+        ConfigurationError: there is no model to serve.
+    """
+    metrics = Metrics()
+    pool = ThreadPoolExecutor(settings.threads_for_decoding, thread_name_prefix="pictures")
+    repository = ModelRepository(
+        settings.repository,
+        _repository_options(settings),
+        open_engine or _opener(settings),
+        pool,
+        metrics,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(repository.load())
+        try:
+            yield
+        finally:
+            loading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loading
+            await repository.close()
+            pool.shutdown()
+
+    app = FastAPI(
+        title="Takt",
+        description=DESCRIPTION,
+        version=importlib.metadata.version("takt"),
+        lifespan=lifespan,
+    )
+    add_handlers(app)
+    app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
+    app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
+    app.include_router(status_router(repository, metrics))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    return app
+
+
+def _repository_options(settings: Settings) -> RepositoryOptions:
+    return RepositoryOptions(
+        engine_instances=settings.engine_instances,
+        batching=BatcherOptions(
+            max_batch_size=settings.max_batch_size,
+            max_queue_delay_s=settings.max_queue_delay_ms / 1000,
+            max_queue_size=settings.max_queue_size,
+        ),
+        limits=Limits(settings.max_image_pixels, settings.max_regions),
+        drain_timeout_s=settings.drain_timeout_s,
+    )
+
+
+def _opener(settings: Settings) -> OpenEngine:
+    def open_engine(bundle: Bundle) -> Engine:
+        threads = settings.threads_per_engine
+        try:
+            return OnnxRuntimeEngine.open(
+                bundle.model_path,
+                provider=settings.provider,
+                threads=threads,
+                device_id=settings.device_id,
+            )
+        except ConfigurationError as error:
+            if settings.provider == "cpu" or not settings.provider_fallback:
+                raise
+            logger.warning("serving on the CPU, as provider_fallback allows: %s", error)
+            return OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
+
+    return open_engine

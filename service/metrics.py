@@ -1,0 +1,130 @@
+"""Every Prometheus instrument, once. Base units; label sets are bounded by the models served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from service.domain import Inspection, Timings
+
+Protocol = Literal["rest"]
+
+SECONDS = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
+)
+BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
+STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render", "total")
+
+
+class Metrics:
+    """The instruments of one app, on a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "takt_requests",
+            "Pictures answered, by verdict (good, anomalous, none) and outcome (ok or error code).",
+            ("model", "protocol", "verdict", "outcome"),
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "takt_stage_seconds",
+            "Time that an answered picture spent in each stage.",
+            ("model", "stage"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._batch_sizes = Histogram(
+            "takt_batch_size",
+            "Pictures in each batch that ran.",
+            ("model",),
+            buckets=BATCH_SIZES,
+            registry=self.registry,
+        )
+        self._busy = Counter(
+            "takt_engine_busy_seconds",
+            "Time that engines spent on batches.",
+            ("model",),
+            registry=self.registry,
+        )
+        self._dropped = Counter(
+            "takt_dropped",
+            "Pictures given up by their callers, or expired, before the engine.",
+            ("model",),
+            registry=self.registry,
+        )
+        self._queue_depth = Gauge(
+            "takt_queue_depth",
+            "Pictures that wait for the engine.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self._ready = Gauge(
+            "takt_model_ready",
+            "1 if the model's engine answers as the trained model did.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "takt_in_flight",
+            "Requests being answered.",
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def answered(self, inspection: Inspection, protocol: Protocol) -> None:
+        """Count an answer and its stages."""
+        verdict = "anomalous" if inspection.verdict.anomalous else "good"
+        self._requests.labels(inspection.model, protocol, verdict, "ok").inc()
+        for stage, seconds in _by_stage(inspection.timings):
+            self._stages.labels(inspection.model, stage).observe(seconds)
+
+    def refused(self, model: str, protocol: Protocol, code: str) -> None:
+        """Count a request that was answered by an error."""
+        self._requests.labels(model, protocol, "none", code).inc()
+
+    def of_model(self, name: str) -> ModelMetrics:
+        """The instruments that a model's batcher feeds."""
+        return ModelMetrics(
+            self._batch_sizes.labels(name), self._busy.labels(name), self._dropped.labels(name)
+        )
+
+    def watch(
+        self, name: str, version: str, depth: Callable[[], float], ready: Callable[[], float]
+    ) -> None:
+        """Read a model's queue depth and readiness whenever Prometheus asks."""
+        self._queue_depth.labels(name, version).set_function(depth)
+        self._ready.labels(name, version).set_function(ready)
+
+
+class ModelMetrics:
+    """What one model's batcher reports; see `service.batcher.Observer`."""
+
+    def __init__(self, sizes: Histogram, busy: Counter, dropped: Counter) -> None:
+        self._sizes = sizes
+        self._busy = busy
+        self._dropped = dropped
+
+    def on_batch(self, size: int, run_s: float) -> None:
+        """A batch ran."""
+        self._sizes.observe(size)
+        self._busy.inc(run_s)
+
+    def on_dropped(self) -> None:
+        """An item was given up by its caller before it ran."""
+        self._dropped.inc()
+
+
+def _by_stage(timings: Timings) -> list[tuple[str, float]]:
+    return [(stage, getattr(timings, f"{stage}_ms") / 1000) for stage in STAGES]

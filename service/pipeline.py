@@ -1,0 +1,197 @@
+"""The journey of one picture: bytes -> decode -> preprocess -> batch -> verdict -> heatmap."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.batcher import Batcher
+from service.bundle import Bundle
+from service.decode import decode
+from service.domain import (
+    AnomalyMap,
+    Box,
+    Heatmap,
+    Image,
+    Inspection,
+    InspectOptions,
+    Timings,
+    Verdict,
+)
+from service.errors import DeadlineExceededError
+from service.postprocess import Criteria, judge
+from service.preprocess import inspected_box, preprocess
+from service.render import ColorScale, render
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that a picture and its answer must keep."""
+
+    max_image_pixels: int = 50_000_000
+    max_regions: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the engine says of one picture: anomaly_map float32 [h,w] and its score."""
+
+    anomaly_map: AnomalyMap
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    picture: Image | None
+    width: int
+    height: int
+    inspected: Box
+    model_input: Image
+    decode_ms: float
+    preprocess_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    verdict: Verdict
+    heatmap: Heatmap | None
+    postprocess_ms: float
+    render_ms: float
+
+
+class Pipeline:
+    """One model, from an encoded picture to its inspection; every protocol goes through here.
+
+    Args:
+        bundle: what the model wants and what its answers mean.
+        batcher: runs model inputs, uint8 [H,W,3].
+        pool: threads that decode, resize and render.
+        limits: see there.
+    """
+
+    def __init__(
+        self, bundle: Bundle, batcher: Batcher[Image, Answer], pool: Executor, limits: Limits
+    ) -> None:
+        self._manifest = bundle.manifest
+        self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
+        self._batcher = batcher
+        self._pool = pool
+        self._limits = limits
+        self._preparing = 0
+
+    async def inspect(self, data: bytes, options: InspectOptions) -> Inspection:
+        """Inspect an encoded picture.
+
+        Raises:
+            RequestError: the picture or an option is at fault.
+            QueueFullError, NotReadyError: at once, before anything is done.
+            DeadlineExceededError: `options.timeout_s` passed; what waited is taken back.
+            EngineError: the engine failed on the batch.
+        """
+        started_s = time.perf_counter()
+        try:
+            async with asyncio.timeout(options.timeout_s):
+                prepared = await self._prepare_ahead(data, keep=options.heatmap != "none")
+                done = await self._batcher.submit(prepared.model_input)
+                if options.heatmap == "none":
+                    finished = self._finish(prepared, done.result, options)
+                else:
+                    loop = asyncio.get_running_loop()
+                    finished = await loop.run_in_executor(
+                        self._pool, self._finish, prepared, done.result, options
+                    )
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
+                "timeout_ms, or add servers"
+            ) from None
+        return Inspection(
+            model=self._manifest.name,
+            version=self._manifest.version,
+            verdict=finished.verdict,
+            width=prepared.width,
+            height=prepared.height,
+            inspected=prepared.inspected,
+            heatmap=finished.heatmap,
+            timings=Timings(
+                decode_ms=prepared.decode_ms,
+                preprocess_ms=prepared.preprocess_ms,
+                queue_ms=done.queue_s * 1000,
+                engine_ms=done.run_s * 1000,
+                postprocess_ms=finished.postprocess_ms,
+                render_ms=finished.render_ms,
+                total_ms=_ms_since(started_s),
+            ),
+        )
+
+    async def _prepare_ahead(self, data: bytes, *, keep: bool) -> _Prepared:
+        """Decode in the pool, so that a bad picture fails before the queue."""
+        self._batcher.admit(coming=self._preparing)
+        self._preparing += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._prepare, data, keep)
+        finally:
+            self._preparing -= 1
+
+    def _prepare(self, data: bytes, keep: bool) -> _Prepared:
+        started_s = time.perf_counter()
+        picture = decode(data, self._limits.max_image_pixels)
+        decode_ms = _ms_since(started_s)
+        started_s = time.perf_counter()
+        spec = self._manifest.preprocess
+        height, width, _ = picture.shape
+        return _Prepared(
+            picture=picture if keep else None,
+            width=width,
+            height=height,
+            inspected=inspected_box(spec, width, height),
+            model_input=preprocess(picture, spec),
+            decode_ms=decode_ms,
+            preprocess_ms=_ms_since(started_s),
+        )
+
+    def _finish(self, prepared: _Prepared, answer: Answer, options: InspectOptions) -> _Finished:
+        started_s = time.perf_counter()
+        criteria = self._criteria(options)
+        verdict = judge(
+            answer.score,
+            answer.anomaly_map,
+            prepared.inspected,
+            criteria,
+            self._good_scores,
+            self._limits.max_regions,
+        )
+        postprocess_ms = _ms_since(started_s)
+        started_s = time.perf_counter()
+        heatmap = None
+        if prepared.picture is not None:
+            heatmap = render(
+                options.heatmap,
+                options.format,
+                prepared.picture,
+                answer.anomaly_map,
+                prepared.inspected,
+                ColorScale(self._manifest.map.low, criteria.pixel_threshold),
+                verdict.regions,
+            )
+        return _Finished(verdict, heatmap, postprocess_ms, _ms_since(started_s))
+
+    def _criteria(self, options: InspectOptions) -> Criteria:
+        """The bundle's thresholds, where the request names none of its own."""
+        ours = self._manifest.thresholds
+        return Criteria(
+            threshold=ours.image if options.threshold is None else options.threshold,
+            pixel_threshold=(
+                ours.pixel if options.pixel_threshold is None else options.pixel_threshold
+            ),
+        )
+
+
+def _ms_since(started_s: float) -> float:
+    return (time.perf_counter() - started_s) * 1000

@@ -1,0 +1,245 @@
+"""The model repository: finds bundles, loads them, hands out their pipelines, closes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from service.batcher import Batcher, BatcherOptions
+from service.bundle import MANIFEST, Bundle, load_bundle
+from service.domain import Image
+from service.engines.base import Engine
+from service.engines.golden import check_golden
+from service.errors import (
+    ConfigurationError,
+    ModelNotFoundError,
+    NotReadyError,
+    TaktError,
+)
+from service.metrics import Metrics
+from service.pipeline import Answer, Limits, Pipeline
+
+OpenEngine = Callable[[Bundle], Engine]
+State = Literal["loading", "ready", "failed", "closed"]
+
+logger = logging.getLogger("takt.repository")
+
+
+@dataclass(frozen=True)
+class RepositoryOptions:
+    """How models are loaded and run."""
+
+    engine_instances: int = 1
+    batching: BatcherOptions = field(default_factory=BatcherOptions)
+    limits: Limits = field(default_factory=Limits)
+    drain_timeout_s: float = 30.0
+
+
+class ServedModel:
+    """One version of one model, from the moment its folder was found.
+
+    Attributes:
+        name: the folder's.
+        version: likewise.
+        state: `loading`, `ready`, `failed` (see `reason`) or `closed`.
+        reason: why it failed, else None.
+        bundle: once loaded.
+        engine: what runs it, for people, once loaded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.parent.name
+        self.version = path.name
+        self.state: State = "loading"
+        self.reason: str | None = None
+        self.bundle: Bundle | None = None
+        self.engine: str | None = None
+        self._engines: list[Engine] = []
+        self._batcher: Batcher[Image, Answer] | None = None
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the engine answered the golden inputs and still lives."""
+        return self.state == "ready" and self._batcher is not None and self._batcher.healthy
+
+    @property
+    def depth(self) -> int:
+        """Pictures that wait for the engine."""
+        return self._batcher.depth if self._batcher else 0
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The journey through this model.
+
+        Raises:
+            NotReadyError: it is loading, has failed or is closed.
+        """
+        if self.state != "ready" or self._pipeline is None:
+            why = f": {self.reason}" if self.reason else ""
+            raise NotReadyError(f"model {self.name}, version {self.version}, is {self.state}{why}")
+        return self._pipeline
+
+    async def load(
+        self, options: RepositoryOptions, open_engine: OpenEngine, pool: Executor, metrics: Metrics
+    ) -> None:
+        """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
+        try:
+            self.bundle = await asyncio.to_thread(load_bundle, self.path)
+            for _ in range(options.engine_instances):
+                engine = await asyncio.to_thread(open_engine, self.bundle)
+                self._engines.append(engine)
+                await asyncio.to_thread(check_golden, engine, self.bundle)
+        except TaktError as error:
+            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
+            self._fail(str(error))
+        except Exception:
+            logger.exception("%s %s cannot be served", self.name, self.version)
+            self._fail("an internal error while loading; the log has it")
+        else:
+            self.engine = self._engines[0].description
+            self._batcher = Batcher(
+                [_runner(engine) for engine in self._engines],
+                options.batching,
+                metrics.of_model(self.name),
+                name=f"{self.name}-{self.version}",
+            )
+            self._pipeline = Pipeline(self.bundle, self._batcher, pool, options.limits)
+            self.state = "ready"
+            logger.info("%s %s is ready on %s", self.name, self.version, self.engine)
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Answer what was accepted, then close the engines."""
+        self.state = "closed"
+        if self._batcher is not None:
+            await self._batcher.close(drain_timeout_s)
+        self._close_engines()
+
+    def _fail(self, reason: str) -> None:
+        self.state, self.reason = "failed", reason
+        self._close_engines()
+
+    def _close_engines(self) -> None:
+        while self._engines:
+            self._engines.pop().close()
+
+
+class ModelRepository:
+    """Every model version found below a folder; the highest version of a name is active.
+
+    Args:
+        folder: `<name>/<version>/manifest.json` below it.
+        options: how to load and run.
+        open_engine: makes one engine instance for a bundle.
+        pool: threads for pictures.
+        metrics: where models report.
+
+    Raises:
+        ConfigurationError: the folder is missing or has no bundle.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: RepositoryOptions,
+        open_engine: OpenEngine,
+        pool: Executor,
+        metrics: Metrics,
+    ) -> None:
+        self._options = options
+        self._open_engine = open_engine
+        self._pool = pool
+        self._metrics = metrics
+        self._models: dict[str, dict[str, ServedModel]] = {}
+        for path in _find_bundles(folder):
+            model = ServedModel(path)
+            self._models.setdefault(model.name, {})[model.version] = model
+            metrics.watch(
+                model.name,
+                model.version,
+                depth=lambda model=model: model.depth,  # type: ignore[misc]
+                ready=lambda model=model: float(model.ready),  # type: ignore[misc]
+            )
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        """Every version of every model, by name, the lowest version first."""
+        for versions in self._models.values():
+            yield from versions.values()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model is."""
+        return all(model.ready for model in self)
+
+    async def load(self) -> None:
+        """Load the models, one after another; those that fail say so in their state."""
+        for model in self:
+            await model.load(self._options, self._open_engine, self._pool, self._metrics)
+
+    async def close(self) -> None:
+        """Answer what was accepted, then close everything."""
+        await asyncio.gather(*(model.close(self._options.drain_timeout_s) for model in self))
+
+    def get(self, name: str, version: str | None = None) -> ServedModel:
+        """A model by name; its active version unless one is named.
+
+        Raises:
+            ModelNotFoundError: there is none; the message lists those that there are.
+        """
+        versions = self._models.get(name)
+        if versions is None:
+            names = ", ".join(self._models)
+            raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
+        if version is None:
+            return list(versions.values())[-1]
+        if version not in versions:
+            raise ModelNotFoundError(
+                f"model {name} has no version {version!r}; it has {', '.join(versions)}"
+            )
+        return versions[version]
+
+
+def _find_bundles(folder: Path) -> Sequence[Path]:
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"the model repository {folder} is no folder; name one with --repository"
+        )
+    found = [
+        path.parent
+        for path in folder.glob(f"*/*/{MANIFEST}")
+        if not path.parent.name.startswith(".")
+    ]
+    if not found:
+        raise ConfigurationError(
+            f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; make one "
+            "with `takt export`"
+        )
+    return sorted(found, key=lambda path: (path.parent.name, _natural(path.name)))
+
+
+def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts 2 before 10 and v1.9 before v1.10."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.findall(r"\d+|\D+", version)
+    )
+
+
+def _runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
+    def run(images: list[Image]) -> list[Answer]:
+        output = engine.infer(images[0][None] if len(images) == 1 else np.stack(images))
+        return [
+            Answer(anomaly_map, float(score))
+            for anomaly_map, score in zip(output.anomaly_map, output.score, strict=True)
+        ]
+
+    return run

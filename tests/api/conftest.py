@@ -1,0 +1,72 @@
+"""The app on the fake engine, driven in process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.bundle import Bundle
+from service.engines.fake import FakeEngine
+from service.settings import Settings
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def engines() -> list[FakeEngine]:
+    """Every fake engine that the app opened."""
+    return []
+
+
+@pytest.fixture
+def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
+    """`async with serve(**settings) as client:` an app whose models are loaded."""
+
+    def open_engine(_: Bundle) -> FakeEngine:
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    @asynccontextmanager
+    async def run(*, wait: bool = True, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+        app = create_app(Settings(repository=repository, **settings), open_engine)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
+        ):
+            if wait:
+                async with asyncio.timeout(10):
+                    while (await client.get("/health/ready")).json()["models"][0][
+                        "state"
+                    ] == "loading":
+                        await asyncio.sleep(0)
+            for engine in engines:
+                engine.batch_sizes.clear()
+            try:
+                yield client
+            finally:
+                for engine in engines:
+                    engine.gate.set()
+
+    return run
+
+
+@pytest.fixture
+def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
+    """Run an async test body, within a limit."""
+
+    def run(test: Callable[[], Awaitable[None]]) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(30):
+                await test()
+
+        asyncio.run(limited())
+
+    return run

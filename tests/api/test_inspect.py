@@ -1,0 +1,348 @@
+import asyncio
+import base64
+import io
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from service.api.schemas import InspectionOut, ProblemOut
+from service.engines.fake import FakeEngine
+
+URL = "/v1/models/parts/inspect"
+
+
+@pytest.fixture
+def bad_part(picture_bytes: Callable[..., bytes]) -> bytes:
+    """64 × 48, dark, with a bright 16 × 12 spot at (16, 12)."""
+    return picture_bytes(50, spot=200)
+
+
+def decode(data: bytes) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture
+
+
+def test_a_good_picture_is_good(go, serve, picture_bytes) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, content=picture_bytes(50))
+            assert response.status_code == 200
+            answer = response.json()
+            InspectionOut.model_validate(answer, strict=True)
+            assert (answer["model"], answer["version"]) == ("parts", "1")
+            assert answer["score"] == pytest.approx(50 / 255, abs=1e-6)
+            assert answer["threshold"] == 0.5
+            assert answer["anomalous"] is False
+            assert answer["regions"] == []
+            assert answer["heatmap"] is None
+            assert answer["image"] == {"width": 64, "height": 48}
+            assert answer["inspected"] == [0, 0, 64, 48]
+            assert 0 < answer["percentile"] < 100
+            assert answer["request_id"] == response.headers["x-request-id"]
+            assert answer["timings_ms"]["total"] >= answer["timings_ms"]["engine"]
+
+    go(test)
+
+
+def test_a_defect_is_found_where_it_is(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            answer = (await client.post(URL, content=bad_part)).json()
+            assert answer["anomalous"] is True
+            assert answer["percentile"] == 100
+            (region,) = answer["regions"]
+            assert region["box"] == [16, 12, 16, 12]
+            assert region["area"] == 16 * 12
+            assert region["peak"] == pytest.approx(200 / 255, abs=1e-3)
+
+    go(test)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
+def test_every_format_is_read(go, serve, picture_bytes, suffix) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            answer = (await client.post(URL, content=picture_bytes(100, suffix))).json()
+            assert answer["score"] == pytest.approx(100 / 255, abs=0.01)
+
+    go(test)
+
+
+def test_a_multipart_picture_answers_like_a_raw_one(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            raw = (await client.post(URL, content=bad_part)).json()
+            form = (await client.post(URL, files={"image": ("a.png", bad_part)})).json()
+            assert form["regions"] == raw["regions"]
+            assert form["score"] == raw["score"]
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("form", "complaint"),
+    [
+        ({"files": {"picture": ("a.png", b"x")}}, "no file in a field named `image`"),
+        (
+            {
+                "content": b"--y\r\nnonsense",
+                "headers": {"content-type": "multipart/form-data; boundary=x"},
+            },
+            "multipart body is damaged",
+        ),
+    ],
+)
+def test_a_multipart_body_without_a_picture_is_refused(go, serve, form, complaint) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, **form)
+            assert response.status_code == 400
+            assert complaint in response.json()["detail"]
+
+    go(test)
+
+
+@pytest.mark.parametrize("kind", ["map", "overlay"])
+@pytest.mark.parametrize("picture_format", ["png", "jpeg", "webp"])
+def test_a_heatmap_comes_as_a_picture_of_the_same_size(
+    go, serve, bad_part, kind, picture_format
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            query = {"heatmap": kind, "format": picture_format}
+            heatmap = (await client.post(URL, params=query, content=bad_part)).json()["heatmap"]
+            assert (heatmap["kind"], heatmap["format"]) == (kind, picture_format)
+            assert decode(base64.b64decode(heatmap["data"])).shape == (48, 64, 3)
+
+    go(test)
+
+
+def test_the_raw_heatmap_is_the_models_map(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, params={"heatmap": "raw"}, content=bad_part)
+            heatmap = response.json()["heatmap"]
+            assert (heatmap["kind"], heatmap["format"]) == ("raw", "npy")
+            anomaly_map = np.load(io.BytesIO(base64.b64decode(heatmap["data"])))
+            assert anomaly_map.shape == (32, 32)
+            assert anomaly_map.dtype == np.float32
+            assert anomaly_map.max() == pytest.approx(response.json()["score"])
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("image/*", "image/jpeg"),
+        ("image/png", "image/png"),
+        ("image/avif,image/webp,image/*;q=0.8", "image/webp"),
+        ("application/json, image/png", "application/json"),
+        ("image/png;q=0.5, application/json", "application/json"),
+        ("*/*", "application/json"),
+    ],
+)
+def test_accept_chooses_between_the_picture_and_json(
+    go, serve, bad_part, accept, media_type
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, content=bad_part, headers={"accept": accept})
+            assert response.status_code == 200
+            assert response.headers["content-type"] == media_type
+            if media_type != "application/json":
+                assert decode(response.content).shape == (48, 64, 3)
+                assert response.headers["x-takt-anomalous"] == "true"
+                assert float(response.headers["x-takt-score"]) == pytest.approx(200 / 255, abs=1e-3)
+
+    go(test)
+
+
+def test_a_requests_thresholds_rule_its_own_verdict(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            query = {"threshold": 0.9, "pixel_threshold": 0.1}
+            answer = (await client.post(URL, params=query, content=bad_part)).json()
+            assert (answer["threshold"], answer["anomalous"]) == (0.9, False)
+            assert answer["regions"][0]["box"] == [0, 0, 64, 48]
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"heatmap": "colour"}, "heatmap"),
+        ({"format": "gif"}, "format"),
+        ({"threshold": "nan"}, "threshold"),
+        ({"threshold": "high"}, "threshold"),
+        ({"timeout_ms": 0}, "timeout_ms"),
+        ({"heatmpa": "map"}, "heatmpa"),
+    ],
+)
+def test_a_wrong_option_is_refused_by_its_name(go, serve, bad_part, query, complaint) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, params=query, content=bad_part)
+            assert response.status_code == 422
+            assert response.headers["content-type"] == "application/problem+json"
+            problem = response.json()
+            ProblemOut.model_validate(problem, strict=True)
+            assert problem["code"] == "invalid_parameter"
+            assert complaint in problem["detail"]
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("/v1/models/prats/inspect", "there is no model 'prats'; this server has parts"),
+        ("/v1/models/parts/versions/7/inspect", "model parts has no version '7'; it has 1"),
+    ],
+)
+def test_an_unknown_model_is_named_with_those_that_there_are(
+    go, serve, bad_part, url, complaint
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(url, content=bad_part)
+            assert response.status_code == 404
+            assert response.json()["detail"] == complaint
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid_image"),
+        (b"no picture at all", 415, "unsupported_image"),
+        (b"\xff\xd8\xff\xe0" + bytes(100), 400, "invalid_image"),
+        (b"GIF89a" + bytes(100), 415, "unsupported_image"),
+    ],
+)
+def test_a_bad_picture_is_refused_before_the_engine(
+    go, serve, engines: list[FakeEngine], body, status, code
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.post(URL, content=body)
+            assert (response.status_code, response.json()["code"]) == (status, code)
+            assert engines[0].batch_sizes == []
+
+    go(test)
+
+
+def test_too_many_pixels_are_refused(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve(max_image_pixels=1000) as client:
+            response = await client.post(URL, content=bad_part)
+            assert response.status_code == 413
+            assert "max_image_pixels" in response.json()["detail"]
+
+    go(test)
+
+
+def test_too_many_bytes_are_refused(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve(max_image_bytes=100) as client:
+            for body in ({"content": bad_part}, {"files": {"image": ("a.png", bad_part)}}):
+                response = await client.post(URL, **body)
+                assert response.status_code == 413
+                assert "max_image_bytes" in response.json()["detail"]
+
+    go(test)
+
+
+def test_a_corrupt_picture_among_many_fails_alone(
+    go, serve, engines: list[FakeEngine], bad_part
+) -> None:
+    async def test() -> None:
+        async with serve(max_batch_size=8) as client:
+            bodies = [bad_part] * 31
+            bodies.insert(16, bad_part[: len(bad_part) // 2])
+            answers = await asyncio.gather(*(client.post(URL, content=body) for body in bodies))
+            assert [a.status_code for a in answers] == [200] * 16 + [400] + [200] * 15
+            assert sum(engines[0].batch_sizes) == 31
+
+    go(test)
+
+
+def test_an_engine_failure_is_told_without_its_insides(
+    go, serve, engines: list[FakeEngine], bad_part
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            engines[0].fail = True
+            response = await client.post(URL, content=bad_part)
+            assert (response.status_code, response.json()["code"]) == (500, "engine_failed")
+            engines[0].fail = False
+            assert (await client.post(URL, content=bad_part)).status_code == 200
+
+    go(test)
+
+
+def test_an_unforeseen_error_tells_nothing(go, serve, bad_part, monkeypatch, caplog) -> None:
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    async def test() -> None:
+        async with serve() as client:
+            monkeypatch.setattr("service.pipeline.judge", explode)
+            response = await client.post(URL, content=bad_part)
+            assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+            assert "secret" not in response.text
+            assert response.headers["x-request-id"] == response.json()["request_id"]
+            assert "a secret" in caplog.text
+
+    go(test)
+
+
+def test_a_full_queue_answers_429_with_retry_after(
+    go, serve, engines: list[FakeEngine], bad_part
+) -> None:
+    async def test() -> None:
+        async with serve(max_queue_size=2, max_batch_size=1) as client:
+            engines[0].gate.clear()
+            posts = [asyncio.create_task(client.post(URL, content=bad_part)) for _ in range(12)]
+            async with asyncio.timeout(10):
+                while sum(post.done() for post in posts) < 9:
+                    await asyncio.sleep(0)
+            engines[0].gate.set()
+            answers = await asyncio.gather(*posts)
+            statuses = sorted(answer.status_code for answer in answers)
+            assert set(statuses) == {200, 429}
+            for answer in answers:
+                if answer.status_code == 429:
+                    assert int(answer.headers["retry-after"]) >= 1
+                    assert answer.json()["code"] == "queue_full"
+
+    go(test)
+
+
+def test_a_passed_timeout_answers_504_while_the_engine_is_still_busy(
+    go, serve, engines: list[FakeEngine], bad_part
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            engines[0].gate.clear()
+            response = await client.post(URL, params={"timeout_ms": 20}, content=bad_part)
+            assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+            engines[0].gate.set()
+
+    go(test)
+
+
+def test_a_callers_request_id_comes_back_and_a_hostile_one_does_not(go, serve, bad_part) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            for given, kept in (("line-4:part.77", True), ("a b\tc", False), ("x" * 200, False)):
+                response = await client.post(URL, content=bad_part, headers={"x-request-id": given})
+                assert (response.headers["x-request-id"] == given) is kept
+                assert response.json()["request_id"] == response.headers["x-request-id"]
+
+    go(test)

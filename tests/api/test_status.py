@@ -1,0 +1,216 @@
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.app import create_app
+from service.engines.fake import FakeEngine
+from service.errors import ConfigurationError
+from service.settings import Settings
+
+URL = "/v1/models/parts/inspect"
+
+
+async def samples(client: httpx.AsyncClient) -> dict[str, float]:
+    """Every sample as `name{label=value,…}`."""
+    text = (await client.get("/metrics")).text
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_ready_once_the_engine_answered_the_golden_inputs(go, serve) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.get("/health/ready")
+            assert response.status_code == 200
+            assert response.json() == {
+                "ready": True,
+                "models": [
+                    {
+                        "name": "parts",
+                        "version": "1",
+                        "ready": True,
+                        "state": "ready",
+                        "reason": None,
+                    }
+                ],
+            }
+            assert (await client.get("/health/live")).json() == {"status": "live"}
+
+    go(test)
+
+
+def test_live_but_not_ready_while_loading(go, serve, picture_bytes) -> None:
+    async def test() -> None:
+        async with serve(wait=False) as client:
+            assert (await client.get("/health/live")).status_code == 200
+            assert (await client.get("/health/ready")).status_code == 503
+            response = await client.post(URL, content=picture_bytes())
+            assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+
+    go(test)
+
+
+def test_a_drifting_model_is_not_ready_and_says_why(go, serve, bundle, repository, make_bundle):
+    async def test() -> None:
+        make_bundle("skewed", scale=1.1)
+        app = create_app(Settings(repository=repository))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://takt") as client,
+        ):
+            async with asyncio.timeout(10):
+                while "loading" in (await client.get("/health/ready")).text:
+                    await asyncio.sleep(0)
+            response = await client.get("/health/ready")
+            assert response.status_code == 503
+            parts, skewed = response.json()["models"]
+            assert parts["ready"] is True
+            assert skewed["state"] == "failed"
+            assert "drifts from the trained model" in skewed["reason"]
+            refused = await client.post("/v1/models/skewed/inspect", content=b"")
+            assert refused.status_code == 503
+            assert "drifts" in refused.json()["detail"]
+
+    go(test)
+
+
+def test_the_models_are_listed_with_their_versions(go, serve, make_bundle) -> None:
+    make_bundle(version="10")
+    make_bundle(version="9")
+
+    async def test() -> None:
+        async with serve() as client:
+            (model,) = (await client.get("/v1/models")).json()["models"]
+            assert model == (await client.get("/v1/models/parts")).json()
+            assert model["active"] == "10"
+            assert [v["version"] for v in model["versions"]] == ["1", "9", "10"]
+            version = model["versions"][0]
+            assert version["input"] == {"width": 32, "height": 32}
+            assert version["thresholds"]["image"] == 0.5
+            assert version["engine"] == "fake"
+            assert (await client.get("/v1/models/none")).status_code == 404
+
+    go(test)
+
+
+def test_the_highest_version_answers_unless_one_is_named(
+    go, serve, make_bundle, picture_bytes
+) -> None:
+    make_bundle(version="2")
+
+    async def test() -> None:
+        async with serve() as client:
+            async with asyncio.timeout(10):
+                while (await client.get("/health/ready")).status_code != 200:
+                    await asyncio.sleep(0)
+            answer = (await client.post(URL, content=picture_bytes())).json()
+            assert answer["version"] == "2"
+            named = "/v1/models/parts/versions/1/inspect"
+            assert (await client.post(named, content=picture_bytes())).json()["version"] == "1"
+
+    go(test)
+
+
+def test_the_metrics_count_answers_refusals_stages_and_batches(go, serve, picture_bytes) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            await client.post(URL, content=picture_bytes(50))
+            await client.post(URL, content=picture_bytes(200))
+            await client.post(URL, content=b"")
+            await client.post("/v1/models/any%20name/inspect", content=b"")
+            found = await samples(client)
+            requests = "takt_requests_total,model={},outcome={},protocol=rest,verdict={}"
+            assert found[requests.format("parts", "ok", "good")] == 1
+            assert found[requests.format("parts", "ok", "anomalous")] == 1
+            assert found[requests.format("parts", "invalid_image", "none")] == 1
+            assert found[requests.format("unknown", "model_not_found", "none")] == 1
+            for stage in ("decode", "preprocess", "queue", "engine", "postprocess", "total"):
+                assert found[f"takt_stage_seconds_count,model=parts,stage={stage}"] == 2
+            assert found["takt_batch_size_sum,model=parts"] == 2
+            assert found["takt_model_ready,model=parts,version=1"] == 1
+            assert found["takt_queue_depth,model=parts,version=1"] == 0
+
+    go(test)
+
+
+def test_the_batches_of_concurrent_clients_are_larger_than_two(
+    go, serve, engines: list[FakeEngine], picture_bytes
+) -> None:
+    async def test() -> None:
+        async with serve(max_batch_size=8) as client:
+            engines[0].gate.clear()
+            posts = [
+                asyncio.create_task(client.post(URL, content=picture_bytes())) for _ in range(32)
+            ]
+            depth = "takt_queue_depth,model=parts,version=1"
+            async with asyncio.timeout(10):
+                while (await samples(client))[depth] + sum(engines[0].batch_sizes) < 32:
+                    await asyncio.sleep(0)
+            engines[0].gate.set()
+            assert {response.status_code for response in await asyncio.gather(*posts)} == {200}
+            found = await samples(client)
+            mean = (
+                found["takt_batch_size_sum,model=parts"]
+                / found["takt_batch_size_count,model=parts"]
+            )
+            assert mean > 2
+
+    go(test)
+
+
+def test_closing_the_app_closes_the_engines(go, serve, engines: list[FakeEngine]) -> None:
+    async def test() -> None:
+        async with serve(engine_instances=2):
+            assert [engine.closed for engine in engines] == [False, False]
+        assert [engine.closed for engine in engines] == [True, True]
+
+    go(test)
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"), [(False, "is no folder"), (True, "has no bundle <name>/<version>")]
+)
+def test_a_repository_without_models_is_refused_at_the_start(
+    tmp_path: Path, make: bool, complaint: str
+) -> None:
+    if make:
+        (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match=complaint):
+        create_app(Settings(repository=tmp_path / "empty"))
+
+
+def test_an_unknown_route_is_a_problem_too(go, serve) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            response = await client.get("/v1/nothing")
+            assert (response.status_code, response.json()["code"]) == (404, "not_found")
+            response = await client.get(URL)
+            assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+            assert response.headers["allow"] == "POST"
+
+    go(test)
+
+
+def test_openapi_tells_every_answer_with_an_example(go, serve) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            schema = (await client.get("/openapi.json")).json()
+            inspect = schema["paths"]["/v1/models/{name}/inspect"]["post"]
+            assert set(inspect["responses"]) == {
+                *("200", "400", "404", "413", "415", "422", "429", "500", "503", "504")
+            }
+            assert set(inspect["requestBody"]["content"]) == {"image/*", "multipart/form-data"}
+            assert set(inspect["responses"]["200"]["content"]) == {
+                *("application/json", "image/png", "image/jpeg", "image/webp")
+            }
+            assert schema["components"]["schemas"]["InspectionOut"]["example"]["regions"]
+            problem = inspect["responses"]["400"]["content"]["application/problem+json"]["schema"]
+            assert problem["example"]["code"] == "invalid_image"
+
+    go(test)

@@ -1,0 +1,130 @@
+"""Bundles and pictures that the tests make for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from service.bundle import (
+    Bundle,
+    Calibration,
+    Drift,
+    Golden,
+    Manifest,
+    MapSpec,
+    Preprocess,
+    Thresholds,
+    save_bundle,
+)
+
+SIDE = 32
+
+MakeBundle = Callable[..., Bundle]
+
+
+def brightness_graph(side: int = SIDE, *, scale: float = 1.0) -> onnx.ModelProto:
+    """`anomaly_map` = mean of the channels / 255 · scale, `score` = its maximum."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "channel"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "scale"], ["anomaly_map"]),
+        helper.make_node("ReduceMax", ["anomaly_map", "plane"], ["score"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "brightness",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", side, side, 3])],
+        [
+            helper.make_tensor_value_info("anomaly_map", TensorProto.FLOAT, ["N", side, side]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]),
+        ],
+        [
+            helper.make_tensor("channel", TensorProto.INT64, [1], [3]),
+            helper.make_tensor("plane", TensorProto.INT64, [2], [1, 2]),
+            helper.make_tensor("scale", TensorProto.FLOAT, [], [scale / 255]),
+        ],
+    )
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, producer_name="tests"
+    )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def make_bundle(repository: Path) -> MakeBundle:
+    """Writes a bundle whose model answers brightness; 0.5 is its threshold."""
+
+    def make(name: str = "parts", version: str = "1", *, scale: float = 1.0) -> Bundle:
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+        anomaly_map = (images.mean(axis=-1) / 255).astype(np.float32)
+        golden = Golden(images, anomaly_map, anomaly_map.max(axis=(1, 2)))
+        good = np.linspace(0.1, 0.49, 40, dtype=np.float32)
+        none = np.zeros(0, np.float32)
+
+        def manifest(files: dict[str, str]) -> Manifest:
+            return Manifest(
+                name=name,
+                version=version,
+                family="brightness",
+                variant="tiny",
+                framework="tests",
+                preprocess=Preprocess(width=SIDE, height=SIDE, resize="area"),
+                map=MapSpec(width=SIDE, height=SIDE, low=0.1),
+                thresholds=Thresholds(
+                    image=0.5, pixel=0.5, method="by hand", alpha=None, good_count=len(good)
+                ),
+                drift=Drift(pictures=3, score=0.0, anomaly_map=0.0),
+                made_with={"tests": "0"},
+                created_at="2026-01-01T00:00:00Z",
+                files=files,
+            )
+
+        return save_bundle(
+            repository / name / version,
+            golden,
+            Calibration(good, good, none, none),
+            lambda path: onnx.save(brightness_graph(scale=scale), path),
+            manifest,
+        )
+
+    return make
+
+
+@pytest.fixture
+def bundle(make_bundle: MakeBundle) -> Bundle:
+    return make_bundle()
+
+
+def flat_picture(
+    level: int, size: tuple[int, int] = (64, 48), spot: int | None = None
+) -> NDArray[np.uint8]:
+    """A grey picture of (width, height), with a brighter square in the middle if `spot`."""
+    width, height = size
+    picture = np.full((height, width, 3), level, np.uint8)
+    if spot is not None:
+        picture[height // 4 : height // 2, width // 4 : width // 2] = spot
+    return picture
+
+
+@pytest.fixture
+def picture_bytes() -> Callable[..., bytes]:
+    """An encoded grey picture of a level, with a bright spot if asked."""
+
+    def encode(level: int = 50, suffix: str = ".png", **kwargs: object) -> bytes:
+        ok, data = cv2.imencode(suffix, flat_picture(level, **kwargs))  # type: ignore[arg-type]
+        assert ok
+        return data.tobytes()
+
+    return encode

@@ -1,0 +1,87 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, load_bundle
+from service.errors import BundleError
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    file = path / MANIFEST
+    manifest = json.loads(file.read_text())
+    change(manifest)
+    file.write_text(json.dumps(manifest))
+
+
+def test_a_bundle_comes_back_as_it_was_saved(bundle: Bundle) -> None:
+    again = load_bundle(bundle.path)
+    assert again.manifest == bundle.manifest
+    assert np.array_equal(again.golden.images, bundle.golden.images)
+    assert np.array_equal(again.calibration.good_score, bundle.calibration.good_score)
+    assert set(again.manifest.files) == {MODEL, GOLDEN, "calibration.npz"}
+
+
+def test_a_version_is_never_overwritten(bundle: Bundle, make_bundle: Callable[[], Bundle]) -> None:
+    with pytest.raises(BundleError, match="never changed"):
+        make_bundle()
+
+
+def test_a_failed_save_leaves_nothing_behind(
+    repository: Path, make_bundle: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("onnx.save", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        make_bundle()
+    assert list((repository / "parts").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [MODEL, GOLDEN])
+def test_a_changed_file_is_refused(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).write_bytes(b"something else")
+    with pytest.raises(BundleError, match="not the file that was exported"):
+        load_bundle(bundle.path)
+
+
+def test_a_missing_file_is_named(bundle: Bundle) -> None:
+    (bundle.path / MODEL).unlink()
+    with pytest.raises(BundleError, match=r"model\.onnx is missing"):
+        load_bundle(bundle.path)
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is no bundle"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda m: m.update(format_version=2), "format_version"),
+        (lambda m: m.update(unheard_of=1), "unheard_of"),
+        (lambda m: m.pop("thresholds"), "thresholds"),
+        (lambda m: m["preprocess"].update(width=0), r"preprocess\.width"),
+        (lambda m: m.update(name="../../etc"), "name"),
+        (lambda m: m["files"].update({"../secret": "0"}), "outside the bundle"),
+        (lambda m: m["files"].pop(GOLDEN), r"lists no golden\.npz"),
+        (lambda m: m["map"].update(width=7), "arrays of shapes"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_the_field(
+    bundle: Bundle, change: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
+    rewrite(bundle.path, change)
+    with pytest.raises(BundleError, match=complaint):
+        load_bundle(bundle.path)
+
+
+def test_a_manifest_that_is_no_json_is_refused(bundle: Bundle) -> None:
+    (bundle.path / MANIFEST).write_text("{")
+    with pytest.raises(BundleError, match=r"manifest\.json: the file: Invalid JSON"):
+        load_bundle(bundle.path)

@@ -1,0 +1,75 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.errors import ConfigurationError
+from service.settings import ENV_PREFIX, Settings, load_settings
+
+DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "takt.toml"
+    file.write_text("port = 1\nmax_batch_size = 2\nmax_queue_size = 3\n")
+    settings = load_settings(
+        {"port": 10, "max_batch_size": None},
+        config=file,
+        environment={"TAKT_PORT": "11", "TAKT_MAX_BATCH_SIZE": "12"},
+    )
+    assert (settings.port, settings.max_batch_size, settings.max_queue_size) == (10, 12, 3)
+    assert settings.timeout_ms == Settings().timeout_ms
+
+
+def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "takt.toml"
+    file.write_text('host = "0.0.0.0"')
+    assert load_settings(environment={"TAKT_CONFIG": str(file)}).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"port": 70000}, "setting port is 70000: .* less than or equal to 65535"),
+        ({"provider": "tpu"}, "setting provider is 'tpu'"),
+        ({"max_batch_size": 0}, "setting max_batch_size is 0"),
+        ({"prot": 1}, "there is no setting 'prot'"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        load_settings(given, environment={})
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "cannot be read"), ("port = ", "is not TOML")]
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, content: str | None, complaint: str
+) -> None:
+    file = tmp_path / "takt.toml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigurationError, match=re.escape(str(file)) + f".*{complaint}"):
+        load_settings(config=file, environment={})
+
+
+def test_the_cores_are_shared_among_the_engine_instances() -> None:
+    cores = Settings().threads_per_engine
+    assert Settings(engine_instances=cores).threads_per_engine == 1
+    assert Settings(engine_threads=3).threads_per_engine == 3
+    assert Settings(decode_threads=5).threads_for_decoding == 5
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_docs_have_every_setting_as_it_is() -> None:
+    documented = DOCS.read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        row = (
+            f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{field.default}` | {field.description} |"
+        )
+        assert row in documented, f"docs/settings.md lacks: {row}"
