@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.errors import BundleError
 
@@ -51,9 +51,16 @@ class Preprocess(_Part):
     width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
     height: int = Field(gt=0, description="Rows after resizing.")
     resize: Literal["area"] = Field(
-        description="Filter: area averaging when shrinking, bilinear when enlarging, on 8 bits."
+        description="Filter, on 8 bits: each axis averages areas if it shrinks, else is bilinear."
     )
     crop: Crop | None = Field(None, description="The part that the model sees; all if null.")
+
+    @model_validator(mode="after")
+    def _crop_within(self) -> Self:
+        crop = self.crop
+        if crop and (crop.x + crop.width > self.width or crop.y + crop.height > self.height):
+            raise ValueError("the crop reaches beyond the resized picture")
+        return self
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -27,17 +27,31 @@ class _Commands(click.Group):
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        found = importlib.metadata.entry_points(group=COMMANDS, name=cmd_name)
-        for entry_point in found:
+        for entry_point in importlib.metadata.entry_points(group=COMMANDS, name=cmd_name):
             try:
                 command: click.Command = entry_point.load()
             except ModuleNotFoundError as error:
-                raise click.ClickException(
-                    f"`takt {cmd_name}` needs {error.name}, which a server install leaves out: "
-                    "pip install 'takt[export]'"
-                ) from None
+                return _missing(cmd_name, error.name)
             return command
         return None
+
+
+def _missing(command: str, module: str | None) -> click.Command:
+    """Stands in for a command whose packages a server install leaves out."""
+
+    def refuse() -> None:
+        raise click.ClickException(
+            f"`takt {command}` needs {module}, which a server install leaves out: "
+            "pip install 'takt[export]'"
+        )
+
+    return click.Command(
+        command,
+        callback=refuse,
+        help="Not installed: pip install 'takt[export]'",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        add_help_option=False,
+    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

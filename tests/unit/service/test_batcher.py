@@ -8,7 +8,6 @@ import pytest
 from service.batcher import Batcher, BatcherOptions, Done
 from service.errors import EngineError, NotReadyError, QueueFullError
 
-
 THIRTEEN, CURSED = 1300, 66600
 
 

@@ -67,6 +67,10 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
         (lambda m: m.update(unheard_of=1), "unheard_of"),
         (lambda m: m.pop("thresholds"), "thresholds"),
         (lambda m: m["preprocess"].update(width=0), r"preprocess\.width"),
+        (
+            lambda m: m["preprocess"].update(crop={"x": 9, "y": 0, "width": 32, "height": 32}),
+            "reaches beyond",
+        ),
         (lambda m: m.update(name="../../etc"), "name"),
         (lambda m: m["files"].update({"../secret": "0"}), "outside the bundle"),
         (lambda m: m["files"].pop(GOLDEN), r"lists no golden\.npz"),

@@ -1,0 +1,80 @@
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+TAKT = Path(sys.executable).with_name("takt")
+PATH = "/v1/models/parts/inspect"
+
+
+def test_importing_the_app_loads_no_torch_and_no_offline_code() -> None:
+    code = "import sys, service.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "service.app" in loaded
+    assert not {name.partition(".")[0] for name in loaded} & {"torch", "export", "models", "onnx"}
+
+
+def test_thirty_two_clients_are_batched_and_a_corrupt_picture_fails_alone(
+    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    async def client(http: httpx.AsyncClient, number: int) -> list[int]:
+        body = picture_bytes(200 if number % 2 else 50, ".jpg", size=(640, 480))
+        bodies = [body] * 6
+        if number == 7:
+            bodies[3] = body[:-500]
+        return [(await http.post(PATH, content=body)).status_code for body in bodies]
+
+    async def run(url: str) -> tuple[list[list[int]], str]:
+        limits = httpx.Limits(max_connections=32)
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as http:
+            statuses = await asyncio.gather(*(client(http, number) for number in range(32)))
+            return statuses, (await http.get("/metrics")).text
+
+    with start_server(repository, "--max-batch-size", "8") as server:
+        statuses, metrics = asyncio.run(run(server.url))
+        assert statuses.pop(7) == [200, 200, 200, 400, 200, 200]
+        assert statuses == [[200] * 6] * 31
+        total = re.search(r'takt_batch_size_sum\{model="parts"\} (\S+)', metrics)
+        assert total is not None
+        assert float(total[1]) == 32 * 6 - 1
+
+
+def test_a_stopped_server_answers_what_it_accepted(
+    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    async def post_then_stop(server) -> list[int]:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            slow = picture_bytes(50, ".png", size=(3000, 2000))
+            posts = [asyncio.create_task(http.post(PATH, content=slow)) for _ in range(4)]
+            async with asyncio.timeout(30):
+                while "takt_in_flight 5.0" not in (await http.get("/metrics")).text:
+                    await asyncio.sleep(0)
+            server.process.send_signal(signal.SIGTERM)
+            return [response.status_code for response in await asyncio.gather(*posts)]
+
+    with start_server(repository) as server:
+        assert asyncio.run(post_then_stop(server)) == [200] * 4
+        assert server.process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--repository", "nowhere"], "the model repository nowhere is no folder"),
+        (["--max-batch-size", "0"], "setting max_batch_size is '0'"),
+        (["--config", "nowhere.toml"], "the settings file nowhere.toml cannot be read"),
+    ],
+)
+def test_a_wrong_start_ends_with_one_clear_line(options: list[str], complaint: str) -> None:
+    ended = subprocess.run([str(TAKT), "serve", *options], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert complaint in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,48 @@
+import importlib.metadata
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli import main
+from service.settings import ENV_PREFIX, Settings
+
+
+def test_help_tells_every_setting_with_its_variable() -> None:
+    result = CliRunner().invoke(main, ["serve", "--help"], terminal_width=200)
+    assert result.exit_code == 0
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')}" in result.output
+        assert ENV_PREFIX + name.upper() in result.output
+
+
+def test_the_offline_commands_are_found_through_entry_points() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    assert result.exit_code == 0
+    for command in ("serve", "fit", "export", "eval"):
+        assert f"\n  {command}" in result.output
+
+
+def test_an_offline_command_on_a_server_install_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load() -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    found = importlib.metadata.entry_points(group="takt.commands")
+
+    def entry_points(group: str, name: str | None = None) -> object:
+        return [SimpleNamespace(load=load)] if name else found
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    assert CliRunner().invoke(main, ["--help"]).exit_code == 0
+    result = CliRunner().invoke(main, ["fit", "--help"])
+    assert result.exit_code == 1
+    assert "`takt fit` needs torch" in result.output
+    assert "pip install 'takt[export]'" in result.output
+
+
+def test_an_unknown_command_is_refused() -> None:
+    result = CliRunner().invoke(main, ["fitt"])
+    assert result.exit_code == 2
+    assert "No such command 'fitt'" in result.output
