@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+
+M = TypeVar("M", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Compute:
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The context in which forward passes run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def place(module: M, device: torch.device, layout: torch.memory_format = torch.channels_last) -> M:
+    """Move a module, in place; convolutions run fastest in channels-last layout."""
+    moved: M = module.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return moved
 
 
 def round_to_fp16(module: torch.nn.Module) -> None:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHER_CHANNELS
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
-from models.fit.device import Compute, round_to_fp16
+from models.fit.device import Compute, place, round_to_fp16
 from models.fit.progress import CurvePoint, Progress, Resume
 
 Load = Callable[[Path], "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"]
@@ -96,7 +96,7 @@ def fit_teacher(
         The teacher, its weights rounded to float16.
     """
     torch.manual_seed(options.seed)
-    network = PDN("small", FEATURES).to(compute.device, memory_format=torch.channels_last)
+    network = place(PDN("small", FEATURES), compute.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, fused=True)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(options.steps))
     resume = Resume(
@@ -179,7 +179,7 @@ class _Source:
         self._load = load
         self._options = options
         self._compute = compute
-        self._backbone = Lite0Features().to(compute.device, memory_format=torch.channels_last)
+        self._backbone = place(Lite0Features(), compute.device)
         self._mean, self._std = self._statistics()
 
     def pool_before(self, step: int) -> deque[_Example]:
@@ -281,12 +281,9 @@ def _expand(network: PDN, seed: int) -> PDN:
     """The same network with 384 outputs: an orthonormal turn, so that distances stay."""
     generator = torch.Generator().manual_seed(seed)
     turn = torch.linalg.qr(torch.randn(TEACHER_CHANNELS, FEATURES, generator=generator)).Q
+    weights = network.state_dict()
+    weights["conv4.weight"] = torch.einsum("oc,cihw->oihw", turn, weights["conv4.weight"])
+    weights["conv4.bias"] = turn @ weights["conv4.bias"]
     expanded = PDN("small", TEACHER_CHANNELS)
-    expanded.load_state_dict(
-        {
-            **network.state_dict(),
-            "conv4.weight": torch.einsum("oc,cihw->oihw", turn, network.conv4.weight.detach()),
-            "conv4.bias": turn @ network.conv4.bias.detach(),
-        }
-    )
+    expanded.load_state_dict(weights)
     return expanded
