@@ -57,11 +57,10 @@ class PDN(nn.Module):
         x = self.pool(F.relu(self.conv1(x)))
         x = self.pool(F.relu(self.conv2(x)))
         x = F.relu(self.conv3(x))
-        if self.size == "small":
-            return self.conv4(x)
-        x = F.relu(self.conv4(x))
-        x = F.relu(self.conv5(x))
-        return self.conv6(x)
+        features: Tensor = self.conv4(x)
+        if self.size == "medium":
+            features = self.conv6(F.relu(self.conv5(F.relu(features))))
+        return features
 
 
 class Encoder(nn.Module):
@@ -80,7 +79,8 @@ class Encoder(nn.Module):
         """ImageNet-normalised [N,3,H,W] -> latent [N,64,H/32-7,W/32-7]."""
         for conv in (self.enconv1, self.enconv2, self.enconv3, self.enconv4, self.enconv5):
             x = F.relu(conv(x))
-        return self.enconv6(x)
+        latent: Tensor = self.enconv6(x)
+        return latent
 
 
 class Decoder(nn.Module):
@@ -106,7 +106,8 @@ class Decoder(nn.Module):
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
             x = self.dropout(F.relu(conv(x)))
         x = F.interpolate(x, size=self._output_size(image_size), mode="bilinear")
-        return self.deconv8(F.relu(self.deconv7(x)))
+        features: Tensor = self.deconv8(F.relu(self.deconv7(x)))
+        return features
 
     @staticmethod
     def _upsampled_sizes(image_size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -129,7 +130,8 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """ImageNet-normalised [N,3,H,W] -> features [N,384,h,w]."""
-        return self.decoder(self.encoder(x), (x.shape[-2], x.shape[-1]))
+        features: Tensor = self.decoder(self.encoder(x), (x.shape[-2], x.shape[-1]))
+        return features
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,8 @@ class EfficientAd(nn.Module):
 
     def teach(self, x: Tensor) -> Tensor:
         """Normalised input -> the teacher's features, per channel of mean 0 and deviation 1."""
-        return (self.teacher(x) - self.teacher_mean) / self.teacher_std
+        features: Tensor = self.teacher(x)
+        return (features - self.teacher_mean) / self.teacher_std
 
     def differences(self, x: Tensor) -> Differences:
         """Normalised input -> the two raw maps, before padding, resizing and scaling."""

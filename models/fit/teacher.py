@@ -21,9 +21,8 @@ from torch.nn import functional as F
 from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHER_CHANNELS
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
 from models.fit.device import Compute, place, round_to_fp16
+from models.fit.pictures import Load
 from models.fit.progress import CurvePoint, Progress, Resume
-
-Load = Callable[[Path], "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"]
 
 SIDE = 256
 GRID = 56

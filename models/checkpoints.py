@@ -1,0 +1,220 @@
+"""Checkpoints: what a fit leaves behind, in one safetensors file that nothing runs on loading.
+
+Weights are stored as float16 where that loses nothing (a fit rounds them so), else as float32.
+All that is not a tensor is one JSON text under the metadata key `takt`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from models.efficientad import PDN, EfficientAd, EfficientAdConfig, Size
+
+METADATA_KEY = "takt"
+FORMAT_VERSION = 1
+SHIPPED_TEACHER = Path(__file__).parent / "weights" / "pdn_s_lite0.safetensors"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be loaded; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class FitFacts:
+    """What a checkpoint says beyond its weights.
+
+    Attributes:
+        config: what shapes the model.
+        seen: `picture_digest` of each good picture that the fit looked at.
+        steps: optimiser steps.
+        seed: of the fit.
+        made_with: package versions by name.
+        framework: whose fit it was.
+        preprocess: filter with which pictures were resized to the input.
+    """
+
+    config: EfficientAdConfig
+    seen: tuple[str, ...]
+    steps: int
+    seed: int
+    made_with: dict[str, str] = field(default_factory=dict)
+    framework: str = "takt"
+    preprocess: str = "area"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model, float32 in eval mode on the CPU, and what is known of its fit."""
+
+    model: EfficientAd
+    facts: FitFacts
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file's tensors, float32, and its description."""
+
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+
+
+def picture_digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a picture's file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def save_checkpoint(path: Path, model: EfficientAd, facts: FitFacts) -> None:
+    """Write a fitted model; the file is whole or the former one."""
+    _write(path, model, {"kind": "efficientad", "facts": asdict(facts)})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a fitted model.
+
+    Raises:
+        CheckpointError: the file is damaged, of another kind or format, or its model was never
+            fitted to the end.
+    """
+    stored = _read(path, "efficientad")
+    try:
+        facts = _facts(stored.about["facts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
+        ) from error
+    model = EfficientAd(facts.config)
+    _fill(model, stored.tensors, path)
+    _check_statistics(model, path)
+    return Checkpoint(model.eval(), facts)
+
+
+def save_teacher(path: Path, network: PDN, facts: dict[str, str]) -> None:
+    """Write a teacher and what is worth knowing of it; the file is whole or the former one."""
+    _write(path, network, {"kind": "teacher", "facts": facts})
+
+
+def load_teacher(path: Path | None = None) -> PDN:
+    """Read a teacher, by default the one that is shipped: float32, in eval mode.
+
+    Raises:
+        CheckpointError: the file is absent, damaged or of another kind.
+    """
+    path = path or SHIPPED_TEACHER
+    tensors = _read(path, "teacher").tensors
+    size: Size = "medium" if "conv6.weight" in tensors else "small"
+    last = tensors.get("conv6.bias" if size == "medium" else "conv4.bias")
+    if last is None or last.ndim != 1:
+        raise CheckpointError(f"{path} has no last convolution: distil the teacher again")
+    network = PDN(size, last.shape[0])
+    _fill(network, tensors, path)
+    return network.eval()
+
+
+def _facts(plain: dict[str, Any]) -> FitFacts:
+    values = {**plain, "config": EfficientAdConfig(**plain["config"]), "seen": tuple(plain["seen"])}
+    return FitFacts(**values)
+
+
+def _write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    tensors = {name: _smallest(tensor) for name, tensor in module.state_dict().items()}
+    text = json.dumps({"format": FORMAT_VERSION, **about}, sort_keys=True)
+    # safetensors would make the file readable to its owner only.
+    unfinished.write_bytes(save(tensors, metadata={METADATA_KEY: text}))
+    os.replace(unfinished, path)
+
+
+def _smallest(tensor: Tensor) -> Tensor:
+    """As float16 if that loses nothing."""
+    exact = tensor.detach().cpu().contiguous()
+    half = exact.half()
+    return half if torch.equal(half.float(), exact) else exact
+
+
+def _read(path: Path, kind: str) -> _Stored:
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist: give the path of a {kind} checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name).float() for name in names}
+    except SafetensorError as error:
+        raise CheckpointError(_why_unreadable(path)) from error
+    return _Stored(tensors, _about(path, text, kind))
+
+
+def _why_unreadable(path: Path) -> str:
+    """A safetensors file starts with the header's length in eight bytes, then the header's `{`."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[8:] == b"{":
+        return f"{path} is truncated or damaged: copy it again, or fit it again"
+    return f"{path} is no safetensors file: give a checkpoint that `takt fit` wrote"
+
+
+def _about(path: Path, text: str | None, kind: str) -> dict[str, Any]:
+    if text is None:
+        raise CheckpointError(f"{path} was not written by Takt: give one that `takt fit` wrote")
+    try:
+        about = json.loads(text)
+        version, found = about["format"], about["kind"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} has unreadable metadata: fit it again") from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {version}, this Takt reads {FORMAT_VERSION}: "
+            "use the version of Takt that wrote it, or fit it again"
+        )
+    if found != kind:
+        raise CheckpointError(f"{path} is a checkpoint of kind {found}: give one of kind {kind}")
+    return dict(about)
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    wanted = module.state_dict()
+    missing, unexpected = sorted(wanted.keys() - tensors), sorted(tensors.keys() - wanted)
+    if missing or unexpected:
+        raise CheckpointError(
+            f"{path} does not fit the model it says it is (missing: {_few(missing)}; "
+            f"unexpected: {_few(unexpected)}): fit it again"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{path}: {name} has the shape {list(tensor.shape)} instead of "
+                f"{list(wanted[name].shape)}: fit it again"
+            )
+    module.load_state_dict(tensors)
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(names[:3]) or "none"
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _check_statistics(model: EfficientAd, path: Path) -> None:
+    mean, std = model.teacher_mean, model.teacher_std
+    if not bool((std > 0).all()) or (bool((mean == 0).all()) and bool((std == 1).all())):
+        raise CheckpointError(
+            f"{path} has no teacher statistics (they were never set): "
+            "its fit was not finished, finish it"
+        )
+    qa_st, qb_st, qa_ae, qb_ae = model.quantiles.tolist()
+    if not (qa_st < qb_st and qa_ae < qb_ae) or model.quantiles.tolist() == [0, 1, 0, 1]:
+        raise CheckpointError(
+            f"{path} has no quantiles of its maps (they were never set): "
+            "its fit was not finished, finish it"
+        )

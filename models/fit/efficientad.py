@@ -1,0 +1,260 @@
+"""The fit of an EfficientAD on good pictures (Batzner et al., arXiv 2303.14535, section 3).
+
+The losses and the optimiser are the paper's. A fit here is thousands of steps instead of
+70,000, so three things differ: the learning rate is ten times the paper's, the hard quantile
+starts low and rises (at 0.999 a step uses 0.1 % of the differences, which starves a short fit),
+and one jittered picture serves the student's and the autoencoder's losses alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.efficientad import PDN, EfficientAd, EfficientAdConfig, Size
+from models.fit.device import Compute, place, round_to_fp16
+from models.fit.losses import LOSSES, step_losses
+from models.fit.pictures import GoodPictures, Load, OtherPictures
+from models.fit.progress import CurvePoint, Progress, Resume
+from models.fit.statistics import set_map_quantiles, set_teacher_statistics
+
+
+class FitError(ValueError):
+    """The pictures or the options do not allow a fit."""
+
+
+@dataclass(frozen=True)
+class EfficientAdOptions:
+    """How an EfficientAD is fitted.
+
+    Attributes:
+        steps: optimiser steps, of one picture each.
+        learning_rate: of Adam; a tenth of it in the last 5 % of the steps.
+        weight_decay: of Adam, as an L2 term in the gradient.
+        image_size: side of the square input in pixels; a multiple of 32, at least 256.
+        size: of teacher and student.
+        seed: of split, order, augmentation, dropout and initial weights.
+        validation: share of the good pictures from which the maps' quantiles are taken.
+        calibration: share of the good pictures that the fit never sees, for the thresholds.
+        save_every: steps between states from which the fit can go on.
+        hard_quantile_start: quantile above which differences count in the first step.
+        hard_quantile_end: the same, once annealed; the paper's value.
+        anneal: share of the steps over which the quantile rises.
+        penalty_size: side of the crops of other pictures in pixels. The paper takes
+            `image_size`; the loss is a mean over patches of 33 pixels, so a smaller crop
+            estimates the same at a fraction of the cost.
+    """
+
+    steps: int = 2000
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    image_size: int = 256
+    size: Size = "small"
+    seed: int = 0
+    validation: float = 0.1
+    calibration: float = 0.25
+    save_every: int = 200
+    hard_quantile_start: float = 0.9
+    hard_quantile_end: float = 0.999
+    anneal: float = 0.7
+    penalty_size: int = 144
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.save_every < 1:
+            raise FitError("steps and save_every must be at least 1")
+        if not 0 < self.penalty_size <= 2 * self.image_size:
+            raise FitError(
+                f"penalty_size is {self.penalty_size}; it must be at least 1 and at most twice "
+                f"image_size, which is {self.image_size}"
+            )
+
+
+@dataclass(frozen=True)
+class FittedEfficientAd:
+    """What a fit gives.
+
+    Attributes:
+        model: in eval mode on the CPU, float32; its weights are exact in float16.
+        curve: the losses, averaged between saves.
+        seen: the good pictures that the fit looked at, fitted and validation.
+        calibration: the good pictures that it did not.
+    """
+
+    model: EfficientAd
+    curve: list[CurvePoint]
+    seen: tuple[Path, ...]
+    calibration: tuple[Path, ...]
+
+
+def fit_efficientad(
+    good: Sequence[Path],
+    other: Sequence[Path],
+    load: Load,
+    load_other: Load,
+    teacher: PDN,
+    output: Path,
+    options: EfficientAdOptions,
+    compute: Compute,
+    *,
+    quiet: bool = False,
+) -> FittedEfficientAd:
+    """Fit student and autoencoder; an interrupted call with the same arguments goes on.
+
+    Args:
+        good: pictures of good parts.
+        other: pictures of anything else, for the penalty; none leaves the penalty out.
+        load: reads a good picture as RGB uint8 [image_size,image_size,3], exactly as the
+            service will.
+        load_other: reads another picture as RGB uint8 [H,W,3].
+        teacher: of 384 channels and of the options' size.
+        output: the file that will be written by the caller; the state is kept beside it.
+        options: see there.
+        compute: device and precision.
+        quiet: show no progress bar.
+
+    Raises:
+        FitError: too few pictures, another teacher than the options say, or a loss that is
+            not finite.
+        FlatStatisticsError: the pictures, or the maps on them, never vary.
+        ResumeMismatchError: an interrupted fit at `output` had other options.
+    """
+    split = _split(good, options)
+    torch.manual_seed(options.seed)
+    model = place(_untrained(teacher, options), compute.device)
+    optimizer = torch.optim.Adam(
+        [*model.student.parameters(), *model.autoencoder.parameters()],
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=True,
+    )
+    resume = Resume(
+        output,
+        {**asdict(options), **_fingerprint(split.seen, other, teacher)},
+        {"model": model, "optimizer": optimizer},
+    )
+    done, curve = resume.load()
+    fitted = GoodPictures(split.fitted, load, options.seed, compute.device)
+    silent = OtherPictures(
+        other,
+        load_other,
+        options.penalty_size,
+        options.penalty_size / (2 * options.image_size),
+        options.seed,
+        compute.device,
+    )
+    if done == 0:
+        set_teacher_statistics(model, fitted.plain())
+
+    model.autoencoder.train()
+    sums = torch.zeros(len(LOSSES), device=compute.device)
+    progress = Progress("efficientad", options.steps, done=done, quiet=quiet)
+    for step in progress:
+        torch.manual_seed(_dropout_seed(options.seed, step))
+        losses = step_losses(
+            model,
+            fitted.at(step),
+            silent.at(step) if other else None,
+            hard_quantile(step, options),
+            compute,
+        )
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses.sum())
+        optimizer.param_groups[0]["lr"] = learning_rate(step, options)
+        optimizer.step()
+        sums += losses.detach()
+        if step % 20 == 0:
+            progress.show(loss=losses.sum().item())
+        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
+            since = step + 1 - (curve[-1].step if curve else 0)
+            curve.append(_point(step + 1, sums / since))
+            sums.zero_()
+            resume.save(step + 1, curve)
+
+    model.eval()
+    round_to_fp16(model)
+    validation = GoodPictures(split.validation, load, options.seed, compute.device)
+    set_map_quantiles(model, validation.plain())
+    resume.discard()
+    # The layout in which it will be loaded, so that this model and the loaded one answer alike.
+    place(model, torch.device("cpu"), torch.contiguous_format)
+    return FittedEfficientAd(model, curve, split.seen, split.calibration)
+
+
+def hard_quantile(step: int, options: EfficientAdOptions) -> float:
+    """The quantile at `step` (from 0): linear from start to end, then constant."""
+    share = min(1.0, step / max(1.0, options.anneal * options.steps))
+    start, end = options.hard_quantile_start, options.hard_quantile_end
+    return start + share * (end - start)
+
+
+def learning_rate(step: int, options: EfficientAdOptions) -> float:
+    """The learning rate at `step` (from 0): a tenth from 95 % of the steps on."""
+    slow_from = max(1, int(0.95 * options.steps))
+    return options.learning_rate * (1.0 if step < slow_from else 0.1)
+
+
+@dataclass(frozen=True)
+class _Split:
+    fitted: tuple[Path, ...]
+    validation: tuple[Path, ...]
+    calibration: tuple[Path, ...]
+
+    @property
+    def seen(self) -> tuple[Path, ...]:
+        return self.fitted + self.validation
+
+
+def _split(good: Sequence[Path], options: EfficientAdOptions) -> _Split:
+    order = np.random.default_rng((options.seed, 0)).permutation(len(good))
+    calibration = math.ceil(options.calibration * len(good))
+    validation = calibration + math.ceil(options.validation * len(good))
+    shuffled = [good[int(i)] for i in order]
+    split = _Split(
+        fitted=tuple(shuffled[validation:]),
+        validation=tuple(shuffled[calibration:validation]),
+        calibration=tuple(shuffled[:calibration]),
+    )
+    for name, part in vars(split).items():
+        if not part:
+            raise FitError(
+                f"{len(good)} good pictures leave none for the part `{name}`: give at least 3, "
+                "and shares `validation` and `calibration` above 0 that leave some to fit on"
+            )
+    return split
+
+
+def _untrained(teacher: PDN, options: EfficientAdOptions) -> EfficientAd:
+    if teacher.size != options.size:
+        raise FitError(f"the teacher is {teacher.size}; ask for that size, not {options.size}")
+    model = EfficientAd(EfficientAdConfig(size=options.size, image_size=options.image_size))
+    model.teacher.load_state_dict(teacher.state_dict())
+    model.teacher.requires_grad_(False)
+    round_to_fp16(model.teacher)
+    return model
+
+
+def _fingerprint(seen: Iterable[Path], other: Iterable[Path], teacher: PDN) -> dict[str, str]:
+    weights = b"".join(w.detach().cpu().numpy().tobytes() for w in teacher.parameters())
+    names = {"good": seen, "other": other}
+    texts = {key: "\n".join(path.name for path in paths).encode() for key, paths in names.items()}
+    contents = {**texts, "teacher": weights}
+    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
+
+
+def _dropout_seed(seed: int, step: int) -> int:
+    """Dropout draws from torch's global generator: a resumed fit must draw the same."""
+    return int(np.random.default_rng((seed, 3, step)).integers(2**63))
+
+
+def _point(step: int, averages: Tensor) -> CurvePoint:
+    figures = dict(zip(LOSSES, averages.tolist(), strict=True))
+    if not all(math.isfinite(value) for value in figures.values()):
+        raise FitError(f"the loss was not finite before step {step}: lower the learning rate")
+    return CurvePoint(step, figures)
