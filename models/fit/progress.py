@@ -93,7 +93,7 @@ class Progress:
     """A bar with steps, pace, ETA and the latest figures, on standard error."""
 
     def __init__(self, what: str, steps: int, *, done: int = 0, quiet: bool = False) -> None:
-        self._bar = tqdm(total=steps, initial=done, desc=what, unit="step", disable=quiet)
+        self._bar = tqdm(total=steps, initial=done, desc=what, unit="step", disable=quiet or None)
         self._steps = steps
         self._done = done
 

@@ -1,0 +1,1 @@
+"""Offline: a checkpoint becomes a bundle that the service can trust."""

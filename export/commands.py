@@ -1,0 +1,162 @@
+"""The offline commands of `takt`, found through entry points: fit, export, eval."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.failures import plain_errors
+from export.fit_commands import FILE, FOLDER, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from export.evaluate import Evaluation
+    from export.pictures import Sample
+    from service.bundle import Bundle
+
+__all__ = ["evaluate", "export", "fit"]
+
+
+@click.group()
+def export() -> None:
+    """Turn a checkpoint into a bundle that the service can trust."""
+
+
+@export.command("onnx")
+@click.argument("checkpoint", type=FILE)
+@click.option(
+    "--good",
+    type=FOLDER,
+    required=True,
+    help="Pictures of good parts; those that the fit has seen are left out.",
+)
+@click.option(
+    "--defects", type=FOLDER, help="Pictures of defective parts; the thresholds do not use them."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The bundle: REPOSITORY/NAME/VERSION.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)
+@click.option(
+    "--allow-drift",
+    type=click.FloatRange(min=0),
+    default=1e-4,
+    show_default=True,
+    help="Largest difference of score and map between torch and the graph.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="every core",
+    help="Of ONNX Runtime.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@plain_errors
+def onnx(
+    checkpoint: Path,
+    good: Path,
+    defects: Path | None,
+    out: Path,
+    alpha: float,
+    allow_drift: float,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Write a bundle: the graph, compared with torch, and thresholds from good pictures."""
+    from export.onnx import ExportOptions, export_bundle
+    from export.pictures import list_pictures
+    from models.checkpoints import load_checkpoint
+
+    report = export_bundle(
+        load_checkpoint(checkpoint),
+        list_pictures(good),
+        list_pictures(defects) if defects else (),
+        out,
+        ExportOptions(alpha=alpha, allowed_drift=allow_drift, threads=threads),
+        tell=click.echo,
+        quiet=quiet,
+    )
+    click.echo(report.text())
+
+
+@click.command("eval")
+@click.argument("bundle", type=FOLDER)
+@click.option(
+    "--data",
+    type=FOLDER,
+    required=True,
+    help="Labelled pictures: test/good, test/<defect> and ground_truth/<defect>, or good and bad.",
+)
+@click.option("--url", help="Ask this server, which runs the bundle, instead of this process.")
+@click.option("--json", "json_file", type=FILE, help="Also write the figures here.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="every core",
+    help="Of ONNX Runtime, without --url.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@plain_errors
+def evaluate(
+    bundle: Path, data: Path, url: str | None, json_file: Path | None, threads: int, quiet: bool
+) -> None:
+    """Measure a bundle on labelled pictures: AUROC, verdicts and latency."""
+    from export.pictures import read_data_set
+    from export.tables import evaluation_table
+    from service.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    samples = read_data_set(data)
+    result = (
+        _through_server(url, loaded, samples, quiet=quiet)
+        if url
+        else _in_process(loaded, samples, threads, quiet=quiet)
+    )
+    click.echo(evaluation_table(result))
+    if json_file is not None:
+        text = json.dumps(dataclasses.asdict(result), indent=2)
+        json_file.write_text(text + "\n", encoding="utf-8")
+
+
+def _in_process(
+    bundle: Bundle, samples: Sequence[Sample], threads: int, *, quiet: bool
+) -> Evaluation:
+    from export.evaluate import evaluate as evaluate_on
+    from export.inspectors import LocalInspector
+
+    manifest = bundle.manifest
+    with LocalInspector(bundle, threads=threads) as inspector:
+        return evaluate_on(
+            inspector, samples, model=manifest.name, version=manifest.version, quiet=quiet
+        )
+
+
+def _through_server(
+    url: str, bundle: Bundle, samples: Sequence[Sample], *, quiet: bool
+) -> Evaluation:
+    from export.evaluate import evaluate as evaluate_on
+    from export.inspectors import HttpInspector, check_same_model, open_client
+
+    manifest = bundle.manifest
+    with open_client(url) as client:
+        inspector = HttpInspector(client, manifest.name, manifest.version)
+        check_same_model(inspector, bundle)
+        return evaluate_on(
+            inspector, samples, model=manifest.name, version=manifest.version, quiet=quiet
+        )

@@ -1,0 +1,264 @@
+"""`takt fit`: a detector, or the teacher that detectors start from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.failures import plain_errors
+
+if TYPE_CHECKING:
+    from models.efficientad import EfficientAdConfig, Size
+    from models.fit.device import Compute
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _shared(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every fit has."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."),
+        click.option(
+            "--threads", type=click.IntRange(min=0), default=0, show_default="torch's choice",
+            help="CPU threads.",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True,
+            help="Where to compute: auto, cpu, cuda, cuda:1, …",
+        ),
+        click.option("--seed", default=0, show_default=True, help="Of everything random."),
+        click.option(
+            "--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group()
+def fit() -> None:
+    """Train on pictures of good parts; an interrupted fit goes on when called again."""
+
+
+@fit.command()
+@click.option("--good", type=FOLDER, required=True, help="Pictures of good parts.")
+@click.option(
+    "--other", type=FOLDER, help="Pictures of anything else, for the penalty on the student."
+)
+@click.option(
+    "--size",
+    type=click.Choice(["small", "medium"]),
+    default="small",
+    show_default=True,
+    help="Of teacher and student.",
+)
+@click.option(
+    "--image-size",
+    type=int,
+    default=256,
+    show_default=True,
+    help="Side of the model's input in pixels: a multiple of 32, at least 256.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Optimiser steps, of one picture each.",
+)
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Of Adam.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the good pictures that scale the maps.",
+)
+@click.option(
+    "--calibration",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.25,
+    show_default=True,
+    help="Share of the good pictures that the fit never sees, for the thresholds.",
+)
+@click.option(
+    "--save-every",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Steps between states from which an interrupted fit goes on.",
+)
+@click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
+@_shared
+@plain_errors
+def efficientad(
+    good: Path,
+    other: Path | None,
+    size: Size,
+    image_size: int,
+    steps: int,
+    learning_rate: float,
+    validation: float,
+    calibration: float,
+    save_every: int,
+    teacher: Path | None,
+    out: Path,
+    seed: int,
+    device: str,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Fit an EfficientAD on pictures of good parts.
+
+    A part of them is held back, for `takt export onnx` to find the thresholds on.
+    """
+    from export.pictures import list_pictures, read_model_input, read_picture
+    from export.versions import package_versions
+    from models.checkpoints import FitFacts, load_teacher, picture_digest, save_checkpoint
+    from models.fit.efficientad import EfficientAdOptions, fit_efficientad
+    from models.fit.progress import write_curve
+    from service.bundle import Preprocess
+
+    config = _config(size, image_size)
+    compute = _compute(device, threads)
+    spec = Preprocess(width=image_size, height=image_size, resize="area", crop=None)
+    if other is None:
+        click.echo("no --other pictures: fitting without the penalty term")
+    with _resumable(out):
+        fitted = fit_efficientad(
+            list_pictures(good),
+            list_pictures(other) if other else (),
+            lambda path: read_model_input(path, spec),
+            read_picture,
+            load_teacher(teacher),
+            out,
+            EfficientAdOptions(
+                steps=steps,
+                learning_rate=learning_rate,
+                image_size=image_size,
+                size=size,
+                seed=seed,
+                validation=validation,
+                calibration=calibration,
+                save_every=save_every,
+            ),
+            compute,
+            quiet=quiet,
+        )
+    seen = tuple(picture_digest(path) for path in fitted.seen)
+    save_checkpoint(out, fitted.model, FitFacts(config, seen, steps, seed, package_versions()))
+    write_curve(out.with_suffix(".csv"), fitted.curve)
+    click.echo(
+        f"{out}: fitted on {len(fitted.seen)} good pictures; {len(fitted.calibration)} more were "
+        f"never looked at\nnext: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+    )
+
+
+@fit.command()
+@click.option("--good", type=FOLDER, required=True, help="Pictures to distil on.")
+@click.option("--other", type=FOLDER, help="More pictures; the more varied, the better.")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=8000,
+    show_default=True,
+    help="Optimiser steps, of eight crops each.",
+)
+@_shared
+@plain_errors
+def teacher(
+    good: Path,
+    other: Path | None,
+    steps: int,
+    out: Path,
+    seed: int,
+    device: str,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Distil a teacher from EfficientNet-Lite0, on any pictures.
+
+    Only needed where the shipped teacher will not do. The loss curve goes beside it as .csv.
+    """
+    from export.pictures import PicturesError, list_pictures, read_picture
+    from export.versions import package_versions
+    from models.checkpoints import save_teacher
+    from models.fit.progress import write_curve
+    from models.fit.teacher import TeacherOptions, fit_teacher
+
+    compute = _compute(device, threads)
+    pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))
+    if len(pictures) < 2:
+        raise PicturesError("distilling a teacher needs at least two pictures; a thousand is good")
+    with _resumable(out):
+        fitted = fit_teacher(
+            pictures,
+            read_picture,
+            out,
+            TeacherOptions(steps=steps, seed=seed),
+            compute,
+            quiet=quiet,
+        )
+    by_stride = fitted.explained_variance_by_stride
+    facts = {
+        "steps": str(steps),
+        "seed": str(seed),
+        "pictures": str(len(pictures)),
+        "explained variance": f"{fitted.explained_variance:.4f}",
+    }
+    save_teacher(out, fitted.network, facts | package_versions())
+    write_curve(out.with_suffix(".csv"), fitted.curve)
+    click.echo(
+        f"{out}: explains {fitted.explained_variance:.3f} of the variance of held-out pictures ("
+        + ", ".join(f"{name}: {value:.3f}" for name, value in by_stride.items())
+        + ")"
+    )
+
+
+def _config(size: Size, image_size: int) -> EfficientAdConfig:
+    from models.efficientad import EfficientAdConfig
+
+    try:
+        return EfficientAdConfig(size=size, image_size=image_size)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--image-size") from error
+
+
+def _compute(device: str, threads: int) -> Compute:
+    import torch
+
+    from models.fit.device import Compute
+
+    if threads:
+        torch.set_num_threads(threads)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise click.BadParameter("torch finds no GPU here; take cpu", param_hint="--device")
+    try:
+        return Compute.choose(device)
+    except RuntimeError as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
+
+
+@contextlib.contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Refuse to replace a checkpoint; on Ctrl-C say how the fit goes on."""
+    from models.fit.progress import Resume
+
+    if out.exists():
+        raise click.ClickException(f"{out} exists; delete it, or give another --out")
+    try:
+        yield
+    except KeyboardInterrupt:
+        state = Resume(out, {}, {}).path
+        click.echo(
+            f"\nstopped; the same command goes on from the last state, {state}"
+            if state.exists()
+            else "\nstopped before the first state was kept; the same command starts again",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None

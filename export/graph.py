@@ -1,0 +1,164 @@
+"""The ONNX graph of a model: from uint8 pictures to the anomaly map and the score."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from models.efficientad import EfficientAd
+from service.bundle import INPUT, OUTPUTS
+from service.errors import TaktError
+
+OPSET = 18
+BATCH = "batch"
+
+HALVED_FROM = 1024
+"""Elements from which a tensor is worth a Cast node of its own."""
+
+
+class ExportError(TaktError):
+    """The model could not be turned into a graph that answers as it does."""
+
+    code = "export"
+    title = "Export"
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What was written.
+
+    Attributes:
+        size_bytes: of the file.
+        weights: elements of all float tensors.
+        halved_weights: those of them that are stored in float16.
+    """
+
+    size_bytes: int
+    weights: int
+    halved_weights: int
+
+
+class ImagesToAnswer(nn.Module):
+    """A model with the signature of a bundle's graph."""
+
+    def __init__(self, model: EfficientAd) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB uint8 [N,H,W,3] -> anomaly map [N,h,w] and score [N], both float32."""
+        answer: tuple[Tensor, Tensor] = self.model(images.permute(0, 3, 1, 2).float() / 255)
+        return answer
+
+
+def write_graph(model: EfficientAd, path: Path) -> GraphFacts:
+    """Write a model as one ONNX file, opset 18, of any batch size.
+
+    The teacher's normalisation stays a step of its own: folded into its last convolution, the
+    weights there would no longer be float16 numbers, and storing them would cost twice the
+    bytes or a drift.
+
+    Raises:
+        ExportError: the exporter made another graph than the bundle's contract says.
+    """
+    graph = _trace(model)
+    _strip(graph)
+    facts_of_weights = _halve_weights(graph)
+    _check(graph, model.config.image_size)
+    onnx.save_model(graph, path)
+    return GraphFacts(path.stat().st_size, *facts_of_weights)
+
+
+def _trace(model: EfficientAd) -> ModelProto:
+    side = model.config.image_size
+    # Two pictures: the tracer takes a size of 1 for a constant.
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        # torch's exporter uses parts of torch that warn of their own end.
+        warnings.simplefilter("ignore", FutureWarning)
+        program = torch.onnx.export(
+            ImagesToAnswer(model).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes={INPUT: {0: torch.export.Dim(BATCH)}},
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("torch.onnx.export gave no graph; use torch 2.9 or later")
+    return program.model_proto
+
+
+def _strip(graph: ModelProto) -> None:
+    """Take out what the exporter notes about its own run, stack traces with paths among it."""
+    parts = graph.graph
+    for part in (
+        parts,
+        *parts.node,
+        *parts.value_info,
+        *parts.initializer,
+        *parts.input,
+        *parts.output,
+    ):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+
+
+def _halve_weights(graph: ModelProto) -> tuple[int, int]:
+    """Store each large float32 tensor as float16 and a Cast, where that loses no bit.
+
+    ONNX Runtime casts them back once, as it loads the graph.
+
+    Returns:
+        The elements of all float32 tensors, and of those that are now in float16.
+    """
+    casts = []
+    elements, halved = 0, 0
+    for tensor in graph.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        elements += values.size
+        if values.size < HALVED_FROM:
+            continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if half.astype(np.float32).tobytes() != values.tobytes():
+            continue
+        halved += values.size
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.float16"))
+        casts.append(
+            helper.make_node("Cast", [tensor.name], [name], f"{name}.cast", to=TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+    return elements, halved
+
+
+def _check(graph: ModelProto, side: int) -> None:
+    onnx.checker.check_model(graph, full_check=True)
+    expected = [
+        (INPUT, TensorProto.UINT8, [BATCH, side, side, 3]),
+        (OUTPUTS[0], TensorProto.FLOAT, [BATCH, side, side]),
+        (OUTPUTS[1], TensorProto.FLOAT, [BATCH]),
+    ]
+    found = [_signature(port) for port in (*graph.graph.input, *graph.graph.output)]
+    if found != expected:
+        raise ExportError(f"the exported graph has {found}, but a bundle's has {expected}")
+
+
+def _signature(port: onnx.ValueInfoProto) -> tuple[str, int, list[str | int]]:
+    tensor = port.type.tensor_type
+    return port.name, tensor.elem_type, [d.dim_param or d.dim_value for d in tensor.shape.dim]

@@ -1,0 +1,279 @@
+"""Who inspects the pictures of an evaluation: the bundle itself, or a server that runs it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import cv2
+import httpx
+import numpy as np
+
+from export.pictures import MAX_PIXELS
+from service.bundle import Bundle
+from service.decode import decode
+from service.domain import AnomalyMap, Box
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import TaktError
+from service.postprocess import Criteria, judge
+from service.preprocess import inspected_box, preprocess
+
+MAX_RETRIES = 10
+MAX_WAIT_S = 30.0
+TIMEOUT_S = 120.0
+MAX_REGIONS = 64
+
+
+class InspectorError(TaktError):
+    """The server does not answer, or not as this bundle's model would."""
+
+    code = "inspector"
+    title = "Inspector"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an inspector says of one picture.
+
+    Attributes:
+        score: of the picture.
+        threshold: the one deployed.
+        anomalous: the verdict.
+        anomaly_map: float32 [h, w].
+        width: of the picture, upright, in pixels.
+        height: likewise.
+        inspected: the part of the picture that the map covers.
+        total_ms: what the inspector itself says it took.
+        wall_ms: from handing the bytes over to having the answer, without waits for a retry.
+    """
+
+    score: float
+    threshold: float
+    anomalous: bool
+    anomaly_map: AnomalyMap
+    width: int
+    height: int
+    inspected: Box
+    total_ms: float
+    wall_ms: float
+
+
+class Inspector(Protocol):
+    """Inspects encoded pictures, one at a time."""
+
+    def inspect(self, data: bytes) -> Answer:
+        """Inspect an encoded picture.
+
+        Raises:
+            TaktError: the picture was refused, or nobody answers.
+        """
+
+
+class LocalInspector:
+    """The bundle's graph with the code that serves, in this process.
+
+    Args:
+        bundle: whose model inspects.
+        threads: of ONNX Runtime; 0 takes every core.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+        self._manifest = bundle.manifest
+        self._good_scores = np.sort(bundle.calibration.good_score)
+        self._criteria = Criteria(
+            threshold=self._manifest.thresholds.image,
+            pixel_threshold=self._manifest.thresholds.pixel,
+        )
+        self._engine = OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
+
+    def __enter__(self) -> Self:
+        """The inspector itself; its engine is closed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._engine.close()
+
+    def inspect(self, data: bytes) -> Answer:
+        """Decode, preprocess, infer and judge a picture."""
+        started_s = time.perf_counter()
+        picture = decode(data, MAX_PIXELS)
+        height, width, _ = picture.shape
+        spec = self._manifest.preprocess
+        inspected = inspected_box(spec, width, height)
+        answered = self._engine.infer(preprocess(picture, spec)[None])
+        anomaly_map = answered.anomaly_map[0]
+        verdict = judge(
+            float(answered.score[0]),
+            anomaly_map,
+            inspected,
+            self._criteria,
+            self._good_scores,
+            MAX_REGIONS,
+        )
+        took_ms = (time.perf_counter() - started_s) * 1000
+        return Answer(
+            score=verdict.score,
+            threshold=verdict.threshold,
+            anomalous=verdict.anomalous,
+            anomaly_map=anomaly_map,
+            width=width,
+            height=height,
+            inspected=inspected,
+            total_ms=took_ms,
+            wall_ms=took_ms,
+        )
+
+
+class HttpInspector:
+    """A running server, over its REST API.
+
+    Args:
+        client: with the server's URL as its base.
+        name: of the model.
+        version: of it.
+        sleep: waits for a number of seconds before a retry.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        name: str,
+        version: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._version = version
+        self._sleep = sleep
+
+    def inspect(self, data: bytes) -> Answer:
+        """POST a picture; where the queue is full, come back when the server says.
+
+        Raises:
+            InspectorError: no server, no such model, another answer than this API's, or a queue
+                that stays full.
+        """
+        for retries_left in range(MAX_RETRIES, -1, -1):
+            started_s = time.perf_counter()
+            response = self._post(data)
+            wall_ms = (time.perf_counter() - started_s) * 1000
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return self._answer(response, wall_ms)
+            if retries_left:
+                self._sleep(_retry_after_s(response))
+        raise InspectorError(
+            f"the queue of {self._client.base_url} stayed full through {MAX_RETRIES} retries; "
+            "evaluate when the line is idle, or raise its max_queue_size"
+        )
+
+    def _post(self, data: bytes) -> httpx.Response:
+        try:
+            return self._client.post(
+                f"/v1/models/{self._name}/versions/{self._version}/inspect",
+                params={"heatmap": "raw"},
+                content=data,
+                headers={"Content-Type": "application/octet-stream"},
+            )
+        except httpx.HTTPError as error:
+            raise InspectorError(
+                f"no answer from {self._client.base_url} ({error or type(error).__name__}); "
+                "start it with `takt serve`, or correct --url"
+            ) from error
+
+    def _answer(self, response: httpx.Response, wall_ms: float) -> Answer:
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise InspectorError(
+                f"{self._client.base_url} does not serve {self._name} version {self._version}: "
+                f"{_detail(response)}"
+            )
+        if response.is_error:
+            raise InspectorError(
+                f"{self._client.base_url} answered {response.status_code}: {_detail(response)}"
+            )
+        try:
+            answer = _parse(response.json(), wall_ms)
+        except (ValueError, KeyError, TypeError, binascii.Error) as error:
+            raise InspectorError(
+                f"{self._client.base_url} does not answer like a Takt server ({error!r}); "
+                "correct --url"
+            ) from error
+        return answer
+
+
+def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
+    """Compare what an inspector says of the bundle's first golden input with what torch said.
+
+    Raises:
+        InspectorError: it runs another model than the bundle's, or no server answers.
+    """
+    if bundle.manifest.preprocess.crop is not None:
+        return  # a golden input is only a part of a picture then
+    encoded, png = cv2.imencode(".png", bundle.golden.images[0][..., ::-1])
+    assert encoded
+    score, expected = inspector.inspect(png.tobytes()).score, float(bundle.golden.score[0])
+    if not abs(score - expected) <= bundle.manifest.tolerance:
+        raise InspectorError(
+            f"the server has another model under this name and version: it scores a golden input "
+            f"{score:.6g} instead of {expected:.6g}; serve the repository that holds "
+            f"{bundle.path}"
+        )
+
+
+def open_client(url: str) -> httpx.Client:
+    """A client of a server, to be closed by the caller.
+
+    Raises:
+        InspectorError: this is no HTTP URL.
+    """
+    try:
+        client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InspectorError(f"{url} is no URL: {error}") from error
+    if client.base_url.scheme not in ("http", "https") or not client.base_url.host:
+        client.close()
+        raise InspectorError(f"{url} is no URL of a server, such as http://127.0.0.1:8000")
+    return client
+
+
+def _parse(body: Any, wall_ms: float) -> Answer:
+    raw = np.load(io.BytesIO(base64.b64decode(body["heatmap"]["data"])), allow_pickle=False)
+    return Answer(
+        score=float(body["score"]),
+        threshold=float(body["threshold"]),
+        anomalous=bool(body["anomalous"]),
+        anomaly_map=np.asarray(raw, np.float32),
+        width=int(body["image"]["width"]),
+        height=int(body["image"]["height"]),
+        inspected=Box(*body["inspected"]),
+        total_ms=float(body["timings_ms"]["total"]),
+        wall_ms=wall_ms,
+    )
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """What the server asks for, at least a moment and at most `MAX_WAIT_S`."""
+    try:
+        asked_s = float(response.headers.get("Retry-After", 1))
+    except ValueError:  # a date, which Takt does not send, but a proxy may
+        asked_s = 1.0
+    return min(max(asked_s, 0.05), MAX_WAIT_S)
+
+
+def _detail(response: httpx.Response) -> str:
+    """The problem's own words, else the status line's."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return response.reason_phrase

@@ -1,0 +1,78 @@
+"""A detector too thin to be any good, and pictures of noise: exporting them is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.checkpoints import Checkpoint, FitFacts
+from models.efficientad import PDN, EfficientAd, EfficientAdConfig
+from models.fit.device import round_to_fp16
+
+WritePictures = Callable[..., list[Path]]
+
+
+def thin_network(out_channels: int) -> PDN:
+    network = PDN("small", out_channels)
+    network.conv1 = nn.Conv2d(3, 8, 4)
+    network.conv2 = nn.Conv2d(8, 8, 4)
+    network.conv3 = nn.Conv2d(8, 8, 3)
+    network.conv4 = nn.Conv2d(8, out_channels, 4)
+    return network
+
+
+def finish(model: EfficientAd) -> EfficientAd:
+    """What the end of a fit does: weights of float16, statistics, quantiles."""
+    round_to_fp16(model)
+    model.teacher_mean.normal_(0, 0.01)
+    model.teacher_std.uniform_(0.05, 0.1)
+    model.quantiles.copy_(torch.tensor([0.05, 0.1, 0.03, 0.1]))
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def thin_model() -> EfficientAd:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = EfficientAd(EfficientAdConfig())
+        model.teacher, model.student = thin_network(384), thin_network(768)
+        return finish(model)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> EfficientAd:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return finish(EfficientAd(EfficientAdConfig()))
+
+
+@pytest.fixture
+def thin_checkpoint(thin_model: EfficientAd) -> Checkpoint:
+    return Checkpoint(
+        thin_model,
+        FitFacts(thin_model.config, seen=("0" * 16,), steps=5, seed=0, made_with={"torch": "2"}),
+    )
+
+
+@pytest.fixture(scope="session")
+def write_pictures() -> WritePictures:
+    """Writes `count` PNGs of noise into a folder; another seed gives other pictures."""
+
+    def write(folder: Path, count: int, *, seed: int = 0, high: int = 200) -> list[Path]:
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng((seed, high))
+        paths = []
+        for number in range(count):
+            path = folder / f"{number:03}.png"
+            coarse = rng.integers(0, high, (12, 16, 3), dtype=np.uint8)
+            cv2.imwrite(str(path), cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC))
+            paths.append(path)
+        return paths
+
+    return write

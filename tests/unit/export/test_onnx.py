@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, numpy_helper
+
+from export.calibrate import CalibrationError
+from export.graph import ExportError, GraphFacts, write_graph
+from export.measure import check_drift
+from export.onnx import ExportOptions, ExportReport, export_bundle
+from models.checkpoints import (
+    Checkpoint,
+    FitFacts,
+    load_checkpoint,
+    picture_digest,
+    save_checkpoint,
+)
+from models.efficientad import EfficientAd
+from service.bundle import Drift, load_bundle
+from service.engines.base import EngineOutput
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import BundleError
+
+WritePictures = Callable[..., list[Path]]
+
+ALPHA = 0.4  # which two good pictures allow
+
+
+@dataclass(frozen=True)
+class Graph:
+    path: Path
+    facts: GraphFacts
+    images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    together: EngineOutput
+    alone: EngineOutput
+
+
+@pytest.fixture(scope="module")
+def graph(small_model: EfficientAd, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """A whole EfficientAD-S through a checkpoint into a graph, and what it answers."""
+    folder = tmp_path_factory.mktemp("graph")
+    save_checkpoint(
+        folder / "m.safetensors", small_model, FitFacts(small_model.config, ("0" * 16,), 1, 0)
+    )
+    path = folder / "model.onnx"
+    facts = write_graph(load_checkpoint(folder / "m.safetensors").model, path)
+    images = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), dtype=np.uint8)
+    engine = OnnxRuntimeEngine.open(path)
+    together, alone = engine.infer(images), engine.infer(images[2:])
+    engine.close()
+    return Graph(path, facts, images, together, alone)
+
+
+def test_the_graph_answers_like_torch(graph: Graph, small_model: EfficientAd) -> None:
+    pictures = torch.from_numpy(graph.images[2:]).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        anomaly_map, score = small_model(pictures)
+    assert float(anomaly_map.std()) > 0.01
+    np.testing.assert_allclose(graph.alone.anomaly_map, anomaly_map.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(graph.alone.score, score.numpy(), rtol=0, atol=1e-5)
+
+
+def test_a_batch_answers_like_its_pictures_alone(graph: Graph) -> None:
+    assert graph.together.anomaly_map.shape == (3, 256, 256)
+    assert graph.together.score.shape == (3,)
+    np.testing.assert_allclose(
+        graph.together.anomaly_map[2:], graph.alone.anomaly_map, rtol=0, atol=1e-5
+    )
+    np.testing.assert_allclose(graph.together.score[2:], graph.alone.score, rtol=0, atol=1e-5)
+
+
+def test_the_file_is_half_as_large_as_its_weights_in_float32(graph: Graph) -> None:
+    assert graph.facts.size_bytes == graph.path.stat().st_size
+    assert graph.facts.size_bytes < 0.51 * 4 * graph.facts.weights
+
+
+def test_the_stored_weights_are_those_of_the_model(graph: Graph, small_model: EfficientAd) -> None:
+    stored = {t.name: t for t in onnx.load(graph.path).graph.initializer}
+    for name, parameter in small_model.named_parameters():
+        tensor = stored.get(f"model.{name}.float16", stored.get(f"model.{name}"))
+        assert tensor is not None, name
+        values = numpy_helper.to_array(tensor).astype(np.float32)
+        assert np.array_equal(values, parameter.detach().numpy()), name
+
+
+def test_the_graph_has_opset_18_one_file_and_no_trace_of_the_machine(graph: Graph) -> None:
+    written = onnx.load(graph.path)
+    assert [(o.domain, o.version) for o in written.opset_import] == [("", 18)]
+    assert list(graph.path.parent.glob("model.onnx*")) == [graph.path]
+    for where in (__file__, torch.__file__):
+        assert str(Path(where).parent).encode() not in graph.path.read_bytes()
+
+
+def test_weights_that_float16_cannot_hold_stay_float32(
+    thin_model: EfficientAd, tmp_path: Path
+) -> None:
+    model = copy.deepcopy(thin_model)
+    with torch.no_grad():
+        model.teacher.conv4.weight[0, 0, 0, 0] = 1 + 2**-11  # one bit too fine
+        model.student.conv4.weight[0, 0, 0, 0] = 1e6  # too large
+    write_graph(model, tmp_path / "m.onnx")
+    types = {t.name: t.data_type for t in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert types["model.teacher.conv4.weight"] == TensorProto.FLOAT
+    assert types["model.student.conv4.weight"] == TensorProto.FLOAT
+    assert types["model.autoencoder.encoder.enconv6.weight.float16"] == TensorProto.FLOAT16
+
+
+@dataclass(frozen=True)
+class Exported:
+    report: ExportReport
+    told: list[str]
+    unseen: list[Path]
+    defects: list[Path]
+
+
+@pytest.fixture(scope="module")
+def exported(
+    thin_model: EfficientAd,
+    write_pictures: WritePictures,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Exported]:
+    """Two unseen good pictures, one that the fit saw, one defective, exported once."""
+    folder = tmp_path_factory.mktemp("export")
+    good = write_pictures(folder / "good", 3)
+    defects = write_pictures(folder / "bad", 1, high=255)
+    facts = FitFacts(
+        thin_model.config, (picture_digest(good[1]),), 5, 0, {"torch": "2.0"}, "takt", "area"
+    )
+    told: list[str] = []
+    report = export_bundle(
+        Checkpoint(thin_model, facts),
+        good,
+        defects,
+        folder / "models" / "parts" / "1",
+        ExportOptions(alpha=ALPHA),
+        tell=told.append,
+        quiet=True,
+    )
+    yield Exported(report, told, [good[0], good[2]], defects)
+
+
+def test_pictures_that_the_fit_saw_are_left_out(exported: Exported) -> None:
+    assert "calibrating on 2 pictures the fit never saw; 1 seen ones left out" in exported.told
+    assert exported.report.bundle.manifest.thresholds.good_count == 2
+
+
+def test_the_bundle_loads_and_says_what_it_is(exported: Exported) -> None:
+    bundle = load_bundle(exported.report.bundle.path)
+    manifest = bundle.manifest
+    assert (manifest.name, manifest.version) == ("parts", "1")
+    assert (manifest.family, manifest.variant, manifest.framework) == (
+        "efficientad",
+        "small",
+        "takt",
+    )
+    assert manifest.preprocess.input_size == (256, 256)
+    assert manifest.made_with["fit:torch"] == "2.0"
+    assert manifest.made_with["torch"] == torch.__version__
+
+
+def test_the_thresholds_are_the_engine_s_scores_of_unseen_good_pictures(
+    exported: Exported,
+) -> None:
+    bundle = exported.report.bundle
+    good_score, thresholds = bundle.calibration.good_score, bundle.manifest.thresholds
+    assert good_score.shape == (2,)
+    assert good_score[0] != good_score[1]
+    assert thresholds.image == good_score.max()  # ⌈3 · 0.6⌉ = 2
+    assert thresholds.pixel == bundle.calibration.good_peak.max()
+    assert (thresholds.alpha, thresholds.method) == (ALPHA, "split conformal")
+    engine = OnnxRuntimeEngine.open(bundle.model_path)
+    served = engine.infer(bundle.golden.images)
+    engine.close()
+    np.testing.assert_allclose(served.score[:2], good_score, rtol=0, atol=1e-6)
+    assert bundle.manifest.map.low == pytest.approx(np.median(served.anomaly_map[:2]), abs=0.02)
+
+
+def test_the_golden_answers_are_torch_s_with_a_defective_picture_last(
+    exported: Exported, thin_model: EfficientAd
+) -> None:
+    golden = exported.report.bundle.golden
+    assert golden.images.shape == (3, 256, 256, 3)
+    with torch.inference_mode():
+        anomaly_map, score = thin_model(
+            torch.from_numpy(golden.images).permute(0, 3, 1, 2).float() / 255
+        )
+    assert np.array_equal(golden.anomaly_map, anomaly_map.numpy())
+    assert np.array_equal(golden.score, score.numpy())
+    assert exported.report.bundle.calibration.defect_score == pytest.approx(golden.score[2:])
+
+
+def test_the_drift_is_measured_on_every_picture_at_hand(exported: Exported) -> None:
+    drift = exported.report.bundle.manifest.drift
+    assert drift.pictures == 4
+    assert 0 < drift.anomaly_map < 1e-5
+    assert drift.score < 1e-5
+
+
+def test_the_report_says_size_drift_thresholds_and_guarantee(exported: Exported) -> None:
+    text = exported.report.text()
+    threshold = exported.report.bundle.manifest.thresholds.image
+    assert re.search(r"graph +2\.\d MB", text)
+    assert f"score {threshold:.6g}" in text
+    assert "probability of at most 40 %" in text
+    assert re.search(r"defects +[01] of 1 score above", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("models/parts/ 1", "no model version"), ("models/my parts/1", "no model name")],
+)
+def test_a_folder_that_names_no_model_is_refused(
+    thin_checkpoint: Checkpoint, tmp_path: Path, name: str, message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        export_bundle(
+            thin_checkpoint, [], [], tmp_path / name, ExportOptions(), tell=print, quiet=True
+        )
+
+
+def test_a_version_that_exists_is_refused_before_any_work(
+    thin_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="export to a new one"):
+        export_bundle(thin_checkpoint, [], [], tmp_path, ExportOptions(), tell=print, quiet=True)
+
+
+def test_a_fit_that_saw_every_picture_is_refused(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    facts = dataclasses.replace(
+        thin_checkpoint.facts, seen=tuple(picture_digest(path) for path in good)
+    )
+    with pytest.raises(CalibrationError, match="has seen all 2 good pictures"):
+        export_bundle(
+            Checkpoint(thin_checkpoint.model, facts),
+            good,
+            [],
+            tmp_path / "models" / "parts" / "1",
+            ExportOptions(),
+            tell=print,
+            quiet=True,
+        )
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_checkpoint_that_does_not_say_what_it_saw_is_warned_of(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    facts = dataclasses.replace(thin_checkpoint.facts, seen=())
+    with pytest.raises(CalibrationError, match="needs at least 99"):
+        export_bundle(
+            Checkpoint(thin_checkpoint.model, facts),
+            write_pictures(tmp_path / "good", 2),
+            [],
+            tmp_path / "models" / "parts" / "1",
+            ExportOptions(alpha=0.01),
+            tell=told.append,
+            quiet=True,
+        )
+    assert [line for line in told if line.startswith("warning: ")] == told
+    assert "does not say which pictures" in told[0]
+
+
+def test_a_fit_with_another_resize_filter_is_refused(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    facts = dataclasses.replace(thin_checkpoint.facts, preprocess="antialias")
+    with pytest.raises(ExportError, match="'antialias'"):
+        export_bundle(
+            Checkpoint(thin_checkpoint.model, facts),
+            write_pictures(tmp_path / "good", 2),
+            [],
+            tmp_path / "models" / "parts" / "1",
+            ExportOptions(alpha=ALPHA),
+            tell=print,
+            quiet=True,
+        )
+
+
+@pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])
+def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
+    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
+    with pytest.raises(ExportError, match=r"0\.0002.*--allow-drift"):
+        check_drift(measured, 1e-4)
+    check_drift(measured, 2e-4)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.pictures import (
+    PicturesError,
+    Sample,
+    list_pictures,
+    read_data_set,
+    read_model_input,
+    read_picture,
+)
+from service.bundle import Crop, Preprocess
+from service.decode import decode
+from service.preprocess import preprocess
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) -> None:
+    pictures = ["a.png", "b/c.JPG", "b/d.jpeg", "e.bmp", "f.webp", "g.tif", "h.tiff"]
+    touch(tmp_path, *pictures, "notes.txt", ".hidden.png", ".cache/i.png", "j.gif")
+    assert [str(p.relative_to(tmp_path)) for p in list_pictures(tmp_path)] == pictures
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "message"),
+    [
+        ([], "absent", "there is no folder"),
+        (["here/notes.txt"], "here", r"holds no picture \(\.bmp, "),
+        (["set/ground_truth/a.png"], "set", "root of a data set.*train/good"),
+    ],
+)
+def test_a_folder_that_will_not_do_is_refused(
+    tmp_path: Path, files: list[str], folder: str, message: str
+) -> None:
+    touch(tmp_path, *files)
+    with pytest.raises(PicturesError, match=message):
+        list_pictures(tmp_path / folder)
+
+
+def test_an_mvtec_data_set_is_read_with_its_masks(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "train/good/000.png",
+        "test/good/000.png",
+        "test/scratch/000.jpg",
+        "test/scratch/001.png",
+        "test/dent/000.png",
+        "ground_truth/scratch/000_mask.png",
+        "ground_truth/dent/000_mask.png",
+    )
+    test, truth = tmp_path / "test", tmp_path / "ground_truth"
+    assert read_data_set(tmp_path) == (
+        Sample(test / "dent/000.png", "dent", truth / "dent/000_mask.png"),
+        Sample(test / "good/000.png", None, None),
+        Sample(test / "scratch/000.jpg", "scratch", truth / "scratch/000_mask.png"),
+        Sample(test / "scratch/001.png", "scratch", None),
+    )
+
+
+def test_a_plain_data_set_is_read(tmp_path: Path) -> None:
+    touch(tmp_path, "good/a.png", "bad/b.png", "defect_dent/c.png", "notes/d.png")
+    assert [(s.path.name, s.defect) for s in read_data_set(tmp_path)] == [
+        ("b.png", "bad"),
+        ("c.png", "defect_dent"),
+        ("a.png", None),
+    ]
+
+
+@pytest.mark.parametrize("files", [[], ["a.png"], ["test/good/notes.txt"]])
+def test_a_folder_without_labels_is_refused(tmp_path: Path, files: list[str]) -> None:
+    touch(tmp_path, *files)
+    with pytest.raises(PicturesError, match="test/good and test/<defect>"):
+        read_data_set(tmp_path)
+
+
+def test_a_picture_is_read_as_the_service_reads_it(
+    tmp_path: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    data = picture_bytes(90, size=(40, 30), spot=200)
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    spec = Preprocess(width=16, height=8, resize="area", crop=Crop(x=2, y=1, width=10, height=6))
+    assert np.array_equal(read_picture(path), decode(data, 10_000))
+    found = read_model_input(path, spec)
+    assert found.shape == (6, 10, 3)
+    assert np.array_equal(found, preprocess(decode(data, 10_000), spec))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"GIF89a and more"])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PicturesError, match=r"a\.png: "):
+        read_picture(path)
