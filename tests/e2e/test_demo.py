@@ -1,0 +1,70 @@
+"""The shipped model on the shipped pictures, as a newcomer meets them."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import httpx
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TAKT = Path(sys.executable).with_name("takt")
+PATH = "/v1/models/pitting/inspect"
+PICTURES = sorted((EXAMPLES / "pictures").glob("*/*.jpg"))
+
+
+def demo(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / "demo.py"), "--takt", str(TAKT), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_the_demo_finds_the_pits_and_passes_the_good_parts(tmp_path: Path) -> None:
+    ended = demo("--out", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert len(PICTURES) == 12
+    for picture in PICTURES:
+        truth = picture.parent.name
+        line = next(line for line in ended.stdout.splitlines() if line.startswith(picture.name))
+        assert ("anomalous" in line) is (truth != "good"), line
+        overlay = cv2.imread(str(tmp_path / f"{truth}_{picture.stem}.jpg"))
+        assert overlay is not None
+        assert overlay.shape == cv2.imread(str(picture)).shape
+
+
+def test_the_demo_fails_when_an_answer_does_not_come(tmp_path: Path) -> None:
+    ended = demo("--out", str(tmp_path), "--model", "none")
+    assert ended.returncode == 1
+    assert "there is no model 'none'" in ended.stderr
+
+
+def test_thirty_two_clients_share_batches_and_a_corrupt_picture_fails_alone(start_server) -> None:
+    bodies = [PICTURES[i % len(PICTURES)].read_bytes() for i in range(32)]
+    bodies[5] = bodies[5][:-2000]
+
+    async def run(url: str) -> tuple[list[httpx.Response], str]:
+        limits = httpx.Limits(max_connections=32)
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=120) as http:
+            answers = await asyncio.gather(*(http.post(PATH, content=body) for body in bodies))
+            return answers, (await http.get("/metrics")).text
+
+    with start_server(EXAMPLES / "models", "--timeout-ms", "120000") as server:
+        answers, metrics = asyncio.run(run(server.url))
+    corrupt = answers.pop(5)
+    assert corrupt.status_code == 400
+    assert "cut short" in corrupt.json()["detail"]
+    assert {answer.status_code for answer in answers} == {200}
+    found = {
+        name: float(value)
+        for name, value in re.findall(r'takt_batch_size_(\w+)\{model="pitting"\} (\S+)', metrics)
+    }
+    assert found["sum"] == 31
+    assert found["sum"] / found["count"] > 2
+
+
+@pytest.mark.parametrize("name", ["LICENSE.bsdata.txt", "README.md"])
+def test_the_pictures_come_with_their_licence(name: str) -> None:
+    assert "CC BY-SA 4.0" in (EXAMPLES / "pictures" / name).read_text() or name.startswith("LIC")
+    assert (EXAMPLES / "pictures" / name).stat().st_size > 500
