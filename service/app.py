@@ -22,7 +22,7 @@ from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError
 from service.metrics import Metrics
-from service.pipeline import Limits
+from service.pipeline import Limits, Pools
 from service.repository import ModelRepository, OpenEngine, RepositoryOptions
 from service.settings import Settings
 
@@ -43,12 +43,16 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         ConfigurationError: there is no model to serve.
     """
     metrics = Metrics()
-    pool = ThreadPoolExecutor(settings.threads_for_decoding, thread_name_prefix="pictures")
+    threads = settings.threads_for_decoding
+    pools = Pools(
+        preparing=ThreadPoolExecutor(threads, thread_name_prefix="preparing"),
+        finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
+    )
     repository = ModelRepository(
         settings.repository,
         _repository_options(settings),
         open_engine or _opener(settings),
-        pool,
+        pools,
         metrics,
     )
 
@@ -59,10 +63,10 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
             yield
         finally:
             loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await loading
+            await asyncio.wait({loading})
             await repository.close()
-            pool.shutdown()
+            pools.preparing.shutdown()
+            pools.finishing.shutdown()
 
     app = FastAPI(
         title="Takt",
@@ -70,7 +74,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         version=importlib.metadata.version("takt"),
         lifespan=lifespan,
     )
-    add_handlers(app)
+    add_handlers(app, metrics)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
     app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
     app.include_router(status_router(repository, metrics))

@@ -138,9 +138,9 @@ class Batcher(Generic[Item, Result]):
             QueueFullError, NotReadyError: see `admit`.
             TaktError: what the runner raised for the batch that held the item.
         """
-        self.admit()
         pending = _Pending[Item, Result](item, self._loop.create_future())
         with self._changed:
+            self.admit()
             self._queue.append(pending)
             self._changed.notify()
         try:
@@ -169,8 +169,8 @@ class Batcher(Generic[Item, Result]):
         finally:
             with self._changed:
                 self._alive -= 1
-            if not self._closing and self._alive == 0:
-                self._fail_waiting(EngineError(_DIED))
+                if not self._closing and self._alive == 0:
+                    self._fail_waiting(EngineError(_DIED))
 
     def _take(self) -> list[_Pending[Item, Result]]:
         """The next batch, once there is one; empty when the batcher is closed and drained."""
@@ -213,8 +213,10 @@ class Batcher(Generic[Item, Result]):
             raise
         run_s = time.monotonic() - started_s
         self._seconds_per_item += 0.2 * (run_s / len(batch) - self._seconds_per_item)
-        self._observer.on_batch(len(batch), run_s)
-        self._call(self._deliver, batch, results, failure, started_s, run_s)
+        try:
+            self._observer.on_batch(len(batch), run_s)
+        finally:
+            self._call(self._deliver, batch, results, failure, started_s, run_s)
 
     def _deliver(
         self,

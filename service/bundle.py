@@ -12,8 +12,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -33,7 +34,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Crop(_Part):
@@ -209,11 +210,12 @@ def save_bundle(
         text = manifest(hashes).model_dump_json(indent=2)
         (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
         unfinished.chmod(0o755)
+        bundle = load_bundle(unfinished)
         os.rename(unfinished, path)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    return load_bundle(path)
+    return replace(bundle, path=path)
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -222,6 +224,8 @@ def _read_manifest(path: Path) -> Manifest:
         return Manifest.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         raise BundleError(f"{path} is no bundle: it has no {MANIFEST}") from None
+    except OSError as error:
+        raise BundleError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -233,7 +237,7 @@ def _read_arrays(file: Path, shape: type[Golden] | type[Calibration]) -> dict[st
     try:
         with np.load(file, allow_pickle=False) as stored:
             return {name: stored[name] for name in names}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BundleError(f"{file} cannot be read ({error}); export the bundle again") from None
 
 
@@ -256,3 +260,5 @@ def _sha256(file: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise BundleError(f"{file} is missing; export the bundle again") from None
+    except OSError as error:
+        raise BundleError(f"{file} cannot be read: {error.strerror}") from None

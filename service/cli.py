@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from service.log import configure_logging
 from service.settings import ENV_PREFIX, Settings, load_settings
 
 COMMANDS = "takt.commands"
+INSTALL = "install the extra `export`: pip install '.[export]' in the project's folder"
 
 
 class _Commands(click.Group):
@@ -41,14 +43,13 @@ def _missing(command: str, module: str | None) -> click.Command:
 
     def refuse() -> None:
         raise click.ClickException(
-            f"`takt {command}` needs {module}, which a server install leaves out: "
-            "pip install 'takt[export]'"
+            f"`takt {command}` needs {module}, which a server install leaves out; {INSTALL}"
         )
 
     return click.Command(
         command,
         callback=refuse,
-        help="Not installed: pip install 'takt[export]'",
+        help=f"Not installed; {INSTALL}.",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
@@ -97,6 +98,8 @@ def serve(config: Path | None, **given: Any) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=int(settings.drain_timeout_s) or None,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),
+        # Longer than a line's cycle and than load balancers keep theirs, lest a POST meet a close.
+        timeout_keep_alive=75,
         server_header=False,
     )

@@ -6,7 +6,8 @@ TaktError
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
-│   └── ModelNotFoundError        404  no such model or version
+│   ├── ModelNotFoundError        404  no such model or version
+│   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
@@ -82,6 +83,14 @@ class ModelNotFoundError(RequestError):
     status = 404
     code = "model_not_found"
     title = "Model not found"
+
+
+class ClientGoneError(RequestError):
+    """The caller hung up before the answer was there; what was under way is given up."""
+
+    status = 499
+    code = "client_gone"
+    title = "Client gone"
 
 
 class UnavailableError(TaktError):

@@ -39,7 +39,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "takt_stage_seconds",
-            "Time that an answered picture spent in each stage.",
+            "Time that an answered picture spent in each stage; `queue` is every wait for a turn.",
             ("model", "stage"),
             buckets=SECONDS,
             registry=self.registry,
@@ -59,7 +59,7 @@ class Metrics:
         )
         self._dropped = Counter(
             "takt_dropped",
-            "Pictures given up by their callers, or expired, before the engine.",
+            "Pictures taken out of the queue, as their caller left or their time ran out.",
             ("model",),
             registry=self.registry,
         )

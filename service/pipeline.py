@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,8 @@ from service.postprocess import Criteria, judge
 from service.preprocess import inspected_box, preprocess
 from service.render import ColorScale, render
 
+Read = Callable[[], Awaitable[bytes]]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -35,6 +39,20 @@ class Limits:
 
     max_image_pixels: int = 50_000_000
     max_regions: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Threads for pictures.
+
+    Attributes:
+        preparing: decode and resize.
+        finishing: judge and render; apart, so that what the engine has answered never waits
+            behind pictures that come in.
+    """
+
+    preparing: Executor
+    finishing: Executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class _Prepared:
     height: int
     inspected: Box
     model_input: Image
+    waited_ms: float
     decode_ms: float
     preprocess_ms: float
 
@@ -60,6 +79,7 @@ class _Prepared:
 class _Finished:
     verdict: Verdict
     heatmap: Heatmap | None
+    waited_ms: float
     postprocess_ms: float
     render_ms: float
 
@@ -70,41 +90,44 @@ class Pipeline:
     Args:
         bundle: what the model wants and what its answers mean.
         batcher: runs model inputs, uint8 [H,W,3].
-        pool: threads that decode, resize and render.
+        pools: threads for decoding and rendering.
         limits: see there.
     """
 
     def __init__(
-        self, bundle: Bundle, batcher: Batcher[Image, Answer], pool: Executor, limits: Limits
+        self, bundle: Bundle, batcher: Batcher[Image, Answer], pools: Pools, limits: Limits
     ) -> None:
         self._manifest = bundle.manifest
         self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
         self._batcher = batcher
-        self._pool = pool
+        self._pools = pools
         self._limits = limits
         self._preparing = 0
 
-    async def inspect(self, data: bytes, options: InspectOptions) -> Inspection:
+    async def inspect(self, read: Read, options: InspectOptions) -> Inspection:
         """Inspect an encoded picture.
+
+        Args:
+            read: gives the picture's bytes; called only if there is room for it.
+            options: see there.
 
         Raises:
             RequestError: the picture or an option is at fault.
-            QueueFullError, NotReadyError: at once, before anything is done.
+            QueueFullError, NotReadyError: at once, before anything is read.
             DeadlineExceededError: `options.timeout_s` passed; what waited is taken back.
             EngineError: the engine failed on the batch.
         """
         started_s = time.perf_counter()
         try:
             async with asyncio.timeout(options.timeout_s):
-                prepared = await self._prepare_ahead(data, keep=options.heatmap != "none")
+                prepared = await self._prepare_ahead(read, keep=options.heatmap != "none")
                 done = await self._batcher.submit(prepared.model_input)
+                finish = partial(self._finish, prepared, done.result, options, time.perf_counter())
                 if options.heatmap == "none":
-                    finished = self._finish(prepared, done.result, options)
+                    finished = finish()
                 else:
                     loop = asyncio.get_running_loop()
-                    finished = await loop.run_in_executor(
-                        self._pool, self._finish, prepared, done.result, options
-                    )
+                    finished = await loop.run_in_executor(self._pools.finishing, finish)
         except TimeoutError:
             raise DeadlineExceededError(
                 f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
@@ -121,7 +144,7 @@ class Pipeline:
             timings=Timings(
                 decode_ms=prepared.decode_ms,
                 preprocess_ms=prepared.preprocess_ms,
-                queue_ms=done.queue_s * 1000,
+                queue_ms=prepared.waited_ms + done.queue_s * 1000 + finished.waited_ms,
                 engine_ms=done.run_s * 1000,
                 postprocess_ms=finished.postprocess_ms,
                 render_ms=finished.render_ms,
@@ -129,17 +152,19 @@ class Pipeline:
             ),
         )
 
-    async def _prepare_ahead(self, data: bytes, *, keep: bool) -> _Prepared:
-        """Decode in the pool, so that a bad picture fails before the queue."""
+    async def _prepare_ahead(self, read: Read, *, keep: bool) -> _Prepared:
+        """Read and decode ahead of the queue, so that a bad picture fails before it."""
         self._batcher.admit(coming=self._preparing)
         self._preparing += 1
         try:
+            prepare = partial(self._prepare, await read(), keep, time.perf_counter())
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._prepare, data, keep)
+            return await loop.run_in_executor(self._pools.preparing, prepare)
         finally:
             self._preparing -= 1
 
-    def _prepare(self, data: bytes, keep: bool) -> _Prepared:
+    def _prepare(self, data: bytes, keep: bool, ready_s: float) -> _Prepared:
+        waited_ms = _ms_since(ready_s)
         started_s = time.perf_counter()
         picture = decode(data, self._limits.max_image_pixels)
         decode_ms = _ms_since(started_s)
@@ -152,11 +177,15 @@ class Pipeline:
             height=height,
             inspected=inspected_box(spec, width, height),
             model_input=preprocess(picture, spec),
+            waited_ms=waited_ms,
             decode_ms=decode_ms,
             preprocess_ms=_ms_since(started_s),
         )
 
-    def _finish(self, prepared: _Prepared, answer: Answer, options: InspectOptions) -> _Finished:
+    def _finish(
+        self, prepared: _Prepared, answer: Answer, options: InspectOptions, ready_s: float
+    ) -> _Finished:
+        waited_ms = _ms_since(ready_s)
         started_s = time.perf_counter()
         criteria = self._criteria(options)
         verdict = judge(
@@ -180,7 +209,7 @@ class Pipeline:
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
                 verdict.regions,
             )
-        return _Finished(verdict, heatmap, postprocess_ms, _ms_since(started_s))
+        return _Finished(verdict, heatmap, waited_ms, postprocess_ms, _ms_since(started_s))
 
     def _criteria(self, options: InspectOptions) -> Criteria:
         """The bundle's thresholds, where the request names none of its own."""

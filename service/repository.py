@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,13 +18,14 @@ from service.domain import Image
 from service.engines.base import Engine
 from service.engines.golden import check_golden
 from service.errors import (
+    BundleError,
     ConfigurationError,
     ModelNotFoundError,
     NotReadyError,
     TaktError,
 )
 from service.metrics import Metrics
-from service.pipeline import Answer, Limits, Pipeline
+from service.pipeline import Answer, Limits, Pipeline, Pools
 
 OpenEngine = Callable[[Bundle], Engine]
 State = Literal["loading", "ready", "failed", "closed"]
@@ -85,27 +85,22 @@ class ServedModel:
             NotReadyError: it is loading, has failed or is closed.
         """
         if self.state != "ready" or self._pipeline is None:
-            why = f": {self.reason}" if self.reason else ""
-            raise NotReadyError(f"model {self.name}, version {self.version}, is {self.state}{why}")
+            raise NotReadyError(
+                f"model {self.name}, version {self.version}, is not ready: {self.state}; "
+                "/health/ready says why"
+            )
         return self._pipeline
 
     async def load(
-        self, options: RepositoryOptions, open_engine: OpenEngine, pool: Executor, metrics: Metrics
+        self, options: RepositoryOptions, open_engine: OpenEngine, pools: Pools, metrics: Metrics
     ) -> None:
         """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
         try:
             self.bundle = await asyncio.to_thread(load_bundle, self.path)
+            self._check_place(self.bundle)
             for _ in range(options.engine_instances):
-                engine = await asyncio.to_thread(open_engine, self.bundle)
-                self._engines.append(engine)
+                engine = await self._open(open_engine, self.bundle)
                 await asyncio.to_thread(check_golden, engine, self.bundle)
-        except TaktError as error:
-            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
-            self._fail(str(error))
-        except Exception:
-            logger.exception("%s %s cannot be served", self.name, self.version)
-            self._fail("an internal error while loading; the log has it")
-        else:
             self.engine = self._engines[0].description
             self._batcher = Batcher(
                 [_runner(engine) for engine in self._engines],
@@ -113,7 +108,14 @@ class ServedModel:
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
             )
-            self._pipeline = Pipeline(self.bundle, self._batcher, pool, options.limits)
+            self._pipeline = Pipeline(self.bundle, self._batcher, pools, options.limits)
+        except TaktError as error:
+            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
+            self._fail(str(error))
+        except Exception:
+            logger.exception("%s %s cannot be served", self.name, self.version)
+            self._fail("an internal error while loading; the log has it")
+        else:
             self.state = "ready"
             logger.info("%s %s is ready on %s", self.name, self.version, self.engine)
 
@@ -123,6 +125,26 @@ class ServedModel:
         if self._batcher is not None:
             await self._batcher.close(drain_timeout_s)
         self._close_engines()
+
+    async def _open(self, open_engine: OpenEngine, bundle: Bundle) -> Engine:
+        """Open an engine; one that opens after the service gave up waiting is closed again."""
+        opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
+        try:
+            engine = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_if_opened)
+            raise
+        self._engines.append(engine)
+        return engine
+
+    def _check_place(self, bundle: Bundle) -> None:
+        """A copied or renamed folder would answer under another name than it is asked by."""
+        name, version = bundle.manifest.name, bundle.manifest.version
+        if (name, version) != (self.name, self.version):
+            raise BundleError(
+                f"{self.path} holds model {name}, version {version}; its place is "
+                f"<repository>/{name}/{version}"
+            )
 
     def _fail(self, reason: str) -> None:
         self.state, self.reason = "failed", reason
@@ -140,7 +162,7 @@ class ModelRepository:
         folder: `<name>/<version>/manifest.json` below it.
         options: how to load and run.
         open_engine: makes one engine instance for a bundle.
-        pool: threads for pictures.
+        pools: threads for pictures.
         metrics: where models report.
 
     Raises:
@@ -152,12 +174,12 @@ class ModelRepository:
         folder: Path,
         options: RepositoryOptions,
         open_engine: OpenEngine,
-        pool: Executor,
+        pools: Pools,
         metrics: Metrics,
     ) -> None:
         self._options = options
         self._open_engine = open_engine
-        self._pool = pool
+        self._pools = pools
         self._metrics = metrics
         self._models: dict[str, dict[str, ServedModel]] = {}
         for path in _find_bundles(folder):
@@ -183,7 +205,7 @@ class ModelRepository:
     async def load(self) -> None:
         """Load the models, one after another; those that fail say so in their state."""
         for model in self:
-            await model.load(self._options, self._open_engine, self._pool, self._metrics)
+            await model.load(self._options, self._open_engine, self._pools, self._metrics)
 
     async def close(self) -> None:
         """Answer what was accepted, then close everything."""
@@ -216,7 +238,7 @@ def _find_bundles(folder: Path) -> Sequence[Path]:
     found = [
         path.parent
         for path in folder.glob(f"*/*/{MANIFEST}")
-        if not path.parent.name.startswith(".")
+        if not any(part.startswith(".") for part in path.parent.relative_to(folder).parts)
     ]
     if not found:
         raise ConfigurationError(
@@ -226,12 +248,22 @@ def _find_bundles(folder: Path) -> Sequence[Path]:
     return sorted(found, key=lambda path: (path.parent.name, _natural(path.name)))
 
 
-def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts 2 before 10 and v1.9 before v1.10."""
+def _natural(version: str) -> tuple[object, ...]:
+    """Sorts 2 before 10, v1.9 before v1.10 and 2.0-rc1 before 2.0."""
+    release, dash, candidate = version.partition("-")
+    return _parts(release), dash == "", _parts(candidate)
+
+
+def _parts(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in re.findall(r"\d+|\D+", version)
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", text)
     )
+
+
+def _close_if_opened(opening: asyncio.Future[Engine]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:

@@ -6,6 +6,7 @@ TOML file that `--config` or `TAKT_CONFIG` names, else from the default here.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -23,7 +24,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class Settings(BaseModel):
     """The settings of one server process."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     repository: Path = Field(
         Path("models"), description="Folder of bundles, <name>/<version>/ each."
@@ -51,6 +52,7 @@ class Settings(BaseModel):
     max_queue_delay_ms: float = Field(
         0.0,
         ge=0,
+        le=60_000,
         description="Longest wait for a batch to fill, from its first picture on; at 0 a batch "
         "is what gathered while the engine was busy.",
     )
@@ -112,7 +114,7 @@ def load_settings(
     values = _from_file(config) if config else {}
     for name in Settings.model_fields:
         variable = ENV_PREFIX + name.upper()
-        if variable in variables:
+        if variable in variables and not _is_service_link(variables[variable]):
             values[name] = variables[variable]
     values |= {name: value for name, value in (given or {}).items() if value is not None}
     try:
@@ -132,9 +134,21 @@ def _from_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from None
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _is_service_link(value: str) -> bool:
+    """Kubernetes sets TAKT_PORT=tcp://… in each pod beside a Service that is named takt."""
+    return value.startswith("tcp://")
+
+
+def _cores(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores that this process may use: a container's quota counts, rounded up."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = cgroup.read_text().split()
+        limit = math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return allowed or 1
+    return max(1, min(allowed or 1, limit))

@@ -1,7 +1,8 @@
 """The fit of an EfficientAD on good pictures (Batzner et al., arXiv 2303.14535, section 3).
 
 The losses and the optimiser are the paper's. A fit here is thousands of steps instead of
-70,000, so three things differ: the learning rate is ten times the paper's, the hard quantile
+70,000, so three things differ: the learning rate is ten times the paper's and falls along a
+cosine over the last steps (the paper's is constant but for the last 5 %), the hard quantile
 starts low and rises (at 0.999 a step uses 0.1 % of the differences, which starves a short fit),
 and one jittered picture serves the student's and the autoencoder's losses alike.
 """
@@ -25,6 +26,9 @@ from models.fit.pictures import GoodPictures, Load, OtherPictures
 from models.fit.progress import CurvePoint, Progress, Resume
 from models.fit.statistics import set_map_quantiles, set_teacher_statistics
 
+CONSTANT_SHARE = 0.4
+"""Share of the steps before the learning rate falls."""
+
 
 class FitError(ValueError):
     """The pictures or the options do not allow a fit."""
@@ -36,7 +40,7 @@ class EfficientAdOptions:
 
     Attributes:
         steps: optimiser steps, of one picture each.
-        learning_rate: of Adam; a tenth of it in the last 5 % of the steps.
+        learning_rate: of Adam; from 40 % of the steps on it falls to a hundredth along a cosine.
         weight_decay: of Adam, as an L2 term in the gradient.
         image_size: side of the square input in pixels; a multiple of 32, at least 256.
         size: of teacher and student.
@@ -195,9 +199,9 @@ def hard_quantile(step: int, options: EfficientAdOptions) -> float:
 
 
 def learning_rate(step: int, options: EfficientAdOptions) -> float:
-    """The learning rate at `step` (from 0): a tenth from 95 % of the steps on."""
-    slow_from = max(1, int(0.95 * options.steps))
-    return options.learning_rate * (1.0 if step < slow_from else 0.1)
+    """The learning rate at `step` (from 0): constant, then a half cosine down to 1 %."""
+    share = max(0.0, (step / options.steps - CONSTANT_SHARE) / (1 - CONSTANT_SHARE))
+    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from service.errors import InvalidParameterError, TaktError
+from service.metrics import Metrics
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
@@ -36,19 +37,19 @@ def request_id_of(scope: Scope) -> str:
     return str(scope.get(REQUEST_ID_KEY, ""))
 
 
-def as_problem(error: Exception) -> Problem:
-    """Any exception as a problem; one that is not ours is logged and tells nothing."""
+def as_problem(error: Exception, request_id: str) -> Problem:
+    """Any exception as a problem; one that is our fault is logged, a foreign one tells nothing."""
     if isinstance(error, RequestValidationError):
         error = InvalidParameterError(_first_complaint(error))
     if isinstance(error, TaktError):
-        if error.status >= 500 and error.__cause__ is not None:
-            logger.error("%s", error, exc_info=error.__cause__)
+        if error.status == 500:
+            logger.error("request %s: %s", request_id, error, exc_info=error.__cause__)
         return Problem(error.status, error.code, error.title, str(error), error.headers)
     if isinstance(error, HTTPException):
         code = error.detail.lower().replace(" ", "_")
         detail = f"{error.detail}; /docs lists the routes"
         return Problem(error.status_code, code, error.detail, detail, error.headers or {})
-    logger.error("unforeseen error", exc_info=error)
+    logger.error("request %s: unforeseen error", request_id, exc_info=error)
     return Problem(
         TaktError.status,
         TaktError.code,
@@ -59,7 +60,7 @@ def as_problem(error: Exception) -> Problem:
 
 def problem_response(error: Exception, request_id: str) -> Response:
     """The response that tells an error."""
-    problem = as_problem(error)
+    problem = as_problem(error, request_id)
     body = {
         "type": f"urn:takt:error:{problem.code}",
         "title": problem.title,
@@ -71,10 +72,12 @@ def problem_response(error: Exception, request_id: str) -> Response:
     return Response(orjson.dumps(body), problem.status, dict(problem.headers), MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Answer the exceptions that leave a route; `RequestContext` has those that leave the app."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            metrics.refused("unknown", "rest", InvalidParameterError.code)
         return problem_response(error, request_id_of(request.scope))
 
     for kind in (TaktError, RequestValidationError, HTTPException):

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
+from service.api.hangup import HangUp
 from service.api.schemas import InspectionOut, ProblemOut, inspection_json
 from service.domain import (
     MEDIA_TYPES,
@@ -20,7 +22,7 @@ from service.domain import (
     Inspection,
     InspectOptions,
 )
-from service.errors import InvalidImageError, InvalidParameterError, TaktError
+from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError, TaktError
 from service.metrics import Metrics
 from service.repository import ModelRepository
 
@@ -107,10 +109,17 @@ def inspect_router(
             known = model.name
             picture_format = _picture_wanted(request.headers.get("accept"), query.format)
             options = _options(query, picture_format, default_timeout_ms)
-            pipeline = model.pipeline
-            inspection = await pipeline.inspect(await _picture_of(request), options)
-        except TaktError as error:
-            metrics.refused(known, "rest", error.code)
+            async with HangUp(request) as hang_up:
+
+                async def read() -> bytes:
+                    data = await _picture_of(request)
+                    hang_up.watch()
+                    return data
+
+                inspection = await model.pipeline.inspect(read, options)
+        except Exception as error:
+            code = error.code if isinstance(error, TaktError) else TaktError.code
+            metrics.refused(known, "rest", code)
             raise
         metrics.answered(inspection, "rest")
         if picture_format is not None:
@@ -171,16 +180,17 @@ def _picture_wanted(accept: str | None, default: ImageFormat) -> ImageFormat | N
     """The format of the picture that `Accept` prefers to JSON, None where it does not."""
     if not accept or "image/" not in accept:
         return None
-    wanted = [part.strip().partition(";") for part in accept.lower().split(",")]
-    ranked = sorted(wanted, key=lambda part: -_quality(part[2]))
-    if not ranked[0][0].strip().startswith("image/"):
+    ranges = [part.strip().partition(";") for part in accept.lower().split(",")]
+    wanted = [(name.strip(), _quality(rest)) for name, _, rest in ranges if _quality(rest) > 0]
+    ranked = [name for name, _ in sorted(wanted, key=lambda pair: -pair[1])]
+    if not ranked or not ranked[0].startswith("image/"):
         return None
-    for media_range, _, _ in ranked:
+    for name in ranked:
+        if name == "image/*":
+            return default
         for picture_format, media_type in MEDIA_TYPES.items():
-            if media_range.strip() == media_type:
+            if name == media_type:
                 return picture_format
-    if any(media_range.strip() == "image/*" for media_range, _, _ in ranked):
-        return default
     raise InvalidParameterError(
         f"Accept: {accept} cannot be met; pictures are {', '.join(MEDIA_TYPES.values())}"
     )
@@ -199,13 +209,17 @@ def _quality(parameters: str) -> float:
 
 async def _picture_of(request: Request) -> bytes:
     """The picture's bytes: the raw body, or the multipart field `image`."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return await request.body()
+    content_type = request.headers.get("content-type", "").lower()
     try:
+        if not content_type.startswith("multipart/form-data"):
+            # Not request.body(), which would keep a copy for as long as the request lives.
+            return b"".join([chunk async for chunk in request.stream()])
         async with request.form(max_files=1, max_fields=16) as form:
             image = form.get("image")
             if isinstance(image, UploadFile):
                 return await image.read()
+    except ClientDisconnect:
+        raise ClientGoneError("the caller hung up before the picture was there") from None
     except HTTPException as error:
         raise InvalidImageError(f"the multipart body is damaged: {error.detail}") from None
     raise InvalidImageError("the multipart body has no file in a field named `image`")

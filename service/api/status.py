@@ -23,11 +23,13 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
     """The routes that tell, over these models."""
     router = APIRouter()
 
+    @router.head("/health/live", include_in_schema=False)
     @router.get("/health/live", tags=["health"])
     async def live() -> LiveOut:
         """Whether the process answers."""
         return LiveOut(status="live")
 
+    @router.head("/health/ready", include_in_schema=False)
     @router.get(
         "/health/ready",
         tags=["health"],

@@ -27,9 +27,9 @@ PROVIDERS: dict[Provider, tuple[str, ...]] = {
 """ONNX Runtime's providers for each choice, in order; the later ones take what is left over."""
 
 INSTALL: dict[Provider, str] = {
-    "cpu": "pip install 'takt[cpu]'",
-    "cuda": "pip install 'takt[gpu]' and the CUDA and cuDNN that it wants",
-    "tensorrt": "pip install 'takt[gpu]' and the CUDA, cuDNN and TensorRT 10 that it wants",
+    "cpu": "pip install onnxruntime",
+    "cuda": "pip install onnxruntime-gpu, and the CUDA and cuDNN that it wants",
+    "tensorrt": "pip install onnxruntime-gpu, and the CUDA, cuDNN and TensorRT 10 that it wants",
 }
 
 
@@ -92,7 +92,7 @@ class OnnxRuntimeEngine:
         try:
             anomaly_map, score = self._session.run(OUTPUTS, {INPUT: images})
         except Exception as error:
-            raise EngineError(f"the engine failed on a batch: {_first_line(error)}") from error
+            raise EngineError("the engine failed on a batch; the service's log says why") from error
         return EngineOutput(anomaly_map, score)
 
     def close(self) -> None:

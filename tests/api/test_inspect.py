@@ -140,6 +140,9 @@ def test_the_raw_heatmap_is_the_models_map(go, serve, bad_part) -> None:
         ("image/*", "image/jpeg"),
         ("image/png", "image/png"),
         ("image/avif,image/webp,image/*;q=0.8", "image/webp"),
+        ("image/png;q=0, image/*", "image/jpeg"),
+        ("image/*, image/png;q=0.1", "image/jpeg"),
+        ("image/png;q=0", "application/json"),
         ("application/json, image/png", "application/json"),
         ("image/png;q=0.5, application/json", "application/json"),
         ("*/*", "application/json"),
@@ -296,6 +299,7 @@ def test_an_unforeseen_error_tells_nothing(go, serve, bad_part, monkeypatch, cap
             response = await client.post(URL, content=bad_part)
             assert (response.status_code, response.json()["code"]) == (500, "internal_error")
             assert "secret" not in response.text
+            assert response.json()["request_id"] in caplog.text
             assert response.headers["x-request-id"] == response.json()["request_id"]
             assert "a secret" in caplog.text
 

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,8 @@ def test_ready_once_the_engine_answered_the_golden_inputs(go, serve) -> None:
                 ],
             }
             assert (await client.get("/health/live")).json() == {"status": "live"}
+            for probe in ("/health/live", "/health/ready"):
+                assert (await client.head(probe)).status_code == 200
 
     go(test)
 
@@ -75,7 +78,7 @@ def test_a_drifting_model_is_not_ready_and_says_why(go, serve, bundle, repositor
             assert "drifts from the trained model" in skewed["reason"]
             refused = await client.post("/v1/models/skewed/inspect", content=b"")
             assert refused.status_code == 503
-            assert "drifts" in refused.json()["detail"]
+            assert "/health/ready says why" in refused.json()["detail"]
 
     go(test)
 
@@ -124,12 +127,14 @@ def test_the_metrics_count_answers_refusals_stages_and_batches(go, serve, pictur
             await client.post(URL, content=picture_bytes(200))
             await client.post(URL, content=b"")
             await client.post("/v1/models/any%20name/inspect", content=b"")
+            await client.post(URL, params={"heatmap": "x"}, content=b"")
             found = await samples(client)
             requests = "takt_requests_total,model={},outcome={},protocol=rest,verdict={}"
             assert found[requests.format("parts", "ok", "good")] == 1
             assert found[requests.format("parts", "ok", "anomalous")] == 1
             assert found[requests.format("parts", "invalid_image", "none")] == 1
             assert found[requests.format("unknown", "model_not_found", "none")] == 1
+            assert found[requests.format("unknown", "invalid_parameter", "none")] == 1
             for stage in ("decode", "preprocess", "queue", "engine", "postprocess", "total"):
                 assert found[f"takt_stage_seconds_count,model=parts,stage={stage}"] == 2
             assert found["takt_batch_size_sum,model=parts"] == 2
@@ -160,6 +165,52 @@ def test_the_batches_of_concurrent_clients_are_larger_than_two(
                 / found["takt_batch_size_count,model=parts"]
             )
             assert mean > 2
+
+    go(test)
+
+
+def test_a_copied_folder_is_refused_since_its_answers_would_name_the_original(
+    go, serve, bundle, repository
+) -> None:
+    shutil.copytree(bundle.path, repository / "copies" / "2")
+
+    async def test() -> None:
+        async with serve() as client:
+            states = {m["name"]: m for m in (await client.get("/health/ready")).json()["models"]}
+            assert states["copies"]["state"] == "failed"
+            assert "holds model parts, version 1" in states["copies"]["reason"]
+
+    go(test)
+
+
+def test_a_release_beats_its_candidate_and_hidden_folders_are_no_models(
+    go, serve, bundle, repository, make_bundle
+) -> None:
+    make_bundle(version="2.0-rc1")
+    make_bundle(version="2.0")
+    shutil.copytree(repository / "parts", repository / ".snapshot")
+
+    async def test() -> None:
+        async with serve() as client:
+            (model,) = (await client.get("/v1/models")).json()["models"]
+            assert [v["version"] for v in model["versions"]] == ["1", "2.0-rc1", "2.0"]
+
+    go(test)
+
+
+def test_a_model_that_cannot_start_its_threads_is_failed_and_the_rest_closes(
+    go, serve, engines: list[FakeEngine], monkeypatch
+) -> None:
+    def no_threads(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def test() -> None:
+        monkeypatch.setattr("service.repository.Batcher", no_threads)
+        async with serve() as client:
+            (model,) = (await client.get("/health/ready")).json()["models"]
+            assert model["state"] == "failed"
+            assert "thread" not in model["reason"]
+        assert engines[0].closed
 
     go(test)
 

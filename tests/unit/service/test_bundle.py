@@ -85,6 +85,12 @@ def test_a_wrong_manifest_is_refused_by_the_field(
         load_bundle(bundle.path)
 
 
+def test_a_threshold_that_is_no_number_is_refused(bundle: Bundle) -> None:
+    rewrite(bundle.path, lambda m: m["thresholds"].update(image=float("nan")))
+    with pytest.raises(BundleError, match=r"thresholds\.image|Invalid JSON"):
+        load_bundle(bundle.path)
+
+
 def test_a_manifest_that_is_no_json_is_refused(bundle: Bundle) -> None:
     (bundle.path / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match=r"manifest\.json: the file: Invalid JSON"):

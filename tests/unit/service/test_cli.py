@@ -39,7 +39,7 @@ def test_an_offline_command_on_a_server_install_names_what_to_install(
     result = CliRunner().invoke(main, ["fit", "--help"])
     assert result.exit_code == 1
     assert "`takt fit` needs torch" in result.output
-    assert "pip install 'takt[export]'" in result.output
+    assert "pip install '.[export]'" in result.output
 
 
 def test_an_unknown_command_is_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.errors import ConfigurationError
-from service.settings import ENV_PREFIX, Settings, load_settings
+from service.settings import ENV_PREFIX, Settings, _cores, load_settings
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -33,6 +33,7 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
     [
         ({"port": 70000}, "setting port is 70000: .* less than or equal to 65535"),
         ({"provider": "tpu"}, "setting provider is 'tpu'"),
+        ({"max_queue_delay_ms": float("inf")}, "setting max_queue_delay_ms is inf"),
         ({"max_batch_size": 0}, "setting max_batch_size is 0"),
         ({"prot": 1}, "there is no setting 'prot'"),
     ],
@@ -53,6 +54,20 @@ def test_a_file_that_cannot_be_used_is_named(
         file.write_text(content)
     with pytest.raises(ConfigurationError, match=re.escape(str(file)) + f".*{complaint}"):
         load_settings(config=file, environment={})
+
+
+def test_kubernetes_own_variables_are_no_settings() -> None:
+    settings = load_settings(environment={"TAKT_PORT": "tcp://10.0.0.1:8000"})
+    assert settings.port == Settings().port
+
+
+@pytest.mark.parametrize(
+    ("content", "most"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 10_000)]
+)
+def test_a_containers_quota_bounds_the_cores(tmp_path: Path, content: str, most: int) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(content)
+    assert 1 <= _cores(file) <= most
 
 
 def test_the_cores_are_shared_among_the_engine_instances() -> None:

@@ -189,10 +189,24 @@ def test_the_hard_quantile_rises_then_stays() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "step", "expected"),
-    [(1000, 0, 1e-3), (1000, 949, 1e-3), (1000, 950, 1e-4), (1000, 999, 1e-4), (1, 0, 1e-3)],
+    [(1000, 0, 1e-3), (1000, 400, 1e-3), (1000, 700, 5.05e-4), (1000, 1000, 1e-5), (1, 0, 1e-3)],
 )
-def test_the_last_steps_are_ten_times_smaller(steps: int, step: int, expected: float) -> None:
+def test_the_learning_rate_is_constant_then_falls_to_a_hundredth(
+    steps: int, step: int, expected: float
+) -> None:
     assert learning_rate(step, EfficientAdOptions(steps=steps)) == pytest.approx(expected)
+
+
+def test_each_step_takes_its_learning_rate(
+    teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.fit.efficientad.learning_rate", lambda step, options: 0.0)
+    one, two = (
+        fit(teacher, tmp_path / f"{steps}.safetensors", replace(OPTIONS, steps=steps))
+        for steps in (1, 2)
+    )
+    for before, after in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        assert torch.equal(before, after)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_what_runs_is_told(engine: OnnxRuntimeEngine) -> None:
 
 
 def test_a_failing_run_becomes_our_error(engine: OnnxRuntimeEngine) -> None:
-    with pytest.raises(EngineError, match="the engine failed on a batch"):
+    with pytest.raises(EngineError, match="the service's log says why"):
         engine.infer(np.zeros((1, 5, 5, 3), np.uint8))
 
 
@@ -134,5 +134,5 @@ def test_a_missing_runtime_is_told_with_the_way_out(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'takt\[cpu\]'"):
+    with pytest.raises(ConfigurationError, match="pip install onnxruntime"):
         OnnxRuntimeEngine.open(bundle.model_path)

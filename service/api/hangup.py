@@ -1,0 +1,52 @@
+"""A caller that hangs up: what was under way for it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from fastapi import Request
+
+from service.errors import ClientGoneError
+
+
+class HangUp:
+    """`async with`: once `watch` is called, the body is cancelled when the client goes.
+
+    Raises:
+        ClientGoneError: out of the body, instead of the cancellation.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._task: asyncio.Task[object] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._gone = False
+
+    def watch(self) -> None:
+        """Start; only after the body was read, since both read the same messages."""
+        self._watch = asyncio.create_task(self._wait())
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._task is not None:
+            self._task.uncancel()
+            raise ClientGoneError("the caller hung up before the answer was there") from None
+
+    async def _wait(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        if self._task is not None:
+            self._gone = True
+            self._task.cancel()

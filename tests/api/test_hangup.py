@@ -1,0 +1,127 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from service.app import create_app
+from service.bundle import Bundle
+from service.engines.fake import FakeEngine
+from service.settings import Settings
+
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "asgi": {"version": "3.0"},
+    "http_version": "1.1",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/v1/models/parts/inspect",
+    "raw_path": b"/v1/models/parts/inspect",
+    "query_string": b"",
+    "headers": [],
+    "client": ("127.0.0.1", 1),
+    "server": ("127.0.0.1", 80),
+    "root_path": "",
+}
+
+
+class Caller:
+    """One connection: its messages come from a queue, its answers go to a list."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[Message] = []
+        self.task = asyncio.create_task(app({**SCOPE}, self.messages.get, self._send))
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def say(self, body: bytes, *, more: bool = False) -> None:
+        self.messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    def hang_up(self) -> None:
+        self.messages.put_nowait({"type": "http.disconnect"})
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def app(bundle: Bundle, repository, engine: FakeEngine) -> Any:
+    return create_app(Settings(repository=repository, max_queue_size=1), lambda _: engine)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def loaded(app: Any, engine: FakeEngine, picture: bytes) -> None:
+    """Ask until the model answers, which it does once it is loaded."""
+    status = 0
+    while status != 200:
+        caller = Caller(app)
+        caller.say(picture)
+        await caller.task
+        status = caller.sent[0]["status"]
+    engine.batch_sizes.clear()
+
+
+def test_a_caller_that_hangs_up_leaves_the_queue(go, app, engine, picture_bytes) -> None:
+    async def test() -> None:
+        async with app.router.lifespan_context(app):
+            await loaded(app, engine, picture_bytes())
+            engine.gate.clear()
+            busy = Caller(app)
+            busy.say(picture_bytes())
+            await until(lambda: engine.batch_sizes == [1])
+            gone = Caller(app)
+            gone.say(picture_bytes())
+            gone.hang_up()
+            await gone.task
+            assert gone.sent[0]["status"] == 499
+            engine.gate.set()
+            await busy.task
+            assert busy.sent[0]["status"] == 200
+            assert engine.batch_sizes == [1]
+
+    go(test)
+
+
+def test_a_caller_that_hangs_up_while_sending_is_given_up_quietly(
+    go, app, engine, picture_bytes, caplog
+) -> None:
+    async def test() -> None:
+        async with app.router.lifespan_context(app):
+            await loaded(app, engine, picture_bytes())
+            gone = Caller(app)
+            gone.say(b"half", more=True)
+            gone.hang_up()
+            await gone.task
+            assert gone.sent[0]["status"] == 499
+            assert "unforeseen" not in caplog.text
+            assert engine.batch_sizes == []
+
+    go(test)
+
+
+def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
+    go, app, engine, picture_bytes
+) -> None:
+    async def test() -> None:
+        async with app.router.lifespan_context(app):
+            await loaded(app, engine, picture_bytes())
+            slow = Caller(app)
+            slow.say(b"half", more=True)
+            await until(lambda: slow.messages.empty())
+            refused = Caller(app)
+            await refused.task  # at once, before a byte of its picture was sent
+            assert refused.sent[0]["status"] == 429
+            slow.hang_up()
+            await slow.task
+
+    go(test)
