@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 
 from service.api.failures import add_handlers
 from service.api.inspect import inspect_router
@@ -68,7 +69,9 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
-    app = FastAPI(
+    # With its own copy of Swagger UI: most lines have no way to a CDN.
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Takt",
         description=DESCRIPTION,
         version=importlib.metadata.version("takt"),

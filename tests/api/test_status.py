@@ -1,4 +1,5 @@
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -244,6 +245,20 @@ def test_an_unknown_route_is_a_problem_too(go, serve) -> None:
             response = await client.get(URL)
             assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
             assert response.headers["allow"] == "POST"
+
+    go(test)
+
+
+def test_the_docs_load_nothing_from_elsewhere(go, serve) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            page = (await client.get("/docs")).text
+            used = re.findall(r'(?:src|href)="([^"]+)"', page)
+            assert used
+            for url in used:
+                assert url.startswith("/")
+                assert (await client.get(url)).status_code == 200
+            assert (await client.get("/")).headers["location"] == "/docs"
 
     go(test)
 
