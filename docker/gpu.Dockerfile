@@ -1,6 +1,6 @@
 # A server on an NVIDIA GPU. Neither built nor run yet; see docs/gpu.md.
 #   docker build -f docker/gpu.Dockerfile -t takt:gpu .
-#   docker run --gpus all --read-only --tmpfs /tmp -p 8000:8000 -v "$PWD/models:/models:ro" takt:gpu
+#   docker run --gpus all --read-only --tmpfs /tmp -p 8000:8000 -v "$PWD/examples/models:/bundles:ro" takt:gpu
 FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
@@ -17,8 +17,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 \
     && rm -rf /var/lib/apt/lists/* && useradd --system --no-create-home takt
 COPY --from=build /opt/takt /opt/takt
 USER takt
-ENV PATH=/opt/takt/bin:$PATH TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/models TAKT_PROVIDER=cuda \
-    LD_LIBRARY_PATH=/opt/takt/lib/python3.12/site-packages/tensorrt_libs
+ENV PATH=/opt/takt/bin:$PATH TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_PROVIDER=cuda \
+    LD_LIBRARY_PATH=/opt/takt/lib/python3.12/site-packages/tensorrt_libs:$LD_LIBRARY_PATH
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=300s \
     CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]

@@ -9,6 +9,7 @@ import argparse
 import base64
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 START_TIMEOUT_S = 120
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Past any proxy, which would have no way to this very machine."""
 
 
 def main() -> None:
@@ -65,11 +68,13 @@ def post(url: str, body: bytes) -> dict[str, Any]:
     """Post a picture; a refusal ends the demo with the service's own words."""
     request = urllib.request.Request(url, body, {"Content-Type": "image/jpeg"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with DIRECT.open(request, timeout=60) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
     except urllib.error.HTTPError as error:
         sys.exit(f"the service refused: {error.read().decode()}")
+    except OSError as error:
+        sys.exit(f"the service went away: {error}; see its log above")
 
 
 @contextlib.contextmanager
@@ -79,6 +84,8 @@ def server(takt: str, models: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [takt, "serve", "--repository", str(models), "--port", str(port)]
+    if shutil.which(takt) is None:
+        sys.exit(f"there is no command {takt}; `make demo` installs it")
     with subprocess.Popen(command) as process:
         try:
             url = f"http://127.0.0.1:{port}"
@@ -95,7 +102,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
             sys.exit(f"the server ended with status {process.returncode}")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health/ready", timeout=5):
+        with contextlib.suppress(OSError), DIRECT.open(f"{url}/health/ready", timeout=5):
             return
         time.sleep(0.2)
     sys.exit(f"the server was not ready within {START_TIMEOUT_S} s; see its log above")

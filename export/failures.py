@@ -27,7 +27,8 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:
             raise click.ClickException(
-                f"this command needs {error.name}: pip install 'takt[export]'"
+                f"this command needs {error.name}; install the extra `export`: pip install "
+                "'.[export]' in the project's folder"
             ) from error
         except Exception as error:
             if _package(error) not in OURS and not isinstance(error, OSError):

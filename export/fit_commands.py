@@ -31,7 +31,10 @@ def _shared(command: Callable[..., None]) -> Callable[..., None]:
             "--device", default="auto", show_default=True,
             help="Where to compute: auto, cpu, cuda, cuda:1, …",
         ),
-        click.option("--seed", default=0, show_default=True, help="Of everything random."),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True,
+            help="Of everything random.",
+        ),
         click.option(
             "--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."
         ),
@@ -71,7 +74,13 @@ def fit() -> None:
     show_default=True,
     help="Optimiser steps, of one picture each.",
 )
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Of Adam.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Of Adam.",
+)
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -117,9 +126,10 @@ def efficientad(
 
     A part of them is held back, for `takt export onnx` to find the thresholds on.
     """
+    from export.copies import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
     from export.versions import package_versions
-    from models.checkpoints import FitFacts, load_teacher, picture_digest, save_checkpoint
+    from models.checkpoints import FitFacts, load_teacher, save_checkpoint
     from models.fit.efficientad import EfficientAdOptions, fit_efficientad
     from models.fit.progress import write_curve
     from service.bundle import Preprocess
@@ -130,8 +140,10 @@ def efficientad(
     if other is None:
         click.echo("no --other pictures: fitting without the penalty term")
     with _resumable(out):
+        # Before the fit, since a file may be replaced while it runs.
+        digests = distinct(list_pictures(good), click.echo)
         fitted = fit_efficientad(
-            list_pictures(good),
+            tuple(digests),
             list_pictures(other) if other else (),
             lambda path: read_model_input(path, spec),
             read_picture,
@@ -150,9 +162,9 @@ def efficientad(
             compute,
             quiet=quiet,
         )
-    seen = tuple(picture_digest(path) for path in fitted.seen)
-    save_checkpoint(out, fitted.model, FitFacts(config, seen, steps, seed, package_versions()))
-    write_curve(out.with_suffix(".csv"), fitted.curve)
+        seen = tuple(digests[path] for path in fitted.seen)
+        save_checkpoint(out, fitted.model, FitFacts(config, seen, steps, seed, package_versions()))
+        write_curve(out.with_suffix(".csv"), fitted.curve)
     click.echo(
         f"{out}: fitted on {len(fitted.seen)} good pictures; {len(fitted.calibration)} more were "
         f"never looked at\nnext: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
@@ -204,15 +216,15 @@ def teacher(
             compute,
             quiet=quiet,
         )
+        facts = {
+            "steps": str(steps),
+            "seed": str(seed),
+            "pictures": str(len(pictures)),
+            "explained variance": f"{fitted.explained_variance:.4f}",
+        }
+        save_teacher(out, fitted.network, facts | package_versions())
+        write_curve(out.with_suffix(".csv"), fitted.curve)
     by_stride = fitted.explained_variance_by_stride
-    facts = {
-        "steps": str(steps),
-        "seed": str(seed),
-        "pictures": str(len(pictures)),
-        "explained variance": f"{fitted.explained_variance:.4f}",
-    }
-    save_teacher(out, fitted.network, facts | package_versions())
-    write_curve(out.with_suffix(".csv"), fitted.curve)
     click.echo(
         f"{out}: explains {fitted.explained_variance:.3f} of the variance of held-out pictures ("
         + ", ".join(f"{name}: {value:.3f}" for name, value in by_stride.items())
@@ -239,22 +251,25 @@ def _compute(device: str, threads: int) -> Compute:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise click.BadParameter("torch finds no GPU here; take cpu", param_hint="--device")
     try:
-        return Compute.choose(device)
-    except RuntimeError as error:
+        compute = Compute.choose(device)
+        torch.zeros(1, device=compute.device)
+        return compute
+    except (RuntimeError, AssertionError) as error:
         raise click.BadParameter(str(error), param_hint="--device") from error
 
 
 @contextlib.contextmanager
 def _resumable(out: Path) -> Iterator[None]:
-    """Refuse to replace a checkpoint; on Ctrl-C say how the fit goes on."""
+    """Refuse to replace a checkpoint; keep the state until there is one, and say so on Ctrl-C."""
     from models.fit.progress import Resume
 
     if out.exists():
         raise click.ClickException(f"{out} exists; delete it, or give another --out")
+    state = Resume(out, {}, {}).path
     try:
         yield
+        state.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        state = Resume(out, {}, {}).path
         click.echo(
             f"\nstopped; the same command goes on from the last state, {state}"
             if state.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +21,10 @@ from export.calibrate import (
     calibrate,
     conformal_rank,
 )
+from export.copies import distinct
 from export.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
 from export.measure import answer_of_torch, check_drift, measure, measure_drift
-from export.pictures import read_model_input
+from export.pictures import PicturesError, read_model_input
 from export.versions import package_versions
 from models.checkpoints import Checkpoint, picture_digest
 from service.bundle import (
@@ -136,7 +137,9 @@ def export_bundle(
     """
     out = out.resolve()
     _check_folder(out)
-    chosen = _leave_out_seen(good, checkpoint.facts.seen, tell)
+    digests = distinct(good, tell)
+    _refuse_in_both(digests, defects)
+    chosen = _leave_out_seen(digests, checkpoint.facts.seen, tell)
     conformal_rank(len(chosen.unseen), options.alpha)
     spec = _preprocess(checkpoint)
     reference = ImagesToAnswer(checkpoint.model).eval()
@@ -203,8 +206,18 @@ def _preprocess(checkpoint: Checkpoint) -> Preprocess:
     return Preprocess(width=side, height=side, resize="area", crop=None)
 
 
+def _refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
+    known = frozenset(good.values())
+    for path in defects:
+        if picture_digest(path) in known:
+            raise PicturesError(
+                f"{path} is among the good pictures too; give --good and --defects folders that "
+                "share no picture"
+            )
+
+
 def _leave_out_seen(
-    good: Sequence[Path], seen: Sequence[str], tell: Callable[[str], None]
+    good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
 ) -> _Good:
     """Part the good pictures by whether the fit looked at them."""
     known = frozenset(seen)
@@ -213,10 +226,9 @@ def _leave_out_seen(
             "warning: the checkpoint does not say which pictures its fit has seen; the "
             "thresholds hold only if it has seen none of these"
         )
-    digests = {path: picture_digest(path) for path in good}
     parted = _Good(
-        unseen=tuple(path for path in good if digests[path] not in known),
-        seen=tuple(path for path in good if digests[path] in known),
+        unseen=tuple(path for path, digest in good.items() if digest not in known),
+        seen=tuple(path for path, digest in good.items() if digest in known),
     )
     if not parted.unseen:
         raise CalibrationError(

@@ -47,15 +47,15 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     """Every picture below a folder, sorted; hidden files and folders are left out.
 
     Raises:
-        PicturesError: there is no such folder, it holds no picture, or it is the root of a data
-            set, in which good and defective pictures would be taken for one another.
+        PicturesError: there is no such folder, it holds no picture, or it has good pictures
+            beside others, which would be taken for one another.
     """
     if not folder.is_dir():
         raise PicturesError(f"there is no folder {folder}")
-    if (folder / MASKS).is_dir():
+    if any((folder / name).is_dir() for name in (MASKS, GOOD, "test")):
         raise PicturesError(
-            f"{folder} is the root of a data set, with good and defective pictures; "
-            f"name one of its folders, such as {folder / 'train' / GOOD}"
+            f"{folder} has good pictures and others in folders of their own; "
+            f"name one of these folders, such as {_a_good_folder(folder)}"
         )
     found = tuple(sorted(path for path in folder.rglob("*") if _is_picture(path, folder)))
     if not found:
@@ -88,8 +88,8 @@ def read_data_set(root: Path) -> tuple[Sample, ...]:
     """The labelled pictures of a data set, sorted, in one of two layouts.
 
     MVTec AD's has `test/good`, `test/<defect>` and, with masks,
-    `ground_truth/<defect>/<stem>_mask.png`. The plain one has `good`, and `bad` or folders whose
-    names begin with `defect`; its masks, if any, lie in the same place.
+    `ground_truth/<defect>/<stem>_mask.png`. The plain one has `good` and beside it a folder for
+    each defect; its masks, if any, lie in the same place.
 
     Raises:
         PicturesError: neither layout, or no picture in it.
@@ -114,11 +114,14 @@ def read_data_set(root: Path) -> tuple[Sample, ...]:
 
 
 def _plain_folders(root: Path) -> list[Path]:
-    return [
-        folder
-        for folder in _subfolders(root)
-        if folder.name in (GOOD, "bad") or folder.name.startswith("defect")
-    ]
+    if not (root / GOOD).is_dir():
+        return []
+    return [folder for folder in _subfolders(root) if folder.name not in (MASKS, "train")]
+
+
+def _a_good_folder(root: Path) -> Path:
+    inside = [root / "train" / GOOD, root / GOOD, root / "test" / GOOD]
+    return next((folder for folder in inside if folder.is_dir()), inside[0])
 
 
 def _subfolders(folder: Path) -> list[Path]:

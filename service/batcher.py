@@ -163,12 +163,14 @@ class Batcher(Generic[Item, Result]):
         self._fail_waiting(NotReadyError("the service closed before the picture's turn came"))
 
     def _work(self, run: Runner[Item, Result]) -> None:
+        batch: list[_Pending[Item, Result]] = []
         try:
             while batch := self._take():
                 self._run(run, batch)
         finally:
             with self._changed:
                 self._alive -= 1
+                self._call(self._deliver, batch, (), EngineError(_DIED), 0.0, 0.0)
                 if not self._closing and self._alive == 0:
                     self._fail_waiting(EngineError(_DIED))
 
@@ -208,9 +210,6 @@ class Batcher(Generic[Item, Result]):
         except Exception as error:
             failure = EngineError(f"the engine failed on a batch: {type(error).__name__}")
             failure.__cause__ = error
-        except BaseException:
-            self._call(self._deliver, batch, (), EngineError(_DIED), started_s, 0.0)
-            raise
         run_s = time.monotonic() - started_s
         self._seconds_per_item += 0.2 * (run_s / len(batch) - self._seconds_per_item)
         try:

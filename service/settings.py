@@ -27,7 +27,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     repository: Path = Field(
-        Path("models"), description="Folder of bundles, <name>/<version>/ each."
+        Path("bundles"), description="Folder of bundles, <name>/<version>/ each."
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")

@@ -31,7 +31,7 @@ class Compute:
         chosen = torch.device(device)
         if bf16 is None:
             bf16 = (
-                torch.cuda.is_bf16_supported()
+                torch.cuda.is_bf16_supported(including_emulation=False)
                 if chosen.type == "cuda"
                 else bool(torch.cpu.get_capabilities().get("avx512_bf16"))
             )

@@ -145,6 +145,8 @@ def fit_efficientad(
     )
     done, curve = resume.load()
     fitted = GoodPictures(split.fitted, load, options.seed, compute.device)
+    validation = GoodPictures(split.validation, load, options.seed, compute.device)
+    _read_all(validation, other, load_other)
     silent = OtherPictures(
         other,
         load_other,
@@ -183,12 +185,18 @@ def fit_efficientad(
 
     model.eval()
     round_to_fp16(model)
-    validation = GoodPictures(split.validation, load, options.seed, compute.device)
     set_map_quantiles(model, validation.plain())
-    resume.discard()
     # The layout in which it will be loaded, so that this model and the loaded one answer alike.
     place(model, torch.device("cpu"), torch.contiguous_format)
     return FittedEfficientAd(model, curve, split.seen, split.calibration)
+
+
+def _read_all(validation: GoodPictures, other: Sequence[Path], load_other: Load) -> None:
+    """Meet a picture that cannot be read now, not after hours."""
+    for _ in validation.plain():
+        pass
+    for path in other:
+        load_other(path)
 
 
 def hard_quantile(step: int, options: EfficientAdOptions) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ class Stateful(Protocol):
 
 
 class ResumeMismatchError(RuntimeError):
-    """An interrupted fit was started again with other options."""
+    """An interrupted fit cannot go on from its state."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class CurvePoint:
 
 
 class Resume:
-    """The file beside the output in which an unfinished fit keeps its state.
+    """The file beside the output in which a fit keeps its state.
+
+    Who writes the output deletes the file once that is done; until then nothing is lost.
 
     Args:
         output: the checkpoint being made; the state lies at `<output>.resume`.
@@ -55,12 +59,17 @@ class Resume:
         """The step to go on from (0 for a new fit), and the curve up to it.
 
         Raises:
-            ResumeMismatchError: the state was written with other options.
+            ResumeMismatchError: the state was written with other options, or is damaged.
         """
         if not self.path.exists():
             return 0, []
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        kept = state["fingerprint"]
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            kept = state["fingerprint"]
+        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise ResumeMismatchError(
+                f"{self.path} is damaged: delete it to start again"
+            ) from error
         if kept != self._fingerprint:
             others = [k for k in self._fingerprint if kept.get(k) != self._fingerprint[k]]
             raise ResumeMismatchError(
@@ -81,12 +90,14 @@ class Resume:
             "curve": [asdict(point) for point in curve],
             "parts": {name: part.state_dict() for name, part in self._parts.items()},
         }
-        torch.save(state, unfinished)
-        os.replace(unfinished, self.path)
-
-    def discard(self) -> None:
-        """Delete the state: the fit is done."""
-        self.path.unlink(missing_ok=True)
+        # Through memory, since torch turns a full disk into an error that does not say so.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        try:
+            unfinished.write_bytes(buffer.getbuffer())
+            os.replace(unfinished, self.path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 class Progress:

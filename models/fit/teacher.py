@@ -130,7 +130,6 @@ def fit_teacher(
     expanded = _expand(network.cpu(), options.seed)
     round_to_fp16(expanded)
     by_stride = source.explained_variance(network.to(compute.device))
-    resume.discard()
     return FittedTeacher(expanded, curve, by_stride.pop("all"), by_stride)
 
 
@@ -196,7 +195,7 @@ class _Source:
         return self._example(doubled)
 
     def explained_variance(self, network: PDN) -> dict[str, float]:
-        """1 - MSE / variance on the held-out pictures, not augmented: of all and by stride."""
+        """1 - MSE / mean square of the targets, on the held-out pictures, not augmented."""
         errors, spread = torch.zeros(FEATURES), torch.zeros(FEATURES)
         for path in self._held_out:
             example = self._example(_square(self._read(path)))

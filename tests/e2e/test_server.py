@@ -65,6 +65,32 @@ def test_a_stopped_server_answers_what_it_accepted(
         assert server.process.wait(timeout=30) in (0, -signal.SIGTERM)
 
 
+def test_a_caller_that_hangs_up_is_given_up(
+    start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    body = picture_bytes(50, ".png", size=(4000, 3000))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: takt\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    async def hang_up(server) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+        writer.write(head.encode() + body)
+        await writer.drain()
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+            async with asyncio.timeout(30):
+                while "takt_in_flight 2.0" not in (await http.get("/metrics")).text:
+                    await asyncio.sleep(0)
+                writer.close()
+                while 'outcome="client_gone"' not in (await http.get("/metrics")).text:
+                    await asyncio.sleep(0)
+            answer = await http.post(PATH, content=picture_bytes())
+            assert answer.status_code == 200
+
+    with start_server(repository) as server:
+        asyncio.run(hang_up(server))
+        assert server.stop() in (0, -signal.SIGTERM)
+        assert "Traceback" not in "".join(server.log)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

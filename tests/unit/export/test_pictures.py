@@ -37,7 +37,9 @@ def test_pictures_are_found_below_a_folder_by_suffix_in_order(tmp_path: Path) ->
     [
         ([], "absent", "there is no folder"),
         (["here/notes.txt"], "here", r"holds no picture \(\.bmp, "),
-        (["set/ground_truth/a.png"], "set", "root of a data set.*train/good"),
+        (["set/ground_truth/a.png"], "set", "good pictures and others.*train/good"),
+        (["set/good/a.png", "set/dent/b.png"], "set", "good pictures and others.*set/good"),
+        (["set/test/good/a.png"], "set", "good pictures and others.*test/good"),
     ],
 )
 def test_a_folder_that_will_not_do_is_refused(
@@ -69,10 +71,10 @@ def test_an_mvtec_data_set_is_read_with_its_masks(tmp_path: Path) -> None:
 
 
 def test_a_plain_data_set_is_read(tmp_path: Path) -> None:
-    touch(tmp_path, "good/a.png", "bad/b.png", "defect_dent/c.png", "notes/d.png")
+    touch(tmp_path, "good/a.png", "bad/b.png", "dent/c.png", "train/d.png")
     assert [(s.path.name, s.defect) for s in read_data_set(tmp_path)] == [
         ("b.png", "bad"),
-        ("c.png", "defect_dent"),
+        ("c.png", "dent"),
         ("a.png", None),
     ]
 

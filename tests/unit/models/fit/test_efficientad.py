@@ -95,7 +95,7 @@ def interrupted(teacher: PDN, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The output of a fit that was stopped in its last step."""
     output = tmp_path_factory.mktemp("interrupted") / "parts.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        fit(teacher, output, load_other=Interruption(left=OPTIONS.steps - 1))
+        fit(teacher, output, load_other=Interruption(left=len(OTHER) + OPTIONS.steps - 1))
     yield output
     shutil.rmtree(output.parent)
 
@@ -111,7 +111,7 @@ def test_a_resumed_fit_ends_as_an_uninterrupted_one(
         assert torch.equal(value, expected[name]), name
     assert resumed.curve == fitted.curve
     assert resumed.seen == fitted.seen
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / state.name]  # until the caller kept the model
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"steps": 4}, {"learning_rate": 1e-4}])
@@ -120,6 +120,23 @@ def test_resuming_with_other_options_is_refused(
 ) -> None:
     with pytest.raises(ResumeMismatchError, match=next(iter(change))):
         fit(teacher, interrupted, replace(OPTIONS, **change))  # type: ignore[arg-type]
+
+
+def test_an_unreadable_picture_is_met_before_the_first_step(
+    teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_step(*_: object) -> None:
+        pytest.fail("a step was taken")
+
+    monkeypatch.setattr("models.fit.efficientad.step_losses", no_step)
+    with pytest.raises(KeyboardInterrupt):
+        fit(teacher, tmp_path / "m.safetensors", load_other=Interruption(left=len(OTHER) - 1))
+
+
+def test_a_damaged_state_is_told_with_the_way_out(teacher: PDN, tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors.resume").write_bytes(b"half a state")
+    with pytest.raises(ResumeMismatchError, match="is damaged: delete it"):
+        fit(teacher, tmp_path / "m.safetensors")
 
 
 def test_resuming_with_another_teacher_is_refused(interrupted: Path) -> None:
