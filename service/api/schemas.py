@@ -55,25 +55,25 @@ class InspectionOut(_Schema):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "request_id": "5f0c6e0e4b8f4e7c9d0a1b2c3d4e5f60",
+                "request_id": "35c7ec6c827545eba233163cd458b0c0",
                 "model": "pitting",
                 "version": "1",
-                "score": 0.8123,
-                "threshold": 0.2214,
+                "score": 0.5764111280441284,
+                "threshold": 0.35242271423339844,
                 "anomalous": True,
                 "percentile": 100.0,
                 "image": {"width": 565, "height": 230},
                 "inspected": [0, 0, 565, 230],
-                "regions": [{"box": [236, 85, 42, 31], "area": 911, "peak": 0.8123}],
+                "regions": [{"box": [417, 89, 40, 19], "area": 387, "peak": 0.5764111280441284}],
                 "heatmap": None,
                 "timings_ms": {
-                    "decode": 0.9,
-                    "preprocess": 0.2,
-                    "queue": 0.1,
-                    "engine": 431.5,
-                    "postprocess": 0.2,
-                    "render": 0.0,
-                    "total": 433.4,
+                    "decode": 0.919,
+                    "preprocess": 0.862,
+                    "queue": 2.428,
+                    "engine": 371.793,
+                    "postprocess": 0.998,
+                    "render": 0.001,
+                    "total": 377.526,
                 },
             }
         }
@@ -104,9 +104,9 @@ class ProblemOut(_Schema):
                 "type": "urn:takt:error:invalid_image",
                 "title": "Invalid image",
                 "status": 400,
-                "detail": "the JPEG is truncated: it has no end-of-image marker; send it again",
+                "detail": "the JPEG is cut short; send the whole file",
                 "code": "invalid_image",
-                "request_id": "5f0c6e0e4b8f4e7c9d0a1b2c3d4e5f60",
+                "request_id": "2e1300ba06a94a31bef0585f8ff6dbc1",
             }
         }
     )
