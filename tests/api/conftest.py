@@ -70,3 +70,9 @@ def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
         asyncio.run(limited())
 
     return run
+
+
+@pytest.fixture
+def bad_part(picture_bytes: Callable[..., bytes]) -> bytes:
+    """64 × 48, dark, with a bright 16 × 12 spot at (16, 12)."""
+    return picture_bytes(50, spot=200)

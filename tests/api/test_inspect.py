@@ -1,28 +1,11 @@
 import asyncio
-import base64
-import io
-from collections.abc import Callable
 
-import cv2
-import numpy as np
 import pytest
 
 from service.api.schemas import InspectionOut, ProblemOut
 from service.engines.fake import FakeEngine
 
 URL = "/v1/models/parts/inspect"
-
-
-@pytest.fixture
-def bad_part(picture_bytes: Callable[..., bytes]) -> bytes:
-    """64 × 48, dark, with a bright 16 × 12 spot at (16, 12)."""
-    return picture_bytes(50, spot=200)
-
-
-def decode(data: bytes) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None
-    return picture
 
 
 def test_a_good_picture_is_good(go, serve, picture_bytes) -> None:
@@ -101,65 +84,6 @@ def test_a_multipart_body_without_a_picture_is_refused(go, serve, form, complain
             response = await client.post(URL, **form)
             assert response.status_code == 400
             assert complaint in response.json()["detail"]
-
-    go(test)
-
-
-@pytest.mark.parametrize("kind", ["map", "overlay"])
-@pytest.mark.parametrize("picture_format", ["png", "jpeg", "webp"])
-def test_a_heatmap_comes_as_a_picture_of_the_same_size(
-    go, serve, bad_part, kind, picture_format
-) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            query = {"heatmap": kind, "format": picture_format}
-            heatmap = (await client.post(URL, params=query, content=bad_part)).json()["heatmap"]
-            assert (heatmap["kind"], heatmap["format"]) == (kind, picture_format)
-            assert decode(base64.b64decode(heatmap["data"])).shape == (48, 64, 3)
-
-    go(test)
-
-
-def test_the_raw_heatmap_is_the_models_map(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, params={"heatmap": "raw"}, content=bad_part)
-            heatmap = response.json()["heatmap"]
-            assert (heatmap["kind"], heatmap["format"]) == ("raw", "npy")
-            anomaly_map = np.load(io.BytesIO(base64.b64decode(heatmap["data"])))
-            assert anomaly_map.shape == (32, 32)
-            assert anomaly_map.dtype == np.float32
-            assert anomaly_map.max() == pytest.approx(response.json()["score"])
-
-    go(test)
-
-
-@pytest.mark.parametrize(
-    ("accept", "media_type"),
-    [
-        ("image/*", "image/jpeg"),
-        ("image/png", "image/png"),
-        ("image/avif,image/webp,image/*;q=0.8", "image/webp"),
-        ("image/png;q=0, image/*", "image/jpeg"),
-        ("image/*, image/png;q=0.1", "image/jpeg"),
-        ("image/png;q=0", "application/json"),
-        ("application/json, image/png", "application/json"),
-        ("image/png;q=0.5, application/json", "application/json"),
-        ("*/*", "application/json"),
-    ],
-)
-def test_accept_chooses_between_the_picture_and_json(
-    go, serve, bad_part, accept, media_type
-) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, content=bad_part, headers={"accept": accept})
-            assert response.status_code == 200
-            assert response.headers["content-type"] == media_type
-            if media_type != "application/json":
-                assert decode(response.content).shape == (48, 64, 3)
-                assert response.headers["x-takt-anomalous"] == "true"
-                assert float(response.headers["x-takt-score"]) == pytest.approx(200 / 255, abs=1e-3)
 
     go(test)
 
