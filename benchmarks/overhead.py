@@ -71,7 +71,8 @@ def parts_alone(path: Path) -> Callable[[bytes], None]:
         height, width, _ = picture.shape
         output = engine.infer(preprocess(picture, manifest.preprocess)[None])
         box = inspected_box(manifest.preprocess, width, height)
-        judge(float(output.score[0]), output.anomaly_map[0], box, criteria, good, 64)
+        most = settings.max_regions
+        judge(float(output.score[0]), output.anomaly_map[0], box, criteria, good, most)
 
     return run
 

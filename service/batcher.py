@@ -33,9 +33,9 @@ Runner = Callable[[list[Item]], Sequence[Result]]
 class BatcherOptions:
     """Bounds of the batches and of the queue; the words are Triton's."""
 
-    max_batch_size: int = 8
-    max_queue_delay_s: float = 0.0
-    max_queue_size: int = 256
+    max_batch_size: int
+    max_queue_delay_s: float
+    max_queue_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Batcher(Generic[Item, Result]):
             self._drop(pending)
             raise
 
-    async def close(self, drain_timeout_s: float = 30.0) -> None:
+    async def close(self, drain_timeout_s: float) -> None:
         """Take nothing more, run what waits, end the threads.
 
         What still waits after `drain_timeout_s` fails with NotReadyError.

@@ -68,7 +68,7 @@ class Verdict:
     regions: tuple[Region, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectOptions:
     """What a request may choose.
 
@@ -84,7 +84,7 @@ class InspectOptions:
     format: ImageFormat = "jpeg"
     threshold: float | None = None
     pixel_threshold: float | None = None
-    timeout_s: float = 30.0
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)

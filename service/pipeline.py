@@ -37,8 +37,8 @@ Read = Callable[[], Awaitable[bytes]]
 class Limits:
     """Bounds that a picture and its answer must keep."""
 
-    max_image_pixels: int = 50_000_000
-    max_regions: int = 64
+    max_image_pixels: int
+    max_regions: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -37,10 +37,10 @@ logger = logging.getLogger("takt.repository")
 class RepositoryOptions:
     """How models are loaded and run."""
 
-    engine_instances: int = 1
-    batching: BatcherOptions = field(default_factory=BatcherOptions)
-    limits: Limits = field(default_factory=Limits)
-    drain_timeout_s: float = 30.0
+    engine_instances: int
+    batching: BatcherOptions
+    limits: Limits
+    drain_timeout_s: float
 
 
 class ServedModel:

@@ -8,6 +8,7 @@ import pytest
 from service.batcher import Batcher, BatcherOptions, Done
 from service.errors import EngineError, NotReadyError, QueueFullError
 
+DEFAULTS = {"max_batch_size": 8, "max_queue_delay_s": 0.0, "max_queue_size": 256}
 THIRTEEN, CURSED = 1300, 66600
 
 
@@ -53,7 +54,7 @@ async def batching(
     *runners: Callable[[list[int]], Sequence[int]], **options: float
 ) -> AsyncIterator[tuple[Batcher[int, int], Recorder]]:
     recorder = Recorder()
-    batcher: Batcher[int, int] = Batcher(runners, BatcherOptions(**options), recorder)  # type: ignore[arg-type]
+    batcher: Batcher[int, int] = Batcher(runners, BatcherOptions(**DEFAULTS | options), recorder)  # type: ignore[arg-type]
     try:
         yield batcher, recorder
     finally:
