@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.detector import Detector
+
 Size = Literal["small", "medium"]
 MapRecipe = Literal["anomalib", "nelson1425"]
 
@@ -170,7 +172,7 @@ class Differences(NamedTuple):
     ae: Tensor
 
 
-class EfficientAd(nn.Module):
+class EfficientAd(Detector):
     """The detector: teacher, student and autoencoder, with the statistics that scale them.
 
     The map is the mean of two normalised differences,
@@ -182,6 +184,7 @@ class EfficientAd(nn.Module):
     quantiles of m on good validation images.
     """
 
+    family = "efficientad"
     teacher_mean: Tensor
     teacher_std: Tensor
     quantiles: Tensor
@@ -191,6 +194,8 @@ class EfficientAd(nn.Module):
     def __init__(self, config: EfficientAdConfig) -> None:
         super().__init__()
         self.config = config
+        if config.recipe == "nelson1425":
+            self.score_from = "map_on_picture"
         self.teacher = PDN(config.size, TEACHER_CHANNELS, padding=config.padding)
         self.student = PDN(config.size, 2 * TEACHER_CHANNELS, padding=config.padding)
         self.autoencoder = Autoencoder(padding=config.padding)
@@ -199,6 +204,26 @@ class EfficientAd(nn.Module):
         self.register_buffer("quantiles", torch.tensor([0.0, 1.0, 0.0, 1.0]))
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
+
+    @property
+    def variant(self) -> str:
+        """`small` or `medium`."""
+        return self.config.size
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the square pictures that it takes, in pixels."""
+        return self._image_size
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(height, width) of its map: of the input, or of the features where nobody resizes."""
+        if self.config.recipe == "anomalib":
+            return self._image_size
+        side = self.config.image_size // 4
+        if not self.config.pad_maps:
+            side -= 2 * MAP_BORDER
+        return side, side
 
     def normalize(self, images: Tensor) -> Tensor:
         """RGB [N,3,H,W] in [0,1] -> the networks' input, ImageNet mean and deviation removed."""
@@ -236,18 +261,23 @@ class EfficientAd(nn.Module):
         return Differences(*(self._resize(self.pad(m), self._image_size) for m in raw))
 
     def combine(self, raw: Differences, output_size: tuple[int, int] | None = None) -> Tensor:
-        """The raw maps -> the anomaly map [N,1,H,W] at (H, W) `output_size`.
+        """The raw maps -> the anomaly map [N,1,H,W] at (H, W) `output_size`, by default `map_size`.
 
-        nelson1425 scales first, so that its border is 0; anomalib pads and resizes first, so
-        that its border is 0.1 (0 - q_a) / (q_b - q_a), below the maps of good parts.
+        nelson1425 scales first, so that its border is 0, and resizes to the picture's own size;
+        anomalib pads and resizes to the input's size first, so that its border is
+        0.1 (0 - q_a) / (q_b - q_a), below the maps of good parts.
         """
-        size = output_size or self._image_size
+        size = output_size or self.map_size
         if self.config.recipe == "nelson1425":
             return self._resize(self.pad(self.scale(raw)), size)
         return self.scale(Differences(*(self._resize(self.pad(m), size) for m in raw)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,H,W] and score [N], both float32, unbounded."""
+        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], both float32, unbounded.
+
+        Of nelson1425's recipe, the score is the maximum of the map before it is resized: theirs is
+        the maximum on the picture, which is lower by a few percent.
+        """
         anomaly_map = self.combine(self.differences(self.normalize(images))).squeeze(1)
         return anomaly_map, anomaly_map.flatten(1).amax(1)
 

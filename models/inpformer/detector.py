@@ -1,0 +1,200 @@
+"""The whole INP-Former, and the two ways in which public code turns tokens into one map."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.detector import Detector
+from models.inpformer.config import InpFormerConfig, Mode
+from models.inpformer.encoder import DinoEncoder
+from models.inpformer.inp import DecoderBlock, InpExtractor, Mlp
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+BLUR_SIZE = 5
+BLUR_SIGMA = 4.0
+COSINE_EPS = 1e-8
+
+
+class Groups(NamedTuple):
+    """Mean tokens [N,T,D] of each group of blocks, the encoder's beside the decoder's."""
+
+    encoder: tuple[Tensor, ...]
+    decoder: tuple[Tensor, ...]
+
+
+class InpFormer(Detector):
+    """The detector: encoder, INP extractor, bottleneck and INP-guided decoder.
+
+    The map is what the decoder could not rebuild out of the picture's INPs,
+
+        map = mean_g (1 - cos(e_g, d_g)),
+
+    over the groups g of blocks of encoder and decoder; without a decoder that knows the part
+    (zero-shot), it is the distance to the nearest INP, min_p (1 - cos(x, INP_p)), of the fused
+    tokens x. Either one is enlarged and smoothed; the score is the mean of its highest pixels.
+
+    The methods follow the paper's order, each one taking what the ones before it gave; T is the
+    number of patches, grid², and P that of the INPs.
+    """
+
+    family = "inpformer"
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    blur_kernel: Tensor
+
+    def __init__(self, config: InpFormerConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.embed_dim
+        self.encoder = DinoEncoder(config)
+        self.extractor = InpExtractor(config)
+        self.bottleneck = Mlp(dim, config.mlp_ratio * dim)
+        self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.decoder_depth))
+        for name, constant in (
+            ("pixel_mean", _on_cpu(IMAGENET_MEAN).view(1, 3, 1, 1)),
+            ("pixel_std", _on_cpu(IMAGENET_STD).view(1, 3, 1, 1)),
+            ("blur_kernel", _gaussian()),
+        ):
+            self.register_buffer(name, constant, persistent=False)
+
+    @property
+    def variant(self) -> str:
+        """`small`, `base`, `large`, or `dim` and the channels of any other size."""
+        return self.config.variant
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the square pictures that it takes, in pixels."""
+        return self.config.image_size, self.config.image_size
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(height, width) of its map: 256 × 256 of the official recipe, else of the input."""
+        return self.config.map_side, self.config.map_side
+
+    def in_mode(self, mode: Mode) -> InpFormer:
+        """The same model, weights shared, that answers with the map of a mode."""
+        model = copy.copy(self)
+        model.config = replace(self.config, mode=mode)
+        return model
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """RGB [N,3,H,W] in [0,1] -> the encoder's input, ImageNet mean and deviation removed."""
+        return (images - self.pixel_mean) / self.pixel_std
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Normalised input -> patch tokens [N,T,D] after each target block, in order."""
+        features: tuple[Tensor, ...] = self.encoder(x)
+        return features
+
+    def fuse(self, features: Sequence[Tensor]) -> Tensor:
+        """Tokens of all target blocks -> their mean [N,T,D]."""
+        return _mean(features)
+
+    def extract(self, fused: Tensor) -> Tensor:
+        """Fused tokens [N,T,D] -> the picture's INPs [N,P,D]."""
+        inps: Tensor = self.extractor(fused)
+        return inps
+
+    def distance(self, fused: Tensor, inps: Tensor) -> Tensor:
+        """The zero-shot map [N,grid,grid]: of each token, min_p (1 - cos(x, INP_p))."""
+        x, prototypes = (F.normalize(t, dim=-1, eps=COSINE_EPS) for t in (fused, inps))
+        return self._on_grid(1 - (x @ prototypes.transpose(1, 2)).amax(-1))
+
+    def coherence(self, distance: Tensor) -> Tensor:
+        """The INP coherence loss [N] of each picture: its mean distance to the nearest INP."""
+        return distance.flatten(1).mean(1)
+
+    def decode(self, fused: Tensor, inps: Tensor) -> tuple[Tensor, ...]:
+        """Fused tokens and INPs -> tokens [N,T,D] after each decoder block, the last one first."""
+        x = self.bottleneck(fused)
+        decoded: list[Tensor] = []
+        for block in self.decoder:
+            x = block(x, inps)
+            decoded.insert(0, x)
+        return tuple(decoded)
+
+    def group(self, features: Sequence[Tensor], decoded: Sequence[Tensor]) -> Groups:
+        """The outputs of encoder and decoder -> their means over each group of blocks."""
+        return Groups(
+            tuple(_mean([features[i] for i in group]) for group in self.config.encoder_groups),
+            tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups),
+        )
+
+    def group_maps(self, groups: Groups) -> Tensor:
+        """The map [N,G,grid,grid] of each group: 1 - cos(encoder, decoder)."""
+        maps = [
+            1 - F.cosine_similarity(ours, theirs, dim=-1, eps=COSINE_EPS)
+            for ours, theirs in zip(groups.encoder, groups.decoder, strict=True)
+        ]
+        return self._on_grid(torch.stack(maps, dim=1))
+
+    def patch_map(self, x: Tensor) -> Tensor:
+        """Normalised input -> the map [N,grid,grid] of the configured mode, one value a patch."""
+        features = self.encode(x)
+        fused = self.fuse(features)
+        inps = self.extract(fused)
+        if self.config.mode == "zero_shot":
+            return self.distance(fused, inps)
+        # The mean of the groups' enlarged maps, as enlarging is linear.
+        return self.group_maps(self.group(features, self.decode(fused, inps))).mean(1)
+
+    def enlarge(self, patch_map: Tensor) -> Tensor:
+        """A map [N,grid,grid] -> [N,H,W] at the input's size, corners on corners."""
+        size = self.input_size
+        return F.interpolate(
+            patch_map.unsqueeze(1), size=size, mode="bilinear", align_corners=True
+        ).squeeze(1)
+
+    def smooth(self, enlarged: Tensor) -> Tensor:
+        """An enlarged map [N,H,W] -> the anomaly map [N,h,w].
+
+        The official code first resizes to 256 × 256 and sees zeros beyond the border, so that
+        its maps fade there; anomalib keeps the input's size and mirrors.
+        """
+        maps = enlarged.unsqueeze(1)
+        border = (BLUR_SIZE // 2,) * 4
+        if self.config.recipe == "official":
+            maps = F.interpolate(maps, size=self.map_size, mode="bilinear", align_corners=False)
+            maps = F.pad(maps, border)
+        else:
+            maps = F.pad(maps, border, mode="reflect")
+        return F.conv2d(maps, self.blur_kernel).squeeze(1)
+
+    def score(self, anomaly_map: Tensor) -> Tensor:
+        """An anomaly map [N,h,w] -> the mean [N] of its highest 1 % of pixels."""
+        highest = anomaly_map.flatten(1).topk(self.config.scored_pixels, dim=1).values
+        return highest.mean(1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, about 0 to 2."""
+        anomaly_map = self.smooth(self.enlarge(self.patch_map(self.normalize(images))))
+        return anomaly_map, self.score(anomaly_map)
+
+    def _on_grid(self, per_patch: Tensor) -> Tensor:
+        return per_patch.unflatten(-1, (self.config.grid, self.config.grid))
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    return reduce(torch.add, tensors) / len(tensors)
+
+
+def _on_cpu(values: Sequence[float]) -> Tensor:
+    # Named, so that a model built on the meta device to be filled later has its constants.
+    return torch.tensor(values, device="cpu")
+
+
+def _gaussian() -> Tensor:
+    offsets = torch.arange(BLUR_SIZE, device="cpu") - BLUR_SIZE // 2
+    line = torch.exp(-offsets.square() / (2 * BLUR_SIGMA**2))
+    line = line / line.sum()
+    return torch.outer(line, line).view(1, 1, BLUR_SIZE, BLUR_SIZE)
