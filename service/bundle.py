@@ -2,8 +2,8 @@
 
 `<repository>/<name>/<version>/` has `manifest.json`, `model.onnx` (input `images`, uint8
 [N,H,W,3] RGB; outputs `anomaly_map`, float32 [N,h,w], and `score`, float32 [N]),
-`golden.npz` (model inputs and what torch answered) and `calibration.npz` (scores of good and,
-where given, defective pictures).
+`golden.npz` (model inputs and what the trained model answered) and `calibration.npz` (scores of
+good and, where given, defective pictures).
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ INPUT = "images"
 OUTPUTS = ("anomaly_map", "score")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
+Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear"]
+ScoreFrom = Literal["model", "map_on_picture"]
+Reference = Literal["torch", "onnx"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,15 +50,33 @@ class Crop(_Part):
     height: int = Field(gt=0)
 
 
+class ResizeDrift(_Part):
+    """What another resize filter than the training's costs: largest differences on pictures."""
+
+    trained_with: Filter = Field(description="The filter of the training.")
+    pictures: int = Field(ge=1, description="On how many pictures it was measured.")
+    grey_levels: float = Field(ge=0, description="Of the model's input, in steps of 1/255.")
+    score: float = Field(ge=0)
+    anomaly_map: float = Field(ge=0)
+
+
 class Preprocess(_Part):
     """How a picture becomes the model's input: resized, then cropped."""
 
     width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
     height: int = Field(gt=0, description="Rows after resizing.")
-    resize: Literal["area"] = Field(
-        description="Filter, on 8 bits: each axis averages areas if it shrinks, else is bilinear."
+    resize: Filter = Field(
+        description="area: on 8 bits, each axis averages areas if it shrinks, else is bilinear. "
+        "linear: bilinear without antialiasing, the fastest and the least faithful. "
+        "pillow_bilinear: Pillow's, antialiased, rounded to 8 bits after each axis. "
+        "tensor_bilinear: torchvision's on float tensors, antialiased, rounded once at the end."
     )
-    crop: Crop | None = Field(None, description="The part that the model sees; all if null.")
+    crop: Crop | None = Field(
+        default=None, description="The part that the model sees; all if null."
+    )
+    drift: ResizeDrift | None = Field(
+        default=None, description="Where `resize` is not the training's filter: what that changes."
+    )
 
     @model_validator(mode="after")
     def _crop_within(self) -> Self:
@@ -81,6 +103,13 @@ class MapSpec(_Part):
     )
 
 
+class TrainedThresholds(_Part):
+    """The thresholds that a training left in its checkpoint, on this bundle's scale of scores."""
+
+    image: float
+    pixel: float
+
+
 class Thresholds(_Part):
     """From which values on a picture or a pixel counts as anomalous, and why."""
 
@@ -92,7 +121,7 @@ class Thresholds(_Part):
 
 
 class Drift(_Part):
-    """The largest absolute differences of a graph from the trained model in torch."""
+    """The largest absolute differences of a graph from the trained model."""
 
     pictures: int = Field(ge=0, description="On how many pictures it was measured.")
     score: float = Field(ge=0)
@@ -110,7 +139,23 @@ class Manifest(_Part):
     framework: str = Field(description="Whose training made the checkpoint: takt, anomalib, …")
     preprocess: Preprocess
     map: MapSpec
+    score_from: ScoreFrom = Field(
+        default="model",
+        description="model: the graph's score. map_on_picture: the maximum of the map after that "
+        "was resized to the picture's own size, as its training did.",
+    )
+    max_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most pictures that the graph takes at once; any number if null.",
+    )
     thresholds: Thresholds
+    trained_thresholds: TrainedThresholds | None = Field(
+        default=None, description="Those of the checkpoint, if it had any; kept for comparison."
+    )
+    reference: Reference = Field(
+        default="torch", description="What the golden answers and the drift are measured against."
+    )
     drift: Drift
     tolerance: float = Field(
         1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
@@ -119,10 +164,22 @@ class Manifest(_Part):
     created_at: str = Field(description="UTC, ISO 8601.")
     files: dict[str, str] = Field(description="SHA-256 of each other file of the bundle.")
 
+    @model_validator(mode="after")
+    def _score_of_whole_picture(self) -> Self:
+        if self.score_from == "map_on_picture" and self.preprocess.crop is not None:
+            raise ValueError("a map of a crop cannot be scored on the whole picture")
+        return self
+
 
 @dataclass(frozen=True)
 class Golden:
-    """Model inputs with what torch answered: images uint8 [N,H,W,3], maps [N,h,w], scores [N]."""
+    """Model inputs with the trained model's answers.
+
+    Attributes:
+        images: uint8 [N,H,W,3].
+        anomaly_map: float32 [N,h,w].
+        score: float32 [N].
+    """
 
     images: NDArray[np.uint8]
     anomaly_map: NDArray[np.float32]

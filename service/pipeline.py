@@ -17,7 +17,6 @@ from service.bundle import Bundle
 from service.decode import decode
 from service.domain import (
     AnomalyMap,
-    Box,
     Heatmap,
     Image,
     Inspection,
@@ -26,8 +25,9 @@ from service.domain import (
     Verdict,
 )
 from service.errors import DeadlineExceededError
-from service.postprocess import Criteria, judge
-from service.preprocess import inspected_box, preprocess
+from service.placement import Placement, placement
+from service.postprocess import Criteria, judge, picture_score
+from service.preprocess import preprocess
 from service.render import ColorScale, render
 
 Read = Callable[[], Awaitable[bytes]]
@@ -57,7 +57,7 @@ class Pools:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine says of one picture: anomaly_map float32 [h,w] and its score."""
+    """What the engine says of one picture: anomaly_map float32 [h,w] and the graph's score."""
 
     anomaly_map: AnomalyMap
     score: float
@@ -68,7 +68,7 @@ class _Prepared:
     picture: Image | None
     width: int
     height: int
-    inspected: Box
+    placed: Placement
     model_input: Image
     waited_ms: float
     decode_ms: float
@@ -139,7 +139,7 @@ class Pipeline:
             verdict=finished.verdict,
             width=prepared.width,
             height=prepared.height,
-            inspected=prepared.inspected,
+            inspected=prepared.placed.box,
             heatmap=finished.heatmap,
             timings=Timings(
                 decode_ms=prepared.decode_ms,
@@ -175,7 +175,7 @@ class Pipeline:
             picture=picture if keep else None,
             width=width,
             height=height,
-            inspected=inspected_box(spec, width, height),
+            placed=placement(spec, width, height),
             model_input=preprocess(picture, spec),
             waited_ms=waited_ms,
             decode_ms=decode_ms,
@@ -188,10 +188,17 @@ class Pipeline:
         waited_ms = _ms_since(ready_s)
         started_s = time.perf_counter()
         criteria = self._criteria(options)
-        verdict = judge(
+        score = picture_score(
             answer.score,
             answer.anomaly_map,
-            prepared.inspected,
+            self._manifest.score_from,
+            prepared.width,
+            prepared.height,
+        )
+        verdict = judge(
+            score,
+            answer.anomaly_map,
+            prepared.placed,
             criteria,
             self._good_scores,
             self._limits.max_regions,
@@ -205,7 +212,7 @@ class Pipeline:
                 options.format,
                 prepared.picture,
                 answer.anomaly_map,
-                prepared.inspected,
+                prepared.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
                 verdict.regions,
             )

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle import ScoreFrom
 from service.domain import AnomalyMap, Box, Region, Verdict
 from service.errors import EngineError, InvalidParameterError
+from service.placement import Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,69 @@ class Criteria:
             raise InvalidParameterError("a threshold must be a number, not NaN")
 
 
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Places on one axis of a map, each between the centres of two neighbouring cells.
+
+    Attributes:
+        near: the first of the two cells, intp [n].
+        far: the second, likewise.
+        weight: of `far` against `near`, float64 [n], 0..1.
+    """
+
+    near: NDArray[np.intp]
+    far: NDArray[np.intp]
+    weight: NDArray[np.float64]
+
+    def at(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Samples:
+        """Some of them, by a mask [n] or by their numbers."""
+        return _Samples(self.near[chosen], self.far[chosen], self.weight[chosen])
+
+    def of(self, values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Interpolate along the last axis, [..., cells] -> [..., n]."""
+        mixed: NDArray[np.float64] = values[..., self.near] * (1 - self.weight)
+        mixed += values[..., self.far] * self.weight
+        return mixed
+
+
+def picture_score(
+    score: float, anomaly_map: AnomalyMap, score_from: ScoreFrom, width: int, height: int
+) -> float:
+    """Score a picture as the training of its model did.
+
+    For `map_on_picture` that is the maximum of the map once it is resized to the picture:
+    bilinear, centres at half pixels, without antialiasing. That is less than the map's own
+    maximum, as the centres of pixels and of cells seldom meet; how much less depends on the size.
+
+    Between neighbouring cell centres the resized map is linear along each axis, so that of all
+    pixels there only the first and the last can hold the maximum. Hence at most
+    2(w + 1) · 2(h + 1) values are computed, however large the picture is.
+
+    Args:
+        score: that the graph gave.
+        anomaly_map: float32 [h, w], of the whole picture.
+        score_from: of the bundle.
+        width: of the picture, upright, in pixels.
+        height: likewise.
+
+    Returns:
+        NaN or infinite only if the score or a map value is.
+    """
+    if score_from == "model":
+        return score
+    rows = _outermost(anomaly_map.shape[0], height)
+    columns = _outermost(anomaly_map.shape[1], width)
+    with np.errstate(invalid="ignore"):  # infinity times zero
+        bounds = rows.of(anomaly_map.max(axis=1))
+        # No value exceeds its row's bound, so that few rows are left after the likeliest one.
+        best = _highest(anomaly_map, rows.at(bounds.argmax(axis=0, keepdims=True)), columns)
+        return max(best, _highest(anomaly_map, rows.at(bounds > best), columns))
+
+
 def judge(
     score: float,
     anomaly_map: AnomalyMap,
-    inspected: Box,
+    placed: Placement,
     criteria: Criteria,
     good_scores: NDArray[np.float32],
     max_regions: int,
@@ -49,7 +110,7 @@ def judge(
     Args:
         score: of the whole picture; unbounded, higher is more anomalous.
         anomaly_map: float32 [h, w], likewise.
-        inspected: the part of the original picture that the map covers.
+        placed: how the map lies on the original picture.
         criteria: the thresholds to apply.
         good_scores: scores [n] of good calibration pictures in ascending order; may be empty.
         max_regions: most regions to return; those with the highest peaks are kept.
@@ -67,8 +128,28 @@ def judge(
         score=score,
         threshold=criteria.threshold,
         percentile=_percentile(score, good_scores),
-        regions=_regions(anomaly_map, inspected, criteria.pixel_threshold, max_regions),
+        regions=_regions(anomaly_map, placed, criteria.pixel_threshold, max_regions),
     )
+
+
+def _outermost(cells: int, pixels: int) -> _Samples:
+    """Where an axis of a map is sampled to resize it, the first and last of each gap of cells."""
+    # Rounded to float32 where torch's resize rounds, as that moves a place by some 4e-6 cells and
+    # the score with it; once, as processors fuse the product and the difference.
+    centers = np.arange(pixels) + 0.5
+    at = (float(np.float32(cells / pixels)) * centers - 0.5).astype(np.float32)
+    np.maximum(at, 0, out=at)
+    near = np.minimum(at.astype(np.intp), cells - 1)
+    steps = near[1:] != near[:-1]
+    outermost = np.append(True, steps) | np.append(steps, True)
+    at, near = at[outermost], near[outermost]
+    # Beyond the last centre there is only the last cell.
+    return _Samples(near, np.minimum(near + 1, cells - 1), at - near)
+
+
+def _highest(anomaly_map: AnomalyMap, rows: _Samples, columns: _Samples) -> float:
+    """The highest value of the map at these rows and columns; -infinity if there are none."""
+    return float(columns.of(rows.of(anomaly_map.T).T).max(initial=-np.inf))
 
 
 def _percentile(score: float, good_scores: NDArray[np.float32]) -> float | None:
@@ -78,7 +159,7 @@ def _percentile(score: float, good_scores: NDArray[np.float32]) -> float | None:
 
 
 def _regions(
-    anomaly_map: AnomalyMap, inspected: Box, threshold: float, max_regions: int
+    anomaly_map: AnomalyMap, placed: Placement, threshold: float, max_regions: int
 ) -> tuple[Region, ...]:
     if float(anomaly_map.max()) <= threshold:
         return ()
@@ -94,29 +175,13 @@ def _regions(
     # Label 0 is the background; equal peaks stay in reading order.
     highest_first = np.argsort(-peaks[1:], kind="stable")[:max_regions] + 1
     height, width = anomaly_map.shape
-    px_per_cell = inspected.width * inspected.height / (width * height)
     return tuple(
         Region(
-            box=_on_picture(Box(left, top, columns, rows), (height, width), inspected),
-            area_px=max(1, round(area * px_per_cell)),
+            box=placed.touched(Box(left, top, columns, rows), (height, width)),
+            area_px=placed.area_px(area, (height, width)),
             peak=peak,
         )
         for (left, top, columns, rows, area), peak in zip(
             stats[highest_first].tolist(), peaks[highest_first].tolist(), strict=True
         )
     )
-
-
-def _on_picture(cells: Box, grid: tuple[int, int], inspected: Box) -> Box:
-    """The picture's whole pixels that a box of map cells touches.
-
-    Of a map with w columns, column j covers
-    [inspected.x + j * inspected.width / w, inspected.x + (j + 1) * inspected.width / w).
-    In integers, so that no rounding error adds a pixel; it never leaves `inspected`.
-    """
-    rows, columns = grid
-    left = cells.x * inspected.width // columns
-    top = cells.y * inspected.height // rows
-    right = -(-(cells.x + cells.width) * inspected.width // columns)
-    bottom = -(-(cells.y + cells.height) * inspected.height // rows)
-    return Box(inspected.x + left, inspected.y + top, right - left, bottom - top)

@@ -94,7 +94,8 @@ def render(
         format: of `map` and `overlay`.
         picture: RGB uint8 [height, width, 3].
         anomaly_map: float32 [h, w], finite.
-        inspected: the part of the picture that the map covers.
+        inspected: the part of the picture that the map covers, to the nearest pixel; of a model
+            that crops, the colours are within half a pixel of their place.
         scale: where a map value lies in the colour map.
         regions: those of the verdict.
 

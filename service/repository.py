@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from service.batcher import Batcher, BatcherOptions
 from service.bundle import MANIFEST, Bundle, load_bundle
 from service.domain import Image
 from service.engines.base import Engine
-from service.engines.golden import check_golden
+from service.engines.golden import BatchDrift, check_golden
 from service.errors import (
     BundleError,
     ConfigurationError,
@@ -53,6 +53,7 @@ class ServedModel:
         reason: why it failed, else None.
         bundle: once loaded.
         engine: what runs it, for people, once loaded.
+        drift: of the engine from the golden answers, once loaded; of several, the largest.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,6 +64,7 @@ class ServedModel:
         self.reason: str | None = None
         self.bundle: Bundle | None = None
         self.engine: str | None = None
+        self.drift: BatchDrift | None = None
         self._engines: list[Engine] = []
         self._batcher: Batcher[Image, Answer] | None = None
         self._pipeline: Pipeline | None = None
@@ -98,13 +100,15 @@ class ServedModel:
         try:
             self.bundle = await asyncio.to_thread(load_bundle, self.path)
             self._check_place(self.bundle)
+            drifts = []
             for _ in range(options.engine_instances):
                 engine = await self._open(open_engine, self.bundle)
-                await asyncio.to_thread(check_golden, engine, self.bundle)
+                drifts.append(await asyncio.to_thread(check_golden, engine, self.bundle))
             self.engine = self._engines[0].description
+            self.drift = _largest(drifts)
             self._batcher = Batcher(
                 [_runner(engine) for engine in self._engines],
-                options.batching,
+                _batching(options.batching, self.bundle.manifest.max_batch_size),
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
             )
@@ -117,7 +121,14 @@ class ServedModel:
             self._fail("an internal error while loading; the log has it")
         else:
             self.state = "ready"
-            logger.info("%s %s is ready on %s", self.name, self.version, self.engine)
+            logger.info(
+                "%s %s is ready on %s; its golden answers drift by %.2g in score, %.2g in the map",
+                self.name,
+                self.version,
+                self.engine,
+                self.drift.score,
+                self.drift.anomaly_map,
+            )
 
     async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close the engines."""
@@ -259,6 +270,20 @@ def _parts(text: str) -> tuple[tuple[int, int, str], ...]:
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.findall(r"[0-9]+|[^0-9]+", text)
     )
+
+
+def _largest(drifts: Sequence[BatchDrift]) -> BatchDrift:
+    return BatchDrift(
+        batch_size=drifts[0].batch_size,
+        score=max(drift.score for drift in drifts),
+        anomaly_map=max(drift.anomaly_map for drift in drifts),
+    )
+
+
+def _batching(asked: BatcherOptions, of_model: int | None) -> BatcherOptions:
+    """The settings' bounds, with no larger batches than the model takes."""
+    most = asked.max_batch_size if of_model is None else min(asked.max_batch_size, of_model)
+    return replace(asked, max_batch_size=most)
 
 
 def _close_if_opened(opening: asyncio.Future[Engine]) -> None:

@@ -1,8 +1,15 @@
-"""Bundles and pictures that the tests make for themselves."""
+"""Bundles, pictures and servers that the tests make for themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -63,9 +70,14 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_bundle(repository: Path) -> MakeBundle:
-    """Writes a bundle whose model answers brightness; 0.5 is its threshold."""
+    """Writes a bundle whose model answers brightness; 0.5 is its threshold.
 
-    def make(name: str = "parts", version: str = "1", *, scale: float = 1.0) -> Bundle:
+    Further arguments are fields of the manifest, instead of those here.
+    """
+
+    def make(
+        name: str = "parts", version: str = "1", *, scale: float = 1.0, **fields: object
+    ) -> Bundle:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
         anomaly_map = (images.mean(axis=-1) / 255).astype(np.float32)
@@ -74,22 +86,23 @@ def make_bundle(repository: Path) -> MakeBundle:
         none = np.zeros(0, np.float32)
 
         def manifest(files: dict[str, str]) -> Manifest:
-            return Manifest(
-                name=name,
-                version=version,
-                family="brightness",
-                variant="tiny",
-                framework="tests",
-                preprocess=Preprocess(width=SIDE, height=SIDE, resize="area"),
-                map=MapSpec(width=SIDE, height=SIDE, low=0.1),
-                thresholds=Thresholds(
+            ours = {
+                "name": name,
+                "version": version,
+                "family": "brightness",
+                "variant": "tiny",
+                "framework": "tests",
+                "preprocess": Preprocess(width=SIDE, height=SIDE, resize="area"),
+                "map": MapSpec(width=SIDE, height=SIDE, low=0.1),
+                "thresholds": Thresholds(
                     image=0.5, pixel=0.5, method="by hand", alpha=None, good_count=len(good)
                 ),
-                drift=Drift(pictures=3, score=0.0, anomaly_map=0.0),
-                made_with={"tests": "0"},
-                created_at="2026-01-01T00:00:00Z",
-                files=files,
-            )
+                "drift": Drift(pictures=3, score=0.0, anomaly_map=0.0),
+                "made_with": {"tests": "0"},
+                "created_at": "2026-01-01T00:00:00Z",
+                "files": files,
+            }
+            return Manifest.model_validate(ours | fields)
 
         return save_bundle(
             repository / name / version,
@@ -128,3 +141,53 @@ def picture_bytes() -> Callable[..., bytes]:
         return data.tobytes()
 
     return encode
+
+
+TAKT = Path(sys.executable).with_name("takt")
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen[str]
+    log: list[str]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+StartServer = Callable[..., AbstractContextManager[Server]]
+
+
+@contextmanager
+def run_server(repository: Path, *options: str) -> Iterator[Server]:
+    """`takt serve` on a free port, from the moment its models are ready."""
+    command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    log: list[str] = []
+    url, ready = "", False
+    try:
+        for line in process.stderr:
+            log.append(line)
+            found = re.search(r"running on (http://\S+)", line)
+            url = found[1] if found else url
+            ready = ready or " is ready on " in line
+            if url and ready:
+                break
+        else:
+            pytest.fail("the server ended:\n" + "".join(log))
+        reader = threading.Thread(target=log.extend, args=(process.stderr,), daemon=True)
+        reader.start()
+        yield Server(url, process, log)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def start_server() -> StartServer:
+    """Starts a real server process; it ends with the block."""
+    return run_server

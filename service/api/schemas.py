@@ -89,7 +89,9 @@ class InspectionOut(_Schema):
         description="Share of good calibration pictures that score no higher, in percent."
     )
     image: ImageSize
-    inspected: list[int] = Field(description="x, y, width, height of the part the model saw.")
+    inspected: list[int] = Field(
+        description="x, y, width, height of the part the model saw, to the nearest pixel."
+    )
     regions: list[RegionOut] = Field(description="The highest peak first.")
     heatmap: HeatmapOut | None
     timings_ms: TimingsOut
@@ -128,6 +130,14 @@ class ThresholdsOut(_Schema):
     method: str
 
 
+class DriftOut(_Schema):
+    """By how much the engine answered the golden inputs unlike the trained model."""
+
+    score: float = Field(description="The largest absolute difference of a score.")
+    anomaly_map: float = Field(description="The largest absolute difference of a map value.")
+    tolerance: float = Field(description="The largest of either at which an engine may serve.")
+
+
 class VersionOut(_Schema):
     """One version of a model."""
 
@@ -139,6 +149,7 @@ class VersionOut(_Schema):
     variant: str | None
     input: ImageSize | None
     thresholds: ThresholdsOut | None
+    drift: DriftOut | None
 
 
 class ModelOut(_Schema):

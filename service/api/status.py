@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.api.schemas import (
+    DriftOut,
     ImageSize,
     LiveOut,
     ModelOut,
@@ -110,6 +111,15 @@ def _version(model: ServedModel) -> VersionOut:
                 method=thresholds.method,
             )
             if thresholds
+            else None
+        ),
+        drift=(
+            DriftOut(
+                score=model.drift.score,
+                anomaly_map=model.drift.anomaly_map,
+                tolerance=manifest.tolerance,
+            )
+            if manifest and model.drift
             else None
         ),
     )

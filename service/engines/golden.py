@@ -1,41 +1,127 @@
-"""The golden check: does an engine answer like the trained model did."""
+"""The golden check: does an engine answer like the trained model did, and by how much not.
+
+What measures is apart from what judges: `takt verify` shows what loading decides on.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from service.bundle import Bundle
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import Bundle, Golden
 from service.engines.base import Engine, EngineOutput
 from service.errors import DriftError
 
 
-def check_golden(engine: Engine, bundle: Bundle) -> None:
-    """Run the bundle's golden inputs and compare with what torch gave.
+@dataclass(frozen=True, slots=True)
+class BatchDrift:
+    """The largest absolute differences from the golden answers, in batches of one size.
+
+    Attributes:
+        batch_size: golden inputs in a batch; the last may have fewer.
+        score: NaN if an answer is.
+        anomaly_map: likewise.
+    """
+
+    batch_size: int
+    score: float
+    anomaly_map: float
+
+    def within(self, tolerance: float) -> bool:
+        """Whether neither is larger than the tolerance; a NaN is not within any."""
+        return self.score <= tolerance and self.anomaly_map <= tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenDrift:
+    """What batching does to an engine's answers.
+
+    Attributes:
+        alone: each golden input as a batch of its own.
+        together: as many in a batch as the model takes; None where that is one, or where there
+            is one golden input.
+    """
+
+    alone: BatchDrift
+    together: BatchDrift | None
+
+    @property
+    def batches(self) -> tuple[BatchDrift, ...]:
+        """What was measured."""
+        return (self.alone,) if self.together is None else (self.alone, self.together)
+
+    def within(self, tolerance: float) -> bool:
+        """Whether all of it is."""
+        return all(batch.within(tolerance) for batch in self.batches)
+
+
+def measure_golden(engine: Engine, bundle: Bundle) -> GoldenDrift:
+    """Run the golden inputs alone and together.
+
+    Raises:
+        DriftError: the engine answers arrays of other shapes.
+        EngineError: the engine failed.
+    """
+    largest = _largest_batch(bundle)
+    return GoldenDrift(
+        alone=_measure(engine, bundle, 1),
+        together=_measure(engine, bundle, largest) if largest > 1 else None,
+    )
+
+
+def check_golden(engine: Engine, bundle: Bundle) -> BatchDrift:
+    """Run the golden inputs together and refuse an engine that drifts.
+
+    Returns:
+        By how much it does, within the tolerance.
 
     Raises:
         DriftError: a score or a map value differs by more than the manifest's tolerance.
         EngineError: the engine failed.
     """
-    golden, tolerance = bundle.golden, bundle.manifest.tolerance
-    output = engine.infer(golden.images)
-    _check_shapes(output, bundle)
-    score_drift = float(np.abs(output.score - golden.score).max())
-    map_drift = float(np.abs(output.anomaly_map - golden.anomaly_map).max())
-    # A NaN is larger than nothing, so the comparison is the other way round.
-    if not (score_drift <= tolerance and map_drift <= tolerance):
+    drift, tolerance = _measure(engine, bundle, _largest_batch(bundle)), bundle.manifest.tolerance
+    if not drift.within(tolerance):
         raise DriftError(
             f"{bundle.path} on {engine.description} drifts from the trained model: score by "
-            f"{score_drift:.2g}, map by {map_drift:.2g}, and {tolerance:.2g} is allowed; "
+            f"{drift.score:.2g}, map by {drift.anomaly_map:.2g}, and {tolerance:.2g} is allowed; "
             "choose another provider, or export the bundle again"
         )
+    return drift
 
 
-def _check_shapes(output: EngineOutput, bundle: Bundle) -> None:
-    golden = bundle.golden
-    found = (output.anomaly_map.shape, output.score.shape)
-    expected = (golden.anomaly_map.shape, golden.score.shape)
-    if found != expected:
+def _largest_batch(bundle: Bundle) -> int:
+    count = len(bundle.golden.images)
+    return min(count, bundle.manifest.max_batch_size or count)
+
+
+def _measure(engine: Engine, bundle: Bundle, batch_size: int) -> BatchDrift:
+    score, anomaly_map = 0.0, 0.0
+    for first in range(0, len(bundle.golden.images), batch_size):
+        expected = _part(bundle.golden, slice(first, first + batch_size))
+        found = engine.infer(expected.images)
+        _check_shapes(found, expected, bundle)
+        score = _larger(score, found.score, expected.score)
+        anomaly_map = _larger(anomaly_map, found.anomaly_map, expected.anomaly_map)
+    return BatchDrift(batch_size, score, anomaly_map)
+
+
+def _part(golden: Golden, inputs: slice) -> Golden:
+    return Golden(golden.images[inputs], golden.anomaly_map[inputs], golden.score[inputs])
+
+
+def _larger(so_far: float, found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """The largest difference, if it is larger than that so far; NaN if either is."""
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        return float(np.maximum(np.abs(found - expected).max(), so_far))
+
+
+def _check_shapes(found: EngineOutput, expected: Golden, bundle: Bundle) -> None:
+    shapes = (found.anomaly_map.shape, found.score.shape)
+    due = (expected.anomaly_map.shape, expected.score.shape)
+    if shapes != due:
         raise DriftError(
-            f"{bundle.path} answers arrays of shapes {found} where {expected} are due; "
+            f"{bundle.path} answers arrays of shapes {shapes} where {due} are due; "
             "export the bundle again"
         )

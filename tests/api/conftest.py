@@ -14,6 +14,7 @@ import pytest
 from service.app import create_app
 from service.bundle import Bundle
 from service.engines.fake import FakeEngine
+from service.repository import OpenEngine
 from service.settings import Settings
 
 Serve = Callable[..., Any]
@@ -29,12 +30,14 @@ def engines() -> list[FakeEngine]:
 def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
     """`async with serve(**settings) as client:` an app whose models are loaded."""
 
-    def open_engine(_: Bundle) -> FakeEngine:
+    def open_fake(_: Bundle) -> FakeEngine:
         engines.append(FakeEngine())
         return engines[-1]
 
     @asynccontextmanager
-    async def run(*, wait: bool = True, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async def run(
+        *, wait: bool = True, open_engine: OpenEngine = open_fake, **settings: Any
+    ) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(Settings(repository=repository, **settings), open_engine)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (

@@ -1,6 +1,13 @@
 import asyncio
+import base64
+import io
 
+import cv2
+import httpx
+import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from service.api.schemas import InspectionOut, ProblemOut
 from service.engines.fake import FakeEngine
@@ -40,6 +47,54 @@ def test_a_defect_is_found_where_it_is(go, serve, bad_part) -> None:
             assert region["box"] == [16, 12, 16, 12]
             assert region["area"] == 16 * 12
             assert region["peak"] == pytest.approx(200 / 255, abs=1e-3)
+
+    go(test)
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(10):
+        while (await client.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0)
+
+
+def test_a_model_that_crops_places_its_regions_to_the_pixel(
+    go, serve, make_bundle, picture_bytes
+) -> None:
+    crop = {"x": 4, "y": 4, "width": 32, "height": 32}
+    make_bundle("centre", preprocess={"width": 40, "height": 40, "resize": "area", "crop": crop})
+
+    async def test() -> None:
+        async with serve() as client:
+            await until_ready(client)
+            picture = picture_bytes(200, size=(45, 45))  # the model sees 4.5 … 40.5 of it
+            answer = (await client.post("/v1/models/centre/inspect", content=picture)).json()
+            assert answer["inspected"] == [5, 5, 36, 36]
+            (region,) = answer["regions"]
+            assert region["box"] == [4, 4, 37, 37]
+            assert region["area"] == 36 * 36
+
+    go(test)
+
+
+def test_a_score_on_the_picture_is_that_of_the_resized_map(go, serve, make_bundle) -> None:
+    make_bundle("on_picture", score_from="map_on_picture")
+    noise = np.random.default_rng(2).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    picture = cv2.imencode(".png", noise)[1].tobytes()
+
+    async def test() -> None:
+        async with serve() as client:
+            await until_ready(client)
+            scores = []
+            for name in ("parts", "on_picture"):
+                url = f"/v1/models/{name}/inspect"
+                answer = await client.post(url, params={"heatmap": "raw"}, content=picture)
+                scores.append(answer.json()["score"])
+            raw = base64.b64decode(answer.json()["heatmap"]["data"])
+            anomaly_map = torch.from_numpy(np.load(io.BytesIO(raw)))[None, None]
+            resized = functional.interpolate(anomaly_map, (48, 64), mode="bilinear")
+            assert scores[0] == pytest.approx(float(anomaly_map.max()))
+            assert scores[1] == pytest.approx(float(resized.max()), abs=1e-6)
+            assert scores[1] < scores[0] - 1e-3
 
     go(test)
 

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
+from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.errors import ConfigurationError
 from service.settings import Settings
@@ -99,6 +101,68 @@ def test_the_models_are_listed_with_their_versions(go, serve, make_bundle) -> No
             assert version["thresholds"]["image"] == 0.5
             assert version["engine"] == "fake"
             assert (await client.get("/v1/models/none")).status_code == 404
+
+    go(test)
+
+
+def test_a_model_tells_how_far_its_engine_drifts_from_the_golden_answers(
+    go, serve, bundle, caplog
+) -> None:
+    class Skewed(FakeEngine):
+        def infer(self, images):
+            output = super().infer(images)
+            return EngineOutput(output.anomaly_map + np.float32(2e-4), output.score)
+
+    engines = iter([FakeEngine(), Skewed()])  # the worse of several counts
+
+    async def test() -> None:
+        with caplog.at_level("INFO", "takt.repository"):
+            async with serve(engine_instances=2, open_engine=lambda _: next(engines)) as client:
+                (version,) = (await client.get("/v1/models/parts")).json()["versions"]
+        assert set(version["drift"]) == {"score", "anomaly_map", "tolerance"}
+        assert version["drift"]["tolerance"] == 1e-3
+        assert version["drift"]["score"] < 1e-6
+        assert version["drift"]["anomaly_map"] == pytest.approx(2e-4, rel=1e-2)
+        assert "parts 1 is ready on fake; its golden answers drift by" in caplog.text
+        assert "0.0002 in the map" in caplog.text
+
+    go(test)
+
+
+def test_a_model_that_is_loading_has_no_drift_yet(go, serve) -> None:
+    async def test() -> None:
+        async with serve(wait=False) as client:
+            (version,) = (await client.get("/v1/models/parts")).json()["versions"]
+            assert version["drift"] is None
+
+    go(test)
+
+
+@pytest.mark.parametrize(("of_model", "most"), [(2, 2), (5, 4), (None, 4)])
+def test_no_batch_is_larger_than_the_setting_and_the_model_allow(
+    go, serve, make_bundle, engines: list[FakeEngine], picture_bytes, of_model, most
+) -> None:
+    make_bundle("few", max_batch_size=of_model)
+
+    async def test() -> None:
+        async with serve(max_batch_size=4) as client:
+            async with asyncio.timeout(10):
+                while (await client.get("/health/ready")).status_code != 200:
+                    await asyncio.sleep(0)
+            few = engines[0]
+            few.batch_sizes.clear()
+            few.gate.clear()
+            url = "/v1/models/few/inspect"
+            posts = [
+                asyncio.create_task(client.post(url, content=picture_bytes())) for _ in range(12)
+            ]
+            depth = "takt_queue_depth,model=few,version=1"
+            async with asyncio.timeout(10):
+                while (await samples(client))[depth] + sum(few.batch_sizes) < 12:
+                    await asyncio.sleep(0)
+            few.gate.set()
+            assert {response.status_code for response in await asyncio.gather(*posts)} == {200}
+            assert max(few.batch_sizes) == most
 
     go(test)
 

@@ -75,6 +75,14 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
         (lambda m: m["files"].update({"../secret": "0"}), "outside the bundle"),
         (lambda m: m["files"].pop(GOLDEN), r"lists no golden\.npz"),
         (lambda m: m["map"].update(width=7), "arrays of shapes"),
+        (lambda m: m.update(max_batch_size=0), "max_batch_size"),
+        (
+            lambda m: (
+                m.update(score_from="map_on_picture"),
+                m["preprocess"].update(crop={"x": 0, "y": 0, "width": 32, "height": 32}),
+            ),
+            "cannot be scored on the whole picture",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused_by_the_field(

@@ -4,20 +4,36 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
+from service.bundle import Crop, Preprocess
 from service.domain import Box, Region, Verdict
 from service.errors import EngineError, InvalidParameterError
-from service.postprocess import Criteria, judge
+from service.placement import Placement, placement
+from service.postprocess import Criteria, judge, picture_score
 
 NO_SCORES = np.zeros(0, np.float32)
+
+
+def whole(width: int, height: int) -> Placement:
+    """A model that sees all of a picture."""
+    return placement(Preprocess(width=32, height=32, resize="area"), width, height)
+
+
+def cropped(box: Box, width: int, height: int) -> Placement:
+    """A model that sees a box of a picture, which it takes at its own size."""
+    crop = Crop(x=box.x, y=box.y, width=box.width, height=box.height)
+    spec = Preprocess(width=width, height=height, resize="area", crop=crop)
+    return placement(spec, width, height)
 
 
 def judged(
     anomaly_map: NDArray[np.float32] | None = None,
     *,
     score: float = 0.0,
-    inspected: Box | None = None,
+    placed: Placement | None = None,
     threshold: float = 1.0,
     pixel_threshold: float = 0.5,
     good_scores: NDArray[np.float32] = NO_SCORES,
@@ -28,7 +44,7 @@ def judged(
     return judge(
         score,
         cells,
-        inspected or Box(0, 0, width, height),
+        placed or whole(width, height),
         Criteria(threshold=threshold, pixel_threshold=pixel_threshold),
         good_scores,
         max_regions,
@@ -169,17 +185,17 @@ def test_negative_map_values_above_a_negative_threshold_are_regions() -> None:
     ],
 )
 def test_a_box_is_every_pixel_that_its_cells_touch(cell: tuple[int, int], box: Box) -> None:
-    inspected = Box(100, 50, 10, 10)
-    (region,) = judged(map_with((4, 3), (*cell, 1.0)), inspected=inspected).regions
+    placed = cropped(Box(100, 50, 10, 10), 200, 100)
+    (region,) = judged(map_with((4, 3), (*cell, 1.0)), placed=placed).regions
     assert region.box == box
     assert region.area_px == round(100 / 12)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 7), (37, 29), (200, 150), (1280, 961), (4001, 2999)])
 def test_boxes_stay_within_the_inspected_part(size: tuple[int, int]) -> None:
-    inspected = Box(11, 13, *size)
+    placed = cropped(Box(11, 13, *size), size[0] + 20, size[1] + 30)
     corners = map_with((31, 43), (0, 0, 1.0), (0, 42, 1.0), (30, 0, 1.0), (30, 42, 1.0))
-    boxes = [region.box for region in judged(corners, inspected=inspected).regions]
+    boxes = [region.box for region in judged(corners, placed=placed).regions]
     assert min(box.x for box in boxes) == 11
     assert min(box.y for box in boxes) == 13
     assert max(box.x + box.width for box in boxes) == 11 + size[0]
@@ -189,13 +205,23 @@ def test_boxes_stay_within_the_inspected_part(size: tuple[int, int]) -> None:
 
 def test_a_map_that_is_anomalous_everywhere_covers_the_inspected_part_exactly() -> None:
     inspected = Box(7, 9, 1279, 957)
-    (region,) = judged(np.ones((57, 56), np.float32), inspected=inspected).regions
+    placed = cropped(inspected, 1300, 1000)
+    (region,) = judged(np.ones((57, 56), np.float32), placed=placed).regions
     assert region.box == inspected
     assert region.area_px == inspected.width * inspected.height
 
 
+def test_regions_are_placed_by_the_exact_crop_and_not_by_whole_pixels() -> None:
+    crop = Crop(x=28, y=28, width=392, height=392)
+    spec = Preprocess(width=448, height=448, resize="area", crop=crop)
+    placed = placement(spec, 600, 600)  # 37.5 … 562.5, of which a cell is 18.75
+    first, last = judged(map_with((28, 28), (0, 0, 1.0), (27, 27, 0.9)), placed=placed).regions
+    assert first == Region(box=Box(37, 37, 20, 20), area_px=352, peak=1.0)
+    assert last.box == Box(543, 543, 20, 20)
+
+
 def test_a_region_of_a_picture_smaller_than_the_map_has_at_least_one_pixel() -> None:
-    (region,) = judged(map_with((64, 64), (63, 63, 1.0)), inspected=Box(0, 0, 5, 5)).regions
+    (region,) = judged(map_with((64, 64), (63, 63, 1.0)), placed=whole(5, 5)).regions
     assert region == Region(box=Box(4, 4, 1, 1), area_px=1, peak=1.0)
 
 
@@ -239,3 +265,74 @@ def flood_filled(anomaly_map: NDArray[np.float32], threshold: float) -> set[tupl
         )
         regions.add((box, len(members), max(float(anomaly_map[cell]) for cell in members)))
     return regions
+
+
+def resized_maximum(anomaly_map: NDArray[np.float32], width: int, height: int) -> float:
+    batch = torch.from_numpy(np.ascontiguousarray(anomaly_map))[None, None]
+    return float(functional.interpolate(batch, (height, width), mode="bilinear").max())
+
+
+def on_picture(anomaly_map: NDArray[np.float32], width: int, height: int) -> float:
+    return picture_score(-1.0, anomaly_map, "map_on_picture", width, height)
+
+
+def smooth(shape: tuple[int, int], seed: int = 0) -> NDArray[np.float32]:
+    """Blobs, as maps have them: noise at a quarter of the size, enlarged."""
+    coarse = torch.rand(1, 1, 14, 14, generator=torch.Generator().manual_seed(seed))
+    return functional.interpolate(coarse, shape, mode="bicubic")[0, 0].numpy()
+
+
+SIZES = [
+    *((1280, 960), (565, 230), (640, 640), (333, 77), (256, 256)),
+    *((64, 56), (56, 64), (40, 31), (90, 20), (3, 500), (2, 1), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("shape", [(64, 64), (56, 57), (1, 9), (9, 1), (1, 1)])
+def test_the_score_on_the_picture_is_the_maximum_of_torch_s_resized_map(
+    shape: tuple[int, int], size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(5):
+        noise = rng.normal(0, 0.3, shape).astype(np.float32)
+        assert on_picture(noise, *size) == pytest.approx(resized_maximum(noise, *size), abs=1e-6)
+    for seed in range(5):
+        blobs = smooth(shape, seed)
+        assert on_picture(blobs, *size) == pytest.approx(resized_maximum(blobs, *size), abs=1e-6)
+
+
+def test_the_score_on_a_large_picture_is_the_maximum_of_torch_s_resized_map() -> None:
+    anomaly_map = np.random.default_rng(7).random((64, 64), dtype=np.float32)
+    expected = resized_maximum(anomaly_map, 4096, 3000)
+    assert on_picture(anomaly_map, 4096, 3000) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("cell", [(0, 0), (0, 63), (63, 0), (63, 63), (0, 30), (30, 63), (31, 7)])
+def test_a_peak_anywhere_is_found_on_the_picture(cell: tuple[int, int]) -> None:
+    anomaly_map = map_with((64, 64), (*cell, 1.0))
+    expected = resized_maximum(anomaly_map, 565, 230)
+    assert on_picture(anomaly_map, 565, 230) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_highest_cell_need_not_hold_the_highest_pixel() -> None:
+    # Four pixels of a 7 × 7 map: they lie on cells 0.375, 2.125, 3.875 and 5.625.
+    anomaly_map = map_with((7, 7), (3, 3, 1.0), (2, 2, 0.9))
+    expected = 0.9 * 0.875**2 + 1.0 * 0.125**2
+    assert on_picture(anomaly_map, 4, 4) == pytest.approx(expected)
+    assert resized_maximum(anomaly_map, 4, 4) == pytest.approx(expected)
+
+
+def test_a_map_that_is_flat_or_negative_keeps_its_value_on_the_picture() -> None:
+    assert on_picture(np.full((64, 64), -0.3, np.float32), 1280, 961) == float(np.float32(-0.3))
+
+
+def test_unless_it_is_taken_on_the_picture_the_score_is_the_graph_s() -> None:
+    assert picture_score(0.7, np.ones((4, 4), np.float32), "model", 40, 40) == 0.7
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_map_that_is_not_finite_is_refused_on_the_picture_too(value: float) -> None:
+    anomaly_map = map_with((64, 64), (10, 20, value))
+    with pytest.raises(EngineError, match="not finite"):
+        judged(anomaly_map, score=on_picture(anomaly_map, 1280, 960))

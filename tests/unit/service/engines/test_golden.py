@@ -1,36 +1,57 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from service.bundle import Bundle
 from service.engines.base import EngineOutput
-from service.engines.golden import check_golden
+from service.engines.golden import BatchDrift, GoldenDrift, check_golden, measure_golden
 from service.errors import DriftError
 
 
 class Skewed:
-    """Answers the golden answer, with something added."""
+    """Answers the golden answers, with something added: always, and in batches of several."""
 
     description = "skewed"
 
-    def __init__(self, bundle: Bundle, score: float = 0.0, anomaly_map: float = 0.0) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        score: float = 0.0,
+        anomaly_map: float = 0.0,
+        score_in_batches: float = 0.0,
+    ) -> None:
         self._golden = bundle.golden
         self._score, self._map = np.float32(score), np.float32(anomaly_map)
+        self._score_in_batches = np.float32(score_in_batches)
+        self.batch_sizes: list[int] = []
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        assert np.array_equal(images, self._golden.images)
-        return EngineOutput(self._golden.anomaly_map + self._map, self._golden.score + self._score)
+        self.batch_sizes.append(len(images))
+        known = list(self._golden.images)
+        which = [next(i for i, one in enumerate(known) if (one == image).all()) for image in images]
+        score = self._golden.score[which] + self._score
+        if len(images) > 1:
+            score[-1] += self._score_in_batches
+        return EngineOutput(self._golden.anomaly_map[which] + self._map, score)
 
     def close(self) -> None:
         pass
 
 
-def test_an_engine_within_the_tolerance_passes(bundle: Bundle) -> None:
-    half = bundle.manifest.tolerance / 2
-    check_golden(Skewed(bundle, half, half), bundle)
+def test_an_engine_within_the_tolerance_passes_and_says_by_how_much_it_drifts(
+    bundle: Bundle,
+) -> None:
+    drift = check_golden(Skewed(bundle, score=5e-4, anomaly_map=-2e-4), bundle)
+    assert drift.batch_size == 3
+    assert drift.score == pytest.approx(5e-4, rel=1e-3)
+    assert drift.anomaly_map == pytest.approx(2e-4, rel=1e-3)
 
 
-@pytest.mark.parametrize("skew", [{"score": 2e-3}, {"anomaly_map": -2e-3}, {"score": np.nan}])
+@pytest.mark.parametrize(
+    "skew", [{"score": 2e-3}, {"anomaly_map": -2e-3}, {"score": np.nan}, {"anomaly_map": np.inf}]
+)
 def test_an_engine_that_drifts_is_refused(bundle: Bundle, skew: dict[str, float]) -> None:
     with pytest.raises(DriftError, match="skewed drifts from the trained model"):
         check_golden(Skewed(bundle, **skew), bundle)
@@ -44,3 +65,55 @@ def test_an_engine_of_another_shape_is_refused(bundle: Bundle) -> None:
 
     with pytest.raises(DriftError, match="shapes"):
         check_golden(Small(bundle), bundle)
+
+
+def test_a_nan_in_an_earlier_batch_is_not_forgotten(make_bundle) -> None:
+    bundle = make_bundle(max_batch_size=1)
+
+    class FailsFirst(Skewed):
+        def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
+            output = super().infer(images)
+            if len(self.batch_sizes) == 1:
+                output.anomaly_map[0, 0, 0] = np.nan
+            return output
+
+    with pytest.raises(DriftError, match="map by nan"):
+        check_golden(FailsFirst(bundle), bundle)
+
+
+@pytest.mark.parametrize(
+    ("most", "batch_sizes"), [(None, [3]), (8, [3]), (3, [3]), (2, [2, 1]), (1, [1, 1, 1])]
+)
+def test_no_batch_is_larger_than_the_model_takes(
+    make_bundle, most: int | None, batch_sizes: list[int]
+) -> None:
+    bundle = make_bundle(max_batch_size=most)
+    engine = Skewed(bundle)
+    check_golden(engine, bundle)
+    assert engine.batch_sizes == batch_sizes
+
+
+def test_the_golden_inputs_are_measured_alone_and_together(bundle: Bundle) -> None:
+    engine = Skewed(bundle, score_in_batches=0.25)
+    drift = measure_golden(engine, bundle)
+    assert engine.batch_sizes == [1, 1, 1, 3]
+    assert drift.alone == BatchDrift(1, score=0.0, anomaly_map=0.0)
+    assert drift.together == BatchDrift(3, score=pytest.approx(0.25), anomaly_map=0.0)
+    assert drift.batches == (drift.alone, drift.together)
+
+
+def test_a_model_of_single_pictures_is_measured_alone(make_bundle) -> None:
+    bundle = make_bundle(max_batch_size=1)
+    engine = Skewed(bundle)
+    drift = measure_golden(engine, bundle)
+    assert engine.batch_sizes == [1, 1, 1]
+    assert drift.together is None
+    assert drift.batches == (drift.alone,)
+
+
+def test_all_that_was_measured_must_be_within_the_tolerance() -> None:
+    good, bad = BatchDrift(1, 1e-4, 1e-3), BatchDrift(3, 2e-3, 0.0)
+    assert GoldenDrift(good, None).within(1e-3)
+    assert GoldenDrift(good, good).within(1e-3)
+    assert not GoldenDrift(good, bad).within(1e-3)
+    assert not GoldenDrift(bad, good).within(1e-3)
