@@ -1,4 +1,4 @@
-"""Checkpoints: what a fit leaves behind, in one safetensors file that nothing runs on loading.
+"""Takt's own checkpoints: one safetensors file, on whose loading nothing runs.
 
 Weights are stored as float16 where that loses nothing (a fit rounds them so), else as float32.
 All that is not a tensor is one JSON text under the metadata key `takt`.
@@ -11,22 +11,23 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Checkpoint, Filter, InputRecipe
+from models.checkpoints.statistics import check_statistics
+from models.checkpoints.weights import fill
 from models.efficientad import PDN, EfficientAd, EfficientAdConfig, Size
 
+FRAMEWORK = "takt"
 METADATA_KEY = "takt"
 FORMAT_VERSION = 1
-SHIPPED_TEACHER = Path(__file__).parent / "weights" / "pdn_s_lite0.safetensors"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be loaded; the message says what to do."""
+SHIPPED_TEACHER = Path(__file__).parents[1] / "weights" / "pdn_s_lite0.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,6 @@ class FitFacts:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A loaded model, float32 in eval mode on the CPU, and what is known of its fit."""
-
-    model: EfficientAd
-    facts: FitFacts
-
-
-@dataclass(frozen=True)
 class _Stored:
     """A file's tensors, float32, and its description."""
 
@@ -79,7 +72,16 @@ def save_checkpoint(path: Path, model: EfficientAd, facts: FitFacts) -> None:
     _write(path, model, {"kind": "efficientad", "facts": asdict(facts)})
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def kind_of(path: Path) -> str:
+    """What a file of ours holds: `efficientad` or `teacher`.
+
+    Raises:
+        CheckpointError: the file is absent, damaged or not ours.
+    """
+    return str(_read_about(path)["kind"])
+
+
+def load_fitted(path: Path) -> Checkpoint:
     """Read a fitted model.
 
     Raises:
@@ -95,8 +97,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
     model = EfficientAd(facts.config)
     _fill(model, stored.tensors, path)
-    _check_statistics(model, path)
-    return Checkpoint(model.eval(), facts)
+    check_statistics(model, path, "its fit was not finished, finish it")
+    side = facts.config.image_size
+    return Checkpoint(
+        model.eval(),
+        framework=facts.framework,
+        recipe=InputRecipe(side, side, _filter(facts, path)),
+        seen=facts.seen,
+        made_with=facts.made_with,
+    )
 
 
 def save_teacher(path: Path, network: PDN, facts: dict[str, str]) -> None:
@@ -119,6 +128,15 @@ def load_teacher(path: Path | None = None) -> PDN:
     network = PDN(size, last.shape[0])
     _fill(network, tensors, path)
     return network.eval()
+
+
+def _filter(facts: FitFacts, path: Path) -> Filter:
+    if facts.preprocess not in get_args(Filter):
+        raise CheckpointError(
+            f"{path} was fitted on pictures resized by {facts.preprocess!r}, which this Takt does "
+            "not know: use the version of Takt that wrote it, or fit it again"
+        )
+    return cast(Filter, facts.preprocess)
 
 
 def _facts(plain: dict[str, Any]) -> FitFacts:
@@ -144,16 +162,37 @@ def _smallest(tensor: Tensor) -> Tensor:
 
 
 def _read(path: Path, kind: str) -> _Stored:
+    about = _read_about(path)
+    if about["kind"] != kind:
+        raise CheckpointError(
+            f"{path} is a checkpoint of kind {about['kind']}: give one of kind {kind}"
+        )
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    return _Stored(tensors, about)
+
+
+def _read_about(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise CheckpointError(f"{path} does not exist: give the path of a {kind} checkpoint")
+        raise CheckpointError(f"{path} does not exist: give the path of a checkpoint")
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
-            names = list(file.keys())
-            tensors = {name: file.get_tensor(name).float() for name in names}
     except SafetensorError as error:
         raise CheckpointError(_why_unreadable(path)) from error
-    return _Stored(tensors, _about(path, text, kind))
+    if text is None:
+        raise CheckpointError(f"{path} was not written by Takt: give one that `takt fit` wrote")
+    try:
+        about = dict(json.loads(text))
+        version, _ = about["format"], about["kind"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} has unreadable metadata: fit it again") from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {version}, this Takt reads {FORMAT_VERSION}: "
+            "use the version of Takt that wrote it, or fit it again"
+        )
+    return about
 
 
 def _why_unreadable(path: Path) -> str:
@@ -165,56 +204,5 @@ def _why_unreadable(path: Path) -> str:
     return f"{path} is no safetensors file: give a checkpoint that `takt fit` wrote"
 
 
-def _about(path: Path, text: str | None, kind: str) -> dict[str, Any]:
-    if text is None:
-        raise CheckpointError(f"{path} was not written by Takt: give one that `takt fit` wrote")
-    try:
-        about = json.loads(text)
-        version, found = about["format"], about["kind"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} has unreadable metadata: fit it again") from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} has checkpoint format {version}, this Takt reads {FORMAT_VERSION}: "
-            "use the version of Takt that wrote it, or fit it again"
-        )
-    if found != kind:
-        raise CheckpointError(f"{path} is a checkpoint of kind {found}: give one of kind {kind}")
-    return dict(about)
-
-
 def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    wanted = module.state_dict()
-    missing, unexpected = sorted(wanted.keys() - tensors), sorted(tensors.keys() - wanted)
-    if missing or unexpected:
-        raise CheckpointError(
-            f"{path} does not fit the model it says it is (missing: {_few(missing)}; "
-            f"unexpected: {_few(unexpected)}): fit it again"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            raise CheckpointError(
-                f"{path}: {name} has the shape {list(tensor.shape)} instead of "
-                f"{list(wanted[name].shape)}: fit it again"
-            )
-    module.load_state_dict(tensors)
-
-
-def _few(names: list[str]) -> str:
-    shown = ", ".join(names[:3]) or "none"
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
-
-
-def _check_statistics(model: EfficientAd, path: Path) -> None:
-    mean, std = model.teacher_mean, model.teacher_std
-    if not bool((std > 0).all()) or (bool((mean == 0).all()) and bool((std == 1).all())):
-        raise CheckpointError(
-            f"{path} has no teacher statistics (they were never set): "
-            "its fit was not finished, finish it"
-        )
-    qa_st, qb_st, qa_ae, qb_ae = model.quantiles.tolist()
-    if not (qa_st < qb_st and qa_ae < qb_ae) or model.quantiles.tolist() == [0, 1, 0, 1]:
-        raise CheckpointError(
-            f"{path} has no quantiles of its maps (they were never set): "
-            "its fit was not finished, finish it"
-        )
+    fill(module, tensors, {name: name for name in module.state_dict()}, path, "fit it again")

@@ -1,0 +1,203 @@
+"""Every format that Takt reads: how each is recognised, and what loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from models.checkpoints import anomalib, anomalib_file, nelson, official, own
+from models.checkpoints.anomalib_file import is_lightning, state_of
+from models.checkpoints.containers import ACCEPTED, container_of
+from models.checkpoints.errors import CheckpointError, few
+from models.checkpoints.facts import Checkpoint
+from models.checkpoints.pickles import StandIn, read_pickle
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file with one model in it.
+
+    Attributes:
+        name: for people.
+        framework: whose it is.
+        family: of its model.
+        recognises: whether what a pickle holds is of this kind, by the names in it.
+        load: makes the model of it.
+    """
+
+    name: str
+    framework: str
+    family: str
+    recognises: Callable[[object], bool]
+    load: Callable[[Path, Any], Checkpoint]
+
+
+PICKLED = (
+    Format(
+        "anomalib .ckpt of EfficientAd",
+        anomalib_file.FRAMEWORK,
+        "efficientad",
+        anomalib.is_efficientad,
+        anomalib.load_efficientad,
+    ),
+    Format(
+        "anomalib .ckpt of InpFormer",
+        anomalib_file.FRAMEWORK,
+        "inpformer",
+        anomalib.is_inpformer,
+        anomalib.load_inpformer,
+    ),
+    Format(
+        "state dict of the official INP-Former",
+        official.FRAMEWORK,
+        "inpformer",
+        official.is_inpformer,
+        official.load_inpformer,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What files are, before a model is made of them.
+
+    Attributes:
+        files: all of them.
+        format: for people.
+        framework: whose they are.
+        family: of the model.
+        load: makes the model of them; raises CheckpointError.
+    """
+
+    files: tuple[Path, ...]
+    format: str
+    framework: str
+    family: str
+    load: Callable[[], Checkpoint]
+
+
+def load_checkpoint(paths: Path | Sequence[Path]) -> Checkpoint:
+    """Read a trained detector of any format that Takt knows; nothing in the file is run.
+
+    Args:
+        paths: of its file; of nelson1425's three files in any order, or of the folder that holds
+            them as `teacher_final.pth`, `student_final.pth` and `autoencoder_final.pth`.
+
+    Raises:
+        CheckpointError: the file is damaged, of no known format, names code to run, or holds a
+            model that was not trained to the end or cannot be served as it was trained.
+    """
+    return recognise(paths).load()
+
+
+def recognise(paths: Path | Sequence[Path]) -> Recognised:
+    """What files are, by their contents; see `load_checkpoint`.
+
+    Raises:
+        CheckpointError: of no known format.
+    """
+    files = files_of(paths)
+    if len(files) == 1:
+        return _recognise_one(files[0])
+    return _recognise_parts([_part_among(path) for path in files])
+
+
+def files_of(paths: Path | Sequence[Path]) -> tuple[Path, ...]:
+    """The files that were given: a folder of nelson1425's stands for those of the three in it."""
+    given = (paths,) if isinstance(paths, Path) else tuple(paths)
+    if len(given) != 1 or not given[0].is_dir():
+        return given
+    in_folder = [given[0] / f"{role}_final.pth" for role in nelson.ROLES]
+    return tuple(path for path in in_folder if path.is_file()) or given
+
+
+def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Several files, each alone but for those of nelson1425 that lie in one folder."""
+    groups: list[tuple[Path, ...]] = []
+    by_folder: dict[Path, int] = {}
+    for path in dict.fromkeys(paths):
+        if len(paths) == 1 or not _is_part(path):
+            groups.append((path,))
+        elif path.parent in by_folder:
+            groups[by_folder[path.parent]] += (path,)
+        else:
+            by_folder[path.parent] = len(groups)
+            groups.append((path,))
+    return tuple(groups)
+
+
+def _recognise_one(path: Path) -> Recognised:
+    if container_of(path) == "safetensors":
+        name = f"Takt {own.kind_of(path)} (safetensors)"
+        return Recognised(
+            (path,), name, own.FRAMEWORK, "efficientad", partial(own.load_fitted, path)
+        )
+    content = read_pickle(path)
+    for one in PICKLED:
+        if one.recognises(content):
+            load = partial(one.load, path, content)
+            return Recognised((path,), one.name, one.framework, one.family, load)
+    part = nelson.part_of(path, content)
+    if part is None:
+        raise CheckpointError(f"{path} {_stranger(content)}")
+    return _recognise_parts([part])
+
+
+def _recognise_parts(parts: Sequence[nelson.Part]) -> Recognised:
+    return Recognised(
+        tuple(part.path for part in parts),
+        f"nelson1425 .pth ({', '.join(part.role for part in parts)})",
+        nelson.FRAMEWORK,
+        "efficientad",
+        partial(nelson.load, parts),
+    )
+
+
+def _part_among(path: Path) -> nelson.Part:
+    part = None
+    if container_of(path) == "torch":
+        part = nelson.part_of(path, read_pickle(path))
+    if part is None:
+        raise CheckpointError(
+            f"{path} is none of nelson1425's three files, the only ones that make one model "
+            "together: give one checkpoint at a time"
+        )
+    return part
+
+
+def _is_part(path: Path) -> bool:
+    try:
+        return _part_among(path) is not None
+    except (CheckpointError, OSError):
+        return False
+
+
+def _stranger(content: object) -> str:
+    """What is wrong with the content of a pickle that is of no known format."""
+    whole = content.get("model") if isinstance(content, dict) else content
+    if isinstance(whole, StandIn):
+        return (
+            f"holds a whole pickled model ({whole.name}), loading which would run its code; Takt "
+            "never runs a checkpoint's code: give the .ckpt of the same training, which anomalib "
+            "keeps as weights/lightning/model.ckpt"
+        )
+    if is_lightning(content):
+        names = state_of(content)
+        of_model = [name for name in names if name.startswith(anomalib_file.MODEL)]
+        parts = {".".join(name.split(".")[:2]) for name in of_model or names}
+        return (
+            f"is a Lightning checkpoint of another model (with {few(parts)}), and Takt loads "
+            "those of EfficientAD and INP-Former: export the model to ONNX where it was trained "
+            f"and give that to `takt import onnx`, or {ACCEPTED}"
+        )
+    if isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values()):
+        return (
+            f"is a state dict of another model (with {few(map(str, content))}), or of a part of "
+            f"one: {ACCEPTED}"
+        )
+    return f"holds no model that Takt knows: {ACCEPTED}"
