@@ -22,8 +22,9 @@ import numpy as np
 from service.bundle import load_bundle
 from service.decode import decode
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.postprocess import Criteria, judge
-from service.preprocess import inspected_box, preprocess
+from service.placement import placement
+from service.postprocess import Criteria, judge, picture_score
+from service.preprocess import preprocess
 from service.settings import Settings
 
 
@@ -70,9 +71,12 @@ def parts_alone(path: Path) -> Callable[[bytes], None]:
         picture = decode(body, settings.max_image_pixels)
         height, width, _ = picture.shape
         output = engine.infer(preprocess(picture, manifest.preprocess)[None])
-        box = inspected_box(manifest.preprocess, width, height)
-        most = settings.max_regions
-        judge(float(output.score[0]), output.anomaly_map[0], box, criteria, good, most)
+        placed = placement(manifest.preprocess, width, height)
+        anomaly_map = output.anomaly_map[0]
+        score = picture_score(
+            float(output.score[0]), anomaly_map, manifest.score_from, width, height
+        )
+        judge(score, anomaly_map, placed, criteria, good, settings.max_regions)
 
     return run
 

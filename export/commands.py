@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from export.evaluate import Evaluation
     from export.pictures import Sample
-    from service.bundle import Bundle
+    from service.bundle import Bundle, Filter
 
 __all__ = ["evaluate", "export", "fit"]
 
@@ -28,15 +28,28 @@ def export() -> None:
 
 
 @export.command("onnx")
-@click.argument("checkpoint", type=FILE)
+@click.argument(
+    "checkpoints",
+    metavar="CHECKPOINT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
 @click.option(
     "--good",
     type=FOLDER,
     required=True,
-    help="Pictures of good parts; those that the fit has seen are left out.",
+    help="Pictures of good parts; those that the training has seen are left out.",
 )
 @click.option(
     "--defects", type=FOLDER, help="Pictures of defective parts; the thresholds do not use them."
+)
+@click.option(
+    "--fitted-on",
+    type=FOLDER,
+    show_default="--good, where the checkpoint lacks statistics",
+    help="The good pictures of the training, where the checkpoint does not know them: they give "
+    "what it lacks and no threshold.",
 )
 @click.option(
     "--out",
@@ -50,6 +63,27 @@ def export() -> None:
     default=0.01,
     show_default=True,
     help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)
+@click.option(
+    "--keep-thresholds",
+    is_flag=True,
+    help="Take the thresholds that the training left in the checkpoint; --alpha is not used.",
+)
+@click.option(
+    "--full-view",
+    is_flag=True,
+    help="Of a model that crops the centre: resize the whole picture to its input instead.",
+)
+@click.option(
+    "--zero-shot",
+    is_flag=True,
+    help="Of an INP-Former: the map of distances to the nearest intrinsic normal prototype.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["area", "linear", "pillow_bilinear", "tensor_bilinear"]),
+    show_default="that of the training",
+    help="Another filter for pictures; what it changes is measured and kept in the manifest.",
 )
 @click.option(
     "--allow-drift",
@@ -68,26 +102,50 @@ def export() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 @plain_errors
 def onnx(
-    checkpoint: Path,
+    checkpoints: tuple[Path, ...],
     good: Path,
     defects: Path | None,
+    fitted_on: Path | None,
     out: Path,
     alpha: float,
+    keep_thresholds: bool,
+    full_view: bool,
+    zero_shot: bool,
+    resize: Filter | None,
     allow_drift: float,
     threads: int,
     quiet: bool,
 ) -> None:
-    """Write a bundle: the graph, compared with torch, and thresholds from good pictures."""
-    from export.onnx import ExportOptions, export_bundle
+    """Write a bundle: the graph, compared with torch, and thresholds from good pictures.
+
+    CHECKPOINT is a file of `takt fit`, an anomalib .ckpt of EfficientAd or InpFormer, the official
+    INP-Former's model.pth, or nelson1425's three files together.
+    """
+    from export.checkpoint_source import CheckpointSource, complete, seen_of, view_whole, zero_shots
+    from export.onnx import ExportOptions, check_folder, export_bundle
     from export.pictures import list_pictures
     from models.checkpoints import load_checkpoint
 
+    check_folder(out)
+    trained_on = list_pictures(fitted_on) if fitted_on else ()
+    checkpoint = load_checkpoint(checkpoints)
+    for assumption in checkpoint.assumptions:
+        click.echo(f"assumed: {assumption}")
+    checkpoint = view_whole(checkpoint) if full_view else checkpoint
+    checkpoint = zero_shots(checkpoint) if zero_shot else checkpoint
+    checkpoint = complete(checkpoint, trained_on or list_pictures(good), click.echo)
     report = export_bundle(
-        load_checkpoint(checkpoint),
+        CheckpointSource(seen_of(checkpoint, trained_on)),
         list_pictures(good),
         list_pictures(defects) if defects else (),
         out,
-        ExportOptions(alpha=alpha, allowed_drift=allow_drift, threads=threads),
+        ExportOptions(
+            alpha=alpha,
+            allowed_drift=allow_drift,
+            keep_thresholds=keep_thresholds,
+            resize=resize,
+            threads=threads,
+        ),
         tell=click.echo,
         quiet=quiet,
     )
@@ -155,7 +213,7 @@ def _through_server(
 
     manifest = bundle.manifest
     with open_client(url) as client:
-        inspector = HttpInspector(client, manifest.name, manifest.version)
+        inspector = HttpInspector(client, manifest)
         check_same_model(inspector, bundle)
         return evaluate_on(
             inspector, samples, model=manifest.name, version=manifest.version, quiet=quiet

@@ -203,7 +203,7 @@ def _mask(sample: Sample, answer: Answer) -> NDArray[np.bool_] | None:
             f"{answer.width} × {answer.height}; a mask must have the size of its picture"
         )
     height, width = answer.anomaly_map.shape
-    return mask_on_map(mask, answer.inspected, (height, width))
+    return mask_on_map(mask, answer.placed, (height, width))
 
 
 def _rank(good: Sequence[_Judged], defective: Sequence[_Judged]) -> Ranking:

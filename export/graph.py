@@ -12,7 +12,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from models.efficientad import EfficientAd
+from models.detector import Detector
 from service.bundle import INPUT, OUTPUTS
 from service.errors import TaktError
 
@@ -48,7 +48,7 @@ class GraphFacts:
 class ImagesToAnswer(nn.Module):
     """A model with the signature of a bundle's graph."""
 
-    def __init__(self, model: EfficientAd) -> None:
+    def __init__(self, model: Detector) -> None:
         super().__init__()
         self.model = model
 
@@ -58,7 +58,7 @@ class ImagesToAnswer(nn.Module):
         return answer
 
 
-def write_graph(model: EfficientAd, path: Path) -> GraphFacts:
+def write_graph(model: Detector, path: Path) -> GraphFacts:
     """Write a model as one ONNX file, opset 18, of any batch size.
 
     The teacher's normalisation stays a step of its own: folded into its last convolution, the
@@ -71,15 +71,14 @@ def write_graph(model: EfficientAd, path: Path) -> GraphFacts:
     graph = _trace(model)
     _strip(graph)
     facts_of_weights = _halve_weights(graph)
-    _check(graph, model.config.image_size)
+    check_contract(graph, model.input_size, model.map_size)
     onnx.save_model(graph, path)
     return GraphFacts(path.stat().st_size, *facts_of_weights)
 
 
-def _trace(model: EfficientAd) -> ModelProto:
-    side = model.config.image_size
+def _trace(model: Detector) -> ModelProto:
     # Two pictures: the tracer takes a size of 1 for a constant.
-    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    example = torch.zeros(2, *model.input_size, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         # torch's exporter uses parts of torch that warn of their own end.
         warnings.simplefilter("ignore", FutureWarning)
@@ -147,11 +146,23 @@ def _halve_weights(graph: ModelProto) -> tuple[int, int]:
     return elements, halved
 
 
-def _check(graph: ModelProto, side: int) -> None:
+def check_contract(
+    graph: ModelProto, input_size: tuple[int, int], map_size: tuple[int, int]
+) -> None:
+    """Compare a graph's input and outputs with what a bundle promises.
+
+    Args:
+        graph: with its shapes inferred.
+        input_size: (height, width) of its pictures.
+        map_size: (height, width) of its anomaly map.
+
+    Raises:
+        ExportError: they differ.
+    """
     onnx.checker.check_model(graph, full_check=True)
     expected = [
-        (INPUT, TensorProto.UINT8, [BATCH, side, side, 3]),
-        (OUTPUTS[0], TensorProto.FLOAT, [BATCH, side, side]),
+        (INPUT, TensorProto.UINT8, [BATCH, *input_size, 3]),
+        (OUTPUTS[0], TensorProto.FLOAT, [BATCH, *map_size]),
         (OUTPUTS[1], TensorProto.FLOAT, [BATCH]),
     ]
     found = [_signature(port) for port in (*graph.graph.input, *graph.graph.output)]

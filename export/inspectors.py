@@ -16,13 +16,14 @@ import httpx
 import numpy as np
 
 from export.pictures import MAX_PIXELS
-from service.bundle import Bundle
+from service.bundle import Bundle, Manifest, Preprocess
 from service.decode import decode
-from service.domain import AnomalyMap, Box
+from service.domain import AnomalyMap
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import TaktError
-from service.postprocess import Criteria, judge
-from service.preprocess import inspected_box, preprocess
+from service.placement import Placement, placement
+from service.postprocess import Criteria, judge, picture_score
+from service.preprocess import preprocess
 
 MAX_RETRIES = 10
 MAX_WAIT_S = 30.0
@@ -48,7 +49,7 @@ class Answer:
         anomaly_map: float32 [h, w].
         width: of the picture, upright, in pixels.
         height: likewise.
-        inspected: the part of the picture that the map covers.
+        placed: how the map lies on the picture.
         total_ms: what the inspector itself says it took.
         wall_ms: from handing the bytes over to having the answer, without waits for a retry.
     """
@@ -59,7 +60,7 @@ class Answer:
     anomaly_map: AnomalyMap
     width: int
     height: int
-    inspected: Box
+    placed: Placement
     total_ms: float
     wall_ms: float
 
@@ -110,13 +111,15 @@ class LocalInspector:
         picture = decode(data, MAX_PIXELS)
         height, width, _ = picture.shape
         spec = self._manifest.preprocess
-        inspected = inspected_box(spec, width, height)
+        placed = placement(spec, width, height)
         answered = self._engine.infer(preprocess(picture, spec)[None])
         anomaly_map = answered.anomaly_map[0]
         verdict = judge(
-            float(answered.score[0]),
+            picture_score(
+                float(answered.score[0]), anomaly_map, self._manifest.score_from, width, height
+            ),
             anomaly_map,
-            inspected,
+            placed,
             self._criteria,
             self._good_scores,
             MAX_REGIONS,
@@ -129,7 +132,7 @@ class LocalInspector:
             anomaly_map=anomaly_map,
             width=width,
             height=height,
-            inspected=inspected,
+            placed=placed,
             total_ms=took_ms,
             wall_ms=took_ms,
         )
@@ -140,22 +143,19 @@ class HttpInspector:
 
     Args:
         client: with the server's URL as its base.
-        name: of the model.
-        version: of it.
+        manifest: of the bundle that the server should run.
         sleep: waits for a number of seconds before a retry.
     """
 
     def __init__(
         self,
         client: httpx.Client,
-        name: str,
-        version: str,
+        manifest: Manifest,
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
-        self._name = name
-        self._version = version
+        self._manifest = manifest
         self._sleep = sleep
 
     def inspect(self, data: bytes) -> Answer:
@@ -181,7 +181,7 @@ class HttpInspector:
     def _post(self, data: bytes) -> httpx.Response:
         try:
             return self._client.post(
-                f"/v1/models/{self._name}/versions/{self._version}/inspect",
+                f"/v1/models/{self._manifest.name}/versions/{self._manifest.version}/inspect",
                 params={"heatmap": "raw"},
                 content=data,
                 headers={"Content-Type": "application/octet-stream"},
@@ -195,15 +195,15 @@ class HttpInspector:
     def _answer(self, response: httpx.Response, wall_ms: float) -> Answer:
         if response.status_code == httpx.codes.NOT_FOUND:
             raise InspectorError(
-                f"{self._client.base_url} does not serve {self._name} version {self._version}: "
-                f"{_detail(response)}"
+                f"{self._client.base_url} does not serve {self._manifest.name} version "
+                f"{self._manifest.version}: {_detail(response)}"
             )
         if response.is_error:
             raise InspectorError(
                 f"{self._client.base_url} answered {response.status_code}: {_detail(response)}"
             )
         try:
-            answer = _parse(response.json(), wall_ms)
+            answer = _parse(response.json(), self._manifest.preprocess, wall_ms)
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
             raise InspectorError(
                 f"{self._client.base_url} does not answer like a Takt server ({error!r}); "
@@ -213,17 +213,22 @@ class HttpInspector:
 
 
 def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
-    """Compare what an inspector says of the bundle's first golden input with what torch said.
+    """Compare what an inspector says of the bundle's first golden input with its golden answer.
 
     Raises:
         InspectorError: it runs another model than the bundle's, or no server answers.
     """
     if bundle.manifest.preprocess.crop is not None:
         return  # a golden input is only a part of a picture then
-    encoded, png = cv2.imencode(".png", bundle.golden.images[0][..., ::-1])
+    golden, manifest = bundle.golden, bundle.manifest
+    encoded, png = cv2.imencode(".png", golden.images[0][..., ::-1])
     assert encoded
-    score, expected = inspector.inspect(png.tobytes()).score, float(bundle.golden.score[0])
-    if not abs(score - expected) <= bundle.manifest.tolerance:
+    height, width = manifest.preprocess.input_size
+    expected = picture_score(
+        float(golden.score[0]), golden.anomaly_map[0], manifest.score_from, width, height
+    )
+    score = inspector.inspect(png.tobytes()).score
+    if not abs(score - expected) <= manifest.tolerance:
         raise InspectorError(
             f"the server has another model under this name and version: it scores a golden input "
             f"{score:.6g} instead of {expected:.6g}; serve the repository that holds "
@@ -249,16 +254,17 @@ def open_client(url: str) -> httpx.Client:
     return client
 
 
-def _parse(body: Any, wall_ms: float) -> Answer:
+def _parse(body: Any, spec: Preprocess, wall_ms: float) -> Answer:
+    width, height = int(body["image"]["width"]), int(body["image"]["height"])
     raw = np.load(io.BytesIO(base64.b64decode(body["heatmap"]["data"])), allow_pickle=False)
     return Answer(
         score=float(body["score"]),
         threshold=float(body["threshold"]),
         anomalous=bool(body["anomalous"]),
         anomaly_map=np.asarray(raw, np.float32),
-        width=int(body["image"]["width"]),
-        height=int(body["image"]["height"]),
-        inspected=Box(*body["inspected"]),
+        width=width,
+        height=height,
+        placed=placement(spec, width, height),
         total_ms=float(body["timings_ms"]["total"]),
         wall_ms=wall_ms,
     )

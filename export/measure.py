@@ -1,4 +1,4 @@
-"""What a graph answers to real pictures: its drift from torch, its scores on good and bad ones."""
+"""What a graph answers to real pictures: its scores, its drift, and what another filter costs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.graph import ExportError, ImagesToAnswer
-from export.pictures import read_model_input
-from service.bundle import Drift, Golden, Preprocess
-from service.engines.base import Engine
+from export.graph import ExportError
+from export.pictures import read_model_input, read_picture
+from export.source import Source, SourceFacts
+from service.bundle import Drift, Filter, ResizeDrift
+from service.engines.base import Engine, EngineOutput
+from service.postprocess import picture_score
+from service.preprocess import preprocess
 
 MAP_STEP = 4
 """The median of the maps is taken of every fourth row and column, which bounds the memory."""
@@ -36,14 +38,14 @@ class Measured:
 
 
 def measure(
-    engine: Engine, pictures: Sequence[Path], spec: Preprocess, what: str, *, quiet: bool
+    engine: Engine, pictures: Sequence[Path], facts: SourceFacts, what: str, *, quiet: bool
 ) -> Measured:
     """Scores and maps of pictures, one at a time, from the engine that serves.
 
     Args:
         engine: runs the graph.
         pictures: files.
-        spec: how they become the graph's input.
+        facts: how they become the graph's input, and where their score is taken.
         what: names them beside the progress bar.
         quiet: show no bar.
 
@@ -53,9 +55,10 @@ def measure(
     """
     scores, peaks, values = [], [], []
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or not pictures or None):
-        answer = engine.infer(read_model_input(path, spec)[None])
-        _check_finite(path, answer.score, answer.anomaly_map)
-        scores.append(answer.score[0])
+        picture = read_picture(path)
+        answer = _infer(engine, preprocess(picture, facts.preprocess), path)
+        height, width, _ = picture.shape
+        scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
         values.append(answer.anomaly_map[0, ::MAP_STEP, ::MAP_STEP].copy())
     return Measured(
@@ -66,53 +69,87 @@ def measure(
 
 
 def measure_drift(
-    reference: ImagesToAnswer,
-    engine: Engine,
-    pictures: Sequence[Path],
-    spec: Preprocess,
-    *,
-    quiet: bool,
+    source: Source, engine: Engine, pictures: Sequence[Path], *, quiet: bool
 ) -> Drift:
-    """The largest absolute differences between torch and an engine, picture by picture.
+    """The largest absolute differences between the trained model and an engine's graph.
 
     Raises:
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
     of_score, of_map = 0.0, 0.0
-    for path in tqdm(
-        pictures, desc="torch against the graph", unit="picture", disable=quiet or None
-    ):
-        images = read_model_input(path, spec)[None]
-        expected = answer_of_torch(reference, images)
-        found = engine.infer(images)
-        _check_finite(path, expected.score, expected.anomaly_map, found.score, found.anomaly_map)
+    what = f"{source.facts.reference} against the graph"
+    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
+        image = read_model_input(path, source.facts.preprocess)
+        expected, found = source.answer(image[None]), _infer(engine, image, path)
+        _check_finite(path, expected.score, expected.anomaly_map)
         of_score = max(of_score, float(np.abs(found.score - expected.score).max()))
         of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
     return Drift(pictures=len(pictures), score=of_score, anomaly_map=of_map)
 
 
+def measure_resize(
+    engine: Engine,
+    pictures: Sequence[Path],
+    facts: SourceFacts,
+    trained_with: Filter,
+    *,
+    quiet: bool,
+) -> ResizeDrift:
+    """What the filter of `facts.preprocess` changes against that of the training.
+
+    Raises:
+        ExportError: an answer is not finite.
+        PicturesError: a picture cannot be read.
+    """
+    spec = facts.preprocess
+    as_trained = spec.model_copy(update={"resize": trained_with})
+    levels, of_score, of_map = 0.0, 0.0, 0.0
+    what = f"{trained_with} against {spec.resize}"
+    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
+        picture = read_picture(path)
+        height, width, _ = picture.shape
+        ours, theirs = preprocess(picture, spec), preprocess(picture, as_trained)
+        found, expected = _infer(engine, ours, path), _infer(engine, theirs, path)
+        levels = max(levels, float(np.abs(ours.astype(np.int16) - theirs).max()))
+        scores = [_score(answer, facts, width, height) for answer in (found, expected)]
+        of_score = max(of_score, abs(scores[0] - scores[1]))
+        of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
+    return ResizeDrift(
+        trained_with=trained_with,
+        pictures=len(pictures),
+        grey_levels=levels,
+        score=of_score,
+        anomaly_map=of_map,
+    )
+
+
+def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput:
+    """An engine's finite answer to one model input, uint8 [H,W,3]."""
+    answer = engine.infer(image[None])
+    _check_finite(path, answer.score, answer.anomaly_map)
+    return answer
+
+
+def _score(answer: EngineOutput, facts: SourceFacts, width: int, height: int) -> float:
+    score = float(answer.score[0])
+    return picture_score(score, answer.anomaly_map[0], facts.score_from, width, height)
+
+
 def check_drift(drift: Drift, allowed: float) -> None:
-    """Refuse a graph that answers unlike torch.
+    """Refuse a graph that answers unlike the trained model.
 
     Raises:
         ExportError: score or map differ by more than is allowed.
     """
     if max(drift.score, drift.anomaly_map) > allowed:
         raise ExportError(
-            f"the graph answers unlike torch: the score differs by up to {drift.score:.2g}, the "
-            f"map by {drift.anomaly_map:.2g}, and {allowed:.2g} is allowed; if that is little "
-            "beside the scores, allow more with --allow-drift"
+            "the graph answers unlike the trained model: the score differs by up to "
+            f"{drift.score:.2g}, the map by {drift.anomaly_map:.2g}, and {allowed:.2g} is allowed; "
+            "if that is little beside the scores, allow more with --allow-drift"
         )
-
-
-def answer_of_torch(reference: ImagesToAnswer, images: NDArray[np.uint8]) -> Golden:
-    """What torch answers to model inputs, uint8 [N,H,W,3]."""
-    with torch.inference_mode():
-        anomaly_map, score = reference(torch.from_numpy(images))
-    return Golden(images, anomaly_map.numpy(), score.numpy())
 
 
 def _check_finite(path: Path, *answers: NDArray[np.float32]) -> None:
     if not all(np.isfinite(answer).all() for answer in answers):
-        raise ExportError(f"the model's answer to {path} is not finite; fit it again")
+        raise ExportError(f"the model's answer to {path} is not finite; train it again")

@@ -1,4 +1,4 @@
-"""From a checkpoint to a bundle: write the graph, compare it with torch, calibrate, keep proofs."""
+"""From a trained model to a bundle: write the graph, compare, calibrate, keep proofs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,25 +17,24 @@ import numpy as np
 from export.calibrate import (
     METHOD,
     CalibrationError,
-    ConformalThresholds,
     calibrate,
     conformal_rank,
 )
 from export.copies import distinct
-from export.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
-from export.measure import answer_of_torch, check_drift, measure, measure_drift
+from export.measure import Measured, check_drift, measure, measure_drift, measure_resize
 from export.pictures import PicturesError, read_model_input
+from export.report import ExportReport
+from export.source import Source, SourceFacts
 from export.versions import package_versions
-from models.checkpoints import Checkpoint, picture_digest
+from models.checkpoints import picture_digest
 from service.bundle import (
     MODEL,
     NAME_PATTERN,
-    Bundle,
     Calibration,
+    Filter,
     Golden,
     Manifest,
     MapSpec,
-    Preprocess,
     Thresholds,
     save_bundle,
 )
@@ -54,52 +53,18 @@ class ExportOptions:
 
     Attributes:
         alpha: share of good pictures that may be refused.
-        allowed_drift: largest absolute difference of score and map between torch and the graph.
+        allowed_drift: largest absolute difference of score and map between the trained model
+            and the graph.
+        keep_thresholds: take those that the training left, instead of calibrating.
+        resize: filter instead of the training's; what it changes is measured and recorded.
         threads: of ONNX Runtime; 0 takes every core.
     """
 
     alpha: float = 0.01
     allowed_drift: float = 1e-4
+    keep_thresholds: bool = False
+    resize: Filter | None = None
     threads: int = 0
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was exported.
-
-    Attributes:
-        bundle: as it was written.
-        graph: size and storage of the weights.
-        defect_count: defective pictures that were given.
-        defects_found: those that score above the threshold.
-    """
-
-    bundle: Bundle
-    graph: GraphFacts
-    defect_count: int
-    defects_found: int
-
-    def text(self) -> str:
-        """The report for people: size, drift, thresholds and what they promise."""
-        manifest = self.bundle.manifest
-        drift, thresholds = manifest.drift, manifest.thresholds
-        alpha = f"{100 * (thresholds.alpha or 0):.3g} %"
-        lines = [
-            f"graph       {self.graph.size_bytes / 1e6:.1f} MB, "
-            f"{self.graph.halved_weights / self.graph.weights:.1%} of the weights in float16 "
-            "without loss",
-            f"drift       score {drift.score:.2g}, map {drift.anomaly_map:.2g} between torch and "
-            f"the graph, on {drift.pictures} pictures",
-            f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, from "
-            f"{thresholds.good_count} good pictures",
-            f"guarantee   a further good picture like these is called anomalous with a probability "
-            f"of at most {alpha}, and shows a region with at most {alpha}",
-        ]
-        if self.defect_count:
-            lines.append(
-                f"defects     {self.defects_found} of {self.defect_count} score above the threshold"
-            )
-        return "\n".join([*lines, f"bundle      {self.bundle.path}"])
 
 
 @dataclass(frozen=True)
@@ -109,7 +74,7 @@ class _Good:
 
 
 def export_bundle(
-    checkpoint: Checkpoint,
+    source: Source,
     good: Sequence[Path],
     defects: Sequence[Path],
     out: Path,
@@ -118,11 +83,11 @@ def export_bundle(
     tell: Callable[[str], None],
     quiet: bool = False,
 ) -> ExportReport:
-    """Export a checkpoint to `<repository>/<name>/<version>`.
+    """Export a trained model to `<repository>/<name>/<version>`.
 
     Args:
-        checkpoint: a fitted model and what is known about its fit.
-        good: pictures of good parts; those that the fit has seen are left out.
+        source: the model and what is known of it.
+        good: pictures of good parts; those that the training has seen are left out.
         defects: pictures of defective parts, for the record; the thresholds do not use them.
         out: the bundle's folder; must not exist.
         options: see there.
@@ -132,46 +97,49 @@ def export_bundle(
     Raises:
         BundleError: the folder exists, or its name is none for a model or version.
         CalibrationError: too few unseen good pictures for alpha.
-        ExportError: the graph answers unlike torch.
+        ExportError: the graph answers unlike the trained model.
         PicturesError: a picture cannot be read.
     """
-    out = out.resolve()
-    _check_folder(out)
+    out = check_folder(out)
+    facts = source.facts
     digests = distinct(good, tell)
     _refuse_in_both(digests, defects)
-    chosen = _leave_out_seen(digests, checkpoint.facts.seen, tell)
-    conformal_rank(len(chosen.unseen), options.alpha)
-    spec = _preprocess(checkpoint)
-    reference = ImagesToAnswer(checkpoint.model).eval()
+    chosen = _leave_out_seen(digests, facts.seen, tell)
+    _check_thresholds(facts, len(chosen.unseen), options)
+    compared = _spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
         graph_path = Path(folder) / MODEL
         tell("writing the graph")
-        graph = write_graph(checkpoint.model, graph_path)
+        graph = source.write_graph(graph_path)
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
-            compared = _spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
-            drift = measure_drift(reference, engine, compared, spec, quiet=quiet)
+            drift = measure_drift(source, engine, compared, quiet=quiet)
             check_drift(drift, options.allowed_drift)
-            of_good = measure(engine, chosen.unseen, spec, "good pictures", quiet=quiet)
-            of_defects = measure(engine, defects, spec, "defective pictures", quiet=quiet)
-        thresholds = calibrate(of_good.score, of_good.peak, options.alpha)
+            facts = _with_filter(facts, engine, compared, options.resize, quiet=quiet)
+            of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
+            of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
+        thresholds = _thresholds(facts, of_good, options)
         bundle = save_bundle(
             out,
-            _golden(reference, chosen.unseen, defects, spec),
+            _golden(source, facts, chosen.unseen, defects),
             Calibration(of_good.score, of_good.peak, of_defects.score, of_defects.peak),
             partial(_copy, graph_path),
             lambda files: Manifest(
                 name=out.parent.name,
                 version=out.name,
-                family="efficientad",
-                variant=checkpoint.model.config.size,
-                framework=checkpoint.facts.framework,
-                preprocess=spec,
-                map=MapSpec(width=spec.width, height=spec.height, low=of_good.map_median),
-                thresholds=_as_stored(thresholds),
+                family=facts.family,
+                variant=facts.variant,
+                framework=facts.framework,
+                preprocess=facts.preprocess,
+                map=MapSpec(width=facts.map_width, height=facts.map_height, low=of_good.map_median),
+                score_from=facts.score_from,
+                max_batch_size=facts.max_batch_size,
+                thresholds=thresholds,
+                trained_thresholds=facts.trained_thresholds,
+                reference=facts.reference,
                 drift=drift,
                 tolerance=max(TOLERANCE, options.allowed_drift),
-                made_with=_made_with(checkpoint),
+                made_with=_made_with(facts),
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
@@ -179,12 +147,20 @@ def export_bundle(
     return ExportReport(
         bundle=bundle,
         graph=graph,
+        good_rejected=int((of_good.score > thresholds.image).sum()),
+        good_count=len(chosen.unseen),
         defect_count=len(defects),
         defects_found=int((of_defects.score > thresholds.image).sum()),
     )
 
 
-def _check_folder(out: Path) -> None:
+def check_folder(out: Path) -> Path:
+    """Refuse a folder that cannot become a bundle, before any work; else give its whole path.
+
+    Raises:
+        BundleError: it exists, or its name is none for a model or version.
+    """
+    out = out.resolve()
     if out.exists():
         raise BundleError(f"{out} exists; versions are never changed, so export to a new one")
     for what, name in (("name", out.parent.name), ("version", out.name)):
@@ -193,17 +169,34 @@ def _check_folder(out: Path) -> None:
                 f"{name!r} is no model {what}: give --out as REPOSITORY/NAME/VERSION, with "
                 "letters, digits, '.', '_' and '-'"
             )
+    return out
 
 
-def _preprocess(checkpoint: Checkpoint) -> Preprocess:
-    if checkpoint.facts.preprocess != "area":
-        raise ExportError(
-            f"the fit resized its pictures by {checkpoint.facts.preprocess!r}; the service "
-            "resizes by area averaging, on which this model would score otherwise: fit it again "
-            "with `takt fit`"
+def _check_thresholds(facts: SourceFacts, good_count: int, options: ExportOptions) -> None:
+    """Before any work: can the thresholds be had that were asked for."""
+    if not options.keep_thresholds:
+        conformal_rank(good_count, options.alpha)
+    elif facts.trained_thresholds is None:
+        raise CalibrationError(
+            "the checkpoint has no thresholds to keep; calibrate on good pictures instead"
         )
-    side = checkpoint.model.config.image_size
-    return Preprocess(width=side, height=side, resize="area", crop=None)
+
+
+def _with_filter(
+    facts: SourceFacts,
+    engine: OnnxRuntimeEngine,
+    pictures: Sequence[Path],
+    chosen: Filter | None,
+    *,
+    quiet: bool,
+) -> SourceFacts:
+    """The facts with the chosen resize filter, and what it costs if it is not the training's."""
+    trained_with = facts.preprocess.resize
+    if chosen is None or chosen == trained_with:
+        return facts
+    other = replace(facts, preprocess=facts.preprocess.model_copy(update={"resize": chosen}))
+    cost = measure_resize(engine, pictures, other, trained_with, quiet=quiet)
+    return replace(other, preprocess=other.preprocess.model_copy(update={"drift": cost}))
 
 
 def _refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
@@ -216,15 +209,36 @@ def _refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
             )
 
 
+def _thresholds(facts: SourceFacts, of_good: Measured, options: ExportOptions) -> Thresholds:
+    trained = facts.trained_thresholds
+    if options.keep_thresholds and trained is not None:
+        return Thresholds(
+            image=trained.image,
+            pixel=trained.pixel,
+            method=f"kept from the training ({facts.framework})",
+            alpha=None,
+            good_count=0,
+        )
+    found = calibrate(of_good.score, of_good.peak, options.alpha)
+    return Thresholds(
+        image=found.image,
+        pixel=found.pixel,
+        method=METHOD,
+        alpha=found.alpha,
+        good_count=found.good_count,
+    )
+
+
 def _leave_out_seen(
     good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
 ) -> _Good:
-    """Part the good pictures by whether the fit looked at them."""
+    """Part the good pictures by whether the training looked at them."""
     known = frozenset(seen)
     if not known:
         tell(
-            "warning: the checkpoint does not say which pictures its fit has seen; the "
-            "thresholds hold only if it has seen none of these"
+            "warning: nothing says which pictures the training has seen; a threshold or percentile "
+            "from pictures that it has seen is too low: name them with --fitted-on, or give "
+            "others as --good"
         )
     parted = _Good(
         unseen=tuple(path for path, digest in good.items() if digest not in known),
@@ -232,12 +246,12 @@ def _leave_out_seen(
     )
     if not parted.unseen:
         raise CalibrationError(
-            f"the fit has seen all {len(parted.seen)} good pictures; thresholds need others, so "
-            "give --good a folder that has more"
+            f"the training has seen all {len(parted.seen)} good pictures; thresholds need others, "
+            "so give --good a folder that has more"
         )
     if known:
         tell(
-            f"calibrating on {len(parted.unseen)} pictures the fit never saw; "
+            f"calibrating on {len(parted.unseen)} pictures the training never saw; "
             f"{len(parted.seen)} seen ones left out"
         )
     return parted
@@ -251,29 +265,17 @@ def _spread(first: Sequence[Path], then: Sequence[Path], count: int) -> list[Pat
 
 
 def _golden(
-    reference: ImagesToAnswer, good: Sequence[Path], defects: Sequence[Path], spec: Preprocess
+    source: Source, facts: SourceFacts, good: Sequence[Path], defects: Sequence[Path]
 ) -> Golden:
-    """A few real pictures with torch's answers, a defective one among them if there is one."""
+    """A few real pictures with the model's answers, a defective one among them if there is one."""
     defective = list(defects[:1])
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
-    images = np.stack([read_model_input(path, spec) for path in pictures])
-    return answer_of_torch(reference, images)
+    return source.answer(np.stack([read_model_input(path, facts.preprocess) for path in pictures]))
 
 
-def _as_stored(thresholds: ConformalThresholds) -> Thresholds:
-    return Thresholds(
-        image=thresholds.image,
-        pixel=thresholds.pixel,
-        method=METHOD,
-        alpha=thresholds.alpha,
-        good_count=thresholds.good_count,
-    )
-
-
-def _made_with(checkpoint: Checkpoint) -> dict[str, str]:
-    """What exported the bundle, and with `fit:` before it what fitted the model."""
-    fit = {f"fit:{name}": value for name, value in checkpoint.facts.made_with.items()}
-    return package_versions() | fit
+def _made_with(facts: SourceFacts) -> dict[str, str]:
+    """What exported the bundle, and with `fit:` before it what trained the model."""
+    return package_versions() | {f"fit:{name}": value for name, value in facts.made_with.items()}
 
 
 def _copy(source: Path, target: Path) -> None:

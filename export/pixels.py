@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import AnomalyMap, Box
+from service.domain import AnomalyMap
+from service.placement import Axis, Placement
 
 KEY_BITS = 22
 """Sign, exponent and the 13 highest bits of the fraction of a float32."""
@@ -41,7 +42,7 @@ class PixelRanking:
 
 
 def mask_on_map(
-    mask: NDArray[np.bool_], inspected: Box, grid: tuple[int, int]
+    mask: NDArray[np.bool_], placed: Placement, grid: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """A mask of the whole picture, on the map's grid: the cells that any defective pixel touches.
 
@@ -50,23 +51,19 @@ def mask_on_map(
 
     Args:
         mask: [H,W] of the picture.
-        inspected: the part of the picture that the map covers.
+        placed: how the map lies on it.
         grid: (h, w) of the map.
     """
-    seen = mask[
-        inspected.y : inspected.y + inspected.height, inspected.x : inspected.x + inspected.width
-    ]
-    return _touched(_touched(seen, grid[0]).T, grid[1]).T
+    rows, columns = grid
+    return _touched(_touched(mask, placed.y, rows).T, placed.x, columns).T
 
 
-def _touched(mask: NDArray[np.bool_], cells: int) -> NDArray[np.bool_]:
+def _touched(mask: NDArray[np.bool_], axis: Axis, cells: int) -> NDArray[np.bool_]:
     """[n,m] -> [cells,m]: whether any of the rows that a cell overlaps is True."""
-    rows = len(mask)
-    edges = np.arange(cells + 1) * rows
-    starts, ends = edges[:-1] // cells, -(-edges[1:] // cells)
-    above = np.zeros((rows + 1, mask.shape[1]), np.int32)
+    spans = np.array([axis.touched(cell, cell + 1, cells) for cell in range(cells)])
+    above = np.zeros((len(mask) + 1, mask.shape[1]), np.int32)
     np.cumsum(mask, axis=0, out=above[1:])
-    touched: NDArray[np.bool_] = above[ends] > above[starts]
+    touched: NDArray[np.bool_] = above[spans[:, 1]] > above[spans[:, 0]]
     return touched
 
 

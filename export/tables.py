@@ -1,10 +1,15 @@
-"""An evaluation as people read it."""
+"""An evaluation and a verification as people read them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from export.evaluate import Evaluation
+from service.bundle import Manifest
+
+if TYPE_CHECKING:  # a server install, which verifies, lacks what an evaluation needs
+    from export.evaluate import Evaluation
+    from export.verify import BundleResult, GraphRun, Verification
 
 
 def evaluation_table(result: Evaluation) -> str:
@@ -39,6 +44,73 @@ def evaluation_table(result: Evaluation) -> str:
         lines += ["", *aligned([["defect", "pictures", "found", "AUROC"], *rows])]
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines)
+
+
+def verification_table(result: Verification) -> str:
+    """A block of lines for each bundle, then the engines that this host lacks."""
+    blocks = [_verified(bundle) for bundle in result.bundles]
+    if result.absent:
+        blocks.append([f"absent      {absent.engine}: {absent.reason}" for absent in result.absent])
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _verified(result: BundleResult) -> list[str]:
+    manifest = result.manifest
+    if manifest is None:
+        return [f"{result.path}: DAMAGED", f"problem     {result.problem}"]
+    lines = [f"{result.path}: {manifest.name} version {manifest.version}"]
+    if result.runs:
+        head = ["graph", "engine", "batch", "score drift", "map drift", "tolerance", ""]
+        rows = [row for run in result.runs for row in _drift_rows(run, manifest.tolerance)]
+        lines += [line.rstrip() for line in aligned([head, *rows])]
+    if result.problem is not None:
+        lines.append(f"problem     {result.problem}")
+    lines += [
+        f"problem     {run.graph} on {run.engine}: {run.problem}"
+        for run in result.runs
+        if run.problem is not None
+    ]
+    lines.append(f"recorded    {recorded_drift(manifest)}")
+    resized = resize_drift(manifest)
+    return lines if resized is None else [*lines, f"resize      {resized}"]
+
+
+def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:
+    if run.drift is None:
+        yield [run.graph, run.engine, "-", "-", "-", f"{tolerance:.2g}", "FAILED"]
+        return
+    for batch in run.drift.batches:
+        yield [
+            run.graph,
+            run.engine,
+            str(batch.batch_size),
+            f"{batch.score:.2g}",
+            f"{batch.anomaly_map:.2g}",
+            f"{tolerance:.2g}",
+            "ok" if batch.within(tolerance) else "DRIFTS",
+        ]
+
+
+def recorded_drift(manifest: Manifest) -> str:
+    """What the export measured of the graph against what it was made from."""
+    drift = manifest.drift
+    origin = "torch" if manifest.reference == "torch" else "the graph as it came"
+    return (
+        f"score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {origin} and the graph, on "
+        f"{drift.pictures} pictures"
+    )
+
+
+def resize_drift(manifest: Manifest) -> str | None:
+    """What the export measured of another resize filter than the training's; None if it is that."""
+    spec = manifest.preprocess
+    if spec.drift is None:
+        return None
+    return (
+        f"{spec.resize} instead of {spec.drift.trained_with} changes the score by up to "
+        f"{spec.drift.score:.2g}, the map by {spec.drift.anomaly_map:.2g}, a pixel by "
+        f"{spec.drift.grey_levels:g} levels, on {spec.drift.pictures} pictures"
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints import Checkpoint, FitFacts
+from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 
@@ -56,7 +56,10 @@ def small_model() -> EfficientAd:
 def thin_checkpoint(thin_model: EfficientAd) -> Checkpoint:
     return Checkpoint(
         thin_model,
-        FitFacts(thin_model.config, seen=("0" * 16,), steps=5, seed=0, made_with={"torch": "2"}),
+        framework="takt",
+        recipe=InputRecipe(256, 256, "area"),
+        seen=("0" * 16,),
+        made_with={"torch": "2"},
     )
 
 
@@ -64,14 +67,21 @@ def thin_checkpoint(thin_model: EfficientAd) -> Checkpoint:
 def write_pictures() -> WritePictures:
     """Writes `count` PNGs of noise into a folder; another seed gives other pictures."""
 
-    def write(folder: Path, count: int, *, seed: int = 0, high: int = 200) -> list[Path]:
+    def write(
+        folder: Path,
+        count: int,
+        *,
+        seed: int = 0,
+        high: int = 200,
+        size: tuple[int, int] = (80, 60),
+    ) -> list[Path]:
         folder.mkdir(parents=True)
         rng = np.random.default_rng((seed, high))
         paths = []
         for number in range(count):
             path = folder / f"{number:03}.png"
             coarse = rng.integers(0, high, (12, 16, 3), dtype=np.uint8)
-            cv2.imwrite(str(path), cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC))
+            cv2.imwrite(str(path), cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC))
             paths.append(path)
         return paths
 

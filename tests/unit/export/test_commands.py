@@ -16,13 +16,20 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors import safe_open
 
 import models.checkpoints
 import models.fit.efficientad
 import models.fit.teacher
 from export.commands import evaluate, export, fit
 from export.inspectors import LocalInspector
-from models.checkpoints import Checkpoint, load_checkpoint, picture_digest, save_teacher
+from models.checkpoints import (
+    Checkpoint,
+    InputRecipe,
+    load_checkpoint,
+    picture_digest,
+    save_teacher,
+)
 from models.efficientad import PDN, EfficientAd
 from models.fit.efficientad import EfficientAdOptions, FitError, FittedEfficientAd
 from models.fit.progress import CurvePoint
@@ -127,10 +134,13 @@ def test_a_fit_writes_a_checkpoint_that_says_what_it_saw(
     assert (options.steps, options.seed, options.calibration) == (2, 7, 0.4)
     assert compute.device == torch.device("cpu")
 
-    facts = load_checkpoint(out).facts
-    assert facts.seen == tuple(picture_digest(path) for path in good[:2])
-    assert (facts.steps, facts.seed, facts.preprocess) == (2, 7, "area")
-    assert facts.made_with["torch"] == torch.__version__
+    loaded = load_checkpoint(out)
+    assert loaded.seen == tuple(picture_digest(path) for path in good[:2])
+    assert loaded.recipe == InputRecipe(256, 256, "area")
+    assert loaded.made_with["torch"] == torch.__version__
+    with safe_open(out, framework="pt") as file:
+        facts = json.loads(file.metadata()["takt"])["facts"]
+    assert (facts["steps"], facts["seed"]) == (2, 7)
     assert out.with_suffix(".csv").read_text().splitlines() == ["step,hard", "2,0.5"]
     assert "without the penalty term" in result.output
     assert "fitted on 2 good pictures; 1 more were never looked at" in result.output
@@ -269,7 +279,9 @@ def test_an_exported_bundle_can_be_evaluated(
         "--alpha", 0.3, "--threads", 1, "-q",
     )  # fmt: skip
     assert exported.exit_code == 0, exported.output
-    assert "calibrating on 3 pictures the fit never saw; 0 seen ones left out" in exported.output
+    assert (
+        "calibrating on 3 pictures the training never saw; 0 seen ones left out" in exported.output
+    )
     thresholds = load_bundle(out).manifest.thresholds
     assert f"score {thresholds.image:.6g}" in exported.output
 
@@ -322,7 +334,7 @@ def test_a_server_is_evaluated_like_the_bundle_itself(
             answer = inspector.inspect(request.content)
             npy = io.BytesIO()
             np.save(npy, answer.anomaly_map)
-            box = answer.inspected
+            box = answer.placed.box
             return httpx.Response(
                 200,
                 json={
@@ -393,7 +405,7 @@ def test_a_real_fit_is_exported_and_evaluated(
     assert fitted.exit_code == 0, fitted.output
     exported = run(export, "onnx", checkpoint, "--good", good, "--out", out, "--alpha", 0.3, "-q")
     assert exported.exit_code == 0, exported.output
-    assert f"calibrating on {len(pictures) // 2} pictures the fit never saw" in exported.output
+    assert f"calibrating on {len(pictures) // 2} pictures the training never saw" in exported.output
     evaluated = run(evaluate, out, "--data", tmp_path / "data", "-q")
     assert evaluated.exit_code == 0, evaluated.output
     assert "image AUROC" in evaluated.output

@@ -12,10 +12,12 @@ from export.evaluate import Evaluation, EvaluationError, Latency, evaluate
 from export.inspectors import Answer
 from export.pictures import Sample
 from export.tables import aligned, evaluation_table
-from service.domain import Box
+from service.bundle import Preprocess
 from service.errors import InvalidImageError
+from service.placement import placement
 
 THRESHOLD = 0.5
+SPEC = Preprocess(width=2, height=2, resize="area")
 
 
 @dataclasses.dataclass
@@ -40,7 +42,7 @@ class FakeInspector:
             anomaly_map=anomaly_map,
             width=self.width,
             height=self.height,
-            inspected=Box(0, 0, self.width, self.height),
+            placed=placement(SPEC, self.width, self.height),
             total_ms=100 * score,
             wall_ms=200 * score,
         )

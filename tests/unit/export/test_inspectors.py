@@ -4,9 +4,12 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 
+import cv2
 import httpx
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from export.inspectors import (
     MAX_RETRIES,
@@ -18,6 +21,7 @@ from export.inspectors import (
 )
 from service.bundle import Bundle
 from service.domain import Box
+from service.placement import placement
 
 Encode = Callable[..., bytes]
 
@@ -30,9 +34,22 @@ def test_the_local_inspector_judges_by_the_bundle(bundle: Bundle, picture_bytes:
     assert dark.score == pytest.approx(0.2, abs=1e-6)
     assert (dark.anomalous, spotted.anomalous) == (False, True)
     assert dark.threshold == bundle.manifest.thresholds.image
-    assert (dark.width, dark.height, dark.inspected) == (64, 48, Box(0, 0, 64, 48))
+    assert (dark.width, dark.height) == (64, 48)
+    assert dark.placed == placement(bundle.manifest.preprocess, 64, 48)
     assert dark.anomaly_map.shape == (32, 32)
     assert dark.total_ms > 0
+
+
+def test_the_local_inspector_takes_the_score_where_the_bundle_says(make_bundle) -> None:
+    bundle = make_bundle(score_from="map_on_picture")
+    noise = np.random.default_rng(3).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    with LocalInspector(bundle, threads=1) as inspector:
+        answer = inspector.inspect(cv2.imencode(".png", noise)[1].tobytes())
+        check_same_model(inspector, bundle)
+    anomaly_map = torch.from_numpy(answer.anomaly_map)[None, None]
+    resized = functional.interpolate(anomaly_map, (48, 64), mode="bilinear")
+    assert answer.score == pytest.approx(float(resized.max()), abs=1e-6)
+    assert answer.score < float(anomaly_map.max()) - 1e-3
 
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -44,14 +61,17 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def over_http(waits: list[float]) -> Iterator[Callable[[Handler], HttpInspector]]:
+def over_http(waits: list[float], make_bundle) -> Iterator[Callable[[Handler], HttpInspector]]:
     """An inspector whose server is a function."""
     clients = []
+    crop = {"x": 4, "y": 4, "width": 32, "height": 32}
+    spec = {"width": 40, "height": 40, "resize": "area", "crop": crop}
+    manifest = make_bundle("cropping", preprocess=spec).manifest
 
     def connect(handler: Handler) -> HttpInspector:
         client = httpx.Client(base_url="http://line:8000", transport=httpx.MockTransport(handler))
         clients.append(client)
-        return HttpInspector(client, "parts", "1", sleep=waits.append)
+        return HttpInspector(client, manifest, sleep=waits.append)
 
     yield connect
     for client in clients:
@@ -67,7 +87,7 @@ def answer_body(score: float) -> dict[str, object]:
         "threshold": 0.5,
         "anomalous": score > 0.5,
         "image": {"width": 30, "height": 20},
-        "inspected": [1, 2, 28, 16],
+        "inspected": [3, 2, 24, 16],
         "heatmap": {"kind": "raw", "format": "npy", "data": data},
         "timings_ms": {"total": 12.5},
     }
@@ -83,10 +103,12 @@ def test_the_http_inspector_reads_an_answer(
         return httpx.Response(200, json=answer_body(0.75))
 
     answer = over_http(handler).inspect(b"picture")
-    assert requests[0].url.raw_path == b"/v1/models/parts/versions/1/inspect?heatmap=raw"
+    assert requests[0].url.raw_path == b"/v1/models/cropping/versions/1/inspect?heatmap=raw"
     assert requests[0].content == b"picture"
     assert (answer.score, answer.threshold, answer.anomalous) == (0.75, 0.5, True)
-    assert (answer.width, answer.height, answer.inspected) == (30, 20, Box(1, 2, 28, 16))
+    assert (answer.width, answer.height) == (30, 20)
+    # 4/40 … 36/40 of each axis, to the pixel: 3 … 27 and 2 … 18.
+    assert answer.placed.touched(Box(0, 0, 32, 32), (32, 32)) == Box(3, 2, 24, 16)
     assert answer.total_ms == 12.5
     assert np.array_equal(answer.anomaly_map, np.full((2, 3), 0.75, np.float32))
 
@@ -125,7 +147,7 @@ def refuse_connection(request: httpx.Request) -> httpx.Response:
         (refuse_connection, r"no answer from http://line:8000 .*Connection refused.*takt serve"),
         (
             lambda _: httpx.Response(404, json={"detail": "this server has cookies"}),
-            "does not serve parts version 1: this server has cookies",
+            "does not serve cropping version 1: this server has cookies",
         ),
         (
             lambda _: httpx.Response(415, json={"detail": "a GIF is not served"}),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,12 +15,17 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from export.calibrate import CalibrationError
+from export.checkpoint_source import CheckpointSource
 from export.graph import ExportError, GraphFacts, write_graph
 from export.measure import check_drift
-from export.onnx import ExportOptions, ExportReport, export_bundle
+from export.onnx import ExportOptions, export_bundle
+from export.pictures import read_picture
+from export.report import ExportReport
 from models.checkpoints import (
     Checkpoint,
     FitFacts,
+    InputRecipe,
+    TrainedThresholds,
     load_checkpoint,
     picture_digest,
     save_checkpoint,
@@ -29,6 +35,7 @@ from service.bundle import Drift, load_bundle
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
+from service.preprocess import preprocess as preprocess_picture
 
 WritePictures = Callable[..., list[Path]]
 
@@ -114,6 +121,17 @@ def test_weights_that_float16_cannot_hold_stay_float32(
     assert types["model.autoencoder.encoder.enconv6.weight.float16"] == TensorProto.FLOAT16
 
 
+def export(
+    source: CheckpointSource,
+    good: list[Path],
+    out: Path,
+    *,
+    tell: Callable[[str], None] = print,
+    **options: Any,
+) -> ExportReport:
+    return export_bundle(source, good, [], out, ExportOptions(**options), tell=tell, quiet=True)
+
+
 @dataclass(frozen=True)
 class Exported:
     report: ExportReport
@@ -132,12 +150,16 @@ def exported(
     folder = tmp_path_factory.mktemp("export")
     good = write_pictures(folder / "good", 3)
     defects = write_pictures(folder / "bad", 1, high=255)
-    facts = FitFacts(
-        thin_model.config, (picture_digest(good[1]),), 5, 0, {"torch": "2.0"}, "takt", "area"
+    checkpoint = Checkpoint(
+        thin_model,
+        framework="takt",
+        recipe=InputRecipe(256, 256, "area"),
+        seen=(picture_digest(good[1]),),
+        made_with={"torch": "2.0"},
     )
     told: list[str] = []
     report = export_bundle(
-        Checkpoint(thin_model, facts),
+        CheckpointSource(checkpoint),
         good,
         defects,
         folder / "models" / "parts" / "1",
@@ -149,7 +171,7 @@ def exported(
 
 
 def test_pictures_that_the_fit_saw_are_left_out(exported: Exported) -> None:
-    assert "calibrating on 2 pictures the fit never saw; 1 seen ones left out" in exported.told
+    assert "calibrating on 2 pictures the training never saw; 1 seen ones left out" in exported.told
     assert exported.report.bundle.manifest.thresholds.good_count == 2
 
 
@@ -222,35 +244,24 @@ def test_a_folder_that_names_no_model_is_refused(
     thin_checkpoint: Checkpoint, tmp_path: Path, name: str, message: str
 ) -> None:
     with pytest.raises(BundleError, match=message):
-        export_bundle(
-            thin_checkpoint, [], [], tmp_path / name, ExportOptions(), tell=print, quiet=True
-        )
+        export(CheckpointSource(thin_checkpoint), [], tmp_path / name)
 
 
 def test_a_version_that_exists_is_refused_before_any_work(
     thin_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(BundleError, match="export to a new one"):
-        export_bundle(thin_checkpoint, [], [], tmp_path, ExportOptions(), tell=print, quiet=True)
+        export(CheckpointSource(thin_checkpoint), [], tmp_path)
 
 
 def test_a_fit_that_saw_every_picture_is_refused(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     good = write_pictures(tmp_path / "good", 2)
-    facts = dataclasses.replace(
-        thin_checkpoint.facts, seen=tuple(picture_digest(path) for path in good)
-    )
+    seen = tuple(picture_digest(path) for path in good)
+    out = tmp_path / "models" / "parts" / "1"
     with pytest.raises(CalibrationError, match="has seen all 2 good pictures"):
-        export_bundle(
-            Checkpoint(thin_checkpoint.model, facts),
-            good,
-            [],
-            tmp_path / "models" / "parts" / "1",
-            ExportOptions(),
-            tell=print,
-            quiet=True,
-        )
+        export(CheckpointSource(dataclasses.replace(thin_checkpoint, seen=seen)), good, out)
     assert not (tmp_path / "models").exists()
 
 
@@ -258,35 +269,74 @@ def test_a_checkpoint_that_does_not_say_what_it_saw_is_warned_of(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    facts = dataclasses.replace(thin_checkpoint.facts, seen=())
+    silent = CheckpointSource(dataclasses.replace(thin_checkpoint, seen=()))
+    good = write_pictures(tmp_path / "good", 2)
     with pytest.raises(CalibrationError, match="needs at least 99"):
-        export_bundle(
-            Checkpoint(thin_checkpoint.model, facts),
-            write_pictures(tmp_path / "good", 2),
-            [],
-            tmp_path / "models" / "parts" / "1",
-            ExportOptions(alpha=0.01),
-            tell=told.append,
-            quiet=True,
-        )
+        export(silent, good, tmp_path / "models" / "parts" / "1", alpha=0.01, tell=told.append)
     assert [line for line in told if line.startswith("warning: ")] == told
-    assert "does not say which pictures" in told[0]
+    assert "nothing says which pictures" in told[0]
 
 
-def test_a_fit_with_another_resize_filter_is_refused(
+def test_the_thresholds_of_the_training_are_kept_on_demand_and_recorded_anyway(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
-    facts = dataclasses.replace(thin_checkpoint.facts, preprocess="antialias")
-    with pytest.raises(ExportError, match="'antialias'"):
-        export_bundle(
-            Checkpoint(thin_checkpoint.model, facts),
-            write_pictures(tmp_path / "good", 2),
-            [],
-            tmp_path / "models" / "parts" / "1",
-            ExportOptions(alpha=ALPHA),
-            tell=print,
-            quiet=True,
-        )
+    trained = dataclasses.replace(thin_checkpoint, thresholds=TrainedThresholds(1.25, 1.5))
+    source, good = CheckpointSource(trained), write_pictures(tmp_path / "good", 2)
+    kept = export(source, good, tmp_path / "models" / "parts" / "1", keep_thresholds=True)
+    manifest = kept.bundle.manifest
+    assert (manifest.thresholds.image, manifest.thresholds.pixel) == (1.25, 1.5)
+    assert (manifest.thresholds.alpha, manifest.thresholds.good_count) == (None, 0)
+    assert "kept from the training (takt)" in kept.text()
+    rejected = int((kept.bundle.calibration.good_score > 1.25).sum())
+    assert f"guarantee   none: of the 2 good pictures, {rejected} score above" in kept.text()
+
+    own = export(source, good, tmp_path / "models" / "parts" / "2", alpha=ALPHA)
+    assert own.bundle.manifest.thresholds.method == "split conformal"
+    assert own.bundle.manifest.trained_thresholds is not None
+    assert own.bundle.manifest.trained_thresholds.pixel == 1.5
+
+
+def test_thresholds_that_the_training_did_not_leave_cannot_be_kept(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    with pytest.raises(CalibrationError, match="no thresholds to keep"):
+        export(CheckpointSource(thin_checkpoint), good, tmp_path / "m" / "1", keep_thresholds=True)
+
+
+def test_another_resize_filter_is_recorded_with_what_it_changes(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    recipe = InputRecipe(256, 256, "pillow_bilinear")
+    source = CheckpointSource(dataclasses.replace(thin_checkpoint, recipe=recipe))
+    good = write_pictures(tmp_path / "good", 2, size=(700, 500))
+    report = export(source, good, tmp_path / "models" / "parts" / "1", alpha=ALPHA, resize="linear")
+    preprocess = report.bundle.manifest.preprocess
+    cost = preprocess.drift
+    assert preprocess.resize == "linear"
+    assert cost is not None
+    assert (cost.trained_with, cost.pictures) == ("pillow_bilinear", 2)
+
+    images = [read_picture(path) for path in good]
+    trained = preprocess.model_copy(update={"resize": "pillow_bilinear"})
+    ours = np.stack([preprocess_picture(image, preprocess) for image in images])
+    theirs = np.stack([preprocess_picture(image, trained) for image in images])
+    assert cost.grey_levels == np.abs(ours.astype(int) - theirs).max() > 1
+    of_ours, of_theirs = source.answer(ours), source.answer(theirs)
+    assert cost.score == pytest.approx(np.abs(of_ours.score - of_theirs.score).max(), abs=1e-5)
+    of_map = np.abs(of_ours.anomaly_map - of_theirs.anomaly_map).max()
+    assert cost.anomaly_map == pytest.approx(of_map, abs=1e-5)
+    assert np.array_equal(report.bundle.golden.images, ours)
+    assert "linear instead of pillow_bilinear changes the score by up to" in report.text()
+
+
+def test_the_filter_of_the_training_has_no_cost_to_record(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, resize="area")
+    assert report.bundle.manifest.preprocess.drift is None
 
 
 @pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])

@@ -1,0 +1,147 @@
+"""A checkpoint on its way to a bundle: its recipe in the manifest's words, torch as reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
+from export.pictures import read_model_input
+from export.source import SourceFacts
+from models.checkpoints import (
+    Checkpoint,
+    InputRecipe,
+    TrainedThresholds,
+    measure_missing,
+    picture_digest,
+)
+from models.inpformer import InpFormer
+from service import bundle
+from service.bundle import Crop, Golden, Preprocess
+
+
+class CheckpointSource:
+    """A checkpoint that can be exported; nothing may be missing from it."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._model = checkpoint.model
+        self._reference = ImagesToAnswer(checkpoint.model).eval()
+        map_height, map_width = checkpoint.model.map_size
+        self.facts = SourceFacts(
+            family=checkpoint.model.family,
+            variant=checkpoint.model.variant,
+            framework=checkpoint.framework,
+            preprocess=preprocess_of(checkpoint.recipe),
+            map_width=map_width,
+            map_height=map_height,
+            reference="torch",
+            score_from=checkpoint.model.score_from,
+            trained_thresholds=_thresholds_of(checkpoint.thresholds),
+            seen=checkpoint.seen,
+            made_with=checkpoint.made_with,
+        )
+
+    def write_graph(self, path: Path) -> GraphFacts:
+        """Write the model as a bundle's graph; see `export.graph.write_graph`."""
+        return write_graph(self._model, path)
+
+    def answer(self, images: NDArray[np.uint8]) -> Golden:
+        """What torch answers to model inputs, uint8 [N,H,W,3]."""
+        with torch.inference_mode():
+            anomaly_map, score = self._reference(torch.from_numpy(images))
+        return Golden(images, anomaly_map.numpy(), score.numpy())
+
+
+def preprocess_of(recipe: InputRecipe) -> Preprocess:
+    """A training's recipe as a manifest says it: the crop with its corner.
+
+    The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
+    """
+    return Preprocess(
+        width=recipe.width, height=recipe.height, resize=recipe.resize, crop=_crop_of(recipe)
+    )
+
+
+def view_whole(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without its crop: pictures are resized straight to the model's input.
+
+    Raises:
+        ExportError: it crops nothing.
+    """
+    crop = checkpoint.recipe.crop
+    if crop is None:
+        raise ExportError(
+            "this model sees the whole picture as it is; export it without --full-view"
+        )
+    whole = InputRecipe(crop.width, crop.height, checkpoint.recipe.resize)
+    # The training's thresholds and the map's scale belong to the cropped view.
+    return replace(checkpoint, recipe=whole, thresholds=None)
+
+
+def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the map of distances to the nearest prototype, which no decoder made.
+
+    Raises:
+        ExportError: it is no INP-Former.
+    """
+    model = checkpoint.model
+    if not isinstance(model, InpFormer):
+        raise ExportError(
+            f"--zero-shot is a mode of INP-Former, and this model is of the family {model.family}; "
+            "export it without"
+        )
+    return replace(checkpoint, model=model.in_mode("zero_shot"), thresholds=None)
+
+
+def seen_of(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
+    """The checkpoint, knowing that its training has seen these pictures too."""
+    digests = (picture_digest(path) for path in pictures)
+    return replace(checkpoint, seen=tuple(dict.fromkeys((*checkpoint.seen, *digests))))
+
+
+def complete(
+    checkpoint: Checkpoint, pictures: Sequence[Path], tell: Callable[[str], None]
+) -> Checkpoint:
+    """Measure on good pictures what the checkpoint lacks, if anything.
+
+    Args:
+        checkpoint: as loaded.
+        pictures: those that it was trained on.
+        tell: takes a line about it.
+
+    Raises:
+        CheckpointError: the pictures are too few.
+        FlatStatisticsError: they are too alike.
+        PicturesError: a picture cannot be read.
+    """
+    if not checkpoint.missing:
+        return checkpoint
+    tell(f"measuring {' and '.join(checkpoint.missing)} on {len(pictures)} pictures")
+    spec = preprocess_of(checkpoint.recipe)
+
+    def read(path: Path) -> Tensor:
+        pixels = torch.from_numpy(read_model_input(path, spec))
+        return pixels.permute(2, 0, 1)[None].float() / 255
+
+    # Whether they may calibrate too is not decided here: see `seen_of`.
+    return replace(measure_missing(checkpoint, pictures, read), seen=checkpoint.seen)
+
+
+def _crop_of(recipe: InputRecipe) -> Crop | None:
+    if recipe.crop is None:
+        return None
+    width, height = recipe.crop.width, recipe.crop.height
+    x, y = round((recipe.width - width) / 2), round((recipe.height - height) / 2)
+    return Crop(x=x, y=y, width=width, height=height)
+
+
+def _thresholds_of(trained: TrainedThresholds | None) -> bundle.TrainedThresholds | None:
+    if trained is None:
+        return None
+    return bundle.TrainedThresholds(image=trained.image, pixel=trained.pixel)
