@@ -46,6 +46,9 @@ GOLDEN_PICTURES = 3
 TOLERANCE = 1e-3
 """Of the golden inputs as the service loads the bundle: other engines than this one may serve."""
 
+ROUNDING = 1e-4
+"""Of the largest answer: what the order of float32's sums may change on another engine."""
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -119,9 +122,11 @@ def export_bundle(
             of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
             of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
         thresholds = _thresholds(facts, of_good, options)
+        _warn_of_ties(of_good, tell)
+        golden = _golden(source, facts, chosen.unseen, defects)
         bundle = save_bundle(
             out,
-            _golden(source, facts, chosen.unseen, defects),
+            golden,
             Calibration(of_good.score, of_good.peak, of_defects.score, of_defects.peak),
             partial(_copy, graph_path),
             lambda files: Manifest(
@@ -138,7 +143,7 @@ def export_bundle(
                 trained_thresholds=facts.trained_thresholds,
                 reference=facts.reference,
                 drift=drift,
-                tolerance=max(TOLERANCE, options.allowed_drift),
+                tolerance=_tolerance(golden, options.allowed_drift),
                 made_with=_made_with(facts),
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
@@ -271,6 +276,26 @@ def _golden(
     defective = list(defects[:1])
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
     return source.answer(np.stack([read_model_input(path, facts.preprocess) for path in pictures]))
+
+
+def _warn_of_ties(of_good: Measured, tell: Callable[[str], None]) -> None:
+    if len(of_good.score) > 1 and np.ptp(of_good.score) == 0:
+        tell(
+            f"warning: all {len(of_good.score)} good pictures score {of_good.score[0]:.6g}: the "
+            "model tells them not apart, and perhaps nothing else either"
+        )
+
+
+def _tolerance(golden: Golden, allowed: float) -> float:
+    """Of the golden inputs as the service loads the bundle.
+
+    A hundredth of what the map spans, where that is less, as there are models whose answers are
+    as small as what would else be tolerated; but not less than float32 rounds.
+    """
+    tolerance = max(TOLERANCE, allowed)
+    answers = golden.anomaly_map
+    meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
+    return min(tolerance, meaningful) if meaningful else tolerance
 
 
 def _made_with(facts: SourceFacts) -> dict[str, str]:

@@ -34,9 +34,7 @@ class ExportReport:
         manifest = self.bundle.manifest
         thresholds = manifest.thresholds
         lines = [
-            f"graph       {self.graph.size_bytes / 1e6:.1f} MB, "
-            f"{self.graph.halved_weights / max(1, self.graph.weights):.1%} of the weights in "
-            "float16 without loss",
+            f"graph       {self.graph.size_bytes / 1e6:.1f} MB{self._halved()}",
             f"drift       {recorded_drift(manifest)}",
             *([f"resize      {changed}"] if (changed := resize_drift(manifest)) else []),
             f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, "
@@ -48,6 +46,12 @@ class ExportReport:
                 f"defects     {self.defects_found} of {self.defect_count} score above the threshold"
             )
         return "\n".join([*lines, f"bundle      {self.bundle.path}"])
+
+    def _halved(self) -> str:
+        if not self.graph.halved_weights:
+            return ""
+        share = self.graph.halved_weights / self.graph.weights
+        return f", {share:.1%} of the weights in float16 without loss"
 
     def _origin(self) -> str:
         thresholds = self.bundle.manifest.thresholds

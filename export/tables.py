@@ -94,9 +94,9 @@ def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:
 def recorded_drift(manifest: Manifest) -> str:
     """What the export measured of the graph against what it was made from."""
     drift = manifest.drift
-    origin = "torch" if manifest.reference == "torch" else "the graph as it came"
+    pair = "torch and the graph" if manifest.reference == "torch" else "the file and the bundle"
     return (
-        f"score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {origin} and the graph, on "
+        f"score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {pair}, on "
         f"{drift.pictures} pictures"
     )
 

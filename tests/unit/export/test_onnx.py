@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -18,7 +19,7 @@ from export.calibrate import CalibrationError
 from export.checkpoint_source import CheckpointSource
 from export.graph import ExportError, GraphFacts, write_graph
 from export.measure import check_drift
-from export.onnx import ExportOptions, export_bundle
+from export.onnx import ExportOptions, _tolerance, export_bundle
 from export.pictures import read_picture
 from export.report import ExportReport
 from models.checkpoints import (
@@ -345,3 +346,26 @@ def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) ->
     with pytest.raises(ExportError, match=r"0\.0002.*--allow-drift"):
         check_drift(measured, 1e-4)
     check_drift(measured, 2e-4)
+
+
+def test_good_pictures_that_all_score_the_same_are_warned_of(
+    thin_model: EfficientAd, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    checkpoint = Checkpoint(thin_model, framework="takt", recipe=InputRecipe(256, 256, "area"))
+    black = write_pictures(tmp_path / "good", 1, high=1)[0]
+    twin = black.with_name("twin.bmp")
+    cv2.imwrite(str(twin), cv2.imread(str(black)))
+    out = tmp_path / "models" / "parts" / "1"
+    export(CheckpointSource(checkpoint), [black, twin], out, alpha=ALPHA, tell=told.append)
+    assert any("all 2 good pictures score" in line for line in told)
+
+
+def test_a_model_of_small_answers_gets_a_tolerance_as_small(exported: Exported) -> None:
+    golden = exported.report.bundle.golden
+    assert exported.report.bundle.manifest.tolerance == 1e-3
+    assert _tolerance(golden, 1e-2) == pytest.approx(
+        min(1e-2, 0.01 * float(np.ptp(golden.anomaly_map)))
+    )
+    small = dataclasses.replace(golden, anomaly_map=golden.anomaly_map / 1e4)
+    assert 0 < _tolerance(small, 1e-4) < 1e-5

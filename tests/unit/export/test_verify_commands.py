@@ -101,7 +101,7 @@ def test_what_was_recorded_at_the_export_is_told(make_bundle: MakeBundle) -> Non
     )
     lines = run(made.path).output.splitlines()
     assert (
-        "recorded    score 1.5e-06, map 2.5e-05 between the graph as it came and the graph, "
+        "recorded    score 1.5e-06, map 2.5e-05 between the file and the bundle, "
         "on 7 pictures" in lines
     )
     assert (

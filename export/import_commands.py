@@ -1,0 +1,261 @@
+"""`takt import`: models that somebody else exported."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.failures import plain_errors
+from export.fit_commands import FOLDER
+
+if TYPE_CHECKING:
+    from export.imported.roles import Layout
+    from export.imported.rule import Size
+    from service.bundle import Filter
+
+
+def _size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
+    """Read `256`, or width x height as `320x256`."""
+    from export.imported.rule import Size
+
+    if value is None:
+        return None
+    sides = value.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise click.BadParameter(
+            f"{value!r} is no size; give 256, or width x height as 320x256", param=param
+        )
+    return Size(width=int(sides[0]), height=int(sides[-1]))
+
+
+def _channels(
+    _ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    """Read one number for all channels, or one for each, of pictures from 0 to 1."""
+    if value is None:
+        return None
+    try:
+        numbers = tuple(float(number) for number in value.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+        raise click.BadParameter(
+            f"{value!r} is not one number, or three with commas between", param=param
+        )
+    if max(map(abs, numbers)) > 1:
+        raise click.BadParameter("it is for pictures from 0 to 1; divide it by 255", param=param)
+    if param.name == "std" and min(numbers) <= 0:
+        raise click.BadParameter("a standard deviation is greater than 0", param=param)
+    return numbers
+
+
+@click.group("import")
+def import_() -> None:
+    """Turn a model that somebody else exported into a bundle."""
+
+
+@import_.command("onnx")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--good",
+    type=FOLDER,
+    required=True,
+    help="Pictures of good parts that the training has not seen.",
+)
+@click.option(
+    "--defects", type=FOLDER, help="Pictures of defective parts; the thresholds do not use them."
+)
+@click.option(
+    "--fitted-on",
+    type=FOLDER,
+    help="The good pictures of the training: those of them in --good are left out.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The bundle: REPOSITORY/NAME/VERSION.",
+)
+@click.option(
+    "--size",
+    metavar="N|WxH",
+    callback=_size,
+    help="Of the graph's input, where that is open and the graph does not resize by itself.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["nchw", "nhwc"]),
+    help="Of the graph's input, where its shape does not tell.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr"]),
+    default="rgb",
+    show_default=True,
+    help="The order that the graph takes.",
+)
+@click.option(
+    "--mean",
+    metavar="N[,N,N]",
+    callback=_channels,
+    show_default="found, where the graph normalises by itself",
+    help="Of pictures from 0 to 1, in the order of --channels: 0.485,0.456,0.406 of ImageNet, "
+    "0 of plain ones.",
+)
+@click.option(
+    "--std",
+    metavar="N[,N,N]",
+    callback=_channels,
+    show_default="found, as --mean",
+    help="Likewise: 0.229,0.224,0.225 of ImageNet, 1 of plain ones.",
+)
+@click.option(
+    "--white",
+    type=click.Choice(["1", "255"]),
+    show_default="found, else 1",
+    help="What the graph takes for white, before --mean and --std.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["area", "linear", "pillow_bilinear", "tensor_bilinear"]),
+    default="tensor_bilinear",
+    show_default=True,
+    help="How the training resized its pictures, which no graph tells: tensor_bilinear is "
+    "torchvision's on tensors and anomalib's, pillow_bilinear that on PIL images, area and "
+    "linear are OpenCV's.",
+)
+@click.option(
+    "--crop-from",
+    metavar="N|WxH",
+    callback=_size,
+    help="The training resized pictures to this and cut the graph's input out of the centre.",
+)
+@click.option(
+    "--map-output",
+    metavar="NAME",
+    show_default="found",
+    help="The output with the anomaly map; `none` takes the score for a map of one cell.",
+)
+@click.option(
+    "--score-output",
+    metavar="NAME",
+    show_default="found",
+    help="The output with the score; `none` takes the map's maximum.",
+)
+@click.option(
+    "--before-cut",
+    is_flag=True,
+    help="Take score and map before the graph cuts them off at limits, as anomalib 2 does at 0 "
+    "and 1; beyond these, good and bad pictures score the same.",
+)
+@click.option("--family", default="imported", show_default=True, help="Of the model.")
+@click.option("--variant", show_default="the file's name", help="Of the family.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)
+@click.option(
+    "--keep-thresholds",
+    is_flag=True,
+    help="Take the thresholds of the graph's own label and mask, or of anomalib's metadata.json "
+    "beside it; --alpha is not used.",
+)
+@click.option(
+    "--allow-drift",
+    type=click.FloatRange(min=0),
+    default=1e-4,
+    show_default=True,
+    help="Largest difference of score and map between the graph as it came and the bundle's.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="every core",
+    help="Of ONNX Runtime.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@plain_errors
+def onnx(
+    file: Path,
+    good: Path,
+    defects: Path | None,
+    fitted_on: Path | None,
+    out: Path,
+    size: Size | None,
+    layout: Layout | None,
+    channels: str,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    white: str | None,
+    resize: Filter,
+    crop_from: Size | None,
+    map_output: str | None,
+    score_output: str | None,
+    before_cut: bool,
+    family: str,
+    variant: str | None,
+    alpha: float,
+    keep_thresholds: bool,
+    allow_drift: float,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Write a bundle from FILE, an ONNX graph of any anomaly detector.
+
+    It takes one picture and answers with an anomaly map, a score, or both. What FILE does not
+    show is asked for. The bundle answers as FILE does in ONNX Runtime, and is checked against it.
+    """
+    from export.imported.rule import InputOptions
+    from export.imported.source import ImportOptions, open_source
+    from export.onnx import ExportOptions, check_folder, export_bundle
+    from export.pictures import list_pictures
+
+    check_folder(out)
+    pictures = list_pictures(good)
+    source = open_source(
+        file,
+        pictures,
+        ImportOptions(
+            pictures=InputOptions(
+                size=size,
+                layout=layout,
+                bgr=channels == "bgr",
+                mean=mean,
+                std=std,
+                white=None if white is None else (255 if white == "255" else 1),
+                resize=resize,
+                crop_from=crop_from,
+            ),
+            map_output=map_output,
+            score_output=score_output,
+            family=family,
+            variant=variant,
+            allowed_drift=allow_drift,
+            before_cut=before_cut,
+            threads=threads,
+        ),
+        seen=list_pictures(fitted_on) if fitted_on else (),
+        tell=click.echo,
+    )
+    report = export_bundle(
+        source,
+        pictures,
+        list_pictures(defects) if defects else (),
+        out,
+        ExportOptions(
+            alpha=alpha,
+            allowed_drift=allow_drift,
+            keep_thresholds=keep_thresholds,
+            threads=threads,
+        ),
+        tell=click.echo,
+        quiet=quiet,
+    )
+    click.echo(report.text())

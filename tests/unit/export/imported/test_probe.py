@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from export.graph import ExportError
+from export.imported.feed import FeedRule
+from export.imported.probe import check_answers, check_window, most_at_once
+from export.imported.roles import InputPort
+from service.bundle import Crop, Golden
+
+FILE = Path("by-others.onnx")
+IMAGES = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)
+
+
+def golden(maps: list[Any], scores: list[float]) -> Golden:
+    anomaly_map = np.broadcast_to(np.array(maps, np.float32)[:, None, None], (len(maps), 2, 2))
+    return Golden(IMAGES, anomaly_map, np.array(scores, np.float32))
+
+
+def test_answers_that_differ_are_fine() -> None:
+    told: list[str] = []
+    check_answers(golden([1, 2, 3], [1, 2, 3]), FILE, told.append)
+    check_answers(golden([1, 1, 1], [1, 1, 2]), FILE, told.append)
+    assert told == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_answers_that_are_not_finite_are_refused(value: float) -> None:
+    for answer in (golden([1, value, 2], [1, 2, 3]), golden([1, 2, 3], [1, 2, value])):
+        with pytest.raises(ExportError, match="not finite; check that --mean, --std"):
+            check_answers(answer, FILE, print)
+
+
+def test_the_same_answer_to_every_picture_is_refused() -> None:
+    with pytest.raises(ExportError, match=r"same map and the score 0\.5 to every picture; check"):
+        check_answers(golden([1, 1, 1], [0.5, 0.5, 0.5]), FILE, print)
+
+
+def test_the_same_score_to_every_picture_is_warned_of() -> None:
+    told: list[str] = []
+    check_answers(golden([1, 2, 3], [1, 1, 1]), FILE, told.append)
+    assert told[0].startswith("warning: the graph gives the score 1 to every picture")
+
+
+class Session:
+    """Answers with each picture's mean, as `answer` changes it."""
+
+    def __init__(self, answer: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
+        self._answer = answer
+
+    def run(self, _names: list[str], feeds: dict[str, NDArray[np.uint8]]) -> list[Any]:
+        score = self._answer(feeds["images"].mean(axis=(1, 2, 3)).astype(np.float32))
+        return [np.repeat(score, 4).reshape(-1, 2, 2), score]
+
+
+def at_once(
+    answer: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    *,
+    allowed: float = 1e-4,
+    batch: int | None = None,
+) -> tuple[int | None, list[str]]:
+    told: list[str] = []
+    return most_at_once(Session(answer), IMAGES, batch, allowed, FILE, told.append), told
+
+
+def test_a_graph_that_takes_each_picture_for_itself_takes_any_number() -> None:
+    assert at_once(lambda score: score) == (None, [])
+
+
+def test_a_graph_whose_pictures_change_each_other_gets_one_at_a_time() -> None:
+    most, told = at_once(lambda score: score - score.max() / 50)
+    assert most == 1
+    assert told[0].startswith(
+        "warning: in a batch, pictures change each other's answers (the map by "
+    )
+
+
+def test_noise_of_float32_is_no_such_change() -> None:
+    noisy = lambda score: score + np.float32(5e-4) * (len(score) > 1)  # noqa: E731
+    assert at_once(noisy)[0] is None  # on answers of up to 120
+    assert at_once(lambda score: noisy(score / 1000))[0] == 1
+    assert at_once(lambda score: noisy(score / 1000), allowed=1e-3)[0] is None
+    assert at_once(lambda score: score + np.float32(5e-3) * (len(score) > 1))[0] == 1
+
+
+def test_what_is_allowed_does_not_hide_a_change_among_tiny_answers() -> None:
+    assert at_once(lambda score: (score - score.max() / 50) * np.float32(1e-7))[0] == 1
+    assert at_once(lambda score: score * np.float32(1e-7))[0] is None
+
+
+def refuse_unless(count: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def answer(score: NDArray[np.float32]) -> NDArray[np.float32]:
+        if len(score) != count:
+            raise RuntimeError("a Reshape")
+        return score
+
+    return answer
+
+
+def test_a_graph_that_fails_on_a_batch_gets_one_at_a_time() -> None:
+    most, told = at_once(refuse_unless(1))
+    assert (most, told) == (
+        1,
+        ["the graph takes one picture at a time, so no batches are made of it"],
+    )
+    assert at_once(lambda score: score[:1]) == (1, told)
+
+
+def test_a_graph_that_takes_several_pictures_alone_is_refused() -> None:
+    with pytest.raises(ExportError, match="takes exactly 4 pictures at once"):
+        at_once(refuse_unless(4), batch=4)
+
+
+class Original:
+    """Answers with the mean of all that it was given, or of the window alone."""
+
+    output_names = ("y",)
+
+    def __init__(self, window: Crop | None) -> None:
+        self._window = window
+
+    def run(self, rule: FeedRule, image: Any, names: Any, *, surround: int = 0) -> dict[str, Any]:
+        canvas = np.full((rule.height, rule.width, 3), surround, np.uint8)
+        canvas[rule.whole] = image
+        seen = canvas if self._window is None else canvas[rule.whole]
+        return {name: seen.mean() for name in names}
+
+
+def test_a_crop_that_the_graph_looks_beyond_is_refused() -> None:
+    window = Crop(x=1, y=2, width=4, height=4)
+    port = InputPort("x", np.dtype("float32"), "nchw", None, 3, 8, 8)
+    rule = FeedRule(port, 8, 8, window)
+    check_window(Original(window), rule, IMAGES[0], FILE)  # type: ignore[arg-type]
+    with pytest.raises(ExportError, match="looks at the rest too"):
+        check_window(Original(None), rule, IMAGES[0], FILE)  # type: ignore[arg-type]
