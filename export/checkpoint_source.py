@@ -45,6 +45,7 @@ class CheckpointSource:
             trained_thresholds=_thresholds_of(checkpoint.thresholds),
             seen=checkpoint.seen,
             made_with=checkpoint.made_with,
+            notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
         )
 
     def write_graph(self, path: Path) -> GraphFacts:
@@ -80,8 +81,12 @@ def view_whole(checkpoint: Checkpoint) -> Checkpoint:
             "this model sees the whole picture as it is; export it without --full-view"
         )
     whole = InputRecipe(crop.width, crop.height, checkpoint.recipe.resize)
-    # The training's thresholds and the map's scale belong to the cropped view.
-    return replace(checkpoint, recipe=whole, thresholds=None)
+    note = (
+        f"full view: the whole picture is resized to the input, where the training cut that out "
+        f"of {checkpoint.recipe.width} x {checkpoint.recipe.height}"
+    )
+    # The training's thresholds belong to the cropped view.
+    return replace(checkpoint, recipe=whole, thresholds=None, notes=(*checkpoint.notes, note))
 
 
 def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
@@ -96,7 +101,13 @@ def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
             f"--zero-shot is a mode of INP-Former, and this model is of the family {model.family}; "
             "export it without"
         )
-    return replace(checkpoint, model=model.in_mode("zero_shot"), thresholds=None)
+    note = "zero-shot: the map is the distance to the nearest prototype; no decoder is used"
+    return replace(
+        checkpoint,
+        model=model.in_mode("zero_shot"),
+        thresholds=None,
+        notes=(*checkpoint.notes, note),
+    )
 
 
 def seen_of(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
@@ -122,15 +133,18 @@ def complete(
     """
     if not checkpoint.missing:
         return checkpoint
-    tell(f"measuring {' and '.join(checkpoint.missing)} on {len(pictures)} pictures")
+    what = f"{' and '.join(checkpoint.missing)} on {len(pictures)} pictures"
+    tell(f"measuring {what}")
     spec = preprocess_of(checkpoint.recipe)
 
     def read(path: Path) -> Tensor:
         pixels = torch.from_numpy(read_model_input(path, spec))
         return pixels.permute(2, 0, 1)[None].float() / 255
 
+    measured = measure_missing(checkpoint, pictures, read)
+    notes = (*checkpoint.notes, f"measured at the export, not by the training: {what}")
     # Whether they may calibrate too is not decided here: see `seen_of`.
-    return replace(measure_missing(checkpoint, pictures, read), seen=checkpoint.seen)
+    return replace(measured, seen=checkpoint.seen, notes=notes)
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

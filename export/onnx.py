@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from export.calibrate import (
 )
 from export.copies import distinct
 from export.measure import Measured, check_drift, measure, measure_drift, measure_resize
-from export.pictures import PicturesError, read_model_input
+from export.pictures import PicturesError, check_pictures, read_model_input
 from export.report import ExportReport
 from export.source import Source, SourceFacts
 from export.versions import package_versions
@@ -31,6 +32,7 @@ from service.bundle import (
     MODEL,
     NAME_PATTERN,
     Calibration,
+    Drift,
     Filter,
     Golden,
     Manifest,
@@ -107,6 +109,7 @@ def export_bundle(
     facts = source.facts
     digests = distinct(good, tell)
     _refuse_in_both(digests, defects)
+    check_pictures([*digests, *defects])
     chosen = _leave_out_seen(digests, facts.seen, tell)
     _check_thresholds(facts, len(chosen.unseen), options)
     compared = _spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
@@ -119,6 +122,11 @@ def export_bundle(
             drift = measure_drift(source, engine, compared, quiet=quiet)
             check_drift(drift, options.allowed_drift)
             facts = _with_filter(facts, engine, compared, options.resize, quiet=quiet)
+            if options.keep_thresholds and facts.preprocess.drift is not None:
+                tell(
+                    "warning: the training's thresholds are kept, but pictures are resized by "
+                    "another filter, which moves scores against them"
+                )
             of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
             of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
         thresholds = _thresholds(facts, of_good, options)
@@ -142,8 +150,9 @@ def export_bundle(
                 thresholds=thresholds,
                 trained_thresholds=facts.trained_thresholds,
                 reference=facts.reference,
+                notes=_notes(facts),
                 drift=drift,
-                tolerance=_tolerance(golden, options.allowed_drift),
+                tolerance=_tolerance(golden, drift, options.allowed_drift),
                 made_with=_made_with(facts),
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
@@ -155,6 +164,7 @@ def export_bundle(
         good_rejected=int((of_good.score > thresholds.image).sum()),
         good_count=len(chosen.unseen),
         defect_count=len(defects),
+        seen_known=bool(facts.seen),
         defects_found=int((of_defects.score > thresholds.image).sum()),
     )
 
@@ -174,6 +184,12 @@ def check_folder(out: Path) -> Path:
                 f"{name!r} is no model {what}: give --out as REPOSITORY/NAME/VERSION, with "
                 "letters, digits, '.', '_' and '-'"
             )
+    ancestor = next(parent for parent in out.parents if parent.exists())
+    if not (ancestor.is_dir() and os.access(ancestor, os.W_OK)):
+        raise BundleError(
+            f"{out} cannot be made, as {ancestor} is no folder that may be written to; give --out "
+            "in another"
+        )
     return out
 
 
@@ -183,7 +199,9 @@ def _check_thresholds(facts: SourceFacts, good_count: int, options: ExportOption
         conformal_rank(good_count, options.alpha)
     elif facts.trained_thresholds is None:
         raise CalibrationError(
-            "the checkpoint has no thresholds to keep; calibrate on good pictures instead"
+            "there are no thresholds of the training to keep (not every file has some, and "
+            "--full-view and --zero-shot leave them behind, as they belong to another map); leave "
+            "--keep-thresholds out, so that good pictures give them"
         )
 
 
@@ -286,16 +304,28 @@ def _warn_of_ties(of_good: Measured, tell: Callable[[str], None]) -> None:
         )
 
 
-def _tolerance(golden: Golden, allowed: float) -> float:
+def _notes(facts: SourceFacts) -> tuple[str, ...]:
+    if facts.seen:
+        return facts.notes
+    return (
+        *facts.notes,
+        "nothing says which pictures the training has seen: thresholds and percentiles hold if "
+        "it has seen none of those that they rest on",
+    )
+
+
+def _tolerance(golden: Golden, drift: Drift, allowed: float) -> float:
     """Of the golden inputs as the service loads the bundle.
 
     A hundredth of what the map spans, where that is less, as there are models whose answers are
-    as small as what would else be tolerated; but not less than float32 rounds.
+    as small as what would else be tolerated; but not less than float32 rounds, and than twice
+    the drift that was found and allowed.
     """
     tolerance = max(TOLERANCE, allowed)
     answers = golden.anomaly_map
     meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
-    return min(tolerance, meaningful) if meaningful else tolerance
+    found = 2 * max(drift.score, drift.anomaly_map)
+    return max(min(tolerance, meaningful or tolerance), found)
 
 
 def _made_with(facts: SourceFacts) -> dict[str, str]:

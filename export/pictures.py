@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from service.bundle import Preprocess
 from service.decode import decode
 from service.domain import Image
 from service.errors import RequestError, TaktError
+from service.image_header import read_header
 from service.preprocess import preprocess
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -72,7 +74,20 @@ def read_picture(path: Path) -> Image:
     try:
         return decode(path.read_bytes(), MAX_PIXELS)
     except (OSError, RequestError) as error:
-        raise PicturesError(f"{path}: {error}") from error
+        raise _unreadable(path, error) from error
+
+
+def check_pictures(paths: Iterable[Path]) -> None:
+    """Find files that are no pictures by their first bytes, before long work begins.
+
+    Raises:
+        PicturesError: one is not; says which.
+    """
+    for path in paths:
+        try:
+            read_header(path.read_bytes())
+        except (OSError, RequestError) as error:
+            raise _unreadable(path, error) from error
 
 
 def read_model_input(path: Path, spec: Preprocess) -> Image:
@@ -111,6 +126,10 @@ def read_data_set(root: Path) -> tuple[Sample, ...]:
             "or good and bad, with pictures in them"
         )
     return samples
+
+
+def _unreadable(path: Path, error: Exception) -> PicturesError:
+    return PicturesError(f"{path}: {error} (replace it, or take it out of the folder)")
 
 
 def _plain_folders(root: Path) -> list[Path]:

@@ -19,6 +19,7 @@ class ExportReport:
         good_count: good pictures that the training had not seen.
         good_rejected: those of them that score above the threshold.
         defect_count: defective pictures that were given.
+        seen_known: whether anything says which pictures the training has seen.
         defects_found: those that score above the threshold.
     """
 
@@ -27,6 +28,7 @@ class ExportReport:
     good_count: int
     good_rejected: int
     defect_count: int
+    seen_known: bool
     defects_found: int
 
     def text(self) -> str:
@@ -41,11 +43,13 @@ class ExportReport:
             + self._origin(),
             self._promise(),
         ]
+        lines += [f"note        {note}" for note in manifest.notes]
         if self.defect_count:
             lines.append(
                 f"defects     {self.defects_found} of {self.defect_count} score above the threshold"
             )
-        return "\n".join([*lines, f"bundle      {self.bundle.path}"])
+        name = f"model {manifest.name}, version {manifest.version}"
+        return "\n".join([*lines, f"bundle      {self.bundle.path}: {name}"])
 
     def _halved(self) -> str:
         if not self.graph.halved_weights:
@@ -70,4 +74,5 @@ class ExportReport:
         return (
             "guarantee   a further good picture like these is called anomalous with a probability "
             f"of at most {percent}, and shows a region with at most {percent}"
+            + ("" if self.seen_known else ", if the training has seen none of them")
         )

@@ -30,6 +30,7 @@ class SourceFacts:
         trained_thresholds: those of the training, if it left any.
         seen: `picture_digest` of each picture that the training looked at; empty if unknown.
         made_with: versions of the packages that trained it.
+        notes: what else its answers rest on, in words.
     """
 
     family: str
@@ -44,6 +45,7 @@ class SourceFacts:
     trained_thresholds: TrainedThresholds | None = None
     seen: tuple[str, ...] = ()
     made_with: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

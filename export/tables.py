@@ -72,7 +72,8 @@ def _verified(result: BundleResult) -> list[str]:
     ]
     lines.append(f"recorded    {recorded_drift(manifest)}")
     resized = resize_drift(manifest)
-    return lines if resized is None else [*lines, f"resize      {resized}"]
+    lines += [] if resized is None else [f"resize      {resized}"]
+    return [*lines, *(f"note        {note}" for note in manifest.notes)]
 
 
 def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundle import MANIFEST, MODEL, Bundle, Manifest, load_bundle
+from service.bundle import MANIFEST, MODEL, Bundle, Manifest, check_place, load_bundle
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, measure_golden
 from service.engines.onnxruntime import PROVIDERS, Provider
@@ -131,6 +131,7 @@ def _verify_bundle(
     """Verify one bundle; engines found absent are noted and not tried again."""
     try:
         bundle = load_bundle(path)
+        check_place(path, bundle.manifest)
     except BundleError as error:
         return BundleResult(path, manifest=None, problem=str(error), runs=(), ok=False)
     runs = []

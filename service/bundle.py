@@ -156,6 +156,11 @@ class Manifest(_Part):
     reference: Reference = Field(
         default="torch", description="What the golden answers and the drift are measured against."
     )
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="What else its answers rest on, in words: what was assumed of the training, "
+        "measured anew or done otherwise.",
+    )
     drift: Drift
     tolerance: float = Field(
         1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
@@ -234,6 +239,20 @@ def load_bundle(path: Path) -> Bundle:
     )
     _check_golden(bundle)
     return bundle
+
+
+def check_place(path: Path, manifest: Manifest) -> None:
+    """Refuse a copied or renamed folder, which would answer under another name than it has.
+
+    Raises:
+        BundleError: it is not `<repository>/<name>/<version>`.
+    """
+    path = path.resolve()
+    if (manifest.name, manifest.version) != (path.parent.name, path.name):
+        raise BundleError(
+            f"{path} holds model {manifest.name}, version {manifest.version}; its place is "
+            f"<repository>/{manifest.name}/{manifest.version}"
+        )
 
 
 def save_bundle(

@@ -13,12 +13,11 @@ from typing import Literal
 import numpy as np
 
 from service.batcher import Batcher, BatcherOptions
-from service.bundle import MANIFEST, Bundle, load_bundle
+from service.bundle import MANIFEST, Bundle, check_place, load_bundle
 from service.domain import Image
 from service.engines.base import Engine
 from service.engines.golden import BatchDrift, check_golden
 from service.errors import (
-    BundleError,
     ConfigurationError,
     ModelNotFoundError,
     NotReadyError,
@@ -99,7 +98,7 @@ class ServedModel:
         """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
         try:
             self.bundle = await asyncio.to_thread(load_bundle, self.path)
-            self._check_place(self.bundle)
+            check_place(self.path, self.bundle.manifest)
             drifts = []
             for _ in range(options.engine_instances):
                 engine = await self._open(open_engine, self.bundle)
@@ -147,15 +146,6 @@ class ServedModel:
             raise
         self._engines.append(engine)
         return engine
-
-    def _check_place(self, bundle: Bundle) -> None:
-        """A copied or renamed folder would answer under another name than it is asked by."""
-        name, version = bundle.manifest.name, bundle.manifest.version
-        if (name, version) != (self.name, self.version):
-            raise BundleError(
-                f"{self.path} holds model {name}, version {version}; its place is "
-                f"<repository>/{name}/{version}"
-            )
 
     def _fail(self, reason: str) -> None:
         self.state, self.reason = "failed", reason

@@ -78,6 +78,7 @@ class Checkpoint:
         recipe: how its input is made from a picture.
         seen: `picture_digest` of each good picture that the fit looked at; empty if unknown.
         made_with: versions of the packages that trained it, by name.
+        notes: what was done to it since it was loaded, in words.
         thresholds: those of the training, if it left any.
         missing: what must be measured on good pictures before the model can answer.
         assumptions: what the file does not say, and what was taken instead; for people.
@@ -88,6 +89,7 @@ class Checkpoint:
     recipe: InputRecipe
     seen: tuple[str, ...] = ()
     made_with: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     thresholds: TrainedThresholds | None = None
     missing: tuple[Missing, ...] = ()
     assumptions: tuple[str, ...] = ()

@@ -181,10 +181,14 @@ def _stranger(content: object) -> str:
     """What is wrong with the content of a pickle that is of no known format."""
     whole = content.get("model") if isinstance(content, dict) else content
     if isinstance(whole, StandIn):
+        of_anomalib = whole.name.startswith("anomalib.")
+        way_out = (
+            "give the .ckpt of the same training, which anomalib keeps as "
+            "weights/lightning/model.ckpt"
+        )
         return (
             f"holds a whole pickled model ({whole.name}), loading which would run its code; Takt "
-            "never runs a checkpoint's code: give the .ckpt of the same training, which anomalib "
-            "keeps as weights/lightning/model.ckpt"
+            f"never runs a checkpoint's code: {way_out if of_anomalib else ACCEPTED}"
         )
     if is_lightning(content):
         names = state_of(content)

@@ -150,6 +150,7 @@ class VersionOut(_Schema):
     input: ImageSize | None
     thresholds: ThresholdsOut | None
     drift: DriftOut | None
+    notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 
 class ModelOut(_Schema):

@@ -122,4 +122,5 @@ def _version(model: ServedModel) -> VersionOut:
             if manifest and model.drift
             else None
         ),
+        notes=list(manifest.notes) if manifest else [],
     )

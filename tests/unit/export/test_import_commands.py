@@ -145,7 +145,7 @@ def test_thresholds_that_the_graph_does_not_have_cannot_be_kept(
         file, "--good", good[0].parent, "--out", tmp_path / "m" / "1", "--white", "1",
         "--size", "16", "--map-output", "first", "--keep-thresholds",
     )  # fmt: skip
-    assert "no thresholds to keep" in refused(result)
+    assert "no thresholds of the training to keep" in refused(result)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from export.checkpoint_source import CheckpointSource
 from export.graph import ExportError, GraphFacts, write_graph
 from export.measure import check_drift
 from export.onnx import ExportOptions, _tolerance, export_bundle
-from export.pictures import read_picture
+from export.pictures import PicturesError, read_picture
 from export.report import ExportReport
 from models.checkpoints import (
     Checkpoint,
@@ -301,7 +301,7 @@ def test_thresholds_that_the_training_did_not_leave_cannot_be_kept(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     good = write_pictures(tmp_path / "good", 2)
-    with pytest.raises(CalibrationError, match="no thresholds to keep"):
+    with pytest.raises(CalibrationError, match="no thresholds of the training to keep"):
         export(CheckpointSource(thin_checkpoint), good, tmp_path / "m" / "1", keep_thresholds=True)
 
 
@@ -364,8 +364,50 @@ def test_good_pictures_that_all_score_the_same_are_warned_of(
 def test_a_model_of_small_answers_gets_a_tolerance_as_small(exported: Exported) -> None:
     golden = exported.report.bundle.golden
     assert exported.report.bundle.manifest.tolerance == 1e-3
-    assert _tolerance(golden, 1e-2) == pytest.approx(
+    none = Drift(pictures=1, score=0, anomaly_map=0)
+    assert _tolerance(golden, none, 1e-2) == pytest.approx(
         min(1e-2, 0.01 * float(np.ptp(golden.anomaly_map)))
     )
     small = dataclasses.replace(golden, anomaly_map=golden.anomaly_map / 1e4)
-    assert 0 < _tolerance(small, 1e-4) < 1e-5
+    assert 0 < _tolerance(small, none, 1e-4) < 1e-5
+
+
+def test_a_drift_that_was_allowed_is_tolerated_at_load(exported: Exported) -> None:
+    golden = exported.report.bundle.golden
+    found = Drift(pictures=1, score=0.02, anomaly_map=0.01)
+    assert _tolerance(golden, found, 0.05) >= 0.02
+
+
+def test_what_sets_a_bundle_apart_from_its_training_is_noted(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    changed = dataclasses.replace(
+        thin_checkpoint, seen=(), assumptions=("a size",), notes=("another map",)
+    )
+    report = export(CheckpointSource(changed), good, tmp_path / "m" / "parts" / "1", alpha=ALPHA)
+    notes = report.bundle.manifest.notes
+    assert notes[:2] == ("assumed: a size", "another map")
+    assert "which pictures the training has seen" in notes[2]
+    assert "note        another map" in report.text()
+    assert "if the training has seen none of them" in report.text()
+
+
+def test_a_file_that_is_no_picture_is_found_before_the_graph_is_written(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 2)
+    good[1].write_bytes(b"no")
+    out = tmp_path / "models" / "parts" / "1"
+    with pytest.raises(PicturesError, match=r"001\.png.*take it out of the folder"):
+        export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, tell=told.append)
+    assert "writing the graph" not in told
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(
+    thin_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="file is no folder"):
+        export(CheckpointSource(thin_checkpoint), [], tmp_path / "file" / "parts" / "1")

@@ -19,7 +19,7 @@ def test_help_tells_every_setting_with_its_variable() -> None:
 def test_the_offline_commands_are_found_through_entry_points() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    for command in ("serve", "fit", "export", "eval"):
+    for command in ("serve", "fit", "export", "import", "inspect-checkpoint", "verify", "eval"):
         assert f"\n  {command}" in result.output
 
 

@@ -11,7 +11,7 @@ from service.errors import DriftError
 
 
 class Skewed:
-    """Answers the golden answers, with something added: always, and in batches of several."""
+    """Answers the golden answers, with something added: always, in batches of several, or alone."""
 
     description = "skewed"
 
@@ -21,10 +21,12 @@ class Skewed:
         score: float = 0.0,
         anomaly_map: float = 0.0,
         score_in_batches: float = 0.0,
+        score_alone: float = 0.0,
     ) -> None:
         self._golden = bundle.golden
         self._score, self._map = np.float32(score), np.float32(anomaly_map)
         self._score_in_batches = np.float32(score_in_batches)
+        self._score_alone = np.float32(score_alone)
         self.batch_sizes: list[int] = []
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
@@ -34,6 +36,8 @@ class Skewed:
         score = self._golden.score[which] + self._score
         if len(images) > 1:
             score[-1] += self._score_in_batches
+        else:
+            score += self._score_alone
         return EngineOutput(self._golden.anomaly_map[which] + self._map, score)
 
     def close(self) -> None:
@@ -43,14 +47,23 @@ class Skewed:
 def test_an_engine_within_the_tolerance_passes_and_says_by_how_much_it_drifts(
     bundle: Bundle,
 ) -> None:
-    drift = check_golden(Skewed(bundle, score=5e-4, anomaly_map=-2e-4), bundle)
+    skewed = Skewed(bundle, score=4e-4, anomaly_map=-2e-4, score_in_batches=1e-4)
+    drift = check_golden(skewed, bundle)
     assert drift.batch_size == 3
     assert drift.score == pytest.approx(5e-4, rel=1e-3)
     assert drift.anomaly_map == pytest.approx(2e-4, rel=1e-3)
 
 
 @pytest.mark.parametrize(
-    "skew", [{"score": 2e-3}, {"anomaly_map": -2e-3}, {"score": np.nan}, {"anomaly_map": np.inf}]
+    "skew",
+    [
+        {"score": 2e-3},
+        {"anomaly_map": -2e-3},
+        {"score": np.nan},
+        {"anomaly_map": np.inf},
+        {"score_in_batches": 0.5},
+        {"score_alone": 0.5},
+    ],
 )
 def test_an_engine_that_drifts_is_refused(bundle: Bundle, skew: dict[str, float]) -> None:
     with pytest.raises(DriftError, match="skewed drifts from the trained model"):
@@ -82,15 +95,15 @@ def test_a_nan_in_an_earlier_batch_is_not_forgotten(make_bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "batch_sizes"), [(None, [3]), (8, [3]), (3, [3]), (2, [2, 1]), (1, [1, 1, 1])]
+    ("most", "together"), [(None, [3]), (8, [3]), (3, [3]), (2, [2, 1]), (1, [])]
 )
 def test_no_batch_is_larger_than_the_model_takes(
-    make_bundle, most: int | None, batch_sizes: list[int]
+    make_bundle, most: int | None, together: list[int]
 ) -> None:
     bundle = make_bundle(max_batch_size=most)
     engine = Skewed(bundle)
     check_golden(engine, bundle)
-    assert engine.batch_sizes == batch_sizes
+    assert engine.batch_sizes == [1, 1, 1, *together]
 
 
 def test_the_golden_inputs_are_measured_alone_and_together(bundle: Bundle) -> None:
