@@ -160,16 +160,22 @@ def test_a_map_is_scaled_by_its_own_quantiles(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "border"),
-    [("nelson1425", 0.0), ("anomalib", 0.5 * 0.1 * (-1 / 2) + 0.5 * 0.1 * (-2 / 4))],
+    ("recipe", "side", "border"),
+    [("nelson1425", 64, 0.0), ("anomalib", 256, 0.5 * 0.1 * (-1 / 2) + 0.5 * 0.1 * (-2 / 4))],
 )
-def test_each_recipe_has_its_own_border(
-    shell: EfficientAd, monkeypatch: pytest.MonkeyPatch, recipe: MapRecipe, border: float
+def test_each_recipe_has_its_own_border_and_size(
+    shell: EfficientAd,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: MapRecipe,
+    side: int,
+    border: float,
 ) -> None:
-    combined = with_recipe(shell, monkeypatch, recipe=recipe).combine(constant_maps(3, 6))
-    assert combined.shape == (1, 1, 256, 256)
+    of_recipe = with_recipe(shell, monkeypatch, recipe=recipe)
+    combined = of_recipe.combine(constant_maps(3, 6))
+    assert combined.shape == (1, 1, side, side)
+    assert of_recipe.map_size == (side, side)
     assert combined[0, 0, 0, 0].item() == pytest.approx(border, abs=1e-6)
-    assert combined[0, 0, 128, 128].item() == pytest.approx(0.1, abs=1e-6)
+    assert combined[0, 0, side // 2, side // 2].item() == pytest.approx(0.1, abs=1e-6)
 
 
 def test_without_padding_the_maps_fill_the_picture(
