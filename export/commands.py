@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from export.bundle_options import (
+    FILE,
+    FILTERS,
+    FOLDER,
+    pictures_and_place,
+    thresholds_and_checks,
+)
 from export.failures import plain_errors
-from export.fit_commands import FILE, FOLDER, fit
+from export.fit_commands import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,40 +42,7 @@ def export() -> None:
     required=True,
     type=click.Path(path_type=Path),
 )
-@click.option(
-    "--good",
-    type=FOLDER,
-    required=True,
-    help="Pictures of good parts; those that the training has seen are left out.",
-)
-@click.option(
-    "--defects", type=FOLDER, help="Pictures of defective parts; the thresholds do not use them."
-)
-@click.option(
-    "--fitted-on",
-    type=FOLDER,
-    show_default="--good, where the checkpoint lacks statistics",
-    help="The good pictures of the training, where the checkpoint does not know them: they give "
-    "what it lacks and no threshold.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The bundle: REPOSITORY/NAME/VERSION.",
-)
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.01,
-    show_default=True,
-    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
-)
-@click.option(
-    "--keep-thresholds",
-    is_flag=True,
-    help="Take the thresholds that the training left in the checkpoint; --alpha is not used.",
-)
+@pictures_and_place
 @click.option(
     "--full-view",
     is_flag=True,
@@ -81,25 +55,11 @@ def export() -> None:
 )
 @click.option(
     "--resize",
-    type=click.Choice(["area", "linear", "pillow_bilinear", "tensor_bilinear"]),
+    type=click.Choice(FILTERS),
     show_default="that of the training",
     help="Another filter for pictures; what it changes is measured and kept in the manifest.",
 )
-@click.option(
-    "--allow-drift",
-    type=click.FloatRange(min=0),
-    default=1e-4,
-    show_default=True,
-    help="Largest difference of score and map between torch and the graph.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="every core",
-    help="Of ONNX Runtime.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@thresholds_and_checks
 @plain_errors
 def onnx(
     checkpoints: tuple[Path, ...],

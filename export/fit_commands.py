@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
 
 if TYPE_CHECKING:
     from models.efficientad import EfficientAdConfig, Size
     from models.fit.device import Compute
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _shared(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from export.bundle_options import FILTERS, pictures_and_place, thresholds_and_checks
 from export.failures import plain_errors
-from export.fit_commands import FOLDER
 
 if TYPE_CHECKING:
     from export.imported.roles import Layout
@@ -59,26 +59,7 @@ def import_() -> None:
 
 @import_.command("onnx")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--good",
-    type=FOLDER,
-    required=True,
-    help="Pictures of good parts that the training has not seen.",
-)
-@click.option(
-    "--defects", type=FOLDER, help="Pictures of defective parts; the thresholds do not use them."
-)
-@click.option(
-    "--fitted-on",
-    type=FOLDER,
-    help="The good pictures of the training: those of them in --good are left out.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="The bundle: REPOSITORY/NAME/VERSION.",
-)
+@pictures_and_place
 @click.option(
     "--size",
     metavar="N|WxH",
@@ -120,7 +101,7 @@ def import_() -> None:
 )
 @click.option(
     "--resize",
-    type=click.Choice(["area", "linear", "pillow_bilinear", "tensor_bilinear"]),
+    type=click.Choice(FILTERS),
     default="tensor_bilinear",
     show_default=True,
     help="How the training resized its pictures, which no graph tells: tensor_bilinear is "
@@ -153,34 +134,7 @@ def import_() -> None:
 )
 @click.option("--family", default="imported", show_default=True, help="Of the model.")
 @click.option("--variant", show_default="the file's name", help="Of the family.")
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.01,
-    show_default=True,
-    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
-)
-@click.option(
-    "--keep-thresholds",
-    is_flag=True,
-    help="Take the thresholds of the graph's own label and mask, or of anomalib's metadata.json "
-    "beside it; --alpha is not used.",
-)
-@click.option(
-    "--allow-drift",
-    type=click.FloatRange(min=0),
-    default=1e-4,
-    show_default=True,
-    help="Largest difference of score and map between the graph as it came and the bundle's.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="every core",
-    help="Of ONNX Runtime.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@thresholds_and_checks
 @plain_errors
 def onnx(
     file: Path,

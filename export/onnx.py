@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,13 +21,13 @@ from export.calibrate import (
     calibrate,
     conformal_rank,
 )
+from export.choice import leave_out_seen, refuse_in_both, spread
 from export.copies import distinct
 from export.measure import Measured, check_drift, measure, measure_drift, measure_resize
-from export.pictures import PicturesError, check_pictures, read_model_input
+from export.pictures import check_pictures, read_model_input
 from export.report import ExportReport
 from export.source import Source, SourceFacts
 from export.versions import package_versions
-from models.checkpoints import picture_digest
 from service.bundle import (
     MODEL,
     NAME_PATTERN,
@@ -72,12 +72,6 @@ class ExportOptions:
     threads: int = 0
 
 
-@dataclass(frozen=True)
-class _Good:
-    unseen: tuple[Path, ...]
-    seen: tuple[Path, ...]
-
-
 def export_bundle(
     source: Source,
     good: Sequence[Path],
@@ -108,11 +102,11 @@ def export_bundle(
     out = check_folder(out)
     facts = source.facts
     digests = distinct(good, tell)
-    _refuse_in_both(digests, defects)
+    refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
-    chosen = _leave_out_seen(digests, facts.seen, tell)
+    chosen = leave_out_seen(digests, facts.seen, tell)
     _check_thresholds(facts, len(chosen.unseen), options)
-    compared = _spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
+    compared = spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
         graph_path = Path(folder) / MODEL
@@ -222,16 +216,6 @@ def _with_filter(
     return replace(other, preprocess=other.preprocess.model_copy(update={"drift": cost}))
 
 
-def _refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
-    known = frozenset(good.values())
-    for path in defects:
-        if picture_digest(path) in known:
-            raise PicturesError(
-                f"{path} is among the good pictures too; give --good and --defects folders that "
-                "share no picture"
-            )
-
-
 def _thresholds(facts: SourceFacts, of_good: Measured, options: ExportOptions) -> Thresholds:
     trained = facts.trained_thresholds
     if options.keep_thresholds and trained is not None:
@@ -250,41 +234,6 @@ def _thresholds(facts: SourceFacts, of_good: Measured, options: ExportOptions) -
         alpha=found.alpha,
         good_count=found.good_count,
     )
-
-
-def _leave_out_seen(
-    good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
-) -> _Good:
-    """Part the good pictures by whether the training looked at them."""
-    known = frozenset(seen)
-    if not known:
-        tell(
-            "warning: nothing says which pictures the training has seen; a threshold or percentile "
-            "from pictures that it has seen is too low: name them with --fitted-on, or give "
-            "others as --good"
-        )
-    parted = _Good(
-        unseen=tuple(path for path, digest in good.items() if digest not in known),
-        seen=tuple(path for path, digest in good.items() if digest in known),
-    )
-    if not parted.unseen:
-        raise CalibrationError(
-            f"the training has seen all {len(parted.seen)} good pictures; thresholds need others, "
-            "so give --good a folder that has more"
-        )
-    if known:
-        tell(
-            f"calibrating on {len(parted.unseen)} pictures the training never saw; "
-            f"{len(parted.seen)} seen ones left out"
-        )
-    return parted
-
-
-def _spread(first: Sequence[Path], then: Sequence[Path], count: int) -> list[Path]:
-    """At most `count`, evenly from the first ones, filled up from the others."""
-    if len(first) < count:
-        return [*first, *then][:count]
-    return [first[i * len(first) // count] for i in range(count)]
 
 
 def _golden(

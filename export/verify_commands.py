@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
-from export.fit_commands import FILE, FOLDER
 
 if TYPE_CHECKING:
     from export.verify import OpenEngine
