@@ -207,3 +207,12 @@ def add_variant(bundle: Bundle, name: str, graph: bytes) -> None:
     manifest = json.loads((bundle.path / MANIFEST).read_text())
     manifest["files"][name] = hashlib.sha256(graph).hexdigest()
     (bundle.path / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_copied_bundle_is_no_bundle_that_the_service_would_serve(bundle: Bundle) -> None:
+    elsewhere = bundle.path.with_name("2")
+    shutil.copytree(bundle.path, elsewhere)
+    (result,) = verify([elsewhere], on_cpu).bundles
+    assert not result.ok
+    assert result.problem is not None
+    assert "its place is <repository>/parts/1" in result.problem
