@@ -87,17 +87,19 @@ def onnx(
     from models.checkpoints import load_checkpoint
 
     check_folder(out)
+    pictures = list_pictures(good)
+    defective = list_pictures(defects) if defects else ()
     trained_on = list_pictures(fitted_on) if fitted_on else ()
     checkpoint = load_checkpoint(checkpoints)
     for assumption in checkpoint.assumptions:
         click.echo(f"assumed: {assumption}")
     checkpoint = view_whole(checkpoint) if full_view else checkpoint
     checkpoint = zero_shots(checkpoint) if zero_shot else checkpoint
-    checkpoint = complete(checkpoint, trained_on or list_pictures(good), click.echo)
+    checkpoint = complete(checkpoint, trained_on or pictures, click.echo)
     report = export_bundle(
         CheckpointSource(seen_of(checkpoint, trained_on)),
-        list_pictures(good),
-        list_pictures(defects) if defects else (),
+        pictures,
+        defective,
         out,
         ExportOptions(
             alpha=alpha,
