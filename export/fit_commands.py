@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,34 +9,10 @@ import click
 
 from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
+from export.fit_options import compute_on, resumable, shared
 
 if TYPE_CHECKING:
     from models.efficientad import EfficientAdConfig, Size
-    from models.fit.device import Compute
-
-
-def _shared(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that every fit has."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."),
-        click.option(
-            "--threads", type=click.IntRange(min=0), default=0, show_default="torch's choice",
-            help="CPU threads.",
-        ),
-        click.option(
-            "--device", default="auto", show_default=True,
-            help="Where to compute: auto, cpu, cuda, cuda:1, …",
-        ),
-        click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True,
-            help="Of everything random.",
-        ),
-        click.option(
-            "--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -101,7 +75,7 @@ def fit() -> None:
     help="Steps between states from which an interrupted fit goes on.",
 )
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
-@_shared
+@shared
 @plain_errors
 def efficientad(
     good: Path,
@@ -133,11 +107,11 @@ def efficientad(
     from service.bundle import Preprocess
 
     config = _config(size, image_size)
-    compute = _compute(device, threads)
+    compute = compute_on(device, threads)
     spec = Preprocess(width=image_size, height=image_size, resize="area", crop=None)
     if other is None:
         click.echo("no --other pictures: fitting without the penalty term")
-    with _resumable(out):
+    with resumable(out):
         # Before the fit, since a file may be replaced while it runs.
         digests = distinct(list_pictures(good), click.echo)
         fitted = fit_efficientad(
@@ -179,7 +153,7 @@ def efficientad(
     show_default=True,
     help="Optimiser steps, of eight crops each.",
 )
-@_shared
+@shared
 @plain_errors
 def teacher(
     good: Path,
@@ -201,11 +175,11 @@ def teacher(
     from models.fit.progress import write_curve
     from models.fit.teacher import TeacherOptions, fit_teacher
 
-    compute = _compute(device, threads)
+    compute = compute_on(device, threads)
     pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))
     if len(pictures) < 2:
         raise PicturesError("distilling a teacher needs at least two pictures; a thousand is good")
-    with _resumable(out):
+    with resumable(out):
         fitted = fit_teacher(
             pictures,
             read_picture,
@@ -237,41 +211,3 @@ def _config(size: Size, image_size: int) -> EfficientAdConfig:
         return EfficientAdConfig(size=size, image_size=image_size)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--image-size") from error
-
-
-def _compute(device: str, threads: int) -> Compute:
-    import torch
-
-    from models.fit.device import Compute
-
-    if threads:
-        torch.set_num_threads(threads)
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise click.BadParameter("torch finds no GPU here; take cpu", param_hint="--device")
-    try:
-        compute = Compute.choose(device)
-        torch.zeros(1, device=compute.device)
-        return compute
-    except (RuntimeError, AssertionError) as error:
-        raise click.BadParameter(str(error), param_hint="--device") from error
-
-
-@contextlib.contextmanager
-def _resumable(out: Path) -> Iterator[None]:
-    """Refuse to replace a checkpoint; keep the state until there is one, and say so on Ctrl-C."""
-    from models.fit.progress import Resume
-
-    if out.exists():
-        raise click.ClickException(f"{out} exists; delete it, or give another --out")
-    state = Resume(out, {}, {}).path
-    try:
-        yield
-        state.unlink(missing_ok=True)
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nstopped; the same command goes on from the last state, {state}"
-            if state.exists()
-            else "\nstopped before the first state was kept; the same command starts again",
-            err=True,
-        )
-        raise click.exceptions.Exit(130) from None

@@ -1,0 +1,82 @@
+"""What every fit's command shares: its options, its device, how it goes on and ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.bundle_options import FILE
+
+if TYPE_CHECKING:
+    from models.fit.device import Compute
+
+
+def shared(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every fit has."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."),
+        click.option(
+            "--threads", type=click.IntRange(min=0), default=0, show_default="torch's choice",
+            help="CPU threads.",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True,
+            help="Where to compute: auto, cpu, cuda, cuda:1, …",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True,
+            help="Of everything random.",
+        ),
+        click.option(
+            "--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def compute_on(device: str, threads: int) -> Compute:
+    """The device that was asked for, tried.
+
+    Raises:
+        click.BadParameter: there is no such device here.
+    """
+    import torch
+
+    from models.fit.device import Compute
+
+    if threads:
+        torch.set_num_threads(threads)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise click.BadParameter("torch finds no GPU here; take cpu", param_hint="--device")
+    try:
+        compute = Compute.choose(device)
+        torch.zeros(1, device=compute.device)
+        return compute
+    except (RuntimeError, AssertionError) as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
+
+
+@contextlib.contextmanager
+def resumable(out: Path) -> Iterator[None]:
+    """Refuse to replace a checkpoint; keep the state until there is one, and say so on Ctrl-C."""
+    from models.fit.progress import Resume
+
+    if out.exists():
+        raise click.ClickException(f"{out} exists; delete it, or give another --out")
+    state = Resume(out, {}, {}).path
+    try:
+        yield
+        state.unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; the same command goes on from the last state, {state}"
+            if state.exists()
+            else "\nstopped before the first state was kept; the same command starts again",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
