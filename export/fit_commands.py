@@ -9,15 +9,19 @@ import click
 
 from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
-from export.fit_options import compute_on, resumable, shared
+from export.fit_inpformer import inpformer
+from export.fit_options import budget, compute_on, resumable, shared
 
 if TYPE_CHECKING:
-    from models.efficientad import EfficientAdConfig, Size
+    from models.efficientad import Size
 
 
 @click.group()
 def fit() -> None:
     """Train on pictures of good parts; an interrupted fit goes on when called again."""
+
+
+fit.add_command(inpformer)
 
 
 @fit.command()
@@ -39,13 +43,7 @@ def fit() -> None:
     show_default=True,
     help="Side of the model's input in pixels: a multiple of 32, at least 256.",
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=2000,
-    show_default=True,
-    help="Optimiser steps, of one picture each.",
-)
+@budget
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
@@ -70,9 +68,9 @@ def fit() -> None:
 @click.option(
     "--save-every",
     type=click.IntRange(min=1),
-    default=200,
+    default=100,
     show_default=True,
-    help="Steps between states from which an interrupted fit goes on.",
+    help="Steps between looks at held-out pictures, and states from which a fit goes on.",
 )
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @shared
@@ -82,7 +80,8 @@ def efficientad(
     other: Path | None,
     size: Size,
     image_size: int,
-    steps: int,
+    steps: int | None,
+    minutes: float,
     learning_rate: float,
     validation: float,
     calibration: float,
@@ -106,7 +105,7 @@ def efficientad(
     from models.fit.progress import write_curve
     from service.bundle import Preprocess
 
-    config = _config(size, image_size)
+    _check_image_size(image_size)
     compute = compute_on(device, threads)
     spec = Preprocess(width=image_size, height=image_size, resize="area", crop=None)
     if other is None:
@@ -123,6 +122,7 @@ def efficientad(
             out,
             EfficientAdOptions(
                 steps=steps,
+                minutes=minutes,
                 learning_rate=learning_rate,
                 image_size=image_size,
                 size=size,
@@ -135,11 +135,13 @@ def efficientad(
             quiet=quiet,
         )
         seen = tuple(digests[path] for path in fitted.seen)
-        save_checkpoint(out, fitted.model, FitFacts(config, seen, steps, seed, package_versions()))
+        facts = FitFacts(fitted.model.config, seen, fitted.steps, seed, package_versions())
+        save_checkpoint(out, fitted.model, facts)
         write_curve(out.with_suffix(".csv"), fitted.curve)
     click.echo(
-        f"{out}: fitted on {len(fitted.seen)} good pictures; {len(fitted.calibration)} more were "
-        f"never looked at\nnext: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+        f"{out}: {fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on {len(fitted.seen)} "
+        f"good pictures; {len(fitted.calibration)} more were never looked at\n"
+        f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
     )
 
 
@@ -153,25 +155,43 @@ def efficientad(
     show_default=True,
     help="Optimiser steps, of eight crops each.",
 )
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Of AdamW, before it falls.",
+)
+@click.option(
+    "--size",
+    type=click.Choice(["small", "medium"]),
+    default="small",
+    show_default=True,
+    help="PDN-S, or PDN-M, which costs three times as much.",
+)
+@click.option("--start", type=FILE, help="A teacher of `takt fit teacher` to go on from.")
 @shared
 @plain_errors
 def teacher(
     good: Path,
     other: Path | None,
     steps: int,
+    learning_rate: float,
+    size: Size,
+    start: Path | None,
     out: Path,
     seed: int,
     device: str,
     threads: int,
     quiet: bool,
 ) -> None:
-    """Distil a teacher from EfficientNet-Lite0, on any pictures.
+    """Distil a teacher from EfficientNet-Lite0, on any pictures and on made-up surfaces.
 
     Only needed where the shipped teacher will not do. The loss curve goes beside it as .csv.
     """
     from export.pictures import PicturesError, list_pictures, read_picture
     from export.versions import package_versions
-    from models.checkpoints import save_teacher
+    from models.checkpoints import load_teacher, save_teacher
     from models.fit.progress import write_curve
     from models.fit.teacher import TeacherOptions, fit_teacher
 
@@ -184,8 +204,9 @@ def teacher(
             pictures,
             read_picture,
             out,
-            TeacherOptions(steps=steps, seed=seed),
+            TeacherOptions(steps=steps, learning_rate=learning_rate, size=size, seed=seed),
             compute,
+            start=load_teacher(start) if start else None,
             quiet=quiet,
         )
         facts = {
@@ -196,18 +217,18 @@ def teacher(
         }
         save_teacher(out, fitted.network, facts | package_versions())
         write_curve(out.with_suffix(".csv"), fitted.curve)
-    by_stride = fitted.explained_variance_by_stride
+    parts = fitted.explained_variance_of
     click.echo(
         f"{out}: explains {fitted.explained_variance:.3f} of the variance of held-out pictures ("
-        + ", ".join(f"{name}: {value:.3f}" for name, value in by_stride.items())
+        + ", ".join(f"{name}: {value:.3f}" for name, value in parts.items())
         + ")"
     )
 
 
-def _config(size: Size, image_size: int) -> EfficientAdConfig:
+def _check_image_size(image_size: int) -> None:
     from models.efficientad import EfficientAdConfig
 
     try:
-        return EfficientAdConfig(size=size, image_size=image_size)
+        EfficientAdConfig(image_size=image_size)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--image-size") from error

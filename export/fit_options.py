@@ -39,6 +39,22 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def budget(command: Callable[..., None]) -> Callable[..., None]:
+    """How long a fit lasts: so many steps, or as many as a time allows."""
+    for option in (
+        click.option(
+            "--steps", type=click.IntRange(min=1), show_default="as many as --minutes allow",
+            help="Optimiser steps, whatever time they take.",
+        ),
+        click.option(
+            "--minutes", type=click.FloatRange(0, min_open=True), default=20, show_default=True,
+            help="Time for the fit; the pace of the first steps tells how many it allows.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def compute_on(device: str, threads: int) -> Compute:
     """The device that was asked for, tried.
 

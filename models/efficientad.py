@@ -32,7 +32,7 @@ class PDN(nn.Module):
 
     Args:
         size: `small` (PDN-S, four convolutions) or `medium` (PDN-M, six).
-        out_channels: 384 for a teacher, 768 for a student.
+        out_channels: C of a teacher (the paper's 384), 2 C of a student.
         padding: pad the convolutions, so that 256² gives 64² instead of 56².
     """
 
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The autoencoder's second half: from the vector back to the teacher's features."""
 
-    def __init__(self, *, padding: bool = False) -> None:
+    def __init__(self, channels: int = TEACHER_CHANNELS, *, padding: bool = False) -> None:
         super().__init__()
         self.padding = padding
         self.deconv1 = nn.Conv2d(64, 64, 4, padding=2)
@@ -98,11 +98,11 @@ class Decoder(nn.Module):
         self.deconv5 = nn.Conv2d(64, 64, 4, padding=2)
         self.deconv6 = nn.Conv2d(64, 64, 4, padding=2)
         self.deconv7 = nn.Conv2d(64, 64, 3, padding=1)
-        self.deconv8 = nn.Conv2d(64, TEACHER_CHANNELS, 3, padding=1)
+        self.deconv8 = nn.Conv2d(64, channels, 3, padding=1)
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, x: Tensor, image_size: tuple[int, int]) -> Tensor:
-        """Latent of an image of (H, W) `image_size` -> features [N,384,h,w]."""
+        """Latent of an image of (H, W) `image_size` -> features [N,C,h,w]."""
         convs = (self.deconv1, self.deconv2, self.deconv3, self.deconv4, self.deconv5, self.deconv6)
         for conv, size in zip(convs, self._upsampled_sizes(image_size), strict=True):
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
@@ -125,13 +125,13 @@ class Decoder(nn.Module):
 class Autoencoder(nn.Module):
     """Learns what a whole good part looks like, and so sees logical anomalies."""
 
-    def __init__(self, *, padding: bool = False) -> None:
+    def __init__(self, channels: int = TEACHER_CHANNELS, *, padding: bool = False) -> None:
         super().__init__()
         self.encoder = Encoder()
-        self.decoder = Decoder(padding=padding)
+        self.decoder = Decoder(channels, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        """ImageNet-normalised [N,3,H,W] -> features [N,384,h,w]."""
+        """ImageNet-normalised [N,3,H,W] -> features [N,C,h,w]."""
         features: Tensor = self.decoder(self.encoder(x), (x.shape[-2], x.shape[-1]))
         return features
 
@@ -146,6 +146,8 @@ class EfficientAdConfig:
         padding: padded convolutions (only anomalib offers it).
         pad_maps: surround the maps with the border that unpadded convolutions lose.
         recipe: whose order of normalising, padding and resizing the maps; never mix.
+        teacher_channels: C, the features of a patch. The paper's teacher has 384; one that was
+            distilled from a backbone of fewer needs no more than that has, and answers sooner.
     """
 
     size: Size = "small"
@@ -153,12 +155,15 @@ class EfficientAdConfig:
     padding: bool = False
     pad_maps: bool = True
     recipe: MapRecipe = "anomalib"
+    teacher_channels: int = TEACHER_CHANNELS
 
     def __post_init__(self) -> None:
         if self.image_size < 256 or self.image_size % 32:
             raise ValueError(
                 f"image_size is {self.image_size}; it must be a multiple of 32 and at least 256"
             )
+        if self.teacher_channels < 1:
+            raise ValueError(f"teacher_channels is {self.teacher_channels}; it must be at least 1")
 
     def as_dict(self) -> dict[str, str | int | bool]:
         """As plain values, for a checkpoint's metadata."""
@@ -177,7 +182,7 @@ class EfficientAd(Detector):
 
     The map is the mean of two normalised differences,
 
-        m_st = mean_c (t̂ - s[:384])²,  m_ae = mean_c (a - s[384:])²,
+        m_st = mean_c (t̂ - s[:C])²,  m_ae = mean_c (a - s[C:])²,
         m̂ = 0.1 (m - q_a) / (q_b - q_a),  map = (m̂_st + m̂_ae) / 2,  score = max map,
 
     where t̂ is the teacher's output normalised per channel and q_a, q_b are the 0.9 and 0.995
@@ -196,11 +201,12 @@ class EfficientAd(Detector):
         self.config = config
         if config.recipe == "nelson1425":
             self.score_from = "map_on_picture"
-        self.teacher = PDN(config.size, TEACHER_CHANNELS, padding=config.padding)
-        self.student = PDN(config.size, 2 * TEACHER_CHANNELS, padding=config.padding)
-        self.autoencoder = Autoencoder(padding=config.padding)
-        self.register_buffer("teacher_mean", torch.zeros(1, TEACHER_CHANNELS, 1, 1))
-        self.register_buffer("teacher_std", torch.ones(1, TEACHER_CHANNELS, 1, 1))
+        channels = config.teacher_channels
+        self.teacher = PDN(config.size, channels, padding=config.padding)
+        self.student = PDN(config.size, 2 * channels, padding=config.padding)
+        self.autoencoder = Autoencoder(channels, padding=config.padding)
+        self.register_buffer("teacher_mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("teacher_std", torch.ones(1, channels, 1, 1))
         self.register_buffer("quantiles", torch.tensor([0.0, 1.0, 0.0, 1.0]))
         self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
@@ -225,6 +231,12 @@ class EfficientAd(Detector):
             side -= 2 * MAP_BORDER
         return side, side
 
+    @property
+    def lowest(self) -> float:
+        """The map where both differences are 0, less than which no mean of squares is."""
+        nothing = self.quantiles.new_zeros(())
+        return float(self.scale(Differences(st=nothing, ae=nothing)))
+
     def normalize(self, images: Tensor) -> Tensor:
         """RGB [N,3,H,W] in [0,1] -> the networks' input, ImageNet mean and deviation removed."""
         return (images - self.pixel_mean) / self.pixel_std
@@ -236,8 +248,7 @@ class EfficientAd(Detector):
 
     def differences(self, x: Tensor) -> Differences:
         """Normalised input -> the two raw maps, before padding, resizing and scaling."""
-        student = self.student(x)
-        of_teacher, of_autoencoder = student[:, :TEACHER_CHANNELS], student[:, TEACHER_CHANNELS:]
+        of_teacher, of_autoencoder = self.student(x).chunk(2, dim=1)
         return Differences(
             st=(self.teach(x) - of_teacher).square().mean(1, keepdim=True),
             ae=(self.autoencoder(x) - of_autoencoder).square().mean(1, keepdim=True),
@@ -272,6 +283,10 @@ class EfficientAd(Detector):
             return self._resize(self.pad(self.scale(raw)), size)
         return self.scale(Differences(*(self._resize(self.pad(m), size) for m in raw)))
 
+    def score_of(self, values: Tensor) -> Tensor:
+        """The values [N,n] of the cells that count -> the highest [N]."""
+        return values.amax(1)
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], both float32, unbounded.
 
@@ -279,7 +294,7 @@ class EfficientAd(Detector):
         the maximum on the picture, which is lower by a few percent.
         """
         anomaly_map = self.combine(self.differences(self.normalize(images))).squeeze(1)
-        return anomaly_map, anomaly_map.flatten(1).amax(1)
+        return anomaly_map, self.score_of(anomaly_map.flatten(1))
 
     @property
     def _image_size(self) -> tuple[int, int]:

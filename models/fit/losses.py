@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from models.efficientad import PDN, TEACHER_CHANNELS, EfficientAd
+from models.efficientad import PDN, EfficientAd
 from models.fit.device import Compute
 
 LOSSES = ("hard", "penalty", "ae", "stae")
@@ -63,24 +63,24 @@ def step_losses(
     with compute.autocast():
         with torch.no_grad():
             teacher = model.teach(x).float()
-        student = model.student(x).float()
+        of_teacher, of_autoencoder = model.student(x).float().chunk(2, dim=1)
         autoencoder = model.autoencoder(x).float()
         if other is None:
             penalty = torch.zeros((), device=x.device)
         else:
             features = first_half(model.student, _channels_last(model.normalize(other)))
             penalty = penalty_loss(features.float())
-    hard = hard_feature_loss(teacher, student[:, :TEACHER_CHANNELS], quantile)
+    hard = hard_feature_loss(teacher, of_teacher, quantile)
     ae = autoencoder_loss(teacher, autoencoder)
-    stae = student_autoencoder_loss(autoencoder, student[:, TEACHER_CHANNELS:])
+    stae = student_autoencoder_loss(autoencoder, of_autoencoder)
     return torch.stack([hard, penalty, ae, stae])
 
 
 def first_half(student: PDN, x: Tensor) -> Tensor:
-    """`student(x)[:, :384]`, at three quarters of the cost of all 768 channels."""
+    """The first half of `student(x)`'s channels, at three quarters of the cost of all."""
     last = "conv4" if student.size == "small" else "conv6"
     parameters = student.get_submodule(last).named_parameters()
-    halves = {f"{last}.{name}": value[:TEACHER_CHANNELS] for name, value in parameters}
+    halves = {f"{last}.{name}": value[: len(value) // 2] for name, value in parameters}
     features: Tensor = functional_call(student, halves, (x,))
     return features
 

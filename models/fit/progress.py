@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import pickle
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,22 +101,42 @@ class Resume:
             unfinished.unlink(missing_ok=True)
 
 
+class Steps(Protocol):
+    """Who knows how many steps there will be; the number may change on the way."""
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+
+
 class Progress:
     """A bar with steps, pace, ETA and the latest figures, on standard error."""
 
-    def __init__(self, what: str, steps: int, *, done: int = 0, quiet: bool = False) -> None:
-        self._bar = tqdm(total=steps, initial=done, desc=what, unit="step", disable=quiet or None)
-        self._steps = steps
+    def __init__(self, what: str, schedule: Steps, *, done: int = 0, quiet: bool = False) -> None:
+        self._bar = tqdm(initial=done, desc=what, unit="step", disable=quiet or None)
+        self._schedule = schedule
         self._done = done
+        self._start_s = time.perf_counter()
+        self._taken = 0
 
     def __iter__(self) -> Iterator[int]:
         """Each remaining step's number, from 0; the bar moves on after it."""
+        self._start_s = time.perf_counter()
+        step = self._done
         try:
-            for step in range(self._done, self._steps):
+            while step < self._schedule.steps:
                 yield step
+                step += 1
+                self._taken += 1
+                self._bar.total = self._schedule.steps
                 self._bar.update()
         finally:
             self._bar.close()
+
+    @property
+    def steps_per_s(self) -> float:
+        """Of the steps taken here, looks at held-out pictures included."""
+        return self._taken / max(time.perf_counter() - self._start_s, 1e-9)
 
     def show(self, **figures: float) -> None:
         """Figures beside the bar."""

@@ -1,34 +1,44 @@
-"""The teacher: a PDN-S that imitates EfficientNet-Lite0's features, distilled on any pictures.
+"""The teacher: a PDN that imitates EfficientNet-Lite0's features, distilled on any pictures.
 
 The paper distils from a WideResNet-101 on ImageNet; here the backbone is one whose weights come
 with a package, and each picture is cropped, flipped, turned and greyed anew, so that a thousand
-pictures last.
+pictures last. Made-up surfaces are mixed in, which photographs of things have few of.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHER_CHANNELS
+from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHER_CHANNELS, Size
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
 from models.fit.device import Compute, place, round_to_fp16
+from models.fit.muon import Muon, others_than, suits_muon
 from models.fit.pictures import Load
 from models.fit.progress import CurvePoint, Progress, Resume
+from models.fit.textures import texture
+from models.fit.winograd import plain, winograd
 
 SIDE = 256
 GRID = 56
 CROP = 128
 CROP_GRID = 24
 FEATURES = sum(CHANNELS)
+HELD_OUT_TEXTURES = 40
+"""Made-up surfaces on which the explained variance is measured, drawn by the first seeds."""
+
+
+class TeacherError(ValueError):
+    """The teacher to start from is of another kind than the one that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +48,13 @@ class TeacherOptions:
     Attributes:
         steps: optimiser steps.
         batch_size: crops of 128 × 128 in a step.
-        learning_rate: of AdamW after warm-up, then cosine to 0.
+        learning_rate: of Muon and AdamW after warm-up, then cosine to 0.
         pool: augmented pictures kept at hand; each step replaces the oldest by a new one.
         seed: of crops, order and initial weights.
         held_out: share of the pictures on which the explained variance is measured.
         save_every: steps between states from which the fit can go on.
+        size: PDN-S or PDN-M.
+        textures: share of the examples that are made-up surfaces instead of pictures.
     """
 
     steps: int = 8000
@@ -52,16 +64,26 @@ class TeacherOptions:
     seed: int = 0
     held_out: float = 0.05
     save_every: int = 500
+    size: Size = "small"
+    textures: float = 0.3
 
 
 @dataclass(frozen=True)
 class FittedTeacher:
-    """A teacher of 384 channels, its curve and its explained variance on held-out pictures."""
+    """A teacher, its curve, and how much of the backbone's variance it explains.
+
+    Attributes:
+        network: of the backbone's 152 channels if small, of 384 if medium; its weights are exact
+            in float16.
+        curve: the loss and the explained variance, at each save.
+        explained_variance: on held-out pictures, over both strides.
+        explained_variance_of: the same by stride, and on made-up surfaces.
+    """
 
     network: PDN
     curve: list[CurvePoint]
     explained_variance: float
-    explained_variance_by_stride: dict[str, float]
+    explained_variance_of: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -79,9 +101,10 @@ def fit_teacher(
     options: TeacherOptions,
     compute: Compute,
     *,
+    start: PDN | None = None,
     quiet: bool = False,
 ) -> FittedTeacher:
-    """Distil a PDN-S; an interrupted call with the same arguments goes on where it stopped.
+    """Distil a PDN; an interrupted call with the same arguments goes on where it stopped.
 
     Args:
         pictures: any pictures, the more varied the better.
@@ -89,59 +112,71 @@ def fit_teacher(
         output: the file that will be written by the caller; the state is kept beside it.
         options: see there.
         compute: device and precision.
+        start: a teacher of the same kind to go on from, instead of random weights.
         quiet: show no progress bar.
 
-    Returns:
-        The teacher, its weights rounded to float16.
+    Raises:
+        TeacherError: `start` is of another size or has other channels.
+        ResumeMismatchError: an interrupted fit at `output` had other options.
     """
     torch.manual_seed(options.seed)
-    network = place(PDN("small", FEATURES), compute.device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, fused=True)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(options.steps))
+    network = place(_untrained(options, start), compute.device)
+    network = network if compute.bf16 else winograd(network)
+    muon = Muon(suits_muon(network.children()), options.learning_rate)
+    adam = torch.optim.AdamW(
+        others_than(muon, network.parameters()), lr=options.learning_rate, fused=True
+    )
     resume = Resume(
         output,
-        {**asdict(options), "pictures": len(pictures)},
-        {"network": network, "optimizer": optimizer, "scheduler": scheduler},
+        {**asdict(options), "pictures": len(pictures), "start": start is not None},
+        {"network": network, "muon": muon, "adam": adam},
     )
     done, curve = resume.load()
 
     source = _Source(pictures, load, options, compute)
     pool = source.pool_before(done)
-    progress = Progress("teacher", options.steps, done=done, quiet=quiet)
+    turn = _turn().to(compute.device)
+
+    def turned(targets: Tensor) -> Tensor:
+        if options.size == "small":
+            return targets
+        return torch.einsum("oc,nchw->nohw", turn, targets)
+
+    progress = Progress("teacher", options, done=done, quiet=quiet)
     average = math.nan
     for step in progress:
         pool.append(source.example(options.batch_size + step))
         images, targets = _batch(pool, options, step, compute)
         with compute.autocast():
             features = network(images)
-        loss = F.mse_loss(features.float(), targets)
-        optimizer.zero_grad(set_to_none=True)
+        loss = F.mse_loss(features.float(), turned(targets)) * (features.shape[1] / FEATURES)
+        for optimizer in (muon, adam):
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        scheduler.step()
+        for optimizer in (muon, adam):
+            optimizer.param_groups[0]["lr"] = options.learning_rate * _cosine(step, options.steps)
+            optimizer.step()
         average = loss.item() if math.isnan(average) else 0.99 * average + 0.01 * loss.item()
         if step % 20 == 0:
             progress.show(loss=average)
         if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
             held_out = source.explained_variance(network)
-            curve.append(CurvePoint(step + 1, {"loss": average, "held_out_r2": held_out["all"]}))
+            figures = {"held_out_r2": held_out["all"], "textures_r2": held_out["textures"]}
+            curve.append(CurvePoint(step + 1, {"loss": average, **figures}))
             resume.save(step + 1, curve)
 
-    expanded = _expand(network.cpu(), options.seed)
-    round_to_fp16(expanded)
-    by_stride = source.explained_variance(network.to(compute.device))
-    return FittedTeacher(expanded, curve, by_stride.pop("all"), by_stride)
+    round_to_fp16(network)
+    explained = source.explained_variance(network)
+    network = place(plain(network), torch.device("cpu"), torch.contiguous_format)
+    return FittedTeacher(network, curve, explained.pop("all"), explained)
 
 
-def _cosine(steps: int) -> Callable[[int], float]:
+def _cosine(step: int, steps: int) -> float:
+    """The share of the learning rate at `step` (from 0): up in the first steps, then down to 0."""
     warm_up = min(200, steps // 10 + 1)
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-    return factor
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def _batch(
@@ -191,26 +226,43 @@ class _Source:
     def example(self, number: int) -> _Example:
         """The `number`-th example of this seed, always the same."""
         draw = np.random.default_rng((self._options.seed, 1, number))
-        doubled = _augment(self._read(self._fitted[int(draw.integers(len(self._fitted)))]), draw)
+        doubled = _augment(self._drawn(number, draw), draw)
         return self._example(doubled)
 
+    def _drawn(self, number: int, draw: np.random.Generator) -> Tensor:
+        """A picture [3,H,W] in [0,1], one of those that are fitted or a made-up surface."""
+        if draw.random() < self._options.textures:
+            return _as_image(texture(HELD_OUT_TEXTURES + number))
+        return self._read(self._fitted[int(draw.integers(len(self._fitted)))])
+
     def explained_variance(self, network: PDN) -> dict[str, float]:
-        """1 - MSE / mean square of the targets, on the held-out pictures, not augmented."""
+        """1 - MSE / mean square of the targets, on held-out examples that are not augmented."""
+        pictures = self._explained(network, (self._read(path) for path in self._held_out))
+        drawn = (_as_image(texture(seed)) for seed in range(HELD_OUT_TEXTURES))
+        return {
+            "all": _share(pictures, slice(None)),
+            "stride 8": _share(pictures, slice(CHANNELS[0])),
+            "stride 16": _share(pictures, slice(CHANNELS[0], None)),
+            "textures": _share(self._explained(network, drawn), slice(None)),
+        }
+
+    def _explained(self, network: PDN, images: Iterable[Tensor]) -> _Explained:
         errors, spread = torch.zeros(FEATURES), torch.zeros(FEATURES)
-        for path in self._held_out:
-            example = self._example(_square(self._read(path)))
-            image = _normalize(example.image[None].to(self._compute.device).float() / 255)
+        for image in images:
+            example = self._example(_square(image))
+            x = _normalize(example.image[None].to(self._compute.device).float() / 255)
             with torch.no_grad(), self._compute.autocast():
-                features = network(image)[0].float().cpu()
+                features = self._unturned(network(x)[0].float().cpu())
             target = example.target.float()
             errors += (features - target).square().mean((1, 2))
             spread += target.square().mean((1, 2))
-        first = CHANNELS[0]
-        return {
-            "all": 1 - (errors.sum() / spread.sum()).item(),
-            "stride 8": 1 - (errors[:first].sum() / spread[:first].sum()).item(),
-            "stride 16": 1 - (errors[first:].sum() / spread[first:].sum()).item(),
-        }
+        return _Explained(errors, spread)
+
+    def _unturned(self, features: Tensor) -> Tensor:
+        """What a PDN-M says of the backbone's channels."""
+        if len(features) == FEATURES:
+            return features
+        return torch.einsum("oc,ohw->chw", _turn(), features)
 
     def _statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation of each backbone channel over 100 augmented pictures."""
@@ -227,7 +279,7 @@ class _Source:
         return mean[:, None, None], std[:, None, None]
 
     def _read(self, path: Path) -> Tensor:
-        return torch.from_numpy(self._load(path)).permute(2, 0, 1).float() / 255
+        return _as_image(self._load(path))
 
     def _example(self, doubled: Tensor) -> _Example:
         image = F.avg_pool2d(doubled[None], 2)[0]
@@ -239,6 +291,22 @@ class _Source:
         with torch.no_grad(), self._compute.autocast():
             features = self._backbone(images)
         return aligned_targets(features, GRID)[0].cpu()
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """Sums over examples for each of the backbone's channels: squared errors, squared targets."""
+
+    errors: Tensor
+    spread: Tensor
+
+
+def _share(explained: _Explained, channels: slice) -> float:
+    return 1 - (explained.errors[channels].sum() / explained.spread[channels].sum()).item()
+
+
+def _as_image(picture: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
 
 
 def _square(image: Tensor) -> Tensor:
@@ -275,13 +343,23 @@ def _normalize(images: Tensor) -> Tensor:
     return (images - mean) / std
 
 
-def _expand(network: PDN, seed: int) -> PDN:
-    """The same network with 384 outputs: an orthonormal turn, so that distances stay."""
-    generator = torch.Generator().manual_seed(seed)
-    turn = torch.linalg.qr(torch.randn(TEACHER_CHANNELS, FEATURES, generator=generator)).Q
-    weights = network.state_dict()
-    weights["conv4.weight"] = torch.einsum("oc,cihw->oihw", turn, weights["conv4.weight"])
-    weights["conv4.bias"] = turn @ weights["conv4.bias"]
-    expanded = PDN("small", TEACHER_CHANNELS)
-    expanded.load_state_dict(weights)
-    return expanded
+def _untrained(options: TeacherOptions, start: PDN | None) -> PDN:
+    # The last but one convolution of PDN-M has as many channels as its last, and needs them all.
+    channels = FEATURES if options.size == "small" else TEACHER_CHANNELS
+    network = PDN(options.size, channels)
+    if start is not None:
+        try:
+            network.load_state_dict(start.state_dict())
+        except RuntimeError:
+            raise TeacherError(
+                f"the teacher to start from is no PDN of size {options.size} with {channels} "
+                "channels: give one that `takt fit teacher` distilled with the same --size"
+            ) from None
+    return network
+
+
+def _turn() -> Tensor:
+    """Orthonormal columns [384,152]: more channels, the same distances."""
+    generator = torch.Generator().manual_seed(0)
+    turn: Tensor = torch.linalg.qr(torch.randn(TEACHER_CHANNELS, FEATURES, generator=generator)).Q
+    return turn

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.efficientad import PDN, TEACHER_CHANNELS
 from models.fit.device import Compute, round_to_fp16
@@ -187,7 +188,7 @@ def test_the_pictures_for_calibration_are_never_looked_at(
 def test_the_curve_has_every_loss_at_every_save(fitted: FittedEfficientAd) -> None:
     assert [point.step for point in fitted.curve] == [1, 2, 3]
     for point in fitted.curve:
-        assert tuple(point.figures) == LOSSES
+        assert tuple(point.figures) == (*LOSSES, "held_out")
         assert all(value > 0 for value in point.figures.values())
 
 
@@ -197,11 +198,11 @@ def test_the_autoencoder_learns_from_the_first_step(fitted: FittedEfficientAd) -
 
 
 def test_the_hard_quantile_rises_then_stays() -> None:
-    options = EfficientAdOptions(steps=1000)
-    assert hard_quantile(0, options) == pytest.approx(0.9)
-    assert hard_quantile(350, options) == pytest.approx((0.9 + 0.999) / 2)
-    assert hard_quantile(700, options) == pytest.approx(0.999)
-    assert hard_quantile(999, options) == pytest.approx(0.999)
+    options = EfficientAdOptions()
+    assert hard_quantile(0, 1000, options) == pytest.approx(0.9)
+    assert hard_quantile(350, 1000, options) == pytest.approx((0.9 + 0.999) / 2)
+    assert hard_quantile(700, 1000, options) == pytest.approx(0.999)
+    assert hard_quantile(999, 1000, options) == pytest.approx(0.999)
 
 
 @pytest.mark.parametrize(
@@ -211,13 +212,36 @@ def test_the_hard_quantile_rises_then_stays() -> None:
 def test_the_learning_rate_is_constant_then_falls_to_a_hundredth(
     steps: int, step: int, expected: float
 ) -> None:
-    assert learning_rate(step, EfficientAdOptions(steps=steps)) == pytest.approx(expected)
+    assert learning_rate(step, steps, EfficientAdOptions()) == pytest.approx(expected)
+
+
+def test_a_plateau_on_held_out_pictures_ends_the_fit_sooner(
+    teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.fit.efficientad._held_out", lambda *_: 1.0)
+    monkeypatch.setattr("models.fit.schedule.PATIENCE", 1)
+    short = fit(teacher, tmp_path / "m.safetensors", replace(OPTIONS, steps=50))
+    # Two looks of one step each are 40 % of the steps then.
+    assert short.steps == 5
+    assert [point.step for point in short.curve] == [1, 2, 3, 4, 5]
+
+
+def test_a_teacher_of_few_channels_gives_a_small_model(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = fit(PDN("small", 16), tmp_path / "m.safetensors").model
+    assert model.config.teacher_channels == 16
+    assert model.student.conv4.out_channels == 32
+    assert model.autoencoder.decoder.deconv8.out_channels == 16
+
+
+def test_a_fit_leaves_plain_convolutions(fitted: FittedEfficientAd) -> None:
+    assert {type(m) for m in fitted.model.student.children()} == {nn.Conv2d, nn.AvgPool2d}
 
 
 def test_each_step_takes_its_learning_rate(
     teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.fit.efficientad.learning_rate", lambda step, options: 0.0)
+    monkeypatch.setattr("models.fit.efficientad.learning_rate", lambda step, steps, options: 0.0)
     one, two = (
         fit(teacher, tmp_path / f"{steps}.safetensors", replace(OPTIONS, steps=steps))
         for steps in (1, 2)
@@ -250,7 +274,8 @@ def test_a_teacher_of_another_size_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"steps": 0}, {"save_every": 0}, {"penalty_size": 0}, {"penalty_size": 513}]
+    "change",
+    [{"steps": 0}, {"minutes": 0}, {"save_every": 0}, {"penalty_size": 0}, {"penalty_size": 513}],
 )
 def test_options_that_make_no_sense_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(FitError, match=next(iter(change))):

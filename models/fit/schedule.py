@@ -1,0 +1,90 @@
+"""How many steps a fit takes: a given number, or what a time allows; fewer on a plateau."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+WARM_UP_STEPS = 4
+"""The first steps are slow, as memory is claimed and kernels are chosen."""
+
+PACE_STEPS = 24
+"""Steps after which the pace is known."""
+
+MARGIN = 0.97
+"""Share of the time that is planned for steps; looks at held-out pictures take some, too."""
+
+UNKNOWN = 1_000_000_000
+MOST_STEPS = 70_000
+"""The paper's number, more than which nobody needs."""
+
+PATIENCE = 4
+"""Looks in a row without a gain that make a plateau."""
+
+LEAST_GAIN = 0.005
+"""Below this share of the best value so far, a gain is none."""
+
+
+class Schedule:
+    """The number of steps, which may become smaller while a fit runs; resumable.
+
+    Until the pace is known `steps` is a number that no fit reaches, so that whatever depends on
+    the share of steps done is at its start.
+
+    Args:
+        steps: the number; None for as many as `minutes` allow.
+        minutes: from the making of the schedule to the last step.
+        free_share: share of the steps after which the learning rate falls, and the fit is no
+            longer cut short.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        steps: int | None,
+        minutes: float,
+        free_share: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.steps = UNKNOWN if steps is None else steps
+        self._free_share = free_share
+        self._clock = clock
+        self._end_s = clock() + 60 * MARGIN * minutes
+        self._first_s: float | None = None
+        self._best = float("inf")
+        self._without_gain = 0
+
+    def tick(self, done: int) -> None:
+        """Tell that `done` steps have been taken, after each one: the first ones give the pace."""
+        if self.steps != UNKNOWN:
+            return
+        if done == WARM_UP_STEPS:
+            self._first_s = self._clock()
+        elif done >= PACE_STEPS and self._first_s is not None:
+            now = self._clock()
+            pace = (now - self._first_s) / (done - WARM_UP_STEPS)
+            left = (self._end_s - now) / max(pace, 1e-9)
+            self.steps = min(MOST_STEPS, max(PACE_STEPS + 1, done + int(left)))
+
+    def look(self, done: int, held_out: float) -> None:
+        """Tell the loss on held-out pictures: without a gain the learning rate falls at once."""
+        if done >= self._free_share * self.steps:
+            return
+        if held_out < (1 - LEAST_GAIN) * self._best:
+            self._best = held_out
+            self._without_gain = 0
+            return
+        self._without_gain += 1
+        if self._without_gain >= PATIENCE:
+            self.steps = min(self.steps, int(done / self._free_share))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of steps, and how the last looks went."""
+        return {"steps": self.steps, "best": self._best, "without_gain": self._without_gain}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Go on with the number that was found before."""
+        self.steps = state_dict["steps"]
+        self._best = state_dict["best"]
+        self._without_gain = state_dict["without_gain"]
