@@ -38,6 +38,15 @@ class Detector(nn.Module, ABC):
     def map_size(self) -> tuple[int, int]:
         """(height, width) of its anomaly map."""
 
+    @property
+    @abstractmethod
+    def lowest(self) -> float:
+        """A value that no cell of its map lies below, whatever the picture."""
+
+    @abstractmethod
+    def score_of(self, values: Tensor) -> Tensor:
+        """The values [N,n] of those cells of N maps that count, in any order -> score [N]."""
+
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], both float32, unbounded."""

@@ -22,6 +22,8 @@ GZIP = b"\x1f\x8b"
 ONNX_VERSIONS = range(3, 32)
 CHECKPOINT_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".safetensors"})
 LONGEST_START = 64
+MAX_HEADER_BYTES = 100_000_000
+"""Of a safetensors file; its format allows no more."""
 
 
 def container_of(path: Path) -> Container:
@@ -38,7 +40,8 @@ def container_of(path: Path) -> Container:
         raise CheckpointError(f"{path} is no ordinary file: {ACCEPTED}")
     with path.open("rb") as file:
         start = file.read(LONGEST_START)
-    if start[8:9] == b"{" and not start.startswith((ZIP, PICKLE)):
+    # The length of a header may begin with the byte that begins a pickle.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES:
         return "safetensors"
     if start.startswith((ZIP, EMPTY_ZIP)):
         return "torch"

@@ -133,10 +133,11 @@ def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
 
 def _recognise_one(path: Path) -> Recognised:
     if container_of(path) == "safetensors":
-        name = f"Takt {own.kind_of(path)} (safetensors)"
-        return Recognised(
-            (path,), name, own.FRAMEWORK, "efficientad", partial(own.load_fitted, path)
-        )
+        kind = own.kind_of(path)
+        name = f"Takt {kind} (safetensors)"
+        # A teacher is half of an EfficientAD.
+        family = "inpformer" if kind == "inpformer" else "efficientad"
+        return Recognised((path,), name, own.FRAMEWORK, family, partial(own.load_fitted, path))
     content = read_pickle(path)
     for one in PICKLED:
         if one.recognises(content):

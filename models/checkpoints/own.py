@@ -19,10 +19,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Checkpoint, Filter, InputRecipe
+from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe
 from models.checkpoints.statistics import check_statistics
 from models.checkpoints.weights import fill
 from models.efficientad import PDN, EfficientAd, EfficientAdConfig, Size
+from models.inpformer import InpFormer, InpFormerConfig
 
 FRAMEWORK = "takt"
 METADATA_KEY = "takt"
@@ -42,15 +43,19 @@ class FitFacts:
         made_with: package versions by name.
         framework: whose fit it was.
         preprocess: filter with which pictures were resized to the input.
+        resized: side in pixels to which they were resized, if the input was cut out of that.
+        encoder: which one an INP-Former was fitted on, for people.
     """
 
-    config: EfficientAdConfig
+    config: EfficientAdConfig | InpFormerConfig
     seen: tuple[str, ...]
     steps: int
     seed: int
     made_with: dict[str, str] = field(default_factory=dict)
     framework: str = "takt"
     preprocess: str = "area"
+    resized: int | None = None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,13 @@ def picture_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, model: EfficientAd, facts: FitFacts) -> None:
+def save_checkpoint(path: Path, model: EfficientAd | InpFormer, facts: FitFacts) -> None:
     """Write a fitted model; the file is whole or the former one."""
-    _write(path, model, {"kind": "efficientad", "facts": asdict(facts)})
+    _write(path, model, {"kind": model.family, "facts": asdict(facts)})
 
 
 def kind_of(path: Path) -> str:
-    """What a file of ours holds: `efficientad` or `teacher`.
+    """What a file of ours holds: `efficientad`, `inpformer` or `teacher`.
 
     Raises:
         CheckpointError: the file is absent, damaged or not ours.
@@ -88,21 +93,19 @@ def load_fitted(path: Path) -> Checkpoint:
         CheckpointError: the file is damaged, of another kind or format, or its model was never
             fitted to the end.
     """
-    stored = _read(path, "efficientad")
+    kind = kind_of(path)
+    stored = _read(path, "inpformer" if kind == "inpformer" else "efficientad")
     try:
-        facts = _facts(stored.about["facts"])
+        facts = _facts(stored.about["facts"], kind)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
         ) from error
-    model = EfficientAd(facts.config)
-    _fill(model, stored.tensors, path)
-    check_statistics(model, path, "its fit was not finished, finish it")
-    side = facts.config.image_size
+    model = _filled(facts.config, stored.tensors, path)
     return Checkpoint(
         model.eval(),
         framework=facts.framework,
-        recipe=InputRecipe(side, side, _filter(facts, path)),
+        recipe=_recipe(facts, path),
         seen=facts.seen,
         made_with=facts.made_with,
     )
@@ -130,6 +133,31 @@ def load_teacher(path: Path | None = None) -> PDN:
     return network.eval()
 
 
+def _filled(
+    config: EfficientAdConfig | InpFormerConfig, tensors: dict[str, Tensor], path: Path
+) -> EfficientAd | InpFormer:
+    if isinstance(config, InpFormerConfig):
+        former = InpFormer(config)
+        _fill(former, tensors, path)
+        return former
+    model = EfficientAd(config)
+    _fill(model, tensors, path)
+    check_statistics(model, path, "its fit was not finished, finish it")
+    return model
+
+
+def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
+    side = facts.config.image_size
+    if facts.resized is None:
+        return InputRecipe(side, side, _filter(facts, path))
+    if facts.resized < side:
+        raise CheckpointError(
+            f"{path} says that pictures were resized to {facts.resized} pixels, of which no "
+            f"{side} can be cut out: fit it again"
+        )
+    return InputRecipe(facts.resized, facts.resized, _filter(facts, path), Centre(side, side))
+
+
 def _filter(facts: FitFacts, path: Path) -> Filter:
     if facts.preprocess not in get_args(Filter):
         raise CheckpointError(
@@ -139,9 +167,13 @@ def _filter(facts: FitFacts, path: Path) -> Filter:
     return cast(Filter, facts.preprocess)
 
 
-def _facts(plain: dict[str, Any]) -> FitFacts:
-    values = {**plain, "config": EfficientAdConfig(**plain["config"]), "seen": tuple(plain["seen"])}
-    return FitFacts(**values)
+def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
+    config = (
+        InpFormerConfig.from_dict(plain["config"])
+        if kind == "inpformer"
+        else EfficientAdConfig(**plain["config"])
+    )
+    return FitFacts(**{**plain, "config": config, "seen": tuple(plain["seen"])})
 
 
 def _write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:

@@ -8,14 +8,21 @@ from typing import Any, Literal, Self, get_args
 
 MapRecipe = Literal["official", "anomalib"]
 Mode = Literal["reconstruction", "zero_shot"]
+EncoderKind = Literal["dinov2", "lite0"]
 Blocks = tuple[int, ...]
 
 PATCH = 14
-"""Side of a patch in pixels."""
+"""Side of a patch of DINOv2 in pixels."""
+
+PATCHES: dict[str, int] = {"dinov2": PATCH, "lite0": 16}
+"""Side in pixels of what a token stands for, by encoder."""
 
 OFFICIAL_MAP_SIDE = 256
 SCORED_SHARE = 0.01
 """The share of a map's pixels, the highest ones, of which the score is the mean."""
+
+LITE0_BLOCKS: Blocks = (0, 1, 2, 3, 4, 5, 6, 7)
+"""The outputs that the encoder lite0 has."""
 
 VARIANTS = {384: "small", 768: "base", 1024: "large"}
 
@@ -37,7 +44,9 @@ class InpFormerConfig:
         inp_count: intrinsic normal prototypes of a picture.
         mlp_ratio: hidden channels of every MLP, as a multiple of `embed_dim`.
         mlp_bias: whether the MLPs of extractor and decoder have biases (anomalib's have none).
-        image_size: side of the square input in pixels; a multiple of 14.
+        image_size: side of the square input in pixels; a multiple of 14, of 16 with lite0.
+        encoder: `dinov2` is the paper's; `lite0` is EfficientNet-Lite0, far lighter, whose eight
+            blocks of stages 2 to 4 are the only target blocks that it has.
         recipe: whose way of resizing, smoothing and scoring the map; never mix.
         mode: `reconstruction` compares encoder and decoder; `zero_shot` compares the picture
             with its own INPs, for parts that the decoder has never seen.
@@ -54,6 +63,7 @@ class InpFormerConfig:
     mlp_ratio: int = 4
     mlp_bias: bool = True
     image_size: int = 392
+    encoder: EncoderKind = "dinov2"
     recipe: MapRecipe = "official"
     mode: Mode = "reconstruction"
 
@@ -71,6 +81,7 @@ class InpFormerConfig:
             _check_count(name, getattr(self, name))
         if not isinstance(self.mlp_bias, bool):
             raise ValueError(f"mlp_bias is {self.mlp_bias!r}; it must be true or false")
+        _check_choice("encoder", self.encoder, get_args(EncoderKind))
         _check_choice("recipe", self.recipe, get_args(MapRecipe))
         _check_choice("mode", self.mode, get_args(Mode))
         for name in ("encoder_heads", "decoder_heads"):
@@ -78,9 +89,10 @@ class InpFormerConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; it must divide embed_dim, {self.embed_dim}"
                 )
-        if self.image_size % PATCH:
+        if self.image_size % self.patch:
             raise ValueError(
-                f"image_size is {self.image_size}; it must be a multiple of {PATCH}, such as 392"
+                f"image_size is {self.image_size}; it must be a multiple of {self.patch}, such as "
+                f"{28 * self.patch}"
             )
         self._check_blocks()
 
@@ -102,8 +114,15 @@ class InpFormerConfig:
 
     @property
     def variant(self) -> str:
-        """`small`, `base`, `large`, or `dim` and the channels of any other size."""
+        """`small`, `base`, `large`, `dim` and the channels of any other size; or `lite0`."""
+        if self.encoder == "lite0":
+            return "lite0"
         return VARIANTS.get(self.embed_dim, f"dim{self.embed_dim}")
+
+    @property
+    def patch(self) -> int:
+        """Side in pixels of what a token stands for."""
+        return PATCHES[self.encoder]
 
     @property
     def encoder_depth(self) -> int:
@@ -113,7 +132,7 @@ class InpFormerConfig:
     @property
     def grid(self) -> int:
         """Patches along a side."""
-        return self.image_size // PATCH
+        return self.image_size // self.patch
 
     @property
     def map_side(self) -> int:
@@ -123,13 +142,22 @@ class InpFormerConfig:
     @property
     def scored_pixels(self) -> int:
         """How many of the map's highest pixels the score is the mean of."""
-        return int(self.map_side**2 * SCORED_SHARE)
+        return self.scored_among(self.map_side**2)
+
+    @staticmethod
+    def scored_among(pixels: int) -> int:
+        """How many of so many pixels, the highest ones, the score is the mean of; at least 1."""
+        return max(1, int(pixels * SCORED_SHARE))
 
     def _check_blocks(self) -> None:
         blocks = self.target_blocks
         if not _is_indices(blocks) or sorted(set(blocks)) != list(blocks):
             raise ValueError(
                 f"target_blocks is {blocks!r}; it must name blocks from 0 in rising order"
+            )
+        if self.encoder == "lite0" and blocks != LITE0_BLOCKS:
+            raise ValueError(
+                f"target_blocks is {blocks!r}; of the encoder lite0 they are {LITE0_BLOCKS!r}"
             )
         depths = {"encoder_groups": len(blocks), "decoder_groups": self.decoder_depth}
         for name, depth in depths.items():

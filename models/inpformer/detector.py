@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import Detector
+from models.inpformer import lite0
 from models.inpformer.config import InpFormerConfig, Mode
 from models.inpformer.encoder import DinoEncoder
 from models.inpformer.inp import DecoderBlock, InpExtractor, Mlp
+from models.inpformer.lite0 import Lite0Encoder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -55,20 +57,23 @@ class InpFormer(Detector):
         super().__init__()
         self.config = config
         dim = config.embed_dim
-        self.encoder = DinoEncoder(config)
+        light = config.encoder == "lite0"
+        self.encoder: nn.Module = Lite0Encoder(dim) if light else DinoEncoder(config)
+        mean = (lite0.MEAN,) * 3 if light else IMAGENET_MEAN
+        std = (lite0.STD,) * 3 if light else IMAGENET_STD
         self.extractor = InpExtractor(config)
         self.bottleneck = Mlp(dim, config.mlp_ratio * dim)
         self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.decoder_depth))
         for name, constant in (
-            ("pixel_mean", _on_cpu(IMAGENET_MEAN).view(1, 3, 1, 1)),
-            ("pixel_std", _on_cpu(IMAGENET_STD).view(1, 3, 1, 1)),
+            ("pixel_mean", _on_cpu(mean).view(1, 3, 1, 1)),
+            ("pixel_std", _on_cpu(std).view(1, 3, 1, 1)),
             ("blur_kernel", _gaussian()),
         ):
             self.register_buffer(name, constant, persistent=False)
 
     @property
     def variant(self) -> str:
-        """`small`, `base`, `large`, or `dim` and the channels of any other size."""
+        """`small`, `base`, `large`, `dim` and the channels of any other size; or `lite0`."""
         return self.config.variant
 
     @property
@@ -81,6 +86,11 @@ class InpFormer(Detector):
         """(height, width) of its map: 256 × 256 of the official recipe, else of the input."""
         return self.config.map_side, self.config.map_side
 
+    @property
+    def lowest(self) -> float:
+        """0, which the cosine distance of a direction from itself is, and the blur keeps."""
+        return 0.0
+
     def in_mode(self, mode: Mode) -> InpFormer:
         """The same model, weights shared, that answers with the map of a mode."""
         model = copy.copy(self)
@@ -88,7 +98,7 @@ class InpFormer(Detector):
         return model
 
     def normalize(self, images: Tensor) -> Tensor:
-        """RGB [N,3,H,W] in [0,1] -> the encoder's input, ImageNet mean and deviation removed."""
+        """RGB [N,3,H,W] in [0,1] -> the encoder's input, its mean and deviation removed."""
         return (images - self.pixel_mean) / self.pixel_std
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -125,10 +135,15 @@ class InpFormer(Detector):
 
     def group(self, features: Sequence[Tensor], decoded: Sequence[Tensor]) -> Groups:
         """The outputs of encoder and decoder -> their means over each group of blocks."""
-        return Groups(
-            tuple(_mean([features[i] for i in group]) for group in self.config.encoder_groups),
-            tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups),
-        )
+        return Groups(self.group_encoded(features), self.group_decoded(decoded))
+
+    def group_encoded(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The encoder's outputs -> their means [N,T,D] over each group of blocks."""
+        return tuple(_mean([features[i] for i in group]) for group in self.config.encoder_groups)
+
+    def group_decoded(self, decoded: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The decoder's outputs, the last one first -> their means [N,T,D] over each group."""
+        return tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups)
 
     def group_maps(self, groups: Groups) -> Tensor:
         """The map [N,G,grid,grid] of each group: 1 - cos(encoder, decoder)."""
@@ -172,7 +187,11 @@ class InpFormer(Detector):
 
     def score(self, anomaly_map: Tensor) -> Tensor:
         """An anomaly map [N,h,w] -> the mean [N] of its highest 1 % of pixels."""
-        highest = anomaly_map.flatten(1).topk(self.config.scored_pixels, dim=1).values
+        return self.score_of(anomaly_map.flatten(1))
+
+    def score_of(self, values: Tensor) -> Tensor:
+        """The values [N,n] of the pixels that count -> the mean [N] of their highest 1 %."""
+        highest = values.topk(self.config.scored_among(values.shape[1]), dim=1).values
         return highest.mean(1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from models.inpformer.config import PATCH, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
 
 REGISTERS = 4
 NORM_EPS = 1e-6
@@ -32,7 +32,7 @@ class DinoEncoder(nn.Module):
         dim = config.embed_dim
         norm = cast(type[nn.Module], partial(nn.LayerNorm, eps=NORM_EPS))
         self.target_blocks = config.target_blocks
-        self.patch_embed = nn.Conv2d(3, dim, PATCH, stride=PATCH)
+        self.patch_embed = nn.Conv2d(3, dim, config.patch, stride=config.patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
         self.registers = nn.Parameter(torch.empty(1, REGISTERS, dim))
         self.register_buffer("pos_embed", torch.empty(1, config.grid**2, dim))

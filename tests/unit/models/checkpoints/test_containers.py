@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.checkpoints import CheckpointError, describe, load_checkpoint
+from models.checkpoints.containers import container_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,14 @@ def test_a_folder_points_at_the_checkpoints_in_it(tmp_path: Path) -> None:
 def test_what_is_no_ordinary_file_is_refused() -> None:
     with pytest.raises(CheckpointError, match="is no ordinary file"):
         load_checkpoint(Path("/dev/null"))
+
+
+@pytest.mark.parametrize("first_byte", [0x80, 0x50, 0x08])
+def test_a_safetensors_file_is_known_whatever_its_header_s_length(
+    tmp_path: Path, first_byte: int
+) -> None:
+    header = b"{" + b" " * (0x200 + first_byte - 2) + b"}"
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert path.read_bytes()[0] == first_byte
+    assert container_of(path) == "safetensors"

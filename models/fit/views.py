@@ -1,0 +1,53 @@
+"""The views of a picture with which a fit on a few shots makes up for the many that it lacks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.fit.pictures import grey
+
+ANGLES = tuple(step * math.pi / 16 for step in (-4, -3, -2, -1, 1, 2, 3, 4))
+SHIFTS = tuple(
+    (share * across, share * down) for share in (0.2, 0.1) for across in (1, -1) for down in (1, -1)
+)
+"""Of the picture's half sides, to the right and down."""
+
+VIEWS = 1 + len(ANGLES) + len(SHIFTS) + 5
+"""As in the paper's few-shot training: the picture itself, turned by up to 45 degrees, shifted,
+mirrored, grey, and turned by right angles."""
+
+
+def view(image: Tensor, number: int) -> Tensor:
+    """One of the `VIEWS` views of a square picture; what comes in from outside is mirrored.
+
+    Args:
+        image: RGB [1,3,S,S] in [0,1].
+        number: 0 is the picture itself.
+    """
+    if number == 0:
+        return image
+    number -= 1
+    if number < len(ANGLES):
+        cos, sin = math.cos(ANGLES[number]), math.sin(ANGLES[number])
+        return _moved(image, [[cos, -sin, 0.0], [sin, cos, 0.0]])
+    number -= len(ANGLES)
+    if number < len(SHIFTS):
+        across, down = SHIFTS[number]
+        return _moved(image, [[1.0, 0.0, -across], [0.0, 1.0, -down]])
+    number -= len(SHIFTS)
+    if number == 0:
+        return image.flip(3)
+    if number == 1:
+        return grey(image).expand_as(image).contiguous()
+    return torch.rot90(image, number - 1, (2, 3)).contiguous()
+
+
+def _moved(image: Tensor, matrix: list[list[float]]) -> Tensor:
+    affine = torch.tensor([matrix], device=image.device)
+    where = F.affine_grid(affine, list(image.shape), align_corners=False)
+    moved = F.grid_sample(image, where, padding_mode="reflection", align_corners=False)
+    return moved.clamp(0, 1)
