@@ -13,13 +13,29 @@ FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear")
 
 Command = Callable[..., None]
 
+ALPHA = click.option(
+    "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    show_default="0.01, or the smallest that the pictures allow",
+    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)  # fmt: skip
+THREADS = click.option(
+    "--threads", type=click.IntRange(min=0), default=0, show_default="every core",
+    help="Of ONNX Runtime.",
+)  # fmt: skip
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+
 
 def pictures_and_place(command: Command) -> Command:
-    """--good, --defects, --fitted-on and --out."""
+    """--good, --defects, --fitted-on, --roi and --out."""
     for option in (
         click.option(
             "--out", type=click.Path(path_type=Path), required=True,
             help="The bundle: REPOSITORY/NAME/VERSION.",
+        ),
+        click.option(
+            "--roi", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="What counts of a picture, the rest never does: a JSON file with polygons, or a "
+            "picture that is black elsewhere. docs/roi.md tells how to draw one.",
         ),
         click.option(
             "--fitted-on", type=FOLDER,
@@ -43,11 +59,8 @@ def pictures_and_place(command: Command) -> Command:
 def thresholds_and_checks(command: Command) -> Command:
     """--alpha, --keep-thresholds, --allow-drift, --threads and --quiet."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."),
-        click.option(
-            "--threads", type=click.IntRange(min=0), default=0, show_default="every core",
-            help="Of ONNX Runtime.",
-        ),
+        QUIET,
+        THREADS,
         click.option(
             "--allow-drift", type=click.FloatRange(min=0), default=1e-4, show_default=True,
             help="Largest difference of score and map between the trained model and the bundle's "
@@ -58,11 +71,7 @@ def thresholds_and_checks(command: Command) -> Command:
             help="Take the thresholds that the training left in the file, or in anomalib's "
             "metadata.json beside it; --alpha is not used.",
         ),
-        click.option(
-            "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01,
-            show_default=True,
-            help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
-        ),
+        ALPHA,
     ):  # fmt: skip
         command = option(command)
     return command

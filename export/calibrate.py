@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from service.errors import TaktError
 
 METHOD = "split conformal"
+USUAL_ALPHA = 0.01
+"""The false-reject rate where none is asked for and the pictures allow it."""
 
 
 class CalibrationError(TaktError):
@@ -46,6 +48,55 @@ class ConformalThresholds:
     pixel: float
     alpha: float
     good_count: int
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """A false-reject rate that the pictures allow.
+
+    Attributes:
+        value: between 0 and 1.
+        note: why it is not the usual one, if nobody asked for it.
+    """
+
+    value: float
+    note: str | None = None
+
+
+def choose_alpha(asked: float | None, count: int) -> Alpha:
+    """The false-reject rate to calibrate for, with n = `count` good pictures.
+
+    Asked for none, it is `USUAL_ALPHA`, or 1 / (n + 1) rounded up where n is too small for that.
+
+    Raises:
+        CalibrationError: the one that was asked for cannot be had, or there is no picture.
+    """
+    if asked is not None or count == 0 or USUAL_ALPHA * (count + 1) >= 1:
+        value = USUAL_ALPHA if asked is None else asked
+        conformal_rank(count, value)
+        return Alpha(value)
+    value = _smallest(count)
+    pictures = f"{count} good pictures allow" if count > 1 else "a single good picture allows"
+    return Alpha(
+        value,
+        f"alpha is {value:g}, the smallest that {pictures}; {USUAL_ALPHA:g} needs "
+        f"{needed_for(USUAL_ALPHA)}",
+    )
+
+
+def needed_for(alpha: float) -> int:
+    """The fewest good pictures with which a false-reject rate can be promised: ⌈1/α⌉ - 1."""
+    return math.ceil(1 / _exact(alpha)) - 1
+
+
+def warning_of_ties(scores: NDArray[np.float32]) -> str | None:
+    """What to tell where good pictures' scores [n] are all the same."""
+    if len(scores) < 2 or np.ptp(scores) > 0:
+        return None
+    return (
+        f"warning: all {len(scores)} good pictures score {scores[0]:.6g}: the model tells them "
+        "not apart, and perhaps nothing else either"
+    )
 
 
 def calibrate(
@@ -87,22 +138,23 @@ def conformal_rank(count: int, alpha: float) -> int:
     """
     if not 0 < alpha < 1:
         raise CalibrationError(f"alpha is {alpha}; it must lie between 0 and 1")
-    # In decimals, as written: in binary, 100 * (1 - 0.01) could come out just above 99.
-    exact = Fraction(repr(float(alpha)))
-    rank = math.ceil((count + 1) * (1 - exact))
+    rank = math.ceil((count + 1) * (1 - _exact(alpha)))
     if rank > count:
-        needed = math.ceil(1 / exact) - 1
+        other = f"; or ask for an alpha of {_smallest(count):g} or more" if count else ""
         raise CalibrationError(
-            f"unseen good pictures: {count}; alpha {alpha:g} needs at least {needed}{_or(count)}"
+            f"unseen good pictures: {count}; alpha {alpha:g} needs at least "
+            f"{needed_for(alpha)}{other}"
         )
     return rank
 
 
-def _or(count: int) -> str:
+def _exact(alpha: float) -> Fraction:
+    """In decimals, as written: in binary, 100 * (1 - 0.01) could come out just above 99."""
+    return Fraction(repr(float(alpha)))
+
+
+def _smallest(count: int) -> float:
     """The smallest α that n pictures allow, 1 / (n + 1), rounded up to a number to type."""
-    if count == 0:
-        return ""
     smallest = Fraction(1, count + 1)
     places = 2 - math.floor(math.log10(smallest))
-    rounded_up = math.ceil(smallest * 10**places) / 10**places
-    return f"; or ask for an alpha of {rounded_up:.{places}f}".rstrip("0") + " or more"
+    return float(math.ceil(smallest * 10**places) / 10**places)

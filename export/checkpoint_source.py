@@ -13,6 +13,7 @@ from torch import Tensor
 
 from export.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
 from export.pictures import read_model_input
+from export.roi import place
 from export.source import SourceFacts
 from models.checkpoints import (
     Checkpoint,
@@ -24,33 +25,47 @@ from models.checkpoints import (
 from models.inpformer import InpFormer
 from service import bundle
 from service.bundle import Crop, Golden, Preprocess
+from service.roi import Shape
 
 
 class CheckpointSource:
-    """A checkpoint that can be exported; nothing may be missing from it."""
+    """A checkpoint that can be exported.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    Args:
+        checkpoint: nothing may be missing from it.
+        roi: what counts of a picture; all if None.
+
+    Raises:
+        RoiError: nothing that the model sees counts.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, roi: Shape | None = None) -> None:
         self._model = checkpoint.model
-        self._reference = ImagesToAnswer(checkpoint.model).eval()
-        map_height, map_width = checkpoint.model.map_size
+        spec, grid = preprocess_of(checkpoint.recipe), checkpoint.model.map_size
+        placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)
+        self._inside = None if placed is None else placed.inside
+        self._reference = ImagesToAnswer(checkpoint.model, self._inside).eval()
+        map_height, map_width = grid
         self.facts = SourceFacts(
             family=checkpoint.model.family,
             variant=checkpoint.model.variant,
             framework=checkpoint.framework,
-            preprocess=preprocess_of(checkpoint.recipe),
+            preprocess=spec,
             map_width=map_width,
             map_height=map_height,
             reference="torch",
             score_from=checkpoint.model.score_from,
-            trained_thresholds=_thresholds_of(checkpoint.thresholds),
+            # The training's thresholds belong to the whole map.
+            trained_thresholds=None if placed else _thresholds_of(checkpoint.thresholds),
             seen=checkpoint.seen,
             made_with=checkpoint.made_with,
             notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
+            roi=placed,
         )
 
     def write_graph(self, path: Path) -> GraphFacts:
         """Write the model as a bundle's graph; see `export.graph.write_graph`."""
-        return write_graph(self._model, path)
+        return write_graph(self._model, path, self._inside)
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
         """What torch answers to model inputs, uint8 [N,H,W,3]."""

@@ -10,6 +10,11 @@ from export.calibrate import CalibrationError
 from export.pictures import PicturesError
 from models.checkpoints import picture_digest
 
+SEEN_UNKNOWN = (
+    "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "
+    "seen none of those that they rest on"
+)
+
 
 @dataclass(frozen=True)
 class Good:

@@ -1,18 +1,14 @@
-"""The offline commands of `takt`, found through entry points: fit, export, eval."""
+"""The offline commands of `takt`, found through entry points: fit, export."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from export.bundle_options import (
-    FILE,
     FILTERS,
-    FOLDER,
     pictures_and_place,
     thresholds_and_checks,
 )
@@ -20,13 +16,9 @@ from export.failures import plain_errors
 from export.fit_commands import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from service.bundle import Filter
 
-    from export.evaluate import Evaluation
-    from export.pictures import Sample
-    from service.bundle import Bundle, Filter
-
-__all__ = ["evaluate", "export", "fit"]
+__all__ = ["export", "fit"]
 
 
 @click.group()
@@ -66,8 +58,9 @@ def onnx(
     good: Path,
     defects: Path | None,
     fitted_on: Path | None,
+    roi: Path | None,
     out: Path,
-    alpha: float,
+    alpha: float | None,
     keep_thresholds: bool,
     full_view: bool,
     zero_shot: bool,
@@ -84,9 +77,11 @@ def onnx(
     from export.checkpoint_source import CheckpointSource, complete, seen_of, view_whole, zero_shots
     from export.onnx import ExportOptions, check_folder, export_bundle
     from export.pictures import list_pictures
+    from export.roi import read_roi
     from models.checkpoints import load_checkpoint
 
     check_folder(out)
+    region = read_roi(roi) if roi else None
     pictures = list_pictures(good)
     defective = list_pictures(defects) if defects else ()
     trained_on = list_pictures(fitted_on) if fitted_on else ()
@@ -97,7 +92,7 @@ def onnx(
     checkpoint = zero_shots(checkpoint) if zero_shot else checkpoint
     checkpoint = complete(checkpoint, trained_on or pictures, click.echo)
     report = export_bundle(
-        CheckpointSource(seen_of(checkpoint, trained_on)),
+        CheckpointSource(seen_of(checkpoint, trained_on), region),
         pictures,
         defective,
         out,
@@ -112,71 +107,3 @@ def onnx(
         quiet=quiet,
     )
     click.echo(report.text())
-
-
-@click.command("eval")
-@click.argument("bundle", type=FOLDER)
-@click.option(
-    "--data",
-    type=FOLDER,
-    required=True,
-    help="Labelled pictures: test/good, test/<defect> and ground_truth/<defect>, or good and bad.",
-)
-@click.option("--url", help="Ask this server, which runs the bundle, instead of this process.")
-@click.option("--json", "json_file", type=FILE, help="Also write the figures here.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="every core",
-    help="Of ONNX Runtime, without --url.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
-@plain_errors
-def evaluate(
-    bundle: Path, data: Path, url: str | None, json_file: Path | None, threads: int, quiet: bool
-) -> None:
-    """Measure a bundle on labelled pictures: AUROC, verdicts and latency."""
-    from export.pictures import read_data_set
-    from export.tables import evaluation_table
-    from service.bundle import load_bundle
-
-    loaded = load_bundle(bundle)
-    samples = read_data_set(data)
-    result = (
-        _through_server(url, loaded, samples, quiet=quiet)
-        if url
-        else _in_process(loaded, samples, threads, quiet=quiet)
-    )
-    click.echo(evaluation_table(result))
-    if json_file is not None:
-        text = json.dumps(dataclasses.asdict(result), indent=2)
-        json_file.write_text(text + "\n", encoding="utf-8")
-
-
-def _in_process(
-    bundle: Bundle, samples: Sequence[Sample], threads: int, *, quiet: bool
-) -> Evaluation:
-    from export.evaluate import evaluate as evaluate_on
-    from export.inspectors import LocalInspector
-
-    manifest = bundle.manifest
-    with LocalInspector(bundle, threads=threads) as inspector:
-        return evaluate_on(
-            inspector, samples, model=manifest.name, version=manifest.version, quiet=quiet
-        )
-
-
-def _through_server(
-    url: str, bundle: Bundle, samples: Sequence[Sample], *, quiet: bool
-) -> Evaluation:
-    from export.evaluate import evaluate as evaluate_on
-    from export.inspectors import HttpInspector, check_same_model, open_client
-
-    manifest = bundle.manifest
-    with open_client(url) as client:
-        inspector = HttpInspector(client, manifest)
-        check_same_model(inspector, bundle)
-        return evaluate_on(
-            inspector, samples, model=manifest.name, version=manifest.version, quiet=quiet
-        )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -46,29 +47,59 @@ class GraphFacts:
 
 
 class ImagesToAnswer(nn.Module):
-    """A model with the signature of a bundle's graph."""
+    """A model with the signature of a bundle's graph.
 
-    def __init__(self, model: Detector) -> None:
+    Args:
+        model: as trained.
+        inside: the cells of the map that count, bool [h,w], at least one; all if None. The others
+            take the lowest value that the map can have, and the score is that of the rest.
+    """
+
+    inside: Tensor
+    counted: Tensor
+    lowest: Tensor
+
+    def __init__(self, model: Detector, inside: NDArray[np.bool_] | None = None) -> None:
         super().__init__()
         self.model = model
+        self.masked = inside is not None
+        if inside is None:
+            return
+        for name, constant in (
+            ("inside", torch.from_numpy(inside.copy())),
+            ("counted", torch.from_numpy(np.flatnonzero(inside))),
+            ("lowest", torch.tensor(model.lowest)),
+        ):
+            self.register_buffer(name, constant, persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB uint8 [N,H,W,3] -> anomaly map [N,h,w] and score [N], both float32."""
         answer: tuple[Tensor, Tensor] = self.model(images.permute(0, 3, 1, 2).float() / 255)
-        return answer
+        if not self.masked:
+            return answer
+        anomaly_map, _ = answer
+        # Of the values that count alone, as the share that INP-Former scores is one of theirs.
+        score = self.model.score_of(anomaly_map.flatten(1).index_select(1, self.counted))
+        return torch.where(self.inside, anomaly_map, self.lowest), score
 
 
-def write_graph(model: Detector, path: Path) -> GraphFacts:
+def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = None) -> GraphFacts:
     """Write a model as one ONNX file, opset 18, of any batch size.
 
     The teacher's normalisation stays a step of its own: folded into its last convolution, the
     weights there would no longer be float16 numbers, and storing them would cost twice the
     bytes or a drift.
 
+    Args:
+        model: as trained.
+        path: of the file.
+        inside: the cells of the map that count, bool [h,w]; all if None. They are constants of
+            the graph, so that every engine leaves the others out.
+
     Raises:
         ExportError: the exporter made another graph than the bundle's contract says.
     """
-    graph = _trace(model)
+    graph = _trace(ImagesToAnswer(model, inside).eval(), model.input_size)
     _strip(graph)
     facts_of_weights = _halve_weights(graph)
     check_contract(graph, model.input_size, model.map_size)
@@ -76,14 +107,14 @@ def write_graph(model: Detector, path: Path) -> GraphFacts:
     return GraphFacts(path.stat().st_size, *facts_of_weights)
 
 
-def _trace(model: Detector) -> ModelProto:
+def _trace(answering: ImagesToAnswer, input_size: tuple[int, int]) -> ModelProto:
     # Two pictures: the tracer takes a size of 1 for a constant.
-    example = torch.zeros(2, *model.input_size, 3, dtype=torch.uint8)
+    example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         # torch's exporter uses parts of torch that warn of their own end.
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
-            ImagesToAnswer(model).eval(),
+            answering,
             (example,),
             dynamo=True,
             opset_version=OPSET,

@@ -141,6 +141,7 @@ def onnx(
     good: Path,
     defects: Path | None,
     fitted_on: Path | None,
+    roi: Path | None,
     out: Path,
     size: Size | None,
     layout: Layout | None,
@@ -155,7 +156,7 @@ def onnx(
     before_cut: bool,
     family: str,
     variant: str | None,
-    alpha: float,
+    alpha: float | None,
     keep_thresholds: bool,
     allow_drift: float,
     threads: int,
@@ -170,8 +171,10 @@ def onnx(
     from export.imported.source import ImportOptions, open_source
     from export.onnx import ExportOptions, check_folder, export_bundle
     from export.pictures import list_pictures
+    from export.roi import read_roi
 
     check_folder(out)
+    region = read_roi(roi) if roi else None
     pictures = list_pictures(good)
     source = open_source(
         file,
@@ -194,6 +197,7 @@ def onnx(
             allowed_drift=allow_drift,
             before_cut=before_cut,
             threads=threads,
+            roi=region,
         ),
         seen=list_pictures(fitted_on) if fitted_on else (),
         tell=click.echo,

@@ -82,12 +82,15 @@ class LocalInspector:
     Args:
         bundle: whose model inspects.
         threads: of ONNX Runtime; 0 takes every core.
+        criteria: the thresholds to apply instead of the bundle's own.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 0, criteria: Criteria | None = None
+    ) -> None:
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
-        self._criteria = Criteria(
+        self._criteria = criteria or Criteria(
             threshold=self._manifest.thresholds.image,
             pixel_threshold=self._manifest.thresholds.pixel,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,39 @@ from tqdm import tqdm
 from export.graph import ExportError
 from export.pictures import read_model_input, read_picture
 from export.source import Source, SourceFacts
-from service.bundle import Drift, Filter, ResizeDrift
+from service.bundle import Drift, Filter, Preprocess, ResizeDrift, ScoreFrom
+from service.domain import AnomalyMap
 from service.engines.base import Engine, EngineOutput
 from service.postprocess import picture_score
 from service.preprocess import preprocess
 
 MAP_STEP = 4
-"""The median of the maps is taken of every fourth row and column, which bounds the memory."""
+"""The median of the maps is taken of every fourth row and column, which bounds the memory; within
+a region of interest, of every sixteenth cell."""
+
+
+class Counted(Protocol):
+    """The part of a map that counts."""
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """The cells that do, bool [h, w]; at least one."""
+
+
+class Recipe(Protocol):
+    """What is to be known of a model to measure it: of a source, or of a bundle."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture becomes its input."""
+
+    @property
+    def score_from(self) -> ScoreFrom:
+        """Where a picture's score is taken."""
+
+    @property
+    def roi(self) -> Counted | None:
+        """The cells of its map that count; all if None."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +56,7 @@ class Measured:
     Attributes:
         score: float32 [n].
         peak: the highest value of each map, float32 [n].
-        map_median: of all map values together, 0 without pictures.
+        map_median: of all map values that count together, 0 without pictures.
     """
 
     score: NDArray[np.float32]
@@ -38,14 +65,14 @@ class Measured:
 
 
 def measure(
-    engine: Engine, pictures: Sequence[Path], facts: SourceFacts, what: str, *, quiet: bool
+    engine: Engine, pictures: Sequence[Path], facts: Recipe, what: str, *, quiet: bool
 ) -> Measured:
     """Scores and maps of pictures, one at a time, from the engine that serves.
 
     Args:
         engine: runs the graph.
         pictures: files.
-        facts: how they become the graph's input, and where their score is taken.
+        facts: how they become the graph's input, where their score is taken and what counts.
         what: names them beside the progress bar.
         quiet: show no bar.
 
@@ -60,7 +87,7 @@ def measure(
         height, width, _ = picture.shape
         scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
-        values.append(answer.anomaly_map[0, ::MAP_STEP, ::MAP_STEP].copy())
+        values.append(_few(answer.anomaly_map[0], facts))
     return Measured(
         score=np.array(scores, np.float32),
         peak=np.array(peaks, np.float32),
@@ -131,7 +158,14 @@ def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput
     return answer
 
 
-def _score(answer: EngineOutput, facts: SourceFacts, width: int, height: int) -> float:
+def _few(anomaly_map: AnomalyMap, facts: Recipe) -> NDArray[np.float32]:
+    """Evenly spread values of a map, of the cells that count."""
+    if facts.roi is None:
+        return anomaly_map[::MAP_STEP, ::MAP_STEP].copy()
+    return anomaly_map[facts.roi.inside][:: MAP_STEP**2].copy()
+
+
+def _score(answer: EngineOutput, facts: Recipe, width: int, height: int) -> float:
     score = float(answer.score[0])
     return picture_score(score, answer.anomaly_map[0], facts.score_from, width, height)
 

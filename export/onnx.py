@@ -14,14 +14,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.calibrate import (
     METHOD,
+    Alpha,
     CalibrationError,
     calibrate,
-    conformal_rank,
+    choose_alpha,
+    warning_of_ties,
 )
-from export.choice import leave_out_seen, refuse_in_both, spread
+from export.choice import SEEN_UNKNOWN, leave_out_seen, refuse_in_both, spread
 from export.copies import distinct
 from export.measure import Measured, check_drift, measure, measure_drift, measure_resize
 from export.pictures import check_pictures, read_model_input
@@ -57,7 +60,7 @@ class ExportOptions:
     """How a checkpoint is exported.
 
     Attributes:
-        alpha: share of good pictures that may be refused.
+        alpha: share of good pictures that may be refused; see `choose_alpha` for None.
         allowed_drift: largest absolute difference of score and map between the trained model
             and the graph.
         keep_thresholds: take those that the training left, instead of calibrating.
@@ -65,7 +68,7 @@ class ExportOptions:
         threads: of ONNX Runtime; 0 takes every core.
     """
 
-    alpha: float = 0.01
+    alpha: float | None = None
     allowed_drift: float = 1e-4
     keep_thresholds: bool = False
     resize: Filter | None = None
@@ -105,7 +108,7 @@ def export_bundle(
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
     chosen = leave_out_seen(digests, facts.seen, tell)
-    _check_thresholds(facts, len(chosen.unseen), options)
+    alpha = _alpha(facts, len(chosen.unseen), options, tell)
     compared = spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
@@ -123,13 +126,20 @@ def export_bundle(
                 )
             of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
             of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
-        thresholds = _thresholds(facts, of_good, options)
-        _warn_of_ties(of_good, tell)
+        thresholds = _thresholds(facts, of_good, alpha)
+        if (warning := warning_of_ties(of_good.score)) is not None:
+            tell(warning)
         golden = _golden(source, facts, chosen.unseen, defects)
         bundle = save_bundle(
             out,
             golden,
-            Calibration(of_good.score, of_good.peak, of_defects.score, of_defects.peak),
+            Calibration(
+                of_good.score,
+                of_good.peak,
+                of_defects.score,
+                of_defects.peak,
+                np.array(facts.seen, np.str_),
+            ),
             partial(_copy, graph_path),
             lambda files: Manifest(
                 name=out.parent.name,
@@ -143,14 +153,18 @@ def export_bundle(
                 max_batch_size=facts.max_batch_size,
                 thresholds=thresholds,
                 trained_thresholds=facts.trained_thresholds,
+                roi=facts.roi.manifest if facts.roi else None,
                 reference=facts.reference,
-                notes=_notes(facts),
+                notes=facts.notes,
                 drift=drift,
-                tolerance=_tolerance(golden, drift, options.allowed_drift),
+                tolerance=_tolerance(
+                    golden, drift, options.allowed_drift, facts.roi.inside if facts.roi else None
+                ),
                 made_with=_made_with(facts),
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
+            facts.roi.files if facts.roi else {},
         )
     return ExportReport(
         bundle=bundle,
@@ -187,16 +201,22 @@ def check_folder(out: Path) -> Path:
     return out
 
 
-def _check_thresholds(facts: SourceFacts, good_count: int, options: ExportOptions) -> None:
-    """Before any work: can the thresholds be had that were asked for."""
+def _alpha(
+    facts: SourceFacts, good_count: int, options: ExportOptions, tell: Callable[[str], None]
+) -> Alpha | None:
+    """Before any work: can the thresholds be had that were asked for. None keeps the training's."""
     if not options.keep_thresholds:
-        conformal_rank(good_count, options.alpha)
-    elif facts.trained_thresholds is None:
+        alpha = choose_alpha(options.alpha, good_count)
+        if alpha.note is not None:
+            tell(f"warning: {alpha.note}")
+        return alpha
+    if facts.trained_thresholds is None:
         raise CalibrationError(
             "there are no thresholds of the training to keep (not every file has some, and "
-            "--full-view and --zero-shot leave them behind, as they belong to another map); leave "
-            "--keep-thresholds out, so that good pictures give them"
+            "--full-view, --zero-shot and --roi leave them behind, as they belong to another map); "
+            "leave --keep-thresholds out, so that good pictures give them"
         )
+    return None
 
 
 def _with_filter(
@@ -216,23 +236,27 @@ def _with_filter(
     return replace(other, preprocess=other.preprocess.model_copy(update={"drift": cost}))
 
 
-def _thresholds(facts: SourceFacts, of_good: Measured, options: ExportOptions) -> Thresholds:
+def _thresholds(facts: SourceFacts, of_good: Measured, alpha: Alpha | None) -> Thresholds:
     trained = facts.trained_thresholds
-    if options.keep_thresholds and trained is not None:
+    of_seen = () if facts.seen else (SEEN_UNKNOWN,)
+    if alpha is None:
+        assert trained is not None
         return Thresholds(
             image=trained.image,
             pixel=trained.pixel,
             method=f"kept from the training ({facts.framework})",
             alpha=None,
             good_count=0,
+            notes=of_seen,
         )
-    found = calibrate(of_good.score, of_good.peak, options.alpha)
+    found = calibrate(of_good.score, of_good.peak, alpha.value)
     return Thresholds(
         image=found.image,
         pixel=found.pixel,
         method=METHOD,
         alpha=found.alpha,
         good_count=found.good_count,
+        notes=(*of_seen, *([] if alpha.note is None else [alpha.note])),
     )
 
 
@@ -245,25 +269,9 @@ def _golden(
     return source.answer(np.stack([read_model_input(path, facts.preprocess) for path in pictures]))
 
 
-def _warn_of_ties(of_good: Measured, tell: Callable[[str], None]) -> None:
-    if len(of_good.score) > 1 and np.ptp(of_good.score) == 0:
-        tell(
-            f"warning: all {len(of_good.score)} good pictures score {of_good.score[0]:.6g}: the "
-            "model tells them not apart, and perhaps nothing else either"
-        )
-
-
-def _notes(facts: SourceFacts) -> tuple[str, ...]:
-    if facts.seen:
-        return facts.notes
-    return (
-        *facts.notes,
-        "nothing says which pictures the training has seen: thresholds and percentiles hold if "
-        "it has seen none of those that they rest on",
-    )
-
-
-def _tolerance(golden: Golden, drift: Drift, allowed: float) -> float:
+def _tolerance(
+    golden: Golden, drift: Drift, allowed: float, inside: NDArray[np.bool_] | None = None
+) -> float:
     """Of the golden inputs as the service loads the bundle.
 
     A hundredth of what the map spans, where that is less, as there are models whose answers are
@@ -271,7 +279,7 @@ def _tolerance(golden: Golden, drift: Drift, allowed: float) -> float:
     the drift that was found and allowed.
     """
     tolerance = max(TOLERANCE, allowed)
-    answers = golden.anomaly_map
+    answers = golden.anomaly_map if inside is None else golden.anomaly_map[:, inside]
     meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
     found = 2 * max(drift.score, drift.anomaly_map)
     return max(min(tolerance, meaningful or tolerance), found)

@@ -1,9 +1,8 @@
-"""Pictures on disk: found in a folder or a data set, and read as the service reads them."""
+"""Pictures on disk: found in a folder, and read as the service reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundle import Preprocess
@@ -24,25 +23,10 @@ MASKS = "ground_truth"
 
 
 class PicturesError(TaktError):
-    """A folder without pictures, a picture that cannot be read, an unknown data set layout."""
+    """A folder without pictures, a picture that cannot be read, a data set of unknown layout."""
 
     code = "pictures"
     title = "Pictures"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A labelled picture.
-
-    Attributes:
-        path: of its file.
-        defect: the name of its defect, None for a good picture.
-        mask: a picture of the same size that is not black where the defect is.
-    """
-
-    path: Path
-    defect: str | None
-    mask: Path | None
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
@@ -59,7 +43,7 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
             f"{folder} has good pictures and others in folders of their own; "
             f"name one of these folders, such as {_a_good_folder(folder)}"
         )
-    found = tuple(sorted(path for path in folder.rglob("*") if _is_picture(path, folder)))
+    found = tuple(sorted(path for path in folder.rglob("*") if is_picture(path, folder)))
     if not found:
         raise PicturesError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return found
@@ -99,60 +83,16 @@ def read_model_input(path: Path, spec: Preprocess) -> Image:
     return preprocess(read_picture(path), spec)
 
 
-def read_data_set(root: Path) -> tuple[Sample, ...]:
-    """The labelled pictures of a data set, sorted, in one of two layouts.
-
-    MVTec AD's has `test/good`, `test/<defect>` and, with masks,
-    `ground_truth/<defect>/<stem>_mask.png`. The plain one has `good` and beside it a folder for
-    each defect; its masks, if any, lie in the same place.
-
-    Raises:
-        PicturesError: neither layout, or no picture in it.
-    """
-    if not root.is_dir():
-        raise PicturesError(f"there is no folder {root}")
-    test = root / "test"
-    folders = _subfolders(test) if test.is_dir() else _plain_folders(root)
-    samples = tuple(
-        Sample(path, defect, _mask_of(root, folder, path) if defect else None)
-        for folder in folders
-        for defect in [None if folder.name == GOOD else folder.name]
-        for path in sorted(folder.rglob("*"))
-        if _is_picture(path, folder)
-    )
-    if not samples:
-        raise PicturesError(
-            f"{root} holds no labelled pictures; it needs test/good and test/<defect>, "
-            "or good and bad, with pictures in them"
-        )
-    return samples
+def is_picture(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder is one by its suffix, and not hidden."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
 def _unreadable(path: Path, error: Exception) -> PicturesError:
     return PicturesError(f"{path}: {error} (replace it, or take it out of the folder)")
 
 
-def _plain_folders(root: Path) -> list[Path]:
-    if not (root / GOOD).is_dir():
-        return []
-    return [folder for folder in _subfolders(root) if folder.name not in (MASKS, "train")]
-
-
 def _a_good_folder(root: Path) -> Path:
     inside = [root / "train" / GOOD, root / GOOD, root / "test" / GOOD]
     return next((folder for folder in inside if folder.is_dir()), inside[0])
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-
-
-def _is_picture(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
-
-
-def _mask_of(root: Path, folder: Path, path: Path) -> Path | None:
-    inside = path.relative_to(folder).with_name(f"{path.stem}_mask.png")
-    mask = root / MASKS / folder.name / inside
-    return mask if mask.is_file() else None

@@ -1,74 +1,86 @@
-"""How well maps find defects pixel by pixel, over any number of pictures in bounded memory."""
+"""A picture's anomaly map and its masks, brought to the size at which both are compared."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from service.domain import AnomalyMap
 from service.placement import Axis, Placement
 
-KEY_BITS = 22
-"""Sign, exponent and the 13 highest bits of the fraction of a float32."""
+Inside = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
+"""Which pixels of what the model sees count, bool [n, m] of the size asked for; None if all do."""
+
+SIDE = 256
+"""Pixels a side at which published figures are most often computed."""
 
 
-class PixelRanking:
-    """Counts the map values of defective and of sound cells, for the area under the ROC.
+@dataclass(frozen=True)
+class ComparedPixels:
+    """The part of a picture that the model sees, at the size of the comparison.
 
-    Values that agree in their 22 leading bits, that is to a relative 2⁻¹³, count as ties; all
-    else is exact. So the memory is 64 MiB, whatever the number of pictures.
+    Attributes:
+        anomaly_map: float32 [n, m].
+        defective: bool [n, m].
+        sound: bool [n, m]; what is neither lies outside of the region of interest.
+        lost: marked regions of the picture without any pixel here: between two samples, or where
+            the model does not look.
     """
 
-    def __init__(self) -> None:
-        self._defective = np.zeros(1 << KEY_BITS, np.int64)
-        self._sound = np.zeros(1 << KEY_BITS, np.int64)
-
-    def add(self, anomaly_map: AnomalyMap, mask: NDArray[np.bool_]) -> None:
-        """Count a map, float32 [h,w], whose defective cells are True in `mask` [h,w]."""
-        keys = _ordered_keys(anomaly_map)
-        for counts, chosen in ((self._defective, keys[mask]), (self._sound, keys[~mask])):
-            found, times = np.unique(chosen, return_counts=True)
-            counts[found] += times
-
-    @property
-    def auroc(self) -> float | None:
-        """P(a defective cell's value > a sound one's), ties as half; None without both kinds."""
-        defective, sound = self._defective.sum(), self._sound.sum()
-        if defective == 0 or sound == 0:
-            return None
-        lower = np.cumsum(self._sound) - self._sound
-        pairs = self._defective * (lower + self._sound / 2)
-        return float(pairs.sum() / (float(defective) * float(sound)))
+    anomaly_map: AnomalyMap
+    defective: NDArray[np.bool_]
+    sound: NDArray[np.bool_]
+    lost: int
 
 
-def mask_on_map(
-    mask: NDArray[np.bool_], placed: Placement, grid: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """A mask of the whole picture, on the map's grid: the cells that any defective pixel touches.
+def everywhere(size: tuple[int, int]) -> None:
+    """No region of interest: all pixels count."""
 
-    Comparing at the map's size bounds the memory and weighs large and small pictures alike; that
-    a touched cell counts keeps defects smaller than a cell.
+
+def compare(
+    anomaly_map: AnomalyMap,
+    mask: NDArray[np.bool_],
+    placed: Placement,
+    side: int,
+    inside: Inside = everywhere,
+) -> ComparedPixels:
+    """Bring a map and a mask to one size: the map bilinearly, the mask by its nearest pixels.
+
+    So published evaluations do it. A mask keeps the share of the picture that it marks, on
+    average; if a pixel here were defective as soon as a marked pixel touches it, each region would
+    grow by up to a pixel all around, and a map that is right would be blamed for its margin. The
+    price is that a region smaller than a pixel here may vanish, which is counted.
 
     Args:
-        mask: [H,W] of the picture.
+        anomaly_map: float32 [h, w].
+        mask: [H, W] of the whole picture.
         placed: how the map lies on it.
-        grid: (h, w) of the map.
+        side: of the result, in pixels; 0 for the picture's own size.
+        inside: the region of interest.
     """
-    rows, columns = grid
-    return _touched(_touched(mask, placed.y, rows).T, placed.x, columns).T
+    box = placed.box
+    height, width = (side, side) if side else (box.height, box.width)
+    resized = np.asarray(cv2.resize(anomaly_map, (width, height)), np.float32)
+    sampled = np.ix_(_nearest(placed.y, height), _nearest(placed.x, width))
+    marked, counted = mask[sampled], inside((height, width))
+    counted = np.ones_like(marked) if counted is None else counted
+    lost = _lost(mask, sampled, counted) if mask.any() else 0
+    return ComparedPixels(resized, marked & counted, ~marked & counted, lost)
 
 
-def _touched(mask: NDArray[np.bool_], axis: Axis, cells: int) -> NDArray[np.bool_]:
-    """[n,m] -> [cells,m]: whether any of the rows that a cell overlaps is True."""
-    spans = np.array([axis.touched(cell, cell + 1, cells) for cell in range(cells)])
-    above = np.zeros((len(mask) + 1, mask.shape[1]), np.int32)
-    np.cumsum(mask, axis=0, out=above[1:])
-    touched: NDArray[np.bool_] = above[spans[:, 1]] > above[spans[:, 0]]
-    return touched
+def _nearest(axis: Axis, samples: int) -> NDArray[np.intp]:
+    """The picture's pixels at the centres of equal parts of what the model sees."""
+    centres = 2 * axis.start * samples + (2 * np.arange(samples) + 1) * axis.length
+    return np.asarray(centres * axis.original // (2 * samples * axis.resized), np.intp)
 
 
-def _ordered_keys(values: AnomalyMap) -> NDArray[np.uint32]:
-    """Integers in the order of the values: a float's bits, turned so that negatives come first."""
-    bits = np.ascontiguousarray(values + np.float32(0), np.float32).view(np.uint32)
-    ordered = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
-    return ordered >> np.uint32(32 - KEY_BITS)
+def _lost(
+    mask: NDArray[np.bool_], sampled: Sequence[NDArray[np.intp]], counted: NDArray[np.bool_]
+) -> int:
+    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    kept = np.unique(labels[tuple(sampled)] * counted)
+    return count - 1 - int(np.count_nonzero(kept))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.graph import GraphFacts
-from export.tables import recorded_drift, resize_drift
+from export.tables import recorded_drift, resize_drift, what_counts
 from service.bundle import Bundle
 
 
@@ -39,11 +39,12 @@ class ExportReport:
             f"graph       {self.graph.size_bytes / 1e6:.1f} MB{self._halved()}",
             f"drift       {recorded_drift(manifest)}",
             *([f"resize      {changed}"] if (changed := resize_drift(manifest)) else []),
+            *([f"roi         {counted}"] if (counted := what_counts(manifest)) else []),
             f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, "
             + self._origin(),
             self._promise(),
         ]
-        lines += [f"note        {note}" for note in manifest.notes]
+        lines += [f"note        {note}" for note in (*manifest.notes, *thresholds.notes)]
         if self.defect_count:
             lines.append(
                 f"defects     {self.defects_found} of {self.defect_count} score above the threshold"

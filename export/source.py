@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.graph import GraphFacts
+from export.roi import PlacedRoi
 from service.bundle import Golden, Preprocess, Reference, ScoreFrom, TrainedThresholds
 
 
@@ -31,6 +32,7 @@ class SourceFacts:
         seen: `picture_digest` of each picture that the training looked at; empty if unknown.
         made_with: versions of the packages that trained it.
         notes: what else its answers rest on, in words.
+        roi: the cells of its map that count; all if None.
     """
 
     family: str
@@ -46,6 +48,7 @@ class SourceFacts:
     seen: tuple[str, ...] = ()
     made_with: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    roi: PlacedRoi | None = None
 
 
 class Source(Protocol):

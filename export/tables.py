@@ -9,41 +9,86 @@ from service.bundle import Manifest
 
 if TYPE_CHECKING:  # a server install, which verifies, lacks what an evaluation needs
     from export.evaluate import Evaluation
+    from export.figures import Figures, Latency
     from export.verify import BundleResult, GraphRun, Verification
+
+
+SYNTHETIC_NOTICE = "defects drawn by a program: an estimate, no measurement"
 
 
 def evaluation_table(result: Evaluation) -> str:
     """Several aligned lines: the ranking, the verdicts, each kind of defect, the latencies."""
-    confusion = result.confusion
-    lines = [
-        f"{result.model} version {result.version}: "
-        f"{result.good} good and {result.defective} defective pictures",
-        "",
+    counts = [f"{result.groups[0].good} good"]
+    counts += [f"{group.defective} defective" for group in [result.real] if group is not None]
+    counts += [
+        f"{group.defective} synthetic defective"
+        for group in [result.synthetic]
+        if group is not None
     ]
-    if result.image is not None:
-        lines += [
-            f"image AUROC         {result.image.auroc:.4f}",
-            f"average precision   {result.image.average_precision:.4f}",
-            f"F1-max              {result.image.f1_max:.4f}  "
-            f"from a score of {result.image.f1_max_threshold:.6g}",
-        ]
-    if result.pixel_auroc is not None:
-        lines.append(f"pixel AUROC         {result.pixel_auroc:.4f}  with {result.masks} masks")
+    lines = [f"{result.model} version {result.version}: {_listed(counts)} pictures"]
+    for group in result.groups:
+        lines += ["", *_figure_lines(group, result)]
     lines += [
+        "",
         f"threshold           {result.threshold:.6g}",
-        f"found               {_share(confusion.true_positive, result.defective)} defective",
-        f"falsely rejected    {_share(confusion.false_positive, result.good)} good",
-        f"latency p50 / p95   {result.total.p50_ms:.1f} / {result.total.p95_ms:.1f} ms inside, "
-        f"{result.wall.p50_ms:.1f} / {result.wall.p95_ms:.1f} ms outside",
+        f"latency p50/p95/p99 {_times(result.total)} ms inside, {_times(result.wall)} ms outside",
     ]
     if result.by_defect:
+        head = ["defect", "pictures", "found", "AUROC", "AP", "pixel AUROC", "AUPRO 30 %"]
         rows = [
-            [one.defect, str(one.pictures), str(one.found), _number(one.auroc)]
+            [
+                one.defects,
+                str(one.defective),
+                str(one.confusion.true_positive),
+                number(one.image.auroc if one.image else None),
+                number(one.image.average_precision if one.image else None),
+                number(one.pixel.auroc if one.pixel else None),
+                number(one.pixel.aupro_30 if one.pixel else None),
+            ]
             for one in result.by_defect
         ]
-        lines += ["", *aligned([["defect", "pictures", "found", "AUROC"], *rows])]
+        lines += ["", *aligned([head, *rows])]
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines)
+
+
+def _figure_lines(group: Figures, result: Evaluation) -> list[str]:
+    lines = [f"SYNTHETIC           {SYNTHETIC_NOTICE}"] if group.synthetic else []
+    if group.image is not None:
+        lines += [
+            f"image AUROC         {group.image.auroc:.4f}",
+            f"average precision   {group.image.average_precision:.4f}",
+            f"F1-max              {group.image.f1_max:.4f}  "
+            f"from a score of {group.image.f1_max_threshold:.6g}",
+        ]
+    if group.pixel is not None:
+        lines += [
+            f"pixel AUROC         {group.pixel.auroc:.4f}  with {group.masks} masks, "
+            f"{compared_at(result.pixel_side)}",
+            f"pixel AP            {group.pixel.average_precision:.4f}",
+            f"AUPRO 30 % / 5 %    {group.pixel.aupro_30:.4f} / {group.pixel.aupro_5:.4f}  "
+            f"over {group.pixel.regions} regions",
+        ]
+    confusion = group.confusion
+    return [
+        *lines,
+        f"found               {share(confusion.true_positive, group.defective)} defective",
+        f"falsely rejected    {share(confusion.false_positive, group.good)} good",
+        f"precision / recall  {number(confusion.precision)} / {number(confusion.recall)}",
+    ]
+
+
+def compared_at(side: int) -> str:
+    """At which size maps and masks were compared, in words."""
+    return f"at {side} × {side} pixels" if side else "at each picture's own size"
+
+
+def _times(latency: Latency) -> str:
+    return f"{latency.p50_ms:.1f} / {latency.p95_ms:.1f} / {latency.p99_ms:.1f}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + f" and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 def verification_table(result: Verification) -> str:
@@ -71,9 +116,11 @@ def _verified(result: BundleResult) -> list[str]:
         if run.problem is not None
     ]
     lines.append(f"recorded    {recorded_drift(manifest)}")
-    resized = resize_drift(manifest)
+    resized, counted = resize_drift(manifest), what_counts(manifest)
     lines += [] if resized is None else [f"resize      {resized}"]
-    return [*lines, *(f"note        {note}" for note in manifest.notes)]
+    lines += [] if counted is None else [f"roi         {counted}"]
+    notes = (*manifest.notes, *manifest.thresholds.notes)
+    return [*lines, *(f"note        {note}" for note in notes)]
 
 
 def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:
@@ -114,6 +161,17 @@ def resize_drift(manifest: Manifest) -> str | None:
     )
 
 
+def what_counts(manifest: Manifest) -> str | None:
+    """The bundle's region of interest; None if all of a picture counts."""
+    roi = manifest.roi
+    if roi is None:
+        return None
+    polygons = f"{len(roi.polygons)} polygons" if len(roi.polygons) != 1 else "a polygon"
+    what = "a mask picture" if roi.mask else polygons if roi.polygons else "the picture"
+    less = f" less {len(roi.exclude)}" if roi.exclude else ""
+    return f"{roi.share:.1%} of the picture counts: {what}{less}"
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines: the first column to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -126,9 +184,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """A part of a whole, in numbers and percent."""
     return f"{part} of {whole} ({part / whole:.1%})" if whole else "0 of 0"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """To four places; a dash if there is none."""
     return "-" if value is None else f"{value:.4f}"

@@ -17,6 +17,7 @@ from service.api.failures import add_handlers
 from service.api.inspect import inspect_router
 from service.api.middleware import RequestContext
 from service.api.status import status_router
+from service.api.thresholds import thresholds_router
 from service.batcher import BatcherOptions
 from service.bundle import Bundle
 from service.engines.base import Engine
@@ -81,6 +82,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
     app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
     app.include_router(status_router(repository, metrics))
+    app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

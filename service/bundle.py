@@ -3,31 +3,38 @@
 `<repository>/<name>/<version>/` has `manifest.json`, `model.onnx` (input `images`, uint8
 [N,H,W,3] RGB; outputs `anomaly_map`, float32 [N,h,w], and `score`, float32 [N]),
 `golden.npz` (model inputs and what the trained model answered) and `calibration.npz` (scores of
-good and, where given, defective pictures).
+good and, where given, defective pictures). A later calibration puts a file of another name in that
+one's place; the manifest says which. `roi.png` is there where a mask picture says what counts.
+`thresholds.json`, if there, is `service.thresholds`'s.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.atomic import write_atomically
 from service.errors import BundleError
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.npz"
 CALIBRATION = "calibration.npz"
+ROI_MASK: Literal["roi.png"] = "roi.png"
 INPUT = "images"
 OUTPUTS = ("anomaly_map", "score")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -93,6 +100,41 @@ class Preprocess(_Part):
         return self.crop.height, self.crop.width
 
 
+_Share = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3)]
+"""Corners (x, y), as fractions of the picture's width and height."""
+
+
+class Roi(_Part):
+    """The region of interest: the part of the picture that counts; see `service.roi`.
+
+    The graph itself leaves the rest out: of its map, and of its score.
+    """
+
+    polygons: tuple[Polygon, ...] = Field(
+        default=(), description="What counts is within any of them; the whole picture if none."
+    )
+    exclude: tuple[Polygon, ...] = Field(
+        default=(), description="What does not count, though the polygons or the mask hold it."
+    )
+    mask: Literal["roi.png"] | None = Field(
+        default=None,
+        description="A grey picture in the bundle, instead of polygons: stretched over the "
+        "picture, what is not black counts.",
+    )
+    share: float = Field(gt=0, le=1, description="Of the picture that counts.")
+    outside: float = Field(
+        description="What the map holds where nothing counts; no value that counts is taken for "
+        "normal because of it."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.mask is not None and self.polygons:
+            raise ValueError("it is a mask picture or polygons, not both")
+        return self
+
+
 class MapSpec(_Part):
     """The anomaly map that the model answers with."""
 
@@ -118,6 +160,11 @@ class Thresholds(_Part):
     method: str = Field(description="How they were found.")
     alpha: float | None = Field(None, description="False-reject rate that was asked for.")
     good_count: int = Field(ge=0, description="Good pictures they rest on.")
+    defect_count: int = Field(default=0, ge=0, description="Defective pictures they rest on.")
+    found_at: str | None = Field(
+        default=None, description="UTC, ISO 8601, of a later calibration; null if from the export."
+    )
+    notes: tuple[str, ...] = Field(default=(), description="What else they rest on, in words.")
 
 
 class Drift(_Part):
@@ -150,6 +197,11 @@ class Manifest(_Part):
         description="Most pictures that the graph takes at once; any number if null.",
     )
     thresholds: Thresholds
+    calibration: str = Field(
+        default=CALIBRATION,
+        pattern=r"^calibration[a-z0-9-]*\.npz$",
+        description="The file with the scores that the thresholds rest on.",
+    )
     trained_thresholds: TrainedThresholds | None = Field(
         default=None, description="Those of the checkpoint, if it had any; kept for comparison."
     )
@@ -160,6 +212,9 @@ class Manifest(_Part):
         default=(),
         description="What else its answers rest on, in words: what was assumed of the training, "
         "measured anew or done otherwise.",
+    )
+    roi: Roi | None = Field(
+        default=None, description="The part of the picture that counts; all of it if null."
     )
     drift: Drift
     tolerance: float = Field(
@@ -173,6 +228,12 @@ class Manifest(_Part):
     def _score_of_whole_picture(self) -> Self:
         if self.score_from == "map_on_picture" and self.preprocess.crop is not None:
             raise ValueError("a map of a crop cannot be scored on the whole picture")
+        return self
+
+    @model_validator(mode="after")
+    def _mask_is_listed(self) -> Self:
+        if self.roi and self.roi.mask and self.roi.mask not in self.files:
+            raise ValueError(f"the region of interest needs {self.roi.mask}, which is not listed")
         return self
 
 
@@ -193,12 +254,21 @@ class Golden:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores and highest map values [n] of pictures that the model was not fitted on."""
+    """Scores and highest map values [n] of pictures that the model was not fitted on.
+
+    Attributes:
+        good_score: float32 [n].
+        good_peak: the highest value of each map, float32 [n].
+        defect_score: likewise of defective pictures, float32 [m]; may be empty.
+        defect_peak: likewise.
+        seen: digests of the pictures that the fit looked at; empty if unknown.
+    """
 
     good_score: NDArray[np.float32]
     good_peak: NDArray[np.float32]
     defect_score: NDArray[np.float32]
     defect_peak: NDArray[np.float32]
+    seen: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
 
 
 @dataclass(frozen=True)
@@ -228,14 +298,14 @@ def load_bundle(path: Path) -> Bundle:
             raise BundleError(f"{path}: the manifest names a file outside the bundle: {name}")
         if _sha256(path / name) != expected:
             raise BundleError(f"{path / name} is not the file that was exported; export it again")
-    for required in (MODEL, GOLDEN, CALIBRATION):
+    for required in (MODEL, GOLDEN, manifest.calibration):
         if required not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {required}; export it again")
     bundle = Bundle(
         path=path,
         manifest=manifest,
         golden=Golden(**_read_arrays(path / GOLDEN, Golden)),
-        calibration=Calibration(**_read_arrays(path / CALIBRATION, Calibration)),
+        calibration=Calibration(**_read_arrays(path / manifest.calibration, Calibration)),
     )
     _check_golden(bundle)
     return bundle
@@ -261,6 +331,7 @@ def save_bundle(
     calibration: Calibration,
     write_model: Callable[[Path], None],
     manifest: Callable[[dict[str, str]], Manifest],
+    further: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Write a bundle beside `path` and rename it into place, so that none is ever half there.
 
@@ -270,6 +341,7 @@ def save_bundle(
         calibration: the scores behind the thresholds.
         write_model: writes the graph to the path that it is given.
         manifest: makes the manifest, given the hashes of the other files.
+        further: files that only some bundles have, by name.
 
     Raises:
         BundleError: the folder exists already.
@@ -282,9 +354,10 @@ def save_bundle(
         write_model(unfinished / MODEL)
         np.savez_compressed(unfinished / GOLDEN, allow_pickle=False, **vars(golden))
         np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
+        for name, data in further.items():
+            (unfinished / name).write_bytes(data)
         hashes = {file.name: _sha256(file) for file in sorted(unfinished.iterdir())}
-        text = manifest(hashes).model_dump_json(indent=2)
-        (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        (unfinished / MANIFEST).write_bytes(_manifest_bytes(manifest(hashes)))
         unfinished.chmod(0o755)
         bundle = load_bundle(unfinished)
         os.rename(unfinished, path)
@@ -292,6 +365,50 @@ def save_bundle(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return replace(bundle, path=path)
+
+
+def recalibrate(
+    bundle: Bundle, calibration: Calibration, thresholds: Thresholds, map_low: float
+) -> Bundle:
+    """Give a bundle other thresholds and the scores behind them; its graph stays as it is.
+
+    The scores are written under a new name before the manifest that names them takes the former
+    one's place, so that wherever this stops, the folder holds the former bundle or the new one.
+
+    Args:
+        bundle: as it was loaded.
+        calibration: the scores behind the thresholds.
+        thresholds: see there.
+        map_low: see `MapSpec.low`.
+
+    Raises:
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    path, former = bundle.path, bundle.manifest
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **vars(calibration))
+    digest = hashlib.sha256(stream.getvalue()).hexdigest()
+    name = f"calibration-{digest[:12]}.npz"
+    others = {file: known for file, known in former.files.items() if file != former.calibration}
+    manifest = Manifest.model_validate(
+        former.model_dump()
+        | {
+            "map": former.map.model_dump() | {"low": map_low},
+            "thresholds": thresholds.model_dump(),
+            "calibration": name,
+            "files": others | {name: digest},
+        }
+    )
+    write_atomically(path / name, stream.getvalue())
+    write_atomically(path / MANIFEST, _manifest_bytes(manifest))
+    if former.calibration != name:
+        with contextlib.suppress(OSError):
+            (path / former.calibration).unlink()
+    return load_bundle(path)
+
+
+def _manifest_bytes(manifest: Manifest) -> bytes:
+    return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -309,10 +426,13 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def _read_arrays(file: Path, shape: type[Golden] | type[Calibration]) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    names = shape.__dataclass_fields__
     try:
         with np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {
+                one.name: stored[one.name]
+                for one in fields(shape)
+                if one.default_factory is MISSING or one.name in stored
+            }
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BundleError(f"{file} cannot be read ({error}); export the bundle again") from None
 

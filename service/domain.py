@@ -16,6 +16,7 @@ AnomalyMap = NDArray[np.float32]
 
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
+ThresholdKind = Literal["image", "pixel"]
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",

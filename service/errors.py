@@ -3,6 +3,7 @@
 TaktError
 ├── RequestError              the caller can mend it
 │   ├── InvalidImageError         400  bytes that are no whole picture
+│   ├── ForbiddenError            403  the settings of this server do not allow it
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
@@ -51,6 +52,14 @@ class InvalidImageError(RequestError):
 
     code = "invalid_image"
     title = "Invalid image"
+
+
+class ForbiddenError(RequestError):
+    """Whoever runs this server has turned that off."""
+
+    status = 403
+    code = "forbidden"
+    title = "Forbidden"
 
 
 class InvalidParameterError(RequestError):

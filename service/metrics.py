@@ -14,7 +14,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service.domain import Inspection, Timings
+from service.domain import Inspection, ThresholdKind, Timings
 
 Protocol = Literal["rest"]
 
@@ -75,6 +75,18 @@ class Metrics:
             ("model", "version"),
             registry=self.registry,
         )
+        self._thresholds = Gauge(
+            "takt_threshold",
+            "The threshold in force, of a picture (image) or of a map's cells (pixel).",
+            ("model", "version", "kind"),
+            registry=self.registry,
+        )
+        self._threshold_changes = Counter(
+            "takt_threshold_changes",
+            "Thresholds that were set, or given back to the bundle's own, while serving.",
+            ("model", "kind"),
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "takt_in_flight",
             "Requests being answered.",
@@ -106,6 +118,17 @@ class Metrics:
         """Read a model's queue depth and readiness whenever Prometheus asks."""
         self._queue_depth.labels(name, version).set_function(depth)
         self._ready.labels(name, version).set_function(ready)
+
+    def watch_threshold(
+        self, name: str, version: str, kind: ThresholdKind, value: Callable[[], float]
+    ) -> None:
+        """Read a threshold whenever Prometheus asks; its changes are counted from 0 on."""
+        self._thresholds.labels(name, version, kind).set_function(value)
+        self._threshold_changes.labels(name, kind)
+
+    def threshold_changed(self, name: str, kind: ThresholdKind) -> None:
+        """Count a change of a threshold."""
+        self._threshold_changes.labels(name, kind).inc()
 
 
 class ModelMetrics:

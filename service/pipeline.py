@@ -29,6 +29,8 @@ from service.placement import Placement, placement
 from service.postprocess import Criteria, judge, picture_score
 from service.preprocess import preprocess
 from service.render import ColorScale, render
+from service.roi import drawn_of
+from service.thresholds import DeployedThresholds
 
 Read = Callable[[], Awaitable[bytes]]
 
@@ -92,12 +94,20 @@ class Pipeline:
         batcher: runs model inputs, uint8 [H,W,3].
         pools: threads for decoding and rendering.
         limits: see there.
+        thresholds: in force where a request names none; asked anew for each picture.
     """
 
     def __init__(
-        self, bundle: Bundle, batcher: Batcher[Image, Answer], pools: Pools, limits: Limits
+        self,
+        bundle: Bundle,
+        batcher: Batcher[Image, Answer],
+        pools: Pools,
+        limits: Limits,
+        thresholds: DeployedThresholds,
     ) -> None:
         self._manifest = bundle.manifest
+        self._roi = drawn_of(bundle)
+        self._thresholds = thresholds
         self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
         self._batcher = batcher
         self._pools = pools
@@ -215,17 +225,19 @@ class Pipeline:
                 prepared.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
                 verdict.regions,
+                self._roi,
             )
         return _Finished(verdict, heatmap, waited_ms, postprocess_ms, _ms_since(started_s))
 
     def _criteria(self, options: InspectOptions) -> Criteria:
-        """The bundle's thresholds, where the request names none of its own."""
-        ours = self._manifest.thresholds
+        """The thresholds in force, where the request names none of its own."""
+        ours = self._thresholds.in_force
+        pixel = ours.pixel if options.pixel_threshold is None else options.pixel_threshold
+        roi = self._manifest.roi
         return Criteria(
             threshold=ours.image if options.threshold is None else options.threshold,
-            pixel_threshold=(
-                ours.pixel if options.pixel_threshold is None else options.pixel_threshold
-            ),
+            # However low a threshold is: what lies outside the region of interest never counts.
+            pixel_threshold=pixel if roi is None else max(pixel, roi.outside),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from service.bundle import Preprocess
 from service.domain import Box
@@ -40,6 +41,11 @@ class Axis:
         left = (self.start * cells + first * self.length) * self.original
         right = (self.start * cells + end * self.length) * self.original
         return left // whole, -(-right // whole)
+
+    def center(self, cell: int, cells: int) -> Fraction:
+        """Where on the picture the middle of one of `cells` cells lies, in pixels; exact."""
+        middle = 2 * self.start * cells + (2 * cell + 1) * self.length
+        return Fraction(middle * self.original, 2 * self.resized * cells)
 
     def _nearest(self, edge: int) -> int:
         """Give edge · original / resized, rounded half up."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from service.domain import AnomalyMap, Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
 from service.errors import InvalidParameterError
+from service.roi import Drawn
 
 _ENCODINGS: dict[ImageFormat, tuple[str, list[int]]] = {
     "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
@@ -34,6 +35,9 @@ _STRIP_ROWS = 64
 # White within black shows on any picture, and is no colour of the colour map.
 _LINE_COLOR = (255, 255, 255)
 _RIM_COLOR = (0, 0, 0)
+# What does not count is seen, but steps back; the line between is no defect's, so it has no rim.
+_BRIGHTNESS_OUTSIDE = 0.55
+_ROI_COLOR = (200, 200, 200)
 # A map that is all noise would take seconds to outline, and outlines everywhere point nowhere.
 _MAX_OUTLINE_POINTS = 20_000
 
@@ -83,14 +87,16 @@ def render(
     inspected: Box,
     scale: ColorScale,
     regions: Sequence[Region],
+    roi: Drawn | None = None,
 ) -> Heatmap | None:
     """Draw and encode the heatmap that was asked for; the arguments are left as they are.
 
     Args:
-        kind: `none` gives None. `map` is the coloured map on the picture's size, black outside
-            the inspected part. `overlay` is the picture with the colours laid over it, from
-            clear where it is normal to dense, and with the regions outlined; a region too small
-            to be noticed gets a ring around it. `raw` is a .npy of the map at its own size.
+        kind: `none` gives None. `map` is the coloured map on the picture's size, black where
+            nothing is inspected or counts. `overlay` is the picture with the colours laid over it,
+            from clear where it is normal to dense, and with the regions outlined; a region too
+            small to be noticed gets a ring around it; with a region of interest, the rest is
+            darker and a line parts them. `raw` is a .npy of the map at its own size.
         format: of `map` and `overlay`.
         picture: RGB uint8 [height, width, 3].
         anomaly_map: float32 [h, w], finite.
@@ -98,6 +104,7 @@ def render(
             that crops, the colours are within half a pixel of their place.
         scale: where a map value lies in the colour map.
         regions: those of the verdict.
+        roi: the part of the picture that counts; all if None.
 
     Raises:
         InvalidParameterError: the picture cannot be encoded in this format.
@@ -106,7 +113,7 @@ def render(
         return None
     if kind == "raw":
         return Heatmap(kind=kind, format="npy", data=_npy(anomaly_map))
-    drawn = _draw(kind, picture, anomaly_map, inspected, scale, regions)
+    drawn = _draw(kind, picture, anomaly_map, inspected, scale, regions, roi)
     return Heatmap(kind=kind, format=format, data=_encoded(drawn, format))
 
 
@@ -123,6 +130,7 @@ def _draw(
     inspected: Box,
     scale: ColorScale,
     regions: Sequence[Region],
+    roi: Drawn | None,
 ) -> MatLike:
     """A BGR picture, as OpenCV encodes it."""
     # One channel is upscaled and then coloured: cheaper than upscaling colours, and between two
@@ -132,11 +140,17 @@ def _draw(
         (inspected.width, inspected.height),
         interpolation=cv2.INTER_LINEAR,
     )
+    counts = None if roi is None else roi.mask(inspected, *picture.shape[:2])
     if kind == "map":
         drawn: MatLike = np.zeros_like(picture)
         cv2.applyColorMap(levels, _palette().colors, dst=_part(drawn, inspected))
-        return drawn
+        return drawn if counts is None else cv2.bitwise_and(drawn, drawn, mask=counts)
     drawn = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if roi is not None and counts is not None:
+        # Between two cells the colours run on beyond the edge.
+        levels = cv2.bitwise_and(levels, levels, mask=_part(counts, inspected))
+        _step_back(drawn, counts)
+        cv2.drawContours(drawn, roi.outlines(inspected), -1, _ROI_COLOR, _line_px(drawn))
     # Most of a picture is normal, so blending and outlining look at the rest only.
     visible = Box(*cv2.boundingRect(_above(levels, _CLEAR_LEVEL)))
     if visible.width > 0:
@@ -145,6 +159,18 @@ def _draw(
         corner = (inspected.x + visible.x, inspected.y + visible.y)
         _outline(_part(levels, visible), corner, regions, drawn)
     return drawn
+
+
+def _step_back(onto: MatLike, counts: MatLike) -> None:
+    """Darken a BGR picture in place where `counts`, uint8 of its size, is 0."""
+    for top in range(0, len(onto), _STRIP_ROWS):
+        strip = onto[top : top + _STRIP_ROWS]
+        darker = cv2.convertScaleAbs(strip, alpha=_BRIGHTNESS_OUTSIDE)
+        cv2.copyTo(darker, cv2.bitwise_not(counts[top : top + _STRIP_ROWS]), strip)
+
+
+def _line_px(onto: MatLike) -> int:
+    return max(1, round(int(max(onto.shape)) / 500))
 
 
 def _levels(anomaly_map: AnomalyMap, scale: ColorScale) -> _Levels:
@@ -205,7 +231,7 @@ def _outline(levels: MatLike, corner: _Point, regions: Sequence[Region], onto: M
     """
     longest = max(onto.shape)
     radius = max(8, longest // 40)
-    line = max(1, round(longest / 500))
+    line = _line_px(onto)
     rim = line + 1 + line // 2
     rings = [_center(region.box) for region in regions if _fits(region.box, radius)]
     contours: Sequence[MatLike] = ()

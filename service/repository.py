@@ -25,6 +25,7 @@ from service.errors import (
 )
 from service.metrics import Metrics
 from service.pipeline import Answer, Limits, Pipeline, Pools
+from service.thresholds import KINDS, DeployedThresholds, read_overrides
 
 OpenEngine = Callable[[Bundle], Engine]
 State = Literal["loading", "ready", "failed", "closed"]
@@ -53,6 +54,7 @@ class ServedModel:
         bundle: once loaded.
         engine: what runs it, for people, once loaded.
         drift: of the engine from the golden answers, once loaded; of several, the largest.
+        thresholds: in force, once loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,6 +66,7 @@ class ServedModel:
         self.bundle: Bundle | None = None
         self.engine: str | None = None
         self.drift: BatchDrift | None = None
+        self.thresholds: DeployedThresholds | None = None
         self._engines: list[Engine] = []
         self._batcher: Batcher[Image, Answer] | None = None
         self._pipeline: Pipeline | None = None
@@ -86,11 +89,19 @@ class ServedModel:
             NotReadyError: it is loading, has failed or is closed.
         """
         if self.state != "ready" or self._pipeline is None:
-            raise NotReadyError(
-                f"model {self.name}, version {self.version}, is not ready: {self.state}; "
-                "/health/ready says why"
-            )
+            raise self._not_ready()
         return self._pipeline
+
+    @property
+    def thresholds_to_change(self) -> DeployedThresholds:
+        """The thresholds, while somebody may change them.
+
+        Raises:
+            NotReadyError: the model is loading, has failed or is closed.
+        """
+        if self.state != "ready" or self.thresholds is None:
+            raise self._not_ready()
+        return self.thresholds
 
     async def load(
         self, options: RepositoryOptions, open_engine: OpenEngine, pools: Pools, metrics: Metrics
@@ -99,6 +110,8 @@ class ServedModel:
         try:
             self.bundle = await asyncio.to_thread(load_bundle, self.path)
             check_place(self.path, self.bundle.manifest)
+            overrides = await asyncio.to_thread(read_overrides, self.path)
+            self.thresholds = DeployedThresholds(self.bundle, overrides)
             drifts = []
             for _ in range(options.engine_instances):
                 engine = await self._open(open_engine, self.bundle)
@@ -111,7 +124,10 @@ class ServedModel:
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
             )
-            self._pipeline = Pipeline(self.bundle, self._batcher, pools, options.limits)
+            self._pipeline = Pipeline(
+                self.bundle, self._batcher, pools, options.limits, self.thresholds
+            )
+            self._show(self.thresholds, metrics)
         except TaktError as error:
             logger.error("%s %s cannot be served: %s", self.name, self.version, error)
             self._fail(str(error))
@@ -146,6 +162,30 @@ class ServedModel:
             raise
         self._engines.append(engine)
         return engine
+
+    def _not_ready(self) -> NotReadyError:
+        return NotReadyError(
+            f"model {self.name}, version {self.version}, is not ready: {self.state}; "
+            "/health/ready says why"
+        )
+
+    def _show(self, thresholds: DeployedThresholds, metrics: Metrics) -> None:
+        for kind in KINDS:
+            metrics.watch_threshold(
+                self.name,
+                self.version,
+                kind,
+                lambda kind=kind: getattr(thresholds.in_force, kind),  # type: ignore[misc]
+            )
+            if (origin := thresholds.origin(kind)).source == "override":
+                logger.warning(
+                    "%s %s serves by another %s threshold than its bundle's, %.6g, set at %s",
+                    self.name,
+                    self.version,
+                    kind,
+                    getattr(thresholds.in_force, kind),
+                    origin.since,
+                )
 
     def _fail(self, reason: str) -> None:
         self.state, self.reason = "failed", reason

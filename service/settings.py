@@ -79,6 +79,12 @@ class Settings(BaseModel):
         64, ge=0, description="Most regions in an answer; the highest peaks are kept."
     )
 
+    threshold_changes: bool = Field(
+        True,
+        description="Whether PUT and DELETE on a model's threshold may change it; otherwise they "
+        "get 403.",
+    )
+
     log_level: LogLevel = Field("info", description="Least severe message that is logged.")
 
     @property

@@ -23,6 +23,7 @@ from export.imported.feed import GREY, FeedRule
 from export.imported.file import first_line, opset_of
 from export.imported.nodes import subgraphs
 from export.imported.roles import Outputs
+from export.roi import PlacedRoi
 from service.bundle import INPUT, OUTPUTS
 
 PREFIX = "model/"
@@ -34,9 +35,17 @@ OLDEST_IR = 8
 PADS_ARE_INPUT = 11
 """The opset from which Pad takes its borders as an input."""
 
+WHERE_FROM = 9
+"""The opset that has Where."""
 
-def wrap(model: ModelProto, rule: FeedRule, outputs: Outputs) -> ModelProto:
+
+def wrap(
+    model: ModelProto, rule: FeedRule, outputs: Outputs, roi: PlacedRoi | None = None
+) -> ModelProto:
     """The graph with a bundle's signature, for any number of pictures.
+
+    With a region of interest, its map holds a constant outside, and its score is the map's maximum
+    within: how the graph itself scores is not known.
 
     Its nodes, weights, functions and opset stay as they are; its names get a prefix, and what its
     exporter noted about its own run goes.
@@ -56,7 +65,7 @@ def wrap(model: ModelProto, rule: FeedRule, outputs: Outputs) -> ModelProto:
     del graph.value_info[:], graph.input[:], graph.output[:]
     before, behind = _Part(opset_of(model)), _Part(opset_of(model))
     _feed(before, rule)
-    _answer(behind, outputs)
+    _answer(behind, outputs, roi)
     nodes = [*before.nodes, *graph.node, *behind.nodes]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -178,7 +187,7 @@ def _normalise(part: _Part, rule: FeedRule, value: str) -> str:
     return value
 
 
-def _answer(part: _Part, outputs: Outputs) -> None:
+def _answer(part: _Part, outputs: Outputs, roi: PlacedRoi | None) -> None:
     """From the graph's outputs to float32 [N,h,w] and [N]."""
     map_name, score_name = OUTPUTS
     height, width = outputs.map_size
@@ -190,13 +199,31 @@ def _answer(part: _Part, outputs: Outputs) -> None:
             sources.append(part.add("Cast", [PREFIX + theirs], f"answer/{ours}/float", **to))
     cells = part.store("answer/cells", np.array([-1, height, width]))
     # Where one is missing, the other stands for it: the only source is both first and last.
-    part.add("Reshape", [sources[0], cells], map_name)
-    if outputs.score is not None:
+    scored = sources[0]
+    if roi is None:
+        part.add("Reshape", [sources[0], cells], map_name)
+    else:
+        scored = _within(part, roi, part.add("Reshape", [sources[0], cells], "answer/whole"))
+    if outputs.score is not None and roi is None:
         part.add("Reshape", [sources[-1], every], score_name)
         return
     planes = part.store("answer/planes", np.array([-1, 1, height, width]))
-    plane = part.add("Reshape", [sources[0], planes], "answer/plane")
+    plane = part.add("Reshape", [scored, planes], "answer/plane")
     part.add("Reshape", [part.add("GlobalMaxPool", [plane], "answer/max"), every], score_name)
+
+
+def _within(part: _Part, roi: PlacedRoi, whole: str) -> str:
+    """The bundle's map out of the whole one; gives the map that is scored, lowest outside."""
+    if part.opset < WHERE_FROM:
+        raise ExportError(
+            f"the graph has opset {part.opset}, and a region of interest needs {WHERE_FROM}; "
+            "export it again with a newer exporter, or leave --roi out"
+        )
+    inside = part.store("answer/inside", roi.inside)
+    outside = part.store("answer/outside", np.array(roi.outside, np.float32))
+    least = part.store("answer/least", np.array(np.finfo(np.float32).min))
+    part.add("Where", [inside, whole, outside], OUTPUTS[0])
+    return part.add("Where", [inside, whole, least], "answer/scored")
 
 
 def _rename(graph: GraphProto) -> None:

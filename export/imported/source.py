@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +22,21 @@ from export.imported.session import Original, open_session
 from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.view import PictureView
 from export.pictures import read_model_input
+from export.roi import PlacedRoi, place
 from export.source import SourceFacts
 from models.checkpoints import picture_digest
 from service.bundle import Golden, Preprocess
+from service.roi import Shape
 
 Tell = Callable[[str], None]
 
 ANOMALIB = frozenset({"anomaly_map", "pred_label", "pred_mask", "pred_score"})
 """The outputs of a graph that anomalib 2 exports."""
+
+ROI_SCORE = (
+    "region of interest: the score is the map's maximum within it; the graph's own score, of the "
+    "whole picture, is not used"
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class ImportOptions:
         allowed_drift: largest difference of an answer in a batch from that to the picture alone.
         before_cut: take the answers before the graph cuts them off.
         threads: of ONNX Runtime; 0 takes every core.
+        roi: what counts of a picture; all if None.
     """
 
     pictures: InputOptions = field(default_factory=InputOptions)
@@ -55,6 +63,7 @@ class ImportOptions:
     allowed_drift: float = 1e-4
     before_cut: bool = False
     threads: int = 0
+    roi: Shape | None = None
 
 
 class OnnxSource:
@@ -89,6 +98,7 @@ class _Reading:
     graph: Original
     rule: FeedRule
     outputs: Outputs
+    roi: PlacedRoi | None = None
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
         """Map and score of model inputs, each on its own."""
@@ -100,6 +110,9 @@ class _Reading:
         map_name, score_name = self.outputs.anomaly_map, self.outputs.score
         shown = answers[map_name or self.outputs.names[0]].astype(np.float32)
         anomaly_map = shown.reshape(self.outputs.map_size)
+        if self.roi is not None:
+            inside, outside = self.roi.inside, np.float32(self.roi.outside)
+            return np.where(inside, anomaly_map, outside), anomaly_map[inside].max()
         score = anomaly_map if score_name is None else answers[score_name].astype(np.float32)
         return anomaly_map, score.max()
 
@@ -149,8 +162,13 @@ def open_source(
         session = open_session(revealed.SerializeToString(), path, options.threads)
         original = Original(session, path)
     reading = _Reading(original, rule, outputs)
-    check_answers(reading.answer(images), path, tell)
-    wrapped = wrap(model, rule, outputs)
+    answers = reading.answer(images)
+    check_answers(answers, path, tell)
+    placed = None
+    if options.roi is not None:
+        placed = _place(options.roi, spec, outputs, answers, path)
+        reading = replace(reading, roi=placed)
+    wrapped = wrap(model, rule, outputs, placed)
     graph: bytes = wrapped.SerializeToString()
     session = open_session(graph, path, options.threads)
     facts = SourceFacts(
@@ -162,11 +180,26 @@ def open_source(
         map_height=outputs.map_size[0],
         reference="onnx",
         max_batch_size=most_at_once(session, images, port.batch, options.allowed_drift, path, tell),
-        trained_thresholds=thresholds,
+        # The training's thresholds belong to the whole map, and perhaps to another score.
+        trained_thresholds=None if placed else thresholds,
+        roi=placed,
+        notes=() if placed is None or outputs.score is None else (ROI_SCORE,),
         seen=tuple(dict.fromkeys(map(picture_digest, seen))),
         made_with={model.producer_name: model.producer_version} if model.producer_version else {},
     )
     return OnnxSource(reading, graph, stored_floats(wrapped), facts)
+
+
+def _place(
+    shape: Shape, spec: Preprocess, outputs: Outputs, answers: Golden, path: Path
+) -> PlacedRoi:
+    """The region of interest on the graph's map.
+
+    Nobody knows how low that can go: outside, it takes the lowest value of the pictures at hand.
+    """
+    if outputs.anomaly_map is None:
+        raise ExportError(f"{path} has no map of which a part could count; leave --roi out")
+    return place(shape, spec, outputs.map_size, float(answers.anomaly_map.min()))
 
 
 def plain_name(text: str) -> str:

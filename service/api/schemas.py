@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.domain import Box, Heatmap, Inspection, Json
+from service.thresholds import MAX_REASON
 
 
 class _Schema(BaseModel):
@@ -121,13 +122,87 @@ class ProblemOut(_Schema):
     request_id: str
 
 
+class ThresholdOriginOut(_Schema):
+    """Where a threshold comes from."""
+
+    source: Literal["bundle", "override"]
+    since: str = Field(description="UTC, ISO 8601.")
+    reason: str | None = Field(description="That was given with the override.")
+    bundle: float = Field(description="The bundle's own, whatever is in force.")
+
+
+class ThresholdOriginsOut(_Schema):
+    """Where both come from."""
+
+    image: ThresholdOriginOut
+    pixel: ThresholdOriginOut
+
+
 class ThresholdsOut(_Schema):
-    """From which values on a picture or a pixel counts as anomalous."""
+    """From which values on a picture or a pixel counts as anomalous: those in force."""
 
     image: float
     pixel: float
-    alpha: float | None
-    method: str
+    alpha: float | None = Field(
+        description="False-reject rate that the bundle's own were calibrated for; an override "
+        "promises none."
+    )
+    method: str = Field(description="How the bundle's own were found.")
+    origin: ThresholdOriginsOut
+
+
+class ThresholdsIn(BaseModel):
+    """Thresholds to serve by, instead of the bundle's; at least one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        strict=True,
+        json_schema_extra={"example": {"image": 0.41, "reason": "new lamp, see shift log"}},
+    )
+
+    image: float | None = Field(None, description="Of a picture's score; null leaves it.")
+    pixel: float | None = Field(None, description="Of a map value; null leaves it.")
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.image is None and self.pixel is None:
+            raise ValueError("name image, pixel or both")
+        return self
+
+
+class ThresholdPairOut(_Schema):
+    """Both thresholds at one moment."""
+
+    image: float
+    pixel: float
+
+
+class ThresholdChangeOut(_Schema):
+    """What a change of thresholds did."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "request_id": "35c7ec6c827545eba233163cd458b0c0",
+                "model": "pitting",
+                "version": "1",
+                "old": {"image": 0.35242271423339844, "pixel": 0.35242271423339844},
+                "new": {"image": 0.41, "pixel": 0.35242271423339844},
+                "persisted": True,
+            }
+        }
+    )
+
+    request_id: str
+    model: str
+    version: str
+    old: ThresholdPairOut
+    new: ThresholdPairOut = Field(description="In force from the next picture on.")
+    persisted: bool = Field(
+        description="Whether it survives a restart; if not, the model's folder cannot be written."
+    )
 
 
 class DriftOut(_Schema):
@@ -136,6 +211,18 @@ class DriftOut(_Schema):
     score: float = Field(description="The largest absolute difference of a score.")
     anomaly_map: float = Field(description="The largest absolute difference of a map value.")
     tolerance: float = Field(description="The largest of either at which an engine may serve.")
+
+
+class RoiOut(_Schema):
+    """The region of interest: the part of the picture that counts."""
+
+    share: float = Field(description="Of the picture that counts, 0 to 1.")
+    mask: bool = Field(description="Whether a mask picture says what counts, and no polygons.")
+    polygons: list[list[tuple[float, float]]] = Field(
+        description="Corners x, y as fractions of the picture's width and height; what counts is "
+        "within any of them, or, if there are none, the whole picture."
+    )
+    exclude: list[list[tuple[float, float]]] = Field(description="What does not count, though.")
 
 
 class VersionOut(_Schema):
@@ -150,6 +237,7 @@ class VersionOut(_Schema):
     input: ImageSize | None
     thresholds: ThresholdsOut | None
     drift: DriftOut | None
+    roi: RoiOut | None = Field(description="The part of a picture that counts; all if null.")
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 

@@ -13,11 +13,17 @@ from service.api.schemas import (
     ModelsOut,
     ModelState,
     ReadinessOut,
+    RoiOut,
+    ThresholdOriginOut,
+    ThresholdOriginsOut,
     ThresholdsOut,
     VersionOut,
 )
+from service.bundle import Roi, Thresholds
+from service.domain import ThresholdKind
 from service.metrics import Metrics
 from service.repository import ModelRepository, ServedModel
+from service.thresholds import DeployedThresholds
 
 
 def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
@@ -88,7 +94,6 @@ def _model(repository: ModelRepository, name: str) -> ModelOut:
 
 def _version(model: ServedModel) -> VersionOut:
     manifest = model.bundle.manifest if model.bundle else None
-    thresholds = manifest.thresholds if manifest else None
     return VersionOut(
         version=model.version,
         state=model.state,
@@ -104,13 +109,8 @@ def _version(model: ServedModel) -> VersionOut:
             else None
         ),
         thresholds=(
-            ThresholdsOut(
-                image=thresholds.image,
-                pixel=thresholds.pixel,
-                alpha=thresholds.alpha,
-                method=thresholds.method,
-            )
-            if thresholds
+            _thresholds(manifest.thresholds, model.thresholds)
+            if manifest and model.thresholds
             else None
         ),
         drift=(
@@ -122,5 +122,34 @@ def _version(model: ServedModel) -> VersionOut:
             if manifest and model.drift
             else None
         ),
-        notes=list(manifest.notes) if manifest else [],
+        roi=_roi(manifest.roi) if manifest and manifest.roi else None,
+        notes=[*manifest.notes, *manifest.thresholds.notes] if manifest else [],
+    )
+
+
+def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:
+    def origin(kind: ThresholdKind, value: float) -> ThresholdOriginOut:
+        found = deployed.origin(kind)
+        return ThresholdOriginOut(
+            source=found.source, since=found.since, reason=found.reason, bundle=value
+        )
+
+    current = deployed.in_force
+    return ThresholdsOut(
+        image=current.image,
+        pixel=current.pixel,
+        alpha=own.alpha,
+        method=own.method,
+        origin=ThresholdOriginsOut(
+            image=origin("image", own.image), pixel=origin("pixel", own.pixel)
+        ),
+    )
+
+
+def _roi(roi: Roi) -> RoiOut:
+    return RoiOut(
+        share=roi.share,
+        mask=roi.mask is not None,
+        polygons=[list(polygon) for polygon in roi.polygons],
+        exclude=[list(polygon) for polygon in roi.exclude],
     )

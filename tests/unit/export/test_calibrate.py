@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.calibrate import CalibrationError, calibrate, conformal_rank, conformal_threshold
+from export.calibrate import (
+    CalibrationError,
+    calibrate,
+    choose_alpha,
+    conformal_rank,
+    conformal_threshold,
+    warning_of_ties,
+)
 
 
 def shuffled(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -84,6 +91,38 @@ def test_a_score_that_is_not_finite_is_refused(broken: float) -> None:
     scores[7] = broken
     with pytest.raises(CalibrationError, match="finite"):
         conformal_threshold(scores, 0.1)
+
+
+@pytest.mark.parametrize("count", [99, 100, 5000])
+def test_the_usual_alpha_is_taken_where_the_pictures_allow_it(count: int) -> None:
+    chosen = choose_alpha(None, count)
+    assert (chosen.value, chosen.note) == (0.01, None)
+
+
+@pytest.mark.parametrize("count", [*range(1, 99)])
+def test_else_the_smallest_that_they_allow_with_a_word_about_it(count: int) -> None:
+    chosen = choose_alpha(None, count)
+    assert conformal_rank(count, chosen.value) == count
+    assert 1 / (count + 1) <= chosen.value < 1.01 / (count + 1)
+    assert chosen.note is not None
+    assert f"alpha is {chosen.value:g}, the smallest that" in chosen.note
+    assert chosen.note.endswith("0.01 needs 99")
+
+
+def test_an_alpha_that_was_asked_for_is_taken_or_refused_but_never_changed() -> None:
+    assert choose_alpha(0.2, 98).value == 0.2
+    with pytest.raises(CalibrationError, match=r"alpha 0\.01 needs at least 99; or ask for"):
+        choose_alpha(0.01, 98)
+    with pytest.raises(CalibrationError, match="pictures: 0"):
+        choose_alpha(None, 0)
+
+
+def test_scores_that_are_all_the_same_are_worth_a_warning() -> None:
+    warning = warning_of_ties(np.full(3, 0.5, np.float32))
+    assert warning is not None
+    assert "all 3 good pictures score 0.5" in warning
+    assert warning_of_ties(shuffled(3)) is None
+    assert warning_of_ties(shuffled(1)) is None
 
 
 def test_scores_and_peaks_get_their_own_thresholds() -> None:

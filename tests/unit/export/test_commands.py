@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import json
 import subprocess
 import sys
@@ -11,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -21,8 +17,8 @@ from safetensors import safe_open
 import models.checkpoints
 import models.fit.efficientad
 import models.fit.teacher
-from export.commands import evaluate, export, fit
-from export.inspectors import LocalInspector
+from export.commands import export, fit
+from export.eval_commands import evaluate
 from models.checkpoints import (
     Checkpoint,
     InputRecipe,
@@ -34,7 +30,7 @@ from models.efficientad import PDN, EfficientAd
 from models.fit.efficientad import EfficientAdOptions, FitError, FittedEfficientAd
 from models.fit.progress import CurvePoint
 from models.fit.teacher import FittedTeacher, TeacherOptions
-from service.bundle import Bundle, load_bundle
+from service.bundle import load_bundle
 
 WritePictures = Callable[..., list[Path]]
 
@@ -73,7 +69,7 @@ def test_the_help_s_defaults_are_those_of_the_fit(
     fields = {field.name: field.default for field in dataclasses.fields(options)}
     offered = {param.name: param.default for param in fit.commands[command].params}
     shared = fields.keys() & offered.keys()
-    assert {"steps", "seed"} <= shared
+    assert {"steps", "seed", "learning_rate"} <= shared
     assert {name: offered[name] for name in shared} == {name: fields[name] for name in shared}
 
 
@@ -97,9 +93,11 @@ class FakeFit:
     error: BaseException | None = None
     state: bool = False
     arguments: tuple[Any, ...] = ()
+    start: Any = None
 
-    def __call__(self, *arguments: Any, quiet: bool) -> Any:
+    def __call__(self, *arguments: Any, quiet: bool, start: Any = None) -> Any:
         self.arguments = arguments
+        self.start = start
         output = next(a for a in arguments if isinstance(a, Path))
         if self.state:
             output.with_name(output.name + ".resume").touch()
@@ -110,7 +108,7 @@ class FakeFit:
 
 @pytest.fixture
 def fake_fit(monkeypatch: pytest.MonkeyPatch, small_model: EfficientAd) -> FakeFit:
-    fake = FakeFit(FittedEfficientAd(small_model, [CurvePoint(2, {"hard": 0.5})], (), ()))
+    fake = FakeFit(FittedEfficientAd(small_model, [CurvePoint(2, {"hard": 0.5})], 2, 1.5, (), ()))
     monkeypatch.setattr(models.fit.efficientad, "fit_efficientad", fake)
     return fake
 
@@ -294,8 +292,8 @@ def test_an_exported_bundle_can_be_evaluated(
     assert evaluated.exit_code == 0, evaluated.output
     found = json.loads(figures.read_text())
     assert (found["model"], found["version"]) == ("parts", "1")
-    assert (found["good"], found["defective"]) == (2, 1)
-    assert found["false_reject_rate"] == 0
+    assert (found["real"]["good"], found["real"]["defective"]) == (2, 1)
+    assert found["real"]["confusion"]["false_reject_rate"] == 0
     assert found["threshold"] == thresholds.image
     assert "falsely rejected    0 of 2" in evaluated.output
 
@@ -307,87 +305,6 @@ def test_a_checkpoint_that_is_none_is_refused(good: list[Path], tmp_path: Path) 
     (tmp_path / "m.ckpt").write_text("hello")
     assert "m.ckpt" in refused(run(export, "onnx", tmp_path / "m.ckpt", *arguments))
     assert not out.exists()
-
-
-@pytest.fixture
-def labelled(tmp_path: Path, picture_bytes: Callable[..., bytes]) -> Path:
-    """For the model that answers brightness: one good picture is too bright, one bad too dark."""
-    levels = {"good": (40, 80, 150), "bad": (60, 200, 250)}
-    for label, of_label in levels.items():
-        (tmp_path / "data" / label).mkdir(parents=True)
-        for level in of_label:
-            path = tmp_path / "data" / label / f"{level:03}.png"
-            path.write_bytes(picture_bytes(level))
-    return tmp_path / "data"
-
-
-def test_a_server_is_evaluated_like_the_bundle_itself(
-    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, labelled: Path, tmp_path: Path
-) -> None:
-    local, remote = tmp_path / "local.json", tmp_path / "remote.json"
-    first = run(evaluate, bundle.path, "--data", labelled, "--json", local, "-q")
-    assert first.exit_code == 0, first.output
-
-    with LocalInspector(bundle, threads=1) as inspector:
-
-        def serve(request: httpx.Request) -> httpx.Response:
-            answer = inspector.inspect(request.content)
-            npy = io.BytesIO()
-            np.save(npy, answer.anomaly_map)
-            box = answer.placed.box
-            return httpx.Response(
-                200,
-                json={
-                    "score": answer.score,
-                    "threshold": answer.threshold,
-                    "anomalous": answer.anomalous,
-                    "image": {"width": answer.width, "height": answer.height},
-                    "inspected": [box.x, box.y, box.width, box.height],
-                    "heatmap": {"data": base64.b64encode(npy.getvalue()).decode()},
-                    "timings_ms": {"total": answer.total_ms},
-                },
-            )
-
-        def connect(url: str) -> httpx.Client:
-            return httpx.Client(base_url=url, transport=httpx.MockTransport(serve))
-
-        monkeypatch.setattr("export.inspectors.open_client", connect)
-        second = run(
-            evaluate, bundle.path, "--data", labelled, "--url", "http://line", "--json", remote
-        )
-    assert second.exit_code == 0, second.output
-    figures = [json.loads(path.read_text()) for path in (local, remote)]
-    for one in figures:
-        del one["total"], one["wall"]
-    assert figures[0] == figures[1]
-    assert figures[0]["image"]["auroc"] == pytest.approx(7 / 9)
-    assert figures[0]["confusion"] == {
-        "true_positive": 2,
-        "false_positive": 1,
-        "true_negative": 2,
-        "false_negative": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("absent", "--data", "data"), "is no bundle"),
-        (("BUNDLE", "--data", "absent"), "there is no folder absent"),
-        (("BUNDLE", "--data", "data", "--url", "line"), "is no URL"),
-        (("BUNDLE", "--data", "data", "--json", "absent/f.json"), "absent/f.json"),
-    ],
-)
-def test_what_cannot_be_evaluated_is_refused_in_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-    bundle: Bundle,
-    labelled: Path,
-    arguments: tuple[str, ...],
-    message: str,
-) -> None:
-    monkeypatch.chdir(labelled.parent)
-    given = [str(bundle.path) if word == "BUNDLE" else word for word in arguments]
-    assert message in refused(run(evaluate, *given, "-q"))
 
 
 @pytest.mark.slow

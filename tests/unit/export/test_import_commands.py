@@ -75,7 +75,6 @@ def test_the_help_s_defaults_are_those_of_the_import() -> None:
     assert offered["allow_drift"] == ImportOptions.allowed_drift == ExportOptions.allowed_drift
     assert offered["family"] == ImportOptions.family
     assert (offered["resize"], offered["channels"]) == (InputOptions.resize, "rgb")
-    assert offered["alpha"] == ExportOptions.alpha
 
 
 def test_every_option_reaches_the_bundle(

@@ -207,6 +207,28 @@ def test_the_thresholds_are_the_engine_s_scores_of_unseen_good_pictures(
     assert bundle.manifest.map.low == pytest.approx(np.median(served.anomaly_map[:2]), abs=0.02)
 
 
+def test_the_bundle_knows_which_pictures_the_fit_saw(exported: Exported) -> None:
+    seen = load_bundle(exported.report.bundle.path).calibration.seen
+    (of_fit,) = {*exported.unseen[0].parent.iterdir()} - {*exported.unseen}
+    assert seen.tolist() == [picture_digest(of_fit)]
+
+
+def test_without_an_alpha_the_pictures_say_which_is_the_smallest(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 2)
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(CheckpointSource(thin_checkpoint), good, out, tell=told.append)
+    thresholds = report.bundle.manifest.thresholds
+    assert thresholds.alpha == 0.334
+    assert thresholds.image == report.bundle.calibration.good_score.max()
+    note = "alpha is 0.334, the smallest that 2 good pictures allow; 0.01 needs 99"
+    assert f"warning: {note}" in told
+    assert thresholds.notes == (note,)
+    assert f"note        {note}" in report.text()
+
+
 def test_the_golden_answers_are_torch_s_with_a_defective_picture_last(
     exported: Exported, thin_model: EfficientAd
 ) -> None:
@@ -386,9 +408,10 @@ def test_what_sets_a_bundle_apart_from_its_training_is_noted(
         thin_checkpoint, seen=(), assumptions=("a size",), notes=("another map",)
     )
     report = export(CheckpointSource(changed), good, tmp_path / "m" / "parts" / "1", alpha=ALPHA)
-    notes = report.bundle.manifest.notes
-    assert notes[:2] == ("assumed: a size", "another map")
-    assert "which pictures the training has seen" in notes[2]
+    manifest = report.bundle.manifest
+    assert manifest.notes == ("assumed: a size", "another map")
+    (note,) = manifest.thresholds.notes
+    assert "which pictures the training has seen" in note
     assert "note        another map" in report.text()
     assert "if the training has seen none of them" in report.text()
 

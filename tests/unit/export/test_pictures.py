@@ -8,9 +8,7 @@ import pytest
 
 from export.pictures import (
     PicturesError,
-    Sample,
     list_pictures,
-    read_data_set,
     read_model_input,
     read_picture,
 )
@@ -48,42 +46,6 @@ def test_a_folder_that_will_not_do_is_refused(
     touch(tmp_path, *files)
     with pytest.raises(PicturesError, match=message):
         list_pictures(tmp_path / folder)
-
-
-def test_an_mvtec_data_set_is_read_with_its_masks(tmp_path: Path) -> None:
-    touch(
-        tmp_path,
-        "train/good/000.png",
-        "test/good/000.png",
-        "test/scratch/000.jpg",
-        "test/scratch/001.png",
-        "test/dent/000.png",
-        "ground_truth/scratch/000_mask.png",
-        "ground_truth/dent/000_mask.png",
-    )
-    test, truth = tmp_path / "test", tmp_path / "ground_truth"
-    assert read_data_set(tmp_path) == (
-        Sample(test / "dent/000.png", "dent", truth / "dent/000_mask.png"),
-        Sample(test / "good/000.png", None, None),
-        Sample(test / "scratch/000.jpg", "scratch", truth / "scratch/000_mask.png"),
-        Sample(test / "scratch/001.png", "scratch", None),
-    )
-
-
-def test_a_plain_data_set_is_read(tmp_path: Path) -> None:
-    touch(tmp_path, "good/a.png", "bad/b.png", "dent/c.png", "train/d.png")
-    assert [(s.path.name, s.defect) for s in read_data_set(tmp_path)] == [
-        ("b.png", "bad"),
-        ("c.png", "dent"),
-        ("a.png", None),
-    ]
-
-
-@pytest.mark.parametrize("files", [[], ["a.png"], ["test/good/notes.txt"]])
-def test_a_folder_without_labels_is_refused(tmp_path: Path, files: list[str]) -> None:
-    touch(tmp_path, *files)
-    with pytest.raises(PicturesError, match="test/good and test/<defect>"):
-        read_data_set(tmp_path)
 
 
 def test_a_picture_is_read_as_the_service_reads_it(

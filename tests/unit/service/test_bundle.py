@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, load_bundle
+from service import bundle as module
+from service.bundle import (
+    CALIBRATION,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    Calibration,
+    Thresholds,
+    load_bundle,
+    recalibrate,
+)
 from service.errors import BundleError
 
 
@@ -40,6 +52,92 @@ def test_a_failed_save_leaves_nothing_behind(
     with pytest.raises(OSError, match="no space left"):
         make_bundle()
     assert list((repository / "parts").iterdir()) == []
+
+
+def calibration(level: float) -> Calibration:
+    scores = np.full(3, level, np.float32)
+    return Calibration(scores, scores, scores[:1], scores[:1], np.array(["ab", "cd"]))
+
+
+def thresholds(level: float) -> Thresholds:
+    return Thresholds(
+        image=level, pixel=level, method="by hand", good_count=3, found_at="2026-02-02T00:00:00Z"
+    )
+
+
+def test_a_new_calibration_leaves_graph_and_golden_answers_alone(bundle: Bundle) -> None:
+    before = {name: (bundle.path / name).stat().st_mtime_ns for name in (MODEL, GOLDEN)}
+    found = recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    again = load_bundle(bundle.path)
+    assert again.manifest == found.manifest
+    assert again.manifest.thresholds == thresholds(0.25)
+    assert again.manifest.map.low == 0.2
+    assert again.calibration.good_score.tolist() == [0.25] * 3
+    assert again.calibration.seen.tolist() == ["ab", "cd"]
+    assert {name: (bundle.path / name).stat().st_mtime_ns for name in before} == before
+    assert {file.name for file in bundle.path.iterdir()} == {
+        MANIFEST, MODEL, GOLDEN, again.manifest.calibration,
+    }  # fmt: skip
+
+
+def test_a_calibration_can_be_repeated(bundle: Bundle) -> None:
+    once = recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    twice = recalibrate(once, calibration(0.25), thresholds(0.3), map_low=0.2)
+    assert load_bundle(bundle.path).manifest == twice.manifest
+    assert twice.manifest.thresholds.image == 0.3
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_a_calibration_that_is_cut_off_leaves_the_former_bundle(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    done: list[Path] = []
+
+    def cut_off(path: Path, data: bytes) -> None:
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        done.append(path)
+        path.write_bytes(data)
+
+    monkeypatch.setattr(module, "write_atomically", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    again = load_bundle(bundle.path)
+    assert again.manifest == bundle.manifest
+    assert again.calibration.good_score.size == 40
+
+
+def test_a_calibration_that_is_cut_off_at_the_end_leaves_the_new_bundle(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_unlink(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "unlink", no_unlink)
+    recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    assert load_bundle(bundle.path).manifest.thresholds.image == 0.25
+    assert (bundle.path / CALIBRATION).exists()
+
+
+def test_a_bundle_from_before_recalibration_still_loads(bundle: Bundle) -> None:
+    def as_before(manifest: dict[str, Any]) -> None:
+        del manifest["calibration"]
+        for name in ("defect_count", "found_at", "notes"):
+            del manifest["thresholds"][name]
+        manifest["files"][CALIBRATION] = module._sha256(bundle.path / CALIBRATION)
+
+    old = {key: value for key, value in vars(bundle.calibration).items() if key != "seen"}
+    np.savez_compressed(bundle.path / CALIBRATION, allow_pickle=False, **old)
+    rewrite(bundle.path, as_before)
+    again = load_bundle(bundle.path)
+    assert again.calibration.seen.size == 0
+    assert again.manifest == bundle.manifest.model_copy(update={"files": again.manifest.files})
+
+
+def test_a_calibration_of_infinite_thresholds_is_never_written(bundle: Bundle) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=float("nan"))
+    assert load_bundle(bundle.path).manifest == bundle.manifest
 
 
 @pytest.mark.parametrize("name", [MODEL, GOLDEN])
@@ -76,6 +174,8 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
         (lambda m: m["files"].pop(GOLDEN), r"lists no golden\.npz"),
         (lambda m: m["map"].update(width=7), "arrays of shapes"),
         (lambda m: m.update(max_batch_size=0), "max_batch_size"),
+        (lambda m: m.update(calibration="../calibration.npz"), "calibration"),
+        (lambda m: m.update(calibration="calibration-1.npz"), r"lists no calibration-1\.npz"),
         (
             lambda m: (
                 m.update(score_from="map_on_picture"),

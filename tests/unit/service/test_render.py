@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.domain import Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
 from service.errors import InvalidParameterError
 from service.render import ColorScale, render
+from service.roi import Drawn
 
 SCALE = ColorScale(low=0.0, threshold=1.0)
 GREY = 128
@@ -294,3 +295,51 @@ def test_the_arguments_are_left_as_they_are(kind: HeatmapKind) -> None:
     assert rendered(kind, picture, anomaly_map, regions=[region]) == first
     np.testing.assert_array_equal(picture, before[0])
     np.testing.assert_array_equal(anomaly_map, before[1])
+
+
+def half() -> Drawn:
+    inside = np.zeros((8, 8), bool)
+    inside[:, :4] = True
+    return Drawn(inside)
+
+
+def with_roi(
+    kind: HeatmapKind, picture: Image, anomaly_map: NDArray[np.float32], inspected: Box
+) -> NDArray[np.int32]:
+    heatmap = render(kind, "png", picture, anomaly_map, inspected, SCALE, (), half())
+    assert heatmap is not None
+    return pixels(heatmap)
+
+
+def test_what_does_not_count_is_black_on_the_map() -> None:
+    shown = with_roi("map", grey(80, 80), flat(0.0), Box(0, 0, 80, 80))
+    assert shown[:, :40].any(axis=2).all()
+    assert not shown[:, 40:].any()
+
+
+def test_what_does_not_count_is_darker_on_the_overlay_and_a_line_parts_it() -> None:
+    picture = texture(96, 100)
+    shown = with_roi("overlay", picture, flat(0.0), Box(10, 8, 80, 80))
+    counts = np.zeros((96, 100), bool)
+    counts[8:88, 10:50] = True
+    away = cv2.dilate((~counts).astype(np.uint8), np.ones((5, 5))) == 0
+    np.testing.assert_array_equal(shown[away], picture[away])
+    darker = shown[~counts] / np.maximum(picture[~counts].astype(float), 1)
+    assert np.median(darker) == pytest.approx(0.55, abs=0.02)
+    assert shown[~counts].mean() < 0.6 * picture[~counts].mean()
+    line = (shown[20:70, 49] == 200).all(axis=1)
+    assert line.mean() > 0.9
+
+
+def test_no_colour_runs_beyond_the_edge_of_what_counts() -> None:
+    anomaly_map = flat(9.0)
+    anomaly_map[:, 4:] = 0.0
+    shown = with_roi("overlay", grey(800, 800), anomaly_map, Box(0, 0, 800, 800))
+    beyond = shown[:, 404:]
+    assert (beyond == beyond[..., :1]).all(), "grey stays grey"
+    assert (shown[100:700, 390] != GREY).any()
+
+
+def test_the_raw_map_knows_no_region_of_interest() -> None:
+    drawn = render("raw", "png", grey(8, 8), flat(1.0), Box(0, 0, 8, 8), SCALE, (), half())
+    assert drawn == rendered("raw", grey(8, 8), flat(1.0))

@@ -1,0 +1,138 @@
+"""`takt eval`: a bundle on labelled pictures, as a table, as JSON and as a report."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.bundle_options import FILE, FOLDER
+from export.failures import plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from export.inspectors import Inspector
+    from service.bundle import Bundle
+    from service.thresholds import InForce
+
+
+@click.command("eval")
+@click.argument("bundle", type=FOLDER)
+@click.option(
+    "--data",
+    type=FOLDER,
+    required=True,
+    help="Labelled pictures of one kind of part: MVTec AD's layout (test/good, test/<defect>, "
+    "ground_truth/<defect>), VisA's, Real-IAD's, or good and bad.",
+)
+@click.option("--url", help="Ask this server, which runs the bundle, instead of this process.")
+@click.option("--json", "json_file", type=FILE, help="Also write everything here, for programs.")
+@click.option("--report", type=FILE, help="Also write a report with pictures here: one HTML file.")
+@click.option(
+    "--pixel-side",
+    type=click.IntRange(min=0, max=4096),
+    default=256,
+    show_default=True,
+    help="Size in pixels at which maps and masks are compared; 0 for each picture's own.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="every core",
+    help="Of ONNX Runtime, without --url.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@plain_errors
+def evaluate(
+    bundle: Path,
+    data: Path,
+    url: str | None,
+    json_file: Path | None,
+    report: Path | None,
+    pixel_side: int,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Measure a bundle on labelled pictures: ranking, verdicts, places of defects and latency."""
+    from datetime import UTC, datetime
+    from functools import lru_cache, partial
+
+    from export.data_sets import read_data_set
+    from export.evaluate import evaluate as evaluate_on
+    from export.evaluation_record import Circumstances, to_json
+    from export.tables import evaluation_table
+    from export.versions import package_versions
+    from service.bundle import load_bundle
+    from service.roi import inside_on_map
+    from service.thresholds import in_force, read_overrides
+
+    loaded = load_bundle(bundle)
+    manifest = loaded.manifest
+    data_set = read_data_set(data)
+    for file in (json_file, report):
+        _check_place(file)
+    overrides = read_overrides(bundle)
+    thresholds = in_force(loaded, overrides)
+    circumstances = Circumstances(
+        bundle=loaded,
+        pixel_threshold=thresholds.pixel,
+        threshold_from=_origin(url, manifest.thresholds.method, overrides.image is not None),
+        data=data_set,
+        through=f"the server at {url}" if url else "this process, on ONNX Runtime's CPU provider",
+        evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=package_versions(),
+    )
+    with _inspector(url, loaded, thresholds, threads) as inspector:
+        result = evaluate_on(
+            inspector,
+            data_set,
+            model=manifest.name,
+            version=manifest.version,
+            pixel_side=pixel_side,
+            inside=lru_cache(maxsize=8)(partial(inside_on_map, loaded)),
+            quiet=quiet,
+        )
+        click.echo(evaluation_table(result))
+        if json_file is not None:
+            json_file.write_text(to_json(result, circumstances), encoding="utf-8")
+        if report is not None:
+            from export.html_report import report_html
+            from export.report_cases import show_cases
+
+            cases = show_cases(inspector, result, circumstances)
+            report.write_text(report_html(result, circumstances, cases), encoding="utf-8")
+            click.echo(f"report              {report}")
+
+
+@contextmanager
+def _inspector(
+    url: str | None, bundle: Bundle, thresholds: InForce, threads: int
+) -> Iterator[Inspector]:
+    from export.inspectors import HttpInspector, LocalInspector, check_same_model, open_client
+    from service.postprocess import Criteria
+
+    if url is None:
+        criteria = Criteria(threshold=thresholds.image, pixel_threshold=thresholds.pixel)
+        with LocalInspector(bundle, threads=threads, criteria=criteria) as local:
+            yield local
+        return
+    with open_client(url) as client:
+        remote = HttpInspector(client, bundle.manifest)
+        check_same_model(remote, bundle)
+        yield remote
+
+
+def _origin(url: str | None, method: str, overridden: bool) -> str:
+    if url is not None:
+        return "in force at the server"
+    return "set at the line (thresholds.json)" if overridden else method
+
+
+def _check_place(file: Path | None) -> None:
+    """Before the long work, as the figures would be lost."""
+    if file is not None and not file.parent.is_dir():
+        raise click.ClickException(f"{file} cannot be written: there is no folder {file.parent}")
