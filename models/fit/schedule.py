@@ -51,7 +51,8 @@ class Schedule:
         self._free_share = free_share
         self._clock = clock
         self._end_s = clock() + 60 * MARGIN * minutes
-        self._first_s: float | None = None
+        self._ticks = 0
+        self._warm: tuple[int, float] | None = None
         self._best = float("inf")
         self._without_gain = 0
 
@@ -59,13 +60,19 @@ class Schedule:
         """Tell that `done` steps have been taken, after each one: the first ones give the pace."""
         if self.steps != UNKNOWN:
             return
-        if done == WARM_UP_STEPS:
-            self._first_s = self._clock()
-        elif done >= PACE_STEPS and self._first_s is not None:
-            now = self._clock()
-            pace = (now - self._first_s) / (done - WARM_UP_STEPS)
-            left = (self._end_s - now) / max(pace, 1e-9)
-            self.steps = min(MOST_STEPS, max(PACE_STEPS + 1, done + int(left)))
+        now_s = self._clock()
+        if self._warm is None:
+            # Of a fit that goes on from a state, its own first steps are the slow ones.
+            self._ticks += 1
+            if self._ticks == WARM_UP_STEPS:
+                self._warm = (done, now_s)
+            return
+        warm_done, warm_s = self._warm
+        taken = done - warm_done
+        if taken >= PACE_STEPS - WARM_UP_STEPS:
+            pace_s = max((now_s - warm_s) / taken, 1e-9)
+            left = int((self._end_s - now_s) / pace_s)
+            self.steps = max(done + 1, min(MOST_STEPS, done + left))
 
     def look(self, done: int, held_out: float) -> None:
         """Tell the loss on held-out pictures: without a gain the learning rate falls at once."""

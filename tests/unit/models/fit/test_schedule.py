@@ -93,3 +93,16 @@ def test_a_schedule_goes_on_from_its_state(looks: int) -> None:
     assert after.state_dict() == before.state_dict()
     after.tick(PACE_STEPS)
     assert after.steps == before.steps
+
+
+def test_a_fit_that_was_stopped_before_its_pace_was_known_finds_it_when_it_goes_on() -> None:
+    clock = Clock()
+    before = Schedule(None, 10.0, 0.4, clock)
+    for done in range(1, 10):
+        before.tick(done)
+    after = Schedule(None, 10.0, 0.4, clock)
+    after.load_state_dict(before.state_dict())
+    for done in range(10, 10 + PACE_STEPS):
+        clock.now_s += 0.5
+        after.tick(done)
+    assert 0.9 * 600 / 0.5 < after.steps <= 600 / 0.5
