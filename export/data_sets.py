@@ -195,11 +195,18 @@ def _visa_split(root: Path) -> tuple[frozenset[str] | None, tuple[str, ...]]:
 
 
 def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        for row in csv.DictReader(lines):
-            if any(row.get(column) is None for column in columns):
-                raise PicturesError(f"{path} needs the columns {', '.join(columns)} in each line")
-            yield {column: row[column].strip() for column in columns}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            for row in csv.DictReader(lines):
+                if any(row.get(column) is None for column in columns):
+                    raise PicturesError(
+                        f"{path} needs the columns {', '.join(columns)} in each line"
+                    )
+                yield {column: row[column].strip() for column in columns}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PicturesError(
+            f"{path} is no CSV file in UTF-8 ({error}); save it again as one"
+        ) from error
 
 
 def _realiad(root: Path) -> DataSet:
@@ -255,6 +262,8 @@ def _listed_samples(root: Path, listed: Path) -> Iterator[Sample]:
                 mask = entry.get("mask_path")
                 masks = () if mask is None else (_listed_file(root, listed, mask),)
                 yield Sample(path, label, masks)
+    except UnicodeDecodeError as error:  # whose repr is the whole file
+        raise PicturesError(f"{listed} is not in UTF-8 ({error}); save it again so") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PicturesError(
             f"{listed} is no list of Real-IAD ({error!r}); each entry of `test` needs image_path, "

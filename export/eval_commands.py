@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from export.failures import plain_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
+
+    from export.deployed import Deployed
     from export.inspectors import Inspector
     from service.bundle import Bundle
-    from service.thresholds import InForce
 
 
 @click.command("eval")
@@ -62,31 +64,36 @@ def evaluate(
     from functools import lru_cache, partial
 
     from export.data_sets import read_data_set
+    from export.deployed import deployed_at, deployed_beside
     from export.evaluate import evaluate as evaluate_on
     from export.evaluation_record import Circumstances, to_json
+    from export.inspectors import open_client
     from export.tables import evaluation_table
     from export.versions import package_versions
     from service.bundle import load_bundle
     from service.roi import inside_on_map
-    from service.thresholds import in_force, read_overrides
 
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
     data_set = read_data_set(data)
     for file in (json_file, report):
         _check_place(file)
-    overrides = read_overrides(bundle)
-    thresholds = in_force(loaded, overrides)
-    circumstances = Circumstances(
-        bundle=loaded,
-        pixel_threshold=thresholds.pixel,
-        threshold_from=_origin(url, manifest.thresholds.method, overrides.image is not None),
-        data=data_set,
-        through=f"the server at {url}" if url else "this process, on ONNX Runtime's CPU provider",
-        evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=package_versions(),
-    )
-    with _inspector(url, loaded, thresholds, threads) as inspector:
+    with ExitStack() as to_close:
+        client = None if url is None else to_close.enter_context(open_client(url))
+        deployed = deployed_beside(loaded) if client is None else deployed_at(client, manifest)
+        inspector = to_close.enter_context(_inspector(client, loaded, deployed, threads))
+        circumstances = Circumstances(
+            bundle=loaded,
+            pixel_threshold=deployed.pixel,
+            threshold_from=deployed.image_from,
+            pixel_threshold_from=deployed.pixel_from,
+            data=data_set,
+            through=(
+                f"the server at {url}" if url else "this process, on ONNX Runtime's CPU provider"
+            ),
+            evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=package_versions(),
+        )
         result = evaluate_on(
             inspector,
             data_set,
@@ -96,40 +103,39 @@ def evaluate(
             inside=lru_cache(maxsize=8)(partial(inside_on_map, loaded)),
             quiet=quiet,
         )
-        click.echo(evaluation_table(result))
+        click.echo(_encodable(evaluation_table(result)))
         if json_file is not None:
-            json_file.write_text(to_json(result, circumstances), encoding="utf-8")
+            json_file.write_text(_encodable(to_json(result, circumstances)), encoding="utf-8")
         if report is not None:
             from export.html_report import report_html
             from export.report_cases import show_cases
 
             cases = show_cases(inspector, result, circumstances)
-            report.write_text(report_html(result, circumstances, cases), encoding="utf-8")
-            click.echo(f"report              {report}")
+            page = report_html(result, circumstances, cases)
+            report.write_text(_encodable(page), encoding="utf-8")
+            click.echo(_encodable(f"report              {report}"))
 
 
 @contextmanager
 def _inspector(
-    url: str | None, bundle: Bundle, thresholds: InForce, threads: int
+    client: httpx.Client | None, bundle: Bundle, deployed: Deployed, threads: int
 ) -> Iterator[Inspector]:
-    from export.inspectors import HttpInspector, LocalInspector, check_same_model, open_client
+    from export.inspectors import HttpInspector, LocalInspector, check_same_model
     from service.postprocess import Criteria
 
-    if url is None:
-        criteria = Criteria(threshold=thresholds.image, pixel_threshold=thresholds.pixel)
+    if client is None:
+        criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
         with LocalInspector(bundle, threads=threads, criteria=criteria) as local:
             yield local
         return
-    with open_client(url) as client:
-        remote = HttpInspector(client, bundle.manifest)
-        check_same_model(remote, bundle)
-        yield remote
+    remote = HttpInspector(client, bundle.manifest)
+    check_same_model(remote, bundle)
+    yield remote
 
 
-def _origin(url: str | None, method: str, overridden: bool) -> str:
-    if url is not None:
-        return "in force at the server"
-    return "set at the line (thresholds.json)" if overridden else method
+def _encodable(text: str) -> str:
+    """A text with file names that are not UTF-8: their surrogates are escaped, as JSON does it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _check_place(file: Path | None) -> None:

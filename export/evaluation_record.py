@@ -24,7 +24,8 @@ class Circumstances:
     Attributes:
         bundle: as loaded.
         pixel_threshold: a map value is anomalous in the report's pictures if it is greater.
-        threshold_from: where the deployed thresholds come from, in words.
+        threshold_from: where the deployed threshold of scores comes from, in words.
+        pixel_threshold_from: where that of map values comes from.
         data: the labelled pictures.
         through: who inspected them, in words.
         evaluated_at: UTC, ISO 8601.
@@ -34,6 +35,7 @@ class Circumstances:
     bundle: Bundle
     pixel_threshold: float
     threshold_from: str
+    pixel_threshold_from: str
     data: DataSet
     through: str
     evaluated_at: str
@@ -64,6 +66,8 @@ def to_json(result: Evaluation, circumstances: Circumstances) -> str:
             "thresholds": manifest.thresholds.model_dump(),
         },
         "threshold_from": circumstances.threshold_from,
+        "pixel_threshold": circumstances.pixel_threshold,
+        "pixel_threshold_from": circumstances.pixel_threshold_from,
         "versions": circumstances.versions,
     }
     return json.dumps(_finite(head | fields), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

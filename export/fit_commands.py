@@ -49,7 +49,7 @@ fit.add_command(inpformer)
     type=click.FloatRange(0, min_open=True),
     default=1e-3,
     show_default=True,
-    help="Of Adam.",
+    help="Of Muon and Adam, before it falls.",
 )
 @click.option(
     "--validation",
@@ -70,7 +70,7 @@ fit.add_command(inpformer)
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
-    help="Steps between looks at held-out pictures, and states from which a fit goes on.",
+    help="Steps between states from which an interrupted fit goes on.",
 )
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @shared
@@ -160,7 +160,7 @@ def efficientad(
     type=click.FloatRange(0, min_open=True),
     default=1e-3,
     show_default=True,
-    help="Of AdamW, before it falls.",
+    help="Of Muon and AdamW, before it falls.",
 )
 @click.option(
     "--size",

@@ -44,11 +44,11 @@ def budget(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option(
             "--steps", type=click.IntRange(min=1), show_default="as many as --minutes allow",
-            help="Optimiser steps, whatever time they take.",
+            help="Optimiser steps, all of them, whatever time they take.",
         ),
         click.option(
             "--minutes", type=click.FloatRange(0, min_open=True), default=20, show_default=True,
-            help="Time for the fit; the pace of the first steps tells how many it allows.",
+            help="Time for the whole fit; the pace of the first steps tells how many it allows.",
         ),
     ):  # fmt: skip
         command = option(command)

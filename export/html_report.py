@@ -191,7 +191,10 @@ def _provenance(result: Evaluation, circumstances: Circumstances) -> str:
         ("input", f"{manifest.preprocess.input_size[1]} × {manifest.preprocess.input_size[0]}"),
         ("map", f"{manifest.map.width} × {manifest.map.height}"),
         ("threshold", f"{result.threshold:.6g} ({circumstances.threshold_from})"),
-        ("pixel threshold", f"{circumstances.pixel_threshold:.6g}"),
+        (
+            "pixel threshold",
+            f"{circumstances.pixel_threshold:.6g} ({circumstances.pixel_threshold_from})",
+        ),
         (
             "the bundle's own",
             f"{thresholds.image:.6g}, pixels {thresholds.pixel:.6g}; {thresholds.method}{alpha}, "

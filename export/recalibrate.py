@@ -32,7 +32,7 @@ from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
 from service.roi import inside_on_map
-from service.thresholds import in_force, read_overrides, remove_overrides
+from service.thresholds import InForce, in_force, read_overrides, remove_overrides
 
 Tell = Callable[[str], None]
 Rule = Literal["conformal", "best-f1", "cost"]
@@ -138,10 +138,12 @@ def find_thresholds(
         quiet: show no progress bar.
 
     Raises:
+        BundleError: thresholds that were set beside the bundle cannot be understood.
         CalibrationError: too few unseen good pictures for alpha.
         DriftError: this host's engine answers unlike the trained model.
         PicturesError: a picture cannot be read, or is good and defective.
     """
+    until_now = in_force(bundle, read_overrides(bundle.path))
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
     digests = distinct(good, tell)
@@ -160,7 +162,7 @@ def find_thresholds(
         of_bad = measure(engine, bad, recipe, "defective pictures", quiet=quiet)
     if (warning := warning_of_ties(of_good.score)) is not None:
         tell(warning)
-    candidates = _candidates(bundle, of_good, of_bad, alpha, options.costs)
+    candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
     chosen = next(one for one in candidates if one.rule == options.rule)
     return Recalibration(
         bundle=bundle,
@@ -213,7 +215,7 @@ def _recipe(bundle: Bundle) -> _Recipe:
 
 
 def _candidates(
-    bundle: Bundle, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
+    until_now: InForce, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
 ) -> tuple[Candidate, ...]:
     def candidate(rule: Rule | None, image: float, pixel: float) -> Candidate:
         return Candidate(
@@ -224,10 +226,9 @@ def _candidates(
             of_pixel=count(pixel, good.peak, bad.peak),
         )
 
-    now = in_force(bundle, read_overrides(bundle.path))
     conformal = calibrate(good.score, good.peak, alpha.value)
     found = [
-        candidate(None, now.image, now.pixel),
+        candidate(None, until_now.image, until_now.pixel),
         candidate("conformal", conformal.image, conformal.pixel),
     ]
     if bad.score.size:

@@ -167,12 +167,12 @@ def synthesize(
     """
     _check_place(out, good.root)
     unaltered, sources = split(good.digests, options.seed)
-    check_pictures(good.digests)
+    lent = textures.pictures if textures else ()
+    check_pictures([*good.digests, *lent])
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         origins = _copy_good(unaltered, unfinished)
-        lent = textures.pictures if textures else ()
         defects = {kind: defect_of(kind, lent) for kind in options.kinds}
         plan = _plan(sources, options)
         for one in tqdm(plan, desc="altering", unit="picture", disable=quiet or None):
@@ -195,7 +195,8 @@ def synthesize(
             },
         )
         text = json.dumps(asdict(facts), indent=2, ensure_ascii=False)
-        (unfinished / FACTS).write_text(text + "\n", encoding="utf-8")
+        # A file name that is not UTF-8 has surrogates; \udcXX is how JSON escapes them.
+        (unfinished / FACTS).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         unfinished.chmod(0o755)
         os.rename(unfinished, out)
     except BaseException:

@@ -83,7 +83,7 @@ class ThresholdChange:
     Attributes:
         before: the thresholds until then.
         after: those from then on.
-        kinds: the thresholds that were set or given back.
+        kinds: the thresholds that were set or given back, also by others, through the file.
         persisted: whether it survives a restart.
     """
 
@@ -122,8 +122,11 @@ def remove_overrides(folder: Path) -> bool:
     Raises:
         OSError: the folder cannot be written to.
     """
+    file = folder / OVERRIDES
     try:
-        (folder / OVERRIDES).unlink()
+        # Asked first, as a read-only file system refuses to remove even what is not there.
+        file.lstat()
+        file.unlink()
     except FileNotFoundError:
         return False
     return True
@@ -141,6 +144,9 @@ def in_force(bundle: Bundle, overrides: Overrides) -> InForce:
 class DeployedThresholds:
     """The thresholds of a model that is served; they may change while it is.
 
+    A change adds to the file, which `takt calibrate` or another server may have changed since; only
+    what could not be written there is added to from memory.
+
     Args:
         bundle: has its own.
         overrides: what stands beside it at the start.
@@ -150,6 +156,7 @@ class DeployedThresholds:
         self._bundle = bundle
         self._overrides = overrides
         self._in_force = in_force(bundle, overrides)
+        self._persisted = True
         self._lock = threading.Lock()
 
     @property
@@ -168,7 +175,14 @@ class DeployedThresholds:
     def change(
         self, *, image: float | None, pixel: float | None, reason: str | None
     ) -> ThresholdChange:
-        """Set one or both; None leaves a threshold as it is. Blocks until the file is written."""
+        """Set one or both; None leaves a threshold as the file has it.
+
+        Blocks until the file is written.
+
+        Raises:
+            BundleError: the file cannot be understood. Nothing is changed, as it may hold what
+                somebody had decided; `reset` removes it.
+        """
         set_at = datetime.now(UTC).isoformat(timespec="seconds")
         asked: dict[ThresholdKind, float | None] = {"image": image, "pixel": pixel}
         given = {kind: value for kind, value in asked.items() if value is not None}
@@ -178,14 +192,19 @@ class DeployedThresholds:
         }
         with self._lock:
             # Under the lock, so that another change is added to and not undone.
-            overrides = self._overrides.model_copy(update=new)
-            return self._apply(overrides, tuple(given), lambda: self._write(overrides))
+            kept = read_overrides(self._bundle.path) if self._persisted else self._overrides
+            overrides = kept.model_copy(update=new)
+            kinds = tuple(kind for kind in KINDS if kind in given or self._differs(kept, kind))
+            return self._apply(overrides, kinds, lambda: self._write(overrides))
 
     def reset(self) -> ThresholdChange:
         """Go back to the bundle's own. Blocks until the file is gone."""
         with self._lock:
             kinds = tuple(kind for kind in KINDS if getattr(self._overrides, kind) is not None)
             return self._apply(Overrides(), kinds, lambda: remove_overrides(self._bundle.path))
+
+    def _differs(self, kept: Overrides, kind: ThresholdKind) -> bool:
+        return bool(getattr(kept, kind) != getattr(self._overrides, kind))
 
     def _apply(
         self, overrides: Overrides, kinds: tuple[ThresholdKind, ...], persist: Callable[[], object]
@@ -202,6 +221,7 @@ class DeployedThresholds:
                 error.strerror,
             )
         self._overrides = overrides
+        self._persisted = persisted
         self._in_force = in_force(self._bundle, overrides)
         return ThresholdChange(before, self._in_force, kinds, persisted)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ from models.fit.winograd import plain, winograd
 CONSTANT_SHARE = 0.4
 """Share of the steps before the learning rate falls."""
 
+LOOK_EVERY = 100
+"""Steps between looks at the validation pictures."""
+
 
 class FitError(ValueError):
     """The pictures or the options do not allow a fit."""
@@ -45,8 +49,8 @@ class EfficientAdOptions:
     """How an EfficientAD is fitted.
 
     Attributes:
-        steps: optimiser steps, of one picture each; None for as many as `minutes` allow. Fewer
-            are taken where held-out pictures gain no more.
+        steps: optimiser steps, of one picture each; None for as many as `minutes` allow, and
+            fewer where held-out pictures gain no more.
         minutes: that a fit takes where no steps are given.
         learning_rate: of Muon and Adam; from 40 % of the steps on it falls to a hundredth along a
             cosine.
@@ -56,8 +60,7 @@ class EfficientAdOptions:
         seed: of split, order, augmentation, dropout and initial weights.
         validation: share of the good pictures from which the maps' quantiles are taken.
         calibration: share of the good pictures that the fit never sees, for the thresholds.
-        save_every: steps between looks at the validation pictures, and between states from which
-            the fit can go on.
+        save_every: steps between states from which the fit can go on.
         hard_quantile_start: quantile above which differences count in the first step.
         hard_quantile_end: the same, once annealed; the paper's value.
         anneal: share of the steps over which the quantile rises.
@@ -199,12 +202,16 @@ def fit_efficientad(
         schedule.tick(step + 1)
         if step % 20 == 0:
             progress.show(loss=losses.sum().item())
-        if (step + 1) % options.save_every == 0 or step + 1 == schedule.steps:
-            since = step + 1 - (curve[-1].step if curve else 0)
+        looks = (step + 1) % LOOK_EVERY == 0
+        saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
+        if looks or saves:
             held_out = _held_out(model, validation, compute)
+        if looks:
+            schedule.look(step + 1, held_out)
+        if saves:
+            since = step + 1 - (curve[-1].step if curve else 0)
             curve.append(_point(step + 1, sums / since, held_out))
             sums.zero_()
-            schedule.look(step + 1, held_out)
             resume.save(step + 1, curve)
 
     model.eval()
@@ -307,7 +314,9 @@ def _untrained(teacher: PDN, options: EfficientAdOptions) -> EfficientAd:
 def _fingerprint(seen: Iterable[Path], other: Iterable[Path], teacher: PDN) -> dict[str, str]:
     weights = b"".join(w.detach().cpu().numpy().tobytes() for w in teacher.parameters())
     names = {"good": seen, "other": other}
-    texts = {key: "\n".join(path.name for path in paths).encode() for key, paths in names.items()}
+    texts = {
+        key: b"\n".join(os.fsencode(path.name) for path in paths) for key, paths in names.items()
+    }
     contents = {**texts, "teacher": weights}
     return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -155,6 +156,8 @@ def fit_inpformer(
     )
     if done == 0:
         set_token_statistics(model, pictures)
+    # Not on the way: the first steps are to tell how long a step takes.
+    pictures.fill()
 
     sums = torch.zeros(len(LOSSES), device=compute.device)
     progress = Progress("inpformer", schedule, done=done, quiet=quiet)
@@ -272,7 +275,7 @@ def _split(good: Sequence[Path], number: int, options: InpFormerOptions) -> Spli
 
 
 def _fingerprint(fitted: Sequence[Path], encoder: Pretrained) -> dict[str, str]:
-    names = "\n".join(path.name for path in fitted).encode()
+    names = b"\n".join(os.fsencode(path.name) for path in fitted)
     weights = hashlib.sha256(repr(encoder.config).encode())
     for name in sorted(encoder.weights):
         weights.update(encoder.weights[name].numpy().tobytes())

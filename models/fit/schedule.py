@@ -1,4 +1,4 @@
-"""How many steps a fit takes: a given number, or what a time allows; fewer on a plateau."""
+"""How many steps a fit takes: a given number, or what a time allows, and fewer on a plateau."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Schedule:
     the share of steps done is at its start.
 
     Args:
-        steps: the number; None for as many as `minutes` allow.
+        steps: the number, which stays; None for as many as `minutes` allow.
         minutes: from the making of the schedule to the last step.
-        free_share: share of the steps after which the learning rate falls, and the fit is no
+        free_share: share of the steps after which the learning rate falls, and a fit is no
             longer cut short.
         clock: seconds.
     """
@@ -48,6 +48,7 @@ class Schedule:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.steps = UNKNOWN if steps is None else steps
+        self._given = steps is not None
         self._free_share = free_share
         self._clock = clock
         self._end_s = clock() + 60 * MARGIN * minutes
@@ -76,7 +77,7 @@ class Schedule:
 
     def look(self, done: int, held_out: float) -> None:
         """Tell the loss on held-out pictures: without a gain the learning rate falls at once."""
-        if done >= self._free_share * self.steps:
+        if self._given or done >= self._free_share * self.steps:
             return
         if held_out < (1 - LEAST_GAIN) * self._best:
             self._best = held_out

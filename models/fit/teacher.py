@@ -7,7 +7,9 @@ pictures last. Made-up surfaces are mixed in, which photographs of things have f
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -121,14 +123,15 @@ def fit_teacher(
     """
     torch.manual_seed(options.seed)
     network = place(_untrained(options, start), compute.device)
-    network = network if compute.bf16 else winograd(network)
+    if compute.device.type == "cpu" and not compute.bf16:
+        winograd(network)
     muon = Muon(suits_muon(network.children()), options.learning_rate)
     adam = torch.optim.AdamW(
         others_than(muon, network.parameters()), lr=options.learning_rate, fused=True
     )
     resume = Resume(
         output,
-        {**asdict(options), "pictures": len(pictures), "start": start is not None},
+        {**asdict(options), **_fingerprint(pictures, start)},
         {"network": network, "muon": muon, "adam": adam},
     )
     done, curve = resume.load()
@@ -143,7 +146,7 @@ def fit_teacher(
         return torch.einsum("oc,nchw->nohw", turn, targets)
 
     progress = Progress("teacher", options, done=done, quiet=quiet)
-    average = math.nan
+    average = curve[-1].figures["loss"] if curve else math.nan
     for step in progress:
         pool.append(source.example(options.batch_size + step))
         images, targets = _batch(pool, options, step, compute)
@@ -169,6 +172,16 @@ def fit_teacher(
     explained = source.explained_variance(network)
     network = place(plain(network), torch.device("cpu"), torch.contiguous_format)
     return FittedTeacher(network, curve, explained.pop("all"), explained)
+
+
+def _fingerprint(pictures: Sequence[Path], start: PDN | None) -> dict[str, str]:
+    names = b"\n".join(os.fsencode(path.name) for path in pictures)
+    weights = [] if start is None else list(start.state_dict().values())
+    contents = {
+        "pictures": names,
+        "start": b"".join(value.cpu().numpy().tobytes() for value in weights),
+    }
+    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
 
 
 def _cosine(step: int, steps: int) -> float:

@@ -58,6 +58,13 @@ class EncodedPictures:
     def __len__(self) -> int:
         return len(self._paths) * self._views
 
+    def fill(self) -> None:
+        """Encode the views now, as many as may be kept."""
+        for index in range(len(self)):
+            self._tokens(index)
+            if index not in self._kept:
+                return
+
     def image(self, index: int) -> Tensor:
         """A view of a picture, RGB [1,3,S,S] in [0,1]."""
         picture, number = divmod(index, self._views)

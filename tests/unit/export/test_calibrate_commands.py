@@ -293,6 +293,17 @@ def test_a_bundle_that_cannot_be_changed_is_refused_before_any_work(
     done(bundle.path, "--good", good, "--dry-run")
 
 
+def test_overrides_that_cannot_be_understood_are_refused_before_any_work(
+    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object, **__: object) -> None:
+        pytest.fail("a picture is scored")
+
+    monkeypatch.setattr("export.recalibrate.measure", too_late)
+    (bundle.path / OVERRIDES).write_text("{")
+    assert "delete it to go back" in refused(run(bundle.path, "--good", good))
+
+
 def test_a_picture_that_is_good_and_defective_is_refused(bundle: Bundle, good: Path) -> None:
     assert "among the good pictures too" in refused(
         run(bundle.path, "--good", good, "--defects", good)

@@ -131,6 +131,17 @@ def test_a_list_of_visa_without_its_columns_is_refused(candle: Path) -> None:
         read_data_set(candle)
 
 
+@pytest.mark.parametrize("damage", [b"caf\xe9,x\n", b"x" * 200_000 + b",y\n"])
+@pytest.mark.parametrize("name", ["image_anno.csv", "split_csv/1cls.csv"])
+def test_a_list_of_visa_that_is_no_csv_in_utf_8_is_named(
+    candle: Path, name: str, damage: bytes
+) -> None:
+    (candle / name).parent.mkdir(exist_ok=True)
+    (candle / name).write_bytes(b"image,label,object,split\n" + damage)
+    with pytest.raises(PicturesError, match=rf"{name} is no CSV file in UTF-8"):
+        read_data_set(candle)
+
+
 @pytest.fixture
 def zipper(tmp_path: Path) -> Path:
     touch(
@@ -202,6 +213,13 @@ def test_a_file_that_is_no_list_of_real_iad_is_refused(zipper: Path, content: st
     write_list(zipper, []).write_text(content)
     with pytest.raises(PicturesError, match="is no list of Real-IAD"):
         read_data_set(zipper)
+
+
+def test_a_list_of_real_iad_that_is_not_utf_8_is_named_without_its_content(zipper: Path) -> None:
+    write_list(zipper, []).write_bytes(b'{"test": [], "note": "caf\xe9 and more"}')
+    with pytest.raises(PicturesError, match=r"zipper\.json is not in UTF-8") as refused:
+        read_data_set(zipper)
+    assert "and more" not in str(refused.value)
 
 
 def test_several_categories_are_named_and_one_is_asked_for(candle: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,27 @@ from click.testing import CliRunner, Result
 from export.eval_commands import evaluate
 from export.inspectors import LocalInspector
 from service.bundle import Bundle
+
+MODEL = {
+    "name": "parts",
+    "active": "2",
+    "versions": [
+        {"version": "2", "thresholds": None},
+        {
+            "version": "1",
+            "thresholds": {
+                "image": 0.5,
+                "pixel": 0.75,
+                "method": "by hand",
+                "origin": {
+                    "image": {"source": "bundle", "since": "2026-01-01T00:00:00+00:00"},
+                    "pixel": {"source": "override", "since": "2026-01-02T00:00:00+00:00"},
+                },
+            },
+        },
+    ],
+}
+"""What a server says of the bundle's model, whose pixel threshold somebody changed there."""
 
 
 def run(*arguments: object) -> Result:
@@ -79,7 +101,7 @@ def test_everything_is_written_for_programs(bundle: Bundle, labelled: Path, tmp_
     assert bright["masks"] == ["ground_truth/bad/200_mask.png"]
     assert bright["score"] == pytest.approx(200 / 255)
     assert found["bundle"]["thresholds"]["method"] == "by hand"
-    assert found["threshold_from"] == "by hand"
+    assert found["threshold_from"] == found["pixel_threshold_from"] == "by hand"
 
 
 def test_thresholds_set_at_the_line_are_those_deployed(
@@ -94,6 +116,40 @@ def test_thresholds_set_at_the_line_are_those_deployed(
     assert found["threshold"] == 0.9
     assert found["real"]["confusion"]["true_positive"] == 1
     assert "set at the line" in found["threshold_from"]
+
+
+def test_a_pixel_threshold_set_at_the_line_is_named_as_such(
+    bundle: Bundle, labelled: Path, tmp_path: Path
+) -> None:
+    override = {"pixel": {"value": 0.9, "set_at": "2026-01-02T00:00:00+00:00"}}
+    (bundle.path / "thresholds.json").write_text(json.dumps(override))
+    file, report = tmp_path / "figures.json", tmp_path / "r.html"
+    result = run(
+        bundle.path, "--data", labelled, "--json", file, "--report", report, "--threads", 1, "-q"
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(file.read_text())
+    assert (found["threshold"], found["pixel_threshold"]) == (0.5, 0.9)
+    assert found["threshold_from"] == "by hand"
+    assert found["pixel_threshold_from"] == "set at the line (thresholds.json)"
+    assert "0.9 (set at the line (thresholds.json))" in report.read_text()
+
+
+def test_file_names_that_are_not_utf_8_are_escaped(
+    bundle: Bundle, labelled: Path, tmp_path: Path
+) -> None:
+    defect, name = os.fsdecode(b"caf\xe9"), os.fsdecode(b"\xff.png")
+    (labelled / "bad" / "200.png").rename(labelled / "bad" / name)
+    (labelled / "bad").rename(labelled / defect)
+    file, report = tmp_path / "figures.json", tmp_path / os.fsdecode(b"\xfe.html")
+    result = run(
+        bundle.path, "--data", labelled, "--json", file, "--report", report, "--threads", 1, "-q"
+    )
+    assert result.exit_code == 0, result.output
+    assert "caf\\udce9" in result.output
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert f"{defect}/{name}" in [picture["path"] for picture in found["pictures"]]
+    assert "caf\\udce9/\\udcff.png" in report.read_text(encoding="utf-8")
 
 
 def test_the_size_of_the_comparison_can_be_chosen(bundle: Bundle, labelled: Path) -> None:
@@ -112,6 +168,8 @@ def test_a_server_is_evaluated_like_the_bundle_itself(
     with LocalInspector(bundle, threads=1) as inspector:
 
         def serve(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200, json=MODEL)
             answer = inspector.inspect(request.content)
             npy = io.BytesIO()
             np.save(npy, answer.anomaly_map)
@@ -140,14 +198,20 @@ def test_a_server_is_evaluated_like_the_bundle_itself(
     assert second.exit_code == 0, second.output
     figures = [json.loads(path.read_text()) for path in (local, remote)]
     assert figures[1]["through"] == "the server at http://line"
+    assert figures[1]["threshold_from"] == "in force at the server, its bundle's own: by hand"
+    assert figures[1]["pixel_threshold"] == 0.75
+    assert "set at the line at 2026-01-02" in figures[1]["pixel_threshold_from"]
     for one in figures:
-        for timed in ("total", "wall", "evaluated_at", "through", "threshold_from"):
-            del one[timed]
+        for other in ("total", "wall", "evaluated_at", "through"):
+            del one[other]
+        for other in ("threshold_from", "pixel_threshold", "pixel_threshold_from"):
+            del one[other]
         for picture in one["pictures"]:
             del picture["total_ms"], picture["wall_ms"]
     assert figures[0] == figures[1]
     page = report.read_text()
     assert "through the server at http://line" in page
+    assert "0.75 (in force at the server, set at the line at 2026-01-02" in page
     assert page.count("<img") == 2 * (1 + 1 + 2)  # a miss, a false reject and two hits
 
 

@@ -84,6 +84,7 @@ def make_report(
             bundle=bundle,
             pixel_threshold=bundle.manifest.thresholds.pixel,
             threshold_from=HOSTILE,
+            pixel_threshold_from=HOSTILE,
             data=data,
             through=HOSTILE,
             evaluated_at="2026-01-01T00:00:00+00:00",

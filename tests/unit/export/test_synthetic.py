@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -188,6 +189,26 @@ def test_a_file_that_is_no_picture_is_named_before_anything_is_written(
     with pytest.raises(PicturesError, match=r"notes\.png"):
         make(good, tmp_path / "set")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good"]
+
+
+def test_a_texture_that_is_no_picture_is_named_before_anything_is_written(
+    good: Path, tmp_path: Path
+) -> None:
+    texture = tmp_path / "anything" / "notes.png"
+    texture.parent.mkdir()
+    texture.write_text("no picture")
+    with pytest.raises(PicturesError, match=r"anything/notes\.png"):
+        make(good, tmp_path / "deep" / "set", textures=TextureFolder(texture.parent, (texture,)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["anything", "good"]
+
+
+def test_a_file_name_that_is_not_utf_8_is_written_down(good: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"part-\xff.png")
+    (good / "000.png").rename(good / name)
+    facts = make(good, tmp_path / "set", SyntheticOptions(kinds=("scar",), count=3))
+    written = json.loads((tmp_path / "set" / "synthetic.json").read_text(encoding="utf-8"))
+    assert name in facts.pictures.values()
+    assert written == asdict(facts)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -72,6 +72,55 @@ def test_a_folder_that_cannot_be_written_keeps_the_change_in_memory_and_says_so(
     assert (done.persisted, deployed.in_force.image) == (False, 0.5)
 
 
+def test_a_change_adds_to_what_others_left_in_the_file(bundle: Bundle) -> None:
+    one, other = (DeployedThresholds(bundle, read_overrides(bundle.path)) for _ in range(2))
+    one.change(image=0.4, pixel=None, reason="the one")
+    done = other.change(image=None, pixel=0.3, reason="the other")
+    assert (done.before, done.after) == (InForce(0.5, 0.5), InForce(0.4, 0.3))
+    assert done.kinds == ("image", "pixel")
+    assert other.origin("image").reason == "the one"
+    kept = read_overrides(bundle.path)
+    assert kept.image is not None
+    assert kept.pixel is not None
+
+
+def test_a_change_does_not_bring_back_what_was_removed_from_disk(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    deployed.change(image=0.4, pixel=None, reason=None)
+    remove_overrides(bundle.path)  # as `takt calibrate` does
+    assert deployed.in_force == InForce(0.4, 0.5)
+    assert deployed.change(image=None, pixel=0.3, reason=None).after == InForce(0.5, 0.3)
+    assert read_overrides(bundle.path).image is None
+
+
+def test_a_change_that_could_not_be_kept_is_added_to_from_memory(
+    bundle: Bundle, deployed: DeployedThresholds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_atomically", read_only)
+        deployed.change(image=0.4, pixel=None, reason=None)
+    done = deployed.change(image=None, pixel=0.3, reason=None)
+    assert (done.after, done.persisted) == (InForce(0.4, 0.3), True)
+    assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force == done.after
+
+
+def test_a_damaged_file_is_not_replaced_by_a_change_but_by_a_reset(
+    bundle: Bundle, deployed: DeployedThresholds
+) -> None:
+    deployed.change(image=0.4, pixel=None, reason=None)
+    (bundle.path / OVERRIDES).write_text("{")
+    with pytest.raises(BundleError, match="delete it to go back"):
+        deployed.change(image=None, pixel=0.3, reason=None)
+    assert deployed.in_force == InForce(0.4, 0.5)
+    assert (bundle.path / OVERRIDES).read_text() == "{"
+    assert deployed.reset().after == InForce(0.5, 0.5)
+    assert deployed.change(image=None, pixel=0.3, reason=None).after == InForce(0.5, 0.3)
+
+
 def test_two_changes_at_once_do_not_undo_each_other(
     bundle: Bundle, deployed: DeployedThresholds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,3 +174,20 @@ def test_removing_tells_whether_there_were_any(
     deployed.change(image=0.4, pixel=None, reason=None)
     assert remove_overrides(bundle.path) is True
     assert read_overrides(bundle.path) == Overrides()
+
+
+def test_nothing_is_there_to_remove_on_a_read_only_file_system(
+    bundle: Bundle, deployed: DeployedThresholds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        assert remove_overrides(bundle.path) is False
+        assert deployed.reset().persisted is True
+    deployed.change(image=0.4, pixel=None, reason=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        with pytest.raises(OSError, match="Read-only"):
+            remove_overrides(bundle.path)

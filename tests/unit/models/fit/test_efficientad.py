@@ -219,11 +219,32 @@ def test_a_plateau_on_held_out_pictures_ends_the_fit_sooner(
     teacher: PDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.fit.efficientad._held_out", lambda *_: 1.0)
+    monkeypatch.setattr("models.fit.efficientad.LOOK_EVERY", 1)
     monkeypatch.setattr("models.fit.schedule.PATIENCE", 1)
-    short = fit(teacher, tmp_path / "m.safetensors", replace(OPTIONS, steps=50))
-    # Two looks of one step each are 40 % of the steps then.
+    short = fit(teacher, tmp_path / "m.safetensors", replace(OPTIONS, steps=None))
+    # Two looks after one step each: those are 40 % of the steps then.
     assert short.steps == 5
     assert [point.step for point in short.curve] == [1, 2, 3, 4, 5]
+
+
+def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.fit.schedule.WARM_UP_STEPS", 1)
+    monkeypatch.setattr("models.fit.schedule.PACE_STEPS", 2)
+    torch.manual_seed(0)
+    thin = PDN("small", 8)
+    timed = replace(OPTIONS, steps=None, minutes=1e-6)
+    whole = fit(thin, tmp_path / "whole.safetensors", timed)
+    assert whole.steps == 3
+    output = tmp_path / "parts.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        fit(thin, output, timed, load_other=Interruption(left=len(OTHER) + 2))
+    monkeypatch.setattr("models.fit.schedule.MARGIN", 1e6)
+    resumed = fit(thin, output, timed)
+    assert resumed.steps == 3
+    for name, value in resumed.model.state_dict().items():
+        assert torch.equal(value, whole.model.state_dict()[name]), name
 
 
 def test_a_teacher_of_few_channels_gives_a_small_model(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> FittedInpFormer:
 
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, output: Path, at: int, encoder: Pretrained | None = None,
-    load: Load = load,
+    load: Load = load, options: InpFormerOptions = OPTIONS,
 ) -> None:  # fmt: skip
     """Stop a fit in a step, after the last state that it kept."""
 
@@ -116,7 +116,7 @@ def interrupt(
     with monkeypatch.context() as patch:
         patch.setattr("models.fit.inpformer.batch_at", until)
         with pytest.raises(KeyboardInterrupt):
-            fit(output, encoder=encoder, load=load)
+            fit(output, options, encoder=encoder, load=load)
 
 
 def test_a_resumed_fit_ends_as_an_uninterrupted_one(
@@ -182,6 +182,42 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_been(
     assert ended.returncode == -signal.SIGKILL
     assert output.with_name("m.safetensors.resume").exists()
     assert_same_weights(fit(output).model, fitted.model)
+
+
+def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("models.fit.schedule.WARM_UP_STEPS", 1)
+    monkeypatch.setattr("models.fit.schedule.PACE_STEPS", 2)
+    timed = replace(OPTIONS, steps=None, minutes=1e-6)
+    whole = fit(tmp_path / "whole.safetensors", timed)
+    assert whole.steps == 3
+    output = tmp_path / "m.safetensors"
+    interrupt(monkeypatch, output, at=2, options=timed)
+    monkeypatch.setattr("models.fit.schedule.MARGIN", 1e6)
+    resumed = fit(output, timed)
+    assert resumed.steps == 3
+    assert_same_weights(resumed.model, whole.model)
+
+
+def test_pictures_are_encoded_before_the_pace_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read: list[Path] = []
+    counts: list[int] = []
+
+    def noted(path: Path) -> NDArray[np.uint8]:
+        read.append(path)
+        return load(path)
+
+    def counting(step: int, count: int, options: InpFormerOptions) -> list[int]:
+        counts.append(len(read))
+        return batch_at(step, count, options)
+
+    monkeypatch.setattr("models.fit.inpformer.batch_at", counting)
+    fitted = fit(tmp_path / "m.safetensors", load=noted)
+    assert set(read) == set(fitted.seen)
+    assert set(counts) == {len(read)}
 
 
 def test_another_seed_gives_another_model(fitted: FittedInpFormer, tmp_path: Path) -> None:

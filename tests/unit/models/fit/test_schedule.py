@@ -19,6 +19,13 @@ def run(schedule: Schedule, clock: Clock, first_s: float, pace_s: float) -> None
         schedule.tick(done)
 
 
+def timed(steps: int) -> Schedule:
+    """One whose time allows so many steps."""
+    schedule = Schedule(None, 1.0, 0.4)
+    schedule.load_state_dict({"steps": steps, "best": float("inf"), "without_gain": 0})
+    return schedule
+
+
 def test_a_given_number_of_steps_is_taken_whatever_the_pace() -> None:
     clock = Clock()
     schedule = Schedule(7, 1.0, 0.4, clock)
@@ -58,7 +65,7 @@ def test_nobody_needs_more_steps_than_the_paper() -> None:
 
 
 def test_a_plateau_lets_the_learning_rate_fall_at_once() -> None:
-    schedule = Schedule(10_000, 1.0, 0.4)
+    schedule = timed(10_000)
     schedule.look(100, 1.0)
     for look in range(PATIENCE):
         assert schedule.steps == 10_000
@@ -68,15 +75,22 @@ def test_a_plateau_lets_the_learning_rate_fall_at_once() -> None:
 
 
 def test_a_gain_starts_the_count_anew() -> None:
-    schedule = Schedule(10_000, 1.0, 0.4)
+    schedule = timed(10_000)
     for look in range(3 * PATIENCE):
         schedule.look(100 * (look + 1), 1.0 * 0.99**look)
     assert schedule.steps == 10_000
 
 
 def test_a_fit_whose_learning_rate_falls_already_is_not_cut_short() -> None:
-    schedule = Schedule(1000, 1.0, 0.4)
+    schedule = timed(1000)
     for done in range(400, 1000, 50):
+        schedule.look(done, 1.0)
+    assert schedule.steps == 1000
+
+
+def test_a_given_number_of_steps_is_taken_whatever_is_gained() -> None:
+    schedule = Schedule(1000, 1.0, 0.4)
+    for done in range(10, 1000, 10):
         schedule.look(done, 1.0)
     assert schedule.steps == 1000
 
