@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import models.fit.teacher as teacher_module
+import models.fit.examples as examples_module
 from models.efficientad import PDN, TEACHER_CHANNELS
 from models.fit.backbone import CHANNELS, STRIDES
 from models.fit.device import Compute
+from models.fit.examples import FEATURES
 from models.fit.pictures import Load
 from models.fit.progress import ResumeMismatchError
-from models.fit.teacher import FEATURES, FittedTeacher, TeacherError, TeacherOptions, fit_teacher
+from models.fit.teacher import FittedTeacher, TeacherError, TeacherOptions, fit_teacher
 
 OPTIONS = TeacherOptions(steps=4, batch_size=2, pool=3, save_every=2, held_out=0.2, textures=0.0)
 PICTURES = tuple(Path(f"{number}.jpg") for number in range(6))
@@ -69,8 +70,9 @@ def fit(
 @pytest.fixture(scope="module", autouse=True)
 def cheap_backbone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teacher_module, "Lite0Features", Averages)
-        patch.setattr(teacher_module, "HELD_OUT_TEXTURES", 1)
+        patch.setattr(examples_module, "Lite0Features", Averages)
+        patch.setattr(examples_module, "HELD_OUT_TEXTURES", 1)
+        patch.setattr(examples_module, "STATISTICS_PICTURES", 4)
         yield
 
 
@@ -82,7 +84,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> FittedTeacher:
 def test_an_interrupted_teacher_ends_as_an_uninterrupted_one(
     fitted: FittedTeacher, tmp_path: Path
 ) -> None:
-    statistics, pool, held_out = 100, 2, 1
+    statistics, pool, held_out = 4, 2, 1
     to_the_first_save = statistics + pool + OPTIONS.save_every + held_out
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "teacher", load=Interruption(to_the_first_save))
