@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -28,6 +27,7 @@ from models.checkpoints import (
 )
 from models.efficientad import PDN, EfficientAd
 from models.fit.efficientad import EfficientAdOptions, FitError, FittedEfficientAd
+from models.fit.inpformer import InpFormerOptions
 from models.fit.progress import CurvePoint
 from models.fit.teacher import FittedTeacher, TeacherOptions
 from service.bundle import load_bundle
@@ -61,15 +61,19 @@ def test_the_commands_are_listed_without_importing_torch() -> None:
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("efficientad", EfficientAdOptions), ("teacher", TeacherOptions)],
+    [
+        ("efficientad", EfficientAdOptions),
+        ("inpformer", InpFormerOptions),
+        ("teacher", TeacherOptions),
+    ],
 )
 def test_the_help_s_defaults_are_those_of_the_fit(
-    command: str, options: type[EfficientAdOptions] | type[TeacherOptions]
+    command: str, options: type[EfficientAdOptions | InpFormerOptions | TeacherOptions]
 ) -> None:
     fields = {field.name: field.default for field in dataclasses.fields(options)}
     offered = {param.name: param.default for param in fit.commands[command].params}
-    shared = fields.keys() & offered.keys()
-    assert {"steps", "seed", "learning_rate"} <= shared
+    shared = {name for name in fields.keys() & offered.keys() if fields[name] is not None}
+    assert {"seed", "learning_rate"} <= shared
     assert {name: offered[name] for name in shared} == {name: fields[name] for name in shared}
 
 
@@ -141,7 +145,7 @@ def test_a_fit_writes_a_checkpoint_that_says_what_it_saw(
     assert (facts["steps"], facts["seed"]) == (2, 7)
     assert out.with_suffix(".csv").read_text().splitlines() == ["step,hard", "2,0.5"]
     assert "without the penalty term" in result.output
-    assert "fitted on 2 good pictures; 1 more were never looked at" in result.output
+    assert "2 steps, 1.50 a second, on 2 good pictures; 1 more were never" in result.output
 
 
 def test_other_pictures_serve_the_penalty_at_their_own_size(
