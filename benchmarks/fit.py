@@ -36,8 +36,8 @@ from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher
 from models.efficientad import TEACHER_CHANNELS
-from service.bundle import Preprocess
 from service.decode import decode
+from service.manifest import Preprocess
 from service.placement import placement
 
 PEER = Path(__file__).with_name("fit_peer.py")

@@ -26,9 +26,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.bundle import Crop, Filter, Preprocess
 from service.decode import decode
 from service.domain import Image
+from service.manifest import Crop, Filter, Preprocess
 from service.preprocess import preprocess
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "pictures"

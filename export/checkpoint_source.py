@@ -23,8 +23,9 @@ from models.checkpoints import (
     picture_digest,
 )
 from models.inpformer import InpFormer
-from service import bundle
-from service.bundle import Crop, Golden, Preprocess
+from service import manifest
+from service.bundle import Golden
+from service.manifest import Crop, Preprocess
 from service.roi import Shape
 
 
@@ -170,7 +171,7 @@ def _crop_of(recipe: InputRecipe) -> Crop | None:
     return Crop(x=x, y=y, width=width, height=height)
 
 
-def _thresholds_of(trained: TrainedThresholds | None) -> bundle.TrainedThresholds | None:
+def _thresholds_of(trained: TrainedThresholds | None) -> manifest.TrainedThresholds | None:
     if trained is None:
         return None
-    return bundle.TrainedThresholds(image=trained.image, pixel=trained.pixel)
+    return manifest.TrainedThresholds(image=trained.image, pixel=trained.pixel)

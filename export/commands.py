@@ -16,7 +16,7 @@ from export.failures import plain_errors
 from export.fit_commands import fit
 
 if TYPE_CHECKING:
-    from service.bundle import Filter
+    from service.manifest import Filter
 
 __all__ = ["export", "fit"]
 

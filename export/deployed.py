@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 
 from export.inspectors import InspectorError
-from service.bundle import Bundle, Manifest
+from service.bundle import Bundle
 from service.domain import ThresholdKind
+from service.manifest import Manifest
 from service.thresholds import OVERRIDES, in_force, read_overrides
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from export.data_sets import DataSet
 from export.evaluate import Evaluation
 from export.figures import Judged
-from service.bundle import Bundle, Manifest
+from service.bundle import Bundle
+from service.manifest import Manifest
 
 FORMAT_VERSION = 1
 

@@ -103,7 +103,7 @@ def efficientad(
     from models.checkpoints import FitFacts, load_teacher, save_checkpoint
     from models.fit.efficientad import EfficientAdOptions, fit_efficientad
     from models.fit.progress import write_curve
-    from service.bundle import Preprocess
+    from service.manifest import Preprocess
 
     _check_image_size(image_size)
     compute = compute_on(device, threads)

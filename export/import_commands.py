@@ -14,7 +14,7 @@ from export.failures import plain_errors
 if TYPE_CHECKING:
     from export.imported.roles import Layout
     from export.imported.rule import Size
-    from service.bundle import Filter
+    from service.manifest import Filter
 
 
 def _size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:

@@ -16,11 +16,12 @@ import httpx
 import numpy as np
 
 from export.pictures import MAX_PIXELS
-from service.bundle import Bundle, Manifest, Preprocess
+from service.bundle import Bundle
 from service.decode import decode
 from service.domain import AnomalyMap
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import TaktError
+from service.manifest import Manifest, Preprocess
 from service.placement import Placement, placement
 from service.postprocess import Criteria, judge, picture_score
 from service.preprocess import preprocess

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from export.graph import ExportError
 from export.pictures import read_model_input, read_picture
 from export.source import Source, SourceFacts
-from service.bundle import Drift, Filter, Preprocess, ResizeDrift, ScoreFrom
 from service.domain import AnomalyMap
 from service.engines.base import Engine, EngineOutput
+from service.manifest import Drift, Filter, Preprocess, ResizeDrift, ScoreFrom
 from service.postprocess import picture_score
 from service.preprocess import preprocess
 

@@ -31,20 +31,10 @@ from export.pictures import check_pictures, read_model_input
 from export.report import ExportReport
 from export.source import Source, SourceFacts
 from export.versions import package_versions
-from service.bundle import (
-    MODEL,
-    NAME_PATTERN,
-    Calibration,
-    Drift,
-    Filter,
-    Golden,
-    Manifest,
-    MapSpec,
-    Thresholds,
-    save_bundle,
-)
+from service.bundle import MODEL, Calibration, Golden, save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
+from service.manifest import NAME_PATTERN, Drift, Filter, Manifest, MapSpec, Thresholds
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from service.bundle import Preprocess
 from service.decode import decode
 from service.domain import Image
 from service.errors import RequestError, TaktError
 from service.image_header import read_header
+from service.manifest import Preprocess
 from service.preprocess import preprocess
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

@@ -20,17 +20,11 @@ from export.measure import Measured, measure
 from export.pictures import check_pictures
 from export.tradeoff import Costs, Counts, best_f1, count, least_cost
 from models.checkpoints import picture_digest
-from service.bundle import (
-    Bundle,
-    Calibration,
-    Preprocess,
-    ScoreFrom,
-    Thresholds,
-    recalibrate,
-)
+from service.bundle import Bundle, Calibration, recalibrate
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
+from service.manifest import Preprocess, ScoreFrom, Thresholds
 from service.roi import inside_on_map
 from service.thresholds import InForce, in_force, read_overrides, remove_overrides
 

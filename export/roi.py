@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.pictures import SUFFIXES, read_picture
-from service.bundle import ROI_MASK, Polygon, Preprocess, Roi
 from service.errors import TaktError
+from service.manifest import ROI_MASK, Polygon, Preprocess, Roi
 from service.roi import Shape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})

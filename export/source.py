@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from export.graph import GraphFacts
 from export.roi import PlacedRoi
-from service.bundle import Golden, Preprocess, Reference, ScoreFrom, TrainedThresholds
+from service.bundle import Golden
+from service.manifest import Preprocess, Reference, ScoreFrom, TrainedThresholds
 
 
 @dataclass(frozen=True)

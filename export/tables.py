@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from service.bundle import Manifest
+from service.manifest import Manifest
 
 if TYPE_CHECKING:  # a server install, which verifies, lacks what an evaluation needs
     from export.evaluate import Evaluation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from service.bundle import Preprocess
 from service.domain import Box
+from service.manifest import Preprocess
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import ScoreFrom
 from service.domain import AnomalyMap, Box, Region, Verdict
 from service.errors import EngineError, InvalidParameterError
+from service.manifest import ScoreFrom
 from service.placement import Placement
 
 

@@ -7,8 +7,8 @@ from typing import cast
 import cv2
 import numpy as np
 
-from service.bundle import Crop, Preprocess
 from service.domain import Image
+from service.manifest import Crop, Preprocess
 from service.resample import pillow_bilinear, tensor_bilinear
 
 

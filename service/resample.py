@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import Crop
 from service.domain import Image
+from service.manifest import Crop
 from service.scratch import Scratch
 from service.triangle import Axis, Floats, Index, plan
 from service.windowed_sums import WindowedSums, most_lines

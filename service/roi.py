@@ -18,9 +18,10 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from service.bundle import Bundle, Polygon, Preprocess
+from service.bundle import Bundle
 from service.domain import Box
 from service.errors import BundleError
+from service.manifest import Polygon, Preprocess
 from service.placement import placement
 
 _REMEMBERED_SIZES = 8

@@ -19,17 +19,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from service.bundle import (
-    Bundle,
-    Calibration,
-    Drift,
-    Golden,
-    Manifest,
-    MapSpec,
-    Preprocess,
-    Thresholds,
-    save_bundle,
-)
+from service.bundle import Bundle, Calibration, Golden, save_bundle
+from service.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
 
 SIDE = 32
 

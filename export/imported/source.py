@@ -25,7 +25,8 @@ from export.pictures import read_model_input
 from export.roi import PlacedRoi, place
 from export.source import SourceFacts
 from models.checkpoints import picture_digest
-from service.bundle import Golden, Preprocess
+from service.bundle import Golden
+from service.manifest import Preprocess
 from service.roi import Shape
 
 Tell = Callable[[str], None]

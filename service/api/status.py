@@ -19,8 +19,8 @@ from service.api.schemas import (
     ThresholdsOut,
     VersionOut,
 )
-from service.bundle import Roi, Thresholds
 from service.domain import ThresholdKind
+from service.manifest import Roi, Thresholds
 from service.metrics import Metrics
 from service.repository import ModelRepository, ServedModel
 from service.thresholds import DeployedThresholds

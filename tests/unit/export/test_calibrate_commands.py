@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from export.calibrate_commands import calibrate
 from models.checkpoints import picture_digest
-from service.bundle import CALIBRATION, Bundle, load_bundle
+from service.bundle import Bundle, load_bundle
 from service.bundle import recalibrate as put_calibration
+from service.manifest import CALIBRATION
 from service.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 
 MakeBundle = Callable[..., Bundle]

@@ -27,7 +27,7 @@ from models.checkpoints import (
 )
 from models.efficientad import EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
-from service.bundle import Crop
+from service.manifest import Crop
 
 WritePictures = Callable[..., list[Path]]
 

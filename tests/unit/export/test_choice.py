@@ -12,7 +12,7 @@ from export.choice import leave_out_seen, refuse_in_both, spread
 from export.pictures import PicturesError
 from models.checkpoints import Filter as TrainedFilter
 from models.checkpoints import picture_digest
-from service.bundle import Filter
+from service.manifest import Filter
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]

@@ -13,8 +13,8 @@ from export.evaluate import Evaluation, EvaluationError, evaluate
 from export.figures import Latency, wilson
 from export.inspectors import Answer
 from export.tables import aligned, evaluation_table
-from service.bundle import Preprocess
 from service.errors import InvalidImageError
+from service.manifest import Preprocess
 from service.placement import placement
 
 THRESHOLD = 0.5

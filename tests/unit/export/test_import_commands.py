@@ -17,8 +17,9 @@ from export.imported.rule import InputOptions
 from export.imported.source import ImportOptions
 from export.onnx import ExportOptions
 from export.pictures import read_picture
-from service.bundle import Crop, load_bundle
+from service.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.manifest import Crop
 from service.preprocess import preprocess
 
 WritePictures = Callable[..., list[Path]]

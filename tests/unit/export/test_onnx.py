@@ -32,10 +32,11 @@ from models.checkpoints import (
     save_checkpoint,
 )
 from models.efficientad import EfficientAd
-from service.bundle import Drift, load_bundle
+from service.bundle import load_bundle
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
+from service.manifest import Drift
 from service.preprocess import preprocess as preprocess_picture
 
 WritePictures = Callable[..., list[Path]]

@@ -12,8 +12,8 @@ from export.pictures import (
     read_model_input,
     read_picture,
 )
-from service.bundle import Crop, Preprocess
 from service.decode import decode
+from service.manifest import Crop, Preprocess
 from service.preprocess import preprocess
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from export.pixels import compare
-from service.bundle import Crop, Preprocess
+from service.manifest import Crop, Preprocess
 from service.placement import Placement, placement
 
 

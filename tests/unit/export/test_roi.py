@@ -14,7 +14,7 @@ from export.commands import export
 from export.import_commands import import_
 from export.pictures import PicturesError
 from export.roi import RoiError, place, read_roi
-from service.bundle import ROI_MASK, Crop, Preprocess
+from service.manifest import ROI_MASK, Crop, Preprocess
 from service.roi import Shape
 
 SQUARE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]

@@ -27,9 +27,10 @@ from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
 from models.efficientad import Differences, EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
-from service.bundle import ROI_MASK, load_bundle
+from service.bundle import load_bundle
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.manifest import ROI_MASK
 from service.roi import Shape, inside_on_map
 
 WritePictures = Callable[..., list[Path]]

@@ -8,18 +8,9 @@ import numpy as np
 import pytest
 
 from service import bundle as module
-from service.bundle import (
-    CALIBRATION,
-    GOLDEN,
-    MANIFEST,
-    MODEL,
-    Bundle,
-    Calibration,
-    Thresholds,
-    load_bundle,
-    recalibrate,
-)
+from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, Calibration, load_bundle, recalibrate
 from service.errors import BundleError
+from service.manifest import CALIBRATION, Thresholds
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from service.bundle import Crop, Preprocess
 from service.domain import Box
+from service.manifest import Crop, Preprocess
 from service.placement import placement
 from service.preprocess import preprocess
 

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from service.bundle import Crop, Preprocess
 from service.domain import Box, Region, Verdict
 from service.errors import EngineError, InvalidParameterError
+from service.manifest import Crop, Preprocess
 from service.placement import Placement, placement
 from service.postprocess import Criteria, judge, picture_score
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from service.bundle import Crop, Filter, Preprocess
 from service.domain import Image
+from service.manifest import Crop, Filter, Preprocess
 from service.preprocess import preprocess
 from service.resample import tensor_bilinear
 

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.bundle import Crop
 from service.domain import Image
+from service.manifest import Crop
 from service.resample import pillow_bilinear, tensor_bilinear
 
 Resize = Callable[..., Image]

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.bundle import ROI_MASK, Bundle, Crop, Preprocess, Roi, load_bundle
+from service.bundle import Bundle, load_bundle
 from service.domain import Box
 from service.errors import BundleError
+from service.manifest import ROI_MASK, Crop, Preprocess, Roi
 from service.placement import placement
 from service.roi import Drawn, Shape, drawn_of, inside_on_map
 

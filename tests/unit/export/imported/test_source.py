@@ -22,8 +22,9 @@ from export.imported.source import ImportOptions, OnnxSource, open_source, plain
 from export.inspectors import LocalInspector
 from export.onnx import ExportOptions, export_bundle
 from export.pictures import read_model_input
-from service.bundle import TrainedThresholds, load_bundle
+from service.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.manifest import TrainedThresholds
 
 WritePictures = Callable[..., list[Path]]
 
@@ -102,7 +103,7 @@ def open_quietly(path: Path, good: list[Path], **options: Any) -> tuple[OnnxSour
 
 def torch_answer(model: Gaussian, path: Path, size: int = SIDE) -> tuple[Tensor, Tensor]:
     """From the file to the answer without any of the code under test but the resize."""
-    from service.bundle import Preprocess
+    from service.manifest import Preprocess
 
     spec = Preprocess(width=size, height=size, resize="tensor_bilinear")
     pixels = torch.from_numpy(read_model_input(path, spec))
