@@ -10,7 +10,7 @@ import click
 from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
 from export.fit_inpformer import inpformer
-from export.fit_options import budget, compute_on, resumable, shared
+from export.fit_options import budget, compute_on, of_detectors, resumable, shared
 
 if TYPE_CHECKING:
     from models.efficientad import Size
@@ -58,20 +58,7 @@ fit.add_command(inpformer)
     show_default=True,
     help="Share of the good pictures that scale the maps.",
 )
-@click.option(
-    "--calibration",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.25,
-    show_default=True,
-    help="Share of the good pictures that the fit never sees, for the thresholds.",
-)
-@click.option(
-    "--save-every",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Steps between states from which an interrupted fit goes on.",
-)
+@of_detectors
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @shared
 @plain_errors

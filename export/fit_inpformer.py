@@ -8,7 +8,7 @@ import click
 
 from export.bundle_options import FOLDER
 from export.failures import plain_errors
-from export.fit_options import budget, compute_on, resumable, shared
+from export.fit_options import budget, compute_on, of_detectors, resumable, shared
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
@@ -58,20 +58,7 @@ NOT_THE_PAPERS = (
     show_default=True,
     help="Of StableAdamW.",
 )
-@click.option(
-    "--calibration",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.25,
-    show_default=True,
-    help="Share of the good pictures that the fit never sees, for the thresholds.",
-)
-@click.option(
-    "--save-every",
-    type=click.IntRange(min=1),
-    default=200,
-    show_default=True,
-    help="Steps between states from which an interrupted fit goes on.",
-)
+@of_detectors
 @shared
 @plain_errors
 def inpformer(

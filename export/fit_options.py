@@ -55,6 +55,23 @@ def budget(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def of_detectors(command: Callable[..., None]) -> Callable[..., None]:
+    """What the fits of both detectors have beyond that."""
+    for option in (
+        click.option(
+            "--save-every", type=click.IntRange(min=1), default=100, show_default=True,
+            help="Steps between states from which an interrupted fit goes on.",
+        ),
+        click.option(
+            "--calibration", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.25, show_default=True,
+            help="Share of the good pictures that the fit never sees, for the thresholds.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def compute_on(device: str, threads: int) -> Compute:
     """The device that was asked for, tried.
 

@@ -67,7 +67,7 @@ class InpFormerOptions:
     seed: int = 0
     calibration: float = 0.25
     shots: int | None = None
-    save_every: int = 200
+    save_every: int = 100
 
     def __post_init__(self) -> None:
         counts = (self.batch_size, self.save_every, *([] if self.steps is None else [self.steps]))
