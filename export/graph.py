@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +113,7 @@ def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = 
 def _trace(answering: ImagesToAnswer, input_size: tuple[int, int]) -> ModelProto:
     # Two pictures: the tracer takes a size of 1 for a constant.
     example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _only_errors("onnxscript.optimizer"):
         # torch's exporter uses parts of torch that warn of their own end.
         warnings.simplefilter("ignore", FutureWarning)
         program = torch.onnx.export(
@@ -127,6 +130,18 @@ def _trace(answering: ImagesToAnswer, input_size: tuple[int, int]) -> ModelProto
     if program is None:
         raise ExportError("torch.onnx.export gave no graph; use torch 2.9 or later")
     return program.model_proto
+
+
+@contextlib.contextmanager
+def _only_errors(name: str) -> Iterator[None]:
+    """Keep a logger from telling people what an optimiser could not do better."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _strip(graph: ModelProto) -> None:
