@@ -273,7 +273,6 @@ def test_a_result_outlives_the_next_picture(resize: Resize) -> None:
 ON_ONE_THREAD = """
 import time
 import numpy as np
-from service.bundle import Crop
 from service.resample import pillow_bilinear, tensor_bilinear
 
 sizes = [(960, 1280), (479, 640), (1500, 2048), (300, 2000), (64, 64), (20, 30000)]
