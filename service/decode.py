@@ -19,12 +19,13 @@ of a baseline JPEG are found as a rule, those of one with restart markers or sev
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
 import numpy as np
 
-from service.domain import Image
+from service.domain import Image, PixelFormat, RawPicture
 from service.errors import ImageTooLargeError, InvalidImageError
 from service.image_header import ImageHeader, read_header
 
@@ -38,6 +39,31 @@ _JPEG_FILL = b"\x80"
 
 _NOISE = bytes(range(1, 255)) * 4
 """Data that no encoder would write, without markers."""
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+"""OpenCV's flags by divisor; those that reduce are named for grey, which the colour overrides."""
+
+_CHANNELS: dict[PixelFormat, int] = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture, or a smaller one in its stead.
+
+    Attributes:
+        picture: RGB uint8 [ceil(height / n), ceil(width / n), 3], upright; n is 1, 2, 4 or 8.
+        width: of the whole picture, upright, in pixels.
+        height: likewise.
+    """
+
+    picture: Image
+    width: int
+    height: int
 
 
 def decode(data: bytes, max_pixels: int) -> Image:
@@ -55,22 +81,87 @@ def decode(data: bytes, max_pixels: int) -> Image:
         UnsupportedImageError: another format, or pixels that are not served.
         ImageTooLargeError: more than `max_pixels`.
     """
+    return _checked(data, read_header(data), max_pixels, 1)
+
+
+def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
+    """Decode a JPEG at a half, a quarter or an eighth of its size; anything else whole.
+
+    libjpeg then computes fewer coefficients and pixels, of which each is a mean of the picture's.
+
+    Args:
+        data: as for `decode`, which also has the errors.
+        max_pixels: likewise.
+        least: pixels that either side keeps at least.
+    """
     header = read_header(data)
-    _refuse_too_large(header, max_pixels)
+    divisor = _divisor(header, least)
+    picture = _checked(data, header, max_pixels, divisor)
+    height, width = picture.shape[:2]
+    turned = (width, height) != _size(header, divisor)
+    sides = (header.height, header.width) if turned else (header.width, header.height)
+    return Decoded(picture, *sides)
+
+
+def from_raw(raw: RawPicture, max_pixels: int) -> Image:
+    """The pixels that a camera gave as RGB uint8 [height, width, 3].
+
+    Raises:
+        InvalidImageError: as many bytes as the size says are not there.
+        ImageTooLargeError: more than `max_pixels`.
+    """
+    _refuse_too_large(raw.width, raw.height, max_pixels)
+    channels = _CHANNELS[raw.format]
+    wanted = raw.width * raw.height * channels
+    if len(raw.pixels) != wanted or not wanted:
+        raise InvalidImageError(
+            f"{raw.width} × {raw.height} pixels of {raw.format} are {wanted} bytes, "
+            f"{len(raw.pixels)} came"
+        )
+    pixels = np.frombuffer(raw.pixels, np.uint8).reshape(raw.height, raw.width, channels)
+    match raw.format:
+        case "rgb8":
+            return pixels
+        case "bgr8":
+            return cast(Image, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+        case "mono8":
+            return cast(Image, cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+
+
+def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) -> Image:
+    """Decode at 1 / divisor of the size, with every check."""
+    _refuse_too_large(header.width, header.height, max_pixels)
     _refuse_truncated(data, header)
     if header.straight_alpha_at is not None:
         data = _without_alpha_meaning(data, header.straight_alpha_at)
-    picture = _decode(data, header)
+    picture = _decode(data, header, divisor)
     if header.format == "JPEG":
-        _refuse_filled(picture, data, header)
+        _refuse_filled(picture, data, header, divisor)
     return picture
 
 
-def _refuse_too_large(header: ImageHeader, max_pixels: int) -> None:
-    pixels = header.width * header.height
+def _divisor(header: ImageHeader, least: int) -> int:
+    """The largest that leaves each side `least` pixels, and tells how the picture is turned."""
+    if header.format != "JPEG":
+        return 1
+    for divisor in (8, 4, 2):
+        width, height = _size(header, divisor)
+        square = header.width == header.height
+        if min(header.width, header.height) >= divisor * least and (square or width != height):
+            return divisor
+    return 1
+
+
+def _size(header: ImageHeader, divisor: int) -> tuple[int, int]:
+    """(width, height) of what libjpeg gives, before orientation."""
+    return -(-header.width // divisor), -(-header.height // divisor)
+
+
+def _refuse_too_large(width: int, height: int, max_pixels: int) -> None:
+    pixels = width * height
     if pixels > max_pixels:
         raise ImageTooLargeError(
-            f"the picture has {header.width} × {header.height} = {pixels} pixels, more than the "
+            f"the picture has {width} × {height} = {pixels} pixels, more than the "
             f"{max_pixels} of the setting max_image_pixels; send a smaller one or raise the setting"
         )
 
@@ -98,9 +189,9 @@ def _without_alpha_meaning(data: bytes, at: int) -> bytes:
     return data[:at] + b"\0\0" + data[at + 2 :]
 
 
-def _decode(data: bytes, header: ImageHeader) -> Image:
+def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[divisor])
     except cv2.error:
         decoded = None
     if decoded is None:
@@ -109,34 +200,34 @@ def _decode(data: bytes, header: ImageHeader) -> Image:
             "save it again and send the whole file"
         )
     height, width = decoded.shape[:2]
-    if (width, height) not in ((header.width, header.height), (header.height, header.width)):
+    if _size(header, divisor) not in ((width, height), (height, width)):
         raise InvalidImageError(
             f"the {header.format} contradicts itself: its header says {header.width} × "
-            f"{header.height} pixels, its data {width} × {height}"
+            f"{header.height} pixels, its data {width * divisor} × {height * divisor}"
         )
     return cast(Image, decoded)
 
 
-def _refuse_filled(picture: Image, data: bytes, header: ImageHeader) -> None:
+def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: int) -> None:
     """Find a JPEG that ends properly but lost data before, as from a camera that dropped packets.
 
     libjpeg fills what is missing with grey, so the block decoded last, which lies in a corner, is
     grey. A whole picture may have such a corner too. What tells them apart: more data before the
     end changes a picture that lacked some, and only that. Few pictures need this second decoding.
     """
-    if not _has_filled_corner(picture, header):
+    if not _has_filled_corner(picture, header, divisor):
         return
     end = data.find(_JPEG_END, header.scan_start)
-    with_more = _decode(data[:end] + _NOISE + data[end:], header)
+    with_more = _decode(data[:end] + _NOISE + data[end:], header, divisor)
     if not np.array_equal(picture, with_more):
         raise InvalidImageError(
             "the JPEG has lost a part of its data, so that its end is blank; send it again"
         )
 
 
-def _has_filled_corner(picture: Image, header: ImageHeader) -> bool:
+def _has_filled_corner(picture: Image, header: ImageHeader, divisor: int) -> bool:
     """See whether a corner is blank, as far as the last block of 8 × 8 reaches into the picture."""
-    side = min((header.width - 1) % 8, (header.height - 1) % 8) + 1
+    side = min((header.width - 1) % 8, (header.height - 1) % 8) // divisor + 1
     ends = (slice(None, side), slice(-side, None))
     fill = _JPEG_FILL * (side * side * 3)
     return any(picture[rows, columns].tobytes() == fill for rows in ends for columns in ends)

@@ -17,12 +17,40 @@ AnomalyMap = NDArray[np.float32]
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 ThresholdKind = Literal["image", "pixel"]
+PixelFormat = Literal["rgb8", "bgr8", "mono8"]
+Priority = Literal["line", "bulk"]
+"""Pictures of the line go before those of the bulk."""
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",
     "jpeg": "image/jpeg",
     "webp": "image/webp",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class RawPicture:
+    """Pixels as a camera gives them: rows from the top, without padding.
+
+    Attributes:
+        pixels: width · height pixels, of three bytes each or, for mono8, of one.
+        width: in pixels.
+        height: likewise.
+        format: the order of a pixel's bytes.
+    """
+
+    pixels: bytes | memoryview
+    width: int
+    height: int
+    format: PixelFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the engine says of one picture: anomaly_map float32 [h,w] and the graph's score."""
+
+    anomaly_map: AnomalyMap
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +107,7 @@ class InspectOptions:
         threshold: instead of the bundle's image threshold.
         pixel_threshold: instead of the bundle's pixel threshold.
         timeout_s: after which the caller wants no answer any more.
+        priority: `line` goes before `bulk` where both wait.
     """
 
     heatmap: HeatmapKind = "none"
@@ -86,6 +115,7 @@ class InspectOptions:
     threshold: float | None = None
     pixel_threshold: float | None = None
     timeout_s: float
+    priority: Priority = "line"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ TaktError
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
-│   └── DeadlineExceededError     504  no answer within the request's timeout
+│   ├── DeadlineExceededError     504  no answer within the request's timeout
+│   └── UnreachableError          503  a client's side: no connection to the server
+├── UnreadableAnswerError     502  a client's side: what answered is no Takt, or of another version
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   └── DriftError                500  an engine that answers unlike the trained model
@@ -145,6 +147,21 @@ class DeadlineExceededError(UnavailableError):
     status = 504
     code = "deadline_exceeded"
     title = "Deadline exceeded"
+
+
+class UnreachableError(UnavailableError):
+    """A client has no connection to the server, or lost it before the answer."""
+
+    code = "unreachable"
+    title = "Server unreachable"
+
+
+class UnreadableAnswerError(TaktError):
+    """A client cannot make sense of what the server answered."""
+
+    status = 502
+    code = "unreadable_answer"
+    title = "Unreadable answer"
 
 
 class EngineError(TaktError):

@@ -13,6 +13,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
+Blend = Literal["max", "mean", "linear"]
 
 
 class _Part(BaseModel):
@@ -52,9 +53,23 @@ class Preprocess(_Part):
     crop: Crop | None = Field(
         default=None, description="The part that the model sees; all if null."
     )
-    drift: ResizeDrift | None = Field(
-        default=None, description="Where `resize` is not the training's filter: what that changes."
+    reduced_decode: bool = Field(
+        default=False,
+        description="Whether a JPEG that is much larger than the input may be decoded at a half, a "
+        "quarter or an eighth of its size, as long as it stays no smaller than the input; only "
+        "before `area`, which goes on averaging where that left off.",
     )
+    drift: ResizeDrift | None = Field(
+        default=None,
+        description="Where `resize` is not the training's filter, or JPEGs are decoded reduced: "
+        "what that changes.",
+    )
+
+    @model_validator(mode="after")
+    def _reduced_before_area(self) -> Self:
+        if self.reduced_decode and self.resize != "area":
+            raise ValueError("pictures can be decoded reduced only where they are resized by area")
+        return self
 
     @model_validator(mode="after")
     def _crop_within(self) -> Self:
@@ -106,8 +121,29 @@ class Roi(_Part):
         return self
 
 
+class Tiling(_Part):
+    """The model looks at a picture tile by tile, each resized to its input; see `service.tiling`.
+
+    An axis of a picture that is no longer than a tile's is in one tile, whole.
+    """
+
+    width: int = Field(gt=0, description="Of a tile, in pixels of the picture.")
+    height: int = Field(gt=0, description="Likewise.")
+    overlap: int = Field(ge=0, description="Pixels that neighbouring tiles share, at least.")
+    blend: Blend = Field(
+        description="What the map holds where tiles overlap. max: their highest value. mean: "
+        "their mean. linear: their mean, weighted by how far inside its tile each lies."
+    )
+
+    @model_validator(mode="after")
+    def _overlap_within_half(self) -> Self:
+        if 2 * self.overlap > min(self.width, self.height):
+            raise ValueError("tiles may overlap by half of their shorter side at most")
+        return self
+
+
 class MapSpec(_Part):
-    """The anomaly map that the model answers with."""
+    """The anomaly map that the graph answers with, to a picture or to a tile of it."""
 
     width: int = Field(gt=0)
     height: int = Field(gt=0)
@@ -187,6 +223,9 @@ class Manifest(_Part):
     roi: Roi | None = Field(
         default=None, description="The part of the picture that counts; all of it if null."
     )
+    tiling: Tiling | None = Field(
+        default=None, description="The model sees the picture in tiles; as a whole if null."
+    )
     drift: Drift
     tolerance: float = Field(
         1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
@@ -194,6 +233,11 @@ class Manifest(_Part):
     made_with: dict[str, str] = Field(description="Packages and their versions.")
     created_at: str = Field(description="UTC, ISO 8601.")
     files: dict[str, str] = Field(description="SHA-256 of each other file of the bundle.")
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(h, w) of the map that the graph gives: of a picture, or of a tile."""
+        return self.map.height, self.map.width
 
     @model_validator(mode="after")
     def _score_of_whole_picture(self) -> Self:
@@ -205,4 +249,16 @@ class Manifest(_Part):
     def _mask_is_listed(self) -> Self:
         if self.roi and self.roi.mask and self.roi.mask not in self.files:
             raise ValueError(f"the region of interest needs {self.roi.mask}, which is not listed")
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_are_whole(self) -> Self:
+        if self.tiling is None:
+            return self
+        if self.preprocess.crop is not None:
+            raise ValueError("a model that crops would leave gaps between tiles")
+        if self.preprocess.reduced_decode:
+            raise ValueError("tiles are cut from pictures of full size, which are decoded whole")
+        if self.roi is not None:
+            raise ValueError("a region of interest lies on the picture, and the graph sees tiles")
         return self

@@ -16,7 +16,7 @@ from prometheus_client import (
 
 from service.domain import Inspection, ThresholdKind, Timings
 
-Protocol = Literal["rest"]
+Protocol = Literal["rest", "stream"]
 
 SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
@@ -87,6 +87,24 @@ class Metrics:
             ("model", "kind"),
             registry=self.registry,
         )
+        self.streams = Gauge(
+            "takt_streams",
+            "Streams that are open.",
+            registry=self.registry,
+        )
+        self._frames_dropped = Counter(
+            "takt_stream_frames_dropped",
+            "Frames of a stream that a newer one replaced.",
+            ("model", "policy"),
+            registry=self.registry,
+        )
+        self._frame_age = Histogram(
+            "takt_stream_frame_age_seconds",
+            "Time from a frame's arrival to its answer.",
+            ("model",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "takt_in_flight",
             "Requests being answered.",
@@ -105,6 +123,14 @@ class Metrics:
     def refused(self, model: str, protocol: Protocol, code: str) -> None:
         """Count a request that was answered by an error."""
         self._requests.labels(model, protocol, "none", code).inc()
+
+    def frame_answered(self, model: str, age_s: float) -> None:
+        """Count the age that a frame of a stream reached until its answer."""
+        self._frame_age.labels(model).observe(age_s)
+
+    def frame_dropped(self, model: str, policy: str) -> None:
+        """Count a frame of a stream that a newer one replaced."""
+        self._frames_dropped.labels(model, policy).inc()
 
     def of_model(self, name: str) -> ModelMetrics:
         """The instruments that a model's batcher feeds."""

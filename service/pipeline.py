@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from service.batcher import Batcher
 from service.bundle import Bundle
-from service.decode import decode
 from service.domain import (
-    AnomalyMap,
+    Answer,
     Heatmap,
     Image,
     Inspection,
@@ -25,14 +24,18 @@ from service.domain import (
     Verdict,
 )
 from service.errors import DeadlineExceededError
-from service.placement import Placement, placement
+from service.pending import RunOne
 from service.postprocess import Criteria, judge, picture_score
-from service.preprocess import preprocess
+from service.prepare import Picture, Prepared, prepare
 from service.render import ColorScale, render
 from service.roi import drawn_of
 from service.thresholds import DeployedThresholds
+from service.tiled import Asked, Ran, Tiled
 
-Read = Callable[[], Awaitable[bytes]]
+Read = Callable[[], Awaitable[Picture]]
+
+_AT_ONCE_CELLS = 1 << 17
+"""Largest map that the event loop judges by itself, in well under a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +61,6 @@ class Pools:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the engine says of one picture: anomaly_map float32 [h,w] and the graph's score."""
-
-    anomaly_map: AnomalyMap
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    picture: Image | None
-    width: int
-    height: int
-    placed: Placement
-    model_input: Image
-    waited_ms: float
-    decode_ms: float
-    preprocess_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Finished:
     verdict: Verdict
     heatmap: Heatmap | None
@@ -87,7 +70,7 @@ class _Finished:
 
 
 class Pipeline:
-    """One model, from an encoded picture to its inspection; every protocol goes through here.
+    """One model, from a picture to its inspection; every protocol goes through here.
 
     Args:
         bundle: what the model wants and what its answers mean.
@@ -112,13 +95,33 @@ class Pipeline:
         self._batcher = batcher
         self._pools = pools
         self._limits = limits
+        self._reading = 0
         self._preparing = 0
+        self._tiled = None
+        if bundle.manifest.tiling is not None:
+            self._tiled = Tiled(
+                bundle.manifest,
+                batcher,
+                pools.preparing,
+                pools.finishing,
+                limits.max_image_pixels,
+            )
+
+    @property
+    def depth(self) -> int:
+        """Pictures that wait for the engine."""
+        return self._batcher.depth if self._tiled is None else self._tiled.waiting
+
+    async def drain(self, timeout_s: float) -> None:
+        """Answer pictures whose tiles are not all in the queue; it has all of the others."""
+        if self._tiled is not None:
+            await self._tiled.drain(timeout_s)
 
     async def inspect(self, read: Read, options: InspectOptions) -> Inspection:
-        """Inspect an encoded picture.
+        """Inspect a picture.
 
         Args:
-            read: gives the picture's bytes; called only if there is room for it.
+            read: gives the picture; called only if there is room for it.
             options: see there.
 
         Raises:
@@ -130,85 +133,80 @@ class Pipeline:
         started_s = time.perf_counter()
         try:
             async with asyncio.timeout(options.timeout_s):
-                prepared = await self._prepare_ahead(read, keep=options.heatmap != "none")
-                done = await self._batcher.submit(prepared.model_input)
-                finish = partial(self._finish, prepared, done.result, options, time.perf_counter())
-                if options.heatmap == "none":
-                    finished = finish()
-                else:
-                    loop = asyncio.get_running_loop()
-                    finished = await loop.run_in_executor(self._pools.finishing, finish)
+                return await self._journey(read, options, started_s)
         except TimeoutError:
             raise DeadlineExceededError(
                 f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
                 "timeout_ms, or add servers"
             ) from None
-        return Inspection(
-            model=self._manifest.name,
-            version=self._manifest.version,
-            verdict=finished.verdict,
-            width=prepared.width,
-            height=prepared.height,
-            inspected=prepared.placed.box,
-            heatmap=finished.heatmap,
-            timings=Timings(
-                decode_ms=prepared.decode_ms,
-                preprocess_ms=prepared.preprocess_ms,
-                queue_ms=prepared.waited_ms + done.queue_s * 1000 + finished.waited_ms,
-                engine_ms=done.run_s * 1000,
-                postprocess_ms=finished.postprocess_ms,
-                render_ms=finished.render_ms,
-                total_ms=_ms_since(started_s),
-            ),
-        )
 
-    async def _prepare_ahead(self, read: Read, *, keep: bool) -> _Prepared:
-        """Read and decode ahead of the queue, so that a bad picture fails before it."""
-        self._batcher.admit(coming=self._preparing)
+    async def _journey(self, read: Read, options: InspectOptions, started_s: float) -> Inspection:
+        deadline_s = time.monotonic() + options.timeout_s
+        picture = await self._read(read, options)
+        ran = await self._run(picture, options, deadline_s)
+        finish = partial(self._finish, ran, options, time.perf_counter())
+        if options.heatmap == "none" and ran.done.result.anomaly_map.size <= _AT_ONCE_CELLS:
+            finished = finish()
+        else:
+            loop = asyncio.get_running_loop()
+            finished = await loop.run_in_executor(self._pools.finishing, finish)
+        return self._inspection(ran, finished, started_s)
+
+    async def _read(self, read: Read, options: InspectOptions) -> Picture:
+        """Take a picture in, if there is room for it."""
+        coming = self._reading + self._preparing
+        admit = self._batcher.admit if self._tiled is None else self._tiled.admit
+        admit(coming, options.priority, options.timeout_s)
+        self._reading += 1
+        try:
+            return await read()
+        finally:
+            self._reading -= 1
+
+    async def _run(self, picture: Picture, options: InspectOptions, deadline_s: float) -> Ran:
+        """Decode ahead of the queue, so that a bad picture fails before it, and have it run.
+
+        While an engine has nothing else to do its own thread decodes: that saves a lone picture
+        a change of threads. Tiles of a picture have a way of their own.
+        """
+        if self._tiled is not None:
+            keep = options.heatmap != "none"
+            return await self._tiled.run(Asked(picture, keep, options.priority, deadline_s))
+        ready = partial(self._prepare, picture, options, time.perf_counter())
+        if self._batcher.idle > self._preparing:
+            return await self._batcher.alone(partial(_run_alone, ready))
         self._preparing += 1
         try:
-            prepare = partial(self._prepare, await read(), keep, time.perf_counter())
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pools.preparing, prepare)
+            prepared, waited_ms = await loop.run_in_executor(self._pools.preparing, ready)
         finally:
             self._preparing -= 1
+        done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
+        return Ran(prepared, done, waited_ms)
 
-    def _prepare(self, data: bytes, keep: bool, ready_s: float) -> _Prepared:
+    def _prepare(
+        self, picture: Picture, options: InspectOptions, ready_s: float
+    ) -> tuple[Prepared, float]:
         waited_ms = _ms_since(ready_s)
-        started_s = time.perf_counter()
-        picture = decode(data, self._limits.max_image_pixels)
-        decode_ms = _ms_since(started_s)
-        started_s = time.perf_counter()
-        spec = self._manifest.preprocess
-        height, width, _ = picture.shape
-        return _Prepared(
-            picture=picture if keep else None,
-            width=width,
-            height=height,
-            placed=placement(spec, width, height),
-            model_input=preprocess(picture, spec),
-            waited_ms=waited_ms,
-            decode_ms=decode_ms,
-            preprocess_ms=_ms_since(started_s),
-        )
+        spec, most = self._manifest.preprocess, self._limits.max_image_pixels
+        return prepare(picture, spec, most, keep=options.heatmap != "none"), waited_ms
 
-    def _finish(
-        self, prepared: _Prepared, answer: Answer, options: InspectOptions, ready_s: float
-    ) -> _Finished:
+    def _finish(self, ran: Ran, options: InspectOptions, ready_s: float) -> _Finished:
         waited_ms = _ms_since(ready_s)
         started_s = time.perf_counter()
         criteria = self._criteria(options)
+        seen, answer = ran.seen, ran.done.result
         score = picture_score(
             answer.score,
             answer.anomaly_map,
             self._manifest.score_from,
-            prepared.width,
-            prepared.height,
+            seen.width,
+            seen.height,
         )
         verdict = judge(
             score,
             answer.anomaly_map,
-            prepared.placed,
+            seen.placed,
             criteria,
             self._good_scores,
             self._limits.max_regions,
@@ -216,13 +214,13 @@ class Pipeline:
         postprocess_ms = _ms_since(started_s)
         started_s = time.perf_counter()
         heatmap = None
-        if prepared.picture is not None:
+        if seen.whole is not None:
             heatmap = render(
                 options.heatmap,
                 options.format,
-                prepared.picture,
+                seen.whole,
                 answer.anomaly_map,
-                prepared.placed.box,
+                seen.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
                 verdict.regions,
                 self._roi,
@@ -239,6 +237,32 @@ class Pipeline:
             # However low a threshold is: what lies outside the region of interest never counts.
             pixel_threshold=pixel if roi is None else max(pixel, roi.outside),
         )
+
+    def _inspection(self, ran: Ran, finished: _Finished, started_s: float) -> Inspection:
+        seen, done = ran.seen, ran.done
+        return Inspection(
+            model=self._manifest.name,
+            version=self._manifest.version,
+            verdict=finished.verdict,
+            width=seen.width,
+            height=seen.height,
+            inspected=seen.placed.box,
+            heatmap=finished.heatmap,
+            timings=Timings(
+                decode_ms=seen.decode_ms,
+                preprocess_ms=seen.preprocess_ms,
+                queue_ms=ran.waited_ms + done.queue_s * 1000 + finished.waited_ms,
+                engine_ms=done.run_s * 1000,
+                postprocess_ms=finished.postprocess_ms,
+                render_ms=finished.render_ms,
+                total_ms=_ms_since(started_s),
+            ),
+        )
+
+
+def _run_alone(ready: Callable[[], tuple[Prepared, float]], run: RunOne[Image, Answer]) -> Ran:
+    prepared, waited_ms = ready()
+    return Ran(prepared, run(prepared.model_input), waited_ms)
 
 
 def _ms_since(started_s: float) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.batcher import Batcher, BatcherOptions
 from service.bundle import MANIFEST, Bundle, check_place, load_bundle
-from service.domain import Image
+from service.domain import Answer, Image
 from service.engines.base import Engine
 from service.engines.golden import BatchDrift, check_golden
 from service.errors import (
@@ -24,7 +26,7 @@ from service.errors import (
     TaktError,
 )
 from service.metrics import Metrics
-from service.pipeline import Answer, Limits, Pipeline, Pools
+from service.pipeline import Limits, Pipeline, Pools
 from service.thresholds import KINDS, DeployedThresholds, read_overrides
 
 OpenEngine = Callable[[Bundle], Engine]
@@ -79,7 +81,7 @@ class ServedModel:
     @property
     def depth(self) -> int:
         """Pictures that wait for the engine."""
-        return self._batcher.depth if self._batcher else 0
+        return self._pipeline.depth if self._pipeline else 0
 
     @property
     def pipeline(self) -> Pipeline:
@@ -112,14 +114,17 @@ class ServedModel:
             check_place(self.path, self.bundle.manifest)
             overrides = await asyncio.to_thread(read_overrides, self.path)
             self.thresholds = DeployedThresholds(self.bundle, overrides)
+            instances: list[Engine] = []
             drifts = []
-            for _ in range(options.engine_instances):
+            while len(instances) < options.engine_instances:
                 engine = await self._open(open_engine, self.bundle)
                 drifts.append(await asyncio.to_thread(check_golden, engine, self.bundle))
+                await asyncio.to_thread(engine.trim)
+                instances += [engine] * (options.engine_instances if engine.shareable else 1)
             self.engine = self._engines[0].description
             self.drift = _largest(drifts)
             self._batcher = Batcher(
-                [_runner(engine) for engine in self._engines],
+                [_runner(engine) for engine in instances],
                 _batching(options.batching, self.bundle.manifest.max_batch_size),
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
@@ -148,8 +153,11 @@ class ServedModel:
     async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close the engines."""
         self.state = "closed"
+        deadline_s = time.monotonic() + drain_timeout_s
+        if self._pipeline is not None:
+            await self._pipeline.drain(drain_timeout_s)
         if self._batcher is not None:
-            await self._batcher.close(drain_timeout_s)
+            await self._batcher.close(max(0.0, deadline_s - time.monotonic()))
         self._close_engines()
 
     async def _open(self, open_engine: OpenEngine, bundle: Bundle) -> Engine:
@@ -322,8 +330,19 @@ def _close_if_opened(opening: asyncio.Future[Engine]) -> None:
 
 
 def _runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
+    """What the batcher calls; batches are put together in memory that is used again and again."""
+    batches: NDArray[np.uint8] = np.empty((0, 0, 0, 0), np.uint8)
+
     def run(images: list[Image]) -> list[Answer]:
-        output = engine.infer(images[0][None] if len(images) == 1 else np.stack(images))
+        nonlocal batches
+        count = len(images)
+        if count == 1:
+            output = engine.infer(images[0][None])
+        else:
+            shape = images[0].shape
+            if len(batches) < count or batches.shape[1:] != shape:
+                batches = np.empty((count, *shape), np.uint8)
+            output = engine.infer(np.stack(images, out=batches[:count]))
         return [
             Answer(anomaly_map, float(score))
             for anomaly_map, score in zip(output.anomaly_map, output.score, strict=True)

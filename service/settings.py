@@ -10,15 +10,25 @@ import math
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.errors import ConfigurationError
 
 ENV_PREFIX = "TAKT_"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _numbers(value: object) -> object:
+    """`1,2,4` of the command line or the environment as its numbers."""
+    if isinstance(value, str):
+        return tuple(part for part in value.split(",") if part.strip())
+    return value
+
+
+Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)]
 
 
 class Settings(BaseModel):
@@ -48,7 +58,13 @@ class Settings(BaseModel):
         0, ge=0, description="CPU threads of each copy; 0 shares the cores among the copies."
     )
 
-    max_batch_size: int = Field(8, ge=1, le=256, description="Most pictures in one batch.")
+    max_batch_size: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Most pictures in one batch; 0 takes 8 on a GPU, and 1 on the CPU, where a "
+        "batch takes as long as its pictures one by one, and the first of them waits for the last.",
+    )
     max_queue_delay_ms: float = Field(
         0.0,
         ge=0,
@@ -56,8 +72,16 @@ class Settings(BaseModel):
         description="Longest wait for a batch to fill, from its first picture on; at 0 a batch "
         "is what gathered while the engine was busy.",
     )
+    preferred_batch_sizes: Numbers = Field(
+        (),
+        description="A batch is cut to the largest of these that it reaches, such as 1,2,4,8 for "
+        "engines that are built for fixed sizes; any size if empty.",
+    )
     max_queue_size: int = Field(
-        256, ge=1, description="Pictures of one model that may wait; one more gets 429."
+        256,
+        ge=1,
+        description="Pictures of one model that may wait; one more gets 429. Those of priority "
+        "`bulk` may be half as many.",
     )
     timeout_ms: float = Field(
         30_000.0, gt=0, description="A request that names no timeout gets 504 after this."
@@ -79,6 +103,25 @@ class Settings(BaseModel):
         64, ge=0, description="Most regions in an answer; the highest peaks are kept."
     )
 
+    stream_credits: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Frames that one stream may have on their way unanswered.",
+    )
+    stream_sessions: int = Field(
+        64, ge=1, description="Streams that may be open; one more is told to come again later."
+    )
+    stream_kept_sessions: int = Field(
+        64, ge=0, description="Streams whose connection was lost that may wait for another one."
+    )
+    stream_resume_s: float = Field(60.0, ge=0, description="For how long they wait.")
+    stream_origins: str = Field(
+        "",
+        description="Web pages that may open streams beside those of this server, such as "
+        "https://line3.example with commas between; * for any.",
+    )
+
     threshold_changes: bool = Field(
         True,
         description="Whether PUT and DELETE on a model's threshold may change it; otherwise they "
@@ -91,6 +134,11 @@ class Settings(BaseModel):
     def threads_for_decoding(self) -> int:
         """`decode_threads`, with 0 resolved."""
         return self.decode_threads or _cores()
+
+    @property
+    def largest_batch(self) -> int:
+        """`max_batch_size`, with 0 resolved."""
+        return self.max_batch_size or (1 if self.provider == "cpu" else 8)
 
     @property
     def threads_per_engine(self) -> int:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.domain import Box, Heatmap, Inspection, Json
+from service.manifest import Blend
 from service.thresholds import MAX_REASON
 
 
@@ -225,6 +226,15 @@ class RoiOut(_Schema):
     exclude: list[list[tuple[float, float]]] = Field(description="What does not count, though.")
 
 
+class TilingOut(_Schema):
+    """The tiles in which the model sees a picture."""
+
+    width: int = Field(description="Of a tile, in pixels of the picture.")
+    height: int = Field(description="Likewise.")
+    overlap: int = Field(description="Pixels that neighbouring tiles share, at least.")
+    blend: Blend = Field(description="What the map holds where tiles overlap.")
+
+
 class VersionOut(_Schema):
     """One version of a model."""
 
@@ -238,6 +248,9 @@ class VersionOut(_Schema):
     thresholds: ThresholdsOut | None
     drift: DriftOut | None
     roi: RoiOut | None = Field(description="The part of a picture that counts; all if null.")
+    tiling: TilingOut | None = Field(
+        description="The model sees a picture in such tiles; as a whole if null."
+    )
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 

@@ -17,10 +17,11 @@ from service.api.schemas import (
     ThresholdOriginOut,
     ThresholdOriginsOut,
     ThresholdsOut,
+    TilingOut,
     VersionOut,
 )
 from service.domain import ThresholdKind
-from service.manifest import Roi, Thresholds
+from service.manifest import Roi, Thresholds, Tiling
 from service.metrics import Metrics
 from service.repository import ModelRepository, ServedModel
 from service.thresholds import DeployedThresholds
@@ -123,6 +124,7 @@ def _version(model: ServedModel) -> VersionOut:
             else None
         ),
         roi=_roi(manifest.roi) if manifest and manifest.roi else None,
+        tiling=_tiling(manifest.tiling) if manifest and manifest.tiling else None,
         notes=[*manifest.notes, *manifest.thresholds.notes] if manifest else [],
     )
 
@@ -152,4 +154,10 @@ def _roi(roi: Roi) -> RoiOut:
         mask=roi.mask is not None,
         polygons=[list(polygon) for polygon in roi.polygons],
         exclude=[list(polygon) for polygon in roi.exclude],
+    )
+
+
+def _tiling(tiling: Tiling) -> TilingOut:
+    return TilingOut(
+        width=tiling.width, height=tiling.height, overlap=tiling.overlap, blend=tiling.blend
     )

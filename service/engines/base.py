@@ -20,7 +20,14 @@ class EngineOutput:
 
 
 class Engine(Protocol):
-    """One instance of a model, used by one thread at a time."""
+    """One instance of a model, used by one thread at a time unless it is `shareable`."""
+
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, each as fast as if it were alone.
+
+        Then all the instances that the settings ask for are this one, with one copy of the weights.
+        """
 
     @property
     def description(self) -> str:
@@ -32,6 +39,9 @@ class Engine(Protocol):
         Raises:
             EngineError: the runtime failed.
         """
+
+    def trim(self) -> None:
+        """Give back memory that batches so far needed, and pictures one by one do not."""
 
     def close(self) -> None:
         """Give its memory and threads back."""

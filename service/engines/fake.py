@@ -21,6 +21,7 @@ class FakeEngine:
     """
 
     description = "fake"
+    shareable = False
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -37,6 +38,9 @@ class FakeEngine:
             raise EngineError("the engine failed on a batch: it was told to")
         anomaly_map = (images.mean(axis=-1) / 255).astype(np.float32)
         return EngineOutput(anomaly_map, anomaly_map.max(axis=(1, 2)))
+
+    def trim(self) -> None:
+        """It holds nothing."""
 
     def close(self) -> None:
         """Note that it was closed."""

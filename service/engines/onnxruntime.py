@@ -36,9 +36,13 @@ INSTALL: dict[Provider, str] = {
 class OnnxRuntimeEngine:
     """One session of a graph; see `open`."""
 
-    def __init__(self, session: Any, description: str) -> None:
+    def __init__(
+        self, session: Any, description: str, *, shareable: bool = False, shrinking: Any = None
+    ) -> None:
         self._session = session
+        self._shrinking = shrinking
         self.description = description
+        self.shareable = shareable
 
     @classmethod
     def open(
@@ -85,7 +89,14 @@ class OnnxRuntimeEngine:
             )
         _check_signature(session, model)
         where = f"{threads or 'all'} threads" if provider == "cpu" else f"device {device_id}"
-        return cls(session, f"onnxruntime {running[0]}, {where}")
+        # With one thread a run stays on its caller's; with more, callers would share the others.
+        shareable = provider == "cpu" and threads == 1
+        shrinking = None
+        if provider == "cpu":
+            shrinking = runtime.RunOptions()
+            shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        description = f"onnxruntime {running[0]}, {where}"
+        return cls(session, description, shareable=shareable, shrinking=shrinking)
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
         """Run a batch, images uint8 [N,H,W,3] RGB."""
@@ -94,6 +105,15 @@ class OnnxRuntimeEngine:
         except Exception as error:
             raise EngineError("the engine failed on a batch; the service's log says why") from error
         return EngineOutput(anomaly_map, score)
+
+    def trim(self) -> None:
+        """Run one blank picture, and let ONNX Runtime shrink its arena on the CPU afterwards."""
+        if self._shrinking is None:
+            return
+        (port,) = self._session.get_inputs()
+        height, width, channels = port.shape[1:]
+        blank = np.zeros((1, height, width, channels), np.uint8)
+        self._session.run(OUTPUTS, {INPUT: blank}, self._shrinking)
 
     def close(self) -> None:
         """Drop the session, which frees its memory and threads."""

@@ -1,12 +1,21 @@
 import asyncio
+import math
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
-from service.batcher import Batcher, BatcherOptions, Done
-from service.errors import EngineError, NotReadyError, QueueFullError
+from service.batcher import Batcher, BatcherOptions
+from service.errors import (
+    DeadlineExceededError,
+    EngineError,
+    InvalidImageError,
+    NotReadyError,
+    QueueFullError,
+)
+from service.pending import Done, RunOne
 
 DEFAULTS = {"max_batch_size": 8, "max_queue_delay_s": 0.0, "max_queue_size": 256}
 THIRTEEN, CURSED = 1300, 66600
@@ -51,7 +60,7 @@ class Gated:
 
 @asynccontextmanager
 async def batching(
-    *runners: Callable[[list[int]], Sequence[int]], **options: float
+    *runners: Callable[[list[int]], Sequence[int]], **options: object
 ) -> AsyncIterator[tuple[Batcher[int, int], Recorder]]:
     recorder = Recorder()
     batcher: Batcher[int, int] = Batcher(runners, BatcherOptions(**DEFAULTS | options), recorder)  # type: ignore[arg-type]
@@ -310,3 +319,221 @@ def test_a_dead_engine_thread_is_not_healthy_and_lets_nobody_hang() -> None:
                 await batcher.submit(2)
 
     run(test)
+
+
+def test_the_line_runs_before_the_bulk() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            bulk = [asyncio.create_task(batcher.submit(i, "bulk")) for i in (1, 2)]
+            await queued(batcher, 2)
+            line = submit(batcher, 3, 4)
+            await queued(batcher, 4)
+            runner.gate.set()
+            await asyncio.gather(*first, *bulk, *line)
+            assert runner.batches == [[0], [3], [4], [1], [2]]
+
+    run(test)
+
+
+def test_the_bulk_may_fill_half_of_the_queue() -> None:
+    async def test() -> None:
+        async with batching(Gated(), max_queue_size=5) as (batcher, _):
+            batcher.admit(2, "bulk")
+            with pytest.raises(QueueFullError):
+                batcher.admit(3, "bulk")
+            batcher.admit(4, "line")
+
+    run(test)
+
+
+def test_a_batch_is_cut_to_a_preferred_size() -> None:
+    async def test() -> None:
+        runner = Gated()
+        options = {"max_batch_size": 8, "preferred_batch_sizes": (2, 4)}
+        async with batching(runner, **options) as (batcher, recorder):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            rest = submit(batcher, *range(1, 8))
+            await queued(batcher, 7)
+            runner.gate.set()
+            await asyncio.gather(*first, *rest)
+            assert recorder.sizes == [1, 4, 2, 1]
+
+    run(test)
+
+
+def test_an_item_whose_deadline_has_passed_fails_and_never_reaches_the_engine() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_batch_size=2) as (batcher, recorder):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            late = asyncio.create_task(batcher.submit(1, deadline_s=time.monotonic()))
+            rest = submit(batcher, 2, 3)
+            await queued(batcher, 3)
+            runner.gate.set()
+            with pytest.raises(DeadlineExceededError):
+                await late
+            await asyncio.gather(*first, *rest)
+            assert runner.batches == [[0], [2, 3]]
+            assert recorder.dropped == 1
+
+    run(test)
+
+
+def test_items_that_have_all_expired_make_no_batch() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner) as (batcher, _):
+            with pytest.raises(DeadlineExceededError):
+                await batcher.submit(1, deadline_s=-math.inf)
+            assert (await batcher.submit(2)).result == 4
+            assert runner.batches == [[2]]
+
+    run(test)
+
+
+def test_what_would_wait_longer_than_its_timeout_is_refused_at_once() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_batch_size=1) as (batcher, _):
+            batcher._admission.pace.ran(1, 10.0)
+            batcher.admit(0, timeout_s=1.0)
+            batcher.admit(3, timeout_s=60.0)
+            with pytest.raises(QueueFullError, match=r"40000 ms, more than the 30000 ms") as caught:
+                batcher.admit(3, timeout_s=30.0)
+            assert caught.value.headers == {"Retry-After": "10"}
+
+    run(test)
+
+
+def test_an_idle_engine_is_borrowed_and_its_thread_does_the_whole_job() -> None:
+    async def test() -> None:
+        async with batching(Gated()) as (batcher, recorder):
+            await idle(batcher, 1)
+
+            def job(run_one: RunOne[int, int]) -> tuple[str, Done[int]]:
+                return threading.current_thread().name, run_one(21)
+
+            thread, done = await batcher.alone(job)
+            assert thread == "batcher-0"
+            assert (done.result, done.queue_s, recorder.sizes) == (42, 0.0, [1])
+
+    run(test)
+
+
+def test_a_busy_engine_is_not_idle_and_what_waits_makes_none_idle() -> None:
+    async def test() -> None:
+        runners = Gated(), Gated()
+        async with batching(*runners, max_batch_size=1) as (batcher, _):
+            await idle(batcher, 2)
+            for runner in runners:
+                runner.gate.clear()
+            tasks = submit(batcher, 0)
+            await asyncio.sleep(0)
+            await idle(batcher, 1)
+            tasks += submit(batcher, 1, 2)
+            await queued(batcher, 1)
+            assert batcher.idle == 0
+            for runner in runners:
+                runner.gate.set()
+            await asyncio.gather(*tasks)
+
+    run(test)
+
+
+def test_a_queue_delay_lends_no_engine() -> None:
+    async def test() -> None:
+        async with batching(Gated(), max_queue_delay_s=60) as (batcher, _):
+            async with asyncio.timeout(10):
+                while batcher._idle != 1:
+                    await asyncio.sleep(0)
+            assert batcher.idle == 0
+
+    run(test)
+
+
+def test_what_a_borrower_raises_is_its_own_and_the_engine_lives_on() -> None:
+    async def test() -> None:
+        async with batching(Gated()) as (batcher, recorder):
+            await idle(batcher, 1)
+
+            def damaged(_: RunOne[int, int]) -> None:
+                raise InvalidImageError("no picture")
+
+            with pytest.raises(InvalidImageError):
+                await batcher.alone(damaged)
+            with pytest.raises(EngineError, match="failed on a batch: ZeroDivisionError"):
+                await batcher.alone(lambda run_one: run_one(CURSED))
+            assert batcher.healthy
+            assert (await batcher.submit(4)).result == 8
+            assert recorder.sizes == [1, 1]
+
+    run(test)
+
+
+def test_a_borrower_that_has_gone_before_its_turn_is_dropped() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner) as (batcher, recorder):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            gone = asyncio.create_task(batcher.alone(lambda run_one: run_one(1)))
+            await asyncio.sleep(0)
+            gone.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await gone
+            runner.gate.set()
+            await asyncio.gather(*first)
+            assert (await batcher.submit(2)).result == 4
+            assert runner.batches == [[0], [2]]
+            assert recorder.dropped == 1
+
+    run(test)
+
+
+def test_closing_does_the_jobs_that_were_accepted() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner) as (batcher, _):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            lent = asyncio.create_task(batcher.alone(lambda run_one: run_one(1)))
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(batcher.close(10))
+            await asyncio.sleep(0)
+            runner.gate.set()
+            await closing
+            assert (await lent).result == 2
+            await asyncio.gather(*first)
+
+    run(test)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_that_dies_on_a_borrowed_job_lets_nobody_hang() -> None:
+    def die(items: list[int]) -> list[int]:
+        raise SystemExit
+
+    async def test() -> None:
+        async with batching(die) as (batcher, _):
+            await idle(batcher, 1)
+            with pytest.raises(EngineError, match="died"):
+                await batcher.alone(lambda run_one: run_one(1))
+            assert not batcher.healthy
+
+    run(test)
+
+
+async def idle(batcher: Batcher[int, int], runners: int) -> None:
+    async with asyncio.timeout(10):
+        while batcher.idle != runners:
+            await asyncio.sleep(0)

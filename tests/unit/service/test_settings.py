@@ -34,7 +34,7 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
         ({"port": 70000}, "setting port is 70000: .* less than or equal to 65535"),
         ({"provider": "tpu"}, "setting provider is 'tpu'"),
         ({"max_queue_delay_ms": float("inf")}, "setting max_queue_delay_ms is inf"),
-        ({"max_batch_size": 0}, "setting max_batch_size is 0"),
+        ({"max_batch_size": -1}, "setting max_batch_size is -1"),
         ({"prot": 1}, "there is no setting 'prot'"),
     ],
 )

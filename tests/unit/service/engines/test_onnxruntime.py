@@ -44,8 +44,15 @@ def fake_runtime(
         def add_session_config_entry(self, key: str, value: str) -> None:
             pass
 
+    class RunOptions:
+        def add_run_config_entry(self, key: str, value: str) -> None:
+            pass
+
     runtime = SimpleNamespace(
-        get_available_providers=lambda: available, InferenceSession=Session, SessionOptions=Options
+        get_available_providers=lambda: available,
+        InferenceSession=Session,
+        SessionOptions=Options,
+        RunOptions=RunOptions,
     )
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     return calls
@@ -136,3 +143,28 @@ def test_a_missing_runtime_is_told_with_the_way_out(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigurationError, match="pip install onnxruntime"):
         OnnxRuntimeEngine.open(bundle.model_path)
+
+
+def test_trimming_changes_no_answer(engine: OnnxRuntimeEngine, bundle: Bundle) -> None:
+    before = engine.infer(bundle.golden.images)
+    engine.trim()
+    after = engine.infer(bundle.golden.images)
+    assert np.array_equal(before.anomaly_map, after.anomaly_map)
+    assert np.array_equal(before.score, after.score)
+
+
+@pytest.mark.parametrize(("threads", "shareable"), [(1, True), (2, False), (0, False)])
+def test_only_an_engine_of_one_thread_can_be_shared(
+    bundle: Bundle, threads: int, shareable: bool
+) -> None:
+    assert OnnxRuntimeEngine.open(bundle.model_path, threads=threads).shareable is shareable
+
+
+def test_an_engine_on_a_gpu_is_not_shared_and_keeps_its_memory(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    fake_runtime(monkeypatch, available=providers, loaded=providers)
+    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="cuda", threads=1)
+    assert not engine.shareable
+    engine.trim()  # runs nothing: the stand-in cannot
