@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from export.imported.rule import Size
+    from service.manifest import Blend, Tiling
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear")
+BLENDS = ("linear", "max", "mean")
+USUAL_OVERLAP = 8
+"""Tiles overlap by this part of their shorter side where nothing else is asked for."""
 
 Command = Callable[..., None]
 
@@ -21,6 +30,12 @@ ALPHA = click.option(
 THREADS = click.option(
     "--threads", type=click.IntRange(min=0), default=0, show_default="every core",
     help="Of ONNX Runtime.",
+)  # fmt: skip
+REDUCED_DECODE = click.option(
+    "--reduced-decode", is_flag=True,
+    help="Decode JPEGs that are much larger than the model's input at a half, a quarter or an "
+    "eighth of their size: sooner, and a little other than in the training. What that changes is "
+    "measured and kept in the manifest. With --resize area only.",
 )  # fmt: skip
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 
@@ -75,3 +90,69 @@ def thresholds_and_checks(command: Command) -> Command:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def tiles(command: Command) -> Command:
+    """--tile, --tile-overlap and --tile-blend; they reach the command as one, `tiling`."""
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        tile: Size | None,
+        tile_overlap: int | None,
+        tile_blend: Blend | None,
+        **others: Any,
+    ) -> None:
+        command(*args, tiling=_tiling(tile, tile_overlap, tile_blend), **others)
+
+    for option in (
+        click.option(
+            "--tile-blend", type=click.Choice(BLENDS), show_default="linear",
+            help="What the map holds where tiles overlap: their mean, weighted by the distance "
+            "from the tile's edge; their highest value; or their plain mean.",
+        ),
+        click.option(
+            "--tile-overlap", type=click.IntRange(min=0), metavar="N",
+            show_default="an eighth of the tile",
+            help="Pixels that neighbouring tiles share; about the longest defect that must be seen "
+            "whole.",
+        ),
+        click.option(
+            "--tile", metavar="N|WxH", callback=size,
+            help="Look at pictures in tiles of so many of their pixels, each resized to the "
+            "model's input. docs/tiling.md tells when.",
+        ),
+    ):  # fmt: skip
+        run = option(run)
+    return run
+
+
+def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
+    """Read `256`, or width x height as `320x256`."""
+    if value is None:
+        return None
+    from export.imported.rule import Size
+
+    sides = value.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise click.BadParameter(
+            f"{value!r} is no size; give 256, or width x height as 320x256", param=param
+        )
+    return Size(width=int(sides[0]), height=int(sides[-1]))
+
+
+def _tiling(tile: Size | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
+    from service.manifest import Tiling
+
+    if tile is None:
+        if overlap is not None or blend is not None:
+            raise click.UsageError("--tile-overlap and --tile-blend go with --tile")
+        return None
+    shorter = min(tile.width, tile.height)
+    overlap = shorter // USUAL_OVERLAP if overlap is None else overlap
+    if 2 * overlap > shorter:
+        raise click.UsageError(
+            f"--tile-overlap {overlap} is more than half of a tile's side of {shorter}; give "
+            f"{shorter // 2} or less, or larger tiles"
+        )
+    return Tiling(width=tile.width, height=tile.height, overlap=overlap, blend=blend or "linear")

@@ -25,7 +25,7 @@ from models.checkpoints import (
 from models.inpformer import InpFormer
 from service import manifest
 from service.bundle import Golden
-from service.manifest import Crop, Preprocess
+from service.manifest import Crop, Preprocess, Tiling
 from service.roi import Shape
 
 
@@ -133,7 +133,10 @@ def seen_of(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
 
 
 def complete(
-    checkpoint: Checkpoint, pictures: Sequence[Path], tell: Callable[[str], None]
+    checkpoint: Checkpoint,
+    pictures: Sequence[Path],
+    tell: Callable[[str], None],
+    tiling: Tiling | None = None,
 ) -> Checkpoint:
     """Measure on good pictures what the checkpoint lacks, if anything.
 
@@ -141,6 +144,7 @@ def complete(
         checkpoint: as loaded.
         pictures: those that it was trained on.
         tell: takes a line about it.
+        tiling: the tiles that the model will see; the one in each picture's middle is measured.
 
     Raises:
         CheckpointError: the pictures are too few.
@@ -154,7 +158,7 @@ def complete(
     spec = preprocess_of(checkpoint.recipe)
 
     def read(path: Path) -> Tensor:
-        pixels = torch.from_numpy(read_model_input(path, spec))
+        pixels = torch.from_numpy(read_model_input(path, spec, tiling))
         return pixels.permute(2, 0, 1)[None].float() / 255
 
     measured = measure_missing(checkpoint, pictures, read)

@@ -9,14 +9,16 @@ import click
 
 from export.bundle_options import (
     FILTERS,
+    REDUCED_DECODE,
     pictures_and_place,
     thresholds_and_checks,
+    tiles,
 )
 from export.failures import plain_errors
 from export.fit_commands import fit
 
 if TYPE_CHECKING:
-    from service.manifest import Filter
+    from service.manifest import Filter, Tiling
 
 __all__ = ["export", "fit"]
 
@@ -51,6 +53,8 @@ def export() -> None:
     show_default="that of the training",
     help="Another filter for pictures; what it changes is measured and kept in the manifest.",
 )
+@REDUCED_DECODE
+@tiles
 @thresholds_and_checks
 @plain_errors
 def onnx(
@@ -65,6 +69,8 @@ def onnx(
     full_view: bool,
     zero_shot: bool,
     resize: Filter | None,
+    reduced_decode: bool,
+    tiling: Tiling | None,
     allow_drift: float,
     threads: int,
     quiet: bool,
@@ -90,7 +96,7 @@ def onnx(
         click.echo(f"assumed: {assumption}")
     checkpoint = view_whole(checkpoint) if full_view else checkpoint
     checkpoint = zero_shots(checkpoint) if zero_shot else checkpoint
-    checkpoint = complete(checkpoint, trained_on or pictures, click.echo)
+    checkpoint = complete(checkpoint, trained_on or pictures, click.echo, tiling)
     report = export_bundle(
         CheckpointSource(seen_of(checkpoint, trained_on), region),
         pictures,
@@ -101,6 +107,8 @@ def onnx(
             allowed_drift=allow_drift,
             keep_thresholds=keep_thresholds,
             resize=resize,
+            reduced_decode=reduced_decode,
+            tiling=tiling,
             threads=threads,
         ),
         tell=click.echo,

@@ -8,27 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.bundle_options import FILTERS, pictures_and_place, thresholds_and_checks
+from export.bundle_options import (
+    FILTERS,
+    REDUCED_DECODE,
+    pictures_and_place,
+    size,
+    thresholds_and_checks,
+    tiles,
+)
 from export.failures import plain_errors
 
 if TYPE_CHECKING:
     from export.imported.roles import Layout
     from export.imported.rule import Size
-    from service.manifest import Filter
-
-
-def _size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
-    """Read `256`, or width x height as `320x256`."""
-    from export.imported.rule import Size
-
-    if value is None:
-        return None
-    sides = value.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
-        raise click.BadParameter(
-            f"{value!r} is no size; give 256, or width x height as 320x256", param=param
-        )
-    return Size(width=int(sides[0]), height=int(sides[-1]))
+    from service.manifest import Filter, Tiling
 
 
 def _channels(
@@ -63,7 +56,7 @@ def import_() -> None:
 @click.option(
     "--size",
     metavar="N|WxH",
-    callback=_size,
+    callback=size,
     help="Of the graph's input, where that is open and the graph does not resize by itself.",
 )
 @click.option(
@@ -111,7 +104,7 @@ def import_() -> None:
 @click.option(
     "--crop-from",
     metavar="N|WxH",
-    callback=_size,
+    callback=size,
     help="The training resized pictures to this and cut the graph's input out of the centre.",
 )
 @click.option(
@@ -134,6 +127,8 @@ def import_() -> None:
 )
 @click.option("--family", default="imported", show_default=True, help="Of the model.")
 @click.option("--variant", show_default="the file's name", help="Of the family.")
+@REDUCED_DECODE
+@tiles
 @thresholds_and_checks
 @plain_errors
 def onnx(
@@ -156,6 +151,8 @@ def onnx(
     before_cut: bool,
     family: str,
     variant: str | None,
+    reduced_decode: bool,
+    tiling: Tiling | None,
     alpha: float | None,
     keep_thresholds: bool,
     allow_drift: float,
@@ -211,6 +208,8 @@ def onnx(
             alpha=alpha,
             allowed_drift=allow_drift,
             keep_thresholds=keep_thresholds,
+            reduced_decode=reduced_decode,
+            tiling=tiling,
             threads=threads,
         ),
         tell=click.echo,

@@ -17,14 +17,13 @@ import numpy as np
 
 from export.pictures import MAX_PIXELS
 from service.bundle import Bundle
-from service.decode import decode
 from service.domain import AnomalyMap
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import TaktError
+from service.look import look
 from service.manifest import Manifest, Preprocess
 from service.placement import Placement, placement
 from service.postprocess import Criteria, judge, picture_score
-from service.preprocess import preprocess
 
 MAX_RETRIES = 10
 MAX_WAIT_S = 30.0
@@ -112,18 +111,14 @@ class LocalInspector:
     def inspect(self, data: bytes) -> Answer:
         """Decode, preprocess, infer and judge a picture."""
         started_s = time.perf_counter()
-        picture = decode(data, MAX_PIXELS)
-        height, width, _ = picture.shape
-        spec = self._manifest.preprocess
-        placed = placement(spec, width, height)
-        answered = self._engine.infer(preprocess(picture, spec)[None])
-        anomaly_map = answered.anomaly_map[0]
+        looked = look(self._engine, data, self._manifest, MAX_PIXELS)
+        width, height, anomaly_map = looked.width, looked.height, looked.answer.anomaly_map
         verdict = judge(
             picture_score(
-                float(answered.score[0]), anomaly_map, self._manifest.score_from, width, height
+                looked.answer.score, anomaly_map, self._manifest.score_from, width, height
             ),
             anomaly_map,
-            placed,
+            looked.placed,
             self._criteria,
             self._good_scores,
             MAX_REGIONS,
@@ -136,7 +131,7 @@ class LocalInspector:
             anomaly_map=anomaly_map,
             width=width,
             height=height,
-            placed=placed,
+            placed=looked.placed,
             total_ms=took_ms,
             wall_ms=took_ms,
         )
@@ -222,12 +217,15 @@ def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
     Raises:
         InspectorError: it runs another model than the bundle's, or no server answers.
     """
-    if bundle.manifest.preprocess.crop is not None:
-        return  # a golden input is only a part of a picture then
     golden, manifest = bundle.golden, bundle.manifest
+    height, width = manifest.preprocess.input_size
+    tiling = manifest.tiling
+    if manifest.preprocess.crop is not None or (
+        tiling is not None and (width > tiling.width or height > tiling.height)
+    ):
+        return  # no picture reaches the model as it is then
     encoded, png = cv2.imencode(".png", golden.images[0][..., ::-1])
     assert encoded
-    height, width = manifest.preprocess.input_size
     expected = picture_score(
         float(golden.score[0]), golden.anomaly_map[0], manifest.score_from, width, height
     )

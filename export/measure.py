@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.graph import ExportError
-from export.pictures import read_model_input, read_picture
+from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from export.source import Source, SourceFacts
-from service.domain import AnomalyMap
+from export.tiling import is_smaller
+from service.domain import AnomalyMap, Answer
 from service.engines.base import Engine, EngineOutput
-from service.manifest import Drift, Filter, Preprocess, ResizeDrift, ScoreFrom
+from service.look import View
+from service.manifest import Drift, Filter, ResizeDrift, ScoreFrom
 from service.postprocess import picture_score
-from service.preprocess import preprocess
 
 MAP_STEP = 4
 """The median of the maps is taken of every fourth row and column, which bounds the memory; within
 a region of interest, of every sixteenth cell."""
+
+MAP_SIDE = 512
+"""Of a map with more cells than a square of this side, fewer rows and columns are taken."""
 
 
 class Counted(Protocol):
@@ -33,12 +38,8 @@ class Counted(Protocol):
         """The cells that do, bool [h, w]; at least one."""
 
 
-class Recipe(Protocol):
+class Recipe(View, Protocol):
     """What is to be known of a model to measure it: of a source, or of a bundle."""
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """How a picture becomes its input."""
 
     @property
     def score_from(self) -> ScoreFrom:
@@ -57,11 +58,13 @@ class Measured:
         score: float32 [n].
         peak: the highest value of each map, float32 [n].
         map_median: of all map values that count together, 0 without pictures.
+        smaller: pictures that are smaller than a tile.
     """
 
     score: NDArray[np.float32]
     peak: NDArray[np.float32]
     map_median: float
+    smaller: int
 
 
 def measure(
@@ -80,34 +83,43 @@ def measure(
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
-    scores, peaks, values = [], [], []
+    scores, peaks, values, smaller = [], [], [], 0
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or not pictures or None):
-        picture = read_picture(path)
-        answer = _infer(engine, preprocess(picture, facts.preprocess), path)
-        height, width, _ = picture.shape
+        looked = look_at(engine, path, facts)
+        answer, width, height = looked.answer, looked.width, looked.height
+        _check_finite(path, np.float32(answer.score), answer.anomaly_map)
         scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
-        values.append(_few(answer.anomaly_map[0], facts))
+        values.append(_few(answer.anomaly_map, facts))
+        smaller += is_smaller(width, height, facts.tiling)
     return Measured(
         score=np.array(scores, np.float32),
         peak=np.array(peaks, np.float32),
-        map_median=float(np.median(values)) if values else 0.0,
+        map_median=float(np.median(np.concatenate(values))) if values else 0.0,
+        smaller=smaller,
     )
 
 
 def measure_drift(
-    source: Source, engine: Engine, pictures: Sequence[Path], *, quiet: bool
+    source: Source, facts: SourceFacts, engine: Engine, pictures: Sequence[Path], *, quiet: bool
 ) -> Drift:
     """The largest absolute differences between the trained model and an engine's graph.
+
+    Args:
+        source: the trained model.
+        facts: how pictures reach it; where it sees tiles, one of each picture does.
+        engine: runs the graph.
+        pictures: files.
+        quiet: show no bar.
 
     Raises:
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
     of_score, of_map = 0.0, 0.0
-    what = f"{source.facts.reference} against the graph"
+    what = f"{facts.reference} against the graph"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
-        image = read_model_input(path, source.facts.preprocess)
+        image = read_model_input(path, facts.preprocess, facts.tiling)
         expected, found = source.answer(image[None]), _infer(engine, image, path)
         _check_finite(path, expected.score, expected.anomaly_map)
         of_score = max(of_score, float(np.abs(found.score - expected.score).max()))
@@ -123,23 +135,27 @@ def measure_resize(
     *,
     quiet: bool,
 ) -> ResizeDrift:
-    """What the filter of `facts.preprocess` changes against that of the training.
+    """What the way of `facts.preprocess` changes against the training's, which decoded whole.
+
+    Where the model sees tiles, one of each picture is compared.
 
     Raises:
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
     spec = facts.preprocess
-    as_trained = spec.model_copy(update={"resize": trained_with})
+    as_trained = spec.model_copy(update={"resize": trained_with, "reduced_decode": False})
     levels, of_score, of_map = 0.0, 0.0, 0.0
     what = f"{trained_with} against {spec.resize}"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
-        picture = read_picture(path)
-        height, width, _ = picture.shape
-        ours, theirs = preprocess(picture, spec), preprocess(picture, as_trained)
+        height, width, _ = middle_tile(read_picture(path), facts.tiling).shape
+        ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, as_trained))
         found, expected = _infer(engine, ours, path), _infer(engine, theirs, path)
         levels = max(levels, float(np.abs(ours.astype(np.int16) - theirs).max()))
-        scores = [_score(answer, facts, width, height) for answer in (found, expected)]
+        scores = [
+            _score(Answer(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
+            for answer in (found, expected)
+        ]
         of_score = max(of_score, abs(scores[0] - scores[1]))
         of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
     return ResizeDrift(
@@ -159,15 +175,15 @@ def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput
 
 
 def _few(anomaly_map: AnomalyMap, facts: Recipe) -> NDArray[np.float32]:
-    """Evenly spread values of a map, of the cells that count."""
+    """Evenly spread values of a map [n], of the cells that count."""
     if facts.roi is None:
-        return anomaly_map[::MAP_STEP, ::MAP_STEP].copy()
+        step = math.ceil(MAP_STEP * max(1.0, math.sqrt(anomaly_map.size) / MAP_SIDE))
+        return anomaly_map[::step, ::step].ravel()
     return anomaly_map[facts.roi.inside][:: MAP_STEP**2].copy()
 
 
-def _score(answer: EngineOutput, facts: Recipe, width: int, height: int) -> float:
-    score = float(answer.score[0])
-    return picture_score(score, answer.anomaly_map[0], facts.score_from, width, height)
+def _score(answer: Answer, facts: Recipe, width: int, height: int) -> float:
+    return picture_score(answer.score, answer.anomaly_map, facts.score_from, width, height)
 
 
 def check_drift(drift: Drift, allowed: float) -> None:
@@ -184,6 +200,6 @@ def check_drift(drift: Drift, allowed: float) -> None:
         )
 
 
-def _check_finite(path: Path, *answers: NDArray[np.float32]) -> None:
+def _check_finite(path: Path, *answers: NDArray[np.float32] | np.float32) -> None:
     if not all(np.isfinite(answer).all() for answer in answers):
         raise ExportError(f"the model's answer to {path} is not finite; train it again")

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,15 +26,17 @@ from export.calibrate import (
 )
 from export.choice import SEEN_UNKNOWN, leave_out_seen, refuse_in_both, spread
 from export.copies import distinct
-from export.measure import Measured, check_drift, measure, measure_drift, measure_resize
+from export.input_way import asked_way, with_way
+from export.measure import Measured, check_drift, measure, measure_drift
 from export.pictures import check_pictures, read_model_input
 from export.report import ExportReport
 from export.source import Source, SourceFacts
+from export.tiling import in_tiles, warn_of_small
 from export.versions import package_versions
 from service.bundle import MODEL, Calibration, Golden, save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.manifest import NAME_PATTERN, Drift, Filter, Manifest, MapSpec, Thresholds
+from service.manifest import NAME_PATTERN, Drift, Filter, Manifest, MapSpec, Thresholds, Tiling
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
@@ -55,6 +57,8 @@ class ExportOptions:
             and the graph.
         keep_thresholds: take those that the training left, instead of calibrating.
         resize: filter instead of the training's; what it changes is measured and recorded.
+        reduced_decode: let JPEGs be decoded at a part of their size; likewise.
+        tiling: the tiles in which the model is to see pictures; as a whole if None.
         threads: of ONNX Runtime; 0 takes every core.
     """
 
@@ -62,6 +66,8 @@ class ExportOptions:
     allowed_drift: float = 1e-4
     keep_thresholds: bool = False
     resize: Filter | None = None
+    reduced_decode: bool = False
+    tiling: Tiling | None = None
     threads: int = 0
 
 
@@ -89,11 +95,12 @@ def export_bundle(
     Raises:
         BundleError: the folder exists, or its name is none for a model or version.
         CalibrationError: too few unseen good pictures for alpha.
-        ExportError: the graph answers unlike the trained model.
+        ExportError: the graph answers unlike the trained model, or cannot have tiles.
         PicturesError: a picture cannot be read.
     """
     out = check_folder(out)
-    facts = source.facts
+    facts = in_tiles(source.facts, options.tiling)
+    way = asked_way(facts, options.resize, reduced_decode=options.reduced_decode)
     digests = distinct(good, tell)
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
@@ -106,16 +113,17 @@ def export_bundle(
         tell("writing the graph")
         graph = source.write_graph(graph_path)
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
-            drift = measure_drift(source, engine, compared, quiet=quiet)
+            drift = measure_drift(source, facts, engine, compared, quiet=quiet)
             check_drift(drift, options.allowed_drift)
-            facts = _with_filter(facts, engine, compared, options.resize, quiet=quiet)
+            facts = with_way(facts, way, engine, compared, quiet=quiet)
             if options.keep_thresholds and facts.preprocess.drift is not None:
                 tell(
-                    "warning: the training's thresholds are kept, but pictures are resized by "
-                    "another filter, which moves scores against them"
+                    "warning: the training's thresholds are kept, but pictures are decoded or "
+                    "resized otherwise, which moves scores against them"
                 )
             of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
             of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
+        warn_of_small(of_good.smaller, facts.tiling, tell)
         thresholds = _thresholds(facts, of_good, alpha)
         if (warning := warning_of_ties(of_good.score)) is not None:
             tell(warning)
@@ -144,6 +152,7 @@ def export_bundle(
                 thresholds=thresholds,
                 trained_thresholds=facts.trained_thresholds,
                 roi=facts.roi.manifest if facts.roi else None,
+                tiling=facts.tiling,
                 reference=facts.reference,
                 notes=facts.notes,
                 drift=drift,
@@ -203,27 +212,10 @@ def _alpha(
     if facts.trained_thresholds is None:
         raise CalibrationError(
             "there are no thresholds of the training to keep (not every file has some, and "
-            "--full-view, --zero-shot and --roi leave them behind, as they belong to another map); "
-            "leave --keep-thresholds out, so that good pictures give them"
+            "--full-view, --zero-shot, --tile and --roi leave them behind, as they belong to "
+            "another map); leave --keep-thresholds out, so that good pictures give them"
         )
     return None
-
-
-def _with_filter(
-    facts: SourceFacts,
-    engine: OnnxRuntimeEngine,
-    pictures: Sequence[Path],
-    chosen: Filter | None,
-    *,
-    quiet: bool,
-) -> SourceFacts:
-    """The facts with the chosen resize filter, and what it costs if it is not the training's."""
-    trained_with = facts.preprocess.resize
-    if chosen is None or chosen == trained_with:
-        return facts
-    other = replace(facts, preprocess=facts.preprocess.model_copy(update={"resize": chosen}))
-    cost = measure_resize(engine, pictures, other, trained_with, quiet=quiet)
-    return replace(other, preprocess=other.preprocess.model_copy(update={"drift": cost}))
 
 
 def _thresholds(facts: SourceFacts, of_good: Measured, alpha: Alpha | None) -> Thresholds:
@@ -256,7 +248,8 @@ def _golden(
     """A few real pictures with the model's answers, a defective one among them if there is one."""
     defective = list(defects[:1])
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
-    return source.answer(np.stack([read_model_input(path, facts.preprocess) for path in pictures]))
+    inputs = [read_model_input(path, facts.preprocess, facts.tiling) for path in pictures]
+    return source.answer(np.stack(inputs))
 
 
 def _tolerance(

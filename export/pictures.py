@@ -7,10 +7,14 @@ from pathlib import Path
 
 from service.decode import decode
 from service.domain import Image
+from service.engines.base import Engine
 from service.errors import RequestError, TaktError
 from service.image_header import read_header
-from service.manifest import Preprocess
+from service.look import Looked, View, look
+from service.manifest import Preprocess, Tiling
+from service.prepare import prepare
 from service.preprocess import preprocess
+from service.tiling import plan
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """BMP, JPEG, PNG, TIFF and WebP: what the service decodes."""
@@ -61,6 +65,19 @@ def read_picture(path: Path) -> Image:
         raise _unreadable(path, error) from error
 
 
+def look_at(engine: Engine, path: Path, view: View) -> Looked:
+    """Run a file through an engine as the service does.
+
+    Raises:
+        EngineError: the engine failed.
+        PicturesError: the file cannot be read or is no picture; says which.
+    """
+    try:
+        return look(engine, path.read_bytes(), view, MAX_PIXELS)
+    except (OSError, RequestError) as error:
+        raise _unreadable(path, error) from error
+
+
 def check_pictures(paths: Iterable[Path]) -> None:
     """Find files that are no pictures by their first bytes, before long work begins.
 
@@ -74,13 +91,28 @@ def check_pictures(paths: Iterable[Path]) -> None:
             raise _unreadable(path, error) from error
 
 
-def read_model_input(path: Path, spec: Preprocess) -> Image:
+def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
+    """The tile in the middle of a picture, a view of it; the picture itself without tiling."""
+    if tiling is None:
+        return picture
+    height, width, _ = picture.shape
+    return plan(tiling, width, height, (1, 1)).middle.of(picture)
+
+
+def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None) -> Image:
     """Decode and preprocess a file as the service does: uint8 [H,W,3] of the model's input size.
+
+    Where the model sees tiles, the one in the middle stands for the picture.
 
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    return preprocess(read_picture(path), spec)
+    if tiling is not None:
+        return preprocess(middle_tile(read_picture(path), tiling), spec)
+    try:
+        return prepare(path.read_bytes(), spec, MAX_PIXELS).model_input
+    except (OSError, RequestError) as error:
+        raise _unreadable(path, error) from error
 
 
 def is_picture(path: Path, folder: Path) -> bool:

@@ -18,13 +18,14 @@ from export.choice import SEEN_UNKNOWN, leave_out_seen, refuse_in_both
 from export.copies import distinct
 from export.measure import Measured, measure
 from export.pictures import check_pictures
+from export.tiling import warn_of_small
 from export.tradeoff import Costs, Counts, best_f1, count, least_cost
 from models.checkpoints import picture_digest
 from service.bundle import Bundle, Calibration, recalibrate
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.manifest import Preprocess, ScoreFrom, Thresholds
+from service.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
 from service.roi import inside_on_map
 from service.thresholds import InForce, in_force, read_overrides, remove_overrides
 
@@ -105,6 +106,8 @@ class _Recipe:
     """A bundle's; see `export.measure.Recipe`."""
 
     preprocess: Preprocess
+    tiling: Tiling | None
+    map_size: tuple[int, int]
     score_from: ScoreFrom
     roi: _Counted | None
 
@@ -156,6 +159,7 @@ def find_thresholds(
         of_bad = measure(engine, bad, recipe, "defective pictures", quiet=quiet)
     if (warning := warning_of_ties(of_good.score)) is not None:
         tell(warning)
+    warn_of_small(of_good.smaller, recipe.tiling, tell)
     candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
     chosen = next(one for one in candidates if one.rule == options.rule)
     return Recalibration(
@@ -203,6 +207,8 @@ def _recipe(bundle: Bundle) -> _Recipe:
     manifest, inside = bundle.manifest, inside_on_map(bundle)
     return _Recipe(
         preprocess=manifest.preprocess,
+        tiling=manifest.tiling,
+        map_size=manifest.map_size,
         score_from=manifest.score_from,
         roi=None if inside is None else _Counted(inside),
     )

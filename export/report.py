@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.graph import GraphFacts
-from export.tables import recorded_drift, resize_drift, what_counts
+from export.tables import recorded_drift, resize_drift, tiles_of, what_counts
 from service.bundle import Bundle
 
 
@@ -40,6 +40,7 @@ class ExportReport:
             f"drift       {recorded_drift(manifest)}",
             *([f"resize      {changed}"] if (changed := resize_drift(manifest)) else []),
             *([f"roi         {counted}"] if (counted := what_counts(manifest)) else []),
+            *([f"tiles       {tiled}"] if (tiled := tiles_of(manifest)) else []),
             f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, "
             + self._origin(),
             self._promise(),

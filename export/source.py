@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.graph import GraphFacts
 from export.roi import PlacedRoi
 from service.bundle import Golden
-from service.manifest import Preprocess, Reference, ScoreFrom, TrainedThresholds
+from service.manifest import Preprocess, Reference, ScoreFrom, Tiling, TrainedThresholds
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class SourceFacts:
         made_with: versions of the packages that trained it.
         notes: what else its answers rest on, in words.
         roi: the cells of its map that count; all if None.
+        tiling: the tiles in which it will see pictures; as a whole if None.
     """
 
     family: str
@@ -50,6 +51,12 @@ class SourceFacts:
     made_with: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     roi: PlacedRoi | None = None
+    tiling: Tiling | None = None
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(h, w) of the anomaly map."""
+        return self.map_height, self.map_width
 
 
 class Source(Protocol):

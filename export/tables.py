@@ -116,9 +116,10 @@ def _verified(result: BundleResult) -> list[str]:
         if run.problem is not None
     ]
     lines.append(f"recorded    {recorded_drift(manifest)}")
-    resized, counted = resize_drift(manifest), what_counts(manifest)
+    resized, counted, tiled = resize_drift(manifest), what_counts(manifest), tiles_of(manifest)
     lines += [] if resized is None else [f"resize      {resized}"]
     lines += [] if counted is None else [f"roi         {counted}"]
+    lines += [] if tiled is None else [f"tiles       {tiled}"]
     notes = (*manifest.notes, *manifest.thresholds.notes)
     return [*lines, *(f"note        {note}" for note in notes)]
 
@@ -150,12 +151,13 @@ def recorded_drift(manifest: Manifest) -> str:
 
 
 def resize_drift(manifest: Manifest) -> str | None:
-    """What the export measured of another resize filter than the training's; None if it is that."""
+    """What another way to the input than the training's changed; None if it is the training's."""
     spec = manifest.preprocess
     if spec.drift is None:
         return None
+    way = f"reduced decoding, then {spec.resize}," if spec.reduced_decode else spec.resize
     return (
-        f"{spec.resize} instead of {spec.drift.trained_with} changes the score by up to "
+        f"{way} instead of {spec.drift.trained_with} changes the score by up to "
         f"{spec.drift.score:.2g}, the map by {spec.drift.anomaly_map:.2g}, a pixel by "
         f"{spec.drift.grey_levels:g} levels, on {spec.drift.pictures} pictures"
     )
@@ -170,6 +172,17 @@ def what_counts(manifest: Manifest) -> str | None:
     what = "a mask picture" if roi.mask else polygons if roi.polygons else "the picture"
     less = f" less {len(roi.exclude)}" if roi.exclude else ""
     return f"{roi.share:.1%} of the picture counts: {what}{less}"
+
+
+def tiles_of(manifest: Manifest) -> str | None:
+    """The tiles in which the bundle's model sees a picture; None if it sees the whole."""
+    tiling = manifest.tiling
+    if tiling is None:
+        return None
+    return (
+        f"{tiling.width}x{tiling.height} pixels of the picture, overlapping by {tiling.overlap}, "
+        f"blend {tiling.blend}"
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

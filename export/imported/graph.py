@@ -137,11 +137,13 @@ def _feed(part: _Part, rule: FeedRule) -> None:
     if rule.bgr:
         order = part.store("images/bgr/order", np.array([2, 1, 0]))
         value = part.add("Gather", [value, order], "images/bgr", axis=3)
-    if rule.port.dtype != np.uint8:
-        value = _normalise(part, rule, value)
-    target = PREFIX + rule.port.name
-    if rule.port.layout == "nchw":
+    planes = rule.port.layout == "nchw"
+    if planes:
+        # Ahead of the arithmetic: a runtime takes ten times as long where the channels are last.
         value = part.add("Transpose", [value], "images/nchw", perm=[0, 3, 1, 2])
+    if rule.port.dtype != np.uint8:
+        value = _normalise(part, rule, value, (-1, 1, 1) if planes else (-1,))
+    target = PREFIX + rule.port.name
     part.add("Cast", [value], target, to=helper.np_dtype_to_tensor_dtype(rule.port.dtype))
 
 
@@ -175,14 +177,15 @@ def _grey(part: _Part, value: str) -> str:
     return part.add("Floor", [part.add("Div", [total, whole], "images/grey/level")], "images/grey")
 
 
-def _normalise(part: _Part, rule: FeedRule, value: str) -> str:
+def _normalise(part: _Part, rule: FeedRule, value: str, channels: tuple[int, ...]) -> str:
+    """`channels` is the shape of numbers that are one for each channel."""
     for kind, name, numbers, neutral in (
         ("Div", "scale", np.array([255 / rule.white]), 1),
         ("Sub", "mean", np.array(rule.mean) * rule.white, 0),
         ("Div", "std", np.array(rule.std), 1),
     ):
         if not (numbers == neutral).all():
-            operand = part.store(f"images/{name}", numbers.astype(np.float32))
+            operand = part.store(f"images/{name}", numbers.astype(np.float32).reshape(channels))
             value = part.add(kind, [value, operand], f"images/after_{name}")
     return value
 

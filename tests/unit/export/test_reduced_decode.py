@@ -1,0 +1,88 @@
+"""Bundles whose pictures are decoded at a part of their size: measured, recorded, refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from export.checkpoint_source import CheckpointSource
+from export.graph import ExportError
+from export.onnx import ExportOptions, ExportReport, export_bundle
+from export.pictures import MAX_PIXELS, read_model_input
+from models.checkpoints import Checkpoint, InputRecipe
+from service.manifest import Preprocess, Tiling
+from service.prepare import prepare
+
+ALPHA = 0.4
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> list[Path]:
+    """Two JPEGs of 1024 × 768."""
+    folder = tmp_path / "good"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(2):
+        coarse = rng.integers(0, 200, (96, 128, 3), dtype=np.uint8)
+        paths.append(folder / f"{number}.jpg")
+        cv2.imwrite(str(paths[-1]), cv2.resize(coarse, (1024, 768), interpolation=cv2.INTER_CUBIC))
+    return paths
+
+
+def export(checkpoint: Checkpoint, good: list[Path], out: Path, **options: Any) -> ExportReport:
+    chosen = ExportOptions(alpha=ALPHA, reduced_decode=True, **options)
+    source = CheckpointSource(checkpoint)
+    return export_bundle(source, good, [], out, chosen, tell=print, quiet=True)
+
+
+def test_what_reduced_decoding_changes_is_measured_and_recorded(
+    thin_checkpoint: Checkpoint, large: list[Path], tmp_path: Path
+) -> None:
+    report = export(thin_checkpoint, large, tmp_path / "models" / "parts" / "1")
+    spec = report.bundle.manifest.preprocess
+    cost = spec.drift
+    assert spec.reduced_decode
+    assert cost is not None
+    assert (cost.trained_with, cost.pictures) == ("area", 2)
+    whole = spec.model_copy(update={"reduced_decode": False})
+    ours, theirs = (
+        np.stack([prepare(path.read_bytes(), way, MAX_PIXELS).model_input for path in large])
+        for way in (spec, whole)
+    )
+    assert cost.grey_levels == np.abs(ours.astype(int) - theirs).max() > 0
+    assert cost.score > 0
+    assert np.array_equal(report.bundle.golden.images, ours)
+    assert "reduced decoding, then area, instead of area changes the score" in report.text()
+
+
+def test_it_can_come_with_the_filter_that_it_needs(
+    thin_checkpoint: Checkpoint, large: list[Path], tmp_path: Path
+) -> None:
+    pillows = dataclasses.replace(thin_checkpoint, recipe=InputRecipe(256, 256, "pillow_bilinear"))
+    with pytest.raises(ExportError, match="add --resize area"):
+        export(pillows, large, tmp_path / "models" / "parts" / "1")
+    report = export(pillows, large, tmp_path / "models" / "parts" / "1", resize="area")
+    spec = report.bundle.manifest.preprocess
+    assert (spec.resize, spec.reduced_decode) == ("area", True)
+    assert spec.drift is not None
+    assert spec.drift.trained_with == "pillow_bilinear"
+
+
+def test_it_does_not_go_with_tiles(
+    thin_checkpoint: Checkpoint, large: list[Path], tmp_path: Path
+) -> None:
+    tiling = Tiling(width=256, height=256, overlap=0, blend="max")
+    with pytest.raises(ExportError, match="--reduced-decode does not go with --tile"):
+        export(thin_checkpoint, large, tmp_path / "models" / "parts" / "1", tiling=tiling)
+
+
+def test_files_are_read_offline_as_the_service_reads_them(large: list[Path]) -> None:
+    spec = Preprocess(width=256, height=256, resize="area", reduced_decode=True)
+    expected = prepare(large[0].read_bytes(), spec, MAX_PIXELS).model_input
+    assert np.array_equal(read_model_input(large[0], spec), expected)
