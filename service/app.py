@@ -16,7 +16,9 @@ from fastapi_offline import FastAPIOffline
 from service.api.failures import add_handlers
 from service.api.inspect import inspect_router
 from service.api.middleware import RequestContext
+from service.api.origins import Origins
 from service.api.status import status_router
+from service.api.stream import StreamOptions, stream_router
 from service.api.thresholds import thresholds_router
 from service.batcher import BatcherOptions
 from service.bundle import Bundle
@@ -27,6 +29,7 @@ from service.metrics import Metrics
 from service.pipeline import Limits, Pools
 from service.repository import ModelRepository, OpenEngine, RepositoryOptions
 from service.settings import Settings
+from service.streaming.sessions import SessionLimits, Sessions
 
 logger = logging.getLogger("takt.app")
 
@@ -52,10 +55,17 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     )
     repository = ModelRepository(
         settings.repository,
-        _repository_options(settings),
-        open_engine or _opener(settings),
+        repository_options(settings),
+        open_engine or opener(settings),
         pools,
         metrics,
+    )
+
+    sessions = Sessions(
+        SessionLimits(
+            settings.stream_sessions, settings.stream_kept_sessions, settings.stream_resume_s
+        ),
+        metrics.streams.set,
     )
 
     @contextlib.asynccontextmanager
@@ -66,6 +76,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         finally:
             loading.cancel()
             await asyncio.wait({loading})
+            await sessions.close(settings.drain_timeout_s)
             await repository.close()
             pools.preparing.shutdown()
             pools.finishing.shutdown()
@@ -81,6 +92,8 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     add_handlers(app, metrics)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
     app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
+    app.include_router(stream_router(repository, metrics, sessions, _stream_options(settings)))
+    app.state.sessions = sessions
     app.include_router(status_router(repository, metrics))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
@@ -91,20 +104,34 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     return app
 
 
-def _repository_options(settings: Settings) -> RepositoryOptions:
+def _stream_options(settings: Settings) -> StreamOptions:
+    return StreamOptions(
+        timeout_ms=settings.timeout_ms,
+        credits=settings.stream_credits,
+        in_flight=settings.engine_instances,
+        max_image_bytes=settings.max_image_bytes,
+        origins=Origins(settings.stream_origins),
+    )
+
+
+def repository_options(settings: Settings) -> RepositoryOptions:
+    """How the settings load and run models."""
     return RepositoryOptions(
         engine_instances=settings.engine_instances,
         batching=BatcherOptions(
-            max_batch_size=settings.max_batch_size,
+            max_batch_size=settings.largest_batch,
             max_queue_delay_s=settings.max_queue_delay_ms / 1000,
             max_queue_size=settings.max_queue_size,
+            preferred_batch_sizes=settings.preferred_batch_sizes,
         ),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
         drain_timeout_s=settings.drain_timeout_s,
     )
 
 
-def _opener(settings: Settings) -> OpenEngine:
+def opener(settings: Settings) -> OpenEngine:
+    """What opens engines as the settings say."""
+
     def open_engine(bundle: Bundle) -> Engine:
         threads = settings.threads_per_engine
         try:

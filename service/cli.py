@@ -1,9 +1,8 @@
-"""The `takt` command: serves; and finds the offline commands through entry points."""
+"""The `takt` command: serves; and finds every other command through entry points."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,9 +81,8 @@ def serve(config: Path | None, **given: Any) -> None:
 
     Each option is a setting; it can also be given in the environment or in the TOML file.
     """
-    import uvicorn
-
     from service.app import create_app
+    from service.server import run
 
     try:
         settings = load_settings(given, config=config)
@@ -92,14 +90,4 @@ def serve(config: Path | None, **given: Any) -> None:
     except TaktError as error:
         raise click.ClickException(str(error)) from None
     configure_logging(settings.log_level)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),
-        # Longer than a line's cycle and than load balancers keep theirs, lest a POST meet a close.
-        timeout_keep_alive=75,
-        server_header=False,
-    )
+    run(app, settings)

@@ -95,7 +95,7 @@ def test_a_caller_that_hangs_up_is_given_up(
     ("options", "complaint"),
     [
         (["--repository", "nowhere"], "the model repository nowhere is no folder"),
-        (["--max-batch-size", "0"], "setting max_batch_size is '0'"),
+        (["--max-batch-size", "-1"], "setting max_batch_size is '-1'"),
         (["--config", "nowhere.toml"], "the settings file nowhere.toml cannot be read"),
     ],
 )

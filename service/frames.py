@@ -1,0 +1,142 @@
+"""A frame of a stream on the wire: a header of 32 bytes, and its picture."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from service.domain import PixelFormat, RawPicture
+from service.errors import InvalidImageError, InvalidParameterError, RequestError
+
+HEADER_BYTES = 32
+
+_HEADER = struct.Struct("<2sBBIQQII")
+_MAGIC = b"TK"
+_VERSION = 1
+_ENCODED = 0
+_FORMATS: dict[int, PixelFormat] = {1: "rgb8", 2: "bgr8", 3: "mono8"}
+_CODES: dict[PixelFormat, int] = {name: code for code, name in _FORMATS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture of a stream.
+
+    Attributes:
+        sequence: greater than that of the frame before; 0 … 2⁶⁴ - 1.
+        captured_us: when it was captured, in µs since 1970 by the sender's clock; 0 if unknown.
+        picture: encoded (JPEG, PNG, …), or raw pixels.
+    """
+
+    sequence: int
+    captured_us: int
+    picture: bytes | memoryview | RawPicture
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """What the 32 bytes say.
+
+    Attributes:
+        sequence: see `Frame`.
+        captured_us: likewise.
+        format: of raw pixels; None for an encoded picture.
+        width: of raw pixels; 0 for an encoded picture.
+        height: likewise.
+    """
+
+    sequence: int
+    captured_us: int
+    format: PixelFormat | None
+    width: int
+    height: int
+
+
+def pack(frame: Frame) -> bytes:
+    """Put a frame on the wire.
+
+    Raises:
+        InvalidParameterError: a number that the header has no room for.
+        InvalidImageError: raw pixels of another size than they claim.
+    """
+    picture = frame.picture
+    if isinstance(picture, RawPicture):
+        code, width, height, data = (
+            _CODES[picture.format],
+            picture.width,
+            picture.height,
+            picture.pixels,
+        )
+        _check_size(picture)
+    else:
+        code, width, height, data = _ENCODED, 0, 0, picture
+    try:
+        header = _HEADER.pack(
+            _MAGIC, _VERSION, code, 0, frame.sequence, frame.captured_us, width, height
+        )
+    except struct.error as error:
+        raise InvalidParameterError(
+            f"frame {frame.sequence}, captured at {frame.captured_us} µs, {width} × {height}, has "
+            f"no place in a header: {error}"
+        ) from None
+    return b"".join((header, data))
+
+
+def unpack(data: bytes | memoryview) -> Frame:
+    """Take a frame off the wire; its picture is a view of `data`, not a copy.
+
+    Raises:
+        RequestError: no header of ours.
+        InvalidImageError: raw pixels of another size than the header says.
+    """
+    header = unpack_header(data)
+    return Frame(header.sequence, header.captured_us, picture_after(header, data))
+
+
+def unpack_header(data: bytes | memoryview) -> FrameHeader:
+    """Read the first 32 bytes alone, so that a frame with a bad picture still has its number.
+
+    Raises:
+        RequestError: no header of ours.
+    """
+    if len(data) < HEADER_BYTES:
+        raise RequestError(
+            f"a frame of {len(data)} bytes; put a header of {HEADER_BYTES} before the picture"
+        )
+    magic, version, code, reserved, sequence, captured_us, width, height = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
+        raise RequestError(f"a frame begins with {magic!r}; put a header, TK, before the picture")
+    if version != _VERSION:
+        raise RequestError(f"a frame's header is of version {version}; send version {_VERSION}")
+    if code != _ENCODED and code not in _FORMATS:
+        raise RequestError(f"a frame's pixels are of kind {code}; send 0 to {max(_FORMATS)}")
+    if reserved or (code == _ENCODED and (width or height)):
+        raise RequestError(
+            "a frame's reserved bytes, and the size of an encoded picture, must be 0; "
+            "a later version may give them a meaning"
+        )
+    return FrameHeader(sequence, captured_us, _FORMATS.get(code), width, height)
+
+
+def picture_after(header: FrameHeader, data: bytes | memoryview) -> memoryview | RawPicture:
+    """What follows the header, as a view.
+
+    Raises:
+        InvalidImageError: raw pixels of another size than the header says.
+    """
+    payload = memoryview(data)[HEADER_BYTES:]
+    if header.format is None:
+        return payload
+    picture = RawPicture(payload, header.width, header.height, header.format)
+    _check_size(picture)
+    return picture
+
+
+def _check_size(picture: RawPicture) -> None:
+    width, height = picture.width, picture.height
+    expected = width * height * (1 if picture.format == "mono8" else 3)
+    if not expected or len(picture.pixels) != expected:
+        raise InvalidImageError(
+            f"{len(picture.pixels)} bytes of pixels; {width} × {height} of {picture.format} are "
+            f"{expected}, of at least one pixel"
+        )

@@ -1,0 +1,82 @@
+"""uvicorn, as Takt runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+from collections.abc import Callable, Coroutine
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.frames import HEADER_BYTES
+from service.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """Closes the streams in good order before uvicorn cuts every WebSocket.
+
+    Args:
+        config: uvicorn's.
+        close_streams: called once the process was told to end; given up when it is told twice.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, close_streams: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
+        super().__init__(config)
+        self._close_streams = close_streams
+        self._hurry = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal, from within its handler."""
+        super().handle_exit(sig, frame)
+        if self.force_exit and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hurry.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, let the streams answer what they accepted, then close."""
+        self._loop = asyncio.get_running_loop()
+        for server in self.servers:
+            server.close()
+        closing = asyncio.create_task(self._close_streams())
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        hurry.cancel()
+        await asyncio.gather(closing, hurry, return_exceptions=True)
+        await super().shutdown(sockets)
+
+
+def run(app: FastAPI, settings: Settings) -> None:
+    """Serve until the process is told to end.
+
+    Raises:
+        SystemExit: the server cannot start; the log says why.
+    """
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),
+        # Longer than a line's cycle and than load balancers keep theirs, lest a POST meet a close.
+        timeout_keep_alive=75,
+        server_header=False,
+        # It reads no further than the app does, so that TCP makes a camera wait.
+        ws="websockets-sansio",
+        # Pictures are compressed already.
+        ws_per_message_deflate=False,
+        ws_max_size=settings.max_image_bytes + HEADER_BYTES,
+        # A pong waits behind the frames that were not read yet, so it is given time.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=60.0,
+    )
+    server = Server(config, lambda: app.state.sessions.close(settings.drain_timeout_s))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()

@@ -1,0 +1,1 @@
+"""Streams of frames: their order, what is dropped, votes over several frames, and going on."""

@@ -1,0 +1,112 @@
+"""What a stream has done so far, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+
+WINDOW = 1000
+"""Answers whose times are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of some times in ms, each the smallest that this share does not exceed; None of none."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A stream's figures at one moment.
+
+    Attributes:
+        frames: that came, whatever became of them.
+        answered: those with a score.
+        errors: those that could not be answered.
+        dropped: those that a newer one replaced.
+        anomalous: answered ones over the threshold.
+        seconds: since the stream began.
+        frames_per_s: answers, over the last `WINDOW` of them.
+        latency_ms: of the inspection alone, over the same answers.
+        age_ms: from a frame's arrival to its answer, likewise.
+    """
+
+    frames: int
+    answered: int
+    errors: int
+    dropped: int
+    anomalous: int
+    seconds: float
+    frames_per_s: float
+    latency_ms: Percentiles
+    age_ms: Percentiles
+
+
+class Tally:
+    """Counts a stream's frames and what became of them.
+
+    Args:
+        clock: seconds, from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._began_s = clock()
+        self._frames = self._answered = self._errors = self._anomalous = 0
+        self.dropped = 0
+        self._latencies_ms: deque[float] = deque(maxlen=WINDOW)
+        self._ages_ms: deque[float] = deque(maxlen=WINDOW)
+        # One more than the answers that the rate counts: they came after the one before them.
+        self._moments_s: deque[float] = deque([self._began_s], maxlen=WINDOW + 1)
+
+    def arrived(self) -> None:
+        """Count a frame that came."""
+        self._frames += 1
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what became of a frame."""
+        match outcome:
+            case Answered():
+                self._answered += 1
+                self._anomalous += outcome.inspection.verdict.anomalous
+                self._latencies_ms.append(outcome.inspection.timings.total_ms)
+                self._ages_ms.append(outcome.age_ms)
+                self._moments_s.append(self._clock())
+            case Failed():
+                self._errors += 1
+            case Dropped():
+                self.dropped += 1
+
+    def figures(self) -> Figures:
+        """The figures now."""
+        now_s = self._clock()
+        window_s = now_s - self._moments_s[0]
+        return Figures(
+            frames=self._frames,
+            answered=self._answered,
+            errors=self._errors,
+            dropped=self.dropped,
+            anomalous=self._anomalous,
+            seconds=round(now_s - self._began_s, 3),
+            frames_per_s=round((len(self._moments_s) - 1) / window_s, 3) if window_s else 0.0,
+            latency_ms=_percentiles(self._latencies_ms),
+            age_ms=_percentiles(self._ages_ms),
+        )
+
+
+def _percentiles(times_ms: Iterable[float]) -> Percentiles:
+    ordered = sorted(times_ms)
+    if not ordered:
+        return Percentiles(None, None, None)
+    p50, p95, p99 = (
+        round(ordered[math.ceil(len(ordered) * percent / 100) - 1], 3) for percent in (50, 95, 99)
+    )
+    return Percentiles(p50, p95, p99)

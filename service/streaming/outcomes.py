@@ -1,0 +1,98 @@
+"""What becomes of a frame, and the last of these, kept for a connection that was lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from service.domain import Inspection
+from service.streaming.evidence import VoteCount
+
+KEPT_HEATMAP_BYTES = 16 * 1024 * 1024
+"""Of one stream's kept answers; the oldest give up their heatmaps first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A frame that was inspected.
+
+    Attributes:
+        sequence: of the frame.
+        captured_us: as the sender said, µs since 1970; 0 if unknown.
+        inspection: the answer.
+        age_ms: from the frame's arrival to its answer.
+        dropped: frames of the stream that were dropped so far.
+        smoothed_score: None where no smoothing was asked for.
+        vote: None where no vote was asked for.
+    """
+
+    sequence: int
+    captured_us: int
+    inspection: Inspection
+    age_ms: float
+    dropped: int
+    smoothed_score: float | None
+    vote: VoteCount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A frame that could not be answered, and why; the fields are those of an error of ours.
+
+    Not the exception itself, whose traceback would hold the picture.
+    """
+
+    sequence: int
+    status: int
+    code: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A frame that a newer one replaced; `dropped` counts those of the stream, this one too."""
+
+    sequence: int
+    dropped: int
+
+
+Outcome = Answered | Failed | Dropped
+
+
+class KeptOutcomes:
+    """The last outcomes of a stream, whether they were sent or not.
+
+    Args:
+        most: as many frames as a client may have under way, so that none it misses is gone.
+        heatmap_bytes: see `KEPT_HEATMAP_BYTES`.
+    """
+
+    def __init__(self, most: int, heatmap_bytes: int = KEPT_HEATMAP_BYTES) -> None:
+        self._most = most
+        self._heatmap_bytes = heatmap_bytes
+        self._kept: deque[Outcome] = deque()
+        self._held_bytes = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep one more, and let go what is over the bounds."""
+        self._kept.append(outcome)
+        self._held_bytes += _heatmap_bytes(outcome)
+        if len(self._kept) > self._most:
+            self._held_bytes -= _heatmap_bytes(self._kept.popleft())
+        for i, kept in enumerate(self._kept):
+            if self._held_bytes <= self._heatmap_bytes:
+                break
+            if isinstance(kept, Answered):
+                self._held_bytes -= _heatmap_bytes(kept)
+                self._kept[i] = replace(kept, inspection=replace(kept.inspection, heatmap=None))
+
+    def after(self, sequence: int | None) -> list[Outcome]:
+        """Those of later frames, in the order in which they came about; all, after None."""
+        return [kept for kept in self._kept if sequence is None or kept.sequence > sequence]
+
+
+def _heatmap_bytes(outcome: Outcome) -> int:
+    if isinstance(outcome, Answered) and outcome.inspection.heatmap is not None:
+        return len(outcome.inspection.heatmap.data)
+    return 0

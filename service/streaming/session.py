@@ -1,0 +1,293 @@
+"""One stream of frames: which are inspected, in which order they are answered, what they add up to.
+
+A session outlives its connections. Frames come in by `accept`; what becomes of each goes, in the
+order of the frames, to the `Link` of the connection that is there, and is kept for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from service.domain import Inspection, RawPicture
+from service.errors import NotReadyError, QueueFullError, RequestError
+from service.frames import Frame
+from service.streaming.evidence import Smoothing, VoteRule, Voting
+from service.streaming.figures import Figures, Tally
+from service.streaming.link import Link, Stop
+from service.streaming.outcomes import Answered, Dropped, Failed, KeptOutcomes, Outcome
+
+Policy = Literal["all", "latest"]
+Picture = bytes | memoryview | RawPicture
+Inspect = Callable[[Picture], Awaitable[Inspection]]
+Explain = Callable[[int, Exception], Failed]
+"""Says why the frame of this number could not be answered."""
+
+_UNTIL_ROOM_S = 0.01
+"""Pause before a frame that must not be dropped tries a full queue again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a stream is treated.
+
+    Attributes:
+        policy: `all` drops nothing; of `latest` the newest frame counts.
+        credits: most frames that came and whose answers are not sent.
+        in_flight: most frames of `latest` that are inspected at the same time.
+        patience_s: how long a frame of `all` tries a queue that others have filled.
+        vote: over the last frames, if one is wanted.
+        smoothing: weight of each new score, if smoothing is wanted.
+    """
+
+    policy: Policy
+    credits: int
+    in_flight: int
+    patience_s: float
+    vote: VoteRule | None = None
+    smoothing: float | None = None
+
+    @property
+    def room(self) -> int:
+        """The credits; of `latest` enough for one to wait and a newer one to take its place."""
+        return max(self.credits, self.in_flight + 2) if self.policy == "latest" else self.credits
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A frame's place in the order of the answers."""
+
+    sequence: int
+    captured_us: int
+    arrived_s: float
+    result: Inspection | Failed | None = None
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    frame: Frame
+    arrived_s: float
+
+
+class Session:
+    """A stream; made and used on one event loop.
+
+    Args:
+        key: what names it; whoever knows it may go on with the stream.
+        wishes: what it was begun with; who goes on with it must wish the same.
+        inspect: answers one picture.
+        explain: makes an outcome of what it raises.
+        rules: see there.
+        observe: told of each outcome, once.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        wishes: object,
+        inspect: Inspect,
+        explain: Explain,
+        rules: Rules,
+        observe: Callable[[Outcome], None],
+    ) -> None:
+        self.key = key
+        self.wishes = wishes
+        self.rules = rules
+        self._inspect = inspect
+        self._explain = explain
+        self._observe = observe
+        self._voting = Voting(rules.vote) if rules.vote else None
+        self._smoothing = Smoothing(rules.smoothing) if rules.smoothing else None
+        self._tally = Tally()
+        self._kept = KeptOutcomes(rules.room)
+        self._last_sequence = -1
+        self._order: deque[_Slot] = deque()
+        self._in_flight = 0
+        self._waiting: _Waiting | None = None
+        self._link: Link | None = None
+        self._finished = False
+        self._may_have_room = asyncio.Event()
+
+    @property
+    def next_sequence(self) -> int:
+        """The lowest number that the next frame may have."""
+        return self._last_sequence + 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether it takes no more frames, so that nobody may go on with it."""
+        return self._finished
+
+    @property
+    def figures(self) -> Figures:
+        """What the stream has done so far."""
+        return self._tally.figures()
+
+    def begin_after(self, sequence: int) -> None:
+        """Take frames after this one only; for a stream that began elsewhere."""
+        self._last_sequence = max(self._last_sequence, sequence)
+
+    def attach(self, after: int | None = None) -> Link:
+        """Connect; a connection that is still there must end.
+
+        Args:
+            after: number of the last frame whose answer is known; those of later frames that
+                are ready are sent again.
+        """
+        if self._link is not None:
+            self._link.stop(Stop.TAKEN_OVER)
+        self._link = Link(self._kept.after(after))
+        self._settle()
+        return self._link
+
+    def detach(self, link: Link) -> None:
+        """Disconnect; what becomes ready is kept for the next connection."""
+        if self._link is link:
+            self._link = None
+            self._settle()
+
+    def stop(self, why: Stop) -> None:
+        """Ask the connection to end."""
+        if self._link is not None:
+            self._link.stop(why)
+
+    def finish(self) -> None:
+        """Take no more frames; once everything accepted is sent, the link has no next."""
+        self._finished = True
+        self._settle()
+
+    def cancel(self) -> None:
+        """Give up what is under way: nobody will ask for it."""
+        self._finished = True
+        for slot in self._order:
+            if slot.task is not None:
+                slot.task.cancel()
+        self._order.clear()
+        self._waiting = None
+        self._settle()
+
+    async def room(self) -> None:
+        """Wait until one more frame may come; reading no further makes the sender wait."""
+        while self._under_way >= self.rules.room:
+            self._may_have_room.clear()
+            await self._may_have_room.wait()
+
+    def accept(self, frame: Frame) -> None:
+        """Take a frame; its outcome goes to the link.
+
+        Raises:
+            RequestError: its number is not greater than the one before.
+            NotReadyError: the session has ended.
+        """
+        self._count(frame.sequence)
+        arrived_s = time.perf_counter()
+        if self.rules.policy == "all" or self._in_flight < self.rules.in_flight:
+            self._start(frame, arrived_s)
+            return
+        replaced, self._waiting = self._waiting, _Waiting(frame, arrived_s)
+        if replaced is not None:
+            self._emit(Dropped(replaced.frame.sequence, self._tally.dropped + 1))
+
+    def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
+        """Answer a frame by an error, in its place in the order.
+
+        Raises:
+            RequestError, NotReadyError: see `accept`.
+        """
+        self._count(sequence)
+        failed = self._explain(sequence, error)
+        self._order.append(_Slot(sequence, captured_us, time.perf_counter(), failed))
+        self._advance()
+
+    def report(self) -> None:
+        """Send the figures."""
+        if self._link is not None:
+            self._link.push(self.figures)
+
+    def sent(self, link: Link) -> None:
+        """Take back the credit of what was sent last."""
+        link.sent()
+        self._settle()
+
+    @property
+    def _under_way(self) -> int:
+        unsent = 0 if self._link is None else len(self._link)
+        return len(self._order) + (self._waiting is not None) + unsent
+
+    def _count(self, sequence: int) -> None:
+        if self._finished:
+            raise NotReadyError("the stream has ended; begin another one")
+        if sequence <= self._last_sequence:
+            raise RequestError(
+                f"frame {sequence} came after frame {self._last_sequence}; each frame's number "
+                "must be greater than that of the frame before"
+            )
+        self._last_sequence = sequence
+        self._tally.arrived()
+
+    def _start(self, frame: Frame, arrived_s: float) -> None:
+        slot = _Slot(frame.sequence, frame.captured_us, arrived_s)
+        self._order.append(slot)
+        self._in_flight += 1
+        slot.task = asyncio.create_task(self._answer(slot, frame.picture))
+
+    async def _answer(self, slot: _Slot, picture: Picture) -> None:
+        try:
+            slot.result = await self._inspect_in_turn(picture)
+        except Exception as error:
+            slot.result = self._explain(slot.sequence, error)
+        finally:
+            self._in_flight -= 1
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._start(waiting.frame, waiting.arrived_s)
+        self._advance()
+
+    async def _inspect_in_turn(self, picture: Picture) -> Inspection:
+        """Inspect; where nothing may be dropped, a queue that others have filled is waited for."""
+        give_up_s = time.perf_counter() + self.rules.patience_s
+        while True:
+            try:
+                return await self._inspect(picture)
+            except QueueFullError:
+                if self.rules.policy != "all" or time.perf_counter() >= give_up_s:
+                    raise
+            await asyncio.sleep(_UNTIL_ROOM_S)
+
+    def _advance(self) -> None:
+        """Let out what is ready and whose turn has come."""
+        while self._order and (result := self._order[0].result) is not None:
+            slot = self._order.popleft()
+            self._emit(result if isinstance(result, Failed) else self._answered(slot, result))
+        self._settle()
+
+    def _answered(self, slot: _Slot, inspection: Inspection) -> Answered:
+        verdict = inspection.verdict
+        return Answered(
+            sequence=slot.sequence,
+            captured_us=slot.captured_us,
+            inspection=inspection,
+            age_ms=(time.perf_counter() - slot.arrived_s) * 1000,
+            dropped=self._tally.dropped,
+            smoothed_score=self._smoothing.add(verdict.score) if self._smoothing else None,
+            vote=self._voting.add(verdict.anomalous) if self._voting else None,
+        )
+
+    def _emit(self, outcome: Outcome) -> None:
+        self._tally.add(outcome)
+        self._kept.add(outcome)
+        self._observe(outcome)
+        if self._link is not None:
+            self._link.push(outcome)
+
+    def _settle(self) -> None:
+        """Wake those who wait, since something has changed."""
+        if self._under_way < self.rules.room:
+            self._may_have_room.set()
+        if self._finished and self._link is not None and not self._order and not self._waiting:
+            self._link.drained()

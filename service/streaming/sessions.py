@@ -1,0 +1,141 @@
+"""Every stream of a server: those that are open, and those that wait for their connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.errors import NotReadyError, UnavailableError
+from service.streaming.link import Link, Stop
+from service.streaming.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of the streams of one server.
+
+    Attributes:
+        most_open: streams with a connection.
+        most_kept: streams that lost theirs; the one that lost it first is let go first.
+        kept_s: for this long.
+    """
+
+    most_open: int
+    most_kept: int
+    kept_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    session: Session
+    expiry: asyncio.TimerHandle
+
+
+class Sessions:
+    """Begins, keeps, finds again and ends sessions.
+
+    Args:
+        limits: see there.
+        count_open: told how many are open, whenever that changes.
+    """
+
+    def __init__(self, limits: SessionLimits, count_open: Callable[[int], None]) -> None:
+        self._limits = limits
+        self._count_open = count_open
+        self._open: dict[str, Session] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._closing = False
+        self._none_open = asyncio.Event()
+
+    def begin(self, make: Callable[[str], Session]) -> Session:
+        """Open a session under a key that nobody can guess.
+
+        Raises:
+            UnavailableError: as many as may be are open.
+            NotReadyError: the server is closing.
+        """
+        self._admit()
+        session = make(secrets.token_urlsafe(16))
+        self._set_open(session)
+        return session
+
+    def find(self, key: str) -> Session | None:
+        """The session of this key, unless it has ended; its connection need not be lost yet."""
+        kept = self._kept.get(key)
+        session = kept.session if kept else self._open.get(key)
+        return None if session is None or session.finished else session
+
+    def resume(self, session: Session, after: int | None) -> Link:
+        """Connect again to a session that was found.
+
+        Raises:
+            UnavailableError, NotReadyError: see `begin`.
+        """
+        self._check_closing()
+        if session.key not in self._open:
+            self._admit()
+            self._kept.pop(session.key).expiry.cancel()
+            self._set_open(session)
+        return session.attach(after)
+
+    def keep(self, session: Session) -> None:
+        """A session has lost its connection; somebody may come back for it."""
+        if self._closing:
+            self.end(session)
+            return
+        del self._open[session.key]
+        expiry = asyncio.get_running_loop().call_later(self._limits.kept_s, self._forget, session)
+        self._kept[session.key] = _Kept(session, expiry)
+        if len(self._kept) > self._limits.most_kept:
+            self._forget(next(iter(self._kept.values())).session)
+        self._count()
+
+    def end(self, session: Session) -> None:
+        """A session is over; what is still under way is given up."""
+        session.cancel()
+        self._open.pop(session.key, None)
+        self._count()
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Let every session answer what it accepted, and wait until each has ended.
+
+        Those whose client does not take its answers are left after `drain_timeout_s`.
+        """
+        self._closing = True
+        for kept in list(self._kept.values()):
+            self._forget(kept.session)
+        for session in self._open.values():
+            session.stop(Stop.SHUTDOWN)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_timeout_s):
+                while self._open:
+                    self._none_open.clear()
+                    await self._none_open.wait()
+
+    def _check_closing(self) -> None:
+        if self._closing:
+            raise NotReadyError("the server is closing; stream to another one")
+
+    def _admit(self) -> None:
+        self._check_closing()
+        if len(self._open) >= self._limits.most_open:
+            raise UnavailableError(
+                f"{len(self._open)} streams are open already; end one, or raise stream_sessions"
+            )
+
+    def _forget(self, session: Session) -> None:
+        kept = self._kept.pop(session.key)
+        kept.expiry.cancel()
+        session.cancel()
+
+    def _set_open(self, session: Session) -> None:
+        self._open[session.key] = session
+        self._count()
+
+    def _count(self) -> None:
+        self._count_open(len(self._open))
+        if not self._open:
+            self._none_open.set()

@@ -1,0 +1,117 @@
+"""A bundle in this process, by the same journey as on a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.api.failures import as_problem
+from service.app import opener, repository_options
+from service.domain import Inspection, InspectOptions, RawPicture
+from service.errors import ConfigurationError
+from service.frames import Frame
+from service.metrics import Metrics
+from service.pipeline import Pools
+from service.repository import OpenEngine, ServedModel
+from service.settings import Settings
+from service.streaming.figures import Figures
+from service.streaming.outcomes import Failed, Outcome
+from service.streaming.session import Picture, Rules, Session
+from service.watch.pacing import Shot
+from service.watch.streams import Wishes
+
+
+class LocalStream:
+    """A session that is used without a connection.
+
+    Args:
+        session: to be used from now on.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._link = session.attach()
+
+    async def send(self, shot: Shot) -> None:
+        """Send a shot, as soon as there is room for it."""
+        await self._session.room()
+        number = self._session.next_sequence
+        self._session.accept(Frame(number, shot.captured_us, shot.picture))
+
+    async def finish(self) -> None:
+        """Say that no shot follows."""
+        self._session.finish()
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        """What became of the shots, in order."""
+        while (outgoing := await self._link.next()) is not None:
+            if not isinstance(outgoing, Figures):
+                yield outgoing
+            self._session.sent(self._link)
+
+
+@asynccontextmanager
+async def local_stream(
+    bundle: Path, settings: Settings, wishes: Wishes, open_engine: OpenEngine | None = None
+) -> AsyncIterator[LocalStream]:
+    """A stream to a bundle, as the settings say a server would run it.
+
+    Args:
+        bundle: its folder, <name>/<version>.
+        settings: the engine's, and bounds.
+        wishes: see there.
+        open_engine: makes engines, instead of ONNX Runtime as the settings say.
+
+    Raises:
+        ConfigurationError: the bundle cannot be run; the message says why.
+    """
+    threads = settings.threads_for_decoding
+    model = ServedModel(bundle.resolve())
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="preparing") as preparing,
+        ThreadPoolExecutor(threads, thread_name_prefix="finishing") as finishing,
+    ):
+        try:
+            await model.load(
+                repository_options(settings),
+                open_engine or opener(settings),
+                Pools(preparing, finishing),
+                Metrics(),
+            )
+            if model.state != "ready":
+                raise ConfigurationError(f"{bundle} cannot be run: {model.reason}")
+            session = _session(model, settings, wishes)
+            try:
+                yield LocalStream(session)
+            finally:
+                session.cancel()
+        finally:
+            await model.close(settings.drain_timeout_s)
+
+
+def _session(model: ServedModel, settings: Settings, wishes: Wishes) -> Session:
+    timeout_s = settings.timeout_ms / 1000
+    options = InspectOptions(heatmap="overlay" if wishes.overlays else "none", timeout_s=timeout_s)
+    rules = Rules(
+        policy=wishes.policy,
+        # One more than the engines hold, to be made ready meanwhile; others would only wait.
+        credits=settings.engine_instances * settings.largest_batch + 1,
+        in_flight=settings.engine_instances,
+        patience_s=timeout_s,
+        vote=wishes.vote,
+        smoothing=wishes.smoothing,
+    )
+
+    async def inspect(picture: Picture) -> Inspection:
+        async def read() -> bytes | RawPicture:
+            return bytes(picture) if isinstance(picture, memoryview) else picture
+
+        return await model.pipeline.inspect(read, options)
+
+    def explain(sequence: int, error: Exception) -> Failed:
+        problem = as_problem(error, f"frame {sequence}")
+        return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
+
+    return Session(model.name, wishes, inspect, explain, rules, lambda _: None)

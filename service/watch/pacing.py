@@ -1,0 +1,143 @@
+"""Shots of a source, and how fast they come."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from service.domain import RawPicture
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture from a source.
+
+    Attributes:
+        name: for people and for file names, without a suffix.
+        captured_us: when, in µs since 1970; 0 if unknown.
+        picture: encoded, or raw pixels.
+    """
+
+    name: str
+    captured_us: int
+    picture: bytes | RawPicture
+
+
+Shots = AsyncGenerator[Shot, None]
+"""To be closed when it is not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Where time and chance come from.
+
+    Attributes:
+        now_s: seconds that only grow.
+        sleep: waits for seconds.
+        chance: a number from 0 up to 1, a new one each time.
+    """
+
+    now_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that double up to a bound, each shortened by chance to between a half and the whole.
+
+    Attributes:
+        first_s: longest first wait.
+        most_s: longest wait.
+    """
+
+    first_s: float = 0.5
+    most_s: float = 30.0
+
+    def delay_s(self, failures: int, chance: float) -> float:
+        """The wait after so many failures in a row before this one."""
+        longest_s = min(self.first_s * 2.0 ** min(failures, 32), self.most_s)
+        return longest_s * (0.5 + chance / 2)
+
+
+class Pace:
+    """At most so many turns in a second; those that were missed are not made up for.
+
+    Args:
+        fps: over 0.
+        clock: to wait by.
+    """
+
+    def __init__(self, fps: float, clock: Time) -> None:
+        self._interval_s = 1 / fps
+        self._clock = clock
+        self._due_s = clock.now_s()
+
+    @property
+    def early(self) -> bool:
+        """Whether the next turn is still to come."""
+        return self._clock.now_s() < self._due_s
+
+    async def turn(self) -> None:
+        """Wait for the next turn, and take it."""
+        now_s = self._clock.now_s()
+        if now_s < self._due_s:
+            await self._clock.sleep(self._due_s - now_s)
+        self._due_s = max(self._due_s + self._interval_s, now_s)
+
+
+async def spaced(shots: Shots, pace: Pace) -> Shots:
+    """Every shot, each in its turn."""
+    async with aclosing(shots):
+        async for shot in shots:
+            await pace.turn()
+            yield shot
+
+
+async def thinned(shots: Shots, pace: Pace) -> Shots:
+    """The shots that do not come too early; for a source that does not wait."""
+    async with aclosing(shots):
+        async for shot in shots:
+            if not pace.early:
+                await pace.turn()
+                yield shot
+
+
+async def newest(shots: Shots, left_out: Callable[[], None]) -> Shots:
+    """Read on while a shot is being dealt with; the newest takes the place of one that waits.
+
+    Args:
+        shots: of a source that does not wait.
+        left_out: called for each one that was replaced.
+    """
+    waiting: list[Shot] = []
+    changed = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(shots):
+            async for shot in shots:
+                if waiting:
+                    left_out()
+                waiting[:] = [shot]
+                changed.set()
+
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda _: changed.set())
+    try:
+        while True:
+            await changed.wait()
+            changed.clear()
+            if waiting:
+                yield waiting.pop()
+            elif reading.done():
+                await reading
+                return
+            if reading.done():
+                changed.set()
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})

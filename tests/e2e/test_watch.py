@@ -1,0 +1,78 @@
+"""`takt watch` as it is installed: against a server process, and told to end by a signal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TAKT = Path(sys.executable).with_name("takt")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Thirty frames of 64 × 48; every third is bright."""
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(30):
+        writer.write(np.full((48, 64, 3), 50 if number % 3 else 200, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_is_watched_by_a_server(
+    start_server, bundle, repository: Path, clip: Path, tmp_path: Path
+) -> None:
+    save = tmp_path / "saved"
+    with start_server(repository) as server:
+        command = [TAKT, "watch", clip, "--url", server.url, "--save", save, "--vote", "1/2"]
+        ended = subprocess.run(
+            [*map(str, command), "--json"], capture_output=True, text=True, timeout=60
+        )
+    assert ended.returncode == 0, ended.stderr
+    *answers, summary = map(json.loads, ended.stdout.splitlines())
+    assert [answer["sequence"] for answer in answers] == list(range(30))
+    assert [answer["anomalous"] for answer in answers] == [n % 3 == 0 for n in range(30)]
+    assert [answer["vote"]["anomalous"] for answer in answers] == [n % 3 < 2 for n in range(30)]
+    assert len(list(save.iterdir())) == 10
+    assert summary["stats"]["answered"] == 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_watch_with_its_figures(
+    bundle, repository: Path, tmp_path: Path, picture_bytes: Callable[..., bytes], number: int
+) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    (folder / "one.png").write_bytes(picture_bytes())
+    command = [TAKT, "watch", folder, "--bundle", repository / "parts" / "1"]
+    with subprocess.Popen(
+        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            assert process.stdout.readline().startswith("one  good")
+            process.send_signal(number)
+            assert process.wait(timeout=30) == 0, process.stderr.read()
+            assert process.stdout.readline().startswith("1 frames in ")
+        finally:
+            process.kill()
+
+
+def test_a_server_that_refuses_ends_a_watch_with_one_line(
+    start_server, bundle, repository: Path, clip: Path
+) -> None:
+    with start_server(repository) as server:
+        command = [TAKT, "watch", clip, "--url", server.url, "--model", "none"]
+        ended = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "there is no model 'none'" in ended.stderr
+    assert "Traceback" not in ended.stderr

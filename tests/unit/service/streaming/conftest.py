@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from service.domain import Box, Heatmap, Inspection, Timings, Verdict
+
+MakeInspection = Callable[..., Inspection]
+
+
+@pytest.fixture
+def inspection() -> MakeInspection:
+    """An inspection with a score, at a threshold of 0.5."""
+
+    def make(score: float = 0.2, total_ms: float = 5.0, heatmap: bytes | None = None) -> Inspection:
+        return Inspection(
+            model="parts",
+            version="1",
+            verdict=Verdict(score > 0.5, score, 0.5, None, ()),
+            width=4,
+            height=3,
+            inspected=Box(0, 0, 4, 3),
+            heatmap=None if heatmap is None else Heatmap("map", "png", heatmap),
+            timings=Timings(0, 0, 0, 0, 0, 0, total_ms),
+        )
+
+    return make
+
+
+@pytest.fixture
+def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
+    """Run an async test body, within a limit."""
+
+    def run(test: Callable[[], Awaitable[None]]) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(10):
+                await test()
+
+        asyncio.run(limited())
+
+    return run
