@@ -1,0 +1,1 @@
+"""`takt bench`: loads a running server and tells what it did."""

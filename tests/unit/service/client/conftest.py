@@ -1,0 +1,131 @@
+"""Both clients, and a clock that only waits in name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import httpx
+import numpy as np
+import pytest
+
+from service.client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
+from service.client.retry import Clock
+
+Kind = Literal["blocking", "async"]
+
+
+@dataclass
+class FakeTime:
+    """Seconds that pass only where somebody sleeps; chance is always the worst."""
+
+    now_s: float = 0.0
+    waits_s: list[float] = field(default_factory=list)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(now_s=lambda: self.now_s, chance=lambda: 1.0)
+
+    def sleep(self, delay_s: float) -> None:
+        self.waits_s.append(delay_s)
+        self.now_s += delay_s
+
+    async def sleep_async(self, delay_s: float) -> None:
+        self.sleep(delay_s)
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture(params=["blocking", "async"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.param
+
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def call(kind: Kind, time: FakeTime) -> Call:
+    """`call(handler, method, *args, retry=...)`: what one call of either client answers."""
+
+    def run(
+        handler: Callable[[httpx.Request], httpx.Response],
+        method: str,
+        *args: object,
+        retry: RetryPolicy | None = None,
+        **kwargs: object,
+    ) -> object:
+        transport = httpx.MockTransport(handler)
+        if kind == "blocking":
+            with TaktClient(
+                "http://takt", retry=retry, transport=transport, clock=time.clock, sleep=time.sleep
+            ) as client:
+                return getattr(client, method)(*args, **kwargs)
+
+        async def run_async() -> object:
+            async with AsyncTaktClient(
+                "http://takt",
+                retry=retry,
+                transport=transport,
+                clock=time.clock,
+                sleep=time.sleep_async,
+            ) as client:
+                return await getattr(client, method)(*args, **kwargs)
+
+        return asyncio.run(run_async())
+
+    return run
+
+
+Stream = Callable[..., Iterator[StreamItem]]
+
+
+@pytest.fixture
+def stream(kind: Kind, time: FakeTime) -> Stream:
+    """`stream(url, pictures, seen, **choices)`: adds to `seen` what either client's stream yields.
+
+    Returns the figures that the server gave at the end.
+    """
+
+    def run(
+        url: str,
+        pictures: Sequence[object],
+        seen: list[StreamItem],
+        retry: RetryPolicy | None = None,
+        **choices: Any,
+    ) -> object:
+        if kind == "blocking":
+            with (
+                TaktClient(url, retry=retry, clock=time.clock, sleep=time.sleep) as client,
+                client.stream("parts", **choices) as frames,
+            ):
+                for item in frames.inspect(pictures):  # type: ignore[arg-type]
+                    seen.append(item)
+                return frames.stats
+
+        async def run_async() -> object:
+            async with (
+                asyncio.timeout(30),
+                AsyncTaktClient(
+                    url, retry=retry, clock=time.clock, sleep=time.sleep_async
+                ) as client,
+                client.stream("parts", **choices) as frames,
+            ):
+                async for item in frames.inspect(pictures):  # type: ignore[arg-type]
+                    seen.append(item)
+                return frames.stats
+
+        return asyncio.run(run_async())
+
+    return run
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    """uint8 [3, 5, 3]: a width that BMP must pad, and all values different."""
+    return np.arange(45, dtype=np.uint8).reshape(3, 5, 3)

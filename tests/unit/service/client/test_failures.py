@@ -1,0 +1,68 @@
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from service.client.failures import error_of, refusal_of
+from service.errors import (
+    DriftError,
+    InvalidImageError,
+    QueueFullError,
+    RequestError,
+    TaktError,
+    UnavailableError,
+    UnreadableAnswerError,
+)
+
+
+def tree(root: type[TaktError]) -> Iterator[type[TaktError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)
+
+
+@pytest.mark.parametrize("kind", [*tree(TaktError)], ids=lambda kind: kind.__name__)
+def test_each_error_of_the_tree_comes_back_as_itself(kind: type[TaktError]) -> None:
+    error = error_of(kind.status, kind.code, kind.title, "mend it so")
+    assert type(error) is kind
+    assert str(error) == "mend it so"
+
+
+def test_a_subclass_is_not_taken_for_its_parent() -> None:
+    assert type(error_of(500, "drift", "", "")) is DriftError
+
+
+@pytest.mark.parametrize(
+    ("status", "family"), [(404, RequestError), (503, UnavailableError), (500, TaktError)]
+)
+def test_a_code_of_a_later_release_becomes_its_family(status: int, family: type[TaktError]) -> None:
+    error = error_of(status, "brand_new", "New", "do that")
+    assert type(error) is family
+    assert "brand_new" in str(error)
+    assert "do that" in str(error)
+
+
+def test_a_full_queue_says_when_to_come_back(wire) -> None:
+    refusal = refusal_of(429, orjson.dumps(wire.problem("queue_full", 429)), "3")
+    assert isinstance(refusal.error, QueueFullError)
+    assert refusal.error.retry_after_s == 3
+    assert refusal.retry_after_s == 3.0
+    assert refusal.again
+
+
+def test_the_request_id_is_noted_for_the_server_s_log(wire) -> None:
+    body = orjson.dumps(wire.problem("invalid_image", 400, request_id="abc"))
+    refusal = refusal_of(400, body)
+    assert isinstance(refusal.error, InvalidImageError)
+    assert not refusal.again
+    assert refusal.error.__notes__ == ["request id abc"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Bad gateway</html>", b"", b"[]", b'{"detail": "Not Found"}', b"null"]
+)
+def test_what_a_proxy_answers_is_shown_and_not_guessed_at(body: bytes) -> None:
+    error = refusal_of(502, body).error
+    assert isinstance(error, UnreadableAnswerError)
+    assert "HTTP 502" in str(error)
+    assert "check the URL" in str(error)

@@ -1,0 +1,212 @@
+import base64
+import subprocess
+import sys
+
+import httpx
+import orjson
+import pytest
+
+from service.api.schemas import inspection_json
+from service.client import RetryPolicy, TaktClient, ThresholdPair
+from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
+from service.errors import (
+    InvalidImageError,
+    InvalidParameterError,
+    ModelNotFoundError,
+    NotReadyError,
+    QueueFullError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
+
+INSPECTION = Inspection(
+    model="parts",
+    version="2",
+    verdict=Verdict(True, 0.75, 0.5, 99.5, (Region(Box(1, 2, 3, 4), 5, 0.75),)),
+    width=64,
+    height=48,
+    inspected=Box(0, 0, 60, 48),
+    heatmap=Heatmap("overlay", "jpeg", b"\xff\xd8picture"),
+    timings=Timings(1, 2, 3, 4, 5, 6, 21),
+)
+
+
+def respond(*responses: httpx.Response | Exception):
+    """A server that answers so, one after another, and the requests that it got."""
+    left, requests = list(responses), []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        response = left.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    handle.requests = requests
+    return handle
+
+
+@pytest.fixture
+def ok(wire) -> httpx.Response:
+    return httpx.Response(200, content=orjson.dumps(wire.inspection(request_id="r")))
+
+
+def test_what_the_server_found_arrives_whole(call) -> None:
+    body = orjson.dumps(inspection_json(INSPECTION, "r1"))
+    answer = call(respond(httpx.Response(200, content=body)), "inspect", "parts", b"jpeg")
+    assert (answer.request_id, answer.model, answer.version) == ("r1", "parts", "2")
+    assert (answer.score, answer.threshold, answer.anomalous) == (0.75, 0.5, True)
+    assert answer.percentile == 99.5
+    assert (answer.width, answer.height) == (64, 48)
+    assert answer.inspected == INSPECTION.inspected
+    assert answer.regions == INSPECTION.verdict.regions
+    assert answer.heatmap == INSPECTION.heatmap
+    assert answer.timings == INSPECTION.timings
+
+
+def test_picture_and_choices_are_sent(call, ok) -> None:
+    server = respond(ok)
+    call(server, "inspect", "a/b", b"jpeg", version="2", heatmap="map", threshold=0.25)
+    (request,) = server.requests
+    assert request.method == "POST"
+    assert request.url.raw_path.startswith(b"/v1/models/a%2Fb/versions/2/inspect?")
+    assert request.url.params["heatmap"] == "map"
+    assert request.url.params["threshold"] == "0.25"
+    assert request.content == b"jpeg"
+
+
+def test_the_server_is_told_how_long_the_call_still_waits(call, ok, wire, time) -> None:
+    busy = httpx.Response(429, json=wire.problem("queue_full", 429), headers={"Retry-After": "2"})
+    server = respond(busy, ok)
+    call(server, "inspect", "parts", b"", retry=RetryPolicy(deadline_s=10, first_delay_s=0.5))
+    assert [request.url.params["timeout_ms"] for request in server.requests] == [
+        "10000.0",
+        "7500.0",
+    ]
+    assert time.waits_s == [2.5]
+
+
+def test_a_timeout_that_was_asked_for_is_kept(call, ok) -> None:
+    server = respond(ok)
+    call(server, "inspect", "parts", b"", timeout_ms=250)
+    assert server.requests[0].url.params["timeout_ms"] == "250"
+
+
+def test_lost_connections_are_tried_again_with_longer_waits(call, ok, time) -> None:
+    server = respond(httpx.ConnectError("refused"), httpx.ReadError("reset"), ok)
+    assert call(server, "inspect", "parts", b"").score == 0.75
+    assert time.waits_s == [0.1, 0.2]
+
+
+def test_a_server_that_stays_away_is_named(call, time) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(UnreachableError, match="http://takt: refused"):
+        call(refuse, "models", retry=RetryPolicy(deadline_s=7))
+    assert time.now_s < 7
+
+
+def test_a_queue_that_stays_full_is_the_server_s_own_error(call, wire) -> None:
+    def busy(request: httpx.Request) -> httpx.Response:
+        body = wire.problem("queue_full", 429)
+        return httpx.Response(429, json=body, headers={"Retry-After": "4"})
+
+    with pytest.raises(QueueFullError) as caught:
+        call(busy, "inspect", "parts", b"", retry=RetryPolicy(deadline_s=10))
+    assert caught.value.retry_after_s == 4
+
+
+def test_a_loading_model_is_waited_for(call, ok, wire, time) -> None:
+    loading = httpx.Response(503, json=wire.problem("not_ready", 503))
+    assert call(respond(loading, loading, ok), "inspect", "parts", b"").anomalous
+    assert len(time.waits_s) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("invalid_image", 400, InvalidImageError),
+        ("model_not_found", 404, ModelNotFoundError),
+        ("invalid_parameter", 422, InvalidParameterError),
+    ],
+)
+def test_a_request_at_fault_is_not_sent_again(call, wire, time, code, status, error) -> None:
+    server = respond(httpx.Response(status, json=wire.problem(code, status)))
+    with pytest.raises(error, match=f"the detail of {code}"):
+        call(server, "inspect", "parts", b"")
+    assert time.waits_s == []
+
+
+@pytest.mark.parametrize("change", [{"anomalous": "false"}, {"score": None}, {"inspected": [1]}])
+def test_a_verdict_that_cannot_be_read_is_never_guessed(call, wire, change) -> None:
+    body = wire.inspection(request_id="r") | change
+    with pytest.raises(UnreadableAnswerError, match="same release"):
+        call(respond(httpx.Response(200, json=body)), "inspect", "parts", b"")
+
+
+def test_a_page_that_is_no_answer_is_shown(call) -> None:
+    with pytest.raises(UnreadableAnswerError, match="Welcome to nginx"):
+        call(respond(httpx.Response(200, text="Welcome to nginx")), "models")
+
+
+def test_a_damaged_heatmap_is_an_unreadable_answer(call, wire) -> None:
+    heatmap = {"kind": "map", "format": "png", "data": base64.b64encode(b"png").decode() + "!"}
+    body = wire.inspection(request_id="r", heatmap=heatmap)
+    with pytest.raises(UnreadableAnswerError):
+        call(respond(httpx.Response(200, json=body)), "inspect", "parts", b"")
+
+
+VERSION = {
+    "version": "1",
+    "state": "ready",
+    "reason": None,
+    "engine": "onnxruntime on the CPU",
+    "family": "efficientad",
+    "variant": "small",
+    "thresholds": {"image": 0.5, "pixel": 0.25, "alpha": 0.01, "of a later release": {}},
+}
+MODEL = {"name": "parts", "active": "1", "versions": [VERSION]}
+
+
+def test_models_are_listed(call) -> None:
+    (model,) = call(respond(httpx.Response(200, json={"models": [MODEL]})), "models")
+    (version,) = model.versions
+    assert (model.name, model.active, version.state) == ("parts", "1", "ready")
+    assert version.thresholds == ThresholdPair(image=0.5, pixel=0.25)
+
+
+def test_a_model_that_is_still_loading_has_no_thresholds(call) -> None:
+    loading = {**VERSION, "state": "loading", "thresholds": None, "family": None}
+    model = call(respond(httpx.Response(200, json={**MODEL, "versions": [loading]})), "model", "p")
+    assert model.versions[0].thresholds is None
+
+
+def test_a_server_that_is_not_ready_is_an_answer_and_no_error(call, time) -> None:
+    state = {"name": "p", "version": "1", "ready": False, "state": "failed", "reason": "drift"}
+    body = {"ready": False, "models": [state]}
+    readiness = call(respond(httpx.Response(503, json=body)), "ready")
+    assert not readiness.ready
+    assert readiness.versions[0].reason == "drift"
+    assert time.waits_s == []
+
+
+def test_not_ready_of_a_proxy_is_an_error(call, wire) -> None:
+    server = respond(httpx.Response(503, json=wire.problem("not_ready", 503)))
+    with pytest.raises(NotReadyError):
+        call(server, "model", "parts", retry=RetryPolicy(deadline_s=0.01))
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://takt", "http://", ""])
+def test_what_is_no_url_is_refused_at_once(url: str) -> None:
+    with pytest.raises(InvalidParameterError, match="http://HOST:PORT"):
+        TaktClient(url)
+
+
+def test_importing_the_client_brings_no_server_with_it() -> None:
+    script = (
+        "import sys, service.client; "
+        "print(sorted({'fastapi', 'onnxruntime', 'cv2', 'torch', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
