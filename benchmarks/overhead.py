@@ -3,7 +3,7 @@
     takt serve --repository examples/models --port 8000 &
     python benchmarks/overhead.py examples/models/pitting/1 examples/pictures/good/*.jpg
 
-One client, one picture at a time. The parts (decode, preprocess, engine, verdict) run in this
+One client, one picture at a time. The parts (decode, preprocess, engine) run in this
 process on the same pictures, with the same code and as many threads. Both sides take turns, so
 that a change of the machine's pace meets both.
 """
@@ -17,14 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from service.bundle import load_bundle
-from service.decode import decode
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.placement import placement
-from service.postprocess import Criteria, judge, picture_score
-from service.preprocess import preprocess
+from service.prepare import prepare
 from service.settings import Settings
 
 
@@ -35,10 +30,13 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument(
+        "--threads", type=int, default=Settings().threads_per_engine, help="The server's."
+    )
     given = parser.parse_args()
 
     bodies = [path.read_bytes() for path in given.pictures]
-    alone = parts_alone(given.bundle)
+    alone = parts_alone(given.bundle, given.threads)
     connection = http.client.HTTPConnection("127.0.0.1", given.port)
     served = through_server(connection, f"/v1/models/{given.bundle.parent.name}/inspect")
     try:
@@ -59,24 +57,14 @@ def main() -> None:
     print(f"overhead         {served_ms - alone_ms:8.3f} ms, ratio {served_ms / alone_ms:.4f}")
 
 
-def parts_alone(path: Path) -> Callable[[bytes], None]:
-    """The journey without the service."""
+def parts_alone(path: Path, threads: int) -> Callable[[bytes], None]:
+    """Decode, preprocess and engine, without the service."""
     bundle = load_bundle(path)
-    manifest, settings = bundle.manifest, Settings()
-    engine = OnnxRuntimeEngine.open(bundle.model_path, threads=settings.threads_per_engine)
-    criteria = Criteria(manifest.thresholds.image, manifest.thresholds.pixel)
-    good = np.sort(bundle.calibration.good_score)
+    spec, most = bundle.manifest.preprocess, Settings().max_image_pixels
+    engine = OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
 
     def run(body: bytes) -> None:
-        picture = decode(body, settings.max_image_pixels)
-        height, width, _ = picture.shape
-        output = engine.infer(preprocess(picture, manifest.preprocess)[None])
-        placed = placement(manifest.preprocess, width, height)
-        anomaly_map = output.anomaly_map[0]
-        score = picture_score(
-            float(output.score[0]), anomaly_map, manifest.score_from, width, height
-        )
-        judge(score, anomaly_map, placed, criteria, good, settings.max_regions)
+        engine.infer(prepare(body, spec, most).model_input[None])
 
     return run
 

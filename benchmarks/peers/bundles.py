@@ -1,0 +1,58 @@
+"""The same graphs as Takt serves them: bundles, made by `takt import onnx`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.peers.assets import HEIGHTS, MODELS, make_assets, part, write_jpeg
+from benchmarks.peers.places import Places
+
+NAME = "bench"
+GOOD = 200
+"""Pictures for the thresholds, which the comparison does not look at."""
+
+RULE = (
+    "--resize", "area", "--white", "1", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225",
+)  # fmt: skip
+"""What servers/job.py does to a picture, as options of `takt import onnx`."""
+
+
+def make_all(places: Places) -> None:
+    """Write the graphs, the pictures and the bundles, over what is there."""
+    make_assets(places)
+    shutil.rmtree(places.bundles, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        good = Path(folder)
+        for seed in range(GOOD):
+            write_jpeg(part(256, 256, seed=1000 + seed), good / f"{seed:03}.jpg")
+        for model in MODELS:
+            for reduced in (True, False):
+                _import(places, model, good, reduced=reduced)
+
+
+def make_missing(places: Places) -> None:
+    """Write all of it unless all is there."""
+    made = [places.picture(width) for width in HEIGHTS]
+    for model in MODELS:
+        made.append(places.graph(model))
+        made += [_bundle(places, model, reduced) / "manifest.json" for reduced in (True, False)]
+    if not all(path.exists() for path in made):
+        make_all(places)
+
+
+def _bundle(places: Places, model: str, reduced: bool) -> Path:
+    return places.repository(model, reduced=reduced) / NAME / "1"
+
+
+def _import(places: Places, model: str, good: Path, *, reduced: bool) -> None:
+    bundle = _bundle(places, model, reduced)
+    takt = Path(sys.executable).with_name("takt")
+    command = [takt, "import", "onnx", places.graph(model), "--good", good, "--out", bundle]
+    command += [*RULE, "--quiet", *(["--reduced-decode"] if reduced else [])]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"takt import onnx failed for {model}:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,243 @@
+"""The real-time path under load: overload, streams, bursts, idle.
+
+    python benchmarks/peers/bench.py --prepare        # makes the tiny and the null model
+    python -m benchmarks.realtime.run --light TINY_REPOSITORY --null NULL_REPOSITORY \
+        --heavy examples/models --images PICTURE.jpg [--only overload] [--json FILE]
+
+Each scenario starts a server of its own, asks it with `takt bench` and prints what was asked of
+it beside what came out. Both share the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.realtime.server import TaktServer
+from service.bundle import load_bundle
+from service.engines.onnxruntime import OnnxRuntimeEngine
+
+EACH_CORE = ("--engine-instances", str(os.cpu_count() or 1), "--engine-threads", "1")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a figure, what was asked of it, and whether that is met."""
+
+    scenario: str
+    figure: str
+    value: float
+    asked: str
+    met: bool | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line gives.
+
+    Attributes:
+        light: repository of a model of some milliseconds.
+        null: of one that costs nothing.
+        heavy: of one of some hundred milliseconds.
+        images: pictures to send to the first two.
+        heavy_images: to the third.
+        seconds: of each closed loop.
+    """
+
+    light: Path
+    null: Path
+    heavy: Path
+    images: Path
+    heavy_images: Path
+    seconds: float
+
+
+def overload(given: Given) -> Iterator[Row]:
+    """Twice the capacity for a minute."""
+    for name, repository, images, deadline_ms, minute in (
+        ("light", given.light, given.images, 250.0, 60.0),
+        ("heavy", given.heavy, given.heavy_images, 4000.0, 60.0),
+    ):
+        with TaktServer(repository, *EACH_CORE) as server:
+            seen = ("--images", str(images))
+            closed = server.bench(
+                *seen, "--concurrency", "16", "--duration", str(max(10.0, given.seconds))
+            )
+            capacity = closed["answered_per_s"]
+            figures = server.bench(
+                *seen, "--rate", str(2 * capacity), "--duration", str(minute),
+                "--timeout-ms", str(deadline_ms), "--deadline-ms", str(deadline_ms),
+                "--warmup", "5",
+            )  # fmt: skip
+        scenario = f"overload, {name} model"
+        refusal, latency = figures["refusal_ms"] or {}, figures["latency_ms"]
+        share = figures["goodput_per_s"] / capacity
+        yield Row(scenario, "capacity, closed loop of 16, 1/s", capacity, "")
+        yield Row(scenario, "offered, 1/s", figures["offered_per_s"], "twice that")
+        yield Row(scenario, "goodput over capacity", share, ">= 0.95", share >= 0.95)
+        p99 = latency["p99"]
+        yield Row(scenario, "p99 of the 200s, ms", p99, f"<= {deadline_ms:g}", p99 <= deadline_ms)
+        p99 = refusal.get("p99", float("nan"))
+        yield Row(scenario, "p99 of the refusals, ms", p99, "<= 10", p99 <= 10)
+        lost = figures["unanswered"]
+        yield Row(scenario, "unanswered", lost, "0", lost == 0)
+        late = sum(one["count"] for one in figures["outcomes"] if one["status"] == 504)
+        yield Row(scenario, "accepted and then too late (504)", late, "")
+
+
+def streams(given: Given) -> Iterator[Row]:
+    """Frames over a WebSocket against pictures over REST, in turn."""
+    for name, repository in (("null", given.null), ("light", given.light)):
+        with TaktServer(repository, *EACH_CORE) as server:
+            for clients in (1, 8, 32):
+                ratios = []
+                for _ in range(3):
+                    common = ("--images", str(given.images), "--duration", str(given.seconds))
+                    rest = server.bench(*common, "--concurrency", str(clients))
+                    stream = server.bench(
+                        *common, "--protocol", "stream", "--concurrency", "1",
+                        "--connections", str(clients),
+                    )  # fmt: skip
+                    ratios.append(stream["answered_per_s"] / rest["answered_per_s"])
+                ratio = float(np.median(ratios))
+                yield Row(
+                    f"stream against REST, {name} model",
+                    f"frames/s over requests/s at {clients}",
+                    ratio,
+                    ">= 1",
+                    ratio >= 1,
+                )
+
+
+def latest(given: Given) -> Iterator[Row]:
+    """Three times as many frames as the engine can take, of which the newest count."""
+    for name, repository, images in (
+        ("heavy", given.heavy, given.heavy_images),
+        ("light", given.light, given.images),
+    ):
+        with TaktServer(repository) as server:
+            seen = ("--images", str(images), "--protocol", "stream")
+            alone = server.bench(*seen, "--concurrency", "1", "--duration", str(given.seconds))
+            before = server.engine_seconds()
+            rate = 3 * alone["answered_per_s"]
+            figures = server.bench(
+                *seen, "--policy", "latest", "--rate", str(rate), "--arrivals", "fixed",
+                "--duration", str(max(20.0, given.seconds)),
+            )  # fmt: skip
+            after = server.engine_seconds()
+        engine_ms = 1000 * (after[0] - before[0]) / (after[1] - before[1])
+        scenario = f"latest at three times the rate, {name} model"
+        stream = figures["stream"]
+        yield Row(scenario, "engine time, mean, ms", engine_ms, "")
+        for rank in ("p50", "p99"):
+            age = stream["age_ms"][rank] / engine_ms
+            yield Row(scenario, f"{rank} of the age, engine times", age, "< 2", age < 2)
+        yield Row(scenario, "dropped over sent", stream["dropped"] / figures["requests"], "")
+        lost = stream["lost_frames"]
+        yield Row(scenario, "frames without a word", lost, "0", lost == 0)
+
+
+def every_frame(given: Given) -> Iterator[Row]:
+    """Ten thousand frames of which none may be lost."""
+    with TaktServer(given.null, *EACH_CORE) as server:
+        figures = server.bench(
+            "--images", str(given.images), "--protocol", "stream", "--policy", "all",
+            "--requests", "10000", "--warmup", "0", "--duration", "600",
+        )  # fmt: skip
+    stream, answered = figures["stream"], figures["answered"]
+    yield Row("all", "answered of 10,000", answered, "10000", answered == 10_000)
+    for figure in ("lost_frames", "order_violations", "dropped"):
+        yield Row("all", figure, stream[figure], "0", stream[figure] == 0)
+    yield Row("all", "frames/s", figures["answered_per_s"], "")
+
+
+def bursts(given: Given) -> Iterator[Row]:
+    """Sixteen pictures at once, every 200 ms, against one batch of sixteen in one call."""
+    batch_ms = _batch_of_16_ms(given.light)
+    with TaktServer(given.light, *EACH_CORE) as server:
+        figures = server.bench(
+            "--images", str(given.images), "--arrivals", "burst:16@200ms",
+            "--duration", str(max(30.0, given.seconds)),
+        )  # fmt: skip
+    p99 = figures["latency_ms"]["p99"]
+    yield Row("bursts of 16", "one batch of 16, engine alone on all cores, ms", batch_ms, "")
+    yield Row("bursts of 16", "p99, ms", p99, "")
+    ratio = p99 / batch_ms
+    yield Row("bursts of 16", "p99 over the batch", ratio, "<= 1.3", ratio <= 1.3)
+
+
+def idle(given: Given) -> Iterator[Row]:
+    """The heavy model, ready and unasked for half a minute."""
+    with TaktServer(given.heavy) as server:
+        time.sleep(3)
+        before_s, started_s = server.cpu_s, time.monotonic()
+        time.sleep(30)
+        share = (server.cpu_s - before_s) / (time.monotonic() - started_s)
+        resident = server.memory_mib()
+        yield Row("idle", "share of a core", share, "< 0.01", share < 0.01)
+        yield Row("idle", "resident memory, MiB", resident, "< 250", resident < 250)
+        server.bench("--images", str(given.heavy_images), "--duration", "5")
+        yield Row("idle", "resident memory after pictures, MiB", server.memory_mib(), "")
+        yield Row("idle", "peak while loading, MiB", server.memory_mib("VmHWM"), "")
+
+
+SCENARIOS: dict[str, Callable[[Given], Iterator[Row]]] = {
+    "streams": streams,
+    "latest": latest,
+    "all": every_frame,
+    "bursts": bursts,
+    "idle": idle,
+    "overload": overload,
+}
+
+
+def main() -> None:
+    """Run the scenarios and print the table; exit with 1 where something asked is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("light", "null", "heavy", "images", "heavy-images"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--json", type=Path)
+    arguments = vars(parser.parse_args())
+    only, out = arguments.pop("only"), arguments.pop("json")
+    given = Given(**arguments)
+    rows = []
+    for name in only:
+        for row in SCENARIOS[name](given):
+            rows.append(row)
+            verdict = {None: "", True: "met", False: "MISSED"}[row.met]
+            print(
+                f"{row.scenario:<46} {row.figure:<48} {row.value:>10.3f}  {row.asked:<12} "
+                f"{verdict}",
+                flush=True,
+            )
+    if out is not None:
+        out.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    sys.exit(any(row.met is False for row in rows))
+
+
+def _batch_of_16_ms(repository: Path) -> float:
+    (path,) = (found.parent for found in repository.glob("*/*/manifest.json"))
+    bundle = load_bundle(path)
+    engine = OnnxRuntimeEngine.open(bundle.model_path, threads=os.cpu_count() or 1)
+    images = np.repeat(bundle.golden.images[:1], 16, axis=0)
+    times = []
+    for _ in range(20):
+        started_s = time.perf_counter()
+        engine.infer(images)
+        times.append((time.perf_counter() - started_s) * 1000)
+    engine.close()
+    return float(np.median(times))
+
+
+if __name__ == "__main__":
+    main()
