@@ -58,6 +58,13 @@ fit.add_command(inpformer)
     show_default=True,
     help="Share of the good pictures that scale the maps.",
 )
+@click.option(
+    "--variety",
+    type=click.FloatRange(0, 1),
+    show_default="the more, the fewer good pictures; 0 from a hundred on",
+    help="Share of the steps whose picture is mirrored, scaled and shifted; 0 where a mirrored "
+    "part is a defective one.",
+)
 @of_detectors
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @shared
@@ -71,6 +78,7 @@ def efficientad(
     minutes: float,
     learning_rate: float,
     validation: float,
+    variety: float | None,
     calibration: float,
     save_every: int,
     teacher: Path | None,
@@ -117,6 +125,7 @@ def efficientad(
                 validation=validation,
                 calibration=calibration,
                 save_every=save_every,
+                variety=variety,
             ),
             compute,
             quiet=quiet,

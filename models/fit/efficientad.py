@@ -1,13 +1,14 @@
 """The fit of an EfficientAD on good pictures (Batzner et al., arXiv 2303.14535, section 3).
 
-The losses are the paper's. A fit here is hundreds or thousands of steps instead of 70,000, so four
-things differ: the student's larger convolutions step by Muon, all else by Adam as in the paper; the
-learning rate is ten times the paper's and falls along a cosine over the last steps (the paper's is
-constant but for the last 5 %); the hard quantile starts low and rises (at 0.999 a step uses 0.1 %
-of the differences, which starves a short fit); and one jittered picture serves the student's and
-the autoencoder's losses alike. The teacher's
-features of a jittered picture are not kept: with thousands of steps over hundreds of pictures a
-jitter hardly ever comes twice, and the teacher takes a seventh of a step.
+The losses are the paper's. A fit here is hundreds or thousands of steps instead of 70,000, so
+five things differ: the larger convolutions of student and autoencoder step by Muon, all else by
+Adam as in the paper; few good pictures are also seen mirrored, scaled and shifted; the learning
+rate is ten times the paper's and falls along a cosine over the last steps (the paper's is constant
+but for the last 5 %); the hard quantile starts low and rises (at 0.999 a step uses 0.1 % of the
+differences, which starves a short fit); and one jittered picture serves the student's and the
+autoencoder's losses alike. The teacher's features of a jittered picture are not kept: with
+thousands of steps over hundreds of pictures a jitter hardly ever comes twice, and the teacher takes
+a seventh of a step.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from models.fit.pictures import GoodPictures, Load, OtherPictures
 from models.fit.progress import CurvePoint, Progress, Resume
 from models.fit.schedule import Schedule
 from models.fit.statistics import set_map_quantiles, set_teacher_statistics
+from models.fit.variation import share_for
 from models.fit.winograd import plain, winograd
 
 CONSTANT_SHARE = 0.4
@@ -64,6 +66,8 @@ class EfficientAdOptions:
         hard_quantile_start: quantile above which differences count in the first step.
         hard_quantile_end: the same, once annealed; the paper's value.
         anneal: share of the steps over which the quantile rises.
+        variety: share of the steps whose good picture is mirrored, scaled and shifted; None for
+            the more, the fewer there are, and none from a hundred on.
         penalty_size: side of the crops of other pictures in pixels. The paper takes
             `image_size`; the loss is a mean over patches of 33 pixels, so a smaller crop
             estimates the same at a fraction of the cost.
@@ -82,6 +86,7 @@ class EfficientAdOptions:
     hard_quantile_start: float = 0.9
     hard_quantile_end: float = 0.999
     anneal: float = 0.7
+    variety: float | None = None
     penalty_size: int = 144
 
     def __post_init__(self) -> None:
@@ -89,6 +94,8 @@ class EfficientAdOptions:
             raise FitError("steps and save_every must be at least 1")
         if not self.minutes > 0:
             raise FitError(f"minutes is {self.minutes}; it must be above 0")
+        if self.variety is not None and not 0 <= self.variety <= 1:
+            raise FitError(f"variety is {self.variety}; it is a share, from 0 to 1")
         if not 0 < self.penalty_size <= 2 * self.image_size:
             raise FitError(
                 f"penalty_size is {self.penalty_size}; it must be at least 1 and at most twice "
@@ -152,7 +159,8 @@ def fit_efficientad(
     split = _split(good, options)
     torch.manual_seed(options.seed)
     model = _for_fitting(_untrained(teacher, options), compute)
-    muon = Muon(suits_muon(model.student.children()), options.learning_rate)
+    networks = [*model.student.children(), *model.autoencoder.modules()]
+    muon = Muon(suits_muon(networks), options.learning_rate)
     adam = torch.optim.Adam(
         others_than(muon, [*model.student.parameters(), *model.autoencoder.parameters()]),
         lr=options.learning_rate,
@@ -166,7 +174,8 @@ def fit_efficientad(
         {"model": model, "muon": muon, "adam": adam, "schedule": schedule},
     )
     done, curve = resume.load()
-    fitted = GoodPictures(split.fitted, load, options.seed, compute.device)
+    variety = share_for(len(split.fitted)) if options.variety is None else options.variety
+    fitted = GoodPictures(split.fitted, load, options.seed, compute.device, variety)
     validation = GoodPictures(split.validation, load, options.seed, compute.device)
     _read_all(validation, other, load_other)
     silent = OtherPictures(

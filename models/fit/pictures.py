@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.fit.variation import varied
+
 Load = Callable[[Path], "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"]
 """Reads a picture as RGB uint8 [H,W,3]."""
 
@@ -27,20 +29,32 @@ class GoodPictures:
         load: reads one as RGB uint8 [S,S,3].
         seed: of order and jitter.
         device: where the pictures go.
+        variety: share of the steps whose picture is mirrored, scaled and shifted.
     """
 
-    def __init__(self, paths: Sequence[Path], load: Load, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        load: Load,
+        seed: int,
+        device: torch.device,
+        variety: float = 0.0,
+    ) -> None:
         self.paths = paths
         self._load = lru_cache(PICTURES_IN_MEMORY)(load)
         self._seed = seed
         self._device = device
+        self._variety = variety
 
     def at(self, step: int) -> Tensor:
-        """The picture of this step, jittered, RGB [1,3,S,S] in [0,1]; an epoch has each once."""
+        """This step's picture, varied and jittered: RGB [1,3,S,S] in [0,1]; an epoch has all."""
         epoch, turn = divmod(step, len(self.paths))
         order = np.random.default_rng((self._seed, 1, epoch)).permutation(len(self.paths))
-        draw = np.random.default_rng((self._seed, 2, step))
-        return jitter(_as_image(self._load(self.paths[int(order[turn])]), self._device), draw)
+        image = _as_image(self._load(self.paths[int(order[turn])]), self._device)
+        otherwise = np.random.default_rng((self._seed, 5, step))
+        if otherwise.random() < self._variety:
+            image = varied(image, otherwise)
+        return jitter(image, np.random.default_rng((self._seed, 2, step)))
 
     def plain(self) -> Iterator[Tensor]:
         """Each picture once, in order, unchanged: RGB [1,3,S,S] in [0,1]."""

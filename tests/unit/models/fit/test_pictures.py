@@ -67,6 +67,19 @@ def test_plain_pictures_come_unchanged_and_in_order() -> None:
     assert [round(image.mean().item() * 255) for image in images] == list(LEVELS)
 
 
+@pytest.mark.parametrize(("variety", "least", "most"), [(0.0, 0, 0), (0.5, 40, 60), (1.0, 99, 100)])
+def test_a_share_of_the_steps_sees_its_picture_varied(
+    variety: float, least: int, most: int
+) -> None:
+    def slope(_: Path) -> NDArray[np.uint8]:
+        return np.repeat(np.arange(8, dtype=np.uint8)[:, None, None] * 10, 8, 1).repeat(3, 2)
+
+    plain = GoodPictures(PATHS, slope, seed=0, device=CPU)
+    varied = GoodPictures(PATHS, slope, seed=0, device=CPU, variety=variety)
+    changed = sum(not torch.equal(plain.at(step), varied.at(step)) for step in range(100))
+    assert least <= changed <= most
+
+
 def test_a_good_picture_is_read_once() -> None:
     read: list[Path] = []
 
