@@ -56,7 +56,8 @@ def test_thirty_two_clients_share_batches_and_a_corrupt_picture_fails_alone(star
             answers = await asyncio.gather(*(http.post(PATH, content=body) for body in bodies))
             return answers, (await http.get("/metrics")).text
 
-    with start_server(EXAMPLES / "models", "--timeout-ms", "120000") as server:
+    batches = ("--max-batch-size", "8")
+    with start_server(EXAMPLES / "models", "--timeout-ms", "120000", *batches) as server:
         answers, metrics = asyncio.run(run(server.url))
     corrupt = answers.pop(5)
     assert corrupt.status_code == 400
