@@ -148,6 +148,8 @@ class EfficientAdConfig:
         recipe: whose order of normalising, padding and resizing the maps; never mix.
         teacher_channels: C, the features of a patch. The paper's teacher has 384; one that was
             distilled from a backbone of fewer needs no more than that has, and answers sooner.
+        scored_share: share of the map's cells, the highest ones, whose mean is the score; 0
+            stands for the paper's score, the map's maximum.
     """
 
     size: Size = "small"
@@ -156,8 +158,13 @@ class EfficientAdConfig:
     pad_maps: bool = True
     recipe: MapRecipe = "anomalib"
     teacher_channels: int = TEACHER_CHANNELS
+    scored_share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.scored_share < 1:
+            raise ValueError(f"scored_share is {self.scored_share}; it must be from 0 to below 1")
+        if self.scored_share and self.recipe == "nelson1425":
+            raise ValueError("scored_share is not of nelson1425's recipe, which scores the picture")
         if self.image_size < 256 or self.image_size % 32:
             raise ValueError(
                 f"image_size is {self.image_size}; it must be a multiple of 32 and at least 256"
@@ -165,7 +172,7 @@ class EfficientAdConfig:
         if self.teacher_channels < 1:
             raise ValueError(f"teacher_channels is {self.teacher_channels}; it must be at least 1")
 
-    def as_dict(self) -> dict[str, str | int | bool]:
+    def as_dict(self) -> dict[str, str | int | bool | float]:
         """As plain values, for a checkpoint's metadata."""
         return asdict(self)
 
@@ -284,8 +291,11 @@ class EfficientAd(Detector):
         return self.scale(Differences(*(self._resize(self.pad(m), size) for m in raw)))
 
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of the cells that count -> the highest [N]."""
-        return values.amax(1)
+        """The values [N,n] of the cells that count -> the highest, or the highest's mean, [N]."""
+        if not self.config.scored_share:
+            return values.amax(1)
+        count = max(1, int(values.shape[1] * self.config.scored_share))
+        return values.topk(count, dim=1, sorted=False).values.mean(1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], both float32, unbounded.

@@ -211,3 +211,22 @@ def test_the_score_is_the_maximum_of_each_map(
     assert anomaly_map.shape == (2, 256, 256)
     assert torch.equal(score, torch.stack([anomaly_map[0].max(), anomaly_map[1].max()]))
     assert 0 < score[0] < score[1]
+
+
+@pytest.mark.parametrize(("share", "cells"), [(0.0, 1), (0.01, 10), (0.0001, 1), (0.5, 500)])
+def test_the_score_is_the_mean_of_the_share_of_highest_cells(share: float, cells: int) -> None:
+    model = EfficientAd(EfficientAdConfig(teacher_channels=4, scored_share=share))
+    values = torch.randperm(1000, generator=torch.Generator().manual_seed(0)).float()
+    expected = torch.arange(1000 - cells, 1000).float().mean()
+    assert model.score_of(torch.stack([values, values + 1])).tolist() == pytest.approx(
+        [expected.item(), expected.item() + 1]
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{"scored_share": -0.1}, {"scored_share": 1.0}, {"scored_share": float("nan")},
+               {"scored_share": 0.01, "recipe": "nelson1425"}],
+)  # fmt: skip
+def test_a_share_that_means_nothing_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="scored_share"):
+        EfficientAdConfig(**fields)
