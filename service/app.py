@@ -22,6 +22,7 @@ from service.api.stream import StreamOptions, stream_router
 from service.api.thresholds import thresholds_router
 from service.batcher import BatcherOptions
 from service.bundle import Bundle
+from service.drain import Drain
 from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError
@@ -52,6 +53,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     pools = Pools(
         preparing=ThreadPoolExecutor(threads, thread_name_prefix="preparing"),
         finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
+        threads=threads,
     )
     repository = ModelRepository(
         settings.repository,
@@ -68,6 +70,8 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         metrics.streams.set,
     )
 
+    drain = Drain(settings.drain_timeout_s)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(repository.load())
@@ -76,8 +80,9 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         finally:
             loading.cancel()
             await asyncio.wait({loading})
-            await sessions.close(settings.drain_timeout_s)
-            await repository.close()
+            await sessions.close(drain.left_s())
+            left_s = drain.left_s()
+            await asyncio.gather(*(model.close(left_s) for model in repository))
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
@@ -94,6 +99,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
     app.include_router(stream_router(repository, metrics, sessions, _stream_options(settings)))
     app.state.sessions = sessions
+    app.state.drain = drain
     app.include_router(status_router(repository, metrics))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 

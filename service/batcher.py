@@ -21,9 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from service.admission import Admission
+from service.admission import NOTHING, Admission, Backlog
 from service.domain import Priority
 from service.errors import (
+    ClientGoneError,
     DeadlineExceededError,
     EngineError,
     NotReadyError,
@@ -152,12 +153,16 @@ class Batcher(Generic[Item, Result]):
         return self._alive == len(self._threads) and not self._closing
 
     def admit(
-        self, coming: int = 0, priority: Priority = "line", timeout_s: float = math.inf
+        self,
+        coming: Backlog = NOTHING,
+        priority: Priority = "line",
+        timeout_s: float = math.inf,
     ) -> None:
         """Refuse at once what the queue has no room for, or what would wait in vain.
 
         Args:
-            coming: items that were admitted and are still on their way to the queue.
+            coming: items that were admitted, and are still on their way to the queue or being
+                finished after it.
             priority: of the item.
             timeout_s: within which its result is wanted.
 
@@ -167,7 +172,12 @@ class Batcher(Generic[Item, Result]):
             NotReadyError: see `check_open`.
         """
         self.check_open()
-        self._admission.check(len(self._queue) + coming, self._alive, priority, timeout_s)
+        found = Backlog(
+            held=len(self._queue) + coming.held,
+            ahead=self._queue.ahead_of(priority) + coming.ahead,
+            before_s=coming.before_s,
+        )
+        self._admission.check(found, self._alive, priority, timeout_s)
 
     def check_open(self) -> None:
         """Refuse whatever comes when nothing can run any more.
@@ -185,19 +195,21 @@ class Batcher(Generic[Item, Result]):
     ) -> Done[Result]:
         """Queue an item and wait for its result; cancelling takes it out of the queue.
 
+        Whoever submits has asked `admit` before: on its way an item keeps its place.
+
         Args:
             item: for the runners.
             priority: `line` items run before `bulk` ones.
             deadline_s: on the monotonic clock; once it has passed the item does not run.
 
         Raises:
-            QueueFullError, NotReadyError: see `admit`.
+            NotReadyError: see `check_open`.
             DeadlineExceededError: the deadline passed before the item's turn.
             TaktError: what the runner raised for the batch that held the item.
         """
         pending = Pending[Item, Result](item, self._loop.create_future(), deadline_s)
         with self._changed:
-            self.admit(priority=priority)
+            self.check_open()
             self._queue.append(pending, priority)
             self._changed.notify()
         try:
@@ -239,12 +251,13 @@ class Batcher(Generic[Item, Result]):
             job: is handed what runs one item.
 
         Raises:
-            NotReadyError: see `admit`.
+            NotReadyError: see `check_open`.
+            ClientGoneError: the caller had gone before its item ran.
             Exception: whatever the job raised.
         """
         loan = Loan[Item, Result](job, self._loop.create_future())
         with self._changed:
-            self.admit()
+            self.check_open()
             self._loans.append(loan)
             self._changed.notify()
         try:
@@ -275,6 +288,7 @@ class Batcher(Generic[Item, Result]):
                     self._run(runner, work)
                 else:
                     self._lend(runner, work)
+                work = None  # lest the last picture stay in memory until the next one comes
         finally:
             with self._changed:
                 self._alive -= 1
@@ -311,7 +325,11 @@ class Batcher(Generic[Item, Result]):
             return None
         if len(self._queue) >= self._options.max_batch_size:
             return 0.0
-        return self._queue.oldest_s + self._options.max_queue_delay_s - time.monotonic()
+        due_s = self._queue.oldest_s + self._options.max_queue_delay_s
+        if self._options.max_queue_delay_s:
+            # No batch is waited for until somebody's answer would come too late.
+            due_s = min(due_s, self._queue.earliest_deadline_s - self._admission.pace.batch_s)
+        return due_s - time.monotonic()
 
     def _batch(self) -> list[Pending[Item, Result]]:
         # Who waits for full batches does not want them cut into shares.
@@ -341,6 +359,9 @@ class Batcher(Generic[Item, Result]):
             return
 
         def run_one(item: Item) -> Done[Result]:
+            if loan.given_up:
+                self._observer.on_dropped()
+                raise ClientGoneError("the caller has gone")
             ran = self._timed(runner, [item])
             return Done(ran.results[0], 0.0, ran.run_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Generic, Protocol, TypeVar
 
@@ -37,7 +38,19 @@ class Lanes(Generic[Item]):
     @property
     def oldest_s(self) -> float:
         """When the one that waits longest arrived; infinity if none waits."""
-        return min((lane[0].arrived_s for lane in (self._line, self._bulk) if lane), default=1e308)
+        return min(
+            (lane[0].arrived_s for lane in (self._line, self._bulk) if lane), default=math.inf
+        )
+
+    @property
+    def earliest_deadline_s(self) -> float:
+        """The first deadline of all that wait; infinity if none has one."""
+        lanes = (self._line, self._bulk)
+        return min((item.deadline_s for lane in lanes for item in lane), default=math.inf)
+
+    def ahead_of(self, priority: Priority) -> int:
+        """Items that go before one of this priority that comes now."""
+        return len(self._line) if priority == "line" else len(self)
 
     def append(self, item: Item, priority: Priority) -> None:
         """Queue an item."""

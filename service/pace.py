@@ -13,6 +13,11 @@ class Pace:
         self._item_s = 0.0
         self._batch_s = 0.0
 
+    @property
+    def batch_s(self) -> float:
+        """What a batch takes an engine; 0 before anything ran."""
+        return self._batch_s
+
     def ran(self, size: int, run_s: float) -> None:
         """A batch of `size` items took an engine `run_s`."""
         # The first batch is no average of nothing and itself.

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from service.admission import Backlog, Crowd
 from service.batcher import Batcher
 from service.bundle import Bundle
 from service.domain import (
@@ -20,10 +21,13 @@ from service.domain import (
     Image,
     Inspection,
     InspectOptions,
+    Priority,
+    RawPicture,
     Timings,
     Verdict,
 )
 from service.errors import DeadlineExceededError
+from service.pace import Pace
 from service.pending import RunOne
 from service.postprocess import Criteria, judge, picture_score
 from service.prepare import Picture, Prepared, prepare
@@ -31,8 +35,12 @@ from service.render import ColorScale, render
 from service.roi import drawn_of
 from service.thresholds import DeployedThresholds
 from service.tiled import Asked, Ran, Tiled
+from service.turns import Turns
 
 Read = Callable[[], Awaitable[Picture]]
+
+_LENT_BYTES = 1 << 20
+"""Largest file that an idle engine's thread decodes: some ten milliseconds of a JPEG."""
 
 _AT_ONCE_CELLS = 1 << 17
 """Largest map that the event loop judges by itself, in well under a millisecond."""
@@ -54,10 +62,12 @@ class Pools:
         preparing: decode and resize.
         finishing: judge and render; apart, so that what the engine has answered never waits
             behind pictures that come in.
+        threads: of each.
     """
 
     preparing: Executor
     finishing: Executor
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +105,10 @@ class Pipeline:
         self._batcher = batcher
         self._pools = pools
         self._limits = limits
-        self._reading = 0
-        self._preparing = 0
+        self._reading, self._preparing, self._finishing = Crowd(), Crowd(), Crowd()
+        # One at hand for each thread beside the one it has; what waits longer waits in lanes.
+        self._to_prepare, self._to_finish = Turns(2 * pools.threads), Turns(2 * pools.threads)
+        self._preparing_pace = Pace()
         self._tiled = None
         if bundle.manifest.tiling is not None:
             self._tiled = Tiled(
@@ -149,38 +161,47 @@ class Pipeline:
             finished = finish()
         else:
             loop = asyncio.get_running_loop()
-            finished = await loop.run_in_executor(self._pools.finishing, finish)
+            with self._finishing.one(options.priority):
+                async with self._to_finish.turn(options.priority, deadline_s):
+                    finished = await loop.run_in_executor(self._pools.finishing, finish)
         return self._inspection(ran, finished, started_s)
 
     async def _read(self, read: Read, options: InspectOptions) -> Picture:
         """Take a picture in, if there is room for it."""
-        coming = self._reading + self._preparing
         admit = self._batcher.admit if self._tiled is None else self._tiled.admit
-        admit(coming, options.priority, options.timeout_s)
-        self._reading += 1
-        try:
+        admit(self._coming(options.priority), options.priority, options.timeout_s)
+        with self._reading.one(options.priority):
             return await read()
-        finally:
-            self._reading -= 1
+
+    def _coming(self, priority: Priority) -> Backlog:
+        """Who was admitted and is not in the queue: on the way to it, or behind it."""
+        on_the_way = self._reading, self._preparing
+        wait_s = 0.0
+        if undecoded := self._to_prepare.ahead_of(priority):
+            wait_s = self._preparing_pace.done_in_s(undecoded, self._pools.threads)
+        return Backlog(
+            held=sum(map(len, (*on_the_way, self._finishing))),
+            ahead=sum(crowd.ahead_of(priority) for crowd in on_the_way),
+            before_s=wait_s,
+        )
 
     async def _run(self, picture: Picture, options: InspectOptions, deadline_s: float) -> Ran:
         """Decode ahead of the queue, so that a bad picture fails before it, and have it run.
 
-        While an engine has nothing else to do its own thread decodes: that saves a lone picture
-        a change of threads. Tiles of a picture have a way of their own.
+        While an engine has nothing else to do its own thread decodes what takes it little time:
+        that saves a lone picture a change of threads. Tiles of a picture have a way of their own.
         """
         if self._tiled is not None:
             keep = options.heatmap != "none"
             return await self._tiled.run(Asked(picture, keep, options.priority, deadline_s))
         ready = partial(self._prepare, picture, options, time.perf_counter())
-        if self._batcher.idle > self._preparing:
-            return await self._batcher.alone(partial(_run_alone, ready))
-        self._preparing += 1
-        try:
-            loop = asyncio.get_running_loop()
-            prepared, waited_ms = await loop.run_in_executor(self._pools.preparing, ready)
-        finally:
-            self._preparing -= 1
+        if self._batcher.idle > len(self._preparing) and _is_soon_decoded(picture, options):
+            return await self._batcher.alone(partial(_run_alone, ready, deadline_s))
+        with self._preparing.one(options.priority):
+            async with self._to_prepare.turn(options.priority, deadline_s):
+                loop = asyncio.get_running_loop()
+                prepared, waited_ms = await loop.run_in_executor(self._pools.preparing, ready)
+        self._preparing_pace.ran(1, (prepared.decode_ms + prepared.preprocess_ms) / 1000)
         done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
         return Ran(prepared, done, waited_ms)
 
@@ -260,9 +281,20 @@ class Pipeline:
         )
 
 
-def _run_alone(ready: Callable[[], tuple[Prepared, float]], run: RunOne[Image, Answer]) -> Ran:
+def _run_alone(
+    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, Answer]
+) -> Ran:
     prepared, waited_ms = ready()
+    if time.monotonic() >= deadline_s:
+        raise DeadlineExceededError("the picture was decoded after its deadline")
     return Ran(prepared, run(prepared.model_input), waited_ms)
+
+
+def _is_soon_decoded(picture: Picture, options: InspectOptions) -> bool:
+    """Whether an engine may be held up by decoding it, should another picture come meanwhile."""
+    if isinstance(picture, RawPicture):
+        return options.priority == "line"
+    return options.priority == "line" and len(picture) <= _LENT_BYTES
 
 
 def _ms_since(started_s: float) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from service.admission import Admission
+from service.admission import Admission, Backlog
 from service.batcher import Batcher
 from service.domain import Answer, Image, Priority
 from service.manifest import Manifest, Preprocess, Tiling
@@ -136,16 +136,20 @@ class Tiled:
         """Pictures whose turn has not come."""
         return self._turns.waiting
 
-    def admit(self, coming: int, priority: Priority, timeout_s: float) -> None:
+    def admit(self, coming: Backlog, priority: Priority, timeout_s: float) -> None:
         """Refuse at once a picture that there is no room for; see `Batcher.admit`.
 
         Args:
-            coming: pictures that were admitted and are still being read.
+            coming: pictures that were admitted, and are still being read or finished.
             priority: of the picture.
             timeout_s: within which its answer is wanted.
         """
         self._batcher.check_open()
-        self._admission.check(self.waiting + coming, 1, priority, timeout_s)
+        found = Backlog(
+            held=self.waiting + coming.held,
+            ahead=self._turns.ahead_of(priority) + coming.ahead,
+        )
+        self._admission.check(found, 1, priority, timeout_s)
 
     async def run(self, asked: Asked) -> Ran:
         """Take a picture through; cancelling takes its tiles out of the queue.
@@ -185,7 +189,10 @@ class Tiled:
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
         # Not in the `except`, as the failure may have a cause of its own, which a log shows.
-        raise first
+        try:
+            raise first
+        finally:
+            del first  # its traceback has this frame, and would hold the stitched map with it
 
     async def _feed(self, asked: Asked, answers: asyncio.TaskGroup) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""

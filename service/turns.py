@@ -38,6 +38,10 @@ class Turns:
         """How many have none yet."""
         return len(self._lanes)
 
+    def ahead_of(self, priority: Priority) -> int:
+        """How many of those go before one of this priority that comes now."""
+        return self._lanes.ahead_of(priority)
+
     @contextlib.asynccontextmanager
     async def turn(self, priority: Priority, deadline_s: float) -> AsyncIterator[None]:
         """Wait for a turn and have it as long as the block lasts.

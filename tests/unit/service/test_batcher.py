@@ -1,12 +1,15 @@
 import asyncio
+import functools
 import math
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from service.admission import Backlog
 from service.batcher import Batcher, BatcherOptions
 from service.errors import (
     DeadlineExceededError,
@@ -197,7 +200,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
             tasks += submit(batcher, 1, 2)
             await queued(batcher, 2)
             with pytest.raises(QueueFullError) as caught:
-                await batcher.submit(3)
+                batcher.admit()
             assert int(caught.value.headers["Retry-After"]) >= 1
             runner.gate.set()
             assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4]
@@ -208,9 +211,9 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
 def test_items_on_their_way_count_as_waiting() -> None:
     async def test() -> None:
         async with batching(Gated(), max_queue_size=2) as (batcher, _):
-            batcher.admit(coming=1)
+            batcher.admit(Backlog(held=1))
             with pytest.raises(QueueFullError):
-                batcher.admit(coming=2)
+                batcher.admit(Backlog(held=2))
 
     run(test)
 
@@ -342,10 +345,10 @@ def test_the_line_runs_before_the_bulk() -> None:
 def test_the_bulk_may_fill_half_of_the_queue() -> None:
     async def test() -> None:
         async with batching(Gated(), max_queue_size=5) as (batcher, _):
-            batcher.admit(2, "bulk")
+            batcher.admit(Backlog(held=2), "bulk")
             with pytest.raises(QueueFullError):
-                batcher.admit(3, "bulk")
-            batcher.admit(4, "line")
+                batcher.admit(Backlog(held=3), "bulk")
+            batcher.admit(Backlog(held=4), "line")
 
     run(test)
 
@@ -404,10 +407,10 @@ def test_what_would_wait_longer_than_its_timeout_is_refused_at_once() -> None:
         runner = Gated()
         async with batching(runner, max_batch_size=1) as (batcher, _):
             batcher._admission.pace.ran(1, 10.0)
-            batcher.admit(0, timeout_s=1.0)
-            batcher.admit(3, timeout_s=60.0)
+            batcher.admit(timeout_s=1.0)
+            batcher.admit(Backlog(3, 3), timeout_s=60.0)
             with pytest.raises(QueueFullError, match=r"40000 ms, more than the 30000 ms") as caught:
-                batcher.admit(3, timeout_s=30.0)
+                batcher.admit(Backlog(3, 3), timeout_s=30.0)
             assert caught.value.headers == {"Retry-After": "10"}
 
     run(test)
@@ -537,3 +540,82 @@ async def idle(batcher: Batcher[int, int], runners: int) -> None:
     async with asyncio.timeout(10):
         while batcher.idle != runners:
             await asyncio.sleep(0)
+
+
+def test_what_was_admitted_keeps_its_place_however_many_come_meanwhile() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            tasks = submit(batcher, 0)
+            await runner.busy()
+            batcher.admit(priority="bulk")
+            tasks += submit(batcher, 1, 2)
+            await queued(batcher, 2)
+            late = asyncio.create_task(batcher.submit(3, "bulk"))
+            await queued(batcher, 3)
+            runner.gate.set()
+            assert [d.result for d in await asyncio.gather(*tasks, late)] == [0, 2, 4, 6]
+
+    run(test)
+
+
+def test_the_line_is_not_refused_because_of_the_bulk_that_it_overtakes() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            first = submit(batcher, 0)
+            await runner.busy()
+            bulk = [asyncio.create_task(batcher.submit(i, "bulk")) for i in range(1, 6)]
+            await queued(batcher, 5)
+            batcher._admission.pace.ran(1, 10.0)
+            batcher.admit(priority="line", timeout_s=5.0)
+            with pytest.raises(QueueFullError):
+                batcher.admit(priority="bulk", timeout_s=5.0)
+            runner.gate.set()
+            await asyncio.gather(*first, *bulk)
+
+    run(test)
+
+
+def test_no_batch_is_waited_for_beyond_a_deadline() -> None:
+    async def test() -> None:
+        async with batching(Gated(), max_queue_delay_s=3600) as (batcher, recorder):
+            deadline_s = time.monotonic() + 0.02
+            batcher._admission.pace.ran(1, 10.0)
+            assert (await batcher.submit(1, deadline_s=deadline_s)).result == 2
+            assert recorder.sizes == [1]
+
+    run(test)
+
+
+@pytest.mark.parametrize("lent", [False, True])
+def test_an_idle_runner_keeps_nothing_of_what_it_ran(lent: bool) -> None:
+    class Picture:
+        """An item that a weak reference can watch."""
+
+    async def test() -> None:
+        runners = [lambda items: [0 for _ in items]]
+        batcher: Batcher[Picture, int] = Batcher(
+            runners,
+            BatcherOptions(**DEFAULTS),
+            Recorder(),  # type: ignore[arg-type]
+        )
+        picture = Picture()
+        seen = weakref.ref(picture)
+        if lent:
+            await batcher.alone(functools.partial(_run_it, picture))
+        else:
+            await batcher.submit(picture)
+        del picture
+        async with asyncio.timeout(10):
+            while batcher.idle != 1 or seen() is not None:
+                await asyncio.sleep(0)
+        await batcher.close(5)
+
+    run(test)
+
+
+def _run_it(item: object, run_one: RunOne[object, int]) -> int:
+    return run_one(item).result

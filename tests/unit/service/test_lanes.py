@@ -61,3 +61,19 @@ def test_an_item_is_taken_out_once() -> None:
     assert [lanes.remove(part) for part in (parts[1], parts[1], parts[2])] == [True, False, False]
     assert lanes.clear() == [parts[0]]
     assert len(lanes) == 0
+
+
+def test_only_the_line_is_ahead_of_the_line() -> None:
+    lanes: Lanes[Part] = Lanes()
+    lanes.append(Part("a"), "bulk")
+    lanes.append(Part("b"), "line")
+    lanes.append(Part("c"), "bulk")
+    assert (lanes.ahead_of("line"), lanes.ahead_of("bulk")) == (1, 3)
+
+
+def test_the_earliest_deadline_is_that_of_both_lanes() -> None:
+    lanes: Lanes[Part] = Lanes()
+    assert lanes.earliest_deadline_s == math.inf
+    lanes.append(Part("a", deadline_s=3.0), "bulk")
+    lanes.append(Part("b", deadline_s=5.0), "line")
+    assert lanes.earliest_deadline_s == 3.0

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from service.admission import NOTHING
 from service.batcher import Batcher, BatcherOptions
 from service.domain import Answer, Image
 from service.errors import (
@@ -172,14 +173,14 @@ def test_a_picture_counts_as_one_however_many_tiles_it_has(manifest: Manifest) -
             picture = noise(320, 320)
             first, second = on.start(picture), on.start(picture)
             await runner.busy()
-            on.tiled.admit(0, "line", 30.0)
+            on.tiled.admit(NOTHING, "line", 30.0)
             third = on.start(picture)
             await on.until(lambda: on.tiled.waiting == 1)
             with pytest.raises(QueueFullError, match="1 pictures wait already"):
-                on.tiled.admit(0, "line", 30.0)
+                on.tiled.admit(NOTHING, "line", 30.0)
             runner.gate.set()
             await asyncio.gather(first, second, third)
-            on.tiled.admit(0, "line", 30.0)
+            on.tiled.admit(NOTHING, "line", 30.0)
 
     run(test)
 
@@ -284,7 +285,7 @@ def test_draining_answers_what_was_accepted_though_not_all_tiles_are_queued(
             for one in running:
                 assert one.result().done.result.score > 0
             with pytest.raises(NotReadyError):
-                on.tiled.admit(0, "line", 30.0)
+                on.tiled.admit(NOTHING, "line", 30.0)
             with pytest.raises(NotReadyError):
                 await on.start(noise(40, 40))
 

@@ -1,0 +1,135 @@
+"""Line before bulk all the way, and what is bounded behind the engine too."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+import service.pipeline
+from service.errors import DeadlineExceededError
+from service.pipeline import Pipeline
+
+URL = "/v1/models/parts/inspect"
+
+
+class Gate:
+    """Stands in for a function of the pipeline: notes each call and waits while it is shut."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.threads: list[str] = []
+        self.open = threading.Event()
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.threads.append(threading.current_thread().name)
+        self.calls.append(args)
+        assert self.open.wait(10)
+        return self._function(*args, **kwargs)
+
+    async def reached(self, calls: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.calls) < calls:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gate]:
+    def shut(name: str) -> Gate:
+        gate = Gate(getattr(service.pipeline, name))
+        monkeypatch.setattr(service.pipeline, name, gate)
+        return gate
+
+    return shut
+
+
+def post(client: httpx.AsyncClient, body: bytes, **query: object) -> asyncio.Task[httpx.Response]:
+    return asyncio.create_task(client.post(URL, content=body, params=query))  # type: ignore[arg-type]
+
+
+async def settled() -> None:
+    """Let every request that was begun go as far as it can without a thread."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+def test_line_pictures_are_decoded_before_bulk_ones(go, serve, picture_bytes, gate) -> None:
+    async def test() -> None:
+        async with serve(decode_threads=1, max_queue_size=64) as client:
+            decoding = gate("prepare")
+            bodies = [picture_bytes(level) for level in range(20, 30)]
+            bulk = [post(client, body, priority="bulk") for body in bodies[:8]]
+            await decoding.reached(1)
+            await settled()
+            line = [post(client, body) for body in bodies[8:]]
+            await settled()
+            decoding.open.set()
+            answers = await asyncio.gather(*bulk, *line)
+            assert {answer.status_code for answer in answers} == {200}
+            order = [bodies.index(args[0]) for args in decoding.calls]
+            # One bulk picture had the thread and one was at hand for it before the line's came.
+            assert order[:4] == [0, 1, 8, 9]
+
+    go(test)
+
+
+def test_a_large_picture_is_not_decoded_by_an_engine(
+    go, serve, picture_bytes, gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with serve(decode_threads=1) as client:
+            decoding = gate("prepare")
+            decoding.open.set()
+            for most in (10, 1 << 20):
+                monkeypatch.setattr(service.pipeline, "_LENT_BYTES", most)
+                assert (await client.post(URL, content=picture_bytes())).status_code == 200
+            elsewhere, lent = decoding.threads
+            assert elsewhere.startswith("preparing")
+            assert not lent.startswith("preparing")
+
+    go(test)
+
+
+def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
+    def never(_: object) -> None:
+        raise AssertionError("it ran")
+
+    with pytest.raises(DeadlineExceededError):
+        service.pipeline._run_alone(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
+
+
+def test_what_waits_to_be_rendered_counts_as_waiting(
+    go, serve, picture_bytes, gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Pipeline] = []
+
+    class Recorded(Pipeline):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr("service.repository.Pipeline", Recorded)
+
+    async def test() -> None:
+        async with serve(decode_threads=1, max_queue_size=3) as client:
+            rendering = gate("render")
+            held = []
+            for count in (1, 2, 3):
+                held.append(post(client, picture_bytes(), heatmap="overlay"))
+                await rendering.reached(1)
+                async with asyncio.timeout(10):
+                    while len(made[0]._finishing) < count:
+                        await asyncio.sleep(0)
+            refused = await client.post(URL, content=picture_bytes())
+            assert refused.status_code == 429
+            rendering.open.set()
+            assert [(await one).status_code for one in held] == [200] * 3
+            assert (await client.post(URL, content=picture_bytes())).status_code == 200
+
+    go(test)
