@@ -115,7 +115,7 @@ def export_bundle(
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
             drift = measure_drift(source, facts, engine, compared, quiet=quiet)
             check_drift(drift, options.allowed_drift)
-            facts = with_way(facts, way, engine, compared, quiet=quiet)
+            facts = with_way(facts, way, engine, compared, tell=tell, quiet=quiet)
             if options.keep_thresholds and facts.preprocess.drift is not None:
                 tell(
                     "warning: the training's thresholds are kept, but pictures are decoded or "

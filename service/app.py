@@ -81,8 +81,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
             loading.cancel()
             await asyncio.wait({loading})
             await sessions.close(drain.left_s())
-            left_s = drain.left_s()
-            await asyncio.gather(*(model.close(left_s) for model in repository))
+            await repository.close(drain.left_s())
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
@@ -131,7 +130,6 @@ def repository_options(settings: Settings) -> RepositoryOptions:
             preferred_batch_sizes=settings.preferred_batch_sizes,
         ),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
-        drain_timeout_s=settings.drain_timeout_s,
     )
 
 

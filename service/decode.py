@@ -103,6 +103,16 @@ def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
     return Decoded(picture, *sides)
 
 
+def divisor_of(data: bytes, least: int) -> int:
+    """By how much `decode_reduced` divides each side: 1, 2, 4 or 8; only the header is read.
+
+    Args:
+        data: as for `read_header`, which also has the errors.
+        least: as for `decode_reduced`.
+    """
+    return _divisor(read_header(data), least)
+
+
 def from_raw(raw: RawPicture, max_pixels: int) -> Image:
     """The pixels that a camera gave as RGB uint8 [height, width, 3].
 

@@ -10,6 +10,9 @@ from service.errors import InvalidImageError, InvalidParameterError, RequestErro
 
 HEADER_BYTES = 32
 
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+"""More than any heatmap has; bounds what a server that is none can make the client hold."""
+
 _HEADER = struct.Struct("<2sBBIQQII")
 _MAGIC = b"TK"
 _VERSION = 1

@@ -79,6 +79,11 @@ class Preprocess(_Part):
         return self
 
     @property
+    def least_side(self) -> int:
+        """Pixels that each side of a picture keeps at least where it is decoded reduced."""
+        return max(self.width, self.height)
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """(height, width) of the model's input."""
         if self.crop is None:

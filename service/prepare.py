@@ -87,7 +87,7 @@ def whole_picture(data: Picture, max_pixels: int) -> Image:
 def _read(data: Picture, spec: Preprocess, max_pixels: int) -> Decoded:
     """The picture, as small as the bundle allows."""
     if spec.reduced_decode and not isinstance(data, RawPicture):
-        return decode_reduced(data, max_pixels, max(spec.width, spec.height))
+        return decode_reduced(data, max_pixels, spec.least_side)
     picture = whole_picture(data, max_pixels)
     height, width, _ = picture.shape
     return Decoded(picture, width, height)

@@ -42,7 +42,6 @@ class RepositoryOptions:
     engine_instances: int
     batching: BatcherOptions
     limits: Limits
-    drain_timeout_s: float
 
 
 class ServedModel:
@@ -256,9 +255,9 @@ class ModelRepository:
         for model in self:
             await model.load(self._options, self._open_engine, self._pools, self._metrics)
 
-    async def close(self) -> None:
+    async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close everything."""
-        await asyncio.gather(*(model.close(self._options.drain_timeout_s) for model in self))
+        await asyncio.gather(*(model.close(drain_timeout_s) for model in self))
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """A model by name; its active version unless one is named.

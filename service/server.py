@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -12,6 +11,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from service.drain import Drain
 from service.frames import HEADER_BYTES
 from service.settings import Settings
 
@@ -21,34 +21,47 @@ class Server(uvicorn.Server):
 
     Args:
         config: uvicorn's.
-        close_streams: called once the process was told to end; given up when it is told twice.
+        drain: begins once the process was told to end.
+        close_streams: called then, with the seconds that it may take; given up when the process
+            is told twice.
     """
 
     def __init__(
-        self, config: uvicorn.Config, close_streams: Callable[[], Coroutine[None, None, None]]
+        self,
+        config: uvicorn.Config,
+        drain: Drain,
+        close_streams: Callable[[float], Coroutine[None, None, None]],
     ) -> None:
         super().__init__(config)
+        self._drain = drain
         self._close_streams = close_streams
         self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal, from within its handler."""
+        again = self.should_exit
         super().handle_exit(sig, frame)
+        # uvicorn hurries for a second SIGINT alone, and supervisors send SIGTERM.
+        self.force_exit = self.force_exit or again
         if self.force_exit and self._loop is not None:
             self._loop.call_soon_threadsafe(self._hurry.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let the streams answer what they accepted, then close."""
         self._loop = asyncio.get_running_loop()
+        if self.force_exit:
+            self._hurry.set()
         for server in self.servers:
             server.close()
-        closing = asyncio.create_task(self._close_streams())
+        closing = asyncio.create_task(self._close_streams(self._drain.left_s()))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
         hurry.cancel()
         await asyncio.gather(closing, hurry, return_exceptions=True)
+        # uvicorn takes any number of seconds, though it declares whole ones.
+        self.config.timeout_graceful_shutdown = self._drain.left_s()  # type: ignore[assignment]
         await super().shutdown(sockets)
 
 
@@ -64,7 +77,6 @@ def run(app: FastAPI, settings: Settings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),
         # Longer than a line's cycle and than load balancers keep theirs, lest a POST meet a close.
         timeout_keep_alive=75,
         server_header=False,
@@ -77,6 +89,6 @@ def run(app: FastAPI, settings: Settings) -> None:
         ws_ping_interval=20.0,
         ws_ping_timeout=60.0,
     )
-    server = Server(config, lambda: app.state.sessions.close(settings.drain_timeout_s))
+    server = Server(config, app.state.drain, app.state.sessions.close)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -188,11 +189,14 @@ class Tiled:
                 return await self._feed(asked, answers)
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
+            # Frames hold the futures that hold what was raised in them, and the stitched map.
+            for one in (failed, *failed.exceptions):
+                traceback.clear_frames(one.__traceback__)
         # Not in the `except`, as the failure may have a cause of its own, which a log shows.
         try:
             raise first
         finally:
-            del first  # its traceback has this frame, and would hold the stitched map with it
+            del first  # for its traceback has this frame now
 
     async def _feed(self, asked: Asked, answers: asyncio.TaskGroup) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""

@@ -35,7 +35,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain import AnomalyMap, Answer, Box, Image
+from service.errors import ImageTooLargeError
 from service.manifest import Blend, Tiling
+
+_HARMLESS_CELLS = 2**22
+"""Of a stitched map, which takes 16 MiB then, however few pixels the picture has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,12 +119,18 @@ def plan(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> Plan
         width: of the picture, upright, in pixels.
         height: likewise.
         grid: (h, w) of the map that the model gives of a tile.
+
+    Raises:
+        ImageTooLargeError: the picture is so much thinner than a tile that its map would be far
+            larger than itself.
     """
     rows, columns = grid
+    stitched = (_cells(height, tiling.height, rows), _cells(width, tiling.width, columns))
+    _refuse_thin(tiling, width, height, grid, stitched)
     return Plan(
         rows=_spans(height, tiling.height, tiling.overlap, rows, tiling.blend),
         columns=_spans(width, tiling.width, tiling.overlap, columns, tiling.blend),
-        grid=(_cells(height, tiling.height, rows), _cells(width, tiling.width, columns)),
+        grid=stitched,
         blend=tiling.blend,
     )
 
@@ -164,6 +174,25 @@ class Stitcher:
         """The map of the whole picture and the highest score, once every tile is in."""
         assert self._missing == 0, f"{self._missing} tiles are missing"
         return Answer(self._map, float(self._score))
+
+
+def _refuse_thin(
+    tiling: Tiling, width: int, height: int, grid: tuple[int, int], stitched: tuple[int, int]
+) -> None:
+    """Refuse a picture whose map outgrows it, as an axis shorter than a tile has all of its cells.
+
+    One that is nowhere shorter than a tile has as many cells as its pixels are worth, and one that
+    is nowhere longer has those of one tile; both always pass.
+    """
+    rows, columns = grid
+    cells = stitched[0] * stitched[1]
+    worth = -(-height * rows // tiling.height) * -(-width * columns // tiling.width)
+    if cells > max(worth, width * height, rows * columns, _HARMLESS_CELLS):
+        raise ImageTooLargeError(
+            f"the picture has {width} × {height} pixels, which is so thin beside a tile of "
+            f"{tiling.width} × {tiling.height} that its map would have {stitched[1]} × "
+            f"{stitched[0]} cells; cut it into shorter pictures, or send it with more around it"
+        )
 
 
 def _cells(pixels: int, tile: int, cells: int) -> int:

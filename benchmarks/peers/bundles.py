@@ -8,12 +8,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.peers.assets import HEIGHTS, MODELS, make_assets, part, write_jpeg
+from benchmarks.peers.assets import HEIGHTS, INPUT, MODELS, make_assets, part, write_jpeg
 from benchmarks.peers.places import Places
 
 NAME = "bench"
 GOOD = 200
 """Pictures for the thresholds, which the comparison does not look at."""
+
+SIDE = 2 * INPUT
+"""Of these pictures: the least that is decoded reduced where that is allowed."""
 
 RULE = (
     "--resize", "area", "--white", "1", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225",
@@ -28,7 +31,7 @@ def make_all(places: Places) -> None:
     with tempfile.TemporaryDirectory() as folder:
         good = Path(folder)
         for seed in range(GOOD):
-            write_jpeg(part(256, 256, seed=1000 + seed), good / f"{seed:03}.jpg")
+            write_jpeg(part(SIDE, SIDE, seed=1000 + seed), good / f"{seed:03}.jpg")
         for model in MODELS:
             for reduced in (True, False):
                 _import(places, model, good, reduced=reduced)

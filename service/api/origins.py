@@ -35,9 +35,17 @@ class Origins:
         if origin is None or ANY in self._allowed or origin.lower() in self._allowed:
             return
         own = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
-        host = urlsplit(origin.lower()).netloc
+        host = _host_of(origin.lower())
         if not host or host not in own:
             raise ForbiddenError(
                 f"pages of {origin} may not open streams here; name it in the setting "
                 "stream_origins if they should"
             )
+
+
+def _host_of(origin: str) -> str:
+    """With its port; empty where there is none, or where it is no origin at all."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

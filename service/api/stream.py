@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.failures import as_problem, problem_response
+from service.api.failures import problem_response
 from service.api.origins import Origins
 from service.api.stream_connection import Connection, complain
-from service.api.stream_messages import Hello, hello_of, welcome_json
-from service.domain import Inspection, RawPicture
+from service.api.stream_messages import Hello, failed_of, hello_of, welcome_json
+from service.domain import Inspection
 from service.errors import ForbiddenError, InvalidParameterError, RequestError, TaktError
 from service.metrics import Metrics
 from service.repository import ModelRepository
+from service.streaming.entrance import Read
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
-from service.streaming.session import Picture, Rules, Session
+from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
 
 HELLO_WITHIN_S = 10.0
@@ -132,17 +133,12 @@ class _Streams:
         name, version, _ = wishes
         options = hello.options(self._options.timeout_ms)
 
-        async def inspect(picture: Picture) -> Inspection:
-            async def read() -> bytes | RawPicture:
-                # Copied only now that there is room for it: searching for marks needs bytes.
-                return bytes(picture) if isinstance(picture, memoryview) else picture
-
+        async def inspect(read: Read) -> Inspection:
             # Asked for anew, as another version may have become the active one.
             return await self._repository.get(name, version).pipeline.inspect(read, options)
 
         def explain(sequence: int, error: Exception) -> Failed:
-            problem = as_problem(error, f"{key[:8]}-{sequence}")
-            return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
+            return failed_of(sequence, error, f"{key[:8]}-{sequence}")
 
         def observe(outcome: Outcome) -> None:
             match outcome:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.api.failures import Problem
+from service.api.failures import Problem, as_problem
 from service.api.schemas import inspection_json
 from service.domain import HeatmapKind, ImageFormat, InspectOptions, Json, Priority
 from service.errors import InvalidParameterError, RequestError
@@ -146,6 +146,12 @@ def answer_json(answer: Answered, request_id: str) -> Json:
         if heatmap is None
         else {"kind": heatmap.kind, "format": heatmap.format, "bytes": len(heatmap.data)},
     }
+
+
+def failed_of(sequence: int, error: Exception, request_id: str) -> Failed:
+    """What an exception makes of a frame; see `as_problem`."""
+    problem = as_problem(error, request_id)
+    return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
 
 
 def failed_json(failed: Failed) -> Json:

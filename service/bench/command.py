@@ -87,7 +87,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 @click.option(
     "--requests",
     type=click.IntRange(1, _MOST_REQUESTS),
-    help="End after so many, those of the warm-up included.",
+    help="End after so many, those of the warm-up included; they count if it has them all.",
 )
 @click.option(
     "--timeout-ms",
@@ -227,7 +227,9 @@ def _pictures(given: Sequence[Path], *, raw: bool) -> list[bytes | RawPicture]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    return sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()
+    )
 
 
 def _decoded(picture: bytes) -> RawPicture:

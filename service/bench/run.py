@@ -24,7 +24,7 @@ from service.bench.load import Bounds, Generator, Transport
 from service.bench.progress import show_progress
 from service.bench.report import Setup
 from service.bench.rest import RestTransport, first_model, model_path
-from service.bench.samples import OK
+from service.bench.samples import OK, Columns
 from service.bench.stream import StreamPlan, StreamTransport, open_streams
 from service.domain import RawPicture
 
@@ -52,7 +52,7 @@ class BenchOptions:
         connections: streams.
         warmup_s: seconds that do not count.
         duration_s: seconds that do.
-        requests: most of them, the warm-up's included.
+        requests: most of them, the warm-up's included; if it has them all, they count.
         timeout_ms: of the server; None for its own default.
         answer_timeout_s: longest wait for an answer where no `timeout_ms` is given.
         deadline_ms: of the goodput.
@@ -122,7 +122,7 @@ async def _run(options: BenchOptions, clock: Clock, terminal: TextIO | None) -> 
     finally:
         pool.close()
     columns = generator.samples.columns()
-    window = _window(options, generator, columns.intended_s + columns.latency_s)
+    window = _window(options, generator, columns)
     figures = figures_of(
         columns,
         window,
@@ -211,14 +211,16 @@ def _bounds(options: BenchOptions) -> Bounds:
     return Bounds(options.warmup_s, options.duration_s, options.requests, answer_s)
 
 
-def _window(options: BenchOptions, generator: Generator, ended_s: NDArray[np.float64]) -> Window:
+def _window(options: BenchOptions, generator: Generator, columns: Columns) -> Window:
     """To the end that was asked for; to the last answer of a run that ended before."""
-    ends_s = options.warmup_s + options.duration_s
-    last_s = float(ended_s.max(initial=0.0))
+    begins_s, ends_s = options.warmup_s, options.warmup_s + options.duration_s
+    last_s = float((columns.intended_s + columns.latency_s).max(initial=0.0))
     enough = options.requests is not None and generator.sent >= options.requests
+    if enough and not (columns.intended_s >= begins_s).any():
+        begins_s = 0.0  # so few requests were asked for that the warm-up had them all
     if generator.interrupted or enough:
         ends_s = min(ends_s, math.nextafter(last_s, math.inf))
-    return Window(options.warmup_s, max(ends_s, options.warmup_s))
+    return Window(begins_s, max(ends_s, begins_s))
 
 
 def _loop_in_words(options: BenchOptions, concurrency: int) -> str:

@@ -13,12 +13,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from service.bench.clock import Clock
 from service.bench.http import Address
-from service.bench.samples import CONNECTION_FAILED, DROPPED, OK, Outcome
+from service.bench.samples import CONNECTION_FAILED, DROPPED, OK, Outcome, OutcomeKind
 from service.domain import RawPicture
 from service.errors import UnreachableError, UnreadableAnswerError
-from service.frames import Frame, pack
-
-_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+from service.frames import MAX_MESSAGE_BYTES, Frame, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,8 @@ class _Lane:
         return await sent.settled
 
     async def read(self, *, verdicts: bool) -> None:
-        """Read until the connection is closed."""
+        """Read until the connection is closed, or what comes on it makes no sense."""
+        end = OutcomeKind(0, CONNECTION_FAILED)
         headed: dict[str, object] | None = None
         try:
             async for message in self._connection:
@@ -108,16 +107,20 @@ class _Lane:
                     self._settle(body["sequence"], Outcome(self._clock.now_s(), 0, DROPPED))
                 elif kind == "error" and body.get("sequence") is not None:
                     self._in_order(body["sequence"])
-                    refused = Outcome(self._clock.now_s(), body["status"], body["code"])
+                    refused = Outcome(self._clock.now_s(), int(body["status"]), str(body["code"]))
                     self._settle(body["sequence"], refused)
+                elif kind == "error":  # of the stream itself, which the server closes now
+                    end = OutcomeKind(int(body["status"]), str(body["code"]))
         except ConnectionClosed:
             pass
+        except Exception:
+            end = OutcomeKind(0, UnreadableAnswerError.code)
         finally:
             self.lost = True
             self.lost_frames = len(self._under_way)
             now_s = self._clock.now_s()
             for sequence in list(self._under_way):
-                self._settle(sequence, Outcome(now_s, 0, CONNECTION_FAILED))
+                self._settle(sequence, Outcome(now_s, end.status, end.code))
 
     def _answered(self, body: dict[str, object], verdicts: bool, received_bytes: int) -> None:
         sequence, age_ms = body["sequence"], body["age_ms"]
@@ -180,7 +183,7 @@ class StreamTransport:
 
     @property
     def lost_connections(self) -> int:
-        """Streams that the server has closed."""
+        """Streams that the server has closed, or on which it said what makes no sense."""
         return sum(lane.lost for lane in self._lanes)
 
     async def ask(self, lane: int) -> Outcome:
@@ -207,7 +210,7 @@ async def open_streams(plan: StreamPlan, clock: Clock) -> AsyncIterator[StreamTr
         for _ in range(plan.connections):
             try:
                 connection = await stack.enter_async_context(
-                    connect(url, compression=None, proxy=None, max_size=_MAX_MESSAGE_BYTES)
+                    connect(url, compression=None, proxy=None, max_size=MAX_MESSAGE_BYTES)
                 )
                 await connection.send(hello)
                 credits = _credits_of(await connection.recv())

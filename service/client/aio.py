@@ -23,11 +23,11 @@ from service.client.calls import (
     ready_call,
     stream_url,
 )
-from service.client.connection import MAX_MESSAGE_BYTES
-from service.client.failures import unreachable
+from service.client.failures import overdue, unreachable
 from service.client.pictures import Picture, encoded
 from service.client.retry import Attempts, Clock, RetryPolicy
 from service.client.session import StreamChoices, StreamSession
+from service.frames import MAX_MESSAGE_BYTES
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class AsyncTaktClient:
         tls: for https, where the system's certificates do not suffice.
         transport: instead of a network.
         clock: time and chance.
-        sleep: waits.
+        sleep: waits, instead of the event loop.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AsyncTaktClient:
         tls: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
         self._url = checked_server(url)
         self._retry = retry or RetryPolicy()
@@ -150,7 +150,12 @@ class AsyncTaktClient:
         attempts = Attempts(self._retry, self._clock)
         while True:
             try:
-                response = await self._http.send(call.request(self._http, attempts.remaining_s))
+                request = call.request(self._http, attempts.remaining_s)
+                # httpx bounds each step by itself, and not all of them together.
+                async with asyncio.timeout(attempts.remaining_s):
+                    response = await self._http.send(request)
+            except (httpx.ReadTimeout, TimeoutError) as error:
+                refusal = overdue(self._url, error)
             except httpx.TransportError as error:
                 refusal = unreachable(self._url, error)
             else:
@@ -158,7 +163,7 @@ class AsyncTaktClient:
                 if refused is None:
                     return call.read(response.content)
                 refusal = refused
-            await self._sleep(attempts.delay_s(refusal))
+            await (self._sleep or asyncio.sleep)(attempts.delay_s(refusal))
 
 
 def _slow(picture: Picture) -> bool:

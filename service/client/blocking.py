@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -23,11 +23,11 @@ from service.client.calls import (
     ready_call,
     stream_url,
 )
-from service.client.connection import MAX_MESSAGE_BYTES
-from service.client.failures import unreachable
+from service.client.failures import overdue, unreachable
 from service.client.pictures import Picture, encoded
 from service.client.retry import Attempts, Clock, RetryPolicy
 from service.client.session import StreamChoices, StreamSession
+from service.frames import MAX_MESSAGE_BYTES
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class TaktClient:
         tls: for https, where the system's certificates do not suffice.
         transport: instead of a network.
         clock: time and chance.
-        sleep: waits.
+        sleep: waits, instead of the system.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TaktClient:
         tls: ssl.SSLContext | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Clock | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._url = checked_server(url)
         self._retry = retry or RetryPolicy()
@@ -149,7 +149,9 @@ class TaktClient:
         attempts = Attempts(self._retry, self._clock)
         while True:
             try:
-                response = self._http.send(call.request(self._http, attempts.remaining_s))
+                response = self._respond(call, attempts)
+            except httpx.ReadTimeout as error:
+                refusal = overdue(self._url, error)
             except httpx.TransportError as error:
                 refusal = unreachable(self._url, error)
             else:
@@ -157,4 +159,33 @@ class TaktClient:
                 if refused is None:
                     return call.read(response.content)
                 refusal = refused
-            self._sleep(attempts.delay_s(refusal))
+            (self._sleep or time.sleep)(attempts.delay_s(refusal))
+
+    def _respond(self, call: Call[T], attempts: Attempts) -> httpx.Response:
+        """The whole response; httpx bounds each step by itself, and not all of them together."""
+        request = call.request(self._http, attempts.remaining_s)
+        response = self._http.send(request, stream=True)
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        try:
+            response.stream = _Timed(response.stream, attempts)
+            response.read()
+        finally:
+            response.close()
+        return response
+
+
+class _Timed(httpx.SyncByteStream):
+    """A response's body, for as long as the call may wait."""
+
+    def __init__(self, body: httpx.SyncByteStream, attempts: Attempts) -> None:
+        self._body = body
+        self._attempts = attempts
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._body:
+            if self._attempts.over:
+                raise httpx.ReadTimeout("the deadline passed while the answer came")
+            yield part
+
+    def close(self) -> None:
+        self._body.close()

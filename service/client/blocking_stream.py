@@ -11,14 +11,21 @@ from typing import Self
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from service.client.connection import MOST_FRUITLESS, OPENING_FAILURES, lost, refused_opening
+from service.client.connection import (
+    HANDSHAKE_S,
+    LEFT,
+    MOST_FRUITLESS,
+    OPENING_FAILURES,
+    lost,
+    refused_opening,
+)
 from service.client.failures import Refusal
 from service.client.pictures import Picture, for_frame
 from service.client.retry import Attempts
 from service.client.session import StreamSession
 from service.client.stream_items import StreamItem, StreamStats
 from service.domain import RawPicture
-from service.errors import TaktError, UnavailableError
+from service.errors import RequestError, TaktError, UnavailableError
 
 Open = Callable[[float], ClientConnection]
 """Opens a connection within so many seconds."""
@@ -36,7 +43,7 @@ class Stream:
         session: the conversation.
         open_connection: see there.
         attempts: begins the attempts to open a connection.
-        sleep: waits between them.
+        sleep: waits between them; unless it is given, leaving the stream ends a wait.
     """
 
     def __init__(
@@ -45,13 +52,14 @@ class Stream:
         session: StreamSession,
         open_connection: Open,
         attempts: Callable[[], Attempts],
-        sleep: Callable[[float], None],
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._url = url
         self._session = session
         self._open_connection = open_connection
         self._new_attempts = attempts
-        self._sleep = sleep
+        self._left = threading.Event()
+        self._sleep = sleep or self._left.wait
         self._fruitless = 0
         self._failure: TaktError | None = None
         self._connection: ClientConnection | None = None
@@ -76,6 +84,8 @@ class Stream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # First, lest whoever still sends takes this for a lost connection, and opens another one.
+        self._left.set()
         if self._connection is None:
             return
         try:
@@ -220,13 +230,25 @@ class Stream:
         attempts = self._new_attempts()
         with self._opening:
             while True:
+                self._check_not_left()
                 if refusal is not None:
                     self._sleep(attempts.delay_s(refusal))
+                    self._check_not_left()
                 try:
-                    self._connection = self._greet(attempts.remaining_s)
-                    return
+                    connection = self._greet(min(attempts.remaining_s, HANDSHAKE_S))
                 except OPENING_FAILURES as error:
                     refusal = refused_opening(self._url, error)
+                else:
+                    self._connection = connection
+                    break
+        if self._left.is_set():
+            # Meanwhile, and so the connection before this one was closed.
+            connection.close()
+        self._check_not_left()
+
+    def _check_not_left(self) -> None:
+        if self._left.is_set():
+            raise RequestError(LEFT)
 
     def _greet(self, within_s: float) -> ClientConnection:
         connection = self._open_connection(within_s)

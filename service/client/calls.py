@@ -25,6 +25,9 @@ from service.errors import InvalidParameterError
 T = TypeVar("T")
 
 _LONGEST_TIMEOUT_MS = 3_600_000
+_WAY_BACK_S = 0.1
+_WAY_BACK_SHARE = 0.1
+"""How much sooner than the client the server gives up, so that what it says of it arrives."""
 _OK = (200,)
 _OK_OR_NOT_READY = (200, 503)
 
@@ -74,10 +77,13 @@ class Call(Generic[T]):
     def request(self, http: httpx.Client | httpx.AsyncClient, remaining_s: float) -> httpx.Request:
         """The HTTP request of an attempt that has this long."""
         query = dict(self.query)
+        sooner_s = remaining_s - min(_WAY_BACK_S, _WAY_BACK_SHARE * remaining_s)
         if self.bounded and "timeout_ms" not in query:
-            query["timeout_ms"] = min(remaining_s * 1000, _LONGEST_TIMEOUT_MS)
+            query["timeout_ms"] = min(round(sooner_s * 1000, 3), _LONGEST_TIMEOUT_MS)
+        # Who is not even connected by then shall hear that, and not of the deadline.
+        limits = httpx.Timeout(remaining_s, connect=sooner_s)
         return http.build_request(
-            self.method, self.path, params=query, content=self.content, timeout=remaining_s
+            self.method, self.path, params=query, content=self.content, timeout=limits
         )
 
     def refusal(self, response: httpx.Response) -> Refusal | None:

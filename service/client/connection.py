@@ -7,16 +7,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from service.client.failures import Refusal, refusal_of, unreachable
 from service.errors import ImageTooLargeError, RequestError, UnavailableError
 
-MAX_MESSAGE_BYTES = 256 * 1024 * 1024
-"""More than any heatmap has; bounds what a server that is none can make the client hold."""
-
 OPENING_FAILURES = (OSError, WebSocketException, UnavailableError)
 """What opening a connection and saying hello may raise, beside errors that are final."""
+
+HANDSHAKE_S = 10.0
+"""Longest attempt to open a connection and be welcomed; a silent server is then tried again."""
 
 MOST_FRUITLESS = 3
 """Connections in a row that may be lost while frames are under way and not a word comes on them.
 
 A frame that makes the server hang up would be sent for ever otherwise."""
+
+LEFT = "the stream has been left by its `with`; open another one"
 
 _WRONG = 1008
 _TOO_BIG = 1009

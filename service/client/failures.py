@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from service.errors import (
+    DeadlineExceededError,
     QueueFullError,
     RequestError,
     TaktError,
@@ -79,6 +80,15 @@ def unreachable(url: str, cause: Exception) -> Refusal:
     error = UnreachableError(f"no answer from {url}: {reason}; is the server running there?")
     error.__cause__ = cause
     return Refusal(error, again=True)
+
+
+def overdue(url: str, cause: Exception) -> Refusal:
+    """A connection on which no whole answer came while the call could wait."""
+    error = DeadlineExceededError(
+        f"no whole answer from {url} before the call's deadline; raise deadline_s, or add servers"
+    )
+    error.__cause__ = cause
+    return Refusal(error, again=False)
 
 
 def _tree(root: type[TaktError]) -> Iterator[type[TaktError]]:

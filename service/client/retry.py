@@ -57,6 +57,11 @@ class Attempts:
         """Seconds until the deadline; never quite zero, since no library takes that as a limit."""
         return max(self._ends_s - self._clock.now_s(), 0.001)
 
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._clock.now_s() >= self._ends_s
+
     def delay_s(self, refusal: Refusal) -> float:
         """How long to wait before the next attempt.
 

@@ -9,26 +9,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.domain import Inspection, RawPicture
-from service.errors import NotReadyError, QueueFullError, RequestError
+from service.domain import Inspection
+from service.errors import NotReadyError, RequestError
 from service.frames import Frame
+from service.streaming.entrance import Entrance, Inspect, Picture
 from service.streaming.evidence import Smoothing, VoteRule, Voting
 from service.streaming.figures import Figures, Tally
 from service.streaming.link import Link, Stop
 from service.streaming.outcomes import Answered, Dropped, Failed, KeptOutcomes, Outcome
 
 Policy = Literal["all", "latest"]
-Picture = bytes | memoryview | RawPicture
-Inspect = Callable[[Picture], Awaitable[Inspection]]
 Explain = Callable[[int, Exception], Failed]
 """Says why the frame of this number could not be answered."""
-
-_UNTIL_ROOM_S = 0.01
-"""Pause before a frame that must not be dropped tries a full queue again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class Rules:
         return max(self.credits, self.in_flight + 2) if self.policy == "latest" else self.credits
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
     """A frame's place in the order of the answers."""
 
@@ -70,8 +66,8 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    frame: Frame
-    arrived_s: float
+    slot: _Slot
+    picture: Picture
 
 
 class Session:
@@ -80,7 +76,7 @@ class Session:
     Args:
         key: what names it; whoever knows it may go on with the stream.
         wishes: what it was begun with; who goes on with it must wish the same.
-        inspect: answers one picture.
+        inspect: see there.
         explain: makes an outcome of what it raises.
         rules: see there.
         observe: told of each outcome, once.
@@ -98,7 +94,7 @@ class Session:
         self.key = key
         self.wishes = wishes
         self.rules = rules
-        self._inspect = inspect
+        self._entrance = Entrance(inspect, rules.patience_s if rules.policy == "all" else 0.0)
         self._explain = explain
         self._observe = observe
         self._voting = Voting(rules.vote) if rules.vote else None
@@ -185,13 +181,15 @@ class Session:
             NotReadyError: the session has ended.
         """
         self._count(frame.sequence)
-        arrived_s = time.perf_counter()
+        slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter())
+        self._order.append(slot)
         if self.rules.policy == "all" or self._in_flight < self.rules.in_flight:
-            self._start(frame, arrived_s)
+            self._start(slot, frame.picture)
             return
-        replaced, self._waiting = self._waiting, _Waiting(frame, arrived_s)
+        replaced, self._waiting = self._waiting, _Waiting(slot, frame.picture)
         if replaced is not None:
-            self._emit(Dropped(replaced.frame.sequence, self._tally.dropped + 1))
+            self._order.remove(replaced.slot)
+            self._emit(Dropped(replaced.slot.sequence, self._tally.dropped + 1))
 
     def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
         """Answer a frame by an error, in its place in the order.
@@ -217,7 +215,7 @@ class Session:
     @property
     def _under_way(self) -> int:
         unsent = 0 if self._link is None else len(self._link)
-        return len(self._order) + (self._waiting is not None) + unsent
+        return len(self._order) + unsent
 
     def _count(self, sequence: int) -> None:
         if self._finished:
@@ -230,34 +228,21 @@ class Session:
         self._last_sequence = sequence
         self._tally.arrived()
 
-    def _start(self, frame: Frame, arrived_s: float) -> None:
-        slot = _Slot(frame.sequence, frame.captured_us, arrived_s)
-        self._order.append(slot)
+    def _start(self, slot: _Slot, picture: Picture) -> None:
         self._in_flight += 1
-        slot.task = asyncio.create_task(self._answer(slot, frame.picture))
+        slot.task = asyncio.create_task(self._answer(slot, picture))
 
     async def _answer(self, slot: _Slot, picture: Picture) -> None:
         try:
-            slot.result = await self._inspect_in_turn(picture)
+            slot.result = await self._entrance.inspect(picture)
         except Exception as error:
             slot.result = self._explain(slot.sequence, error)
         finally:
             self._in_flight -= 1
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            self._start(waiting.frame, waiting.arrived_s)
+            self._start(waiting.slot, waiting.picture)
         self._advance()
-
-    async def _inspect_in_turn(self, picture: Picture) -> Inspection:
-        """Inspect; where nothing may be dropped, a queue that others have filled is waited for."""
-        give_up_s = time.perf_counter() + self.rules.patience_s
-        while True:
-            try:
-                return await self._inspect(picture)
-            except QueueFullError:
-                if self.rules.policy != "all" or time.perf_counter() >= give_up_s:
-                    raise
-            await asyncio.sleep(_UNTIL_ROOM_S)
 
     def _advance(self) -> None:
         """Let out what is ready and whose turn has come."""
@@ -289,5 +274,5 @@ class Session:
         """Wake those who wait, since something has changed."""
         if self._under_way < self.rules.room:
             self._may_have_room.set()
-        if self._finished and self._link is not None and not self._order and not self._waiting:
+        if self._finished and self._link is not None and not self._order:
             self._link.drained()

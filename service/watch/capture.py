@@ -101,10 +101,14 @@ def raw_picture(frame: NDArray[np.uint8]) -> RawPicture:
 
 
 def shown(source: Path | str | int) -> str:
-    """A source as it may be printed: without the password of its address."""
+    """A source as it may be printed: without what its address may hide, user, password or query."""
     if isinstance(source, int):
         return f"webcam {source}"
     if isinstance(source, Path):
         return str(source)
-    parts = urlsplit(source)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return f"an address of {source.partition('://')[0]}"
+    netloc = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=netloc, query="", fragment=""))

@@ -15,6 +15,7 @@ import click
 from service.errors import TaktError
 from service.settings import load_settings
 from service.streaming.evidence import MOST_VOTES, VoteRule
+from service.streaming.figures import Figures, Tally
 from service.streaming.session import Policy
 from service.watch.pacing import Time
 from service.watch.report import Report
@@ -154,7 +155,7 @@ async def _run(
     clock: Time,
 ) -> None:
     """Watch until the source ends or the process is told to end, and sum up."""
-    stop = asyncio.Event()
+    stop, connected = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def told() -> None:
@@ -166,5 +167,21 @@ async def _run(
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(signal_number, told)
-    async with connecting as stream:
-        report.sum_up(await Watch(source, stream, report, plan, clock).run(stop))
+
+    async def watch() -> Figures:
+        async with connecting as stream:
+            connected.set()
+            return await Watch(source, stream, report, plan, clock, _say).run(stop)
+
+    watching, stopping = asyncio.create_task(watch()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not connected.is_set():
+            # A server that is away, or a bundle that is loading: nothing was sent.
+            watching.cancel()
+        await asyncio.wait({watching})
+        report.sum_up(Tally().figures() if watching.cancelled() else watching.result())
+    finally:
+        watching.cancel()
+        stopping.cancel()
+        await asyncio.gather(watching, stopping, return_exceptions=True)

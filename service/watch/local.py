@@ -7,18 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from service.api.failures import as_problem
+from service.api.stream_messages import failed_of
 from service.app import opener, repository_options
-from service.domain import Inspection, InspectOptions, RawPicture
+from service.domain import Inspection, InspectOptions
 from service.errors import ConfigurationError
 from service.frames import Frame
 from service.metrics import Metrics
 from service.pipeline import Pools
 from service.repository import OpenEngine, ServedModel
 from service.settings import Settings
+from service.streaming.entrance import Read
 from service.streaming.figures import Figures
 from service.streaming.outcomes import Failed, Outcome
-from service.streaming.session import Picture, Rules, Session
+from service.streaming.session import Rules, Session
 from service.watch.pacing import Shot
 from service.watch.streams import Wishes
 
@@ -77,7 +78,7 @@ async def local_stream(
             await model.load(
                 repository_options(settings),
                 open_engine or opener(settings),
-                Pools(preparing, finishing),
+                Pools(preparing, finishing, threads),
                 Metrics(),
             )
             if model.state != "ready":
@@ -104,14 +105,10 @@ def _session(model: ServedModel, settings: Settings, wishes: Wishes) -> Session:
         smoothing=wishes.smoothing,
     )
 
-    async def inspect(picture: Picture) -> Inspection:
-        async def read() -> bytes | RawPicture:
-            return bytes(picture) if isinstance(picture, memoryview) else picture
-
+    async def inspect(read: Read) -> Inspection:
         return await model.pipeline.inspect(read, options)
 
     def explain(sequence: int, error: Exception) -> Failed:
-        problem = as_problem(error, f"frame {sequence}")
-        return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
+        return failed_of(sequence, error, f"frame {sequence}")
 
     return Session(model.name, wishes, inspect, explain, rules, lambda _: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from service.watch.pacing import Pace, Shots, Time, newest, spaced, thinned
 from service.watch.report import Report
 from service.watch.sources import Source
 from service.watch.streams import Stream
+
+GRACE_S = 10.0
+"""How long answers are waited for once the watch was told to stop; a server may be away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,28 @@ class Watch:
         report: is told of them.
         plan: see there.
         clock: paces them.
+        notice: told what the report does not say.
+        grace_s: see `GRACE_S`.
     """
 
     def __init__(
-        self, source: Source, stream: Stream, report: Report, plan: Plan, clock: Time
+        self,
+        source: Source,
+        stream: Stream,
+        report: Report,
+        plan: Plan,
+        clock: Time,
+        notice: Callable[[str], None],
+        grace_s: float = GRACE_S,
     ) -> None:
         self._source = source
         self._stream = stream
         self._report = report
         self._plan = plan
         self._clock = clock
+        self._notice = notice
+        self._grace_s = grace_s
+        self._sent = 0
         self._tally = Tally()
         self._names: dict[int, str] = {}
 
@@ -56,7 +72,7 @@ class Watch:
         """Watch; what was sent when it ends is still answered and told.
 
         Args:
-            stop: ends it when set.
+            stop: ends it when set; answers are then waited for no longer than the grace.
 
         Returns:
             The figures of all shots, those that were replaced before they were sent included.
@@ -70,18 +86,30 @@ class Watch:
         tasks: set[asyncio.Task[object]] = {feeding, telling, stopping}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if not telling.done():
-                feeding.cancel()
-                await asyncio.wait({feeding})
-                await self._stream.finish()
-            await telling
-            if not feeding.cancelled():
-                await feeding
+            ending = asyncio.create_task(self._end(feeding, telling))
+            tasks.add(ending)
+            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                await asyncio.wait({ending}, timeout=self._grace_s)
+            if ending.done():
+                await ending
+            else:
+                self._notice(f"frames are unanswered {self._grace_s:g} s after the end; given up")
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return self._tally.figures()
+
+    async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
+        """Send no more, and tell what is still answered."""
+        if not telling.done():
+            feeding.cancel()
+            await asyncio.wait({feeding})
+            await self._stream.finish()
+        await telling
+        if not feeding.cancelled():
+            await feeding
 
     async def _feed(self) -> None:
         async with aclosing(self._shots()) as shots:
@@ -89,7 +117,7 @@ class Watch:
             async for shot in shots:
                 self._names[number] = shot.name
                 await self._stream.send(shot)
-                self._tally.arrived()
+                self._count_sent(number)
                 number += 1
                 if number == self._plan.limit:
                     return
@@ -101,6 +129,12 @@ class Watch:
             shots = thinned(shots, pace) if live else spaced(shots, pace)
         return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
 
+    def _count_sent(self, number: int) -> None:
+        """Count shots up to this one, also where its answer is there before `send` returns."""
+        while self._sent <= number:
+            self._tally.arrived()
+            self._sent += 1
+
     def _left_out(self) -> None:
         """Count a shot that a newer one replaced here, as the stream counts those of its own."""
         self._tally.arrived()
@@ -108,5 +142,6 @@ class Watch:
 
     async def _tell(self) -> None:
         async for outcome in self._stream.outcomes():
+            self._count_sent(outcome.sequence)
             self._tally.add(outcome)
             await self._report.tell(self._names.pop(outcome.sequence), outcome)

@@ -1,11 +1,9 @@
-"""Where pictures come from: a folder, a video file, or a camera that may go away and come back."""
+"""Where pictures come from: a video file, a camera that may go away and come back, or a folder."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -21,12 +19,10 @@ from service.watch.capture import (
     raw_picture,
     shown,
 )
+from service.watch.folder import Folder
 from service.watch.pacing import Backoff, Pace, Shot, Shots, Time
 from service.watch.worker import Worker
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-_LOOK_EVERY_S = 0.5
-_REST_NS = 2_000_000_000
 _USUAL_FPS = 25.0
 _STEADY_S = 30.0
 """A camera that lasted for so long is not one that comes and goes."""
@@ -45,61 +41,6 @@ class Source(Protocol):
         Raises:
             SourceError: there are none, or they cannot be read any more.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """What tells that a file has changed."""
-
-    size: int
-    modified_ns: int
-
-
-class Folder:
-    """The pictures of a folder, by name, then new ones as they come; endless.
-
-    A file is taken once it rests, lest one that is still being written be read half: it has not
-    changed between two looks, or for two seconds. One that is written anew counts as new.
-
-    Args:
-        path: of the folder; those in it are not searched.
-        clock: for the looks.
-    """
-
-    live = False
-
-    def __init__(self, path: Path, clock: Time) -> None:
-        self._path = path
-        self._clock = clock
-
-    async def shots(self) -> Shots:
-        """One for each picture, its bytes as they are."""
-        before: dict[Path, _Stamp] = {}
-        taken: dict[Path, _Stamp] = {}
-        while True:
-            now = await asyncio.to_thread(self._look)
-            rested_ns = time.time_ns() - _REST_NS
-            taken = {path: stamp for path, stamp in taken.items() if path in now}
-            for path, stamp in sorted(now.items(), key=lambda item: item[0].name):
-                rests = stamp == before.get(path) or stamp.modified_ns < rested_ns
-                if stamp != taken.get(path) and rests:
-                    taken[path] = stamp
-                    data = await asyncio.to_thread(_bytes_of, path)
-                    if data is not None:
-                        yield Shot(path.stem, stamp.modified_ns // 1000, data)
-            before = now
-            await self._clock.sleep(_LOOK_EVERY_S)
-
-    def _look(self) -> dict[Path, _Stamp]:
-        found = {}
-        try:
-            for path in self._path.iterdir():
-                stamp = _stamp_of(path)
-                if stamp is not None:
-                    found[path] = stamp
-        except OSError as error:
-            raise SourceError(f"the folder {self._path} cannot be read: {error}") from None
-        return found
 
 
 class VideoFile:
@@ -261,7 +202,7 @@ def source_of(
         return Camera(shown(place), lambda: OpenCvCapture(place), clock, notice)
     path = Path(text)
     if path.is_dir():
-        return Folder(path, clock)
+        return Folder(path, clock, notice)
     if not path.is_file():
         raise SourceError(
             f"{text} is not there; name a folder, a video file, a webcam's number or an address "
@@ -270,27 +211,6 @@ def source_of(
     return VideoFile(
         path, lambda: OpenCvCapture(path), loop=loop, clock=clock if own_rate else None
     )
-
-
-def _stamp_of(path: Path) -> _Stamp | None:
-    """None for what is no picture, is empty still, or is gone."""
-    if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-        return None
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return _Stamp(status.st_size, status.st_mtime_ns) if status.st_size else None
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    """None if it is gone."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error}") from None
 
 
 def _moment(captured_us: int) -> str:

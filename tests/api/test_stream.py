@@ -665,7 +665,8 @@ def test_pages_of_the_server_and_those_that_are_named_may_stream(
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://other.example", "http://takt:81", "null", "http://takt.other.example"]
+    "origin",
+    ["https://other.example", "http://takt:81", "null", "http://takt.other.example", "http://["],
 )
 def test_pages_of_others_may_not_stream(serve, go, origin: str) -> None:
     async def test() -> None:

@@ -86,3 +86,64 @@ def test_files_are_read_offline_as_the_service_reads_them(large: list[Path]) -> 
     spec = Preprocess(width=256, height=256, resize="area", reduced_decode=True)
     expected = prepare(large[0].read_bytes(), spec, MAX_PIXELS).model_input
     assert np.array_equal(read_model_input(large[0], spec), expected)
+
+
+def test_pictures_that_are_never_reduced_are_refused(
+    thin_checkpoint: Checkpoint, large: list[Path], tmp_path: Path
+) -> None:
+    for number, path in enumerate(large):
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        path.unlink()
+        cv2.imwrite(str(path.with_suffix(".png")), picture)
+        cv2.imwrite(str(path.with_name(f"small-{number}.jpg")), picture[:500])
+    good = sorted(large[0].parent.iterdir())
+    assert len(good) == 4
+    out = tmp_path / "models" / "parts" / "1"
+    with pytest.raises(ExportError, match="at least 512 pixels on each side"):
+        export(thin_checkpoint, good, out)
+    pillows = dataclasses.replace(thin_checkpoint, recipe=InputRecipe(256, 256, "pillow_bilinear"))
+    with pytest.raises(ExportError, match="at least 512 pixels on each side"):
+        export(pillows, good, out, resize="area")
+
+
+def test_the_cost_is_that_on_pictures_that_were_reduced(
+    thin_checkpoint: Checkpoint,
+    large: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    picture = cv2.imread(str(large[0]))
+    assert picture is not None
+    png = large[0].with_name("whole.png")
+    cv2.imwrite(str(png), picture[::-1])
+    report = export(thin_checkpoint, [*large, png], tmp_path / "models" / "parts" / "1")
+    cost = report.bundle.manifest.preprocess.drift
+    assert cost is not None
+    assert cost.pictures == 2
+    assert "warning: 1 of 3 compared pictures are decoded whole" in capsys.readouterr().out
+
+
+def test_another_filter_costs_on_every_picture(
+    thin_checkpoint: Checkpoint, large: list[Path], tmp_path: Path
+) -> None:
+    picture = cv2.imread(str(large[0]))
+    assert picture is not None
+    png = large[0].with_name("whole.png")
+    cv2.imwrite(str(png), picture[::-1])
+    pillows = dataclasses.replace(thin_checkpoint, recipe=InputRecipe(256, 256, "pillow_bilinear"))
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(pillows, [*large, png], out, resize="area")
+    cost = report.bundle.manifest.preprocess.drift
+    assert cost is not None
+    assert cost.pictures == 3
+
+
+def test_reduced_jpegs_alone_are_not_warned_of(
+    thin_checkpoint: Checkpoint,
+    large: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    export(thin_checkpoint, large, tmp_path / "models" / "parts" / "1")
+    assert "decoded whole" not in capsys.readouterr().out

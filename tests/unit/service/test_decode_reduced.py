@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.decode import decode, decode_reduced, from_raw
+from service.decode import decode, decode_reduced, divisor_of, from_raw
 from service.domain import PixelFormat, RawPicture
 from service.errors import ImageTooLargeError, InvalidImageError
 
@@ -55,6 +55,11 @@ def test_a_jpeg_is_reduced_as_far_as_both_sides_allow(
     assert decoded.picture.flags.c_contiguous
 
 
+@pytest.mark.parametrize(("least", "divisor"), [(241, 1), (240, 2), (120, 4), (60, 8), (1, 8)])
+def test_the_header_tells_how_far_a_jpeg_is_reduced(least: int, divisor: int) -> None:
+    assert divisor_of(jpeg(smooth(640, 480)), least) == divisor
+
+
 @pytest.mark.parametrize("least", [200, 100, 50])
 def test_a_reduced_picture_is_the_mean_of_the_whole_one(least: int) -> None:
     data = jpeg(smooth(800, 400))
@@ -87,6 +92,7 @@ def test_other_formats_are_decoded_whole(suffix: str) -> None:
     decoded = decode_reduced(data, MAX_PIXELS, 60)
     assert decoded.picture.shape == (480, 640, 3)
     assert np.array_equal(decoded.picture, decode(data, MAX_PIXELS))
+    assert divisor_of(data, 60) == 1
 
 
 def test_the_bound_is_on_the_whole_picture() -> None:

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from service.domain import RawPicture
 from service.engines.fake import FakeEngine
-from service.errors import RequestError
+from service.errors import ImageTooLargeError, RequestError
 from service.look import look
 from service.placement import placement
 
@@ -47,3 +48,13 @@ def test_a_bad_picture_is_refused(make_bundle) -> None:
     for manifest in (make_bundle().manifest, make_bundle(version="2", tiling=tiling).manifest):
         with pytest.raises(RequestError):
             look(FakeEngine(), b"no picture at all", manifest, 10_000)
+
+
+def test_a_picture_too_thin_for_its_tiles_is_refused_before_the_engine_runs(make_bundle) -> None:
+    tiling = {"width": 512, "height": 512, "overlap": 64, "blend": "max"}
+    manifest = make_bundle(tiling=tiling).manifest
+    engine, thin = FakeEngine(), np.zeros((1, 2_200_000, 3), np.uint8)
+    raw = RawPicture(thin.tobytes(), 2_200_000, 1, "rgb8")
+    with pytest.raises(ImageTooLargeError):
+        look(engine, raw, manifest, 10_000_000)
+    assert engine.batch_sizes == []

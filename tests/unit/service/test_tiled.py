@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +25,7 @@ from service.errors import (
 )
 from service.manifest import Manifest
 from service.tiled import Asked, Tiled
+from service.tiling import Stitcher
 
 TILES = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}
 CURSED = 200
@@ -205,6 +207,30 @@ def test_a_tile_that_fails_fails_its_picture_alone_and_drops_its_other_tiles(
                 await on.start(noise(90, 90))
 
     run(test)
+
+
+def test_a_failed_picture_leaves_no_stitched_map_in_memory(manifest: Manifest) -> None:
+    async def test() -> None:
+        picture = noise(200, 200)
+        picture[0, 0] = CURSED
+        runner = Gated()
+        async with bench(manifest, runner) as on:
+            failed = 0
+            for _ in range(5):
+                try:  # pytest.raises would hold what was raised
+                    await on.tiled.run(Asked(encoded(picture)))
+                except EngineError:
+                    failed += 1
+            assert failed == 5
+            # A thread may still be letting go of the last one.
+            assert sum(type(one) is Stitcher for one in gc.get_objects()) <= 1
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(test)
+    finally:
+        gc.enable()
 
 
 def test_a_caller_who_leaves_takes_the_tiles_along(manifest: Manifest) -> None:

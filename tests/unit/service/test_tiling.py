@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.domain import Answer, Box
+from service.errors import ImageTooLargeError
 from service.manifest import Blend, Tiling
 from service.tiling import Plan, Stitcher, plan
 
@@ -129,6 +130,35 @@ def test_a_picture_smaller_than_a_tile_is_one_tile_whole() -> None:
     planned = plan(tiles_of_32x24(overlap=4), 20, 11, (12, 16))
     assert [tile.box for tile in planned] == [Box(0, 0, 20, 11)]
     assert planned.grid == (12, 16)
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1_048_576, 1), (1, 1_048_576), (200_000, 100), (40_000_000, 1)]
+)
+def test_a_thin_picture_whose_map_would_be_larger_than_itself_is_refused(
+    width: int, height: int
+) -> None:
+    tiling = Tiling(width=512, height=512, overlap=64, blend="linear")
+    with pytest.raises(ImageTooLargeError, match="cut it into shorter pictures"):
+        plan(tiling, width, height, (256, 256))
+
+
+@pytest.mark.parametrize(
+    ("side", "grid", "width", "height"),
+    [
+        (512, (256, 256), 32_768, 1),  # thin, but its map takes little
+        (512, (256, 256), 200_000, 128),  # shorter than a tile, with as many cells as pixels
+        (512, (256, 256), 8_000, 6_000),
+        (32, (256, 256), 800, 600),  # tiles are enlarged, as the bundle says
+        (32, (256, 256), 801, 33),
+        (512, (4_096, 4_096), 20, 11),  # one tile
+    ],
+)
+def test_no_other_picture_is_refused_for_its_map(
+    side: int, grid: tuple[int, int], width: int, height: int
+) -> None:
+    tiling = Tiling(width=side, height=side, overlap=0, blend="max")
+    assert len(plan(tiling, width, height, grid)) >= 1
 
 
 def test_a_tile_is_a_view_of_the_picture() -> None:

@@ -29,8 +29,9 @@ def test_it_never_wakes_early(run) -> None:
 
 def test_a_moment_that_has_passed_is_not_waited_for(run) -> None:
     async def body(clock: Clock) -> None:
-        async with asyncio.timeout(10):
-            await clock.sleep_until(clock.now_s() - 5)
+        sleeping = asyncio.create_task(clock.sleep_until(clock.now_s() - 5))
+        await asyncio.wait({sleeping}, timeout=10)
+        assert sleeping.done()
 
     run(body)
 
@@ -41,7 +42,11 @@ def test_a_sleep_that_was_cancelled_leaves_the_clock_fit_for_the_next(run) -> No
         await asyncio.sleep(0)
         sleeping.cancel()
         await asyncio.wait({sleeping})
-        async with asyncio.timeout(10):
-            await clock.sleep_until(clock.now_s() + 0.001)
+        assert sleeping.cancelled()
+        at_s = clock.now_s() + 0.001
+        next_one = asyncio.create_task(clock.sleep_until(at_s))
+        await asyncio.wait({next_one}, timeout=10)
+        assert next_one.done()
+        assert clock.now_s() >= at_s
 
     run(body)

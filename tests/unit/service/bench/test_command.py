@@ -27,6 +27,7 @@ def pictures(tmp_path: Path, picture_bytes) -> Path:
     (folder / "good" / "1.png").write_bytes(picture_bytes(50))
     (folder / "2.JPG").write_bytes(picture_bytes(90, ".jpg"))
     (folder / "notes.txt").write_text("no picture")
+    (folder / "old.png").mkdir()
     return folder
 
 
@@ -57,6 +58,13 @@ def test_a_closed_loop_over_rest_is_told_on_the_terminal_and_as_json(
     assert figures["latency_ms"]["count"] == 40
     assert figures["latency_ms"]["p50"] <= figures["latency_ms"]["max"]
     assert document["setup"]["pictures"] == 2
+
+
+def test_so_few_requests_that_the_warm_up_has_them_all_count(server, pictures) -> None:
+    options = ["--warmup", "60", "--requests", "5", "--query", "heatmap=map"]
+    result = bench(server, pictures, *options)
+    assert result.exit_code == 0, result.output
+    assert "5 requests in" in result.output
 
 
 def test_an_open_loop_over_rest_sends_each_arrival(server, pictures) -> None:

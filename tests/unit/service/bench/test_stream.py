@@ -169,6 +169,45 @@ def test_a_stream_that_is_closed_loses_what_was_under_way(scripted, wire) -> Non
         against(plan_of(url), test)
 
 
+def test_what_the_server_says_of_the_whole_stream_is_what_its_frames_count_as(
+    scripted, wire
+) -> None:
+    def script(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome(credits=2))
+        connection.recv()
+        connection.recv()
+        connection.send(wire.refusal("not_ready", 503))
+        connection.close(1013)
+
+    async def test(streams: StreamTransport) -> None:
+        outcomes = await asyncio.gather(*ask(streams, 2))
+        assert {(outcome.status, outcome.code) for outcome in outcomes} == {(503, "not_ready")}
+        assert (await streams.ask(0)).code == "connection_failed"
+        assert (streams.lost_connections, streams.lost_frames) == (1, 2)
+
+    with scripted(script) as url:
+        against(plan_of(url), test)
+
+
+@pytest.mark.parametrize(
+    "message", ["no JSON", "[]", "{}", '{"type": "answer", "sequence": "one", "heatmap": null}']
+)
+def test_a_message_that_makes_no_sense_is_counted_as_such(scripted, wire, message: str) -> None:
+    def script(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome())
+        connection.recv()
+        connection.send(message)
+
+    async def test(streams: StreamTransport) -> None:
+        assert (await streams.ask(0)).code == UnreadableAnswerError.code
+        assert streams.lost_connections == 1
+
+    with scripted(script) as url:
+        against(plan_of(url), test)
+
+
 def test_each_lane_has_a_stream_of_its_own(scripted, wire) -> None:
     def script(connection: ServerConnection) -> None:
         connection.recv()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -119,6 +120,59 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
                 async for item in frames.inspect(pictures):  # type: ignore[arg-type]
                     seen.append(item)
                 return frames.stats
+
+        return asyncio.run(run_async())
+
+    return run
+
+
+@pytest.fixture
+def left_while_sending(kind: Kind) -> Callable[..., Exception]:
+    """`left_while_sending(url, when, then, **client)`: how sending ends where the stream is left.
+
+    The stream is left once `when` is set, and `then` is set after that; what the thread or the task
+    that goes on sending meets is returned.
+    """
+
+    def run(url: str, when: threading.Event, then: threading.Event, **client: Any) -> Exception:
+        if kind == "blocking":
+            met: list[Exception] = []
+
+            def send(frames: Any) -> None:
+                try:
+                    while True:
+                        frames.send(b"")
+                except Exception as error:
+                    met.append(error)
+
+            with TaktClient(url, **client) as takt:
+                with pytest.raises(ZeroDivisionError), takt.stream("parts") as frames:
+                    sending = threading.Thread(target=send, args=[frames], daemon=True)
+                    sending.start()
+                    assert when.wait(10)
+                    raise ZeroDivisionError
+                then.set()
+                sending.join(10)
+            assert not sending.is_alive(), "it goes on"
+            return met[0]
+
+        async def send_async(frames: Any) -> None:
+            while True:
+                await frames.send(b"")
+
+        async def run_async() -> Exception:
+            async with asyncio.timeout(20), AsyncTaktClient(url, **client) as takt:
+                with pytest.raises(ZeroDivisionError):
+                    async with takt.stream("parts") as frames:
+                        sending = asyncio.create_task(send_async(frames))
+                        assert await asyncio.to_thread(when.wait, 10)
+                        raise ZeroDivisionError
+                then.set()
+                await asyncio.wait({sending}, timeout=10)
+                assert sending.done(), "it goes on"
+                error = sending.exception()
+                assert isinstance(error, Exception)
+                return error
 
         return asyncio.run(run_async())
 

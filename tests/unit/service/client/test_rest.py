@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import subprocess
 import sys
@@ -7,9 +8,10 @@ import orjson
 import pytest
 
 from service.api.schemas import inspection_json
-from service.client import RetryPolicy, TaktClient, ThresholdPair
+from service.client import AsyncTaktClient, RetryPolicy, TaktClient, ThresholdPair
 from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
 from service.errors import (
+    DeadlineExceededError,
     InvalidImageError,
     InvalidParameterError,
     ModelNotFoundError,
@@ -75,15 +77,62 @@ def test_picture_and_choices_are_sent(call, ok) -> None:
     assert request.content == b"jpeg"
 
 
-def test_the_server_is_told_how_long_the_call_still_waits(call, ok, wire, time) -> None:
+def test_the_server_is_told_a_little_less_than_the_call_still_waits(call, ok, wire, time) -> None:
     busy = httpx.Response(429, json=wire.problem("queue_full", 429), headers={"Retry-After": "2"})
     server = respond(busy, ok)
     call(server, "inspect", "parts", b"", retry=RetryPolicy(deadline_s=10, first_delay_s=0.5))
     assert [request.url.params["timeout_ms"] for request in server.requests] == [
-        "10000.0",
-        "7500.0",
+        "9900.0",
+        "7400.0",
     ]
     assert time.waits_s == [2.5]
+
+
+def test_a_line_s_short_deadline_leaves_the_server_most_of_it(call, ok) -> None:
+    server = respond(ok)
+    call(server, "inspect", "parts", b"", retry=RetryPolicy(deadline_s=0.2))
+    assert server.requests[0].url.params["timeout_ms"] == "180.0"
+
+
+def test_a_server_that_is_too_slow_is_not_called_away(call, time) -> None:
+    server = respond(httpx.ReadTimeout("nothing came"))
+    with pytest.raises(DeadlineExceededError, match="http://takt before the call's deadline"):
+        call(server, "inspect", "parts", b"")
+    assert time.waits_s == []
+
+
+def test_an_answer_that_trickles_in_is_given_up_at_the_deadline(time) -> None:
+    class Trickle(httpx.SyncByteStream):
+        def __iter__(self):
+            for _ in range(100):
+                time.now_s += 1
+                yield b" "
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Trickle()))
+    retry = RetryPolicy(deadline_s=5)
+    with (
+        TaktClient("http://takt", retry=retry, transport=transport, clock=time.clock) as client,
+        pytest.raises(DeadlineExceededError),
+    ):
+        client.models()
+    assert time.now_s == 5
+
+
+def test_an_async_call_is_given_up_at_the_deadline_whatever_it_waits_for() -> None:
+    async def silence(_: httpx.Request) -> httpx.Response:
+        return await asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        transport = httpx.MockTransport(silence)
+        retry = RetryPolicy(deadline_s=0.05)
+        async with (
+            asyncio.timeout(10),
+            AsyncTaktClient("http://takt", retry=retry, transport=transport) as client,
+        ):
+            with pytest.raises(DeadlineExceededError):
+                await client.models()
+
+    asyncio.run(run())
 
 
 def test_a_timeout_that_was_asked_for_is_kept(call, ok) -> None:

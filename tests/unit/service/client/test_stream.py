@@ -3,9 +3,15 @@ import threading
 
 import orjson
 import pytest
+from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.server import ServerConnection
 
 from service.client import FrameRefused, RetryPolicy
+from service.client.aio_stream import AsyncStream
+from service.client.blocking_stream import Stream
+from service.client.connection import HANDSHAKE_S
+from service.client.retry import Attempts, Clock
+from service.client.session import StreamSession
 from service.errors import (
     ImageTooLargeError,
     InvalidParameterError,
@@ -271,3 +277,88 @@ def test_a_server_that_is_not_there_is_tried_until_the_deadline(stream, scripted
     with pytest.raises(UnreachableError, match="is the server running there"):
         stream(url, [b""], [], retry=RetryPolicy(deadline_s=2))
     assert 1 < time.now_s < 2
+
+
+def test_a_stream_that_was_left_is_not_opened_again(left_while_sending, scripted, wire) -> None:
+    under_way, left = threading.Event(), threading.Event()
+
+    def takes_all_it_grants(connection: ServerConnection) -> None:
+        greet(wire, connection, credits=2)
+        connection.recv()
+        connection.recv()
+        under_way.set()
+        with pytest.raises(ConnectionClosedOK):
+            connection.recv(timeout=10)
+
+    with scripted(takes_all_it_grants) as url:
+        error = left_while_sending(url, under_way, left)
+    assert type(error) is RequestError
+    assert "left" in str(error)
+
+
+def test_a_connection_that_is_opened_while_the_stream_is_left_is_closed(
+    left_while_sending, scripted, wire
+) -> None:
+    greeted, left = threading.Event(), threading.Event()
+
+    def is_lost(connection: ServerConnection) -> None:
+        greet(wire, connection)
+        connection.recv()
+        connection.close(1011)
+
+    def welcomes_late(connection: ServerConnection) -> None:
+        connection.recv()
+        greeted.set()
+        assert left.wait(10)
+        connection.send(wire.welcome(next_sequence=100))
+        with pytest.raises(ConnectionClosedOK):
+            connection.recv(timeout=10)
+
+    with scripted(is_lost, welcomes_late) as url:
+        error = left_while_sending(url, greeted, left)
+    assert type(error) is RequestError
+
+
+def test_leaving_a_stream_ends_the_wait_for_a_server_that_is_away(
+    left_while_sending, scripted, wire
+) -> None:
+    lost, left = threading.Event(), threading.Event()
+
+    def is_lost(connection: ServerConnection) -> None:
+        greet(wire, connection)
+        connection.recv()
+        connection.close(1011)
+        lost.set()
+
+    retry = RetryPolicy(deadline_s=3600, first_delay_s=1000, max_delay_s=1000)
+    with scripted(is_lost) as url:
+        error = left_while_sending(url, lost, left, retry=retry, clock=Clock(chance=lambda: 1.0))
+    assert type(error) is RequestError
+
+
+def test_one_silent_attempt_does_not_use_up_the_deadline(kind, time) -> None:
+    allowed_s: list[float] = []
+
+    def silent(within_s: float) -> None:
+        allowed_s.append(within_s)
+        time.now_s += within_s
+        raise TimeoutError
+
+    async def silent_async(within_s: float) -> None:
+        silent(within_s)
+
+    def attempts() -> Attempts:
+        return Attempts(RetryPolicy(deadline_s=25), time.clock)
+
+    async def open_async() -> None:
+        async with AsyncStream(
+            "ws://takt", StreamSession({}), silent_async, attempts, time.sleep_async
+        ):
+            raise AssertionError("nobody is there")
+
+    with pytest.raises(UnreachableError):
+        if kind == "async":
+            asyncio.run(open_async())
+        with Stream("ws://takt", StreamSession({}), silent, attempts, time.sleep):
+            raise AssertionError("nobody is there")
+    assert allowed_s == [HANDSHAKE_S, HANDSHAKE_S, pytest.approx(4.7)]

@@ -29,11 +29,11 @@ class Engine:
         self.open = False
         self.full = 0
 
-    async def inspect(self, picture) -> Inspection:
+    async def inspect(self, read) -> Inspection:
         if self.full:
             self.full -= 1
             raise QueueFullError("full", 1)
-        (number,) = picture
+        (number,) = await read()
         self.started.append(number)
         if not self.open:
             self._turns[number] = asyncio.get_running_loop().create_future()
@@ -165,6 +165,45 @@ def test_the_newest_frame_takes_the_place_of_the_one_that_waits(go, engine) -> N
         assert isinstance(second, Answered)
         assert (first.sequence, second.sequence) == (1, 4)
         assert second.dropped == 2
+
+    go(test)
+
+
+def test_a_refused_frame_of_latest_does_not_overtake_the_one_that_waits(go, engine) -> None:
+    async def test() -> None:
+        session = session_of(engine, LATEST)
+        link = session.attach()
+        send(session, 4, 5)
+        session.refuse(6, 0, InvalidImageError("no picture"))
+        await settle()
+        engine.answer(4)
+        await settle()
+        engine.answer(5)
+        assert numbers(await take(session, link, 3)) == [
+            ("Answered", 4),
+            ("Answered", 5),
+            ("Failed", 6),
+        ]
+
+    go(test)
+
+
+def test_a_frame_that_is_replaced_holds_up_no_refused_one_behind_it(go, engine) -> None:
+    async def test() -> None:
+        session = session_of(engine, LATEST)
+        link = session.attach()
+        send(session, 4, 5)
+        session.refuse(6, 0, InvalidImageError("no picture"))
+        send(session, 7)
+        await settle()
+        engine.answer(4)
+        await settle()
+        assert numbers(await take(session, link, 3)) == [
+            ("Dropped", 5),
+            ("Answered", 4),
+            ("Failed", 6),
+        ]
+        session.cancel()
 
     go(test)
 

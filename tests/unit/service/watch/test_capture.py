@@ -51,7 +51,9 @@ def test_a_grey_frame_and_a_cut_one_become_raw_pixels() -> None:
     [
         (0, "webcam 0"),
         (Path("a/b.avi"), "a/b.avi"),
-        ("rtsp://user:secret@cam.example:554/one?x=1", "rtsp://cam.example:554/one?x=1"),
+        ("rtsp://user:secret@cam.example:554/one?x=1", "rtsp://cam.example:554/one"),
+        ("http://cam/video?user=admin&password=secret#x", "http://cam/video"),
+        ("rtsp://user:secret@[", "an address of rtsp"),
         ("http://cam/stream", "http://cam/stream"),
     ],
 )

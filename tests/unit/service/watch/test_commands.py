@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +85,26 @@ def test_a_wrong_call_ends_with_one_clear_line(arguments, code: int, complaint: 
     assert result.exit_code == code
     assert complaint in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_one_sigterm_ends_it_while_a_server_that_never_answered_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [str(Path(sys.executable).with_name("takt")), "watch", str(tmp_path)]
+        command += ["--url", url, "--model", "parts"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                silent.settimeout(60)
+                connection, _ = silent.accept()
+                process.send_signal(signal.SIGTERM)
+                output, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            connection.close()
+    assert process.returncode == 0
+    assert output.startswith("0 frames in")
 
 
 def test_the_command_line_loads_it_only_when_it_is_asked_for() -> None:

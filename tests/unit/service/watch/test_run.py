@@ -57,12 +57,20 @@ class FakeStream:
 
 
 async def watch(
-    source: FakeSource, stream: FakeStream, fake_time, plan: Plan = ALL, stop=None
+    source: FakeSource,
+    stream: FakeStream,
+    fake_time,
+    plan: Plan = ALL,
+    stop=None,
+    notices: list[str] | None = None,
+    grace_s: float = 60.0,
 ) -> tuple[Figures, list[str]]:
     lines: list[str] = []
+    noticed = [] if notices is None else notices
     report = Report(lines.append, as_json=False, save=None)
-    watching = Watch(source, stream, report, plan, fake_time.clock)
+    watching = Watch(source, stream, report, plan, fake_time.clock, noticed.append, grace_s)
     figures = await watching.run(stop or asyncio.Event())
+    assert not noticed or notices is not None
     return figures, [line.split()[0] for line in lines]
 
 
@@ -177,5 +185,77 @@ def test_fps_spaces_a_recording_and_thins_a_live_source(go, fake_time, make_shot
         assert fake_time.slept == pytest.approx([0.5, 0.5])
         _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, plan)
         assert told == ["0", "5"]
+
+    go(test)
+
+
+class AwayStream(FakeStream):
+    """Answers nothing, since its server is away."""
+
+    def __init__(self, finishing: asyncio.Event | None = None) -> None:
+        super().__init__()
+        self._finishing = finishing
+
+    async def finish(self) -> None:
+        if self._finishing is not None:
+            self._finishing.set()
+        await asyncio.get_running_loop().create_future()
+
+
+def test_stopping_while_the_server_is_away_waits_no_longer_than_the_grace(go, fake_time) -> None:
+    async def test() -> None:
+        stop = asyncio.Event()
+
+        async def endless() -> Shots:
+            yield Shot("a", 0, b"")
+            stop.set()
+            await asyncio.get_running_loop().create_future()
+
+        notices: list[str] = []
+        figures, _ = await watch(
+            FakeSource(endless), AwayStream(), fake_time, stop=stop, notices=notices, grace_s=0.0
+        )
+        assert figures.frames == 1
+        assert notices == ["frames are unanswered 0 s after the end; given up"]
+
+    go(test)
+
+
+def test_stopping_ends_the_wait_for_the_last_answers_too(go, fake_time, make_shots) -> None:
+    async def test() -> None:
+        stop = asyncio.Event()
+        notices: list[str] = []
+        await watch(
+            FakeSource(lambda: make_shots("a", "b")),
+            AwayStream(finishing=stop),
+            fake_time,
+            stop=stop,
+            notices=notices,
+            grace_s=0.0,
+        )
+        assert len(notices) == 1
+
+    go(test)
+
+
+def test_a_shot_whose_answer_is_there_has_been_counted(go, fake_time) -> None:
+    """Also where sending it is interrupted after it has gone out."""
+
+    async def test() -> None:
+        stop = asyncio.Event()
+
+        class Interrupted(FakeStream):
+            async def send(self, shot: Shot) -> None:
+                await super().send(shot)
+                stop.set()
+                await asyncio.get_running_loop().create_future()
+
+        async def endless() -> Shots:
+            while True:
+                yield Shot("a", 0, b"")
+
+        figures, told = await watch(FakeSource(endless), Interrupted(), fake_time, stop=stop)
+        assert told == ["a"]
+        assert (figures.frames, figures.answered) == (1, 1)
 
     go(test)

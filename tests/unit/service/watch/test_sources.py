@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from contextlib import aclosing
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import pytest
 
 from service.domain import RawPicture
 from service.watch.capture import SourceError
+from service.watch.folder import Folder
 from service.watch.pacing import Shot, Shots, Time
-from service.watch.sources import Camera, Folder, VideoFile, source_of
+from service.watch.sources import Camera, VideoFile, source_of
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:
@@ -27,71 +27,6 @@ def names(shots: list[Shot]) -> list[str]:
 def level_of(shot: Shot) -> int:
     assert isinstance(shot.picture, RawPicture)
     return shot.picture.pixels[0]
-
-
-def at_rest(path: Path, data: bytes = b"picture") -> None:
-    path.write_bytes(data)
-    os.utime(path, (1_000_000, 1_000_000))
-
-
-def test_the_pictures_of_a_folder_come_by_name_then_new_ones_as_they_come(
-    go, fake_time, tmp_path: Path
-) -> None:
-    for name in ("b.png", "a.JPG", ".hidden.png", "notes.txt", "empty.png"):
-        at_rest(tmp_path / name)
-    at_rest(tmp_path / "empty.png", b"")
-    arriving = iter(["d.png", "c.bmp"])
-
-    def arrive() -> None:
-        if (name := next(arriving, None)) is not None:
-            at_rest(tmp_path / name)
-
-    fake_time.on_sleep = arrive
-
-    async def test() -> None:
-        shots = await take(Folder(tmp_path, fake_time.clock).shots(), 4)
-        assert names(shots) == ["a", "b", "d", "c"]
-        assert shots[0] == Shot("a", 1_000_000_000_000, b"picture")
-
-    go(test)
-
-
-def test_a_file_that_is_being_written_is_waited_for(go, fake_time, tmp_path: Path) -> None:
-    path = tmp_path / "part.png"
-    path.write_bytes(b"h")
-    more = iter([b"ha", b"hal", b"half", b"whole!"])
-
-    def write() -> None:
-        if (data := next(more, None)) is not None:
-            path.write_bytes(data)
-
-    fake_time.on_sleep = write
-
-    async def test() -> None:
-        (shot,) = await take(Folder(tmp_path, fake_time.clock).shots(), 1)
-        assert shot.picture == b"whole!"
-
-    go(test)
-
-
-def test_a_file_that_is_written_anew_is_taken_again(go, fake_time, tmp_path: Path) -> None:
-    path = tmp_path / "latest.jpg"
-    at_rest(path, b"one")
-    fake_time.on_sleep = lambda: at_rest(path, b"another")
-
-    async def test() -> None:
-        shots = await take(Folder(tmp_path, fake_time.clock).shots(), 2)
-        assert [shot.picture for shot in shots] == [b"one", b"another"]
-
-    go(test)
-
-
-def test_a_folder_that_is_gone_ends_with_a_clear_error(go, fake_time, tmp_path: Path) -> None:
-    async def test() -> None:
-        with pytest.raises(SourceError, match="cannot be read"):
-            await take(Folder(tmp_path / "gone", fake_time.clock).shots(), 1)
-
-    go(test)
 
 
 def test_a_video_ends_with_its_last_frame(go, camera) -> None:
