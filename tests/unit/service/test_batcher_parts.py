@@ -103,7 +103,7 @@ def test_parts_are_not_bound_by_the_queue_but_others_behind_them_are() -> None:
             whole = asyncio.create_task(batcher.submit_parts(range(20, 30)))
             await runner.busy()
             with pytest.raises(QueueFullError):
-                await batcher.submit(1)
+                batcher.admit()
             runner.gate.set()
             assert len(await whole) == 10
 
