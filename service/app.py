@@ -9,12 +9,14 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from service.api.failures import add_handlers
-from service.api.inspect import inspect_router
+from service.api.hot_path import HotPath
+from service.api.inspect import inspect_answer, inspect_router
 from service.api.middleware import RequestContext
 from service.api.origins import Origins
 from service.api.status import status_router
@@ -50,6 +52,8 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     """
     metrics = Metrics()
     threads = settings.threads_for_decoding
+    # Each picture has a thread of ours; OpenCV's own would wake for a map of a few kilobytes.
+    cv2.setNumThreads(1)
     pools = Pools(
         preparing=ThreadPoolExecutor(threads, thread_name_prefix="preparing"),
         finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
@@ -94,8 +98,11 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         lifespan=lifespan,
     )
     add_handlers(app, metrics)
+    answer = inspect_answer(repository, metrics, settings.timeout_ms)
+    # The one that is added last is outermost.
+    app.add_middleware(HotPath, answer=answer, metrics=metrics)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
-    app.include_router(inspect_router(repository, metrics, settings.timeout_ms))
+    app.include_router(inspect_router(answer))
     app.include_router(stream_router(repository, metrics, sessions, _stream_options(settings)))
     app.state.sessions = sessions
     app.state.drain = drain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,7 +15,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service.domain import Inspection, ThresholdKind, Timings
+from service.domain import Inspection, ThresholdKind
 
 Protocol = Literal["rest", "stream"]
 
@@ -110,15 +111,25 @@ class Metrics:
             "Requests being answered.",
             registry=self.registry,
         )
+        # Looking children up by their labels costs more than counting.
+        self._ok = functools.cache(
+            lambda model, protocol, verdict: self._requests.labels(model, protocol, verdict, "ok")
+        )
+        self._observers = functools.cache(
+            lambda model: [
+                (f"{stage}_ms", self._stages.labels(model, stage).observe) for stage in STAGES
+            ]
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
     def answered(self, inspection: Inspection, protocol: Protocol) -> None:
         """Count an answer and its stages."""
         verdict = "anomalous" if inspection.verdict.anomalous else "good"
-        self._requests.labels(inspection.model, protocol, verdict, "ok").inc()
-        for stage, seconds in _by_stage(inspection.timings):
-            self._stages.labels(inspection.model, stage).observe(seconds)
+        self._ok(inspection.model, protocol, verdict).inc()
+        timings = inspection.timings
+        for field, observe in self._observers(inspection.model):
+            observe(getattr(timings, field) / 1000)
 
     def refused(self, model: str, protocol: Protocol, code: str) -> None:
         """Count a request that was answered by an error."""
@@ -173,7 +184,3 @@ class ModelMetrics:
     def on_dropped(self) -> None:
         """An item was given up by its caller before it ran."""
         self._dropped.inc()
-
-
-def _by_stage(timings: Timings) -> list[tuple[str, float]]:
-    return [(stage, getattr(timings, f"{stage}_ms") / 1000) for stage in STAGES]

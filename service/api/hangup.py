@@ -10,6 +10,9 @@ from fastapi import Request
 
 from service.errors import ClientGoneError
 
+_PATIENCE_S = 0.02
+"""From the body to the first look whether the client is still there."""
+
 
 class HangUp:
     """`async with`: once `watch` is called, the body is cancelled when the client goes.
@@ -21,11 +24,18 @@ class HangUp:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._task: asyncio.Task[object] | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
         self._gone = False
 
     def watch(self) -> None:
-        """Start; only after the body was read, since both read the same messages."""
+        """Start; only after the body was read, since both read the same messages.
+
+        Most answers are there before it is worth a look.
+        """
+        self._later = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
+
+    def _begin(self) -> None:
         self._watch = asyncio.create_task(self._wait())
 
     async def __aenter__(self) -> Self:
@@ -38,6 +48,8 @@ class HangUp:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._later is not None:
+            self._later.cancel()
         if self._watch is not None:
             self._watch.cancel()
         if self._gone and kind is asyncio.CancelledError and self._task is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
@@ -99,11 +100,14 @@ class InspectQuery(BaseModel):
     )
 
 
-def inspect_router(
+Answer = Callable[[Request, InspectQuery, str, str | None], Awaitable[Response]]
+"""Inspects the picture of a request with a model, and one version of it if that is named."""
+
+
+def inspect_answer(
     repository: ModelRepository, metrics: Metrics, default_timeout_ms: float
-) -> APIRouter:
-    """The routes that inspect, over these models."""
-    router = APIRouter(tags=["inspect"])
+) -> Answer:
+    """What answers a request for an inspection, over these models."""
 
     async def answer(
         request: Request, query: InspectQuery, name: str, version: str | None
@@ -131,6 +135,13 @@ def inspect_router(
             return _picture_response(inspection)
         body = inspection_json(inspection, request_id_of(request.scope))
         return Response(orjson.dumps(body), media_type="application/json")
+
+    return answer
+
+
+def inspect_router(answer: Answer) -> APIRouter:
+    """The routes that inspect, as the API's documentation has them; see `HotPath`."""
+    router = APIRouter(tags=["inspect"])
 
     @router.post(
         "/v1/models/{name}/inspect",
