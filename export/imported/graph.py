@@ -178,12 +178,18 @@ def _grey(part: _Part, value: str) -> str:
 
 
 def _normalise(part: _Part, rule: FeedRule, value: str, channels: tuple[int, ...]) -> str:
-    """`channels` is the shape of numbers that are one for each channel."""
-    for kind, name, numbers, neutral in (
-        ("Div", "scale", np.array([255 / rule.white]), 1),
-        ("Sub", "mean", np.array(rule.mean) * rule.white, 0),
-        ("Div", "std", np.array(rule.std), 1),
-    ):
+    """From levels to the graph's range; `channels` is the shape of a number for each channel.
+
+    (x / scale - mean) / std is one product and one sum, x * factor + offset: off by some 1e-7 of
+    what three steps round to, which the drift shows, and each step is a pass over the picture.
+    """
+    scale = 255 / rule.white
+    mean, std = np.array(rule.mean) * rule.white, np.array(rule.std)
+    if (mean == 0).all() and (std == 1).all():
+        steps = [("Div", "scale", np.array([scale]), 1)]
+    else:
+        steps = [("Mul", "factor", 1 / (scale * std), 1), ("Add", "offset", -mean / std, 0)]
+    for kind, name, numbers, neutral in steps:
         if not (numbers == neutral).all():
             operand = part.store(f"images/{name}", numbers.astype(np.float32).reshape(channels))
             value = part.add(kind, [value, operand], f"images/after_{name}")
