@@ -29,6 +29,9 @@ class Backlog:
 
 NOTHING = Backlog()
 
+_CERTAIN_SHARE = 0.8
+"""Of a timeout, which an expected wait may take: the pace varies."""
+
 
 class Crowd:
     """Counts items in a stage, by priority."""
@@ -97,7 +100,7 @@ class Admission:
         done_in_s = found.before_s
         if found.ahead:
             done_in_s += self.pace.done_in_s(found.ahead, engines)
-        if done_in_s > timeout_s:
+        if done_in_s > _CERTAIN_SHARE * timeout_s:
             raise QueueFullError(
                 f"{found.ahead} pictures come first, so that the answer would take some "
                 f"{done_in_s * 1000:.0f} ms, more than the {timeout_s * 1000:.0f} ms of this "

@@ -384,8 +384,16 @@ class Batcher(Generic[Item, Result]):
         except Exception as error:
             raise EngineError(f"the engine failed on a batch: {type(error).__name__}") from error
         finally:
-            run_s = time.monotonic() - started_s
-            self._admission.pace.ran(len(items), run_s)
+            ended_s = time.monotonic()
+            run_s = ended_s - started_s
+            with self._changed:
+                self._admission.pace.ran(
+                    len(items),
+                    run_s,
+                    engines=max(1, self._alive),
+                    ended_s=ended_s,
+                    more=len(self._queue) > 0,
+                )
             self._observer.on_batch(len(items), run_s)
         return Ran(results, run_s)
 

@@ -30,8 +30,8 @@ def test_as_many_as_there_is_room_for_may_wait() -> None:
 def test_who_would_wait_in_vain_is_told_when_to_come_back() -> None:
     admission = Admission(room)
     admission.pace.ran(1, 2.0)
-    admission.check(found(2), 1, "line", 6.0)
-    admission.check(found(2), 2, "line", 4.0)
+    admission.check(found(2), 1, "line", 7.6)
+    admission.check(found(2), 2, "line", 5.1)
     with pytest.raises(QueueFullError, match="would take some 6000 ms") as refused:
         admission.check(found(2), 1, "line", 3.5)
     assert refused.value.retry_after_s == 3
@@ -61,9 +61,9 @@ def test_who_overtakes_does_not_wait_for_those_behind() -> None:
 
 def test_the_wait_for_decoding_counts() -> None:
     admission = Admission(room)
-    admission.check(Backlog(before_s=1.0), 1, "line", 1.0)
+    admission.check(Backlog(before_s=1.0), 1, "line", 1.3)
     with pytest.raises(QueueFullError, match="some 1000 ms"):
-        admission.check(Backlog(before_s=1.0), 1, "line", 0.9)
+        admission.check(Backlog(before_s=1.0), 1, "line", 1.2)
 
 
 def test_a_crowd_counts_by_priority_as_long_as_the_block_lasts() -> None:
