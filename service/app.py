@@ -106,6 +106,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     app.include_router(stream_router(repository, metrics, sessions, _stream_options(settings)))
     app.state.sessions = sessions
     app.state.drain = drain
+    app.state.repository = repository
     app.include_router(status_router(repository, metrics))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 

@@ -213,6 +213,9 @@ class ModelRepository:
         pools: threads for pictures.
         metrics: where models report.
 
+    Attributes:
+        loaded: set once every model was loaded, or has failed.
+
     Raises:
         ConfigurationError: the folder is missing or has no bundle.
     """
@@ -229,6 +232,7 @@ class ModelRepository:
         self._open_engine = open_engine
         self._pools = pools
         self._metrics = metrics
+        self.loaded = asyncio.Event()
         self._models: dict[str, dict[str, ServedModel]] = {}
         for path in _find_bundles(folder):
             model = ServedModel(path)
@@ -254,6 +258,7 @@ class ModelRepository:
         """Load the models, one after another; those that fail say so in their state."""
         for model in self:
             await model.load(self._options, self._open_engine, self._pools, self._metrics)
+        self.loaded.set()
 
     async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close everything."""

@@ -52,8 +52,10 @@ class HangUp:
             self._later.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        if self._gone and kind is asyncio.CancelledError and self._task is not None:
-            self._task.uncancel()
+        # A cancelled task keeps the frame that knows us: no cycle may be left to be collected.
+        task, self._task, self._watch, self._later = self._task, None, None, None
+        if self._gone and kind is asyncio.CancelledError and task is not None:
+            task.uncancel()
             raise ClientGoneError("the caller hung up before the answer was there") from None
 
     async def _wait(self) -> None:

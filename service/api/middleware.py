@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 
@@ -27,13 +28,15 @@ class RequestContext:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
+        # Random bits for each request would be a system call, and a turn at the interpreter lost.
+        self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = _given_id(scope) or self._new_id()
         scope[REQUEST_ID_KEY] = request_id.decode()
         left = self._max_body_bytes
         started = False
@@ -66,11 +69,14 @@ class RequestContext:
                 response = problem_response(error, scope[REQUEST_ID_KEY])
                 await response(scope, receive, send_with_id)
 
+    def _new_id(self) -> bytes:
+        return f"{self._process}{next(self._count):012x}".encode()
 
-def _request_id(scope: Scope) -> bytes:
-    """The caller's, where it is fit to be logged; else a new one."""
+
+def _given_id(scope: Scope) -> bytes | None:
+    """The caller's, where it is fit to be logged."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             given: bytes = value
             return given
-    return uuid.uuid4().hex.encode()
+    return None

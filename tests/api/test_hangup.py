@@ -1,10 +1,15 @@
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Message
 
+from service.api import hangup
+from service.api.hangup import HangUp
 from service.app import create_app
 from service.bundle import Bundle
 from service.engines.fake import FakeEngine
@@ -123,5 +128,33 @@ def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
             assert refused.sent[0]["status"] == 429
             slow.hang_up()
             await slow.task
+
+    go(test)
+
+
+def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(go, monkeypatch) -> None:
+    monkeypatch.setattr(hangup, "_PATIENCE_S", 0.0)
+
+    async def test() -> None:
+        watched = asyncio.Event()
+
+        async def receive() -> Message:
+            watched.set()
+            return await asyncio.get_running_loop().create_future()
+
+        async def answer() -> weakref.ref[HangUp]:
+            async with HangUp(Request({**SCOPE}, receive)) as hang_up:
+                hang_up.watch()
+                await watched.wait()
+                return weakref.ref(hang_up)
+
+        known = await asyncio.create_task(answer())
+        gc.disable()
+        try:
+            for _ in range(5):  # the watcher's own end
+                await asyncio.sleep(0)
+            assert known() is None
+        finally:
+            gc.enable()
 
     go(test)

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.drain import Drain
-from service.server import Server
+from service.server import Server, run
+from service.settings import Settings
 
 
 class Clock:
@@ -19,10 +25,14 @@ class Clock:
         return self.now_s
 
 
-def server_of(close_streams, drain: Drain | None = None) -> Server:
+async def at_once(timeout_s: float = 0.0) -> None:
+    """Neither streams to close nor models to load."""
+
+
+def server_of(close_streams=at_once, drain: Drain | None = None, loaded=at_once) -> Server:
     """A server that has started, without an app and without sockets."""
     config = uvicorn.Config(None, log_config=None)  # type: ignore[arg-type]
-    server = Server(config, drain or Drain(30.0), close_streams)
+    server = Server(config, drain or Drain(30.0), close_streams, loaded)
     server.servers = []
     server.lifespan = LifespanOff(config)
     return server
@@ -95,3 +105,56 @@ def test_a_second_signal_does_not_wait_for_the_streams(sig: signal.Signals, earl
     asyncio.run(stop())
     assert server.force_exit
     assert given_up == ["streams"]
+
+
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+def test_what_was_loaded_is_not_searched_for_garbage_while_it_serves(unfrozen) -> None:
+    frozen: list[int] = []
+
+    async def serve() -> None:
+        loaded = asyncio.Event()
+        server = server_of(loaded=loaded.wait)
+        async with asyncio.timeout(10):
+            serving = asyncio.create_task(server.main_loop())
+            await asyncio.sleep(0)
+            frozen.append(gc.get_freeze_count())
+            loaded.set()
+            while not gc.get_freeze_count():
+                await asyncio.sleep(0)
+            server.should_exit = True
+            await serving
+            frozen.append(gc.get_freeze_count())
+
+    asyncio.run(serve())
+    assert frozen == [0, 0]
+
+
+def test_a_server_that_ends_while_models_load_ends(unfrozen) -> None:
+    async def serve() -> None:
+        server = server_of(loaded=asyncio.Event().wait)
+        server.should_exit = True
+        async with asyncio.timeout(10):
+            await server.main_loop()
+
+    asyncio.run(serve())
+
+
+def test_the_interpreters_turns_are_short_while_it_serves_and_as_before_then(
+    monkeypatch, tmp_path
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(Server, "run", lambda self: seen.append(sys.getswitchinterval()))
+    before_s = sys.getswitchinterval()
+    app = FastAPI()
+    app.state.drain = Drain(1.0)
+    app.state.sessions = SimpleNamespace(close=at_once)
+    app.state.repository = SimpleNamespace(loaded=asyncio.Event())
+    run(app, Settings(repository=tmp_path))
+    assert seen == [pytest.approx(0.0005)]
+    assert sys.getswitchinterval() == before_s
