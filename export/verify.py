@@ -10,9 +10,10 @@ from pathlib import Path
 from service.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, measure_golden
-from service.engines.onnxruntime import PROVIDERS, Provider
+from service.engines.onnxruntime import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 from service.manifest import Manifest
+from service.variant import Provider
 
 OpenEngine = Callable[[Path, Provider], Engine]
 """Opens a graph on an engine; a ConfigurationError says that this host has no such engine."""

@@ -13,7 +13,7 @@ from export.failures import plain_errors
 if TYPE_CHECKING:
     from export.verify import OpenEngine
     from service.engines.base import Engine
-    from service.engines.onnxruntime import Provider
+    from service.variant import Provider
 
 
 @click.command()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from service.part import Part
+from service.variant import Variant
 
 CALIBRATION = "calibration.npz"
 ROI_MASK: Literal["roi.png"] = "roi.png"
@@ -16,11 +19,7 @@ Reference = Literal["torch", "onnx"]
 Blend = Literal["max", "mean", "linear"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Crop(_Part):
+class Crop(Part):
     """A rectangle of the resized picture, in its pixels."""
 
     x: int = Field(ge=0)
@@ -29,7 +28,7 @@ class Crop(_Part):
     height: int = Field(gt=0)
 
 
-class ResizeDrift(_Part):
+class ResizeDrift(Part):
     """What another resize filter than the training's costs: largest differences on pictures."""
 
     trained_with: Filter = Field(description="The filter of the training.")
@@ -39,7 +38,7 @@ class ResizeDrift(_Part):
     anomaly_map: float = Field(ge=0)
 
 
-class Preprocess(_Part):
+class Preprocess(Part):
     """How a picture becomes the model's input: resized, then cropped."""
 
     width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
@@ -96,7 +95,7 @@ Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3)]
 """Corners (x, y), as fractions of the picture's width and height."""
 
 
-class Roi(_Part):
+class Roi(Part):
     """The region of interest: the part of the picture that counts; see `service.roi`.
 
     The graph itself leaves the rest out: of its map, and of its score.
@@ -126,7 +125,7 @@ class Roi(_Part):
         return self
 
 
-class Tiling(_Part):
+class Tiling(Part):
     """The model looks at a picture tile by tile, each resized to its input; see `service.tiling`.
 
     An axis of a picture that is no longer than a tile's is in one tile, whole.
@@ -147,7 +146,7 @@ class Tiling(_Part):
         return self
 
 
-class MapSpec(_Part):
+class MapSpec(Part):
     """The anomaly map that the graph answers with, to a picture or to a tile of it."""
 
     width: int = Field(gt=0)
@@ -157,14 +156,14 @@ class MapSpec(_Part):
     )
 
 
-class TrainedThresholds(_Part):
+class TrainedThresholds(Part):
     """The thresholds that a training left in its checkpoint, on this bundle's scale of scores."""
 
     image: float
     pixel: float
 
 
-class Thresholds(_Part):
+class Thresholds(Part):
     """From which values on a picture or a pixel counts as anomalous, and why."""
 
     image: float = Field(description="A picture is anomalous if its score is greater.")
@@ -179,7 +178,7 @@ class Thresholds(_Part):
     notes: tuple[str, ...] = Field(default=(), description="What else they rest on, in words.")
 
 
-class Drift(_Part):
+class Drift(Part):
     """The largest absolute differences of a graph from the trained model."""
 
     pictures: int = Field(ge=0, description="On how many pictures it was measured.")
@@ -187,7 +186,7 @@ class Drift(_Part):
     anomaly_map: float = Field(ge=0)
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """`manifest.json`: everything about the bundle that is not in its graph."""
 
     format_version: Literal[1] = 1
@@ -235,6 +234,9 @@ class Manifest(_Part):
     tolerance: float = Field(
         1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
     )
+    variants: tuple[Variant, ...] = Field(
+        default=(), description="The same model for other engines and in other precisions."
+    )
     made_with: dict[str, str] = Field(description="Packages and their versions.")
     created_at: str = Field(description="UTC, ISO 8601.")
     files: dict[str, str] = Field(description="SHA-256 of each other file of the bundle.")
@@ -248,6 +250,17 @@ class Manifest(_Part):
     def _score_of_whole_picture(self) -> Self:
         if self.score_from == "map_on_picture" and self.preprocess.crop is not None:
             raise ValueError("a map of a crop cannot be scored on the whole picture")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_are_listed(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        if len(names) != len(set(names)):
+            raise ValueError("two variants have one name")
+        for variant in self.variants:
+            for name in (variant.model, *variant.files):
+                if name not in self.files:
+                    raise ValueError(f"variant {variant.name} needs {name}, which is not listed")
         return self
 
     @model_validator(mode="after")

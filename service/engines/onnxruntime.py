@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from service.bundle import INPUT, OUTPUTS
 from service.engines.base import EngineOutput
 from service.errors import BundleError, ConfigurationError, EngineError
-
-Provider = Literal["cpu", "cuda", "tensorrt"]
+from service.variant import Provider
 
 PROVIDERS: dict[Provider, tuple[str, ...]] = {
     "cpu": ("CPUExecutionProvider",),

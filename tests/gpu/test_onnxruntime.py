@@ -8,7 +8,8 @@ import pytest
 
 from service.bundle import load_bundle
 from service.engines.golden import check_golden
-from service.engines.onnxruntime import OnnxRuntimeEngine, Provider
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.variant import Provider
 
 pytestmark = pytest.mark.gpu
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from export.verify import Absent, OpenEngine, verify
 from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle
 from service.engines.base import Engine, EngineOutput
-from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine, Provider
+from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.errors import BundleError, ConfigurationError, EngineError
+from service.variant import Provider
 
 MakeBundle = Callable[..., Bundle]
 
