@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument(
-        "--threads", type=int, default=Settings().threads_per_engine, help="The server's."
+        "--threads", type=int, default=Settings().cores, help="The server's."
     )
     given = parser.parse_args()
 

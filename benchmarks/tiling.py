@@ -130,7 +130,7 @@ class NaiveLoop:
     """Decode, cut, run, blend: what one would write by hand. Of any bundle with tiles."""
 
     def __init__(self, bundle: Bundle) -> None:
-        threads = Settings().threads_per_engine
+        threads = Settings().cores
         self._manifest = bundle.manifest
         self._engine = OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
         self.tiles = 0

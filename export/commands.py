@@ -16,6 +16,8 @@ from export.bundle_options import (
 )
 from export.failures import plain_errors
 from export.fit_commands import fit
+from export.tensorrt_commands import tensorrt
+from export.variant_commands import openvino
 
 if TYPE_CHECKING:
     from service.manifest import Filter, Tiling
@@ -115,3 +117,7 @@ def onnx(
         quiet=quiet,
     )
     click.echo(report.text())
+
+
+export.add_command(openvino)
+export.add_command(tensorrt)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
-PACKAGES = ("takt", "torch", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
+PACKAGES = (
+    *("takt", "torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy"),
+    "opencv-python-headless",
+)
 
 
 def package_versions() -> dict[str, str]:

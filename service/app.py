@@ -23,14 +23,11 @@ from service.api.status import status_router
 from service.api.stream import StreamOptions, stream_router
 from service.api.thresholds import thresholds_router
 from service.batcher import BatcherOptions
-from service.bundle import Bundle
 from service.drain import Drain
-from service.engines.base import Engine
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import ConfigurationError
 from service.metrics import Metrics
+from service.opening import OpenEngine, opener, opener_of
 from service.pipeline import Limits, Pools
-from service.repository import ModelRepository, OpenEngine, RepositoryOptions
+from service.repository import ModelRepository, RepositoryOptions
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
 
@@ -45,7 +42,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
 
     Args:
         settings: see there.
-        open_engine: makes engines, instead of ONNX Runtime as the settings say.
+        open_engine: makes engines, instead of those that the settings name.
 
     Raises:
         ConfigurationError: there is no model to serve.
@@ -62,7 +59,7 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     repository = ModelRepository(
         settings.repository,
         repository_options(settings),
-        open_engine or opener(settings),
+        opener(settings) if open_engine is None else opener_of(settings, open_engine),
         pools,
         metrics,
     )
@@ -121,7 +118,6 @@ def _stream_options(settings: Settings) -> StreamOptions:
     return StreamOptions(
         timeout_ms=settings.timeout_ms,
         credits=settings.stream_credits,
-        in_flight=settings.engine_instances,
         max_image_bytes=settings.max_image_bytes,
         origins=Origins(settings.stream_origins),
     )
@@ -130,33 +126,11 @@ def _stream_options(settings: Settings) -> StreamOptions:
 def repository_options(settings: Settings) -> RepositoryOptions:
     """How the settings load and run models."""
     return RepositoryOptions(
-        engine_instances=settings.engine_instances,
         batching=BatcherOptions(
-            max_batch_size=settings.largest_batch,
+            max_batch_size=1,
             max_queue_delay_s=settings.max_queue_delay_ms / 1000,
             max_queue_size=settings.max_queue_size,
             preferred_batch_sizes=settings.preferred_batch_sizes,
         ),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
     )
-
-
-def opener(settings: Settings) -> OpenEngine:
-    """What opens engines as the settings say."""
-
-    def open_engine(bundle: Bundle) -> Engine:
-        threads = settings.threads_per_engine
-        try:
-            return OnnxRuntimeEngine.open(
-                bundle.model_path,
-                provider=settings.provider,
-                threads=threads,
-                device_id=settings.device_id,
-            )
-        except ConfigurationError as error:
-            if settings.provider == "cpu" or not settings.provider_fallback:
-                raise
-            logger.warning("serving on the CPU, as provider_fallback allows: %s", error)
-            return OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
-
-    return open_engine

@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from service.atomic import write_atomically
 from service.errors import BundleError
 from service.manifest import CALIBRATION, Manifest, Thresholds
+from service.variant import Variant
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -84,6 +85,21 @@ class Bundle:
     def model_path(self) -> Path:
         """The reference graph."""
         return self.path / MODEL
+
+    def variant(self, name: str) -> Variant:
+        """A variant by its name.
+
+        Raises:
+            BundleError: there is none; the message lists those that there are.
+        """
+        for variant in self.manifest.variants:
+            if variant.name == name:
+                return variant
+        names = ", ".join(one.name for one in self.manifest.variants) or "none"
+        raise BundleError(
+            f"{self.path} has no variant {name!r}, but {names}; `takt export openvino` and "
+            "`takt export tensorrt` make some"
+        )
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -204,6 +220,45 @@ def recalibrate(
     if former.calibration != name:
         with contextlib.suppress(OSError):
             (path / former.calibration).unlink()
+    return load_bundle(path)
+
+
+def add_variant(bundle: Bundle, variant: Variant, files: Mapping[str, bytes]) -> Bundle:
+    """Put a variant beside the reference graph, in place of one of the same name.
+
+    Its files are written before the manifest that names them, under names that say what they hold,
+    so that wherever this stops, the folder holds the former bundle or the new one.
+
+    Args:
+        bundle: as it was loaded.
+        variant: whose `files` are those given here, and whose `model` is one of them or the
+            bundle's own.
+        files: what they hold, by name.
+
+    Raises:
+        BundleError: the variant's files are others than those given.
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    path, former = bundle.path, bundle.manifest
+    if set(files) != set(variant.files):
+        raise BundleError(f"variant {variant.name} has files {variant.files}, not {tuple(files)}")
+    others = tuple(one for one in former.variants if one.name != variant.name)
+    replaced = {name for one in former.variants if one not in others for name in one.files}
+    kept = {name: digest for name, digest in former.files.items() if name not in replaced}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    manifest = Manifest.model_validate(
+        former.model_dump()
+        | {
+            "variants": [one.model_dump() for one in (*others, variant)],
+            "files": kept | hashes,
+        }
+    )
+    for name, data in files.items():
+        write_atomically(path / name, data)
+    write_atomically(path / MANIFEST, _manifest_bytes(manifest))
+    for name in replaced - set(files):
+        with contextlib.suppress(OSError):
+            (path / name).unlink()
     return load_bundle(path)
 
 

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +27,10 @@ from service.errors import (
     TaktError,
 )
 from service.metrics import Metrics
+from service.opening import Open, Opened
 from service.pipeline import Limits, Pipeline, Pools
 from service.thresholds import KINDS, DeployedThresholds, read_overrides
 
-OpenEngine = Callable[[Bundle], Engine]
 State = Literal["loading", "ready", "failed", "closed"]
 
 logger = logging.getLogger("takt.repository")
@@ -37,9 +38,13 @@ logger = logging.getLogger("takt.repository")
 
 @dataclass(frozen=True)
 class RepositoryOptions:
-    """How models are loaded and run."""
+    """How models are loaded and run, beside what the plan of each says.
 
-    engine_instances: int
+    Attributes:
+        batching: all but `max_batch_size`, which is the plan's.
+        limits: of pictures and answers.
+    """
+
     batching: BatcherOptions
     limits: Limits
 
@@ -55,6 +60,7 @@ class ServedModel:
         bundle: once loaded.
         engine: what runs it, for people, once loaded.
         drift: of the engine from the golden answers, once loaded; of several, the largest.
+        instances: of the engine, which work at the same time; once loaded.
         thresholds: in force, once loaded.
     """
 
@@ -67,6 +73,7 @@ class ServedModel:
         self.bundle: Bundle | None = None
         self.engine: str | None = None
         self.drift: BatchDrift | None = None
+        self.instances = 1
         self.thresholds: DeployedThresholds | None = None
         self._engines: list[Engine] = []
         self._batcher: Batcher[Image, Answer] | None = None
@@ -81,6 +88,12 @@ class ServedModel:
     def depth(self) -> int:
         """Pictures that wait for the engine."""
         return self._pipeline.depth if self._pipeline else 0
+
+    @property
+    def at_once(self) -> int:
+        """Pictures that its engines hold at the same time, at most."""
+        batch = self._batcher.options.max_batch_size if self._batcher else 1
+        return self.instances * batch
 
     @property
     def pipeline(self) -> Pipeline:
@@ -105,7 +118,7 @@ class ServedModel:
         return self.thresholds
 
     async def load(
-        self, options: RepositoryOptions, open_engine: OpenEngine, pools: Pools, metrics: Metrics
+        self, options: RepositoryOptions, open_engine: Open, pools: Pools, metrics: Metrics
     ) -> None:
         """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
         try:
@@ -113,18 +126,19 @@ class ServedModel:
             check_place(self.path, self.bundle.manifest)
             overrides = await asyncio.to_thread(read_overrides, self.path)
             self.thresholds = DeployedThresholds(self.bundle, overrides)
-            instances: list[Engine] = []
-            drifts = []
-            while len(instances) < options.engine_instances:
-                engine = await self._open(open_engine, self.bundle)
-                drifts.append(await asyncio.to_thread(check_golden, engine, self.bundle))
-                await asyncio.to_thread(engine.trim)
-                instances += [engine] * (options.engine_instances if engine.shareable else 1)
+            opened = await self._open(open_engine, self.bundle)
+            plan, drifts = opened.plan, [await _check(opened, self.bundle)]
+            instances = [opened.engine] * (plan.instances if opened.engine.shareable else 1)
+            while len(instances) < plan.instances:
+                opened = await self._open(open_engine, self.bundle)
+                drifts.append(await _check(opened, self.bundle))
+                instances.append(opened.engine)
             self.engine = self._engines[0].description
             self.drift = _largest(drifts)
+            self.instances = plan.instances
             self._batcher = Batcher(
                 [_runner(engine) for engine in instances],
-                _batching(options.batching, self.bundle.manifest.max_batch_size),
+                replace(options.batching, max_batch_size=plan.max_batch_size),
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
             )
@@ -159,16 +173,16 @@ class ServedModel:
             await self._batcher.close(max(0.0, deadline_s - time.monotonic()))
         self._close_engines()
 
-    async def _open(self, open_engine: OpenEngine, bundle: Bundle) -> Engine:
+    async def _open(self, open_engine: Open, bundle: Bundle) -> Opened:
         """Open an engine; one that opens after the service gave up waiting is closed again."""
         opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
         try:
-            engine = await asyncio.shield(opening)
+            opened = await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_if_opened)
             raise
-        self._engines.append(engine)
-        return engine
+        self._engines.append(opened.engine)
+        return opened
 
     def _not_ready(self) -> NotReadyError:
         return NotReadyError(
@@ -209,7 +223,7 @@ class ModelRepository:
     Args:
         folder: `<name>/<version>/manifest.json` below it.
         options: how to load and run.
-        open_engine: makes one engine instance for a bundle.
+        open_engine: opens one engine instance for a bundle, and says how to run it.
         pools: threads for pictures.
         metrics: where models report.
 
@@ -224,7 +238,7 @@ class ModelRepository:
         self,
         folder: Path,
         options: RepositoryOptions,
-        open_engine: OpenEngine,
+        open_engine: Open,
         pools: Pools,
         metrics: Metrics,
     ) -> None:
@@ -322,15 +336,22 @@ def _largest(drifts: Sequence[BatchDrift]) -> BatchDrift:
     )
 
 
-def _batching(asked: BatcherOptions, of_model: int | None) -> BatcherOptions:
-    """The settings' bounds, with no larger batches than the model takes."""
-    most = asked.max_batch_size if of_model is None else min(asked.max_batch_size, of_model)
-    return replace(asked, max_batch_size=most)
+async def _check(opened: Opened, bundle: Bundle) -> BatchDrift:
+    """See that an engine answers like the trained model, and leave it as small as it may be."""
+    drift = await asyncio.to_thread(
+        check_golden,
+        opened.engine,
+        bundle,
+        opened.plan.variant,
+        partial(opened.begins_at, bundle),
+    )
+    await asyncio.to_thread(opened.engine.trim)
+    return drift
 
 
-def _close_if_opened(opening: asyncio.Future[Engine]) -> None:
+def _close_if_opened(opening: asyncio.Future[Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        opening.result().engine.close()
 
 
 def _runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.errors import ConfigurationError
+from service.variant import Provider
 
 ENV_PREFIX = "TAKT_"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+VariantFallback = Literal["fail", "build", "cuda", "cpu"]
 
 
 def _numbers(value: object) -> object:
@@ -42,28 +44,58 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
-    provider: Literal["cpu", "cuda", "tensorrt"] = Field(
-        "cpu", description="ONNX Runtime provider that runs the models."
+    engine: str = Field(
+        "auto",
+        min_length=1,
+        description="What runs the models. onnxruntime: the reference graph by `provider`; cuda "
+        "and tensorrt: by that provider; openvino: the reference graph by OpenVINO; the name of a "
+        "variant, such as openvino-int8; auto: what `takt tune` found on this host for each model, "
+        "else onnxruntime.",
     )
+    provider: Provider = Field("cpu", description="ONNX Runtime provider that runs the models.")
     provider_fallback: bool = Field(
         False,
-        description="Serve on the CPU, with a warning, where the provider cannot be had; "
-        "otherwise the model is not ready.",
+        description="Serve the reference graph on the CPU, with a warning, where the engine or the "
+        "provider cannot be had; otherwise the model is not ready.",
+    )
+    engine_cache: Path | None = Field(
+        None,
+        description="Folder for what engines compile, so that the next start is quick; it is made "
+        "where it is missing, and nothing is kept without one.",
+    )
+    variant_fallback: VariantFallback = Field(
+        "fail",
+        description="Where a variant was built for another GPU, driver or TensorRT. fail: the model "
+        "is not ready. build: TensorRT builds an engine of the same precision, which takes minutes "
+        "and is kept in `engine_cache`. cuda, cpu: the reference graph runs there.",
     )
     device_id: int = Field(0, ge=0, description="GPU to use.")
+    cuda_graphs: bool = Field(
+        True,
+        description="On a GPU, capture each batch size once as a CUDA graph and launch it as one "
+        "afterwards; where a model cannot be captured it runs without, with a warning.",
+    )
     engine_instances: int = Field(
-        1, ge=1, le=64, description="Copies of each model that work at the same time."
+        0,
+        ge=0,
+        le=64,
+        description="Copies of each model that work at the same time; 0 takes what `takt tune` "
+        "found, else 1.",
     )
     engine_threads: int = Field(
-        0, ge=0, description="CPU threads of each copy; 0 shares the cores among the copies."
+        0,
+        ge=0,
+        description="CPU threads of each copy; 0 takes what `takt tune` found, else shares the "
+        "cores among the copies.",
     )
 
     max_batch_size: int = Field(
         0,
         ge=0,
         le=256,
-        description="Most pictures in one batch; 0 takes 8 on a GPU, and 1 on the CPU, where a "
-        "batch takes as long as its pictures one by one, and the first of them waits for the last.",
+        description="Most pictures in one batch; 0 takes what `takt tune` found, else 8 on a GPU, "
+        "and 1 on the CPU, where a batch takes as long as its pictures one by one, and the first "
+        "of them waits for the last.",
     )
     max_queue_delay_ms: float = Field(
         0.0,
@@ -136,14 +168,9 @@ class Settings(BaseModel):
         return self.decode_threads or _cores()
 
     @property
-    def largest_batch(self) -> int:
-        """`max_batch_size`, with 0 resolved."""
-        return self.max_batch_size or (1 if self.provider == "cpu" else 8)
-
-    @property
-    def threads_per_engine(self) -> int:
-        """`engine_threads`, with 0 resolved."""
-        return self.engine_threads or max(1, _cores() // self.engine_instances)
+    def cores(self) -> int:
+        """Cores that this process may use."""
+        return _cores()
 
 
 def load_settings(

@@ -55,7 +55,7 @@ class Variant(Part):
         pattern=VARIANT_PATTERN, description="Such as openvino-int8; the setting `engine` takes it."
     )
     engine: EngineKind
-    provider: Provider = Field("cpu", description="What of ONNX Runtime it is for.")
+    provider: Provider = Field(default="cpu", description="What of ONNX Runtime it is for.")
     precision: Precision
     model: str = Field(description="The file that the engine opens; may be the reference graph.")
     files: tuple[str, ...] = Field(

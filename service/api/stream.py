@@ -33,14 +33,12 @@ class StreamOptions:
     Attributes:
         timeout_ms: of a frame, where the hello names none.
         credits: see `Rules`.
-        in_flight: likewise.
         max_image_bytes: of a frame's picture.
         origins: pages that may connect.
     """
 
     timeout_ms: float
     credits: int
-    in_flight: int
     max_image_bytes: int
     origins: Origins
 
@@ -153,7 +151,7 @@ class _Streams:
         rules = Rules(
             policy=hello.policy,
             credits=self._options.credits,
-            in_flight=self._options.in_flight,
+            in_flight=self._repository.get(name, version).instances,
             patience_s=options.timeout_s,
             vote=hello.vote_rule,
             smoothing=hello.smoothing,

@@ -5,6 +5,7 @@ What measures is apart from what judges: `takt verify` shows what loading decide
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from service.bundle import Bundle, Golden
 from service.engines.base import Engine, EngineOutput
 from service.errors import DriftError
+from service.variant import GoldenBounds, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,10 @@ class BatchDrift:
     score: float
     anomaly_map: float
 
-    def within(self, tolerance: float) -> bool:
+    def within(self, tolerance: float | GoldenBounds) -> bool:
         """Whether neither is larger than the tolerance; a NaN is not within any."""
-        return self.score <= tolerance and self.anomaly_map <= tolerance
+        bounds = _bounds(tolerance)
+        return self.score <= bounds.score and self.anomaly_map <= bounds.anomaly_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class GoldenDrift:
         """What was measured."""
         return (self.alone,) if self.together is None else (self.alone, self.together)
 
-    def within(self, tolerance: float) -> bool:
+    def within(self, tolerance: float | GoldenBounds) -> bool:
         """Whether all of it is."""
         return all(batch.within(tolerance) for batch in self.batches)
 
@@ -71,26 +74,46 @@ def measure_golden(engine: Engine, bundle: Bundle) -> GoldenDrift:
     )
 
 
-def check_golden(engine: Engine, bundle: Bundle) -> BatchDrift:
+def check_golden(
+    engine: Engine,
+    bundle: Bundle,
+    variant: Variant | None = None,
+    begins_at: Callable[[], Sequence[str]] = tuple,
+) -> BatchDrift:
     """Run the golden inputs alone and together and refuse an engine that drifts.
+
+    Args:
+        engine: runs the reference graph, or the variant.
+        bundle: holds the golden inputs.
+        variant: whose bounds hold instead of the manifest's tolerance.
+        begins_at: names the layers where a difference begins; asked for one that is refused.
 
     Returns:
         By how much it does, within the tolerance, in batches of the size where it does most.
 
     Raises:
-        DriftError: a score or a map value differs by more than the manifest's tolerance.
+        DriftError: a score or a map value differs by more than is allowed.
         EngineError: the engine failed.
     """
-    measured, tolerance = measure_golden(engine, bundle), bundle.manifest.tolerance
+    measured = measure_golden(engine, bundle)
+    bounds = variant.bounds if variant is not None else _bounds(bundle.manifest.tolerance)
     for drift in measured.batches:
-        if not drift.within(tolerance):
+        if not drift.within(bounds):
+            layers = begins_at()
+            where = f"; it begins at {', '.join(layers)}" if layers else ""
             raise DriftError(
                 f"{bundle.path} on {engine.description} drifts from the trained model in batches "
-                f"of {drift.batch_size}: score by {drift.score:.2g}, map by "
-                f"{drift.anomaly_map:.2g}, and {tolerance:.2g} is allowed; choose another "
-                "provider, or export the bundle again"
+                f"of {drift.batch_size}: score by {drift.score:.2g}, of which {bounds.score:.2g} "
+                f"is allowed, map by {drift.anomaly_map:.2g}, of {bounds.anomaly_map:.2g}{where}; "
+                "choose another engine, or export the bundle again"
             )
     return max(measured.batches, key=lambda drift: max(drift.score, drift.anomaly_map))
+
+
+def _bounds(tolerance: float | GoldenBounds) -> GoldenBounds:
+    if isinstance(tolerance, GoldenBounds):
+        return tolerance
+    return GoldenBounds(score=tolerance, anomaly_map=tolerance)
 
 
 def _largest_batch(bundle: Bundle) -> int:

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from service.api.stream_messages import failed_of
-from service.app import opener, repository_options
+from service.app import repository_options
 from service.domain import Inspection, InspectOptions
 from service.errors import ConfigurationError
 from service.frames import Frame
 from service.metrics import Metrics
+from service.opening import OpenEngine, opener, opener_of
 from service.pipeline import Pools
-from service.repository import OpenEngine, ServedModel
+from service.repository import ServedModel
 from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.figures import Figures
@@ -63,7 +64,7 @@ async def local_stream(
         bundle: its folder, <name>/<version>.
         settings: the engine's, and bounds.
         wishes: see there.
-        open_engine: makes engines, instead of ONNX Runtime as the settings say.
+        open_engine: makes engines, instead of those that the settings name.
 
     Raises:
         ConfigurationError: the bundle cannot be run; the message says why.
@@ -77,7 +78,7 @@ async def local_stream(
         try:
             await model.load(
                 repository_options(settings),
-                open_engine or opener(settings),
+                opener(settings) if open_engine is None else opener_of(settings, open_engine),
                 Pools(preparing, finishing, threads),
                 Metrics(),
             )
@@ -98,8 +99,8 @@ def _session(model: ServedModel, settings: Settings, wishes: Wishes) -> Session:
     rules = Rules(
         policy=wishes.policy,
         # One more than the engines hold, to be made ready meanwhile; others would only wait.
-        credits=settings.engine_instances * settings.largest_batch + 1,
-        in_flight=settings.engine_instances,
+        credits=model.at_once + 1,
+        in_flight=model.instances,
         patience_s=timeout_s,
         vote=wishes.vote,
         smoothing=wishes.smoothing,

@@ -14,7 +14,7 @@ import pytest
 from service.app import create_app
 from service.bundle import Bundle
 from service.engines.fake import FakeEngine
-from service.repository import OpenEngine
+from service.opening import OpenEngine
 from service.settings import Settings
 
 Serve = Callable[..., Any]

@@ -70,10 +70,8 @@ def test_a_containers_quota_bounds_the_cores(tmp_path: Path, content: str, most:
     assert 1 <= _cores(file) <= most
 
 
-def test_the_cores_are_shared_among_the_engine_instances() -> None:
-    cores = Settings().threads_per_engine
-    assert Settings(engine_instances=cores).threads_per_engine == 1
-    assert Settings(engine_threads=3).threads_per_engine == 3
+def test_decoding_has_a_thread_for_each_core_unless_it_is_told() -> None:
+    assert Settings().threads_for_decoding == Settings().cores
     assert Settings(decode_threads=5).threads_for_decoding == 5
 
 

@@ -1,0 +1,155 @@
+"""OpenVINO as an engine: Intel's and AMD's CPUs at float32, bfloat16 or 8 bits."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import INPUT, OUTPUTS
+from service.engines.base import EngineOutput
+from service.errors import BundleError, ConfigurationError, EngineError
+from service.variant import Precision
+
+INSTALL = "pip install 'takt[openvino]'"
+
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "bf16"}
+"""What OpenVINO computes in. What an 8-bit graph does not hold in 8 bits runs in bfloat16 where the
+CPU has it; see `OpenVinoEngine.open`."""
+
+
+class OpenVinoEngine:
+    """One compiled graph with several streams, one picture in each; see `open`.
+
+    A batch is run picture by picture: on a CPU it takes as long, and a graph that is compiled for
+    one picture is faster than one for any number.
+    """
+
+    shareable = True
+
+    def __init__(self, compiled: Any, streams: int, description: str) -> None:
+        self._compiled = compiled
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(streams):
+            self._idle.put(compiled.create_infer_request())
+        self.description = description
+
+    @classmethod
+    def open(
+        cls,
+        model: Path,
+        *,
+        precision: Precision = "fp32",
+        streams: int = 1,
+        threads: int = 1,
+        mixed: bool = False,
+        cache: Path | None = None,
+    ) -> OpenVinoEngine:
+        """Load a graph.
+
+        Args:
+            model: an ONNX file or OpenVINO IR with the bundle's input and outputs.
+            precision: to compute in; see `mixed`.
+            streams: pictures that run at the same time.
+            threads: CPU threads of each of them.
+            mixed: of an 8-bit graph, compute the rest in bfloat16 instead of float32.
+            cache: folder for compiled graphs, so that the next start is quick.
+
+        Raises:
+            ConfigurationError: OpenVINO is not installed.
+            BundleError: the file is no such graph.
+        """
+        runtime = import_openvino()
+        core = runtime.Core()
+        hint = "f32" if precision == "int8" and not mixed else _HINTS[precision]
+        properties = {
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": str(streams * threads),
+            # The event loop and the decoding share these cores: the system places threads better.
+            "ENABLE_CPU_PINNING": "NO",
+        }
+        if cache is not None:
+            properties["CACHE_DIR"] = str(cache)
+        try:
+            graph = core.read_model(model)
+            _check_signature(graph, model)
+            height, width, channels = (
+                graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
+            )
+            graph.reshape({INPUT: [1, height, width, channels]})
+            compiled = core.compile_model(graph, "CPU", properties)
+        except BundleError:
+            raise
+        except Exception as error:
+            raise BundleError(f"{model} cannot be loaded: {_first_line(error)}") from error
+        description = f"openvino CPU {precision}, {streams} streams of {threads} threads"
+        return cls(compiled, streams, description)
+
+    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
+        """Run a batch, images uint8 [N,H,W,3] RGB; as many threads may as there are streams."""
+        request = self._idle.get()
+        try:
+            answers = [self._run(request, image[np.newaxis]) for image in images]
+        except Exception as error:
+            raise EngineError("the engine failed on a batch; the service's log says why") from error
+        finally:
+            self._idle.put(request)
+        if len(answers) == 1:
+            return answers[0]
+        return EngineOutput(
+            np.concatenate([answer.anomaly_map for answer in answers]),
+            np.concatenate([answer.score for answer in answers]),
+        )
+
+    def trim(self) -> None:
+        """Nothing to give back: each stream has the memory of one picture."""
+
+    def close(self) -> None:
+        """Drop the compiled graph, which frees its memory and threads."""
+        self._idle = queue.LifoQueue()
+        self._compiled = None
+
+    @staticmethod
+    def _run(request: Any, image: NDArray[np.uint8]) -> EngineOutput:
+        request.infer({INPUT: image}, share_inputs=True)
+        # Copies: the request's own memory is written to by its next run.
+        anomaly_map, score = (request.get_tensor(name).data.copy() for name in OUTPUTS)
+        return EngineOutput(anomaly_map, score)
+
+
+def import_openvino() -> ModuleType:
+    """The package, once it is needed.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError:
+        raise ConfigurationError(f"OpenVINO is not installed: {INSTALL}") from None
+    module: ModuleType = openvino
+    return module
+
+
+def _check_signature(graph: Any, model: Path) -> None:
+    inputs = [(name, port.element_type.to_string()) for port in graph.inputs for name in port.names]
+    outputs = {name: port.element_type.to_string() for port in graph.outputs for name in port.names}
+    if (
+        (INPUT, "u8") not in inputs
+        or len(graph.inputs) != 1
+        or any(outputs.get(name) != "f32" for name in OUTPUTS)
+    ):
+        raise BundleError(
+            f"{model} takes {inputs} and gives {outputs}; a bundle's graph takes {INPUT!r} as "
+            f"uint8 [N,H,W,3] and gives {OUTPUTS} as float32"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

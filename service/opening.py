@@ -1,0 +1,104 @@
+"""Opens a bundle's engine as its plan says; where the settings allow, another if that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from service.bundle import Bundle
+from service.engines.base import Engine
+from service.engines.layers import first_failing, layer_errors
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.openvino import OpenVinoEngine
+from service.errors import ConfigurationError
+from service.host import host_name
+from service.plan import Plan, plan_for
+from service.profile import read_profile
+from service.settings import Settings
+
+NAMED_FROM = 0.25
+"""Error of a layer, in deviations of its output, from which it is named."""
+
+logger = logging.getLogger("takt.opening")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An engine that was opened, and how it is to be run."""
+
+    engine: Engine
+    plan: Plan
+
+    def begins_at(self, bundle: Bundle) -> Sequence[str]:
+        """The layers where a variant begins to differ from the reference, if that can be told."""
+        variant = self.plan.variant
+        if variant is None:
+            return ()
+        hint = "bf16" if variant.precision == "bf16" else "f32"
+        # It only explains a refusal, which stands whether or not OpenVINO can run both.
+        with contextlib.suppress(Exception):
+            errors = layer_errors(
+                bundle.model_path, self.plan.model, bundle.golden.images[:2], hint
+            )
+            return first_failing(errors, NAMED_FROM)
+        return ()
+
+
+OpenEngine = Callable[[Bundle], Engine]
+Open = Callable[[Bundle], Opened]
+
+
+def opener(settings: Settings) -> Open:
+    """What opens engines as the settings say."""
+
+    def open_bundle(bundle: Bundle) -> Opened:
+        plan = plan_for(bundle, settings, read_profile(bundle.path, host_name(settings.cores)))
+        try:
+            return Opened(_open(plan, settings), plan)
+        except ConfigurationError as error:
+            reference = _on_cpu(bundle, plan)
+            if reference == plan or not settings.provider_fallback:
+                raise
+            logger.warning(
+                "serving the reference graph on the CPU, as provider_fallback allows: %s", error
+            )
+            return Opened(_open(reference, settings), reference)
+
+    return open_bundle
+
+
+def opener_of(settings: Settings, open_engine: OpenEngine) -> Open:
+    """What hands out engines that somebody else makes, run as the settings say."""
+    return lambda bundle: Opened(open_engine(bundle), plan_for(bundle, settings))
+
+
+def _on_cpu(bundle: Bundle, plan: Plan) -> Plan:
+    """The same bundle's reference graph by ONNX Runtime on the CPU, which every host has."""
+    return replace(
+        plan,
+        engine="onnxruntime",
+        provider="cpu",
+        precision="fp32",
+        variant=None,
+        model=bundle.model_path,
+        max_batch_size=plan.max_batch_size if plan.provider == "cpu" else 1,
+    )
+
+
+def _open(plan: Plan, settings: Settings) -> Engine:
+    if plan.engine == "openvino":
+        return OpenVinoEngine.open(
+            plan.model,
+            precision=plan.precision,
+            streams=plan.instances,
+            threads=plan.threads,
+            cache=settings.engine_cache,
+        )
+    return OnnxRuntimeEngine.open(
+        plan.model,
+        provider=plan.provider,
+        threads=plan.threads,
+        device_id=settings.device_id,
+    )
