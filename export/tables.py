@@ -106,7 +106,7 @@ def _verified(result: BundleResult) -> list[str]:
     lines = [f"{result.path}: {manifest.name} version {manifest.version}"]
     if result.runs:
         head = ["graph", "engine", "batch", "score drift", "map drift", "tolerance", ""]
-        rows = [row for run in result.runs for row in _drift_rows(run, manifest.tolerance)]
+        rows = [row for run in result.runs for row in _drift_rows(run)]
         lines += [line.rstrip() for line in aligned([head, *rows])]
     if result.problem is not None:
         lines.append(f"problem     {result.problem}")
@@ -124,9 +124,12 @@ def _verified(result: BundleResult) -> list[str]:
     return [*lines, *(f"note        {note}" for note in notes)]
 
 
-def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:
+def _drift_rows(run: GraphRun) -> Iterator[list[str]]:
+    bounds = f"{run.bounds.score:.2g}"
+    if run.bounds.anomaly_map != run.bounds.score:
+        bounds += f" / {run.bounds.anomaly_map:.2g}"
     if run.drift is None:
-        yield [run.graph, run.engine, "-", "-", "-", f"{tolerance:.2g}", "FAILED"]
+        yield [run.graph, run.engine, "-", "-", "-", bounds, "FAILED"]
         return
     for batch in run.drift.batches:
         yield [
@@ -135,8 +138,8 @@ def _drift_rows(run: GraphRun, tolerance: float) -> Iterator[list[str]]:
             str(batch.batch_size),
             f"{batch.score:.2g}",
             f"{batch.anomaly_map:.2g}",
-            f"{tolerance:.2g}",
-            "ok" if batch.within(tolerance) else "DRIFTS",
+            bounds,
+            "ok" if batch.within(run.bounds) else "DRIFTS",
         ]
 
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from service.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
 from service.engines.base import Engine
-from service.engines.golden import GoldenDrift, measure_golden
+from service.engines.golden import GoldenDrift, bounds_of, measure_golden
 from service.engines.onnxruntime import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 from service.manifest import Manifest
-from service.variant import Provider
+from service.variant import GoldenBounds, Provider
 
 OpenEngine = Callable[[Path, Provider], Engine]
 """Opens a graph on an engine; a ConfigurationError says that this host has no such engine."""
+
+OpenVariant = Callable[[Bundle, str], Engine]
+"""Opens a bundle's variant by its name, likewise."""
 
 
 @dataclass(frozen=True)
 class Absent:
     """An engine that this host does not have, and why."""
 
-    engine: Provider
+    engine: str
     reason: str
 
 
@@ -33,15 +37,18 @@ class GraphRun:
 
     Attributes:
         graph: its file.
-        engine: what ran it.
+        engine: what ran it: a provider of ONNX Runtime, or a variant by its name.
         drift: from the golden answers; None if it could not be run.
+        bounds: of the drift.
         problem: why it could not, else None.
-        ok: whether it ran and drifts by no more than the manifest's tolerance.
+        ok: whether it ran and drifts by no more than the manifest's tolerance, or the variant's
+            bounds.
     """
 
     graph: str
-    engine: Provider
+    engine: str
     drift: GoldenDrift | None
+    bounds: GoldenBounds
     problem: str | None
     ok: bool
 
@@ -80,18 +87,23 @@ class Verification:
     ok: bool
 
 
-def verify(paths: Sequence[Path], open_engine: OpenEngine) -> Verification:
+def verify(
+    paths: Sequence[Path], open_engine: OpenEngine, open_variant: OpenVariant
+) -> Verification:
     """Check the files of bundles and run their golden inputs on every engine there is.
 
     Args:
         paths: bundles, or folders that hold some; at least one.
         open_engine: see there.
+        open_variant: likewise.
 
     Raises:
         BundleError: a path holds no bundle at all.
     """
-    absent: dict[Provider, str] = {}
-    bundles = tuple(_verify_bundle(path, open_engine, absent) for path in _find_bundles(paths))
+    absent: dict[str, str] = {}
+    bundles = tuple(
+        _verify_bundle(path, open_engine, open_variant, absent) for path in _find_bundles(paths)
+    )
     return Verification(
         bundles=bundles,
         absent=tuple(Absent(engine, reason) for engine, reason in absent.items()),
@@ -128,7 +140,7 @@ def _below(path: Path) -> list[Path]:
 
 
 def _verify_bundle(
-    path: Path, open_engine: OpenEngine, absent: dict[Provider, str]
+    path: Path, open_engine: OpenEngine, open_variant: OpenVariant, absent: dict[str, str]
 ) -> BundleResult:
     """Verify one bundle; engines found absent are noted and not tried again."""
     try:
@@ -137,14 +149,22 @@ def _verify_bundle(
     except BundleError as error:
         return BundleResult(path, manifest=None, problem=str(error), runs=(), ok=False)
     runs = []
+    bounds = bounds_of(bundle.manifest.tolerance)
     for graph in _graphs(bundle.manifest):
         for engine in PROVIDERS:
             if engine in absent:
                 continue
             try:
-                runs.append(_run(bundle, graph, engine, open_engine))
+                opening = partial(open_engine, bundle.path / graph, engine)
+                runs.append(_run(bundle, graph, engine, opening, bounds))
             except ConfigurationError as error:
                 absent[engine] = str(error)
+    for variant in bundle.manifest.variants:
+        try:
+            opening = partial(open_variant, bundle, variant.name)
+            runs.append(_run(bundle, variant.model, variant.name, opening, variant.bounds))
+        except ConfigurationError as error:
+            absent[variant.name] = str(error)
     return BundleResult(
         path=path,
         manifest=bundle.manifest,
@@ -155,22 +175,29 @@ def _verify_bundle(
 
 
 def _graphs(manifest: Manifest) -> Sequence[str]:
-    """The bundle's graphs, the reference first."""
+    """The bundle's graphs, the reference first; not those of variants."""
+    of_variants = {name for variant in manifest.variants for name in variant.files}
     return sorted(
-        (name for name in manifest.files if name.endswith(".onnx")),
+        (name for name in manifest.files if name.endswith(".onnx") and name not in of_variants),
         key=lambda name: (name != MODEL, name),
     )
 
 
-def _run(bundle: Bundle, graph: str, engine: Provider, open_engine: OpenEngine) -> GraphRun:
+def _run(
+    bundle: Bundle,
+    graph: str,
+    engine: str,
+    opening: Callable[[], Engine],
+    bounds: GoldenBounds,
+) -> GraphRun:
     try:
-        with closing(open_engine(bundle.path / graph, engine)) as opened:
+        with closing(opening()) as opened:
             drift = measure_golden(opened, bundle)
     except ConfigurationError:
         raise
     except TaktError as error:
-        return GraphRun(graph, engine, drift=None, problem=_reason(error), ok=False)
-    return GraphRun(graph, engine, drift, problem=None, ok=drift.within(bundle.manifest.tolerance))
+        return GraphRun(graph, engine, None, bounds, problem=_reason(error), ok=False)
+    return GraphRun(graph, engine, drift, bounds, problem=None, ok=drift.within(bounds))
 
 
 def _reason(error: TaktError) -> str:

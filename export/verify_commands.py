@@ -11,7 +11,8 @@ from export.bundle_options import FILE, FOLDER
 from export.failures import plain_errors
 
 if TYPE_CHECKING:
-    from export.verify import OpenEngine
+    from export.verify import OpenEngine, OpenVariant
+    from service.bundle import Bundle
     from service.engines.base import Engine
     from service.variant import Provider
 
@@ -34,8 +35,9 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
     """Check bundles: their files, and how far each engine of this host drifts.
 
     BUNDLE is REPOSITORY/NAME/VERSION, or a folder that holds bundles. The golden inputs run alone
-    and together, on the CPU and, where this host has them, on CUDA and TensorRT. The exit status
-    is 1 if a bundle is damaged, an engine drifts beyond the tolerance, or none could run.
+    and together, on the CPU and, where this host has them, on CUDA and TensorRT; each variant on
+    the engine that it is for, within bounds of its own. The exit status is 1 if a bundle is
+    damaged, an engine drifts beyond the tolerance, or none could run.
     """
     from pydantic import TypeAdapter
 
@@ -43,7 +45,9 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
     from export.verify import Verification
     from export.verify import verify as verify_bundles
 
-    result = verify_bundles(bundles, _opener(threads, device_id))
+    result = verify_bundles(
+        bundles, _opener(threads, device_id), _variant_opener(threads, device_id)
+    )
     click.echo(verification_table(result))
     if json_file is not None:
         json_file.write_bytes(TypeAdapter(Verification).dump_json(result, indent=2) + b"\n")
@@ -60,3 +64,16 @@ def _opener(threads: int, device_id: int) -> OpenEngine:
         )
 
     return open_engine
+
+
+def _variant_opener(threads: int, device_id: int) -> OpenVariant:
+    from service.opening import opener
+    from service.settings import Settings
+
+    def open_variant(bundle: Bundle, name: str) -> Engine:
+        settings = Settings(
+            engine=name, engine_instances=1, engine_threads=threads, device_id=device_id
+        )
+        return opener(settings)(bundle).engine
+
+    return open_variant

@@ -33,7 +33,7 @@ class BatchDrift:
 
     def within(self, tolerance: float | GoldenBounds) -> bool:
         """Whether neither is larger than the tolerance; a NaN is not within any."""
-        bounds = _bounds(tolerance)
+        bounds = bounds_of(tolerance)
         return self.score <= bounds.score and self.anomaly_map <= bounds.anomaly_map
 
 
@@ -96,7 +96,7 @@ def check_golden(
         EngineError: the engine failed.
     """
     measured = measure_golden(engine, bundle)
-    bounds = variant.bounds if variant is not None else _bounds(bundle.manifest.tolerance)
+    bounds = variant.bounds if variant is not None else bounds_of(bundle.manifest.tolerance)
     for drift in measured.batches:
         if not drift.within(bounds):
             layers = begins_at()
@@ -110,7 +110,8 @@ def check_golden(
     return max(measured.batches, key=lambda drift: max(drift.score, drift.anomaly_map))
 
 
-def _bounds(tolerance: float | GoldenBounds) -> GoldenBounds:
+def bounds_of(tolerance: float | GoldenBounds) -> GoldenBounds:
+    """One tolerance, of both the score and the map, as bounds."""
     if isinstance(tolerance, GoldenBounds):
         return tolerance
     return GoldenBounds(score=tolerance, anomaly_map=tolerance)

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from export.verify import Absent, OpenEngine, verify
-from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle
+from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, add_variant
 from service.engines.base import Engine, EngineOutput
 from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.errors import BundleError, ConfigurationError, EngineError
-from service.variant import Provider
+from service.variant import GoldenBounds, Provider, Variant, VariantDrift
 
 MakeBundle = Callable[..., Bundle]
 
@@ -56,6 +56,11 @@ def only(**engines: Engine) -> OpenEngine:
     return open_engine
 
 
+def no_variant(bundle: Bundle, name: str) -> Engine:
+    """Of bundles that have none."""
+    raise AssertionError(f"{bundle.path} has a variant {name}")
+
+
 def on_cpu(graph: Path, provider: Provider) -> Engine:
     """This host's CPU, and nothing else."""
     if provider != "cpu":
@@ -64,7 +69,7 @@ def on_cpu(graph: Path, provider: Provider) -> Engine:
 
 
 def test_a_bundle_that_answers_as_trained_is_ok(bundle: Bundle) -> None:
-    result = verify([bundle.path], on_cpu)
+    result = verify([bundle.path], on_cpu, no_variant)
     assert result.ok
     (checked,) = result.bundles
     assert (checked.path, checked.problem, checked.ok) == (bundle.path, None, True)
@@ -77,7 +82,7 @@ def test_a_bundle_that_answers_as_trained_is_ok(bundle: Bundle) -> None:
 
 
 def test_engines_that_this_host_lacks_are_told_and_are_no_failures(bundle: Bundle) -> None:
-    result = verify([bundle.path], only(cpu=Brightness()))
+    result = verify([bundle.path], only(cpu=Brightness()), no_variant)
     assert result.ok
     assert result.absent == (
         Absent("cuda", "this host has no cuda"),
@@ -94,12 +99,12 @@ def test_an_absent_engine_is_not_tried_for_every_bundle(make_bundle: MakeBundle)
         tried.append(provider)
         return present(graph, provider)
 
-    assert verify(paths, open_engine).ok
+    assert verify(paths, open_engine, no_variant).ok
     assert tried == ["cpu", "cuda", "tensorrt", "cpu"]
 
 
 def test_a_host_without_any_engine_verifies_nothing(make_bundle: MakeBundle) -> None:
-    result = verify([make_bundle(version=version).path for version in "12"], only())
+    result = verify([make_bundle(version=version).path for version in "12"], only(), no_variant)
     assert not result.ok
     assert [absent.engine for absent in result.absent] == list(PROVIDERS)
     assert {one.problem for one in result.bundles} == {"no engine of this host could run it"}
@@ -107,7 +112,7 @@ def test_a_host_without_any_engine_verifies_nothing(make_bundle: MakeBundle) -> 
 
 def test_an_engine_that_drifts_only_in_batches_is_found_out(bundle: Bundle) -> None:
     cpu, cuda = Brightness(), Brightness(skew=0.01)
-    result = verify([bundle.path], only(cpu=cpu, cuda=cuda))
+    result = verify([bundle.path], only(cpu=cpu, cuda=cuda), no_variant)
     assert not result.ok
     (checked,) = result.bundles
     assert [(run.engine, run.ok) for run in checked.runs] == [("cpu", True), ("cuda", False)]
@@ -119,7 +124,7 @@ def test_an_engine_that_drifts_only_in_batches_is_found_out(bundle: Bundle) -> N
 
 
 def test_a_graph_that_is_not_the_trained_model_drifts(make_bundle: MakeBundle) -> None:
-    result = verify([make_bundle(scale=1.01).path], on_cpu)
+    result = verify([make_bundle(scale=1.01).path], on_cpu, no_variant)
     (run,) = result.bundles[0].runs
     assert not run.ok
     assert run.drift is not None
@@ -128,7 +133,7 @@ def test_a_graph_that_is_not_the_trained_model_drifts(make_bundle: MakeBundle) -
 
 def test_an_engine_that_fails_is_a_problem_in_the_runtime_s_own_words(bundle: Bundle) -> None:
     broken = Broken()
-    result = verify([bundle.path], only(cpu=Brightness(), tensorrt=broken))
+    result = verify([bundle.path], only(cpu=Brightness(), tensorrt=broken), no_variant)
     assert not result.ok
     run = result.bundles[0].runs[-1]
     assert (run.engine, run.drift, run.ok) == ("tensorrt", None, False)
@@ -141,7 +146,7 @@ def test_a_damaged_bundle_is_reported_and_the_others_are_verified(make_bundle: M
     golden = bytearray((damaged.path / GOLDEN).read_bytes())
     golden[100] ^= 1
     (damaged.path / GOLDEN).write_bytes(golden)
-    result = verify([damaged.path, whole.path], on_cpu)
+    result = verify([damaged.path, whole.path], on_cpu, no_variant)
     assert not result.ok
     assert [one.ok for one in result.bundles] == [False, True]
     assert result.bundles[0].manifest is None
@@ -154,14 +159,14 @@ def test_a_bundle_that_lost_a_file_is_reported(
 ) -> None:
     (make_bundle("a").path / lost).unlink()
     make_bundle("b")
-    result = verify([repository], on_cpu)
+    result = verify([repository], on_cpu, no_variant)
     assert [one.ok for one in result.bundles] == [False, True]
     assert lost in str(result.bundles[0].problem)
 
 
 def test_a_graph_that_no_engine_can_read_is_a_problem(bundle: Bundle) -> None:
-    add_variant(bundle, "model_fp16.onnx", b"no graph")
-    result = verify([bundle.path], on_cpu)
+    add_graph(bundle, "model_fp16.onnx", b"no graph")
+    result = verify([bundle.path], on_cpu, no_variant)
     assert not result.ok
     reference, variant = result.bundles[0].runs
     assert reference.ok
@@ -171,9 +176,9 @@ def test_a_graph_that_no_engine_can_read_is_a_problem(bundle: Bundle) -> None:
 
 def test_every_graph_of_a_bundle_is_run_the_reference_first(bundle: Bundle) -> None:
     graph = bundle.model_path.read_bytes()
-    add_variant(bundle, "a.onnx", graph)
-    add_variant(bundle, "z.onnx", graph)
-    result = verify([bundle.path], on_cpu)
+    add_graph(bundle, "a.onnx", graph)
+    add_graph(bundle, "z.onnx", graph)
+    result = verify([bundle.path], on_cpu, no_variant)
     assert result.ok
     assert [run.graph for run in result.bundles[0].runs] == [MODEL, "a.onnx", "z.onnx"]
 
@@ -187,7 +192,7 @@ def test_a_repository_stands_for_all_its_bundles_once(
     open_engine = only(cpu=Brightness())
 
     def found(*paths: Path) -> list[Path]:
-        return [one.path for one in verify(paths, open_engine).bundles]
+        return [one.path for one in verify(paths, open_engine, no_variant).bundles]
 
     assert found(repository) == [first, second, third]
     assert found(third, repository) == [third, first, second]
@@ -200,10 +205,10 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path, exists: bool) -> No
     if exists:
         folder.mkdir()
     with pytest.raises(BundleError, match=r"empty holds no bundle; name one"):
-        verify([folder], on_cpu)
+        verify([folder], on_cpu, no_variant)
 
 
-def add_variant(bundle: Bundle, name: str, graph: bytes) -> None:
+def add_graph(bundle: Bundle, name: str, graph: bytes) -> None:
     (bundle.path / name).write_bytes(graph)
     manifest = json.loads((bundle.path / MANIFEST).read_text())
     manifest["files"][name] = hashlib.sha256(graph).hexdigest()
@@ -213,7 +218,52 @@ def add_variant(bundle: Bundle, name: str, graph: bytes) -> None:
 def test_a_copied_bundle_is_no_bundle_that_the_service_would_serve(bundle: Bundle) -> None:
     elsewhere = bundle.path.with_name("2")
     shutil.copytree(bundle.path, elsewhere)
-    (result,) = verify([elsewhere], on_cpu).bundles
+    (result,) = verify([elsewhere], on_cpu, no_variant).bundles
     assert not result.ok
     assert result.problem is not None
     assert "its place is <repository>/parts/1" in result.problem
+
+
+def with_variant(bundle: Bundle, bounds: GoldenBounds) -> Bundle:
+    """The bundle with a variant that is the reference graph again, within these bounds."""
+    variant = Variant(
+        name="openvino-fp32",
+        engine="openvino",
+        precision="fp32",
+        model=MODEL,
+        drift=VariantDrift(
+            pictures=1, score=0, score_spans=0, anomaly_map=0, map_spans=0, turned=0
+        ),
+        bounds=bounds,
+        made_with={},
+        created_at="2026-01-01T00:00:00+00:00",
+    )
+    return add_variant(bundle, variant, {})
+
+
+@pytest.mark.parametrize("bound, ok", [(0.02, True), (0.005, False)])
+def test_a_variant_is_held_to_bounds_of_its_own(bundle: Bundle, bound: float, ok: bool) -> None:
+    asked = []
+
+    def open_variant(bundle: Bundle, name: str) -> Engine:
+        asked.append(name)
+        return Brightness(skew=0.01)
+
+    bounds = GoldenBounds(score=bound, anomaly_map=0.005)
+    result = verify([with_variant(bundle, bounds).path], on_cpu, open_variant)
+    reference, variant = result.bundles[0].runs
+    assert asked == ["openvino-fp32"]
+    assert (reference.engine, reference.ok) == ("cpu", True)
+    assert (variant.engine, variant.bounds, variant.ok) == ("openvino-fp32", bounds, ok)
+    assert result.ok is ok
+
+
+def test_a_variant_whose_engine_is_missing_is_told_and_is_no_failure(bundle: Bundle) -> None:
+    def absent(bundle: Bundle, name: str) -> Engine:
+        raise ConfigurationError("OpenVINO is not installed")
+
+    bounds = GoldenBounds(score=1, anomaly_map=1)
+    result = verify([with_variant(bundle, bounds).path], on_cpu, absent)
+    assert result.ok
+    assert result.absent[-1].engine == "openvino-fp32"
+    assert result.absent[-1].reason == "OpenVINO is not installed"

@@ -16,7 +16,7 @@ from export.tables import verification_table
 from export.verify import Absent, BundleResult, GraphRun, Verification
 from export.verify_commands import verify
 from service.bundle import MODEL, Bundle
-from service.engines.golden import BatchDrift, GoldenDrift
+from service.engines.golden import BatchDrift, GoldenDrift, bounds_of
 
 MakeBundle = Callable[..., Bundle]
 
@@ -160,8 +160,8 @@ def test_what_is_not_a_number_is_null_in_json(
 def test_problems_are_told_below_the_table(bundle: Bundle) -> None:
     drift = GoldenDrift(BatchDrift(1, 1e-7, 2e-7), BatchDrift(8, 0.25, 2e-7))
     runs = (
-        GraphRun(MODEL, "cpu", drift, problem=None, ok=False),
-        GraphRun(MODEL, "cuda", None, problem="it broke", ok=False),
+        GraphRun(MODEL, "cpu", drift, bounds_of(0.001), problem=None, ok=False),
+        GraphRun(MODEL, "cuda", None, bounds_of(0.001), problem="it broke", ok=False),
     )
     checked = BundleResult(Path("here"), bundle.manifest, problem=None, runs=runs, ok=False)
     absent = (Absent("tensorrt", "not installed"),)
