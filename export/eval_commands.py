@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     "ground_truth/<defect>), VisA's, Real-IAD's, or good and bad.",
 )
 @click.option("--url", help="Ask this server, which runs the bundle, instead of this process.")
+@click.option(
+    "--engine",
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the bundle, without --url: onnxruntime or openvino for its graph, or a "
+    "variant's name, such as openvino-int8.",
+)
 @click.option("--json", "json_file", type=FILE, help="Also write everything here, for programs.")
 @click.option("--report", type=FILE, help="Also write a report with pictures here: one HTML file.")
 @click.option(
@@ -45,7 +52,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=0,
     show_default="every core",
-    help="Of ONNX Runtime, without --url.",
+    help="Of the engine, without --url.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 @plain_errors
@@ -53,6 +60,7 @@ def evaluate(
     bundle: Path,
     data: Path,
     url: str | None,
+    engine: str,
     json_file: Path | None,
     report: Path | None,
     pixel_side: int,
@@ -81,16 +89,14 @@ def evaluate(
     with ExitStack() as to_close:
         client = None if url is None else to_close.enter_context(open_client(url))
         deployed = deployed_beside(loaded) if client is None else deployed_at(client, manifest)
-        inspector = to_close.enter_context(_inspector(client, loaded, deployed, threads))
+        inspector = to_close.enter_context(_inspector(client, loaded, deployed, engine, threads))
         circumstances = Circumstances(
             bundle=loaded,
             pixel_threshold=deployed.pixel,
             threshold_from=deployed.image_from,
             pixel_threshold_from=deployed.pixel_from,
             data=data_set,
-            through=(
-                f"the server at {url}" if url else "this process, on ONNX Runtime's CPU provider"
-            ),
+            through=f"the server at {url}" if url else f"this process, on {_told(engine)}",
             evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=package_versions(),
         )
@@ -118,19 +124,23 @@ def evaluate(
 
 @contextmanager
 def _inspector(
-    client: httpx.Client | None, bundle: Bundle, deployed: Deployed, threads: int
+    client: httpx.Client | None, bundle: Bundle, deployed: Deployed, engine: str, threads: int
 ) -> Iterator[Inspector]:
     from export.inspectors import HttpInspector, LocalInspector, check_same_model
     from service.postprocess import Criteria
 
     if client is None:
         criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
-        with LocalInspector(bundle, threads=threads, criteria=criteria) as local:
+        with LocalInspector(bundle, threads=threads, criteria=criteria, engine=engine) as local:
             yield local
         return
     remote = HttpInspector(client, bundle.manifest)
     check_same_model(remote, bundle)
     yield remote
+
+
+def _told(engine: str) -> str:
+    return "ONNX Runtime's CPU provider" if engine == "onnxruntime" else engine
 
 
 def _encodable(text: str) -> str:

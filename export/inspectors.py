@@ -18,12 +18,14 @@ import numpy as np
 from export.pictures import MAX_PIXELS
 from service.bundle import Bundle
 from service.domain import AnomalyMap
-from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import TaktError
 from service.look import look
 from service.manifest import Manifest, Preprocess
+from service.opening import opener
 from service.placement import Placement, placement
+from service.plan import REFERENCE
 from service.postprocess import Criteria, judge, picture_score
+from service.settings import Settings
 
 MAX_RETRIES = 10
 MAX_WAIT_S = 30.0
@@ -81,12 +83,21 @@ class LocalInspector:
 
     Args:
         bundle: whose model inspects.
-        threads: of ONNX Runtime; 0 takes every core.
+        threads: of the engine; 0 takes every core.
         criteria: the thresholds to apply instead of the bundle's own.
+        engine: as the setting of that name takes it.
+
+    Raises:
+        ConfigurationError: this host or the bundle has no such engine.
     """
 
     def __init__(
-        self, bundle: Bundle, *, threads: int = 0, criteria: Criteria | None = None
+        self,
+        bundle: Bundle,
+        *,
+        threads: int = 0,
+        criteria: Criteria | None = None,
+        engine: str = REFERENCE,
     ) -> None:
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
@@ -94,7 +105,8 @@ class LocalInspector:
             threshold=self._manifest.thresholds.image,
             pixel_threshold=self._manifest.thresholds.pixel,
         )
-        self._engine = OnnxRuntimeEngine.open(bundle.model_path, threads=threads)
+        settings = Settings(engine=engine, engine_instances=1, engine_threads=threads)
+        self._engine = opener(settings)(bundle).engine
 
     def __enter__(self) -> Self:
         """The inspector itself; its engine is closed at the end."""
