@@ -105,7 +105,9 @@ class LocalInspector:
             threshold=self._manifest.thresholds.image,
             pixel_threshold=self._manifest.thresholds.pixel,
         )
-        settings = Settings(engine=engine, engine_instances=1, engine_threads=threads)
+        settings = Settings.model_validate(
+            {"engine": engine, "engine_instances": 1, "engine_threads": threads}
+        )
         self._engine = opener(settings)(bundle).engine
 
     def __enter__(self) -> Self:

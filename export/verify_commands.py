@@ -71,8 +71,13 @@ def _variant_opener(threads: int, device_id: int) -> OpenVariant:
     from service.settings import Settings
 
     def open_variant(bundle: Bundle, name: str) -> Engine:
-        settings = Settings(
-            engine=name, engine_instances=1, engine_threads=threads, device_id=device_id
+        settings = Settings.model_validate(
+            {
+                "engine": name,
+                "engine_instances": 1,
+                "engine_threads": threads,
+                "device_id": device_id,
+            }
         )
         return opener(settings)(bundle).engine
 

@@ -9,9 +9,14 @@ from dataclasses import dataclass, replace
 
 from service.bundle import Bundle
 from service.engines.base import Engine
+from service.engines.built_for import decide
+from service.engines.cuda import fixed_sizes
+from service.engines.gpu_host import read_gpu
 from service.engines.layers import first_failing, layer_errors
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine
+from service.engines.provider_check import cuda_major, import_runtime
+from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
 from service.host import host_name
 from service.plan import Plan, plan_for
@@ -56,6 +61,7 @@ def opener(settings: Settings) -> Open:
     def open_bundle(bundle: Bundle) -> Opened:
         plan = plan_for(bundle, settings, read_profile(bundle.path, host_name(settings.cores)))
         try:
+            plan = _here(bundle, plan, settings)
             return Opened(_open(plan, settings), plan)
         except ConfigurationError as error:
             reference = _on_cpu(bundle, plan)
@@ -72,6 +78,35 @@ def opener(settings: Settings) -> Open:
 def opener_of(settings: Settings, open_engine: OpenEngine) -> Open:
     """What hands out engines that somebody else makes, run as the settings say."""
     return lambda bundle: Opened(open_engine(bundle), plan_for(bundle, settings))
+
+
+def _here(bundle: Bundle, plan: Plan, settings: Settings) -> Plan:
+    """The plan on this host, for a variant that was built for one GPU.
+
+    Raises:
+        ConfigurationError: it was built for another, and nothing else is allowed or can be done.
+    """
+    if plan.variant is None or not plan.variant.built_for:
+        return plan
+    host = None
+    try:
+        host = read_gpu(settings.device_id, cuda_major(import_runtime(plan.provider)))
+    except ConfigurationError as error:
+        logger.warning("this host's GPU cannot be told: %s", error)
+    decision = decide(plan.variant, host, settings.variant_fallback)
+    if decision.reason is not None:
+        logger.warning("%s; variant_fallback says %s", decision.reason, decision.course)
+    match decision.course:
+        case "variant":
+            return plan
+        case "build":
+            return replace(plan, model=bundle.model_path)
+        case "cuda":
+            return replace(
+                plan, provider="cuda", precision="fp32", variant=None, model=bundle.model_path
+            )
+        case "cpu":
+            return _on_cpu(bundle, plan)
 
 
 def _on_cpu(bundle: Bundle, plan: Plan) -> Plan:
@@ -101,4 +136,10 @@ def _open(plan: Plan, settings: Settings) -> Engine:
         provider=plan.provider,
         threads=plan.threads,
         device_id=settings.device_id,
+        gpu=GpuOptions(
+            precision=plan.precision,
+            batch_sizes=fixed_sizes(plan.max_batch_size, settings.preferred_batch_sizes),
+            cuda_graphs=settings.cuda_graphs,
+            engine_cache=settings.engine_cache,
+        ),
     )

@@ -6,7 +6,6 @@ TOML file that `--config` or `TAKT_CONFIG` names, else from the default here.
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from service.cores import usable_cores
 from service.errors import ConfigurationError
 from service.variant import Provider
 
@@ -65,9 +65,9 @@ class Settings(BaseModel):
     )
     variant_fallback: VariantFallback = Field(
         "fail",
-        description="Where a variant was built for another GPU, driver or TensorRT. fail: the model "
-        "is not ready. build: TensorRT builds an engine of the same precision, which takes minutes "
-        "and is kept in `engine_cache`. cuda, cpu: the reference graph runs there.",
+        description="Where a variant was built for another GPU, driver or TensorRT. fail: the "
+        "model is not ready. build: TensorRT builds an engine of the same precision, which takes "
+        "minutes and is kept in `engine_cache`. cuda, cpu: the reference graph runs there.",
     )
     device_id: int = Field(0, ge=0, description="GPU to use.")
     cuda_graphs: bool = Field(
@@ -165,12 +165,12 @@ class Settings(BaseModel):
     @property
     def threads_for_decoding(self) -> int:
         """`decode_threads`, with 0 resolved."""
-        return self.decode_threads or _cores()
+        return self.decode_threads or usable_cores()
 
     @property
     def cores(self) -> int:
         """Cores that this process may use."""
-        return _cores()
+        return usable_cores()
 
 
 def load_settings(
@@ -222,14 +222,3 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _is_service_link(value: str) -> bool:
     """Kubernetes sets TAKT_PORT=tcp://… in each pod beside a Service that is named takt."""
     return value.startswith("tcp://")
-
-
-def _cores(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Cores that this process may use: a container's quota counts, rounded up."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = cgroup.read_text().split()
-        limit = math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return allowed or 1
-    return max(1, min(allowed or 1, limit))

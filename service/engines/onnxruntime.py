@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import INPUT, OUTPUTS
 from service.engines.base import EngineOutput
-from service.errors import BundleError, ConfigurationError, EngineError
+from service.engines.cuda import GpuRunner
+from service.engines.cudart import CudaRuntime
+from service.engines.provider_check import (
+    check_provider,
+    cuda_major,
+    first_line,
+    import_runtime,
+)
+from service.engines.provider_options import PROVIDERS, GpuOptions, provider_options
+from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 from service.variant import Provider
 
-PROVIDERS: dict[Provider, tuple[str, ...]] = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "tensorrt": (
-        "TensorrtExecutionProvider",
-        "CUDAExecutionProvider",
-        "CPUExecutionProvider",
-    ),
-}
-"""ONNX Runtime's providers for each choice, in order; the later ones take what is left over."""
+__all__ = ["PROVIDERS", "OnnxRuntimeEngine"]
 
-INSTALL: dict[Provider, str] = {
-    "cpu": "pip install onnxruntime",
-    "cuda": "pip install onnxruntime-gpu, and the CUDA and cuDNN that it wants",
-    "tensorrt": "pip install onnxruntime-gpu, and the CUDA, cuDNN and TensorRT 10 that it wants",
-}
+logger = logging.getLogger("takt.engines.onnxruntime")
+
+
+class Runner(Protocol):
+    """What runs a session's graph."""
+
+    def run(self, images: NDArray[np.uint8]) -> EngineOutput:
+        """Run a batch; raises whatever the runtime raises."""
+
+    def trim(self) -> None:
+        """See `Engine.trim`."""
+
+    def close(self) -> None:
+        """See `Engine.close`."""
 
 
 class OnnxRuntimeEngine:
     """One session of a graph; see `open`."""
 
-    def __init__(
-        self, session: Any, description: str, *, shareable: bool = False, shrinking: Any = None
-    ) -> None:
-        self._session = session
-        self._shrinking = shrinking
+    def __init__(self, runner: Runner, description: str, *, shareable: bool = False) -> None:
+        self._runner = runner
         self.description = description
         self.shareable = shareable
 
     @classmethod
     def open(
-        cls, model: Path, *, provider: Provider = "cpu", threads: int = 0, device_id: int = 0
+        cls,
+        model: Path,
+        *,
+        provider: Provider = "cpu",
+        threads: int = 0,
+        device_id: int = 0,
+        gpu: GpuOptions | None = None,
     ) -> OnnxRuntimeEngine:
         """Load a graph.
 
@@ -54,6 +69,7 @@ class OnnxRuntimeEngine:
             provider: what should run it.
             threads: on the CPU; 0 takes every core.
             device_id: the GPU.
+            gpu: how it is used; by default if None.
 
         Raises:
             ConfigurationError: this host lacks the provider. ONNX Runtime lists providers whose
@@ -61,81 +77,130 @@ class OnnxRuntimeEngine:
                 session is asked.
             BundleError: the file is no such graph.
         """
-        runtime = _import_runtime(provider)
-        wanted = PROVIDERS[provider]
-        if wanted[0] not in runtime.get_available_providers():
-            raise ConfigurationError(
-                f"this ONNX Runtime has no {wanted[0]}; {INSTALL[provider]}, "
-                "or choose another provider"
-            )
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Threads that spin between batches would take the cores from decoding.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            session = runtime.InferenceSession(
-                str(model), options, providers=_with_options(wanted, device_id)
-            )
-        except Exception as error:
-            raise BundleError(f"{model} cannot be loaded: {_first_line(error)}") from error
-        running = session.get_providers()
-        if running[0] != wanted[0]:
-            raise ConfigurationError(
-                f"{wanted[0]} could not be loaded on this host (ONNX Runtime fell back to "
-                f"{running[0]}); {INSTALL[provider]}, or choose another provider"
-            )
-        _check_signature(session, model)
-        where = f"{threads or 'all'} threads" if provider == "cpu" else f"device {device_id}"
-        # With one thread a run stays on its caller's; with more, callers would share the others.
-        shareable = provider == "cpu" and threads == 1
-        shrinking = None
+        runtime = import_runtime(provider)
+        check_provider(runtime, provider, device_id)
         if provider == "cpu":
-            shrinking = runtime.RunOptions()
-            shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        description = f"onnxruntime {running[0]}, {where}"
-        return cls(session, description, shareable=shareable, shrinking=shrinking)
+            return cls._open_on_cpu(runtime, model, threads)
+        return cls._open_on_gpu(runtime, model, provider, device_id, gpu or GpuOptions())
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
         """Run a batch, images uint8 [N,H,W,3] RGB."""
         try:
-            anomaly_map, score = self._session.run(OUTPUTS, {INPUT: images})
+            return self._runner.run(images)
         except Exception as error:
             raise EngineError("the engine failed on a batch; the service's log says why") from error
+
+    def trim(self) -> None:
+        """Give back memory that batches so far needed; on a GPU it is the same for every batch."""
+        self._runner.trim()
+
+    def close(self) -> None:
+        """Drop the session, which frees its memory and threads."""
+        self._runner.close()
+
+    @classmethod
+    def _open_on_cpu(cls, runtime: ModuleType, model: Path, threads: int) -> OnnxRuntimeEngine:
+        session = _open_session(runtime, model, "cpu", provider_options("cpu"), threads)
+        description = f"onnxruntime {PROVIDERS['cpu'][0]}, {threads or 'all'} threads"
+        # With one thread a run stays on its caller's; with more, callers would share the others.
+        return cls(_CpuRunner(runtime, session), description, shareable=threads == 1)
+
+    @classmethod
+    def _open_on_gpu(
+        cls, runtime: ModuleType, model: Path, provider: Provider, device_id: int, asked: GpuOptions
+    ) -> OnnxRuntimeEngine:
+        cuda = CudaRuntime.open(cuda_major(runtime), device_id)
+        gpu = asked
+        if provider == "tensorrt":
+            gpu = replace(
+                asked,
+                engine_cache=asked.engine_cache and _cache_of(runtime, model, asked.engine_cache),
+                cuda_graphs=asked.cuda_graphs and len(asked.batch_sizes) == 1,
+            )
+
+        def open_session(stream: int) -> Any:
+            options = provider_options(provider, device_id=device_id, stream=stream, gpu=gpu)
+            return _open_session(runtime, model, provider, options, threads=1)
+
+        try:
+            runner = GpuRunner(
+                runtime,
+                cuda,
+                open_session,
+                sizes=gpu.batch_sizes,
+                graphs=gpu.cuda_graphs,
+                device_id=device_id,
+            )
+        except Exception as error:
+            if not gpu.cuda_graphs:
+                if isinstance(error, TaktError):
+                    raise
+                raise EngineError(
+                    f"{model} cannot be run on {provider}: {first_line(error)}"
+                ) from error
+            logger.warning("%s runs without CUDA graphs: %s", model, _reason(error))
+            runner = None
+        if runner is None:  # only now is the GPU's memory free, which the error's frames held
+            plain = replace(asked, cuda_graphs=False)
+            return cls._open_on_gpu(runtime, model, provider, device_id, plain)
+        sizes = ", ".join(str(size) for size in gpu.batch_sizes)
+        graphs = ", CUDA graphs" if gpu.cuda_graphs else ""
+        description = (
+            f"onnxruntime {PROVIDERS[provider][0]}, device {device_id}, batches of {sizes}{graphs}"
+        )
+        return cls(runner, description)
+
+
+class _CpuRunner:
+    """Runs batches on the CPU."""
+
+    def __init__(self, runtime: ModuleType, session: Any) -> None:
+        self._session = session
+        self._shrinking = runtime.RunOptions()
+        self._shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+    def run(self, images: NDArray[np.uint8]) -> EngineOutput:
+        """Run a batch."""
+        anomaly_map, score = self._session.run(OUTPUTS, {INPUT: images})
         return EngineOutput(anomaly_map, score)
 
     def trim(self) -> None:
         """Run one blank picture, and let ONNX Runtime shrink its arena on the CPU afterwards."""
-        if self._shrinking is None:
-            return
         (port,) = self._session.get_inputs()
         height, width, channels = port.shape[1:]
         blank = np.zeros((1, height, width, channels), np.uint8)
         self._session.run(OUTPUTS, {INPUT: blank}, self._shrinking)
 
     def close(self) -> None:
-        """Drop the session, which frees its memory and threads."""
+        """Drop the session."""
         self._session = None
 
 
-def _import_runtime(provider: Provider) -> ModuleType:
+def _open_session(
+    runtime: ModuleType, model: Path, provider: Provider, providers: list[Any], threads: int
+) -> Any:
+    """A session on a provider, or none; its first provider is the one that is wanted."""
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin between batches would take the cores from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
     try:
-        import onnxruntime
-    except ImportError:
-        raise ConfigurationError(f"ONNX Runtime is not installed: {INSTALL[provider]}") from None
-    module: ModuleType = onnxruntime
-    return module
-
-
-def _with_options(providers: tuple[str, ...], device_id: int) -> list[Any]:
-    """Each provider with its options; the GPU's multiply in full float32, as training did."""
-    options: dict[str, dict[str, str]] = {
-        "TensorrtExecutionProvider": {"device_id": str(device_id)},
-        "CUDAExecutionProvider": {"device_id": str(device_id), "use_tf32": "0"},
-        "CPUExecutionProvider": {},
-    }
-    return [(name, options[name]) for name in providers]
+        # Left to itself it would take another provider in silence, now or after a failed run.
+        session = runtime.InferenceSession(
+            str(model), options, providers=providers, enable_fallback=0
+        )
+    except Exception as error:
+        raise BundleError(f"{model} cannot be loaded: {first_line(error)}") from error
+    wanted, running = PROVIDERS[provider][0], session.get_providers()[0]
+    if running != wanted:
+        raise ConfigurationError(
+            f"{wanted} cannot be had for {model}: ONNX Runtime fell back to {running}; choose "
+            "another provider"
+        )
+    _check_signature(session, model)
+    return session
 
 
 def _check_signature(session: Any, model: Path) -> None:
@@ -150,5 +215,27 @@ def _check_signature(session: Any, model: Path) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _cache_of(runtime: ModuleType, model: Path, folder: Path) -> Path:
+    """A folder for this file's engines alone: TensorRT's provider does not look at the weights.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    try:
+        with model.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{model} cannot be read: {error.strerror}") from None
+    own = folder / f"{digest[:16]}-onnxruntime-{runtime.__version__}"
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the engine cache {own} cannot be made: {error.strerror}; set engine_cache to a "
+            "folder that may be written to"
+        ) from None
+    return own
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, TaktError) else first_line(error)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.errors import ConfigurationError
-from service.settings import ENV_PREFIX, Settings, _cores, load_settings
+from service.settings import ENV_PREFIX, Settings, load_settings
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -59,15 +59,6 @@ def test_a_file_that_cannot_be_used_is_named(
 def test_kubernetes_own_variables_are_no_settings() -> None:
     settings = load_settings(environment={"TAKT_PORT": "tcp://10.0.0.1:8000"})
     assert settings.port == Settings().port
-
-
-@pytest.mark.parametrize(
-    ("content", "most"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 10_000)]
-)
-def test_a_containers_quota_bounds_the_cores(tmp_path: Path, content: str, most: int) -> None:
-    file = tmp_path / "cpu.max"
-    file.write_text(content)
-    assert 1 <= _cores(file) <= most
 
 
 def test_decoding_has_a_thread_for_each_core_unless_it_is_told() -> None:

@@ -1,7 +1,10 @@
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -9,8 +12,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from service.bundle import Bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines import onnxruntime as module
+from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
+from service.engines.provider_options import GpuOptions
 from service.errors import BundleError, ConfigurationError, EngineError
+from service.variant import Provider
+
+MakeBundle = Callable[..., Bundle]
 
 
 @pytest.fixture
@@ -18,44 +26,97 @@ def engine(bundle: Bundle) -> OnnxRuntimeEngine:
     return OnnxRuntimeEngine.open(bundle.model_path, threads=1)
 
 
+class FakeRuntime(ModuleType):
+    """An ONNX Runtime that has some providers and loads others; it notes what it is asked."""
+
+    def __init__(self, available: list[str], loaded: list[str]) -> None:
+        super().__init__("onnxruntime")
+        self.__version__ = "1.31.1"
+        self.cuda_version = "13.0"
+        self.opened: list[tuple[str, list[Any]]] = []
+        self.fails_with_graphs = False
+        self.severity = 2
+        runtime = self
+
+        class Session:
+            def __init__(
+                self,
+                model: str | bytes,
+                options: object,
+                *,
+                providers: list[Any],
+                enable_fallback: int,
+            ) -> None:
+                assert enable_fallback == 0
+                if isinstance(model, str):
+                    runtime.opened.append((model, providers))
+
+            def get_providers(self) -> list[str]:
+                return loaded
+
+            def get_inputs(self) -> list[object]:
+                return [SimpleNamespace(name="images", type="tensor(uint8)")]
+
+            def get_outputs(self) -> list[object]:
+                names = ("anomaly_map", "score")
+                return [SimpleNamespace(name=name, type="tensor(float)") for name in names]
+
+        class Options:
+            def add_session_config_entry(self, key: str, value: str) -> None:
+                pass
+
+        self.get_available_providers = lambda: available
+        self.InferenceSession = Session
+        self.SessionOptions = Options
+
+    def set_default_logger_severity(self, level: int) -> None:
+        self.severity = level
+
+
+class FakeRunner:
+    """Opens a session as a GPU's runner does, and runs nothing."""
+
+    made: ClassVar[list[FakeRunner]] = []
+
+    def __init__(
+        self,
+        runtime: FakeRuntime,
+        cuda: object,
+        open_session: Callable[[int], object],
+        *,
+        sizes: tuple[int, ...],
+        graphs: bool,
+        device_id: int,
+    ) -> None:
+        open_session(4096)
+        if graphs and runtime.fails_with_graphs:
+            raise RuntimeError("a node is not on the GPU")
+        self.sizes, self.graphs, self.device_id = sizes, graphs, device_id
+        self.closed = False
+        self.made.append(self)
+
+    def trim(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def fake_runtime(
     monkeypatch: pytest.MonkeyPatch, *, available: list[str], loaded: list[str]
-) -> list[Any]:
-    """Put an ONNX Runtime in place that has these providers and loads those; its calls."""
-    calls: list[Any] = []
-
-    class Session:
-        def __init__(self, path: str, options: object, providers: list[Any]) -> None:
-            calls.append(providers)
-
-        def get_providers(self) -> list[str]:
-            return loaded
-
-        def get_inputs(self) -> list[object]:
-            return [SimpleNamespace(name="images", type="tensor(uint8)")]
-
-        def get_outputs(self) -> list[object]:
-            return [
-                SimpleNamespace(name=name, type="tensor(float)")
-                for name in ("anomaly_map", "score")
-            ]
-
-    class Options:
-        def add_session_config_entry(self, key: str, value: str) -> None:
-            pass
-
-    class RunOptions:
-        def add_run_config_entry(self, key: str, value: str) -> None:
-            pass
-
-    runtime = SimpleNamespace(
-        get_available_providers=lambda: available,
-        InferenceSession=Session,
-        SessionOptions=Options,
-        RunOptions=RunOptions,
-    )
+) -> FakeRuntime:
+    runtime = FakeRuntime(available, loaded)
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    return calls
+    monkeypatch.setattr(module, "GpuRunner", FakeRunner)
+    monkeypatch.setattr(module, "CudaRuntime", SimpleNamespace(open=lambda *_: None))
+    FakeRunner.made.clear()
+    return runtime
+
+
+def gpu_runtime(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> FakeRuntime:
+    """A host that has the provider."""
+    names = list(PROVIDERS[provider])
+    return fake_runtime(monkeypatch, available=names, loaded=names)
 
 
 def test_a_batch_answers_map_and_score(engine: OnnxRuntimeEngine, bundle: Bundle) -> None:
@@ -112,36 +173,135 @@ def test_a_provider_that_this_runtime_lacks_is_refused_with_the_way_out(
         OnnxRuntimeEngine.open(bundle.model_path, provider="cuda")
 
 
-def test_a_silent_fall_back_to_the_cpu_is_noticed(
+def test_a_silent_fall_back_to_the_cpu_is_noticed_before_the_model_is_loaded(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_runtime(
+    runtime = fake_runtime(
         monkeypatch,
         available=["CUDAExecutionProvider", "CPUExecutionProvider"],
         loaded=["CPUExecutionProvider"],
     )
-    with pytest.raises(ConfigurationError, match="fell back to CPUExecutionProvider"):
+    with pytest.raises(
+        ConfigurationError, match="CUDAExecutionProvider cannot be had on this host"
+    ):
+        OnnxRuntimeEngine.open(bundle.model_path, provider="cuda")
+    assert runtime.opened == []
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_the_gpu_providers_come_in_order_on_the_device_and_the_runners_stream(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, provider: Provider
+) -> None:
+    runtime = gpu_runtime(monkeypatch, provider)
+    engine = OnnxRuntimeEngine.open(bundle.model_path, provider=provider, device_id=1)
+    ((model, providers),) = runtime.opened
+    assert model == str(bundle.model_path)
+    assert [name for name, _ in providers] == list(PROVIDERS[provider])
+    assert providers[0][1]["device_id"] == "1"
+    assert providers[0][1]["user_compute_stream"] == "4096"
+    assert engine.description == (
+        f"onnxruntime {PROVIDERS[provider][0]}, device 1, batches of 1, 2, 4, 8"
+    )
+
+
+def test_an_engine_on_a_gpu_is_not_shared_and_its_runner_is_closed(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    gpu_runtime(monkeypatch, "cuda")
+    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="cuda", threads=1)
+    assert not engine.shareable
+    engine.trim()
+    engine.close()
+    assert FakeRunner.made[0].closed
+
+
+def test_cuda_graphs_are_captured_for_the_sizes_that_are_run(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    runtime = gpu_runtime(monkeypatch, "cuda")
+    gpu = GpuOptions(batch_sizes=(1, 3), cuda_graphs=True)
+    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="cuda", gpu=gpu)
+    assert (FakeRunner.made[0].sizes, FakeRunner.made[0].graphs) == ((1, 3), True)
+    assert runtime.opened[0][1][0][1]["enable_cuda_graph"] == "1"
+    assert engine.description.endswith("batches of 1, 3, CUDA graphs")
+
+
+def test_a_model_that_cannot_be_captured_runs_without_graphs_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = gpu_runtime(monkeypatch, "cuda")
+    runtime.fails_with_graphs = True
+    gpu = GpuOptions(cuda_graphs=True)
+    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="cuda", gpu=gpu)
+    assert "without CUDA graphs: a node is not on the GPU" in caplog.text
+    assert "CUDA graphs" not in engine.description
+    assert [runner.graphs for runner in FakeRunner.made] == [False]
+
+
+@pytest.mark.parametrize(("sizes", "graphs"), [((1, 2), False), ((4,), True)])
+def test_tensorrt_captures_a_graph_for_a_single_size_only(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, sizes: tuple[int, ...], graphs: bool
+) -> None:
+    gpu_runtime(monkeypatch, "tensorrt")
+    gpu = GpuOptions(batch_sizes=sizes, cuda_graphs=True)
+    OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", gpu=gpu)
+    assert FakeRunner.made[0].graphs is graphs
+
+
+def test_a_failure_of_the_gpu_becomes_our_error(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    gpu_runtime(monkeypatch, "cuda")
+
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA failure 2: out of memory")
+
+    monkeypatch.setattr(module, "GpuRunner", failing)
+    with pytest.raises(EngineError, match="cannot be run on cuda: CUDA failure 2"):
         OnnxRuntimeEngine.open(bundle.model_path, provider="cuda")
 
 
-def test_the_gpu_providers_come_in_order_with_the_device_and_full_precision(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+def test_two_models_never_share_an_engine_of_the_cache(
+    monkeypatch: pytest.MonkeyPatch, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
-    names = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-    calls = fake_runtime(monkeypatch, available=names, loaded=names)
-    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", device_id=1)
-    (providers,) = calls
-    assert [name for name, _ in providers] == names
-    assert providers[0][1] == {"device_id": "1"}
-    assert providers[1][1] == {"device_id": "1", "use_tf32": "0"}
-    assert engine.description == "onnxruntime TensorrtExecutionProvider, device 1"
+    runtime = gpu_runtime(monkeypatch, "tensorrt")
+    gpu = GpuOptions(engine_cache=tmp_path / "cache")
+    for bundle in (make_bundle(), make_bundle(version="2", scale=0.5), make_bundle(version="3")):
+        OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", gpu=gpu)
+    first, other, same = (
+        providers[0][1]["trt_engine_cache_path"] for _, providers in runtime.opened
+    )
+    assert first == same != other
+    assert {Path(first), Path(other)} == set((tmp_path / "cache").iterdir())
+
+
+def test_without_graphs_the_same_engines_are_kept(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, tmp_path: Path
+) -> None:
+    runtime = gpu_runtime(monkeypatch, "tensorrt")
+    runtime.fails_with_graphs = True
+    gpu = GpuOptions(batch_sizes=(1,), cuda_graphs=True, engine_cache=tmp_path)
+    OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", gpu=gpu)
+    first, again = (providers[0][1]["trt_engine_cache_path"] for _, providers in runtime.opened)
+    assert first == again
+
+
+def test_an_engine_cache_that_cannot_be_made_is_told(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, tmp_path: Path
+) -> None:
+    gpu_runtime(monkeypatch, "tensorrt")
+    file = tmp_path / "file"
+    file.touch()
+    gpu = GpuOptions(engine_cache=file)
+    with pytest.raises(ConfigurationError, match="set engine_cache to a folder"):
+        OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", gpu=gpu)
 
 
 def test_a_missing_runtime_is_told_with_the_way_out(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigurationError, match="pip install onnxruntime"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'takt\[cpu\]'"):
         OnnxRuntimeEngine.open(bundle.model_path)
 
 
@@ -158,13 +318,3 @@ def test_only_an_engine_of_one_thread_can_be_shared(
     bundle: Bundle, threads: int, shareable: bool
 ) -> None:
     assert OnnxRuntimeEngine.open(bundle.model_path, threads=threads).shareable is shareable
-
-
-def test_an_engine_on_a_gpu_is_not_shared_and_keeps_its_memory(
-    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
-) -> None:
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    fake_runtime(monkeypatch, available=providers, loaded=providers)
-    engine = OnnxRuntimeEngine.open(bundle.model_path, provider="cuda", threads=1)
-    assert not engine.shareable
-    engine.trim()  # runs nothing: the stand-in cannot

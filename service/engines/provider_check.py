@@ -1,0 +1,141 @@
+"""Does this host really have a provider of ONNX Runtime.
+
+ONNX Runtime lists CUDA and TensorRT wherever its GPU build is installed, and takes the CPU without
+a word where their libraries cannot be loaded.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from service.engines.provider_options import PROVIDERS, NamedOptions, provider_options
+from service.errors import ConfigurationError
+from service.nvidia_libraries import (
+    CUDA_MAJOR,
+    NvidiaLibrary,
+    cuda_libraries,
+    driver_library,
+    load_library,
+    preload,
+    tensorrt_libraries,
+)
+from service.variant import Provider
+
+INSTALL: dict[Provider, str] = {
+    "cpu": "pip install 'takt[cpu]'",
+    "cuda": "pip install 'takt[gpu]'",
+    "tensorrt": "pip install 'takt[gpu,tensorrt]'",
+}
+"""What brings each choice; the builds of ONNX Runtime for the CPU and for GPUs exclude another."""
+
+_IDENTITY = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12'
+    b"\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
+"""An ONNX graph of one node that does nothing."""
+
+_DRIVER = "install NVIDIA's driver on a host with one of its GPUs"
+
+_ERRORS, _FATAL = 3, 4
+"""ONNX Runtime's levels of severity."""
+
+
+def import_runtime(provider: Provider = "cpu") -> ModuleType:
+    """The module `onnxruntime`.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigurationError(f"ONNX Runtime is not installed: {INSTALL[provider]}") from None
+    module: ModuleType = onnxruntime
+    return module
+
+
+def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) -> None:
+    """Open a session on a provider and ask it what it runs on.
+
+    Args:
+        runtime: the module `onnxruntime`.
+        provider: that is wanted.
+        device_id: the GPU.
+
+    Raises:
+        ConfigurationError: this host lacks it; says why and what to do.
+    """
+    wanted = PROVIDERS[provider][0]
+    if wanted not in runtime.get_available_providers():
+        raise ConfigurationError(
+            f"this ONNX Runtime has no {wanted}; {INSTALL[provider]}, or choose another provider"
+        )
+    if provider == "cpu":
+        return
+    preload(libraries(runtime, provider))
+    running, reason = _try(
+        runtime, _without_subgraphs(provider_options(provider, device_id=device_id))
+    )
+    if running != wanted:
+        reason = _missing_library(runtime, provider) or f"{reason}; {INSTALL[provider]}"
+        raise ConfigurationError(
+            f"{wanted} cannot be had on this host: {reason}, or choose another provider"
+        )
+
+
+def cuda_major(runtime: ModuleType) -> int:
+    """Of the CUDA that this ONNX Runtime was built with."""
+    found = str(getattr(runtime, "cuda_version", "")).partition(".")[0]
+    return int(found) if found.isdigit() else CUDA_MAJOR
+
+
+def libraries(runtime: ModuleType, provider: Provider) -> tuple[NvidiaLibrary, ...]:
+    """What a provider wants of NVIDIA's, each after what it needs itself."""
+    major = cuda_major(runtime)
+    of_tensorrt = tensorrt_libraries(major) if provider == "tensorrt" else ()
+    return (driver_library(), *cuda_libraries(major), *of_tensorrt)
+
+
+def _without_subgraphs(providers: list[NamedOptions]) -> list[NamedOptions]:
+    """Keep TensorRT from building an engine for the graph that only asks."""
+    return [
+        (name, options | {"trt_min_subgraph_size": "2"} if name.startswith("Tensorrt") else options)
+        for name, options in providers
+    ]
+
+
+def _try(runtime: ModuleType, providers: list[NamedOptions]) -> tuple[str, str]:
+    """What a session runs on, and why that is not what was wanted."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = _FATAL
+    # What it would write in colours for every library, our error says in one line.
+    runtime.set_default_logger_severity(_FATAL)
+    try:
+        session = runtime.InferenceSession(
+            _IDENTITY, options, providers=providers, enable_fallback=0
+        )
+    except Exception as error:
+        return "", first_line(error)
+    finally:
+        runtime.set_default_logger_severity(_ERRORS)
+    running = session.get_providers()[0]
+    return running, f"ONNX Runtime fell back to {running}"
+
+
+def _missing_library(runtime: ModuleType, provider: Provider) -> str | None:
+    """The first library that the provider wants and this host lacks, and what brings it."""
+    for library in libraries(runtime, provider):
+        try:
+            load_library(library)
+        except OSError as error:
+            brings = f"pip install {library.package}" if library.package else _DRIVER
+            return f"{library.name} is missing ({error}); {brings}"
+    return None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what ONNX Runtime says, without the place in its source."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if line.startswith("/") and ") " in line:
+        line = line.partition(") ")[2]
+    return line.strip()

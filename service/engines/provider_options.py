@@ -1,0 +1,148 @@
+"""What ONNX Runtime's GPU providers are told, as the strings that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.bundle import INPUT
+from service.variant import Precision, Provider
+
+PROVIDERS: dict[Provider, tuple[str, ...]] = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": (
+        "TensorrtExecutionProvider",
+        "CUDAExecutionProvider",
+        "CPUExecutionProvider",
+    ),
+}
+"""ONNX Runtime's providers for each choice, in order; the later ones take what is left over."""
+
+NamedOptions = tuple[str, dict[str, str]]
+"""A provider's name and its options: a pair, as ONNX Runtime takes it."""
+
+
+@dataclass(frozen=True)
+class GpuOptions:
+    """How an engine uses a GPU; an engine on the CPU has no use for any of it.
+
+    Attributes:
+        precision: TensorRT may compute in, where it builds an engine.
+        batch_sizes: that are run, ascending; others are padded up to the next.
+        cuda_graphs: capture each of them once, and launch it as one afterwards. TensorRT's provider
+            keeps one graph only, so there it takes a single batch size.
+        engine_cache: folder for engines that TensorRT builds and for what it timed.
+    """
+
+    precision: Precision = "fp32"
+    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
+    cuda_graphs: bool = False
+    engine_cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class TensorRtBuild:
+    """How TensorRT builds an engine ahead of time.
+
+    Attributes:
+        image_size: (height, width) of the model's input.
+        opt_batch: the batch size that it is tuned for.
+        max_batch: the largest that it takes; the smallest is 1.
+        context: where the graph with the engine in it is written.
+        timing_cache: folder for what was timed, which other models have a use for too.
+        calibration_table: file with the ranges for 8 bits.
+    """
+
+    image_size: tuple[int, int]
+    opt_batch: int
+    max_batch: int
+    context: Path
+    timing_cache: Path
+    calibration_table: Path | None = None
+
+
+def provider_options(
+    provider: Provider,
+    *,
+    device_id: int = 0,
+    stream: int = 0,
+    gpu: GpuOptions | None = None,
+    build: TensorRtBuild | None = None,
+) -> list[NamedOptions]:
+    """The providers of a choice with their options, in order.
+
+    Args:
+        provider: the choice.
+        device_id: the GPU.
+        stream: of CUDA, to run on; one of the session's own if 0.
+        gpu: see there.
+        build: what TensorRT is to build; as it needs it if None.
+    """
+    gpu = gpu or GpuOptions()
+    of_gpu = {"device_id": str(device_id)}
+    if stream:
+        of_gpu["user_compute_stream"] = str(stream)
+    graphs = gpu.cuda_graphs
+    options: Mapping[str, dict[str, str]] = {
+        "TensorrtExecutionProvider": of_gpu
+        | _precision(gpu.precision)
+        | _cache(gpu.engine_cache)
+        | ({"trt_cuda_graph_enable": "1"} if graphs else {})
+        | (_build(build) if build else {}),
+        "CUDAExecutionProvider": of_gpu
+        | {
+            # The GPU multiplies in full float32, as training did.
+            "use_tf32": "0",
+            "cudnn_conv_algo_search": "EXHAUSTIVE",
+        }
+        | ({"enable_cuda_graph": "1"} if graphs and provider == "cuda" else {}),
+        "CPUExecutionProvider": {},
+    }
+    return [(name, options[name]) for name in PROVIDERS[provider]]
+
+
+def _precision(precision: Precision) -> dict[str, str]:
+    """What is not in 8 bits runs in float16, which is TensorRT's own advice."""
+    match precision:
+        case "fp32":
+            return {}
+        case "fp16":
+            return {"trt_fp16_enable": "1"}
+        case "bf16":
+            return {"trt_bf16_enable": "1"}
+        case "int8":
+            return {"trt_int8_enable": "1", "trt_fp16_enable": "1"}
+
+
+def _cache(folder: Path | None) -> dict[str, str]:
+    if folder is None:
+        return {}
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+    }
+
+
+def _build(build: TensorRtBuild) -> dict[str, str]:
+    height, width = build.image_size
+    shapes = {
+        f"trt_profile_{what}_shapes": f"{INPUT}:{batch}x{height}x{width}x3"
+        for what, batch in (("min", 1), ("opt", build.opt_batch), ("max", build.max_batch))
+    }
+    context = {
+        "trt_dump_ep_context_model": "1",
+        "trt_ep_context_file_path": str(build.context),
+        "trt_ep_context_embed_mode": "1",
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(build.timing_cache),
+    }
+    table = (
+        {"trt_int8_calibration_table_name": str(build.calibration_table.resolve())}
+        if build.calibration_table
+        else {}
+    )
+    return shapes | context | table

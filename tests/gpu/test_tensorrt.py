@@ -1,0 +1,73 @@
+"""Needs an NVIDIA GPU, onnxruntime-gpu and TensorRT: `pytest -m gpu tests/gpu`. Not yet run."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from export.drift_gate import ALLOWED
+from export.pictures import list_pictures
+from export.tensorrt import TensorRtOptions, export_tensorrt
+from service.bundle import Bundle, load_bundle
+from service.engines.built_for import decide
+from service.engines.golden import check_golden
+from service.engines.gpu_host import read_gpu
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.provider_options import GpuOptions
+from service.variant import Precision
+
+pytestmark = pytest.mark.gpu
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """A copy that may be changed."""
+    path = tmp_path / "pitting" / "1"
+    shutil.copytree(EXAMPLES / "models" / "pitting" / "1", path)
+    return load_bundle(path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
+def test_an_exported_variant_is_loaded_and_answers_within_its_bounds(
+    bundle: Bundle, precision: Precision, tmp_path: Path
+) -> None:
+    changed = export_tensorrt(
+        bundle,
+        list_pictures(EXAMPLES / "pictures" / "good"),
+        list_pictures(EXAMPLES / "pictures" / "pitting"),
+        # A few pictures are no calibration: this is about building and loading.
+        TensorRtOptions(
+            precision=precision,
+            opt_batch=2,
+            max_batch=4,
+            allowed=ALLOWED[precision].widened(100),
+            timing_cache=tmp_path / "timed",
+        ),
+        tell=print,
+        quiet=True,
+    )
+    variant = changed.variant(f"tensorrt-{precision}")
+    assert decide(variant, read_gpu(0), "fail").course == "variant"
+    gpu = GpuOptions(precision=precision, batch_sizes=(1, 2, 4))
+    model = changed.path / variant.model
+    with closing(OnnxRuntimeEngine.open(model, provider="tensorrt", gpu=gpu)) as engine:
+        check_golden(engine, changed, variant)
+
+
+def test_an_engine_that_was_built_once_is_taken_from_the_cache(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    gpu = GpuOptions(precision="fp16", batch_sizes=(1, 2), engine_cache=tmp_path / "cache")
+    kept = []
+    for _ in range(2):
+        with closing(
+            OnnxRuntimeEngine.open(bundle.model_path, provider="tensorrt", gpu=gpu)
+        ) as engine:
+            engine.infer(bundle.golden.images[:2])
+        engines = (tmp_path / "cache").glob("*/*.engine")
+        kept.append({file.name: file.stat().st_mtime_ns for file in engines})
+    assert kept[0]
+    assert kept[0] == kept[1]
