@@ -85,6 +85,7 @@ def calibrate(
         raise click.UsageError("--deploy cost needs --cost-miss, --cost-reject and --prevalence")
 
     from export.calibration_table import calibration_table, deployment
+    from export.card import CARD, write_card
     from export.pictures import list_pictures
     from export.recalibrate import (
         RecalibrationOptions,
@@ -109,6 +110,8 @@ def calibrate(
     click.echo(calibration_table(found))
     if not dry_run:
         deploy_thresholds(found, click.echo)
+        if (bundle / CARD).exists():
+            write_card(load_bundle(bundle))
     click.echo(deployment(found, dry_run=dry_run))
 
 

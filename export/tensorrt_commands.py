@@ -86,6 +86,7 @@ def tensorrt(
 
     It runs on GPUs of the same name, with the same driver and TensorRT, only.
     """
+    from export.card import write_card
     from export.drift_gate import ALLOWED
     from export.pictures import list_pictures
     from export.tensorrt import TensorRtOptions, export_tensorrt
@@ -111,4 +112,5 @@ def tensorrt(
         tell=click.echo,
         quiet=quiet,
     )
+    write_card(changed)
     click.echo(variant_table(changed.manifest))

@@ -63,6 +63,7 @@ def openvino(
     quiet: bool,
 ) -> None:
     """Add a variant for OpenVINO to BUNDLE, unless it answers unlike the trained model."""
+    from export.card import write_card
     from export.drift_gate import ALLOWED
     from export.openvino import OpenVinoOptions, export_openvino
     from export.pictures import list_pictures
@@ -81,4 +82,5 @@ def openvino(
     changed = export_openvino(
         loaded, good_pictures, defective, options, tell=click.echo, quiet=quiet
     )
+    write_card(changed)
     click.echo(variant_table(changed.manifest))

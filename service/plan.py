@@ -55,7 +55,8 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
     name = settings.engine
     if name == AUTO:
         name = tuned.engine if tuned else REFERENCE
-    variant, engine, provider = _named(bundle, name, settings.provider)
+    # What was tuned as ONNX Runtime ran on the CPU; a GPU's profile says cuda or tensorrt.
+    variant, engine, provider = _named(bundle, name, "cpu" if tuned else settings.provider)
     gpu = provider != "cpu"
     instances = settings.engine_instances or (tuned.engine_instances if tuned else 1)
     threads = settings.engine_threads or (

@@ -6,19 +6,17 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.batcher import Batcher, BatcherOptions
 from service.bundle import MANIFEST, Bundle, check_place, load_bundle
 from service.domain import Answer, Image
 from service.engines.base import Engine
+from service.engines.batches import batch_runner
 from service.engines.golden import BatchDrift, check_golden
 from service.errors import (
     ConfigurationError,
@@ -137,7 +135,7 @@ class ServedModel:
             self.drift = _largest(drifts)
             self.instances = plan.instances
             self._batcher = Batcher(
-                [_runner(engine) for engine in instances],
+                [batch_runner(engine) for engine in instances],
                 replace(options.batching, max_batch_size=plan.max_batch_size),
                 metrics.of_model(self.name),
                 name=f"{self.name}-{self.version}",
@@ -352,25 +350,3 @@ async def _check(opened: Opened, bundle: Bundle) -> BatchDrift:
 def _close_if_opened(opening: asyncio.Future[Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().engine.close()
-
-
-def _runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
-    """What the batcher calls; batches are put together in memory that is used again and again."""
-    batches: NDArray[np.uint8] = np.empty((0, 0, 0, 0), np.uint8)
-
-    def run(images: list[Image]) -> list[Answer]:
-        nonlocal batches
-        count = len(images)
-        if count == 1:
-            output = engine.infer(images[0][None])
-        else:
-            shape = images[0].shape
-            if len(batches) < count or batches.shape[1:] != shape:
-                batches = np.empty((count, *shape), np.uint8)
-            output = engine.infer(np.stack(images, out=batches[:count]))
-        return [
-            Answer(anomaly_map, float(score))
-            for anomaly_map, score in zip(output.anomaly_map, output.score, strict=True)
-        ]
-
-    return run

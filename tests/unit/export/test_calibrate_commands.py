@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from export.calibrate_commands import calibrate
+from export.card import CARD, card, write_card
 from models.checkpoints import picture_digest
 from service.bundle import Bundle, load_bundle
 from service.bundle import recalibrate as put_calibration
@@ -125,6 +126,18 @@ def test_the_graph_and_the_golden_answers_stay(bundle: Bundle, good: Path) -> No
     assert len(after.calibration.good_score) == 50
     assert after.manifest.map.low == pytest.approx(of(69), abs=1e-6)
     assert not (bundle.path / CALIBRATION).exists()
+
+
+@pytest.mark.parametrize("had_one", [True, False])
+def test_a_card_tells_the_new_thresholds_where_there_is_one(
+    bundle: Bundle, good: Path, had_one: bool
+) -> None:
+    if had_one:
+        write_card(bundle)
+    done(bundle.path, "--good", good)
+    assert (bundle.path / CARD).exists() is had_one
+    if had_one:
+        assert (bundle.path / CARD).read_text() == card(load_bundle(bundle.path).manifest)
 
 
 def test_a_dry_run_writes_nothing(bundle: Bundle, good: Path) -> None:

@@ -1,0 +1,1 @@
+"""`takt tune`: which engine, in how many instances, answers fastest on this host."""
