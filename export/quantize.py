@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from service.errors import ConfigurationError
 
 STEM = "openvino-int8"
 INSTALL = "pip install 'takt[export]'"
+_NO_TELEMETRY = "NNCF_CI"
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,31 @@ def quantize(
         ignored_scope=nncf.IgnoredScope(names=list(kept)) if kept else None,
     )
     folder.mkdir(parents=True)
-    ir = Ir(folder / f"{STEM}.xml", folder / f"{STEM}.bin")
-    openvino.save_model(quantized, ir.xml, compress_to_fp16=False)
-    return ir
+    written = Ir(folder / "graph.xml", folder / "graph.bin")
+    openvino.save_model(quantized, written.xml, compress_to_fp16=False)
+    return _named_by_content(written)
+
+
+def _named_by_content(ir: Ir) -> Ir:
+    """Under names that no other graph has; one stem, by which OpenVINO finds the weights."""
+    digest = hashlib.sha256(ir.xml.read_bytes() + ir.weights.read_bytes()).hexdigest()[:8]
+    stem = ir.xml.parent / f"{STEM}-{digest}"
+    return Ir(ir.xml.rename(f"{stem}.xml"), ir.weights.rename(f"{stem}.bin"))
 
 
 def _import_nncf() -> ModuleType:
+    # Without it, NNCF would tell its makers' analytics of each use; it is read at the import.
+    before = os.environ.get(_NO_TELEMETRY)
+    os.environ[_NO_TELEMETRY] = "1"
     try:
         import nncf
     except ImportError:
         raise ConfigurationError(f"NNCF is not installed: {INSTALL}") from None
+    finally:
+        if before is None:
+            del os.environ[_NO_TELEMETRY]
+        else:
+            os.environ[_NO_TELEMETRY] = before
     nncf.set_log_level(logging.ERROR)
     module: ModuleType = nncf
     return module

@@ -19,7 +19,7 @@ from service.engines.provider_check import cuda_major, import_runtime
 from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
 from service.host import host_name
-from service.plan import Plan, plan_for
+from service.plan import REFERENCE, Plan, plan_for
 from service.profile import read_profile
 from service.settings import Settings
 
@@ -59,17 +59,17 @@ def opener(settings: Settings) -> Open:
     """What opens engines as the settings say."""
 
     def open_bundle(bundle: Bundle) -> Opened:
-        plan = plan_for(bundle, settings, read_profile(bundle.path, host_name(settings.cores)))
         try:
-            plan = _here(bundle, plan, settings)
+            profile = read_profile(bundle.path, host_name(settings.cores))
+            plan = _here(bundle, plan_for(bundle, settings, profile), settings)
             return Opened(_open(plan, settings), plan)
         except ConfigurationError as error:
-            reference = _on_cpu(bundle, plan)
-            if reference == plan or not settings.provider_fallback:
+            if not settings.provider_fallback:
                 raise
             logger.warning(
                 "serving the reference graph on the CPU, as provider_fallback allows: %s", error
             )
+            reference = _on_cpu(bundle, settings)
             return Opened(_open(reference, settings), reference)
 
     return open_bundle
@@ -106,20 +106,13 @@ def _here(bundle: Bundle, plan: Plan, settings: Settings) -> Plan:
                 plan, provider="cuda", precision="fp32", variant=None, model=bundle.model_path
             )
         case "cpu":
-            return _on_cpu(bundle, plan)
+            return _on_cpu(bundle, settings)
 
 
-def _on_cpu(bundle: Bundle, plan: Plan) -> Plan:
+def _on_cpu(bundle: Bundle, settings: Settings) -> Plan:
     """The same bundle's reference graph by ONNX Runtime on the CPU, which every host has."""
-    return replace(
-        plan,
-        engine="onnxruntime",
-        provider="cpu",
-        precision="fp32",
-        variant=None,
-        model=bundle.model_path,
-        max_batch_size=plan.max_batch_size if plan.provider == "cpu" else 1,
-    )
+    open_again = {"engine": REFERENCE, "provider": "cpu"}
+    return plan_for(bundle, settings.model_copy(update=open_again))
 
 
 def _open(plan: Plan, settings: Settings) -> Engine:

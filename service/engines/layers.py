@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,39 @@ KINDS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer that the reference graph and its variant share.
+
+    Attributes:
+        node: its name in the graph.
+        name: its name for people: that of its weights in the trained model, if it is told.
+        fed_by: nodes of the layers whose outputs reach it without another layer between.
+    """
+
+    node: str
+    name: str
+    fed_by: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOutputs:
+    """What the layers answered to one input: due in the reference graph, got in the other."""
+
+    due: Sequence[NDArray[np.float32]]
+    got: Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerError:
     """How far a layer's output lies from the reference's, on the same pictures.
 
     Attributes:
-        node: the layer's name in the graph.
-        name: the layer's name for people: that of its weights in the trained model, if it is told.
+        node: see `Layer`.
+        name: likewise.
         error: root of the mean squared difference, over the standard deviation of the reference's
-            output; 0 where that does not vary and neither differs.
-        grown: by how much that is more than at the worst of the layers before it that feed it.
+            output; 0 where that does not vary and neither differs, infinite where an output is not
+            finite.
+        grown: by how much that is more than at the worst of the layers that feed it.
     """
 
     node: str
@@ -58,33 +82,45 @@ def layer_errors(
         if node.get_type_name() in KINDS and node.get_friendly_name() in known
     ]
     feeding = _feeding(graphs[0], set(layers))
+    labels = {node.get_friendly_name(): _label(node) for node in graphs[0].get_ordered_ops()}
     runs = [
         _compiled(core, graph, layers, hint)
         for graph, hint in zip(graphs, ("f32", precision_hint), strict=True)
     ]
-    squared, total, square_total, counts = (np.zeros(len(layers)) for _ in range(4))
-    for image in images:
-        expected, found = (_outputs(run, image, len(layers)) for run in runs)
-        for index, (due, got) in enumerate(zip(expected, found, strict=True)):
-            squared[index] += float(np.square(got - due, dtype=np.float64).sum())
-            total[index] += float(due.sum(dtype=np.float64))
-            square_total[index] += float(np.square(due, dtype=np.float64).sum())
-            counts[index] += due.size
-    variance = np.maximum(square_total / counts - np.square(total / counts), 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.sqrt(squared / counts) / np.sqrt(variance)
-    errors = np.where(squared == 0, 0.0, errors)
-    by_name = dict(zip(layers, errors.tolist(), strict=True))
-    labels = {node.get_friendly_name(): _label(node) for node in graphs[0].get_ordered_ops()}
-    return tuple(
-        LayerError(
-            name,
-            labels[name],
-            by_name[name],
-            by_name[name] - max((by_name[one] for one in feeding[name]), default=0.0),
-        )
-        for name in layers
+    return compare_layers(
+        [Layer(name, labels[name], frozenset(feeding[name])) for name in layers],
+        (LayerOutputs(*(_outputs(run, image, len(layers)) for run in runs)) for image in images),
     )
+
+
+def compare_layers(
+    layers: Sequence[Layer], inputs: Iterable[LayerOutputs]
+) -> tuple[LayerError, ...]:
+    """How far the outputs of layers lie from the reference's, over all inputs together.
+
+    Args:
+        layers: in the order of the graph.
+        inputs: of each, what the layers answered.
+    """
+    squared, total, square_total, counts = (np.zeros(len(layers)) for _ in range(4))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for outputs in inputs:
+            for index, (due, got) in enumerate(zip(outputs.due, outputs.got, strict=True)):
+                squared[index] += float(np.square(got - due, dtype=np.float64).sum())
+                total[index] += float(due.sum(dtype=np.float64))
+                square_total[index] += float(np.square(due, dtype=np.float64).sum())
+                counts[index] += due.size
+        variance = np.maximum(square_total / counts - np.square(total / counts), 0)
+        errors = np.sqrt(squared / counts) / np.sqrt(variance)
+    errors = np.where(squared == 0, 0.0, np.where(np.isnan(errors), np.inf, errors))
+    by_node = {layer.node: float(error) for layer, error in zip(layers, errors, strict=True)}
+    found = []
+    for layer in layers:
+        before = max((by_node[node] for node in layer.fed_by), default=0.0)
+        error = by_node[layer.node]
+        grown = error - before if np.isfinite(before) else 0.0
+        found.append(LayerError(layer.node, layer.name, error, grown))
+    return tuple(found)
 
 
 def first_failing(errors: Sequence[LayerError], bound: float, most: int = 3) -> tuple[str, ...]:

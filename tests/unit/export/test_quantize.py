@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import os
+from export.quantize import _import_nncf
+_import_nncf()
+from nncf.telemetry.wrapper import telemetry
+print(type(telemetry).__name__, "NNCF_CI" in os.environ)
+"""
+
+
+def test_nobody_is_told_that_somebody_quantises() -> None:
+    # In a process of its own: NNCF also keeps quiet where it sees pytest.
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert done.stdout.split() == ["MagicMock", "False"], done.stderr
