@@ -8,7 +8,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models
-RUN python -m venv /opt/takt && /opt/takt/bin/pip install --no-cache-dir '.[cpu]'
+RUN python -m venv /opt/takt && /opt/takt/bin/pip install --no-cache-dir '.[cpu,openvino]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/takt /opt/takt
