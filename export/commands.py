@@ -17,7 +17,7 @@ from export.bundle_options import (
 from export.failures import plain_errors
 from export.fit_commands import fit
 from export.tensorrt_commands import tensorrt
-from export.variant_commands import openvino
+from export.variant_commands import onnxruntime, openvino
 
 if TYPE_CHECKING:
     from service.manifest import Filter, Tiling
@@ -120,4 +120,5 @@ def onnx(
 
 
 export.add_command(openvino)
+export.add_command(onnxruntime)
 export.add_command(tensorrt)

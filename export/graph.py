@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from export.rewrite import rewritten
 from models.detector import Detector
 from service.bundle import INPUT, OUTPUTS
 from service.errors import TaktError
@@ -89,9 +91,7 @@ class ImagesToAnswer(nn.Module):
 def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = None) -> GraphFacts:
     """Write a model as one ONNX file, opset 18, of any batch size.
 
-    The teacher's normalisation stays a step of its own: folded into its last convolution, the
-    weights there would no longer be float16 numbers, and storing them would cost twice the
-    bytes or a drift.
+    The graph computes the model as `export.rewrite` puts it.
 
     Args:
         model: as trained.
@@ -102,8 +102,9 @@ def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = 
     Raises:
         ExportError: the exporter made another graph than the bundle's contract says.
     """
-    graph = _trace(ImagesToAnswer(model, inside).eval(), model.input_size)
+    graph = _trace(ImagesToAnswer(rewritten(model), inside).eval(), model.input_size)
     _strip(graph)
+    _name_transposed(graph, model)
     facts_of_weights = _halve_weights(graph)
     check_contract(graph, model.input_size, model.map_size)
     onnx.save_model(graph, path)
@@ -157,6 +158,33 @@ def _strip(graph: ModelProto) -> None:
     ):
         del part.metadata_props[:]
         part.ClearField("doc_string")
+
+
+def _name_transposed(graph: ModelProto, model: Detector) -> None:
+    """Name the weights that the exporter transposed as the model does, so that people know them.
+
+    A linear layer becomes a product with the transpose of its weights, which has no name of theirs.
+    """
+    names = {
+        _digest(parameter.detach().t().contiguous().numpy().tobytes()): f"model.{name}"
+        for name, parameter in model.named_parameters()
+        if parameter.ndim == 2 and parameter.numel() >= HALVED_FROM
+    }
+    stored = {tensor.name for tensor in graph.graph.initializer}
+    found = {}
+    for tensor in graph.graph.initializer:
+        name = names.get(_digest(tensor.raw_data))
+        if name is not None and name not in stored:
+            stored.add(name)
+            found[tensor.name] = name
+            tensor.name = name
+    for node in graph.graph.node:
+        for index, source in enumerate(node.input):
+            node.input[index] = found.get(source, source)
+
+
+def _digest(numbers: bytes) -> bytes:
+    return hashlib.sha256(numbers).digest()
 
 
 def _halve_weights(graph: ModelProto) -> tuple[int, int]:

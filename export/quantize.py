@@ -77,17 +77,19 @@ def _named_by_content(ir: Ir) -> Ir:
 
 def _import_nncf() -> ModuleType:
     # Without it, NNCF would tell its makers' analytics of each use; it is read at the import.
-    before = os.environ.get(_NO_TELEMETRY)
+    before, logger_class = os.environ.get(_NO_TELEMETRY), logging.getLoggerClass()
     os.environ[_NO_TELEMETRY] = "1"
     try:
         import nncf
     except ImportError:
         raise ConfigurationError(f"NNCF is not installed: {INSTALL}") from None
     finally:
+        logging.setLoggerClass(logger_class)  # it would have all loggers be of its own
         if before is None:
             del os.environ[_NO_TELEMETRY]
         else:
             os.environ[_NO_TELEMETRY] = before
-    nncf.set_log_level(logging.ERROR)
+    # Not by its own function, which sets the level of everybody's handlers.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     module: ModuleType = nncf
     return module

@@ -97,8 +97,8 @@ class Bundle:
                 return variant
         names = ", ".join(one.name for one in self.manifest.variants) or "none"
         raise BundleError(
-            f"{self.path} has no variant {name!r}, but {names}; `takt export openvino` and "
-            "`takt export tensorrt` make some"
+            f"{self.path} has no variant {name!r}, but {names}; `takt export openvino`, "
+            "`onnxruntime` and `tensorrt` make some"
         )
 
 

@@ -22,11 +22,12 @@ class Mlp(nn.Module):
     def __init__(self, dim: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
         self.fc1 = nn.Linear(dim, hidden, bias=bias)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden, dim, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens [N,T,D] -> [N,T,D]."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        out: Tensor = self.fc2(self.act(self.fc1(x)))
         return out
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -11,10 +14,20 @@ import pytest
 import torch
 from torch import nn
 
+from export.checkpoint_source import CheckpointSource
+from export.onnx import ExportOptions, export_bundle
 from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
+from service.app import repository_options
+from service.bundle import Bundle, load_bundle
+from service.metrics import Metrics
+from service.opening import opener
+from service.pipeline import Pools
+from service.repository import ServedModel
+from service.settings import Settings
 
+ServeOnce = Callable[[Path, Settings], ServedModel]
 WritePictures = Callable[..., list[Path]]
 
 
@@ -86,3 +99,60 @@ def write_pictures() -> WritePictures:
         return paths
 
     return write
+
+
+@pytest.fixture(scope="session")
+def pictures(write_pictures: WritePictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 6 pictures in `good` and 3 in `bad`."""
+    folder = tmp_path_factory.mktemp("pictures")
+    write_pictures(folder / "good", 6)
+    write_pictures(folder / "bad", 3, high=255)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(
+    thin_model: EfficientAd, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A bundle of the thin detector, without variants; to be copied, not changed."""
+    checkpoint = Checkpoint(
+        thin_model,
+        framework="takt",
+        recipe=InputRecipe(256, 256, "area"),
+        seen=("0" * 16,),
+        made_with={"torch": "2"},
+    )
+    path = tmp_path_factory.mktemp("exported") / "parts" / "1"
+    export_bundle(
+        CheckpointSource(checkpoint),
+        sorted((pictures / "good").iterdir()),
+        [],
+        path,
+        ExportOptions(alpha=0.2),
+        tell=lambda _: None,
+        quiet=True,
+    )
+    return path
+
+
+@pytest.fixture
+def thin(exported: Path, tmp_path: Path) -> Bundle:
+    """A copy of it to add to."""
+    shutil.copytree(exported, tmp_path / "models" / "parts" / "1")
+    return load_bundle(tmp_path / "models" / "parts" / "1")
+
+
+@pytest.fixture(scope="session")
+def serve_once() -> ServeOnce:
+    """Loads a bundle's folder as the service does, and closes it again."""
+
+    async def load(path: Path, settings: Settings) -> ServedModel:
+        model = ServedModel(path)
+        with ThreadPoolExecutor(1) as pool:
+            await model.load(
+                repository_options(settings), opener(settings), Pools(pool, pool, 1), Metrics()
+            )
+            await model.close(10)
+        return model
+
+    return lambda path, settings: asyncio.run(load(path, settings))

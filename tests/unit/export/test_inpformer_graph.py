@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from torch import nn
 
 from export.graph import ImagesToAnswer, write_graph
@@ -141,6 +142,29 @@ def test_each_layer_norm_is_one_operator(thin: Exported) -> None:
         hook.remove()
     operators = [node.op_type for node in onnx.load(thin.path).graph.node]
     assert operators.count("LayerNormalization") == runs
+
+
+def test_onnx_runtime_runs_each_gelu_as_one_operator(thin: Exported, tmp_path: Path) -> None:
+    written = [node.op_type for node in onnx.load(thin.path).graph.node]
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(thin.path), options, ["CPUExecutionProvider"])
+    loaded = [node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node]
+    assert loaded.count("Gelu") + loaded.count("BiasGelu") == written.count("Erf") > 0
+    assert "Erf" not in loaded
+
+
+def test_transposed_weights_keep_the_names_of_the_trained_ones(thin: Exported) -> None:
+    stored = {tensor.name: tensor for tensor in onnx.load(thin.path).graph.initializer}
+    weights = {
+        f"model.{name}": parameter.detach().numpy()
+        for name, parameter in thin.model.named_parameters()
+        if name.endswith("fc2.weight") and name.startswith(("encoder", "extractor"))
+    }
+    assert len(weights) == 3
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(numpy_helper.to_array(stored[name]), weight.T)
 
 
 def test_the_graph_needs_nothing_but_the_standard_operators(thin: Exported) -> None:

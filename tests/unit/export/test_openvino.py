@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,71 +11,24 @@ import pytest
 from click.testing import CliRunner
 
 import export.openvino
-from export.checkpoint_source import CheckpointSource
 from export.commands import export as export_group
 from export.drift_gate import ALLOWED, AllowedDrift
-from export.onnx import ExportOptions, export_bundle
 from export.openvino import export_openvino
 from export.quantize import Ir, quantize
 from export.variant_search import VariantOptions
-from models.checkpoints import Checkpoint, InputRecipe
-from models.efficientad import EfficientAd
-from service.app import repository_options
 from service.bundle import MODEL, Bundle, add_variant, load_bundle
 from service.engines.golden import check_golden
 from service.engines.openvino import OpenVinoEngine, import_openvino
 from service.errors import ConfigurationError, DriftError
-from service.metrics import Metrics
 from service.opening import opener
-from service.pipeline import Pools
 from service.repository import ServedModel
 from service.settings import Settings
 from service.variant import Variant
 
-WritePictures = Callable[..., list[Path]]
+ServeOnce = Callable[[Path, Settings], ServedModel]
 
 WRONG, NODE = "teacher.conv2", "node_conv2d_5/WithoutBiases"
 """The teacher: what it answers outweighs the student of a detector that was never trained."""
-
-
-@pytest.fixture(scope="module")
-def pictures(write_pictures: WritePictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    write_pictures(folder / "good", 6)
-    write_pictures(folder / "bad", 3, high=255)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def exported(
-    thin_model: EfficientAd, pictures: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A bundle of the thin detector, without variants."""
-    checkpoint = Checkpoint(
-        thin_model,
-        framework="takt",
-        recipe=InputRecipe(256, 256, "area"),
-        seen=("0" * 16,),
-        made_with={"torch": "2"},
-    )
-    path = tmp_path_factory.mktemp("exported") / "parts" / "1"
-    export_bundle(
-        CheckpointSource(checkpoint),
-        sorted((pictures / "good").iterdir()),
-        [],
-        path,
-        ExportOptions(alpha=0.2),
-        tell=lambda _: None,
-        quiet=True,
-    )
-    return path
-
-
-@pytest.fixture
-def thin(exported: Path, tmp_path: Path) -> Bundle:
-    """A copy of it to add to."""
-    shutil.copytree(exported, tmp_path / "models" / "parts" / "1")
-    return load_bundle(tmp_path / "models" / "parts" / "1")
 
 
 @pytest.fixture(scope="module")
@@ -194,18 +145,8 @@ def test_the_search_keeps_the_layer_where_the_drift_begins(
     assert changed.variant("openvino-int8").kept == (WRONG,)
 
 
-async def load(path: Path, settings: Settings) -> ServedModel:
-    model = ServedModel(path)
-    with ThreadPoolExecutor(1) as pool:
-        await model.load(
-            repository_options(settings), opener(settings), Pools(pool, pool, 1), Metrics()
-        )
-        await model.close(10)
-    return model
-
-
 def test_a_variant_with_one_wrong_scale_is_refused_at_load_with_the_layer_named(
-    varied: Bundle, tmp_path: Path
+    varied: Bundle, tmp_path: Path, serve_once: ServeOnce
 ) -> None:
     path = tmp_path / "models" / "parts" / "1"
     shutil.copytree(varied.path, path)
@@ -219,12 +160,12 @@ def test_a_variant_with_one_wrong_scale_is_refused_at_load_with_the_layer_named(
     files = {file.name: file.read_bytes() for file in (ir.xml, ir.weights)}
     bad = Variant.model_validate(good.model_dump() | {"model": "bad.xml", "files": tuple(files)})
     add_variant(bundle, bad, files)
-    model = asyncio.run(load(path, Settings(engine="openvino-int8")))
+    model = serve_once(path, Settings(engine="openvino-int8"))
     assert model.state == "closed"
     assert model.reason is not None
     assert "drifts from the trained model" in model.reason
     assert f"it begins at {WRONG}" in model.reason
-    served = asyncio.run(load(path, Settings(engine="openvino-bf16")))
+    served = serve_once(path, Settings(engine="openvino-bf16"))
     assert served.reason is None
 
 

@@ -1,0 +1,133 @@
+"""Where an ONNX graph begins to answer unlike another, by what ONNX Runtime computes in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+from service.bundle import INPUT
+from service.engines.layers import Layer, LayerError, LayerOutputs, compare_layers
+from service.engines.provider_check import import_runtime
+
+LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that have weights, or do the work that is done in lower precision."""
+
+_OF_WEIGHTS = ("Cast", "DequantizeLinear", "Identity", "Transpose")
+"""What may lie between weights as they are stored and their layer."""
+
+
+def onnx_layer_errors(
+    reference: Path, variant: Path, images: NDArray[np.uint8]
+) -> tuple[LayerError, ...]:
+    """Compare what the layers answer, in the order of the reference graph, on the CPU.
+
+    Unlike `service.engines.layers` it needs no OpenVINO, but the package `onnx`.
+
+    Args:
+        reference: an ONNX file.
+        variant: another, whose layers have the reference's names.
+        images: model inputs, uint8 [N,H,W,3].
+    """
+    graphs = [onnx.load(path) for path in (reference, variant)]
+    known = {node.name for node in graphs[1].graph.node if node.op_type in LAYERS} - {""}
+    layers = layers_of(graphs[0].graph, known)
+    due = {node.name: node.output[0] for node in graphs[0].graph.node}
+    runs = [_Tapped(graph, [layer.node for layer in layers], due) for graph in graphs]
+    return compare_layers(
+        layers,
+        (LayerOutputs(*(run.outputs(image[np.newaxis]) for run in runs)) for image in images),
+    )
+
+
+def layers_of(graph: GraphProto, known: Container[str]) -> tuple[Layer, ...]:
+    """The layers of a graph, in its order, which must be sorted.
+
+    Args:
+        graph: the reference's.
+        known: nodes that may be layers.
+    """
+    producer = {name: node for node in graph.node for name in node.output}
+    nearest: dict[str, frozenset[str]] = {}
+    found = []
+    for node in graph.node:
+        fed_by = frozenset[str]().union(*(nearest.get(name, frozenset()) for name in node.input))
+        is_layer = node.op_type in LAYERS and node.name in known
+        if is_layer:
+            found.append(Layer(node.name, _label(node, producer), fed_by))
+        reaching = frozenset({node.name}) if is_layer else fed_by
+        nearest |= dict.fromkeys(node.output, reaching)
+    return tuple(found)
+
+
+def weighted_layers(graph: GraphProto) -> frozenset[str]:
+    """The layers with weights of more than one channel, by name: those that do most of the work.
+
+    A product of two things that were computed is none, as in attention; nor is a filter of one
+    channel, such as the one that smooths the map.
+    """
+    producer = {name: node for node in graph.node for name in node.output}
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+    def weights(name: str) -> tuple[int, ...]:
+        while name in producer and producer[name].op_type in _OF_WEIGHTS:
+            name = producer[name].input[0]
+        return sizes.get(name, ())
+
+    return frozenset(
+        node.name
+        for node in graph.node
+        if node.op_type in LAYERS and math.prod(weights(node.input[1])[:2]) > 1
+    )
+
+
+def casts_to(node: NodeProto, element: int) -> bool:
+    """Whether a node casts to an element type of `TensorProto`."""
+    return node.op_type == "Cast" and any(
+        attribute.name == "to" and attribute.i == element for attribute in node.attribute
+    )
+
+
+def _label(node: NodeProto, producer: Mapping[str, NodeProto]) -> str:
+    """Of the weights that a layer takes: `teacher.conv1` of model.teacher.conv1.weight.float16."""
+    name: str = node.input[1]
+    while name in producer:
+        source = producer[name]
+        if not source.input or source.op_type in LAYERS:
+            return str(node.name)
+        name = source.input[0]
+    if name == INPUT:
+        return str(node.name)
+    for suffix in (".float16", ".weight"):
+        name = name.removesuffix(suffix)
+    return name.removeprefix("model.")
+
+
+class _Tapped:
+    """A session of a graph that gives the outputs of its layers, and nothing else."""
+
+    def __init__(self, model: ModelProto, nodes: Sequence[str], due: Mapping[str, str]) -> None:
+        own = {node.name: node.output[0] for node in model.graph.node}
+        given = {name for node in model.graph.node for name in node.output}
+        # By the reference's name it is what the layer hands on, if that is not what it gives.
+        self._names = [due[node] if due[node] in given else own[node] for node in nodes]
+        del model.graph.output[:]
+        # Without a type: the runtime knows it.
+        model.graph.output.extend(ValueInfoProto(name=name) for name in self._names)
+        runtime = import_runtime("cpu")
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        self._session: Any = runtime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def outputs(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Of the layers, float32."""
+        found = self._session.run(self._names, {INPUT: images})
+        return [np.asarray(one, np.float32) for one in found]
