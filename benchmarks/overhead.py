@@ -30,9 +30,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument(
-        "--threads", type=int, default=Settings().cores, help="The server's."
-    )
+    parser.add_argument("--threads", type=int, default=Settings().cores, help="The server's.")
     given = parser.parse_args()
 
     bodies = [path.read_bytes() for path in given.pictures]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantize import quantize
+from export.quantize import quantize, rest_of
 from export.variant_search import Candidate, Images, Tell, VariantOptions, export_variant
 from service.bundle import Bundle
 from service.engines.layers import LayerError, layer_errors
-from service.engines.openvino import OpenVinoEngine
+from service.engines.openvino import OpenVinoEngine, precision_hint
 from service.variant import EngineKind, Precision, Provider
 
 
@@ -67,11 +67,11 @@ class _OpenVinoMaker:
             return Candidate(self.bundle.model_path)
         family = self.bundle.manifest.family
         ir = quantize(self.bundle.model_path, family, images, folder, kept)
-        return Candidate(ir.xml, (ir.xml, ir.weights))
+        return Candidate(ir.xml, (ir.xml, ir.weights), rest_of(family))
 
     def open(self, candidate: Candidate) -> OpenVinoEngine:
-        return OpenVinoEngine.open(candidate.model, precision=self.precision)
+        return OpenVinoEngine.open(candidate.model, precision=self.precision, rest=candidate.rest)
 
     def layer_errors(self, candidate: Candidate, images: NDArray[np.uint8]) -> Sequence[LayerError]:
-        hint = "bf16" if self.precision == "bf16" else "f32"
+        hint = precision_hint(self.precision, candidate.rest)
         return layer_errors(self.bundle.model_path, candidate.model, images, hint)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,13 @@ from numpy.typing import NDArray
 from service.bundle import INPUT
 from service.engines.openvino import import_openvino
 from service.errors import ConfigurationError
+from service.variant import Precision
 
 STEM = "openvino-int8"
 INSTALL = "pip install 'takt[export]'"
+TRANSFORMERS = frozenset({"inpformer"})
+"""Families whose layers are quantised as NNCF does it for transformers."""
+
 _NO_TELEMETRY = "NNCF_CI"
 
 
@@ -30,6 +35,15 @@ class Ir:
     weights: Path
 
 
+def rest_of(family: str) -> Precision:
+    """What an 8-bit graph computes in wherever it is not in 8 bits.
+
+    Of a transformer that is attention, norms and sums, which take half as long again in float32; of
+    a convolutional network next to nothing.
+    """
+    return "bf16" if family in TRANSFORMERS else "fp32"
+
+
 def quantize(
     model: Path,
     family: str,
@@ -38,6 +52,9 @@ def quantize(
     kept: Sequence[str] = (),
 ) -> Ir:
     """Write a graph whose layers with weights work in 8 bits.
+
+    Products of two things that were computed, as in attention, stay as they are: in 8 bits they
+    gain next to nothing, as most of their time goes into the softmax between them.
 
     Args:
         model: the reference graph, ONNX.
@@ -53,19 +70,35 @@ def quantize(
     graph = openvino.Core().read_model(model)
     height, width, channels = images[0].shape
     graph.reshape({INPUT: [1, height, width, channels]})
-    transformer = family == "inpformer"
     quantized = nncf.quantize(
         graph,
         nncf.Dataset(list(images), lambda image: {INPUT: image[np.newaxis]}),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
-        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
-        ignored_scope=nncf.IgnoredScope(names=list(kept)) if kept else None,
+        model_type=nncf.ModelType.TRANSFORMER if family in TRANSFORMERS else None,
+        ignored_scope=nncf.IgnoredScope(names=[*kept, *_products(graph)]),
     )
     folder.mkdir(parents=True)
     written = Ir(folder / "graph.xml", folder / "graph.bin")
     openvino.save_model(quantized, written.xml, compress_to_fp16=False)
     return _named_by_content(written)
+
+
+def _products(graph: Any) -> list[str]:
+    """Names of matrix products without weights; these are constants of at most two axes."""
+    constant: set[str] = set()
+    products = []
+    for node in graph.get_ordered_ops():
+        sources = [port.get_source_output() for port in node.inputs()]
+        known = [one.get_node().get_friendly_name() in constant for one in sources]
+        name = node.get_friendly_name()
+        if node.get_type_name() == "Constant" or (known and all(known)):
+            constant.add(name)
+        if node.get_type_name() == "MatMul" and not any(
+            fixed and len(one.get_shape()) <= 2 for fixed, one in zip(known, sources, strict=True)
+        ):
+            products.append(name)
+    return products
 
 
 def _named_by_content(ir: Ir) -> Ir:

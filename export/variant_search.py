@@ -78,10 +78,12 @@ class Candidate:
     Attributes:
         model: its file; the bundle's own graph, or one of `files`.
         files: those of its own, under names that no other contents have.
+        rest: what an 8-bit graph of OpenVINO is to compute in wherever it is not in 8 bits.
     """
 
     model: Path
     files: tuple[Path, ...] = ()
+    rest: Precision = "fp32"
 
 
 class Maker(Protocol):
@@ -174,6 +176,7 @@ def export_variant(
                 engine=maker.engine,
                 provider=maker.provider,
                 precision=options.precision,
+                rest=found.candidate.rest,
                 model=found.candidate.model.name,
                 files=tuple(file.name for file in found.candidate.files),
                 drift=found.drift,

@@ -14,7 +14,7 @@ from service.engines.cuda import fixed_sizes
 from service.engines.gpu_host import read_gpu
 from service.engines.layers import first_failing, layer_errors
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine
+from service.engines.openvino import OpenVinoEngine, precision_hint
 from service.engines.provider_check import cuda_major, import_runtime
 from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
@@ -41,7 +41,8 @@ class Opened:
         variant = self.plan.variant
         if variant is None:
             return ()
-        hint = "bf16" if variant.precision == "bf16" else "f32"
+        ours = variant.engine == "openvino"
+        hint = precision_hint(variant.precision, variant.rest) if ours else "f32"
         # It only explains a refusal, which stands whether or not OpenVINO can run both.
         with contextlib.suppress(Exception):
             errors = layer_errors(
@@ -120,6 +121,7 @@ def _open(plan: Plan, settings: Settings) -> Engine:
         return OpenVinoEngine.open(
             plan.model,
             precision=plan.precision,
+            rest=plan.variant.rest if plan.variant else "fp32",
             streams=plan.instances,
             threads=plan.threads,
             cache=settings.engine_cache,

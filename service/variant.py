@@ -57,6 +57,10 @@ class Variant(Part):
     engine: EngineKind
     provider: Provider = Field(default="cpu", description="What of ONNX Runtime it is for.")
     precision: Precision
+    rest: Precision = Field(
+        default="fp32",
+        description="What an 8-bit graph of OpenVINO computes in wherever it is not in 8 bits.",
+    )
     model: str = Field(description="The file that the engine opens; may be the reference graph.")
     files: tuple[str, ...] = Field(
         default=(), description="Files of its own, the model's among them; hashed by the manifest."

@@ -17,9 +17,8 @@ from service.variant import Precision
 
 INSTALL = "pip install 'takt[openvino]'"
 
-_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "bf16"}
-"""What OpenVINO computes in. What an 8-bit graph does not hold in 8 bits runs in bfloat16 where the
-CPU has it; see `OpenVinoEngine.open`."""
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+"""OpenVINO's words for what it may compute in; a CPU that has no bfloat16 takes float32 instead."""
 
 
 class OpenVinoEngine:
@@ -46,17 +45,17 @@ class OpenVinoEngine:
         precision: Precision = "fp32",
         streams: int = 1,
         threads: int = 1,
-        mixed: bool = False,
+        rest: Precision = "fp32",
         cache: Path | None = None,
     ) -> OpenVinoEngine:
         """Load a graph.
 
         Args:
             model: an ONNX file or OpenVINO IR with the bundle's input and outputs.
-            precision: to compute in; see `mixed`.
+            precision: to compute in; int8 is a property of the graph.
             streams: pictures that run at the same time.
             threads: CPU threads of each of them.
-            mixed: of an 8-bit graph, compute the rest in bfloat16 instead of float32.
+            rest: of an 8-bit graph, to compute in wherever it is not in 8 bits.
             cache: folder for compiled graphs, so that the next start is quick.
 
         Raises:
@@ -65,9 +64,8 @@ class OpenVinoEngine:
         """
         runtime = import_openvino()
         core = runtime.Core()
-        hint = "f32" if precision == "int8" and not mixed else _HINTS[precision]
         properties = {
-            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_PRECISION_HINT": precision_hint(precision, rest),
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": str(streams * threads),
@@ -88,7 +86,8 @@ class OpenVinoEngine:
             raise
         except Exception as error:
             raise BundleError(f"{model} cannot be loaded: {_first_line(error)}") from error
-        description = f"openvino CPU {precision}, {streams} streams of {threads} threads"
+        computes = precision if rest == "fp32" else f"{precision} and {rest}"
+        description = f"openvino CPU {computes}, {streams} streams of {threads} threads"
         return cls(compiled, streams, description)
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
@@ -121,6 +120,16 @@ class OpenVinoEngine:
         # Copies: the request's own memory is written to by its next run.
         anomaly_map, score = (request.get_tensor(name).data.copy() for name in OUTPUTS)
         return EngineOutput(anomaly_map, score)
+
+
+def precision_hint(precision: Precision, rest: Precision = "fp32") -> str:
+    """What OpenVINO is to compute in where the graph itself does not say it.
+
+    Args:
+        precision: of the graph.
+        rest: of an 8-bit graph, for all that is not in 8 bits.
+    """
+    return _HINTS[rest if precision == "int8" else precision]
 
 
 def import_openvino() -> ModuleType:
