@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,18 +19,28 @@ from service.api.failures import add_handlers
 from service.api.hot_path import HotPath
 from service.api.inspect import inspect_answer, inspect_router
 from service.api.middleware import RequestContext
+from service.api.oip import oip_router
+from service.api.oip_request import OipLimits
 from service.api.origins import Origins
+from service.api.releases import releases_router
 from service.api.status import status_router
 from service.api.stream import StreamOptions, stream_router
 from service.api.thresholds import thresholds_router
+from service.api.traced import Traced
 from service.batcher import BatcherOptions
 from service.drain import Drain
+from service.gpu_metrics import watch_gpus
+from service.journal import Journal
 from service.metrics import Metrics
 from service.opening import OpenEngine, opener, opener_of
 from service.pipeline import Limits, Pools
-from service.repository import ModelRepository, RepositoryOptions
+from service.repository import ModelRepository
+from service.repository_watch import RepositoryWatch
+from service.request_log import RequestLog
+from service.served import RepositoryOptions
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
+from service.tracing.base import Tracing, open_tracing
 
 logger = logging.getLogger("takt.app")
 
@@ -37,17 +48,23 @@ DESCRIPTION = """Finds defects on production lines in real time: a picture in, a
 a verdict, a heatmap and the defect's regions out."""
 
 
-def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, open_engine: OpenEngine | None = None, tracing: Tracing | None = None
+) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` tells when they have.
 
     Args:
         settings: see there.
         open_engine: makes engines, instead of those that the settings name.
+        tracing: records traces, instead of what the settings name.
 
     Raises:
-        ConfigurationError: there is no model to serve.
+        ConfigurationError: there is no model to serve, or traces cannot be had.
     """
-    metrics = Metrics()
+    tracing = tracing or open_tracing(settings.tracing)
+    metrics = Metrics(settings.max_queue_size)
+    watch_gpus(metrics.registry)
+    journal = Journal(metrics, request_log(settings))
     threads = settings.threads_for_decoding
     # Each picture has a thread of ours; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
@@ -72,17 +89,26 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
     )
 
     drain = Drain(settings.drain_timeout_s)
+    watch = None
+    if settings.repository_poll_s:
+        watch = RepositoryWatch(settings.repository, repository, settings.repository_poll_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(repository.load())
+        tasks = {asyncio.create_task(repository.load())}
+        if watch is not None:
+            tasks.add(asyncio.create_task(watch.run()))
         try:
             yield
         finally:
-            loading.cancel()
-            await asyncio.wait({loading})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
+            if tracing is not None:
+                await tracing.close(drain.left_s())
+            journal.close()
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
@@ -94,17 +120,23 @@ def create_app(settings: Settings, open_engine: OpenEngine | None = None) -> Fas
         version=importlib.metadata.version("takt"),
         lifespan=lifespan,
     )
-    add_handlers(app, metrics)
-    answer = inspect_answer(repository, metrics, settings.timeout_ms)
+    add_handlers(app, journal)
+    answer = inspect_answer(repository, journal, settings.timeout_ms)
     # The one that is added last is outermost.
-    app.add_middleware(HotPath, answer=answer, metrics=metrics)
+    app.add_middleware(HotPath, answer=answer, journal=journal)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
+    if tracing is not None:
+        app.add_middleware(Traced, tracing=tracing)
     app.include_router(inspect_router(answer))
-    app.include_router(stream_router(repository, metrics, sessions, _stream_options(settings)))
+    app.include_router(oip_router(repository, journal, _oip_limits(settings)))
+    app.include_router(
+        stream_router(repository, metrics, journal, sessions, _stream_options(settings), tracing)
+    )
     app.state.sessions = sessions
     app.state.drain = drain
     app.state.repository = repository
     app.include_router(status_router(repository, metrics))
+    app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
     @app.get("/", include_in_schema=False)
@@ -123,6 +155,14 @@ def _stream_options(settings: Settings) -> StreamOptions:
     )
 
 
+def _oip_limits(settings: Settings) -> OipLimits:
+    return OipLimits(
+        max_image_pixels=settings.max_image_pixels,
+        max_queue_size=settings.max_queue_size,
+        timeout_ms=settings.timeout_ms,
+    )
+
+
 def repository_options(settings: Settings) -> RepositoryOptions:
     """How the settings load and run models."""
     return RepositoryOptions(
@@ -133,4 +173,17 @@ def repository_options(settings: Settings) -> RepositoryOptions:
             preferred_batch_sizes=settings.preferred_batch_sizes,
         ),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
+        drain_timeout_s=settings.drain_timeout_s,
     )
+
+
+def request_log(settings: Settings) -> RequestLog | None:
+    """What writes a line for each picture, where the settings ask for it."""
+    if not settings.request_log:
+        return None
+
+    def write(lines: bytes) -> None:
+        sys.stderr.write(lines.decode())
+        sys.stderr.flush()
+
+    return RequestLog(write, settings.log_format)

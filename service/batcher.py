@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from service.admission import NOTHING, Admission, Backlog
-from service.domain import Priority
+from service.domain import DropReason, Priority
 from service.errors import (
     ClientGoneError,
     DeadlineExceededError,
@@ -84,8 +84,8 @@ class Observer(Protocol):
     def on_batch(self, size: int, run_s: float) -> None:
         """A batch ran."""
 
-    def on_dropped(self) -> None:
-        """An item was given up before it ran: its caller left, or its deadline passed."""
+    def on_dropped(self, reason: DropReason) -> None:
+        """An item was given up before it ran: its deadline passed, or its caller left."""
 
 
 class Batcher(Generic[Item, Result]):
@@ -341,7 +341,7 @@ class Batcher(Generic[Item, Result]):
             late = DeadlineExceededError("the picture's turn came after its deadline")
             self._call(fail, expired, late)
             for _ in expired:
-                self._observer.on_dropped()
+                self._observer.on_dropped("expired")
         return batch
 
     def _run(self, runner: Runner[Item, Result], batch: list[Pending[Item, Result]]) -> None:
@@ -355,12 +355,12 @@ class Batcher(Generic[Item, Result]):
 
     def _lend(self, runner: Runner[Item, Result], loan: Loan[Item, Result]) -> None:
         if loan.given_up:
-            self._observer.on_dropped()
+            self._observer.on_dropped("abandoned")
             return
 
         def run_one(item: Item) -> Done[Result]:
             if loan.given_up:
-                self._observer.on_dropped()
+                self._observer.on_dropped("abandoned")
                 raise ClientGoneError("the caller has gone")
             ran = self._timed(runner, [item])
             return Done(ran.results[0], 0.0, ran.run_s)
@@ -401,7 +401,8 @@ class Batcher(Generic[Item, Result]):
         with self._changed:
             if not self._queue.remove(pending):
                 return
-        self._observer.on_dropped()
+        expired = time.monotonic() >= pending.deadline_s
+        self._observer.on_dropped("expired" if expired else "abandoned")
 
     def _fail_waiting(self, error: TaktError) -> None:
         with self._changed:

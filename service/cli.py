@@ -89,5 +89,5 @@ def serve(config: Path | None, **given: Any) -> None:
         app = create_app(settings)
     except TaktError as error:
         raise click.ClickException(str(error)) from None
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     run(app, settings)

@@ -20,6 +20,10 @@ ThresholdKind = Literal["image", "pixel"]
 PixelFormat = Literal["rgb8", "bgr8", "mono8"]
 Priority = Literal["line", "bulk"]
 """Pictures of the line go before those of the bulk."""
+Protocol = Literal["rest", "stream", "oip"]
+"""How a picture came."""
+DropReason = Literal["expired", "abandoned"]
+"""Why what waited was not run: its time ran out, or its caller left."""
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",
@@ -108,6 +112,7 @@ class InspectOptions:
         pixel_threshold: instead of the bundle's pixel threshold.
         timeout_s: after which the caller wants no answer any more.
         priority: `line` goes before `bulk` where both wait.
+        with_map: whether the answer is to have the anomaly map itself, beside any heatmap.
     """
 
     heatmap: HeatmapKind = "none"
@@ -116,6 +121,7 @@ class InspectOptions:
     pixel_threshold: float | None = None
     timeout_s: float
     priority: Priority = "line"
+    with_map: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,7 @@ class Inspection:
         inspected: the part of the picture that the model saw.
         heatmap: if one was asked for.
         timings: by stage.
+        anomaly_map: float32 [h, w], if it was asked for.
     """
 
     model: str
@@ -163,6 +170,7 @@ class Inspection:
     inspected: Box
     heatmap: Heatmap | None
     timings: Timings
+    anomaly_map: AnomalyMap | None = None
 
 
 Json = dict[str, Any]

@@ -8,6 +8,7 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── ConflictError             409  what is asked does not fit what is there
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
@@ -94,6 +95,14 @@ class ModelNotFoundError(RequestError):
     status = 404
     code = "model_not_found"
     title = "Model not found"
+
+
+class ConflictError(RequestError):
+    """The request does not fit the state of what it is about."""
+
+    status = 409
+    code = "conflict"
+    title = "Conflict"
 
 
 class ClientGoneError(RequestError):

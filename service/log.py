@@ -1,24 +1,55 @@
-"""How the service's process logs: one line a message, on standard error."""
+"""How the service's process logs: one line a message, on standard error, for people or machines."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+LogFormat = Literal["text", "json"]
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
 
 
-def configure_logging(level: str) -> None:
+class JsonFormatter(logging.Formatter):
+    """One JSON object a message: time, level, logger, message; facts and exception if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        event = getattr(record, "takt_event", None)
+        if event is None:
+            line["message"] = record.getMessage()
+        else:
+            line["message"] = event
+            line["facts"] = getattr(record, "takt_facts", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+
+
+def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     """Set the process's logging up; called once, by the command that serves."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # What people changed is logged even where only errors are.
     logging.getLogger(AUDIT).setLevel(logging.INFO)
+    # A warning that Python writes itself would be no JSON.
+    logging.captureWarnings(log_format == "json")
 
 
 def audit(event: str, **facts: object) -> None:
@@ -26,4 +57,6 @@ def audit(event: str, **facts: object) -> None:
 
     JSON in ASCII, so that no text from outside can end the line and forge another.
     """
-    logging.getLogger(AUDIT).info("%s %s", event, json.dumps(facts))
+    logging.getLogger(AUDIT).info(
+        "%s %s", event, json.dumps(facts), extra={"takt_event": event, "takt_facts": facts}
+    )

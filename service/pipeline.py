@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -109,6 +110,8 @@ class Pipeline:
         # One at hand for each thread beside the one it has; what waits longer waits in lanes.
         self._to_prepare, self._to_finish = Turns(2 * pools.threads), Turns(2 * pools.threads)
         self._preparing_pace = Pace()
+        self._under_way = 0
+        self._quiet: asyncio.Event | None = None
         self._tiled = None
         if bundle.manifest.tiling is not None:
             self._tiled = Tiled(
@@ -123,6 +126,15 @@ class Pipeline:
     def depth(self) -> int:
         """Pictures that wait for the engine."""
         return self._batcher.depth if self._tiled is None else self._tiled.waiting
+
+    async def quiet(self, timeout_s: float) -> None:
+        """Wait until every inspection that has begun has ended, at most so long."""
+        self._quiet = asyncio.Event()
+        if not self._under_way:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._quiet.wait()
 
     async def drain(self, timeout_s: float) -> None:
         """Answer pictures whose tiles are not all in the queue; it has all of the others."""
@@ -143,6 +155,7 @@ class Pipeline:
             EngineError: the engine failed on the batch.
         """
         started_s = time.perf_counter()
+        self._under_way += 1
         try:
             async with asyncio.timeout(options.timeout_s):
                 return await self._journey(read, options, started_s)
@@ -151,6 +164,10 @@ class Pipeline:
                 f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
                 "timeout_ms, or add servers"
             ) from None
+        finally:
+            self._under_way -= 1
+            if self._quiet is not None and not self._under_way:
+                self._quiet.set()
 
     async def _journey(self, read: Read, options: InspectOptions, started_s: float) -> Inspection:
         deadline_s = time.monotonic() + options.timeout_s
@@ -164,7 +181,7 @@ class Pipeline:
             with self._finishing.one(options.priority):
                 async with self._to_finish.turn(options.priority, deadline_s):
                     finished = await loop.run_in_executor(self._pools.finishing, finish)
-        return self._inspection(ran, finished, started_s)
+        return self._inspection(ran, finished, options, started_s)
 
     async def _read(self, read: Read, options: InspectOptions) -> Picture:
         """Take a picture in, if there is room for it."""
@@ -259,7 +276,9 @@ class Pipeline:
             pixel_threshold=pixel if roi is None else max(pixel, roi.outside),
         )
 
-    def _inspection(self, ran: Ran, finished: _Finished, started_s: float) -> Inspection:
+    def _inspection(
+        self, ran: Ran, finished: _Finished, options: InspectOptions, started_s: float
+    ) -> Inspection:
         seen, done = ran.seen, ran.done
         return Inspection(
             model=self._manifest.name,
@@ -278,6 +297,7 @@ class Pipeline:
                 render_ms=finished.render_ms,
                 total_ms=_ms_since(started_s),
             ),
+            anomaly_map=done.result.anomaly_map if options.with_map else None,
         )
 
 

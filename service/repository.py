@@ -1,222 +1,48 @@
-"""The model repository: finds bundles, loads them, hands out their pipelines, closes them."""
+"""The model repository: finds bundles, loads them, says which version is active, lets them go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from service.batcher import Batcher, BatcherOptions
-from service.bundle import MANIFEST, Bundle, check_place, load_bundle
-from service.domain import Answer, Image
-from service.engines.base import Engine
-from service.engines.batches import batch_runner
-from service.engines.golden import BatchDrift, check_golden
+from service.active import Activation, decide, keep_activation, read_activation
+from service.bundle import MANIFEST
 from service.errors import (
     ConfigurationError,
+    ConflictError,
     ModelNotFoundError,
-    NotReadyError,
-    TaktError,
 )
-from service.metrics import Metrics
-from service.opening import Open, Opened
-from service.pipeline import Limits, Pipeline, Pools
-from service.thresholds import KINDS, DeployedThresholds, read_overrides
-
-State = Literal["loading", "ready", "failed", "closed"]
+from service.metrics import Metrics, VersionFigures
+from service.opening import Open
+from service.pipeline import Pools
+from service.served import RepositoryOptions, ServedModel
 
 logger = logging.getLogger("takt.repository")
 
 
-@dataclass(frozen=True)
-class RepositoryOptions:
-    """How models are loaded and run, beside what the plan of each says.
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """What became of a wish for another active version.
 
     Attributes:
-        batching: all but `max_batch_size`, which is the plan's.
-        limits: of pictures and answers.
+        version: that answers from now on where a request names none.
+        previous: that a rollback goes back to, if any.
+        persisted: whether it survives a restart.
     """
 
-    batching: BatcherOptions
-    limits: Limits
-
-
-class ServedModel:
-    """One version of one model, from the moment its folder was found.
-
-    Attributes:
-        name: the folder's.
-        version: likewise.
-        state: `loading`, `ready`, `failed` (see `reason`) or `closed`.
-        reason: why it failed, else None.
-        bundle: once loaded.
-        engine: what runs it, for people, once loaded.
-        drift: of the engine from the golden answers, once loaded; of several, the largest.
-        instances: of the engine, which work at the same time; once loaded.
-        thresholds: in force, once loaded.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = path.parent.name
-        self.version = path.name
-        self.state: State = "loading"
-        self.reason: str | None = None
-        self.bundle: Bundle | None = None
-        self.engine: str | None = None
-        self.drift: BatchDrift | None = None
-        self.instances = 1
-        self.thresholds: DeployedThresholds | None = None
-        self._engines: list[Engine] = []
-        self._batcher: Batcher[Image, Answer] | None = None
-        self._pipeline: Pipeline | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether the engine answered the golden inputs and still lives."""
-        return self.state == "ready" and self._batcher is not None and self._batcher.healthy
-
-    @property
-    def depth(self) -> int:
-        """Pictures that wait for the engine."""
-        return self._pipeline.depth if self._pipeline else 0
-
-    @property
-    def at_once(self) -> int:
-        """Pictures that its engines hold at the same time, at most."""
-        batch = self._batcher.options.max_batch_size if self._batcher else 1
-        return self.instances * batch
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """The journey through this model.
-
-        Raises:
-            NotReadyError: it is loading, has failed or is closed.
-        """
-        if self.state != "ready" or self._pipeline is None:
-            raise self._not_ready()
-        return self._pipeline
-
-    @property
-    def thresholds_to_change(self) -> DeployedThresholds:
-        """The thresholds, while somebody may change them.
-
-        Raises:
-            NotReadyError: the model is loading, has failed or is closed.
-        """
-        if self.state != "ready" or self.thresholds is None:
-            raise self._not_ready()
-        return self.thresholds
-
-    async def load(
-        self, options: RepositoryOptions, open_engine: Open, pools: Pools, metrics: Metrics
-    ) -> None:
-        """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
-        try:
-            self.bundle = await asyncio.to_thread(load_bundle, self.path)
-            check_place(self.path, self.bundle.manifest)
-            overrides = await asyncio.to_thread(read_overrides, self.path)
-            self.thresholds = DeployedThresholds(self.bundle, overrides)
-            opened = await self._open(open_engine, self.bundle)
-            plan, drifts = opened.plan, [await _check(opened, self.bundle)]
-            instances = [opened.engine] * (plan.instances if opened.engine.shareable else 1)
-            while len(instances) < plan.instances:
-                opened = await self._open(open_engine, self.bundle)
-                drifts.append(await _check(opened, self.bundle))
-                instances.append(opened.engine)
-            self.engine = self._engines[0].description
-            self.drift = _largest(drifts)
-            self.instances = plan.instances
-            self._batcher = Batcher(
-                [batch_runner(engine) for engine in instances],
-                replace(options.batching, max_batch_size=plan.max_batch_size),
-                metrics.of_model(self.name),
-                name=f"{self.name}-{self.version}",
-            )
-            self._pipeline = Pipeline(
-                self.bundle, self._batcher, pools, options.limits, self.thresholds
-            )
-            self._show(self.thresholds, metrics)
-        except TaktError as error:
-            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
-            self._fail(str(error))
-        except Exception:
-            logger.exception("%s %s cannot be served", self.name, self.version)
-            self._fail("an internal error while loading; the log has it")
-        else:
-            self.state = "ready"
-            logger.info(
-                "%s %s is ready on %s; its golden answers drift by %.2g in score, %.2g in the map",
-                self.name,
-                self.version,
-                self.engine,
-                self.drift.score,
-                self.drift.anomaly_map,
-            )
-
-    async def close(self, drain_timeout_s: float) -> None:
-        """Answer what was accepted, then close the engines."""
-        self.state = "closed"
-        deadline_s = time.monotonic() + drain_timeout_s
-        if self._pipeline is not None:
-            await self._pipeline.drain(drain_timeout_s)
-        if self._batcher is not None:
-            await self._batcher.close(max(0.0, deadline_s - time.monotonic()))
-        self._close_engines()
-
-    async def _open(self, open_engine: Open, bundle: Bundle) -> Opened:
-        """Open an engine; one that opens after the service gave up waiting is closed again."""
-        opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
-        try:
-            opened = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_if_opened)
-            raise
-        self._engines.append(opened.engine)
-        return opened
-
-    def _not_ready(self) -> NotReadyError:
-        return NotReadyError(
-            f"model {self.name}, version {self.version}, is not ready: {self.state}; "
-            "/health/ready says why"
-        )
-
-    def _show(self, thresholds: DeployedThresholds, metrics: Metrics) -> None:
-        for kind in KINDS:
-            metrics.watch_threshold(
-                self.name,
-                self.version,
-                kind,
-                lambda kind=kind: getattr(thresholds.in_force, kind),  # type: ignore[misc]
-            )
-            if (origin := thresholds.origin(kind)).source == "override":
-                logger.warning(
-                    "%s %s serves by another %s threshold than its bundle's, %.6g, set at %s",
-                    self.name,
-                    self.version,
-                    kind,
-                    getattr(thresholds.in_force, kind),
-                    origin.since,
-                )
-
-    def _fail(self, reason: str) -> None:
-        self.state, self.reason = "failed", reason
-        self._close_engines()
-
-    def _close_engines(self) -> None:
-        while self._engines:
-            self._engines.pop().close()
+    version: str
+    previous: str | None
+    persisted: bool
 
 
 class ModelRepository:
-    """Every model version found below a folder; the highest version of a name is active.
+    """Every model version found below a folder, and which version of a name is active.
+
+    That is the highest one, unless somebody has activated another: `service.active` has the file.
 
     Args:
         folder: `<name>/<version>/manifest.json` below it.
@@ -229,7 +55,8 @@ class ModelRepository:
         loaded: set once every model was loaded, or has failed.
 
     Raises:
-        ConfigurationError: the folder is missing or has no bundle.
+        ConfigurationError: the folder is missing or has no bundle, or what somebody has decided
+            cannot be read.
     """
 
     def __init__(
@@ -240,21 +67,22 @@ class ModelRepository:
         pools: Pools,
         metrics: Metrics,
     ) -> None:
+        self._folder = folder
         self._options = options
         self._open_engine = open_engine
         self._pools = pools
         self._metrics = metrics
         self.loaded = asyncio.Event()
         self._models: dict[str, dict[str, ServedModel]] = {}
-        for path in _find_bundles(folder):
-            model = ServedModel(path)
-            self._models.setdefault(model.name, {})[model.version] = model
-            metrics.watch(
-                model.name,
-                model.version,
-                depth=lambda model=model: model.depth,  # type: ignore[misc]
-                ready=lambda model=model: float(model.ready),  # type: ignore[misc]
-            )
+        self._active: dict[str, str] = {}
+        self._decided: dict[str, Activation] = {}
+        self._activating = asyncio.Lock()
+        self._loading = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        for path in find_bundles(folder):
+            self._add(ServedModel(path))
+        for name in list(self._models):
+            self._decide_at_start(name)
 
     def __iter__(self) -> Iterator[ServedModel]:
         """Every version of every model, by name, the lowest version first."""
@@ -263,18 +91,12 @@ class ModelRepository:
 
     @property
     def ready(self) -> bool:
-        """Whether every model is."""
-        return all(model.ready for model in self)
+        """Whether the active version of every model is, and all else was loaded or has failed."""
+        return self.loaded.is_set() and all(self.get(name).ready for name in self._active)
 
-    async def load(self) -> None:
-        """Load the models, one after another; those that fail say so in their state."""
-        for model in self:
-            await model.load(self._options, self._open_engine, self._pools, self._metrics)
-        self.loaded.set()
-
-    async def close(self, drain_timeout_s: float) -> None:
-        """Answer what was accepted, then close everything."""
-        await asyncio.gather(*(model.close(drain_timeout_s) for model in self))
+    def knows(self, name: str) -> bool:
+        """Whether there is such a model."""
+        return name in self._active
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """A model by name; its active version unless one is named.
@@ -282,20 +104,192 @@ class ModelRepository:
         Raises:
             ModelNotFoundError: there is none; the message lists those that there are.
         """
-        versions = self._models.get(name)
-        if versions is None:
-            names = ", ".join(self._models)
+        active = self._active.get(name)
+        if active is None:
+            names = ", ".join(self._active)
             raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
+        versions = self._models[name]
         if version is None:
-            return list(versions.values())[-1]
+            return versions[active]
         if version not in versions:
             raise ModelNotFoundError(
                 f"model {name} has no version {version!r}; it has {', '.join(versions)}"
             )
         return versions[version]
 
+    def decided(self, name: str) -> Activation | None:
+        """What somebody has decided of a model's versions, if anybody has."""
+        return self._decided.get(name)
 
-def _find_bundles(folder: Path) -> Sequence[Path]:
+    async def load(self) -> None:
+        """Load the models, one after another; those that fail say so in their state."""
+        for model in list(self):
+            await self._load(model)
+        self.loaded.set()
+
+    async def activate(self, name: str, version: str, reason: str | None = None) -> Activated:
+        """Let another version answer where a request names none, once it is proved.
+
+        A version that had failed is loaded anew first. Who is being answered by the version until
+        now still is; it stays loaded, so that a rollback takes as long as its golden check.
+
+        Raises:
+            ModelNotFoundError: there is no such model or version.
+            NotReadyError: it is loading, or cannot be served; the model's state says why.
+            DriftError, EngineError: it does not answer as the trained model did. In all of these
+                cases the version until now stays.
+        """
+        model = self.get(name, version)
+        if model.state in ("failed", "closed"):
+            await self.bring(model.path)
+        async with self._activating:
+            await self.get(name, version).prove()
+            before, kept = self._active[name], self._decided.get(name)
+            previous = before if before != version else kept.previous if kept else None
+            activation = decide(version, previous, reason)
+            persisted = await asyncio.to_thread(keep_activation, self._folder / name, activation)
+            self._decided[name] = activation
+            self._make_active(name, version)
+            return Activated(version, previous, persisted)
+
+    async def roll_back(self, name: str, reason: str | None = None) -> Activated:
+        """Let the version answer again that did before the last activation.
+
+        Raises:
+            ConflictError: nobody has activated another version, or it is gone.
+            ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`.
+        """
+        self.get(name)
+        kept = self._decided.get(name)
+        if kept is None or kept.previous is None:
+            raise ConflictError(
+                f"model {name} has no version to go back to; activate the one that is wanted"
+            )
+        if kept.previous not in self._models[name]:
+            raise ConflictError(
+                f"version {kept.previous} of model {name}, which was active before, is gone; "
+                "activate another"
+            )
+        return await self.activate(name, kept.previous, reason)
+
+    async def bring(self, path: Path) -> None:
+        """Load a version that is new, or whose folder has changed; it steps in once it is ready.
+
+        A changed one that cannot be served leaves the one until now in its place. Where nobody has
+        decided, a version higher than the active one becomes that.
+        """
+        model = ServedModel(path)
+        old = self._models.get(model.name, {}).get(model.version)
+        if old is None:
+            if model.name not in self._models:
+                self._read_decision(model.name)
+            self._add(model)
+        await self._load(model)
+        if old is not None:
+            if old.ready and not model.ready:
+                logger.error("%s %s goes on as it was", model.name, model.version)
+                return
+            self._models[model.name][model.version] = model
+            self._retire(old)
+        if model.ready:
+            self._follow(model)
+
+    def let_go(self, path: Path) -> bool:
+        """Serve a version no longer whose folder is gone, once who is being answered is.
+
+        Returns:
+            Whether it is let go: the active version goes with its model only.
+        """
+        name, version = path.parent.name, path.name
+        whole = not path.parent.is_dir()
+        if self._active.get(name) == version and not whole:
+            return False
+        versions = self._models.get(name, {})
+        model = versions.pop(version, None)
+        if model is not None:
+            self._retire(model, forget=True)
+        if not versions:
+            self._models.pop(name, None)
+            self._decided.pop(name, None)
+        if whole:
+            self._active.pop(name, None)
+        return True
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Answer what was accepted, then close everything."""
+        closing = [model.close(drain_timeout_s) for model in self]
+        await asyncio.gather(*closing, *self._retiring)
+
+    async def _load(self, model: ServedModel) -> None:
+        # One after another, as each takes much memory for a while.
+        async with self._loading:
+            await model.load(self._options, self._open_engine, self._pools, self._metrics)
+
+    def _add(self, model: ServedModel) -> None:
+        name, version = model.name, model.version
+        versions = {**self._models.get(name, {}), version: model}
+        self._models[name] = dict(sorted(versions.items(), key=lambda item: _natural(item[0])))
+        # Looked up, as another may come in its place.
+        self._metrics.watch(
+            name,
+            version,
+            VersionFigures(
+                depth=lambda: self._models[name][version].depth,
+                ready=lambda: self._models[name][version].ready,
+                active=lambda: self._active.get(name) == version,
+            ),
+        )
+
+    def _decide_at_start(self, name: str) -> None:
+        self._read_decision(name)
+        decision = self._decided.get(name)
+        active = decision.active if decision else list(self._models[name])[-1]
+        if active not in self._models[name]:
+            # Its load fails and says why; no other version answers in its place, as that may
+            # be the one that somebody has rolled back.
+            self._add(ServedModel(self._folder / name / active))
+        self._active[name] = active
+
+    def _read_decision(self, name: str) -> None:
+        decision = read_activation(self._folder / name)
+        if decision is not None:
+            self._decided[name] = decision
+
+    def _follow(self, model: ServedModel) -> None:
+        """Make a version active that came while serving, where that is what is to be expected."""
+        current, decision = self._active.get(model.name), self._decided.get(model.name)
+        if decision is not None:
+            wanted = current is None and decision.active == model.version
+        else:
+            wanted = current is None or _natural(model.version) > _natural(current)
+        if wanted:
+            self._make_active(model.name, model.version)
+
+    def _make_active(self, name: str, version: str) -> None:
+        before = self._active.get(name)
+        if before == version:
+            return
+        self._active[name] = version
+        self._metrics.activated(name)
+        logger.info("%s %s is active; until now it was %s", name, version, before or "none")
+
+    def _retire(self, model: ServedModel, *, forget: bool = False) -> None:
+        async def retire() -> None:
+            await model.retire(self._options.drain_timeout_s)
+            if forget and model.version not in self._models.get(model.name, {}):
+                self._metrics.forget(model.name, model.version)
+
+        task = asyncio.create_task(retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+def find_bundles(folder: Path) -> list[Path]:
+    """The folders of a repository that hold a version each, by name, the lowest version first.
+
+    Raises:
+        ConfigurationError: the folder is missing, or has none.
+    """
     if not folder.is_dir():
         raise ConfigurationError(
             f"the model repository {folder} is no folder; name one with --repository"
@@ -324,29 +318,3 @@ def _parts(text: str) -> tuple[tuple[int, int, str], ...]:
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.findall(r"[0-9]+|[^0-9]+", text)
     )
-
-
-def _largest(drifts: Sequence[BatchDrift]) -> BatchDrift:
-    return BatchDrift(
-        batch_size=drifts[0].batch_size,
-        score=max(drift.score for drift in drifts),
-        anomaly_map=max(drift.anomaly_map for drift in drifts),
-    )
-
-
-async def _check(opened: Opened, bundle: Bundle) -> BatchDrift:
-    """See that an engine answers like the trained model, and leave it as small as it may be."""
-    drift = await asyncio.to_thread(
-        check_golden,
-        opened.engine,
-        bundle,
-        opened.plan.variant,
-        partial(opened.begins_at, bundle),
-    )
-    await asyncio.to_thread(opened.engine.trim)
-    return drift
-
-
-def _close_if_opened(opening: asyncio.Future[Opened]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().engine.close()

@@ -15,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from service.cores import usable_cores
 from service.errors import ConfigurationError
+from service.log import LogFormat
+from service.tracing.base import TracingKind
 from service.variant import Provider
 
 ENV_PREFIX = "TAKT_"
@@ -160,7 +162,33 @@ class Settings(BaseModel):
         "get 403.",
     )
 
+    version_changes: bool = Field(
+        True,
+        description="Whether a request may activate another version of a model, or roll back; "
+        "otherwise it gets 403.",
+    )
+    repository_poll_s: float = Field(
+        0.0,
+        ge=0,
+        description="Look this often for versions that came, changed or went; 0 looks at the "
+        "start only. What came or changed steps in once its golden answers are right.",
+    )
+
+    tracing: TracingKind = Field(
+        "off",
+        description="otlp sends a trace of each picture to the collector that "
+        "OTEL_EXPORTER_OTLP_ENDPOINT names; it needs the extra `otel`.",
+    )
+
     log_level: LogLevel = Field("info", description="Least severe message that is logged.")
+    log_format: LogFormat = Field(
+        "text", description="Of everything that is logged: lines for people, or JSON, one a line."
+    )
+    request_log: bool = Field(
+        True,
+        description="A line for each picture, of level info: id, model, verdict, timings; of "
+        "level warning where it got 429 or an error of the service.",
+    )
 
     @property
     def threads_for_decoding(self) -> int:

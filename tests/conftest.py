@@ -61,17 +61,23 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_bundle(repository: Path) -> MakeBundle:
-    """Writes a bundle whose model answers brightness; 0.5 is its threshold.
+    """Writes a bundle whose model answers brightness times `scale`; 0.5 is its threshold.
 
+    It was trained to answer brightness times `trained`.
     Further arguments are fields of the manifest, instead of those here.
     """
 
     def make(
-        name: str = "parts", version: str = "1", *, scale: float = 1.0, **fields: object
+        name: str = "parts",
+        version: str = "1",
+        *,
+        scale: float = 1.0,
+        trained: float = 1.0,
+        **fields: object,
     ) -> Bundle:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
-        anomaly_map = (images.mean(axis=-1) / 255).astype(np.float32)
+        anomaly_map = (images.mean(axis=-1) / 255 * trained).astype(np.float32)
         golden = Golden(images, anomaly_map, anomaly_map.max(axis=(1, 2)))
         good = np.linspace(0.1, 0.49, 40, dtype=np.float32)
         none = np.zeros(0, np.float32)
@@ -142,10 +148,14 @@ class Server:
     url: str
     process: subprocess.Popen[str]
     log: list[str]
+    reader: threading.Thread
 
     def stop(self) -> int:
+        """End it; from then on the log is whole."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        code = self.process.wait(timeout=60)
+        self.reader.join(timeout=60)
+        return code
 
 
 StartServer = Callable[..., AbstractContextManager[Server]]
@@ -171,7 +181,7 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
             pytest.fail("the server ended:\n" + "".join(log))
         reader = threading.Thread(target=log.extend, args=(process.stderr,), daemon=True)
         reader.start()
-        yield Server(url, process, log)
+        yield Server(url, process, log, reader)
     finally:
         process.kill()
         process.wait()

@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,15 +28,16 @@ class TaktServer:
     Args:
         repository: folder of bundles.
         options: further ones of `takt serve`.
+        takt: the command line's beginning, instead of that of `takt`.
 
     Raises:
         SystemExit: the server ended or was not ready in time.
     """
 
-    def __init__(self, repository: Path, *options: str) -> None:
+    def __init__(self, repository: Path, *options: str, takt: Sequence[str] = (str(TAKT),)) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "server.log"
-        command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
+        command = [*takt, "serve", "--repository", str(repository), "--port", "0", *options]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self.url = ""

@@ -13,10 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from service.errors import InvalidParameterError, TaktError
-from service.metrics import Metrics
+from service.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
+OIP_PATH = "/v2"
+"""Clients of the Open Inference Protocol read an error's text from the field `error`."""
 
 logger = logging.getLogger("takt.api")
 
@@ -58,8 +60,8 @@ def as_problem(error: Exception, request_id: str) -> Problem:
     )
 
 
-def problem_response(error: Exception, request_id: str) -> Response:
-    """The response that tells an error."""
+def problem_response(error: Exception, request_id: str, path: str = "") -> Response:
+    """The response that tells an error, in the form that clients of this path read."""
     problem = as_problem(error, request_id)
     body = {
         "type": f"urn:takt:error:{problem.code}",
@@ -69,16 +71,20 @@ def problem_response(error: Exception, request_id: str) -> Response:
         "code": problem.code,
         "request_id": request_id,
     }
+    if path.startswith(OIP_PATH):
+        body["error"] = problem.detail
     return Response(orjson.dumps(body), problem.status, dict(problem.headers), MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI, metrics: Metrics) -> None:
+def add_handlers(app: FastAPI, journal: Journal) -> None:
     """Answer the exceptions that leave a route; `RequestContext` has those that leave the app."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        request_id = request_id_of(request.scope)
         if isinstance(error, RequestValidationError):
-            metrics.refused("unknown", "rest", InvalidParameterError.code)
-        return problem_response(error, request_id_of(request.scope))
+            refusal = InvalidParameterError(_first_complaint(error))
+            journal.refused(UNKNOWN, "rest", refusal, request_id)
+        return problem_response(error, request_id, request.scope["path"])
 
     for kind in (TaktError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)

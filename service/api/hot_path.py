@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.failures import request_id_of
 from service.api.inspect import Answer, InspectQuery
 from service.errors import InvalidParameterError
-from service.metrics import Metrics
+from service.journal import UNKNOWN, Journal
 
 _INSPECT = re.compile(r"/v1/models/([^/]+)(?:/versions/([^/]+))?/inspect")
 
@@ -28,13 +29,13 @@ class HotPath:
     Args:
         app: what it surrounds.
         answer: inspects.
-        metrics: count what is refused before a model is known.
+        journal: told of what is refused before a model is known.
     """
 
-    def __init__(self, app: ASGIApp, answer: Answer, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, answer: Answer, journal: Journal) -> None:
         self._app = app
         self._answer = answer
-        self._metrics = metrics
+        self._journal = journal
         self._plain = InspectQuery.model_validate({})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,21 +46,23 @@ class HotPath:
         if asked is None:
             await self._app(scope, receive, send)
             return
-        query = self._query(scope["query_string"]) if scope["query_string"] else self._plain
+        query = self._query(scope) if scope["query_string"] else self._plain
         response = await self._answer(Request(scope, receive, send), query, asked[1], asked[2])
         await response(scope, receive, send)
 
-    def _query(self, query_string: bytes) -> InspectQuery:
+    def _query(self, scope: Scope) -> InspectQuery:
         """Read the options; of one that comes twice the last one counts.
 
         Raises:
             InvalidParameterError: one is unknown or out of range.
         """
-        given = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+        query_string = scope["query_string"].decode("latin-1")
+        given = dict(parse_qsl(query_string, keep_blank_values=True))
         try:
             return InspectQuery.model_validate(given)
         except ValidationError as error:
-            self._metrics.refused("unknown", "rest", InvalidParameterError.code)
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise InvalidParameterError(f"{where}: {first['msg']}") from None
+            refusal = InvalidParameterError(f"{where}: {first['msg']}")
+            self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
+            raise refusal from None

@@ -24,8 +24,8 @@ from service.domain import (
     InspectOptions,
     Priority,
 )
-from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError, TaktError
-from service.metrics import Metrics
+from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError
+from service.journal import UNKNOWN, Journal
 from service.repository import ModelRepository
 
 Name = Annotated[str, Path(description="The model's name.")]
@@ -105,14 +105,14 @@ Answer = Callable[[Request, InspectQuery, str, str | None], Awaitable[Response]]
 
 
 def inspect_answer(
-    repository: ModelRepository, metrics: Metrics, default_timeout_ms: float
+    repository: ModelRepository, journal: Journal, default_timeout_ms: float
 ) -> Answer:
     """What answers a request for an inspection, over these models."""
 
     async def answer(
         request: Request, query: InspectQuery, name: str, version: str | None
     ) -> Response:
-        known = "unknown"
+        known, request_id = UNKNOWN, request_id_of(request.scope)
         try:
             model = repository.get(name, version)
             known = model.name
@@ -127,13 +127,12 @@ def inspect_answer(
 
                 inspection = await model.pipeline.inspect(read, options)
         except Exception as error:
-            code = error.code if isinstance(error, TaktError) else TaktError.code
-            metrics.refused(known, "rest", code)
+            journal.refused(known, "rest", error, request_id)
             raise
-        metrics.answered(inspection, "rest")
+        journal.answered(inspection, "rest", request_id)
         if picture_format is not None:
             return _picture_response(inspection)
-        body = inspection_json(inspection, request_id_of(request.scope))
+        body = inspection_json(inspection, request_id)
         return Response(orjson.dumps(body), media_type="application/json")
 
     return answer

@@ -60,14 +60,16 @@ class RequestContext:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress():
-            try:
-                await self._app(scope, receive_bounded, send_with_id)
-            except Exception as error:
-                if started:
-                    raise
-                response = problem_response(error, scope[REQUEST_ID_KEY])
-                await response(scope, receive, send_with_id)
+        self._metrics.in_flight += 1
+        try:
+            await self._app(scope, receive_bounded, send_with_id)
+        except Exception as error:
+            if started:
+                raise
+            response = problem_response(error, scope[REQUEST_ID_KEY], scope["path"])
+            await response(scope, receive, send_with_id)
+        finally:
+            self._metrics.in_flight -= 1
 
     def _new_id(self) -> bytes:
         return f"{self._process}{next(self._count):012x}".encode()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.domain import Box, Heatmap, Inspection, Json
+from service.domain import Box, Heatmap, Inspection, Json, Region
 from service.manifest import Blend
 from service.thresholds import MAX_REASON
 
@@ -173,6 +174,29 @@ class ThresholdsIn(BaseModel):
         return self
 
 
+class ActivationIn(BaseModel):
+    """Why another version is to answer."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"reason": "refitted with the new lamp"}},
+    )
+
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+
+class ActivationOut(_Schema):
+    """Which version answers from now on where a request names none."""
+
+    request_id: str
+    model: str
+    version: str
+    before: str = Field(description="The version that did until now.")
+    previous: str | None = Field(description="The version that a rollback goes back to.")
+    persisted: bool = Field(description="Whether it survives a restart.")
+
+
 class ThresholdPairOut(_Schema):
     """Both thresholds at one moment."""
 
@@ -259,6 +283,10 @@ class ModelOut(_Schema):
 
     name: str
     active: str = Field(description="The version that answers where a request names none.")
+    previous: str | None = Field(description="The version that a rollback goes back to.")
+    decided: bool = Field(
+        description="Whether somebody has activated it; else the highest version is the active one."
+    )
     versions: list[VersionOut]
 
 
@@ -304,10 +332,7 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
         "percentile": verdict.percentile,
         "image": {"width": inspection.width, "height": inspection.height},
         "inspected": _box(inspection.inspected),
-        "regions": [
-            {"box": _box(region.box), "area": region.area_px, "peak": region.peak}
-            for region in verdict.regions
-        ],
+        "regions": regions_json(verdict.regions),
         "heatmap": _heatmap(inspection.heatmap),
         "timings_ms": {
             "decode": round(timings.decode_ms, 3),
@@ -319,6 +344,13 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
             "total": round(timings.total_ms, 3),
         },
     }
+
+
+def regions_json(regions: Sequence[Region]) -> list[Json]:
+    """Regions in the form of `RegionOut`."""
+    return [
+        {"box": _box(region.box), "area": region.area_px, "peak": region.peak} for region in regions
+    ]
 
 
 def _box(box: Box) -> list[int]:

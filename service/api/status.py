@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import choose_encoder
 
 from service.api.schemas import (
     DriftOut,
@@ -23,7 +23,8 @@ from service.api.schemas import (
 from service.domain import ThresholdKind
 from service.manifest import Roi, Thresholds, Tiling
 from service.metrics import Metrics
-from service.repository import ModelRepository, ServedModel
+from service.repository import ModelRepository
+from service.served import ServedModel
 from service.thresholds import DeployedThresholds
 
 
@@ -66,9 +67,11 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text."}},
     )
-    async def prometheus() -> Response:
+    async def prometheus(request: Request) -> Response:
         """The metrics, in Prometheus's text format."""
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        # OpenMetrics where it is understood: only that has the exemplars.
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(metrics.registry), media_type=media_type)
 
     @router.get("/v1/models", tags=["models"])
     async def models() -> ModelsOut:
@@ -85,10 +88,12 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:
-    active = repository.get(name)
+    active, decided = repository.get(name), repository.decided(name)
     return ModelOut(
         name=name,
         active=active.version,
+        previous=decided.previous if decided else None,
+        decided=decided is not None,
         versions=[_version(model) for model in repository if model.name == name],
     )
 

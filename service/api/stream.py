@@ -15,13 +15,15 @@ from service.api.origins import Origins
 from service.api.stream_connection import Connection, complain
 from service.api.stream_messages import Hello, failed_of, hello_of, welcome_json
 from service.domain import Inspection
-from service.errors import ForbiddenError, InvalidParameterError, RequestError, TaktError
+from service.errors import ForbiddenError, InvalidParameterError, RequestError
+from service.journal import UNKNOWN, Journal
 from service.metrics import Metrics
 from service.repository import ModelRepository
 from service.streaming.entrance import Read
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
+from service.tracing.base import FrameTraces, Tracing
 
 HELLO_WITHIN_S = 10.0
 
@@ -44,11 +46,16 @@ class StreamOptions:
 
 
 def stream_router(
-    repository: ModelRepository, metrics: Metrics, sessions: Sessions, options: StreamOptions
+    repository: ModelRepository,
+    metrics: Metrics,
+    journal: Journal,
+    sessions: Sessions,
+    options: StreamOptions,
+    tracing: Tracing | None = None,
 ) -> APIRouter:
     """The routes that stream, over these models."""
     router = APIRouter()
-    streams = _Streams(repository, metrics, sessions, options)
+    streams = _Streams(repository, metrics, journal, sessions, options, tracing)
 
     @router.websocket("/v1/models/{name}/stream")
     async def stream(websocket: WebSocket, name: str) -> None:
@@ -68,13 +75,17 @@ class _Streams:
         self,
         repository: ModelRepository,
         metrics: Metrics,
+        journal: Journal,
         sessions: Sessions,
         options: StreamOptions,
+        tracing: Tracing | None,
     ) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._journal = journal
         self._sessions = sessions
         self._options = options
+        self._tracing = tracing
 
     async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
         """Serve one connection, whatever comes of it."""
@@ -92,8 +103,8 @@ class _Streams:
             except (WebSocketDisconnect, asyncio.CancelledError):
                 raise
             except Exception as error:
-                code = error.code if isinstance(error, TaktError) else TaktError.code
-                self._metrics.refused(self._label(name), "stream", code)
+                known = name if self._repository.knows(name) else UNKNOWN
+                self._journal.refused(known, "stream", error, request_id)
                 await complain(websocket, error, request_id)
 
     def _connect(
@@ -118,7 +129,10 @@ class _Streams:
                 )
             link = self._sessions.resume(session, hello.last_sequence)
         else:
-            session = self._sessions.begin(lambda key: self._session(key, wishes, hello))
+            frames = None
+            if self._tracing is not None:
+                frames = self._tracing.stream(websocket.scope, model.name)
+            session = self._sessions.begin(lambda key: self._session(key, wishes, hello, frames))
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
@@ -127,7 +141,13 @@ class _Streams:
             websocket, welcome, session, link, self._sessions, self._options.max_image_bytes
         )
 
-    def _session(self, key: str, wishes: tuple[str, str | None, Hello], hello: Hello) -> Session:
+    def _session(
+        self,
+        key: str,
+        wishes: tuple[str, str | None, Hello],
+        hello: Hello,
+        frames: FrameTraces | None,
+    ) -> Session:
         name, version, _ = wishes
         options = hello.options(self._options.timeout_ms)
 
@@ -136,15 +156,19 @@ class _Streams:
             return await self._repository.get(name, version).pipeline.inspect(read, options)
 
         def explain(sequence: int, error: Exception) -> Failed:
-            return failed_of(sequence, error, f"{key[:8]}-{sequence}")
+            return failed_of(sequence, error, frame_id(sequence))
+
+        def frame_id(sequence: int) -> str:
+            return f"{key[:8]}-{sequence}"
 
         def observe(outcome: Outcome) -> None:
             match outcome:
                 case Answered():
-                    self._metrics.answered(outcome.inspection, "stream")
+                    self._journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
                     self._metrics.frame_answered(name, outcome.age_ms / 1000)
                 case Failed():
-                    self._metrics.refused(name, "stream", outcome.code)
+                    frame = frame_id(outcome.sequence)
+                    self._journal.failed(name, "stream", outcome.code, outcome.status, frame)
                 case Dropped():
                     self._metrics.frame_dropped(name, hello.policy)
 
@@ -156,11 +180,15 @@ class _Streams:
             vote=hello.vote_rule,
             smoothing=hello.smoothing,
         )
-        return Session(key, wishes, inspect, explain, rules, observe)
 
-    def _label(self, name: str) -> str:
-        """The name as a metric's label: only those of models that there are."""
-        return name if any(model.name == name for model in self._repository) else "unknown"
+        def trace(outcome: Outcome) -> None:
+            if frames is None or isinstance(outcome, Dropped):
+                observe(outcome)
+                return
+            with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
+                observe(outcome)
+
+        return Session(key, wishes, inspect, explain, rules, trace)
 
 
 async def _hello(websocket: WebSocket) -> Hello:

@@ -156,7 +156,9 @@ def failed_of(sequence: int, error: Exception, request_id: str) -> Failed:
 
 def failed_json(failed: Failed) -> Json:
     """Why a frame has no answer."""
-    return {"type": "error", **asdict(failed)}
+    fields = asdict(failed)
+    del fields["age_ms"]
+    return {"type": "error", **fields}
 
 
 def dropped_json(dropped: Dropped) -> Json:

@@ -7,20 +7,17 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
+from service.api.body import read_json
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
 from service.api.schemas import ProblemOut, ThresholdChangeOut, ThresholdPairOut, ThresholdsIn
-from service.errors import ClientGoneError, ForbiddenError, InvalidParameterError
+from service.errors import ForbiddenError
 from service.log import audit
 from service.metrics import Metrics
-from service.repository import ModelRepository, ServedModel
+from service.repository import ModelRepository
+from service.served import ServedModel
 from service.thresholds import DeployedThresholds, InForce, ThresholdChange
-
-MAX_BODY_BYTES = 16 * 1024
-"""Far above what a reason may take, and too little to keep the server busy."""
 
 Name = Annotated[str, Path(description="The model's name.")]
 Version = Annotated[str, Path(description="One version of it; without, the active one.")]
@@ -91,7 +88,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
 
     async def put(request: Request, name: str, version: str | None) -> ThresholdChangeOut:
         model = changeable(name, version)
-        asked = await _asked(request)
+        asked = await read_json(request, ThresholdsIn)
 
         def apply(thresholds: DeployedThresholds) -> ThresholdChange:
             return thresholds.change(image=asked.image, pixel=asked.pixel, reason=asked.reason)
@@ -123,26 +120,6 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         return await change(request, changeable(name, version), DeployedThresholds.reset)
 
     return router
-
-
-async def _asked(request: Request) -> ThresholdsIn:
-    """The body, checked; not by FastAPI, which would read and parse any length of it."""
-    body = b""
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise InvalidParameterError(
-                    f"the body exceeds {MAX_BODY_BYTES} bytes; send image, pixel and reason only"
-                )
-    except ClientDisconnect:
-        raise ClientGoneError("the caller hung up before the thresholds were there") from None
-    try:
-        return ThresholdsIn.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidParameterError(f"{where}: {first['msg']}") from None
 
 
 def _pair(thresholds: InForce) -> ThresholdPairOut:

@@ -25,6 +25,7 @@ from service.client.calls import (
 )
 from service.client.failures import overdue, unreachable
 from service.client.pictures import Picture, encoded
+from service.client.propagation import trace_headers
 from service.client.retry import Attempts, Clock, RetryPolicy
 from service.client.session import StreamChoices, StreamSession
 from service.frames import MAX_MESSAGE_BYTES
@@ -127,11 +128,12 @@ class AsyncTaktClient:
             **choices: see `StreamChoices`.
         """
         url = stream_url(self._url, model, version)
+        headers = self._headers | trace_headers()
 
         async def open_connection(within_s: float) -> ClientConnection:
             return await connect(
                 url,
-                additional_headers=self._headers,
+                additional_headers=headers,
                 compression=None,
                 open_timeout=within_s,
                 max_size=MAX_MESSAGE_BYTES,

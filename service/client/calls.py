@@ -19,6 +19,7 @@ from service.client.answers import (
     read_readiness,
 )
 from service.client.failures import Refusal, refusal_of
+from service.client.propagation import trace_headers
 from service.domain import HeatmapKind, ImageFormat, Priority
 from service.errors import InvalidParameterError
 
@@ -83,7 +84,12 @@ class Call(Generic[T]):
         # Who is not even connected by then shall hear that, and not of the deadline.
         limits = httpx.Timeout(remaining_s, connect=sooner_s)
         return http.build_request(
-            self.method, self.path, params=query, content=self.content, timeout=limits
+            self.method,
+            self.path,
+            params=query,
+            content=self.content,
+            headers=trace_headers(),
+            timeout=limits,
         )
 
     def refusal(self, response: httpx.Response) -> Refusal | None:

@@ -96,18 +96,54 @@ def check_golden(
         EngineError: the engine failed.
     """
     measured = measure_golden(engine, bundle)
-    bounds = variant.bounds if variant is not None else bounds_of(bundle.manifest.tolerance)
     for drift in measured.batches:
-        if not drift.within(bounds):
-            layers = begins_at()
-            where = f"; it begins at {', '.join(layers)}" if layers else ""
-            raise DriftError(
-                f"{bundle.path} on {engine.description} drifts from the trained model in batches "
-                f"of {drift.batch_size}: score by {drift.score:.2g}, of which {bounds.score:.2g} "
-                f"is allowed, map by {drift.anomaly_map:.2g}, of {bounds.anomaly_map:.2g}{where}; "
-                "choose another engine, or export the bundle again"
-            )
+        _refuse_drift(drift, bundle, engine.description, variant, begins_at)
     return max(measured.batches, key=lambda drift: max(drift.score, drift.anomaly_map))
+
+
+def check_answers(
+    found: EngineOutput, bundle: Bundle, description: str, variant: Variant | None = None
+) -> BatchDrift:
+    """Refuse the answers to all golden inputs that drift; whatever batches they were run in.
+
+    Args:
+        found: the answers.
+        bundle: holds the golden inputs.
+        description: of the engine, for people.
+        variant: whose bounds hold instead of the manifest's tolerance.
+
+    Raises:
+        DriftError: a score or a map value differs by more than is allowed.
+    """
+    golden = bundle.golden
+    _check_shapes(found, golden, bundle)
+    drift = BatchDrift(
+        batch_size=len(golden.images),
+        score=_larger(0.0, found.score, golden.score),
+        anomaly_map=_larger(0.0, found.anomaly_map, golden.anomaly_map),
+    )
+    _refuse_drift(drift, bundle, description, variant)
+    return drift
+
+
+def _refuse_drift(
+    drift: BatchDrift,
+    bundle: Bundle,
+    description: str,
+    variant: Variant | None,
+    begins_at: Callable[[], Sequence[str]] = tuple,
+) -> None:
+    bounds = variant.bounds if variant is not None else bounds_of(bundle.manifest.tolerance)
+    if drift.within(bounds):
+        return
+    layers = begins_at()
+    where = f"; it begins at {', '.join(layers)}" if layers else ""
+    raise DriftError(
+        f"{bundle.path} on {description} drifts from the trained model in batches "
+        f"of {drift.batch_size}: score by {drift.score:.2g}, of which {bounds.score:.2g} "
+        f"is allowed, map by {drift.anomaly_map:.2g}, of {bounds.anomaly_map:.2g}{where}; "
+        "choose another engine, or export the bundle again"
+    )
 
 
 def bounds_of(tolerance: float | GoldenBounds) -> GoldenBounds:

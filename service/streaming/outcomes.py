@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from service.domain import Inspection
 from service.streaming.evidence import VoteCount
@@ -39,7 +39,8 @@ class Answered:
 class Failed:
     """A frame that could not be answered, and why; the fields are those of an error of ours.
 
-    Not the exception itself, whose traceback would hold the picture.
+    Not the exception itself, whose traceback would hold the picture. `age_ms` is from the frame's
+    arrival to its refusal, where that is known; it is for those who keep count, and is not sent.
     """
 
     sequence: int
@@ -47,6 +48,7 @@ class Failed:
     code: str
     title: str
     detail: str
+    age_ms: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from service.domain import Inspection
@@ -236,7 +236,8 @@ class Session:
         try:
             slot.result = await self._entrance.inspect(picture)
         except Exception as error:
-            slot.result = self._explain(slot.sequence, error)
+            age_ms = (time.perf_counter() - slot.arrived_s) * 1000
+            slot.result = replace(self._explain(slot.sequence, error), age_ms=age_ms)
         finally:
             self._in_flight -= 1
         if self._waiting is not None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.batcher import Batcher, BatcherOptions
-from service.domain import Answer, Image
+from service.domain import Answer, DropReason, Image
 from service.engines.base import Engine
 from service.engines.batches import batch_runner
 from service.errors import TaktError
@@ -149,5 +149,5 @@ class _Unwatched:
     def on_batch(self, size: int, run_s: float) -> None:
         """A batch ran."""
 
-    def on_dropped(self) -> None:
+    def on_dropped(self, reason: DropReason) -> None:
         """Nobody gives up here."""

@@ -15,7 +15,7 @@ from service.frames import Frame
 from service.metrics import Metrics
 from service.opening import OpenEngine, opener, opener_of
 from service.pipeline import Pools
-from service.repository import ServedModel
+from service.served import ServedModel
 from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.figures import Figures

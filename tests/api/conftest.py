@@ -16,6 +16,7 @@ from service.bundle import Bundle
 from service.engines.fake import FakeEngine
 from service.opening import OpenEngine
 from service.settings import Settings
+from service.tracing.base import Tracing
 
 Serve = Callable[..., Any]
 
@@ -36,9 +37,13 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
 
     @asynccontextmanager
     async def run(
-        *, wait: bool = True, open_engine: OpenEngine = open_fake, **settings: Any
+        *,
+        wait: bool = True,
+        open_engine: OpenEngine = open_fake,
+        traces: Tracing | None = None,
+        **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(Settings(repository=repository, **settings), open_engine)
+        app = create_app(Settings(repository=repository, **settings), open_engine, traces)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
@@ -46,9 +51,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         ):
             if wait:
                 async with asyncio.timeout(10):
-                    while (await client.get("/health/ready")).json()["models"][0][
-                        "state"
-                    ] == "loading":
+                    while '"loading"' in (await client.get("/health/ready")).text:
                         await asyncio.sleep(0)
             for engine in engines:
                 engine.batch_sizes.clear()

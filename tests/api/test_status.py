@@ -1,5 +1,6 @@
 import asyncio
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -270,7 +271,7 @@ def test_a_model_that_cannot_start_its_threads_is_failed_and_the_rest_closes(
         raise RuntimeError("can't start new thread")
 
     async def test() -> None:
-        monkeypatch.setattr("service.repository.Batcher", no_threads)
+        monkeypatch.setattr("service.served.Batcher", no_threads)
         async with serve() as client:
             (model,) = (await client.get("/health/ready")).json()["models"]
             assert model["state"] == "failed"
@@ -342,5 +343,51 @@ def test_openapi_tells_every_answer_with_an_example(go, serve) -> None:
             assert schema["components"]["schemas"]["InspectionOut"]["example"]["regions"]
             problem = inspect["responses"]["400"]["content"]["application/problem+json"]["schema"]
             assert problem["example"]["code"] == "invalid_image"
+
+    go(test)
+
+
+def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
+    go, bundle, repository
+) -> None:
+    """Asked of the app itself, since a client would take longer than what it asks for."""
+
+    async def test() -> None:
+        app = create_app(Settings(repository=repository), lambda _: FakeEngine())
+
+        async def ask(path: str, request_id: str) -> int:
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": path,
+                "raw_path": path.encode(),
+                "query_string": b"",
+                "headers": [(b"x-request-id", request_id.encode())],
+                "client": None,
+            }
+            statuses: list[int] = []
+
+            async def receive() -> dict[str, object]:
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message: dict[str, object]) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])  # type: ignore[arg-type]
+
+            await app(scope, receive, send)
+            return statuses[0]
+
+        async with app.router.lifespan_context(app):
+            await app.state.repository.loaded.wait()
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://takt") as client:
+                await ask("/v1/models/first/inspect", "first")
+                await client.get("/metrics")
+                before = (await client.get("/metrics")).text.count("\n")
+                for number in range(10_000):
+                    name = secrets.token_hex(4)
+                    path = f"/v1/models/{name}/versions/{number}/inspect"
+                    assert await ask(path, f"id-{number}") == 404
+                assert (await client.get("/metrics")).text.count("\n") == before
 
     go(test)

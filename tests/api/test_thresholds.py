@@ -138,7 +138,8 @@ def test_two_changes_at_once_both_hold(go, serve) -> None:
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ("", "the body: Invalid JSON"),
+        ("", "name image, pixel or both"),
+        ("{", "the body: Invalid JSON"),
         ("[]", "the body"),
         ("{}", "name image, pixel or both"),
         ('{"image": null, "pixel": null, "reason": "x"}', "name image, pixel or both"),

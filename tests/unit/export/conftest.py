@@ -24,7 +24,7 @@ from service.bundle import Bundle, load_bundle
 from service.metrics import Metrics
 from service.opening import opener
 from service.pipeline import Pools
-from service.repository import ServedModel
+from service.served import ServedModel
 from service.settings import Settings
 
 ServeOnce = Callable[[Path, Settings], ServedModel]

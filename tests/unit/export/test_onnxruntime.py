@@ -24,7 +24,7 @@ from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError, DriftError
 from service.opening import opener
-from service.repository import ServedModel
+from service.served import ServedModel
 from service.settings import Settings
 
 ServeOnce = Callable[[Path, Settings], ServedModel]

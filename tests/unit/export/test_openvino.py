@@ -21,7 +21,7 @@ from service.engines.golden import check_golden
 from service.engines.openvino import OpenVinoEngine, import_openvino
 from service.errors import ConfigurationError, DriftError
 from service.opening import opener
-from service.repository import ServedModel
+from service.served import ServedModel
 from service.settings import Settings
 from service.variant import Variant
 

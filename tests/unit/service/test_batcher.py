@@ -11,6 +11,7 @@ import pytest
 
 from service.admission import Backlog
 from service.batcher import Batcher, BatcherOptions
+from service.domain import DropReason
 from service.errors import (
     DeadlineExceededError,
     EngineError,
@@ -34,7 +35,7 @@ class Recorder:
     def on_batch(self, size: int, run_s: float) -> None:
         self.sizes.append(size)
 
-    def on_dropped(self) -> None:
+    def on_dropped(self, reason: DropReason) -> None:
         self.dropped += 1
 
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.batcher import Batcher, BatcherOptions
+from service.domain import DropReason
 from service.errors import DeadlineExceededError, EngineError, NotReadyError, QueueFullError
 
 
@@ -41,7 +42,7 @@ class Dropped:
     def on_batch(self, size: int, run_s: float) -> None:
         pass
 
-    def on_dropped(self) -> None:
+    def on_dropped(self, reason: DropReason) -> None:
         self.count += 1
 
 

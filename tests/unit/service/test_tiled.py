@@ -15,7 +15,7 @@ import pytest
 
 from service.admission import NOTHING
 from service.batcher import Batcher, BatcherOptions
-from service.domain import Answer, Image
+from service.domain import Answer, DropReason, Image
 from service.errors import (
     DeadlineExceededError,
     EngineError,
@@ -60,7 +60,7 @@ class Dropped:
     def on_batch(self, size: int, run_s: float) -> None:
         pass
 
-    def on_dropped(self) -> None:
+    def on_dropped(self, reason: DropReason) -> None:
         self.count += 1
 
 

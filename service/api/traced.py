@@ -1,0 +1,45 @@
+"""A span around each request that inspects; only where traces are wanted."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.failures import request_id_of
+from service.tracing.base import Tracing, at_work_for
+
+
+class Traced:
+    """Begins a request's span, names it in the response, and ends it when that is sent.
+
+    Outside of `RequestContext`, which answers what went wrong.
+
+    Args:
+        app: what it surrounds.
+        tracing: records.
+    """
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        trace = self._tracing.request(scope) if scope["type"] == "http" else None
+        if trace is None:
+            await self._app(scope, receive, send)
+            return
+        header = trace.header
+        status: int | None = None
+
+        async def send_with_span(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        try:
+            with at_work_for(trace):
+                await self._app(scope, receive, send_with_span)
+        finally:
+            trace.end(request_id_of(scope), status)

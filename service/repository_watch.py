@@ -1,0 +1,110 @@
+"""Watches a model repository's folder: versions that come, change or go while the server serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from service.active import ACTIVE
+from service.errors import ConfigurationError
+from service.repository import ModelRepository, find_bundles
+from service.thresholds import OVERRIDES
+
+Signature = tuple[tuple[str, int, int], ...]
+"""Name, bytes and time of change of each file that an engine is made of."""
+
+_NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, "card.md"})
+
+logger = logging.getLogger("takt.repository")
+
+
+class RepositoryWatch:
+    """Looks at the folder every so often; made before the repository loads.
+
+    What has changed is brought in once it looks the same twice, so that a bundle which is being
+    copied is not read half.
+
+    Args:
+        folder: of the repository.
+        repository: is told.
+        every_s: time between two looks.
+    """
+
+    def __init__(self, folder: Path, repository: ModelRepository, every_s: float) -> None:
+        self._folder = folder
+        self._repository = repository
+        self._every_s = every_s
+        self._known = scan(folder)
+        self._seen: dict[Path, Signature] = {}
+        self._lost: set[Path] = set()
+        self._unreadable = False
+
+    async def run(self) -> None:
+        """Watch until it is cancelled."""
+        await self._repository.loaded.wait()
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self.look()
+            except Exception:
+                logger.exception("the model repository %s could not be looked at", self._folder)
+
+    async def look(self) -> None:
+        """Look once."""
+        try:
+            found = await asyncio.to_thread(scan, self._folder)
+        except (ConfigurationError, OSError) as error:
+            # A share that is not mounted is no wish to serve nothing.
+            if not self._unreadable:
+                logger.warning("the models stay as they are: %s", error)
+            self._unreadable = True
+            return
+        self._unreadable = False
+        for path in [path for path in self._known if path not in found]:
+            self._gone(path)
+        for path, signature in found.items():
+            await self._here(path, signature)
+
+    async def _here(self, path: Path, signature: Signature) -> None:
+        self._lost.discard(path)
+        if self._known.get(path) == signature:
+            return
+        if self._seen.get(path) != signature:
+            self._seen[path] = signature
+            return
+        del self._seen[path]
+        self._known[path] = signature
+        await self._repository.bring(path)
+
+    def _gone(self, path: Path) -> None:
+        if self._repository.let_go(path):
+            logger.info("%s is gone, and served no longer", path)
+            del self._known[path]
+            self._lost.discard(path)
+        elif path not in self._lost:
+            self._lost.add(path)
+            logger.warning(
+                "%s is gone, but is the active version and goes on from memory; activate another",
+                path,
+            )
+
+
+def scan(folder: Path) -> dict[Path, Signature]:
+    """What each version's folder holds now.
+
+    Raises:
+        ConfigurationError: there is no folder, or no bundle in it.
+        OSError: it cannot be read.
+    """
+    return {path: _signature(path) for path in find_bundles(folder)}
+
+
+def _signature(path: Path) -> Signature:
+    files = []
+    for file in sorted(path.iterdir()):
+        if file.name.startswith(".") or file.name in _NOT_OF_THE_ENGINE:
+            continue
+        found = file.stat()
+        files.append((file.name, found.st_size, found.st_mtime_ns))
+    return tuple(files)

@@ -1,0 +1,106 @@
+import random
+import string
+
+import pytest
+from prometheus_client import generate_latest
+
+from service.domain import Box, Inspection, Timings, Verdict
+from service.metrics import Metrics, VersionFigures
+from service.model_metrics import score_bounds
+
+
+def inspection(score: float = 0.2, version: str = "1") -> Inspection:
+    return Inspection(
+        model="parts",
+        version=version,
+        verdict=Verdict(score > 0.5, score, 0.5, None, ()),
+        width=8,
+        height=8,
+        inspected=Box(0, 0, 8, 8),
+        heatmap=None,
+        timings=Timings(1, 2, 3, 4, 5, 6, 21),
+    )
+
+
+def load(metrics: Metrics, version: str = "1") -> None:
+    metrics.watch("parts", version, VersionFigures(lambda: 0, lambda: 1, lambda: 1))
+    metrics.loaded("parts", version, seconds=1.5, instances=2, bounds=score_bounds(0.1, 0.5))
+
+
+def exposed(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def test_a_model_counts_from_zero_on() -> None:
+    metrics = Metrics(256)
+    load(metrics)
+    text = exposed(metrics)
+    assert 'takt_stage_seconds_count{model="parts",stage="total"} 0.0' in text
+    for verdict in ("good", "anomalous"):
+        count = f'model="parts",outcome="ok",protocol="rest",verdict="{verdict}"'
+        assert f"takt_requests_total{{{count}}} 0.0" in text
+    assert 'takt_model_load_seconds{model="parts",version="1"} 1.5' in text
+    assert 'takt_engine_instances{model="parts",version="1"} 2.0' in text
+    assert "takt_queue_size_limit 256.0" in text
+
+
+def test_a_model_that_has_answered_nothing_has_no_last_picture() -> None:
+    metrics = Metrics()
+    load(metrics)
+    name = 'takt_last_picture_timestamp_seconds{model="parts"}'
+    assert name not in exposed(metrics)
+    metrics.answered(inspection(), "rest", "id")
+    assert name in exposed(metrics)
+
+
+def test_every_stage_is_counted_in_seconds() -> None:
+    metrics = Metrics()
+    load(metrics)
+    metrics.answered(inspection(), "rest", "id")
+    text = exposed(metrics)
+    for stage, seconds in (("decode", 0.001), ("engine", 0.004), ("total", 0.021)):
+        assert f'takt_stage_seconds_sum{{model="parts",stage="{stage}"}} {seconds}' in text
+
+
+def test_the_threshold_ends_a_bucket_of_scores() -> None:
+    bounds = score_bounds(0.1, 0.5)
+    assert bounds[0] == pytest.approx(0.1)
+    assert 0.5 in bounds
+    assert list(bounds) == sorted(set(bounds))
+    metrics = Metrics()
+    load(metrics)
+    metrics.answered(inspection(0.5), "rest", "id")
+    metrics.answered(inspection(0.51), "rest", "id")
+    assert 'takt_anomaly_score_bucket{le="0.5",model="parts",version="1"} 1.0' in exposed(metrics)
+
+
+@pytest.mark.parametrize(("lowest", "threshold"), [(0.5, 0.5), (0.7, 0.5), (0.0, 0.0), (-3, -1)])
+def test_buckets_of_scores_rise_whatever_the_calibration_was(
+    lowest: float, threshold: float
+) -> None:
+    bounds = score_bounds(lowest, threshold)
+    assert list(bounds) == sorted(set(bounds))
+    assert threshold in bounds
+
+
+def test_a_version_that_is_gone_leaves_no_figures() -> None:
+    metrics = Metrics()
+    load(metrics, "1")
+    load(metrics, "2")
+    metrics.watch_threshold("parts", "2", "image", lambda: 0.5)
+    metrics.answered(inspection(version="2"), "rest", "id")
+    metrics.forget("parts", "2")
+    text = exposed(metrics)
+    assert 'version="2"' not in text
+    assert 'takt_model_ready{model="parts",version="1"} 1.0' in text
+
+
+def test_ten_thousand_request_ids_make_no_further_series() -> None:
+    metrics = Metrics()
+    load(metrics)
+    metrics.answered(inspection(), "rest", "first")
+    before = exposed(metrics).count("\n")
+    draw = random.Random(0)
+    for _ in range(10_000):
+        metrics.answered(inspection(), "rest", "".join(draw.choices(string.ascii_letters, k=20)))
+    assert exposed(metrics).count("\n") == before
