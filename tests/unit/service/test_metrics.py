@@ -1,12 +1,16 @@
 import random
 import string
+from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
 from service.domain import Box, Inspection, Timings, Verdict
+from service.gpu_metrics import GpuCollector
 from service.metrics import Metrics, VersionFigures
 from service.model_metrics import score_bounds
+
+DOCS = Path(__file__).parents[3] / "docs" / "observing.md"
 
 
 def inspection(score: float = 0.2, version: str = "1") -> Inspection:
@@ -104,3 +108,23 @@ def test_ten_thousand_request_ids_make_no_further_series() -> None:
     for _ in range(10_000):
         metrics.answered(inspection(), "rest", "".join(draw.choices(string.ascii_letters, k=20)))
     assert exposed(metrics).count("\n") == before
+
+
+def test_the_docs_have_every_metric_as_it_is() -> None:
+    metrics = Metrics()
+    load(metrics)
+    metrics.watch_threshold("parts", "1", "image", lambda: 0.5)
+    documented = DOCS.read_text(encoding="utf-8")
+    families = [
+        *metrics.registry.collect(),
+        *GpuCollector(nvml=None).describe(),
+    ]
+    ours = [family for family in families if family.name.startswith("takt_")]
+    assert len(ours) > 20
+    for family in ours:
+        row = f"| `{family.name}` |"
+        (line,) = (line for line in documented.splitlines() if line.startswith(row))
+        assert line.endswith(f"| {family.documentation} |")
+        labels = set(line.split("|")[2].strip().replace(",", "").split())
+        found = {name for sample in family.samples for name in sample.labels} - {"le"}
+        assert not found or labels == found, family.name
