@@ -78,11 +78,12 @@ def _cpu_bf16(host: HostFacts) -> Verdict:
 
 
 def _cpu_int8(host: HostFacts) -> Verdict:
-    if not host.openvino.runs:
-        return _refused("cpu-int8", host.openvino.lacks)
+    runtimes = _cpu_runtimes(host)
+    if not runtimes:
+        return _refused("cpu-int8", (*host.openvino.lacks, *host.onnxruntime.lacks))
     flag = host.cpu.first_of(*INT8_FLAGS)
     if flag:
-        return Verdict("cpu-int8", "well", f"by OpenVINO, with {flag}")
+        return Verdict("cpu-int8", "well", f"by {runtimes}, with {flag}")
     missing = _any_of(host.cpu, INT8_FLAGS)
     why = f"{missing}: 8-bit products take several steps each, and gain little over float32"
     return Verdict("cpu-int8", "slowly", why)

@@ -93,14 +93,15 @@ def test_an_arm_processor_is_not_blamed_for_having_no_avx2(host: HostFacts) -> N
     assert {verdict(arm, one).state for one in ("cpu-fp32", "cpu-bf16", "cpu-int8")} == {"well"}
 
 
-def test_without_openvino_the_cpu_has_float32_only(host: HostFacts) -> None:
+def test_without_openvino_the_cpu_has_float32_and_8_bits(host: HostFacts) -> None:
     without = replace(host, openvino=NO_OPENVINO)
-    engines: tuple[EngineName, ...] = ("cpu-bf16", "cpu-int8", "openvino")
+    engines: tuple[EngineName, ...] = ("cpu-bf16", "openvino")
     for engine in engines:
         found = verdict(without, engine)
         assert (found.state, found.why) == ("not", "OpenVINO is not installed")
         assert found.remedies == ("pip install 'takt[openvino]'",)
     assert verdict(without, "cpu-fp32").why == "by ONNX Runtime, with avx512f"
+    assert verdict(without, "cpu-int8").why == "by ONNX Runtime, with avx512_vnni"
 
 
 def test_without_any_runtime_nothing_runs(host: HostFacts) -> None:
