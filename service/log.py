@@ -53,10 +53,15 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
 
 
 def audit(event: str, **facts: object) -> None:
-    """Log what somebody changed: the event's name and its facts as JSON, in one line.
+    """Log what somebody changed."""
+    log_event(logging.getLogger(AUDIT), event, facts)
+
+
+def log_event(logger: logging.Logger, event: str, facts: dict[str, object]) -> None:
+    """Log what happened: its name and its facts as JSON, in one line of level `info`.
 
     JSON in ASCII, so that no text from outside can end the line and forge another.
     """
-    logging.getLogger(AUDIT).info(
-        "%s %s", event, json.dumps(facts), extra={"takt_event": event, "takt_facts": facts}
-    )
+    if logger.isEnabledFor(logging.INFO):
+        extra = {"takt_event": event, "takt_facts": facts}
+        logger.info("%s %s", event, json.dumps(facts), extra=extra)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Sequence
+
 from fastapi import APIRouter, Request, Response
+from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from service.api.schemas import (
     DriftOut,
@@ -71,7 +76,9 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
         """The metrics, in Prometheus's text format."""
         # OpenMetrics where it is understood: only that has the exemplars.
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(metrics.registry), media_type=media_type)
+        # Read here, where it changes; as text it takes long enough to keep pictures waiting.
+        body = await asyncio.to_thread(encode, _Read(list(metrics.registry.collect())))
+        return Response(body, media_type=media_type)
 
     @router.get("/v1/models", tags=["models"])
     async def models() -> ModelsOut:
@@ -85,6 +92,17 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
         return _model(repository, name)
 
     return router
+
+
+class _Read(Collector):
+    """Metrics as they were at one moment."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """Those."""
+        return iter(self._families)
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:

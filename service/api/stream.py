@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ from service.api.stream_messages import Hello, failed_of, hello_of, welcome_json
 from service.domain import Inspection
 from service.errors import ForbiddenError, InvalidParameterError, RequestError
 from service.journal import UNKNOWN, Journal
+from service.log import log_event
 from service.metrics import Metrics
 from service.repository import ModelRepository
+from service.served import ServedModel
 from service.streaming.entrance import Read
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
 from service.streaming.session import Rules, Session
@@ -26,6 +29,8 @@ from service.streaming.sessions import Sessions
 from service.tracing.base import FrameTraces, Tracing
 
 HELLO_WITHIN_S = 10.0
+
+logger = logging.getLogger("takt.stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,11 @@ class _Streams:
             try:
                 await websocket.accept()
                 hello = await _hello(websocket)
-                await self._connect(websocket, hello, name, version).run()
+                connection = self._connect(websocket, hello, name, version)
+                try:
+                    await connection.run()
+                finally:
+                    _log_end(connection.session)
             except (WebSocketDisconnect, asyncio.CancelledError):
                 raise
             except Exception as error:
@@ -136,6 +145,7 @@ class _Streams:
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
+        _log_begin(websocket, session, model, resumed=resumed)
         welcome = welcome_json(session, resumed=resumed, model=model.name, version=model.version)
         return Connection(
             websocket, welcome, session, link, self._sessions, self._options.max_image_bytes
@@ -209,6 +219,34 @@ async def _hello(websocket: WebSocket) -> Hello:
     if text is None:
         raise RequestError("the first message is a frame; say hello first")
     return hello_of(text)
+
+
+def _log_begin(
+    websocket: WebSocket, session: Session, model: ServedModel, *, resumed: bool
+) -> None:
+    facts: dict[str, object] = {
+        "session": session.key[:8],
+        "model": model.name,
+        "version": model.version,
+        "policy": session.rules.policy,
+        "client": websocket.client.host if websocket.client else None,
+    }
+    log_event(logger, "stream_resumed" if resumed else "stream_began", facts)
+
+
+def _log_end(session: Session) -> None:
+    figures = session.figures
+    facts: dict[str, object] = {
+        "session": session.key[:8],
+        "may_resume": not session.finished,
+        "seconds": round(figures.seconds, 3),
+        "frames": figures.frames,
+        "answered": figures.answered,
+        "anomalous": figures.anomalous,
+        "dropped": figures.dropped,
+        "errors": figures.errors,
+    }
+    log_event(logger, "stream_left", facts)
 
 
 async def _deny(websocket: WebSocket, error: ForbiddenError, request_id: str) -> None:

@@ -94,6 +94,11 @@ class Connection:
         self._sessions = sessions
         self._max_image_bytes = max_image_bytes
 
+    @property
+    def session(self) -> Session:
+        """The stream."""
+        return self._session
+
     async def run(self) -> None:
         """Serve until the client says bye or is gone, or the server must close."""
         reader = asyncio.create_task(self._read())

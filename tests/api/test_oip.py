@@ -2,9 +2,10 @@ import asyncio
 import base64
 import io
 import json
+import math
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -163,7 +164,9 @@ def test_a_picture_is_answered_as_by_rest(go, serve, bad_part) -> None:
     async def test() -> None:
         async with serve() as client:
             rest = (await client.post(REST, content=bad_part)).json()
-            response = await client.post(INFER, json=in_json([bad_part], id="42"))
+            response = await client.post(
+                INFER, json=in_json([bad_part], id="42", model_name="parts")
+            )
             answer = response.json()
             assert (answer["model_name"], answer["model_version"]) == ("parts", "1")
             assert answer["id"] == "42"
@@ -207,11 +210,11 @@ def test_outputs_are_the_same_in_json_and_binary(go, serve, bad_part, everything
             found = np.array(outputs["anomaly_map"], np.float32)
             assert found.shape == (2, 32, 32)
             assert np.array_equal(found.ravel(), np.array(in_text["anomaly_map"], np.float32))
-            heatmaps = in_text["heatmap"]
+            heatmaps, regions = in_text["heatmap"], in_text["regions"]
             if everything:
-                assert [text.encode() for text in in_text["regions"]] == outputs["regions"]
-                heatmaps = [base64.b64encode(one).decode() for one in outputs["heatmap"]]
-            assert in_text["heatmap"] == heatmaps
+                heatmaps = [base64.b64decode(text) for text in heatmaps]
+                regions = [text.encode() for text in regions]
+            assert (outputs["heatmap"], outputs["regions"]) == (heatmaps, regions)
 
     go(test)
 
@@ -425,8 +428,10 @@ def test_maps_of_different_sizes_are_no_one_tensor(go, serve, make_bundle, pictu
             refused = await client.post(f"{url}/infer", json=request)
             assert refused.status_code == 422
             assert "of different sizes" in refused.json()["detail"]
-            request = in_json(pictures)
-            assert (await client.post(f"{url}/infer", json=request)).status_code == 200
+            request = in_json(pictures[1:] * 2, outputs=named("anomaly_map"))
+            (tensor,) = (await client.post(f"{url}/infer", json=request)).json()["outputs"]
+            assert len(tensor["data"]) == math.prod(tensor["shape"])
+            assert tensor["shape"][0] == 2
 
     go(test)
 
@@ -455,40 +460,98 @@ def test_only_short_json_is_read_on_the_event_loop(go, serve, monkeypatch, size)
     go(test)
 
 
+class Caller:
+    """One connection to an app: its messages come from a queue, its answers go to a list."""
+
+    def __init__(self, app: Any) -> None:
+        scope: dict[str, Any] = {
+            **{"type": "http", "method": "POST", "path": INFER, "raw_path": INFER.encode()},
+            **{"asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http"},
+            **{"root_path": "", "query_string": b"", "headers": []},
+            **{"client": None, "server": ("127.0.0.1", 80)},
+        }
+        self.messages: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: list[Message] = []
+        self.task = asyncio.create_task(app(scope, self.messages.get, self._send))
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def say(self, body: bytes, *, more: bool = False) -> None:
+        self.messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
+
+    def hang_up(self) -> None:
+        self.messages.put_nowait({"type": "http.disconnect"})
+
+    async def status(self) -> int:
+        await self.task
+        return self.sent[0]["status"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def make_app(bundle: Bundle, repository, engine: FakeEngine) -> Callable[..., Any]:
+    return lambda **settings: create_app(
+        Settings(repository=repository, **settings), lambda _: engine
+    )
+
+
 def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
-    go, bundle: Bundle, repository, bad_part
+    go, make_app, engine, bad_part
 ) -> None:
-    engine = FakeEngine()
-    app = create_app(Settings(repository=repository), lambda _: engine)
-    body = json.dumps(in_json([bad_part] * 4)).encode()
-    scope: dict[str, Any] = {
-        **{"type": "http", "method": "POST", "path": INFER, "raw_path": INFER.encode()},
-        **{"asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""},
-        **{"query_string": b"", "headers": [], "client": None, "server": ("127.0.0.1", 80)},
-    }
-
     async def test() -> None:
-        messages: asyncio.Queue[Message] = asyncio.Queue()
-        sent: list[Message] = []
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
+        app = make_app()
         async with app.router.lifespan_context(app):
-            async with asyncio.timeout(10):
-                await app.state.repository.loaded.wait()
-            engine.batch_sizes.clear()
+            await until(app.state.repository.loaded.is_set)
             engine.gate.clear()
             model = app.state.repository.get("parts")
-            caller = asyncio.create_task(app(scope, messages.get, send))
-            messages.put_nowait({"type": "http.request", "body": body, "more_body": False})
-            async with asyncio.timeout(10):
-                while model.depth < 3:
-                    await asyncio.sleep(0)
-            messages.put_nowait({"type": "http.disconnect"})
-            await caller
-            assert sent[0]["status"] == 499
+            caller = Caller(app)
+            caller.say(json.dumps(in_json([bad_part] * 4)).encode())
+            await until(lambda: model.depth == 3)
+            caller.hang_up()
+            assert await caller.status() == 499
             assert model.depth == 0
             engine.gate.set()
+
+    go(test)
+
+
+def test_as_many_bodies_may_be_on_their_way_as_pictures_may_wait(go, make_app, bad_part) -> None:
+    async def test() -> None:
+        app = make_app(max_queue_size=2)
+        async with app.router.lifespan_context(app):
+            await until(app.state.repository.loaded.is_set)
+            slow = [Caller(app), Caller(app)]
+            body = json.dumps(in_json([bad_part])).encode()
+            for caller in slow:
+                caller.say(body[:50], more=True)
+            await until(lambda: all(caller.messages.empty() for caller in slow))
+            one_more = Caller(app)  # refused before a byte of it was read
+            assert await one_more.status() == 429
+            for caller in slow:
+                caller.say(body[50:])
+                assert await caller.status() == 200
+
+    go(test)
+
+
+def test_a_body_that_does_not_come_to_its_end_meets_the_servers_timeout(go, make_app) -> None:
+    async def test() -> None:
+        app = make_app(timeout_ms=20.0)
+        async with app.router.lifespan_context(app):
+            await until(app.state.repository.loaded.is_set)
+            slow = Caller(app)
+            slow.say(b"{", more=True)
+            assert await slow.status() == 504
 
     go(test)

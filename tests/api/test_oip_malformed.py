@@ -87,6 +87,7 @@ def refusal_of(response: httpx.Response) -> dict[str, Any]:
         (request(image(data=0)), 400, "`data` of image must be a list of strings"),
         (request(image(data=[["YWJj", None]])), 400, "`data` of image must be a list of strings"),
         (request(image(data=["not base64!"])), 400, "an element of image is no base64"),
+        (request(image(data=["YW\nJj"])), 400, "is no base64, without line ends"),
         (request(image(data=["YWJ"])), 400, "an element of image is no base64"),
         (request(image(data=["Ü"])), 400, "an element of image is no base64"),
         (request(image(data=["data:image/png;base64,YWJj"])), 400, "without a data: prefix"),

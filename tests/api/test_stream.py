@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -494,6 +495,33 @@ def test_more_streams_than_may_be_open_are_told_to_come_again(serve, go) -> None
                 assert (await third.hello())["type"] == "welcome"
 
     go(test)
+
+
+def test_the_log_tells_when_a_stream_begins_is_left_and_is_resumed(
+    serve, go, picture_bytes, caplog
+) -> None:
+    async def test() -> None:
+        async with serve() as client:
+            async with connect(client) as socket:
+                session = (await socket.hello())["session"]
+                socket.frame(0, picture_bytes(200))
+                await socket.hear()
+                socket.close(1006)
+                await socket.task
+            async with connect(client) as socket:
+                await socket.hello(session=session, last_sequence=0)
+                socket.say("bye")
+                await socket.until_closed()
+        said = [r.takt_event for r in caplog.records if r.name == "takt.stream"]
+        facts = [r.takt_facts for r in caplog.records if r.name == "takt.stream"]
+        assert said == ["stream_began", "stream_left", "stream_resumed", "stream_left"]
+        assert {fact["session"] for fact in facts} == {session[:8]}
+        assert (facts[0]["model"], facts[0]["policy"]) == ("parts", "all")
+        assert [facts[1][name] for name in ("frames", "anomalous", "may_resume")] == [1, 1, True]
+        assert facts[3]["may_resume"] is False
+
+    with caplog.at_level(logging.INFO, "takt.stream"):
+        go(test)
 
 
 def test_a_stream_goes_on_after_a_lost_connection(serve, go, engines, picture_bytes) -> None:

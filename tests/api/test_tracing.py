@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import re
@@ -256,6 +257,60 @@ def test_each_frame_of_a_stream_is_traced_by_itself(
                 assert took_ms == pytest.approx(outcome["timings_ms"][other.name], abs=0.001)
             age_ms = (span.end_time - span.start_time) / 1e6
             assert age_ms >= outcome["age_ms"] - 0.001
+
+    go(test)
+
+
+def in_oip(pictures: list[bytes]) -> dict[str, Any]:
+    data = [base64.b64encode(picture).decode() for picture in pictures]
+    image = {"name": "image", "shape": [len(data)], "datatype": "BYTES", "data": data}
+    return {"inputs": [image]}
+
+
+def test_a_picture_of_the_open_inference_protocol_is_traced_as_one_of_rest_is(
+    go, serve, traces, exported, picture_bytes
+) -> None:
+    async def test() -> None:
+        async with serve(traces=traces) as client:
+            body = in_oip([picture_bytes()])
+            headers = caller("01")
+            response = await client.post("/v2/models/parts/infer", json=body, headers=headers)
+            assert response.status_code == 200
+            assert "traceresponse" in response.headers
+        root = root_of(exported)
+        assert f"{root.parent.span_id:016x}" == SPAN_ID
+        assert root.attributes["http.route"] == "/v2/models/{name}/infer"
+        assert root.attributes["takt.verdict"] == "good"
+        assert len(exported.get_finished_spans()) == 1 + len(STAGES)
+
+    go(test)
+
+
+def test_of_several_pictures_each_has_its_own_stages(
+    go, serve, traces, exported, picture_bytes
+) -> None:
+    async def test() -> None:
+        async with serve(traces=traces) as client:
+            body = in_oip([picture_bytes(50), picture_bytes(200)])
+            await client.post("/v2/models/parts/infer", json=body)
+        root = root_of(exported)
+        pictures = [span for span in exported.get_finished_spans() if span.name == "inspect"]
+        assert [span.attributes["takt.verdict"] for span in pictures] == ["good", "anomalous"]
+        assert all(span.parent.span_id == root.context.span_id for span in pictures)
+        assert len(exported.get_finished_spans()) == 1 + 2 * (1 + len(STAGES))
+
+    go(test)
+
+
+def test_a_malformed_request_of_the_protocol_is_traced_with_its_code(
+    go, serve, traces, exported
+) -> None:
+    async def test() -> None:
+        async with serve(traces=traces) as client:
+            response = await client.post("/v2/models/parts/infer", content=b"{")
+        root = root_of(exported)
+        assert root.attributes["error.type"] == response.json()["code"]
+        assert root.attributes["http.response.status_code"] == response.status_code
 
     go(test)
 
