@@ -172,6 +172,28 @@ class ModelRepository:
             )
         return await self.activate(name, kept.previous, reason)
 
+    async def follow(self, name: str) -> None:
+        """Do as the model's folder says by now, where another server or somebody has decided.
+
+        Raises:
+            ConfigurationError: what was decided cannot be read.
+            ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`; whoever
+                watches the folder tries again.
+        """
+        decision = await asyncio.to_thread(read_activation, self._folder / name)
+        async with self._activating:
+            if decision == self._decided.get(name) or name not in self._active:
+                return
+            if decision is not None:
+                await self.get(name, decision.active).prove()
+                self._decided[name] = decision
+                self._make_active(name, decision.active)
+                return
+            del self._decided[name]
+            for model in self._models[name].values():
+                if model.ready:
+                    self._follow(model)
+
     async def bring(self, path: Path) -> None:
         """Load a version that is new, or whose folder has changed; it steps in once it is ready.
 
@@ -186,10 +208,15 @@ class ModelRepository:
             self._add(model)
         await self._load(model)
         if old is not None:
+            versions = self._models.get(model.name, {})
+            if versions.get(model.version) is not old:
+                # Somebody else has brought it, or let it go, meanwhile.
+                self._retire(model)
+                return
             if old.ready and not model.ready:
                 logger.error("%s %s goes on as it was", model.name, model.version)
                 return
-            self._models[model.name][model.version] = model
+            versions[model.version] = model
             self._retire(old)
         if model.ready:
             self._follow(model)

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from service.active import ACTIVE
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, TaktError
 from service.repository import ModelRepository, find_bundles
 from service.thresholds import OVERRIDES
 
@@ -39,6 +39,7 @@ class RepositoryWatch:
         self._seen: dict[Path, Signature] = {}
         self._lost: set[Path] = set()
         self._unreadable = False
+        self._complaints: dict[str, str] = {}
 
     async def run(self) -> None:
         """Watch until it is cancelled."""
@@ -65,6 +66,8 @@ class RepositoryWatch:
             self._gone(path)
         for path, signature in found.items():
             await self._here(path, signature)
+        for name in sorted({path.parent.name for path in found}):
+            await self._follow(name)
 
     async def _here(self, path: Path, signature: Signature) -> None:
         self._lost.discard(path)
@@ -88,6 +91,17 @@ class RepositoryWatch:
                 "%s is gone, but is the active version and goes on from memory; activate another",
                 path,
             )
+
+    async def _follow(self, name: str) -> None:
+        try:
+            await self._repository.follow(name)
+        except TaktError as error:
+            # It may only be a matter of time: the version that was decided on is still coming.
+            if self._complaints.get(name) != str(error):
+                logger.warning("%s stays on its version: %s", name, error)
+            self._complaints[name] = str(error)
+        else:
+            self._complaints.pop(name, None)
 
 
 def scan(folder: Path) -> dict[Path, Signature]:

@@ -157,6 +157,27 @@ def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
     go(test)
 
 
+def test_a_failed_version_that_two_activate_at_once_is_loaded_twice_and_served_once(
+    go, serve, bundle, make_bundle, engines
+) -> None:
+    second = make_bundle(version="2")
+    manifest = second.path / MANIFEST
+    whole = manifest.read_bytes()
+    manifest.write_bytes(b"{}")
+
+    async def test() -> None:
+        async with serve() as client:
+            manifest.write_bytes(whole)
+            both = await asyncio.gather(*(client.post(activate("2")) for _ in range(2)))
+            assert [answer.status_code for answer in both] == [200, 200]
+            async with asyncio.timeout(10):
+                while [engine.closed for engine in engines].count(True) != len(engines) - 2:
+                    await asyncio.sleep(0)
+        assert all(engine.closed for engine in engines)
+
+    go(test)
+
+
 def test_where_nothing_was_activated_there_is_nothing_to_go_back_to(go, serve, versions) -> None:
     async def test() -> None:
         async with serve() as client:

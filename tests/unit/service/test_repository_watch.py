@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.active import ACTIVE, decide, keep_activation
 from service.app import repository_options
 from service.bundle import MANIFEST
 from service.engines.fake import FakeEngine
@@ -247,5 +248,72 @@ def test_a_repository_that_is_out_of_reach_takes_nothing_away(
             assert found.active == "1"
             assert found.repository.ready
             assert caplog.text.count("the models stay as they are") == 1
+
+    run(test)
+
+
+def test_what_one_server_activates_another_on_the_same_folder_follows(watched, make_bundle) -> None:
+    make_bundle()
+    make_bundle(version="2")
+
+    async def test() -> None:
+        async with watched() as one, watched() as other:
+            await one.repository.activate("parts", "1")
+            await other.look(1)
+            assert other.active == "1"
+            await other.repository.roll_back("parts")
+            await one.look(1)
+            assert one.active == "2"
+
+    run(test)
+
+
+def test_a_decision_for_a_version_that_is_still_coming_is_followed_when_it_is_there(
+    watched, make_bundle, repository: Path, caplog
+) -> None:
+    make_bundle()
+
+    async def test() -> None:
+        async with watched() as found:
+            keep_activation(repository / "parts", decide("3", "1", None))
+            await found.look(2)
+            assert found.active == "1"
+            assert caplog.text.count("parts stays on its version") == 1
+            make_bundle(version="3")
+            await found.look(2)
+            assert found.active == "3"
+
+    run(test)
+
+
+def test_where_the_decision_is_taken_back_the_highest_version_answers(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle()
+    make_bundle(version="2")
+
+    async def test() -> None:
+        async with watched() as found:
+            await found.repository.activate("parts", "1")
+            (repository / "parts" / ACTIVE).unlink()
+            await found.look(1)
+            assert found.active == "2"
+            assert found.repository.decided("parts") is None
+
+    run(test)
+
+
+def test_a_decision_that_cannot_be_read_changes_nothing(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle()
+    make_bundle(version="2")
+
+    async def test() -> None:
+        async with watched() as found:
+            await found.repository.activate("parts", "1")
+            (repository / "parts" / ACTIVE).write_text("{")
+            await found.look(1)
+            assert found.active == "1"
 
     run(test)
