@@ -83,10 +83,11 @@ def server(takt: str, models: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [takt, "serve", "--repository", str(models), "--port", str(port)]
+    # The table below says the same as the request log.
+    serve = [takt, "serve", "--repository", str(models), "--port", str(port)]
     if shutil.which(takt) is None:
         sys.exit(f"there is no command {takt}; `make demo` installs it")
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen([*serve, "--no-request-log"]) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until_ready(url, process)
