@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.active import Activation, decide, keep_activation, read_activation
-from service.bundle import MANIFEST
-from service.errors import (
-    ConfigurationError,
-    ConflictError,
-    ModelNotFoundError,
-)
+from service.errors import ConflictError, ModelNotFoundError
 from service.metrics import Metrics, VersionFigures
 from service.opening import Open
 from service.pipeline import Pools
 from service.served import RepositoryOptions, ServedModel
+from service.thresholds import DeployedThresholds
+from service.versions import find_bundles, natural
 
 logger = logging.getLogger("takt.repository")
 
@@ -175,11 +171,16 @@ class ModelRepository:
     async def follow(self, name: str) -> None:
         """Do as the model's folder says by now, where another server or somebody has decided.
 
+        That is which version is active, and by which thresholds each of them judges.
+
         Raises:
-            ConfigurationError: what was decided cannot be read.
+            ConfigurationError, BundleError: what was decided cannot be read.
             ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`; whoever
                 watches the folder tries again.
         """
+        for model in list(self._models.get(name, {}).values()):
+            if model.thresholds is not None:
+                await self._follow_thresholds(model, model.thresholds)
         decision = await asyncio.to_thread(read_activation, self._folder / name)
         async with self._activating:
             if decision == self._decided.get(name) or name not in self._active:
@@ -255,7 +256,7 @@ class ModelRepository:
     def _add(self, model: ServedModel) -> None:
         name, version = model.name, model.version
         versions = {**self._models.get(name, {}), version: model}
-        self._models[name] = dict(sorted(versions.items(), key=lambda item: _natural(item[0])))
+        self._models[name] = dict(sorted(versions.items(), key=lambda item: natural(item[0])))
         # Looked up, as another may come in its place.
         self._metrics.watch(
             name,
@@ -282,13 +283,22 @@ class ModelRepository:
         if decision is not None:
             self._decided[name] = decision
 
+    async def _follow_thresholds(self, model: ServedModel, ours: DeployedThresholds) -> None:
+        change = await asyncio.to_thread(ours.follow)
+        for kind in change.kinds if change else ():
+            self._metrics.threshold_changed(model.name, kind)
+            value = getattr(ours.in_force, kind)
+            logger.info(
+                "%s %s takes over the %s threshold %.6g", model.name, model.version, kind, value
+            )
+
     def _follow(self, model: ServedModel) -> None:
         """Make a version active that came while serving, where that is what is to be expected."""
         current, decision = self._active.get(model.name), self._decided.get(model.name)
         if decision is not None:
             wanted = current is None and decision.active == model.version
         else:
-            wanted = current is None or _natural(model.version) > _natural(current)
+            wanted = current is None or natural(model.version) > natural(current)
         if wanted:
             self._make_active(model.name, model.version)
 
@@ -309,39 +319,3 @@ class ModelRepository:
         task = asyncio.create_task(retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-
-def find_bundles(folder: Path) -> list[Path]:
-    """The folders of a repository that hold a version each, by name, the lowest version first.
-
-    Raises:
-        ConfigurationError: the folder is missing, or has none.
-    """
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"the model repository {folder} is no folder; name one with --repository"
-        )
-    found = [
-        path.parent
-        for path in folder.glob(f"*/*/{MANIFEST}")
-        if not any(part.startswith(".") for part in path.parent.relative_to(folder).parts)
-    ]
-    if not found:
-        raise ConfigurationError(
-            f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; make one "
-            "with `takt export`"
-        )
-    return sorted(found, key=lambda path: (path.parent.name, _natural(path.name)))
-
-
-def _natural(version: str) -> tuple[object, ...]:
-    """Sorts 2 before 10, v1.9 before v1.10 and 2.0-rc1 before 2.0."""
-    release, dash, candidate = version.partition("-")
-    return _parts(release), dash == "", _parts(candidate)
-
-
-def _parts(text: str) -> tuple[tuple[int, int, str], ...]:
-    return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.findall(r"[0-9]+|[^0-9]+", text)
-    )

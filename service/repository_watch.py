@@ -8,8 +8,9 @@ from pathlib import Path
 
 from service.active import ACTIVE
 from service.errors import ConfigurationError, TaktError
-from service.repository import ModelRepository, find_bundles
+from service.repository import ModelRepository
 from service.thresholds import OVERRIDES
+from service.versions import find_bundles
 
 Signature = tuple[tuple[str, int, int], ...]
 """Name, bytes and time of change of each file that an engine is made of."""

@@ -203,6 +203,21 @@ class DeployedThresholds:
             kinds = tuple(kind for kind in KINDS if getattr(self._overrides, kind) is not None)
             return self._apply(Overrides(), kinds, lambda: remove_overrides(self._bundle.path))
 
+    def follow(self) -> ThresholdChange | None:
+        """Take over what another server has set, as the file now says; None if it says the same.
+
+        Blocks until the file is read. What could not be written there stays, whatever it says.
+
+        Raises:
+            BundleError: the file cannot be understood.
+        """
+        with self._lock:
+            if not self._persisted:
+                return None
+            kept = read_overrides(self._bundle.path)
+            kinds = tuple(kind for kind in KINDS if self._differs(kept, kind))
+            return self._apply(kept, kinds, lambda: None) if kinds else None
+
     def _differs(self, kept: Overrides, kind: ThresholdKind) -> bool:
         return bool(getattr(kept, kind) != getattr(self._overrides, kind))
 

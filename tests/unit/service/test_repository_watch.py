@@ -268,6 +268,25 @@ def test_what_one_server_activates_another_on_the_same_folder_follows(watched, m
     run(test)
 
 
+def test_a_threshold_that_is_set_on_one_server_holds_on_another(watched, make_bundle) -> None:
+    make_bundle()
+
+    async def test() -> None:
+        async with watched() as one, watched() as other:
+            ours = one.repository.get("parts").thresholds_to_change
+            theirs = other.repository.get("parts").thresholds_to_change
+            ours.change(image=0.7, pixel=None, reason="lamp")
+            assert theirs.in_force.image == 0.5
+            await other.look(1)
+            assert theirs.in_force == ours.in_force
+            assert theirs.origin("image").reason == "lamp"
+            theirs.reset()
+            await one.look(1)
+            assert ours.in_force.image == 0.5
+
+    run(test)
+
+
 def test_a_decision_for_a_version_that_is_still_coming_is_followed_when_it_is_there(
     watched, make_bundle, repository: Path, caplog
 ) -> None:
