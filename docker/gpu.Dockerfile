@@ -1,26 +1,54 @@
-# A server on an NVIDIA GPU. Neither built nor run yet; see docs/gpu.md.
+# A server on an NVIDIA GPU, x86_64. Neither built nor run yet; see docs/gpu.md. Build from the project's root:
 #   docker build -f docker/gpu.Dockerfile -t takt:gpu .
-#   docker run --gpus all --read-only --tmpfs /tmp -p 8000:8000 -v "$PWD/examples/models:/bundles:ro" takt:gpu
-FROM ubuntu:24.04 AS build
-RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv \
-    && rm -rf /var/lib/apt/lists/*
+# With TensorRT, whose wheels are NVIDIA's own and in no lock:
+#   docker build -f docker/gpu.Dockerfile --build-arg TENSORRT=10.16.1.11 -t takt:gpu .
+# Run:
+#   docker run --gpus all --read-only --tmpfs /tmp --cap-drop ALL -p 127.0.0.1:8000:8000 \
+#     -v "$PWD/examples/models:/bundles:ro" takt:gpu
+ARG PYTHON_IMAGE=python:3.11-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+COPY docker/requirements-build.lock docker/requirements-gpu.lock ./
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
+# CUDA and cuDNN are among the packages; the driver is the host's.
+RUN python -m venv --without-pip /opt/takt \
+    && pip --python /opt/takt/bin/python install \
+        --require-hashes --only-binary :all: -r requirements-gpu.lock
+ARG TENSORRT=""
+RUN test -z "${TENSORRT}" \
+    || pip --python /opt/takt/bin/python install "tensorrt-cu13==${TENSORRT}"
+# Last, so that a change of our code does not install the dependencies again.
 COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models
-RUN python3 -m venv /opt/takt \
-    && /opt/takt/bin/pip install --no-cache-dir '.[gpu,tensorrt]'
+RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist . \
+    && pip --python /opt/takt/bin/python install --no-deps --no-index /src/dist/*.whl
+COPY --chmod=0644 docker/healthcheck.py /opt/takt/healthcheck.py
 
-# CUDA, cuDNN and TensorRT are among the packages; the driver is the host's.
-FROM ubuntu:24.04
-RUN apt-get update && apt-get install -y --no-install-recommends python3 \
-    && rm -rf /var/lib/apt/lists/* && useradd --system --no-create-home takt
+FROM ${PYTHON_IMAGE}
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="takt" \
+      org.opencontainers.image.description="Real-time visual inspection on NVIDIA GPUs" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --gid 10001 takt \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin takt \
+    && mkdir -m 755 /bundles && mkdir -m 1777 /cache
 COPY --from=build /opt/takt /opt/takt
-USER takt
-ENV PATH=/opt/takt/bin:$PATH TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_PROVIDER=cuda \
+# What is written goes to volumes: /tmp, the model repository where it may be changed, and /cache
+# where TAKT_ENGINE_CACHE names it. A new volume there takes the folder's mode: any user may write.
+ENV PATH=/opt/takt/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_LOG_FORMAT=json \
+    TAKT_PROVIDER=cuda \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 10001:10001
+WORKDIR /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=300s \
-    CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+    CMD ["python", "-I", "/opt/takt/healthcheck.py"]
 CMD ["takt", "serve"]

@@ -1,0 +1,53 @@
+"""Write the locked dependencies of the container images: exact versions, and hashes of their files.
+
+`make lock` runs it. Each lock is resolved from the extras of pyproject.toml for what the images
+are: this Python, Linux with Debian 13's glibc. Only wheels are taken, so that a build of an image
+compiles nothing and runs no package's code.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = "3.11"
+PLATFORM = "x86_64-manylinux_2_40"
+
+EXTRAS = {
+    "cpu": ("cpu", "openvino", "otel"),
+    "gpu": ("gpu", "otel"),
+}
+
+
+def place_of(lock: str) -> Path:
+    """Where a lock lies: `cpu`, `gpu` or `build`, which builds our own wheel."""
+    return ROOT / "docker" / f"requirements-{lock}.lock"
+
+
+def write(lock: str, *sources: str, given: str | None = None) -> None:
+    """Resolve `sources`, as uv takes them, into a lock; what it holds already stays if it fits.
+
+    Raises:
+        subprocess.CalledProcessError: uv found no such versions, and said why.
+    """
+    command = [sys.executable, "-m", "uv", "pip", "compile", *sources, "--quiet"]
+    command += ["--generate-hashes", "--only-binary", ":all:"]
+    command += ["--custom-compile-command", "make lock"]
+    command += ["--python-version", PYTHON, "--python-platform", PLATFORM]
+    command += ["--output-file", str(place_of(lock).relative_to(ROOT))]
+    subprocess.run([*command, *sys.argv[1:]], input=given, text=True, check=True, cwd=ROOT)
+
+
+def main() -> None:
+    """Write every lock; further arguments are uv's, such as `--upgrade`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    write("build", "-", given="\n".join(project["build-system"]["requires"]))
+    for lock, extras in EXTRAS.items():
+        write(lock, "pyproject.toml", *(f"--extra={extra}" for extra in extras))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""deploy/compose.yml: valid, closed to other hosts, and of files that are there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.settings import Settings
+from tests.deploy.deploy_tools import package
+from tests.deploy.dockerfile import stages
+from tests.deploy.prometheus_tools import promtool
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = DEPLOY.parent
+
+
+def interpolated(text: str, **variables: str) -> str:
+    """`${NAME:-default}` as Compose puts it in."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), text)
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load(interpolated((DEPLOY / "compose.yml").read_text("utf-8")))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SERVERS = ("takt", "takt-gpu")
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts(name: str) -> dict[str, Path]:
+    """Targets in the container, with what of this project is mounted there."""
+    found = {}
+    for volume in SERVICES[name].get("volumes", ()):
+        if isinstance(volume, str):
+            source, target, *_ = volume.split(":")
+        else:
+            source, target = volume["source"], volume["target"]
+        if source.startswith("."):
+            found[target] = (DEPLOY / source).resolve()
+    return found
+
+
+def mounted(name: str, path: str) -> Path:
+    """The file of this project that a path in the container is."""
+    places = mounts(name).items()
+    (found,) = [
+        here / Path(path).relative_to(target)
+        for target, here in places
+        if Path(path).is_relative_to(target)
+    ]
+    return found
+
+
+def validate(composition: dict[str, Any]) -> None:
+    """Raises ValueError where the Compose specification has no such thing."""
+    compose_spec = package("compose_spec")
+    compose_spec.PyCompose.from_yaml(yaml.safe_dump(composition)).validate()
+
+
+def test_it_is_valid_by_the_compose_specification() -> None:
+    validate(COMPOSE)
+
+
+def test_a_misspelt_key_is_not_valid() -> None:
+    wrong = COMPOSE | {"services": {"takt": {"image": "takt:cpu", "reed_only": True}}}
+    with pytest.raises(ValueError, match="reed_only"):
+        validate(wrong)
+
+
+@each_service
+def test_every_mounted_file_is_there_and_cannot_be_changed(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", ()):
+        if isinstance(volume, str) and volume.startswith("."):
+            assert volume.endswith(":ro"), volume
+        elif isinstance(volume, dict):
+            assert volume["read_only"] is True
+    assert all(place.exists() for place in mounts(name).values())
+
+
+@each_service
+def test_every_named_volume_is_declared(name: str) -> None:
+    given = [volume for volume in SERVICES[name].get("volumes", ()) if isinstance(volume, str)]
+    named = {volume.split(":")[0] for volume in given if not volume.startswith(".")}
+    assert named <= set(COMPOSE["volumes"])
+
+
+@each_service
+def test_a_container_can_change_nothing_of_its_own_and_has_no_privileges(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged") and "cap_add" not in service
+
+
+@each_service
+def test_no_other_host_reaches_a_port(name: str) -> None:
+    assert SERVICES[name]["ports"]
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
+
+
+@each_service
+def test_each_has_a_health_check(name: str) -> None:
+    service = SERVICES[name]
+    if "build" in service:
+        dockerfile = (
+            DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]
+        ).resolve()
+        text = dockerfile.read_text(encoding="utf-8")
+        assert stages(text)[-1].only("HEALTHCHECK")
+    else:
+        assert service["healthcheck"]["test"][0] == "CMD"
+
+
+@each_service
+def test_images_of_others_have_a_version(name: str) -> None:
+    if "build" not in SERVICES[name]:
+        assert re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"])
+
+
+@each_service
+def test_no_secret_stands_in_it(name: str) -> None:
+    variables = SERVICES[name].get("environment", {})
+    assert not [key for key in variables if re.search("PASSWORD|SECRET|TOKEN", key)]
+
+
+def test_grafana_has_no_account_with_a_known_password() -> None:
+    variables = SERVICES["grafana"]["environment"]
+    assert variables["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert variables["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert variables["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_has_time_to_answer_what_it_accepted(name: str) -> None:
+    grace = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings().drain_timeout_s
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_settings_of_a_server_exist(name: str) -> None:
+    variables = SERVICES[name].get("environment", {})
+    assert {key.removeprefix("TAKT_").lower() for key in variables} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_name_and_port_that_prometheus_scrapes_are_a_servers(name: str) -> None:
+    config = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text("utf-8"))
+    (job,) = config["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == [f"takt:{Settings().port}"]
+    aliases = SERVICES[name].get("networks", {}).get("default", {}).get("aliases", [])
+    assert "takt" in (name, *aliases)
+
+
+def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:
+    beside = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
+    here = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text("utf-8"))
+    for config in (beside, here):
+        del config["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert here == beside
+
+
+def test_promtool_takes_the_configuration_where_the_container_has_it(tmp_path: Path) -> None:
+    for target, here in mounts("prometheus").items():
+        place = tmp_path / target.lstrip("/")
+        (shutil.copytree if here.is_dir() else shutil.copy)(here, _parent_made(place))
+    (config,) = [
+        argument.removeprefix("--config.file=")
+        for argument in SERVICES["prometheus"]["command"]
+        if argument.startswith("--config.file=")
+    ]
+    checked = promtool("check", "config", tmp_path / config.lstrip("/"))
+    assert checked.returncode == 0, checked.stdout
+    rules = list((DEPLOY / "prometheus/rules").glob("*.yml"))
+    assert f"{len(rules)} rule files found" in checked.stdout
+
+
+def _parent_made(place: Path) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def test_grafana_finds_prometheus_and_the_dashboards() -> None:
+    sources = mounted("grafana", "/etc/grafana/provisioning/datasources")
+    (source,) = yaml.safe_load(next(sources.glob("*.yml")).read_text("utf-8"))["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert "127.0.0.1:9090:9090" in SERVICES["prometheus"]["ports"]
+    providers = mounted("grafana", "/etc/grafana/provisioning/dashboards")
+    (provider,) = yaml.safe_load(next(providers.glob("*.yml")).read_text("utf-8"))["providers"]
+    assert list(mounted("grafana", provider["options"]["path"]).glob("*.json"))
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert mounted("grafana", home).is_file()

@@ -1,0 +1,256 @@
+"""What a release of the chart does: settings, probes, volumes, GPUs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from math import ceil
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from service.settings import Settings, load_settings
+from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
+from tests.deploy.dockerfile import assignments, stages
+
+ROOT = CHART.parents[2]
+
+
+def settings_of(rendered: Rendered) -> Settings:
+    """What the server in the pod makes of its environment."""
+    return load_settings(environment=rendered.environment)
+
+
+def mounts(rendered: Rendered) -> dict[str, dict[str, Any]]:
+    """By path: the volume, and what its mount adds."""
+    volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
+    return {
+        mount["mountPath"]: volumes[mount["name"]] | mount
+        for mount in rendered.container["volumeMounts"]
+    }
+
+
+def test_the_chart_is_of_the_projects_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert chart["appVersion"] == project["project"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("max_image_bytes", 67108864, 67108864),
+        ("max_image_pixels", 123456789, 123456789),
+        ("max_queue_delay_ms", 2.5, 2.5),
+        ("timeout_ms", 200, 200.0),
+        ("provider_fallback", True, True),
+        ("threshold_changes", False, False),
+        ("preferred_batch_sizes", [1, 2, 8], (1, 2, 8)),
+        ("stream_origins", "https://a.example,https://b.example", None),
+        ("engine", "openvino-int8", None),
+        ("log_format", "text", None),
+    ],
+)
+def test_a_setting_reaches_the_server_as_it_was_meant(name: str, value: Any, meant: Any) -> None:
+    settings = settings_of(render({"settings": {name: value}}))
+    assert getattr(settings, name) == (value if meant is None else meant)
+
+
+def test_a_setting_that_is_null_is_the_servers_default() -> None:
+    values = {"settings": {"max_queue_size": None}}
+    assert settings_of(render(values)).max_queue_size == Settings().max_queue_size
+
+
+def test_changed_settings_start_new_pods_and_other_values_do_not() -> None:
+    def pod(values: Values) -> dict[str, str]:
+        found: dict[str, str] = render(values).one("Deployment")["spec"]["template"]["metadata"]
+        return found
+
+    assert pod({}) == pod({"replicas": 3})
+    assert pod({}) != pod({"settings": {"max_queue_size": 65}})
+
+
+def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
+    start_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = render(ALL_METRICS)
+    for name, value in rendered.environment.items():
+        monkeypatch.setenv(name, value)
+    probes = [rendered.container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
+    paths = {probe["httpGet"]["path"] for probe in probes}
+    (endpoint,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
+    with start_server(ROOT / "examples/models", "--host", "127.0.0.1") as server:
+        for path in sorted(paths | {endpoint["path"]}):
+            assert httpx.get(f"{server.url}{path}", timeout=30).status_code == 200, path
+    assert paths == {"/health/live", "/health/ready"}
+
+
+def test_a_pod_is_not_killed_while_its_models_load_or_are_missing() -> None:
+    container = render().container
+    for kind in ("startup", "liveness"):
+        assert container[f"{kind}Probe"]["httpGet"]["path"] == "/health/live"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+
+
+@pytest.mark.parametrize("drain", [0, 2.5, 30, 120, None])
+@pytest.mark.parametrize("pre_stop", [0, 5])
+def test_a_pod_has_time_to_answer_what_it_accepted(drain: float | None, pre_stop: int) -> None:
+    values = {"settings": {"drain_timeout_s": drain}, "shutdown": {"preStopSeconds": pre_stop}}
+    rendered = render(values)
+    timeout = settings_of(rendered).drain_timeout_s
+    assert rendered.pod["terminationGracePeriodSeconds"] == ceil(timeout) + pre_stop + 10
+    if pre_stop:
+        hook = rendered.container["lifecycle"]["preStop"]["exec"]["command"]
+        assert hook == ["sleep", str(pre_stop)]
+    else:
+        assert "lifecycle" not in rendered.container
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_the_pod_fits_its_image(gpu: bool) -> None:
+    kind = "gpu" if gpu else "cpu"
+    stage = stages((ROOT / f"docker/{kind}.Dockerfile").read_text(encoding="utf-8"))[-1]
+    image = dict(
+        pair for step in stage.steps if step.name == "ENV" for pair in assignments(step.text)
+    )
+    rendered = render({"gpu": {"enabled": gpu}, "engineCache": {"enabled": True}})
+    pod, container = rendered.pod, rendered.container
+    user, _, group = stage.only("USER").text.partition(":")
+    assert pod["securityContext"]["runAsUser"] == int(user)
+    assert pod["securityContext"]["runAsGroup"] == pod["securityContext"]["fsGroup"] == int(group)
+    assert rendered.environment["TAKT_REPOSITORY"] == image["TAKT_REPOSITORY"]
+    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache"} == set(mounts(rendered))
+    assert str(container["ports"][0]["containerPort"]) == stage.only("EXPOSE").text
+    assert container["image"].endswith(f"-{kind}")
+
+
+def test_a_pod_can_do_nothing_beyond_serving() -> None:
+    rendered = render()
+    pod, own = rendered.pod, rendered.container["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert pod["automountServiceAccountToken"] is False
+    assert not pod.get("hostNetwork") and not pod.get("hostPID")
+
+
+def test_another_service_of_the_namespace_changes_no_setting() -> None:
+    assert render().pod["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize(
+    ("models", "volume", "read_only"),
+    [
+        ({}, {"persistentVolumeClaim": {"claimName": f"{FULL_NAME}-models"}}, False),
+        ({"readOnly": True}, {"persistentVolumeClaim": {"claimName": f"{FULL_NAME}-models"}}, True),
+        (
+            {"source": "existingClaim", "existingClaim": "shared"},
+            {"persistentVolumeClaim": {"claimName": "shared"}},
+            False,
+        ),
+        (
+            {"source": "hostPath", "hostPath": "/srv/models"},
+            {"hostPath": {"path": "/srv/models", "type": "Directory"}},
+            False,
+        ),
+        (
+            {"source": "image", "image": {"reference": "r.example/models:7"}},
+            {"image": {"reference": "r.example/models:7", "pullPolicy": "IfNotPresent"}},
+            True,
+        ),
+    ],
+)
+def test_models_come_from_where_the_values_say(
+    models: Values, volume: dict[str, Any], read_only: bool
+) -> None:
+    rendered = render({"models": models})
+    found = mounts(rendered)["/bundles"]
+    assert volume.items() <= found.items()
+    assert found["readOnly"] is read_only
+    assert ("hold until" in rendered.notes or "holds until" in rendered.notes) is read_only
+    own = [claim["metadata"]["name"] for claim in rendered.kind("PersistentVolumeClaim")]
+    assert own == (
+        [f"{FULL_NAME}-models"]
+        if "persistentVolumeClaim" in volume and "source" not in models
+        else []
+    )
+
+
+def test_the_claim_outlives_the_release_unless_it_is_not_to_be_kept() -> None:
+    kept = render().one("PersistentVolumeClaim")["metadata"]
+    assert kept["annotations"] == {"helm.sh/resource-policy": "keep"}
+    gone = render({"models": {"claim": {"keep": False}}}).one("PersistentVolumeClaim")["metadata"]
+    assert "annotations" not in gone
+
+
+@pytest.mark.parametrize(
+    ("models", "kind"),
+    [
+        ({}, "Recreate"),
+        ({"claim": {"accessModes": ["ReadWriteOncePod"]}}, "Recreate"),
+        ({"claim": {"accessModes": ["ReadWriteMany"]}}, "RollingUpdate"),
+        ({"source": "existingClaim", "existingClaim": "shared"}, "RollingUpdate"),
+    ],
+)
+def test_an_upgrade_waits_for_no_volume_that_the_old_pod_holds(models: Values, kind: str) -> None:
+    strategy = render({"models": models}).one("Deployment")["spec"]["strategy"]
+    assert strategy["type"] == kind
+
+
+def test_a_gpu_is_asked_for_with_all_that_its_nodes_need() -> None:
+    gpu = {"enabled": True, "count": 1, "runtimeClass": "nvidia", "nodeSelector": {"gpu": "l4"}}
+    rendered = render(
+        {"gpu": gpu, "nodeSelector": {"arch": "amd64"}, "tolerations": [{"key": "line"}]}
+    )
+    assert rendered.container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert rendered.pod["runtimeClassName"] == "nvidia"
+    assert rendered.pod["nodeSelector"] == {"arch": "amd64", "gpu": "l4"}
+    assert {toleration["key"] for toleration in rendered.pod["tolerations"]} == {
+        "line",
+        "nvidia.com/gpu",
+    }
+
+
+def test_without_a_gpu_none_of_it_is_there() -> None:
+    rendered = render({"gpu": {"runtimeClass": "nvidia", "nodeSelector": {"gpu": "l4"}}})
+    assert "nvidia.com/gpu" not in rendered.container["resources"]["limits"]
+    assert not {"runtimeClassName", "nodeSelector", "tolerations"} & set(rendered.pod)
+
+
+def test_everything_that_selects_pods_selects_the_deployments() -> None:
+    rendered = render(ALL_METRICS | {"networkPolicy": {"enabled": True}})
+    labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        rendered.one("Deployment")["spec"]["selector"]["matchLabels"],
+        rendered.one("Service")["spec"]["selector"],
+        rendered.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        rendered.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        rendered.pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+    ]
+    assert all(selector and selector.items() <= labels.items() for selector in selectors)
+    monitored = rendered.one("ServiceMonitor")["spec"]
+    service = rendered.one("Service")
+    assert monitored["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitored["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    assert service["spec"]["ports"][0]["targetPort"] == rendered.container["ports"][0]["name"]
+
+
+def test_what_every_value_means_stands_in_the_readme_and_nothing_else() -> None:
+    def leaves(values: Any, place: str = "") -> Iterator[str]:
+        if isinstance(values, dict) and values and place not in whole:
+            for name, inner in values.items():
+                yield from leaves(inner, f"{place}.{name}" if place else name)
+        else:
+            yield place
+
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+    whole = {"settings", "podSecurityContext", "securityContext", "metrics.dashboards.labels",
+             "resources", "probes.startup", "probes.liveness", "probes.readiness"}  # fmt: skip
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert described == set(leaves(values))
