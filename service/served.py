@@ -107,6 +107,15 @@ class ServedModel:
             raise self._not_ready()
         return self._pipeline
 
+    def check_ready(self) -> None:
+        """Refuse at once what it could not answer.
+
+        Raises:
+            NotReadyError: it is loading, has failed or is closed.
+        """
+        if self.state != "ready" or self._pipeline is None:
+            raise self._not_ready()
+
     @property
     def thresholds_to_change(self) -> DeployedThresholds:
         """The thresholds, while somebody may change them.

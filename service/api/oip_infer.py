@@ -52,12 +52,15 @@ def infer_answer(repository: ModelRepository, journal: Journal, limits: OipLimit
         known, request_id = UNKNOWN, request_id_of(request.scope)
         try:
             model = repository.get(name, version)
-            known, pipeline = model.name, model.pipeline
+            known = model.name
+            model.check_ready()
             async with HangUp(request) as hang_up:
                 started_s = time.monotonic()
                 with bodies.one():
                     asked = await _read(request, hang_up, limits)
                 taken_s = time.monotonic() - started_s
+                # Asked for anew, as another version may have stepped in while the body came.
+                pipeline = repository.get(name, version).pipeline
                 inspections = await _inspect(pipeline, asked, taken_s)
                 answered = await _written(asked, inspections)
         except Exception as error:

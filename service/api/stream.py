@@ -127,7 +127,7 @@ class _Streams:
             UnavailableError: as many streams as may be are open.
         """
         model = self._repository.get(name, version)
-        assert model.pipeline is not None  # asking raises where the model is not ready
+        model.check_ready()
         wishes = (name, version, hello.wishes)
         session = self._sessions.find(hello.session) if hello.session else None
         if resumed := session is not None:
