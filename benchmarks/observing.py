@@ -1,62 +1,114 @@
 """What metrics and the request log cost: requests/s with them over requests/s without.
 
+    benchmarks/peers/setup.sh control                 # wrk
     python benchmarks/peers/bench.py --prepare        # the null model and the picture
     python -m benchmarks.observing --repository out/peers/bundles/whole/null \
         --images out/peers/assets/img256.jpg
 
-Two servers of the model that does nothing, one as it ships (metrics, a JSON line for each picture,
-traces off), one that takes note of nothing, take turns; the ratio of each pair of turns counts, and
-so does the servers' processor time for a request, which other work on the machine disturbs less.
+Servers of the model that does nothing take turns: as it ships (metrics, a JSON line for each
+picture, traces off), without the log, and one that takes note of nothing. Each round starts them
+anew, as two processes of the same server differ by some percent, more than what is asked about.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.realtime.server import TaktServer
+from benchmarks.peers.places import HERE as PEERS
+from benchmarks.realtime.server import TAKT, TaktServer
 
+LAYOUT = ("--engine-instances", "2", "--engine-threads", "1")
 BLIND = (sys.executable, "-m", "benchmarks.unobserved")
 ASKED = 0.97
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to serve.
+
+    Attributes:
+        options: of `takt serve`.
+        takt: the command line's beginning.
+        rates: requests/s of each run, by the number of clients.
+        cpu_us: the server's processor time for a request, likewise.
+    """
+
+    options: tuple[str, ...]
+    takt: tuple[str, ...] = (str(TAKT),)
+    rates: dict[int, list[float]] = field(default_factory=dict)
+    cpu_us: dict[int, list[float]] = field(default_factory=dict)
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repository", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=2.0, help="Of a turn.")
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--images", type=Path, required=True, help="One JPEG.")
+    parser.add_argument("--seconds", type=int, default=2, help="Of a run.")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8])
     given = parser.parse_args()
-    print("| clients | requests/s | without | ratio, asked: 0.97 | processor time, µs | without |")
-    print("|---|---|---|---|---|---|")
-    with (
-        TaktServer(given.repository, "--log-format", "json") as seen,
-        TaktServer(given.repository, "--no-request-log", takt=BLIND) as blind,
-    ):
-        for clients in given.concurrency:
-            rates: dict[TaktServer, list[float]] = {seen: [], blind: []}
-            spent: dict[TaktServer, list[float]] = {seen: [], blind: []}
-            for number in range(given.rounds):
-                for server in (seen, blind) if number % 2 else (blind, seen):
-                    before_s = server.cpu_s
-                    figures = server.bench(
-                        "--images", str(given.images), "--duration", str(given.seconds),
-                        "--concurrency", str(clients),
-                    )  # fmt: skip
-                    rates[server].append(figures["answered_per_s"])
-                    answered = figures["answered_per_s"] * given.seconds
-                    spent[server].append((server.cpu_s - before_s) / answered * 1e6)
-            ratio = float(np.median(np.array(rates[seen]) / np.array(rates[blind])))
+    variants = {
+        "metrics and a JSON line": Variant(("--log-format", "json")),
+        "metrics": Variant(("--no-request-log",)),
+        "nothing": Variant(("--no-request-log",), BLIND),
+    }
+    for number in range(given.rounds):
+        turn = list(variants.values())
+        for variant in turn[number % 3 :] + turn[: number % 3]:
+            with TaktServer(given.repository, *LAYOUT, *variant.options, takt=variant.takt) as one:
+                _measure(one, variant, given)
+    _print(variants, given.concurrency)
+
+
+def _measure(server: TaktServer, variant: Variant, given: argparse.Namespace) -> None:
+    (name,) = (path.name for path in given.repository.iterdir() if path.is_dir())
+    url = f"{server.url}/v1/models/{name}/inspect"
+    _load(url, given.images, max(given.concurrency), 1)
+    for clients in given.concurrency * 2:
+        before_s = server.cpu_s
+        answered = _load(url, given.images, clients, given.seconds)
+        used_s = server.cpu_s - before_s
+        variant.rates.setdefault(clients, []).append(answered / given.seconds)
+        variant.cpu_us.setdefault(clients, []).append(used_s / answered * 1e6)
+
+
+def _load(url: str, image: Path, clients: int, seconds: int) -> int:
+    """Requests that wrk had answered."""
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", str(PEERS / "post.lua"), url]
+    with tempfile.NamedTemporaryFile() as body:
+        body.write(image.read_bytes())
+        body.flush()
+        wishes = {"WRK_BODY": body.name, "WRK_HEADERS": "Content-Type: image/jpeg"}
+        done = subprocess.run(
+            command, env=os.environ | wishes, capture_output=True, text=True, check=True
+        )
+    found = done.stdout.partition("@@")[2]
+    if '"refused":0' not in found:
+        raise SystemExit(f"not every request was answered by a score: {done.stdout}")
+    return int(found.partition('"requests":')[2].partition(",")[0])
+
+
+def _print(variants: dict[str, Variant], concurrency: list[int]) -> None:
+    *seen, blind = variants.values()
+    print("| clients | what is noted | requests/s | ratio, asked: 0.97 | processor time, µs |")
+    print("|---|---|---|---|---|")
+    for clients in concurrency:
+        base = np.median(blind.rates[clients])
+        for name, variant in variants.items():
+            rate = np.median(variant.rates[clients])
+            missed = variant in seen and rate / base < ASKED
             print(
-                f"| {clients} | {np.median(rates[seen]):.0f} | {np.median(rates[blind]):.0f} "
-                f"| {ratio:.3f}{'' if ratio >= ASKED else ', missed'} "
-                f"| {np.median(spent[seen]):.0f} | {np.median(spent[blind]):.0f} |",
-                flush=True,
+                f"| {clients} | {name} | {rate:.0f} | {rate / base:.3f}"
+                f"{', missed' if missed else ''} | {np.median(variant.cpu_us[clients]):.0f} |"
             )
 
 

@@ -108,7 +108,7 @@ def create_app(
             await repository.close(drain.left_s())
             if tracing is not None:
                 await tracing.close(drain.left_s())
-            journal.close()
+            journal.settle()
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
@@ -135,7 +135,7 @@ def create_app(
     app.state.sessions = sessions
     app.state.drain = drain
     app.state.repository = repository
-    app.include_router(status_router(repository, metrics))
+    app.include_router(status_router(repository, metrics, journal))
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
@@ -182,8 +182,8 @@ def request_log(settings: Settings) -> RequestLog | None:
     if not settings.request_log:
         return None
 
-    def write(lines: bytes) -> None:
-        sys.stderr.write(lines.decode())
+    def write(lines: str) -> None:
+        sys.stderr.write(lines)
         sys.stderr.flush()
 
     return RequestLog(write, settings.log_format)

@@ -7,7 +7,6 @@ picture costs more than all else that the service counts; what is exposed is the
 from __future__ import annotations
 
 import math
-import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -42,12 +41,12 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def observe_of(self, value: float, request_id: str) -> None:
-        """Count a value, and keep the request as its bucket's example."""
+    def observe_of(self, value: float, request_id: str, at_s: float) -> None:
+        """Count a value, and keep the request as its bucket's example, with its Unix time."""
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self._sum += value
-        self._exemplars[bucket] = value, request_id, time.time()
+        self._exemplars[bucket] = value, request_id, at_s
 
     @property
     def sum(self) -> float:

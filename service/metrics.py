@@ -14,13 +14,15 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     PlatformCollector,
     ProcessCollector,
 )
 
-from service.domain import DropReason, Inspection, Protocol, ThresholdKind
+from service.domain import DropReason, Protocol, ThresholdKind
 from service.histogram import Histograms
 from service.model_metrics import SECONDS, STAGES, AnswerMetrics, BatchMetrics, LastPictures
+from service.records import Answered, Refused
 
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
@@ -54,6 +56,7 @@ class Metrics:
     def __init__(self, max_queue_size: int = 0) -> None:
         self.registry = CollectorRegistry()
         self.in_flight = 0
+        self._batches: dict[str, BatchMetrics] = {}
         self._requests = Counter(
             "takt_requests",
             "Pictures answered, by verdict (good, anomalous, none) and outcome (ok or error code).",
@@ -174,15 +177,21 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
-    def answered(self, inspection: Inspection, protocol: Protocol, request_id: str) -> None:
+    def answered(self, answered: Answered) -> None:
         """Count an answer, its score and its stages."""
-        verdict = "anomalous" if inspection.verdict.anomalous else "good"
-        self._ok(inspection.model, protocol, verdict).inc()
-        self._of(inspection.model, inspection.version).count(inspection, request_id)
+        verdict = "anomalous" if answered.verdict.anomalous else "good"
+        self._ok(answered.model, answered.by, verdict).inc()
+        self._of(answered.model, answered.version).count(answered)
 
-    def refused(self, model: str, protocol: Protocol, code: str) -> None:
+    def refused(self, refused: Refused) -> None:
         """Count a request that was answered by an error."""
-        self._requests.labels(model, protocol, "none", code).inc()
+        self._requests.labels(refused.model, refused.by, "none", refused.code).inc()
+
+    def read(self) -> list[Metric]:
+        """Everything as it is now, for Prometheus."""
+        for batches in self._batches.values():
+            batches.settle()
+        return list(self.registry.collect())
 
     def frame_answered(self, model: str, age_s: float) -> None:
         """Count the age that a frame of a stream reached until its answer."""
@@ -193,12 +202,15 @@ class Metrics:
         self._frames_dropped.labels(model, policy).inc()
 
     def of_model(self, name: str) -> BatchMetrics:
-        """The instruments that a model's batcher feeds."""
-        return BatchMetrics(
-            self._batch_sizes.labels(name),
-            self._busy.labels(name),
-            {reason: self._dropped.labels(name, reason) for reason in get_args(DropReason)},
-        )
+        """The instruments that the batchers of a model feed."""
+        if name not in self._batches:
+            dropped = {
+                reason: self._dropped.labels(name, reason) for reason in get_args(DropReason)
+            }
+            self._batches[name] = BatchMetrics(
+                self._batch_sizes.labels(name), self._busy.labels(name), dropped
+            )
+        return self._batches[name]
 
     def watch(self, name: str, version: str, figures: VersionFigures) -> None:
         """Read a version's figures whenever Prometheus asks."""

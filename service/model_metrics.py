@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import Counter, Metric
@@ -10,14 +11,17 @@ from prometheus_client import Histogram as SharedHistogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from service.domain import DropReason, Inspection
+from service.domain import DropReason
 from service.histogram import Histogram
+from service.records import Answered
 
 SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
     *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
 )
 STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render", "total")
+
+_MANY = 64
 
 _BELOW = tuple(step / 10 for step in range(10))
 _ABOVE = (0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
@@ -99,22 +103,28 @@ class AnswerMetrics:
         self._scores = scores
         self._last_picture = last_picture
 
-    def count(self, inspection: Inspection, request_id: str) -> None:
+    def count(self, answered: Answered) -> None:
         """Count an answer."""
-        timings = inspection.timings
+        timings, at_s = answered.timings, answered.at_s
         self._decode.observe(timings.decode_ms / 1000)
         self._preprocess.observe(timings.preprocess_ms / 1000)
         self._queue.observe(timings.queue_ms / 1000)
         self._engine.observe(timings.engine_ms / 1000)
         self._postprocess.observe(timings.postprocess_ms / 1000)
         self._render.observe(timings.render_ms / 1000)
-        self._total.observe_of(timings.total_ms / 1000, request_id)
-        self._scores.observe(inspection.verdict.score)
-        self._last_picture.at_s = time.time()
+        self._total.observe_of(timings.total_ms / 1000, answered.request_id, at_s)
+        self._scores.observe(answered.verdict.score)
+        self._last_picture.at_s = max(self._last_picture.at_s, at_s)
 
 
 class BatchMetrics:
-    """What one model's batcher reports; see `service.batcher.Observer`."""
+    """What a model's batchers report, from their threads; see `service.batcher.Observer`.
+
+    Args:
+        sizes: of batches.
+        busy: seconds of engines.
+        dropped: by reason.
+    """
 
     def __init__(
         self, sizes: SharedHistogram, busy: Counter, dropped: Mapping[DropReason, Counter]
@@ -122,12 +132,22 @@ class BatchMetrics:
         self._sizes = sizes
         self._busy = busy
         self._dropped = dropped
+        self._ran: deque[tuple[int, float]] = deque()
 
     def on_batch(self, size: int, run_s: float) -> None:
-        """A batch ran."""
-        self._sizes.observe(size)
-        self._busy.inc(run_s)
+        """A batch ran; it is counted with others, as its answer is waiting."""
+        self._ran.append((size, run_s))
+        if len(self._ran) >= _MANY:
+            self.settle()
 
     def on_dropped(self, reason: DropReason) -> None:
         """An item was given up before it ran."""
         self._dropped[reason].inc()
+
+    def settle(self) -> None:
+        """Count the batches that ran; any thread may."""
+        with contextlib.suppress(IndexError):
+            while True:
+                size, run_s = self._ran.popleft()
+                self._sizes.observe(size)
+                self._busy.inc(run_s)

@@ -26,6 +26,7 @@ from service.api.schemas import (
     VersionOut,
 )
 from service.domain import ThresholdKind
+from service.journal import Journal
 from service.manifest import Roi, Thresholds, Tiling
 from service.metrics import Metrics
 from service.repository import ModelRepository
@@ -33,7 +34,7 @@ from service.served import ServedModel
 from service.thresholds import DeployedThresholds
 
 
-def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
+def status_router(repository: ModelRepository, metrics: Metrics, journal: Journal) -> APIRouter:
     """The routes that tell, over these models."""
     router = APIRouter()
 
@@ -77,7 +78,8 @@ def status_router(repository: ModelRepository, metrics: Metrics) -> APIRouter:
         # OpenMetrics where it is understood: only that has the exemplars.
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         # Read here, where it changes; as text it takes long enough to keep pictures waiting.
-        body = await asyncio.to_thread(encode, _Read(list(metrics.registry.collect())))
+        journal.settle()
+        body = await asyncio.to_thread(encode, _Read(metrics.read()))
         return Response(body, media_type=media_type)
 
     @router.get("/v1/models", tags=["models"])

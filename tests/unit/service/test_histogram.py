@@ -39,12 +39,12 @@ def test_a_bucket_shows_the_last_request_that_fell_in_it() -> None:
     histograms = Histograms("t_seconds", "T.", ())
     registry.register(histograms)
     child = histograms.child(BOUNDS)
-    child.observe_of(0.2, "first")
-    child.observe_of(0.3, "second")
+    child.observe_of(0.2, "first", 1.5)
+    child.observe_of(0.3, "second", 2.5)
     child.observe(0.4)
     text = openmetrics(registry).decode()
     (line,) = (line for line in text.splitlines() if 'le="0.5"' in line)
-    assert line.startswith('t_seconds_bucket{le="0.5"} 3.0 # {request_id="second"} 0.3 ')
+    assert line.startswith('t_seconds_bucket{le="0.5"} 3.0 # {request_id="second"} 0.3 2.5')
     assert "first" not in text
 
 

@@ -5,24 +5,27 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from service.domain import Box, Inspection, Timings, Verdict
+from service.domain import Timings, Verdict
 from service.gpu_metrics import GpuCollector
 from service.metrics import Metrics, VersionFigures
 from service.model_metrics import score_bounds
+from service.records import Answered
 
 DOCS = Path(__file__).parents[3] / "docs" / "observing.md"
 
 
-def inspection(score: float = 0.2, version: str = "1") -> Inspection:
-    return Inspection(
+def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> Answered:
+    return Answered(
         model="parts",
         version=version,
         verdict=Verdict(score > 0.5, score, 0.5, None, ()),
         width=8,
         height=8,
-        inspected=Box(0, 0, 8, 8),
-        heatmap=None,
         timings=Timings(1, 2, 3, 4, 5, 6, 21),
+        by="rest",
+        request_id=request_id,
+        trace_id=None,
+        at_s=1_700_000_000.5,
     )
 
 
@@ -53,14 +56,14 @@ def test_a_model_that_has_answered_nothing_has_no_last_picture() -> None:
     load(metrics)
     name = 'takt_last_picture_timestamp_seconds{model="parts"}'
     assert name not in exposed(metrics)
-    metrics.answered(inspection(), "rest", "id")
-    assert name in exposed(metrics)
+    metrics.answered(answered())
+    assert f"{name} 1.7000000005e+09" in exposed(metrics)
 
 
 def test_every_stage_is_counted_in_seconds() -> None:
     metrics = Metrics()
     load(metrics)
-    metrics.answered(inspection(), "rest", "id")
+    metrics.answered(answered())
     text = exposed(metrics)
     for stage, seconds in (("decode", 0.001), ("engine", 0.004), ("total", 0.021)):
         assert f'takt_stage_seconds_sum{{model="parts",stage="{stage}"}} {seconds}' in text
@@ -73,8 +76,8 @@ def test_the_threshold_ends_a_bucket_of_scores() -> None:
     assert list(bounds) == sorted(set(bounds))
     metrics = Metrics()
     load(metrics)
-    metrics.answered(inspection(0.5), "rest", "id")
-    metrics.answered(inspection(0.51), "rest", "id")
+    metrics.answered(answered(0.5))
+    metrics.answered(answered(0.51))
     assert 'takt_anomaly_score_bucket{le="0.5",model="parts",version="1"} 1.0' in exposed(metrics)
 
 
@@ -92,7 +95,7 @@ def test_a_version_that_is_gone_leaves_no_figures() -> None:
     load(metrics, "1")
     load(metrics, "2")
     metrics.watch_threshold("parts", "2", "image", lambda: 0.5)
-    metrics.answered(inspection(version="2"), "rest", "id")
+    metrics.answered(answered(version="2"))
     metrics.forget("parts", "2")
     text = exposed(metrics)
     assert 'version="2"' not in text
@@ -102,11 +105,12 @@ def test_a_version_that_is_gone_leaves_no_figures() -> None:
 def test_ten_thousand_request_ids_make_no_further_series() -> None:
     metrics = Metrics()
     load(metrics)
-    metrics.answered(inspection(), "rest", "first")
+    metrics.answered(answered())
     before = exposed(metrics).count("\n")
     draw = random.Random(0)
     for _ in range(10_000):
-        metrics.answered(inspection(), "rest", "".join(draw.choices(string.ascii_letters, k=20)))
+        request_id = "".join(draw.choices(string.ascii_letters, k=20))
+        metrics.answered(answered(request_id=request_id))
     assert exposed(metrics).count("\n") == before
 
 
@@ -128,3 +132,19 @@ def test_the_docs_have_every_metric_as_it_is() -> None:
         labels = set(line.split("|")[2].strip().replace(",", "").split())
         found = {name for sample in family.samples for name in sample.labels} - {"le"}
         assert not found or labels == found, family.name
+
+
+def test_batches_are_counted_when_the_metrics_are_read() -> None:
+    metrics = Metrics()
+    load(metrics)
+    batches = metrics.of_model("parts")
+    assert metrics.of_model("parts") is batches
+    for _ in range(100):
+        batches.on_batch(2, 0.5)
+    found = {
+        sample.name: sample.value
+        for family in metrics.read()
+        for sample in family.samples
+        if sample.name in ("takt_batch_size_sum", "takt_engine_busy_seconds_total")
+    }
+    assert found == {"takt_batch_size_sum": 200.0, "takt_engine_busy_seconds_total": 50.0}

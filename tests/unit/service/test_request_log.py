@@ -1,23 +1,26 @@
-import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.domain import Box, Inspection, Region, Timings, Verdict
+from service.domain import Box, Region, Timings, Verdict
+from service.records import Answered, Refused
 from service.request_log import LOGGER, RequestLog
 
-INSPECTION = Inspection(
+ANSWERED = Answered(
     model="parts",
     version="3",
     verdict=Verdict(True, 0.75, 0.5, 99.0, (Region(Box(1, 2, 3, 4), 12, 0.8),)),
     width=640,
     height=480,
-    inspected=Box(0, 0, 640, 480),
-    heatmap=None,
     timings=Timings(1, 2, 3, 4, 5, 6, 21),
+    by="rest",
+    request_id="r1",
+    trace_id=None,
+    at_s=1_700_000_000.25,
 )
+REFUSED = Refused("parts", "queue_full", 429, "oip", "r2", None, 1_700_000_000.5)
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +31,16 @@ def level() -> Iterator[Callable[[int], None]]:
     logger.setLevel(logging.NOTSET)
 
 
-def lines_of(tell: Callable[[RequestLog], None], log_format="json") -> list[str]:
-    written: list[bytes] = []
-
-    async def run() -> None:
-        log = RequestLog(written.append, log_format)
-        tell(log)
-        log.flush()
-
-    asyncio.run(run())
-    return b"".join(written).decode().splitlines()
+def lines_of(*records: Answered | Refused, log_format="json") -> list[str]:
+    written: list[str] = []
+    RequestLog(written.append, log_format).write(records)
+    return "".join(written).splitlines()
 
 
 def test_an_answer_is_one_json_line_with_its_timings() -> None:
-    (line,) = lines_of(lambda log: log.answered(INSPECTION, "rest", "r1", "abc"))
-    found = json.loads(line)
-    assert found.pop("time").endswith("Z")
-    assert found == {
+    (line,) = lines_of(ANSWERED._replace(trace_id="abc"))
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.250000Z",
         "level": "info",
         "logger": "takt.request",
         "message": "answered",
@@ -72,7 +68,7 @@ def test_an_answer_is_one_json_line_with_its_timings() -> None:
 
 
 def test_a_refusal_is_one_json_line_with_its_code() -> None:
-    (line,) = lines_of(lambda log: log.refused("parts", "oip", "queue_full", 429, "r2", None))
+    (line,) = lines_of(REFUSED)
     found = json.loads(line)
     assert (found["message"], found["level"]) == ("refused", "warning")
     assert (found["code"], found["status"], found["model"]) == ("queue_full", 429, "parts")
@@ -80,11 +76,8 @@ def test_a_refusal_is_one_json_line_with_its_code() -> None:
 
 
 def test_text_is_for_people() -> None:
-    def tell(log: RequestLog) -> None:
-        log.answered(INSPECTION, "stream", "r1", None)
-        log.refused("parts", "rest", "invalid_image", 400, "r2", None)
-
-    answer, refusal = lines_of(tell, "text")
+    bad = REFUSED._replace(code="invalid_image", status=400, by="rest")
+    answer, refusal = lines_of(ANSWERED._replace(by="stream"), bad, log_format="text")
     assert answer.endswith(
         "INFO    takt.request: anomalous 0.75 (threshold 0.5) parts 3 stream 21.0 ms r1"
     )
@@ -96,43 +89,27 @@ def test_of_level_warning_only_what_the_service_is_to_blame_for_is_written(
     level, status: int, written: int
 ) -> None:
     level(logging.WARNING)
-
-    def tell(log: RequestLog) -> None:
-        log.answered(INSPECTION, "rest", "r1", None)
-        log.refused("parts", "rest", "any", status, "r2", None)
-
-    assert len(lines_of(tell)) == written
+    assert len(lines_of(ANSWERED, REFUSED._replace(status=status))) == written
 
 
-def test_lines_are_written_soon_without_being_asked() -> None:
-    written: list[bytes] = []
-
-    async def run() -> None:
-        done = asyncio.Event()
-
-        def write(lines: bytes) -> None:
-            written.append(lines)
-            done.set()
-
-        log = RequestLog(write, "json")
-        for _ in range(3):
-            log.answered(INSPECTION, "rest", "r1", None)
-        assert not written
-        await asyncio.wait_for(done.wait(), 10)
-
-    asyncio.run(run())
-    assert [lines.count(b"\n") for lines in written] == [3]
+def test_of_level_error_nothing_is_written(level) -> None:
+    level(logging.ERROR)
+    assert lines_of(ANSWERED, REFUSED) == []
 
 
-def test_many_lines_do_not_pile_up() -> None:
-    written: list[bytes] = []
+def test_a_score_that_is_no_number_is_still_json() -> None:
+    verdict = Verdict(False, float("nan"), float("inf"), None, ())
+    (line,) = lines_of(ANSWERED._replace(verdict=verdict))
+    assert json.loads(line)["score"] is None
 
-    async def run() -> None:
-        log = RequestLog(written.append, "json")
-        for _ in range(1000):
-            log.answered(INSPECTION, "rest", "r1", None)
-        assert len(written) == 3
-        log.flush()
 
-    asyncio.run(run())
-    assert b"".join(written).count(b"\n") == 1000
+def test_a_folder_s_name_that_is_no_utf_8_is_still_json() -> None:
+    (line,) = lines_of(ANSWERED._replace(model="part\udcff"))
+    assert json.loads(line)["model"] == "part\udcff"
+
+
+def test_nobody_is_refused_because_the_log_is_closed() -> None:
+    def write(_: str) -> None:
+        raise BrokenPipeError
+
+    RequestLog(write, "json").write([ANSWERED])
