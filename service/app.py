@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,8 +28,9 @@ from service.api.thresholds import thresholds_router
 from service.api.traced import Traced
 from service.batcher import BatcherOptions
 from service.drain import Drain
-from service.gpu_metrics import watch_gpus
+from service.gpu_metrics import find_gpus
 from service.journal import Journal
+from service.log import Write
 from service.metrics import Metrics
 from service.opening import OpenEngine, opener, opener_of
 from service.pipeline import Limits, Pools
@@ -49,7 +49,10 @@ a verdict, a heatmap and the defect's regions out."""
 
 
 def create_app(
-    settings: Settings, open_engine: OpenEngine | None = None, tracing: Tracing | None = None
+    settings: Settings,
+    open_engine: OpenEngine | None = None,
+    tracing: Tracing | None = None,
+    write: Write | None = None,
 ) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` tells when they have.
 
@@ -57,14 +60,17 @@ def create_app(
         settings: see there.
         open_engine: makes engines, instead of those that the settings name.
         tracing: records traces, instead of what the settings name.
+        write: takes the request log's lines; without, there is none.
 
     Raises:
         ConfigurationError: there is no model to serve, or traces cannot be had.
     """
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
-    watch_gpus(metrics.registry)
-    journal = Journal(metrics, request_log(settings))
+    lines = None
+    if write is not None and settings.request_log:
+        lines = RequestLog(write, settings.log_format)
+    journal = Journal(metrics, lines)
     threads = settings.threads_for_decoding
     # Each picture has a thread of ours; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
@@ -106,9 +112,9 @@ def create_app(
             await asyncio.wait(tasks)
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
+            journal.settle()
             if tracing is not None:
                 await tracing.close(drain.left_s())
-            journal.settle()
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
@@ -135,8 +141,10 @@ def create_app(
     app.state.sessions = sessions
     app.state.drain = drain
     app.state.repository = repository
-    app.include_router(status_router(repository, metrics, journal))
-    app.include_router(releases_router(repository, settings.version_changes))
+    app.include_router(status_router(repository, metrics, journal, find_gpus()))
+    app.include_router(
+        releases_router(repository, settings.version_changes, Origins(settings.stream_origins))
+    )
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
     @app.get("/", include_in_schema=False)
@@ -173,17 +181,4 @@ def repository_options(settings: Settings) -> RepositoryOptions:
             preferred_batch_sizes=settings.preferred_batch_sizes,
         ),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
-        drain_timeout_s=settings.drain_timeout_s,
     )
-
-
-def request_log(settings: Settings) -> RequestLog | None:
-    """What writes a line for each picture, where the settings ask for it."""
-    if not settings.request_log:
-        return None
-
-    def write(lines: str) -> None:
-        sys.stderr.write(lines)
-        sys.stderr.flush()
-
-    return RequestLog(write, settings.log_format)

@@ -133,7 +133,8 @@ def check_place(path: Path, manifest: Manifest) -> None:
     Raises:
         BundleError: it is not `<repository>/<name>/<version>`.
     """
-    path = path.resolve()
+    # Not resolved: a link has to be called what it is asked for by.
+    path = Path(os.path.abspath(path))
     if (manifest.name, manifest.version) != (path.parent.name, path.name):
         raise BundleError(
             f"{path} holds model {manifest.name}, version {manifest.version}; its place is "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from service.errors import TaktError
+from service.line_writer import LineWriter
 from service.log import configure_logging
 from service.settings import ENV_PREFIX, Settings, load_settings
 
@@ -84,10 +86,11 @@ def serve(config: Path | None, **given: Any) -> None:
     from service.app import create_app
     from service.server import run
 
-    try:
-        settings = load_settings(given, config=config)
-        app = create_app(settings)
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
-    configure_logging(settings.log_level, settings.log_format)
-    run(app, settings)
+    with LineWriter(sys.stderr) as writer:
+        try:
+            settings = load_settings(given, config=config)
+            app = create_app(settings, write=writer.put)
+        except TaktError as error:
+            raise click.ClickException(str(error)) from None
+        configure_logging(settings.log_level, settings.log_format, writer.put)
+        run(app, settings, ended=writer.close)

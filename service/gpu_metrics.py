@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -23,7 +23,7 @@ _GAUGES = {
 
 
 class GpuCollector(Collector):
-    """Reads every GPU of the host.
+    """Reads every GPU of the host; a driver may take its time to answer.
 
     Args:
         nvml: nvidia-ml-py's module, initialised.
@@ -73,17 +73,17 @@ class GpuCollector(Collector):
             yield name, value
 
 
-def watch_gpus(registry: CollectorRegistry) -> None:
-    """Expose the GPUs' figures, where nvidia-ml-py is installed and finds a driver.
+def find_gpus() -> GpuCollector | None:
+    """What reads the GPUs' figures, where nvidia-ml-py is installed and finds a driver.
 
     It stays initialised for as long as the process runs; the driver lets go of it then.
     """
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:
-        return
+        return None
     try:
         nvml.nvmlInit()
     except nvml.NVMLError:
-        return
-    registry.register(GpuCollector(nvml))
+        return None
+    return GpuCollector(nvml)

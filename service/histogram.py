@@ -21,6 +21,10 @@ Bucket = tuple[str, float] | tuple[str, float, Exemplar]
 """An upper bound as Prometheus writes it, the count up to it, and an example; its own order."""
 
 
+_MAX_EXEMPLAR = 128 - len("request_id")
+"""OpenMetrics allows an example's labels so many characters in all."""
+
+
 class Histogram:
     """Counts values by the bucket that they fall in; used on one thread, and scraped on it.
 
@@ -46,7 +50,8 @@ class Histogram:
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self._sum += value
-        self._exemplars[bucket] = value, request_id, at_s
+        if len(request_id) <= _MAX_EXEMPLAR:
+            self._exemplars[bucket] = value, request_id, at_s
 
     @property
     def sum(self) -> float:
@@ -88,6 +93,10 @@ class Histograms(Collector):
         if child is None:
             child = self._children[values] = Histogram(bounds)
         return child
+
+    def get(self, *values: str) -> Histogram:
+        """The histogram of these values; one that nobody reads where there is none any more."""
+        return self._children.get(values) or Histogram(())
 
     def remove(self, *values: str) -> None:
         """Forget a histogram, if it is there."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 
 LogFormat = Literal["text", "json"]
+Write = Callable[[str], object]
+"""Takes whole lines, ends included."""
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
@@ -36,12 +38,37 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+        except TypeError:
+            # Text that is no UTF-8, such as the name of a folder.
+            return json.dumps(line, default=str)
 
 
-def configure_logging(level: str, log_format: LogFormat = "text") -> None:
-    """Set the process's logging up; called once, by the command that serves."""
-    handler = logging.StreamHandler(sys.stderr)
+class _LineHandler(logging.Handler):
+    """Hands each message on as a line, or several where it has a traceback."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message."""
+        try:
+            self._write(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+
+def configure_logging(level: str, log_format: LogFormat, write: Write) -> None:
+    """Set the process's logging up; called once, by the command that serves.
+
+    Args:
+        level: least severe message that is logged.
+        log_format: of a line.
+        write: takes whole lines.
+    """
+    handler = _LineHandler(write)
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -275,6 +275,6 @@ class Metrics:
     def _of_version(self, name: str, version: str) -> AnswerMetrics:
         return AnswerMetrics(
             [self._stages.child(SECONDS, name, stage) for stage in STAGES],
-            self._scores.child(SECONDS, name, version),
+            self._scores.get(name, version),
             self._last_pictures.of(name),
         )

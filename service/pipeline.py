@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -127,14 +126,11 @@ class Pipeline:
         """Pictures that wait for the engine."""
         return self._batcher.depth if self._tiled is None else self._tiled.waiting
 
-    async def quiet(self, timeout_s: float) -> None:
-        """Wait until every inspection that has begun has ended, at most so long."""
+    async def quiet(self) -> None:
+        """Wait until every inspection that has begun has ended; each has its timeout."""
         self._quiet = asyncio.Event()
-        if not self._under_way:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._quiet.wait()
+        if self._under_way:
+            await self._quiet.wait()
 
     async def drain(self, timeout_s: float) -> None:
         """Answer pictures whose tiles are not all in the queue; it has all of the others."""

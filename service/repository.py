@@ -1,4 +1,4 @@
-"""The model repository: finds bundles, loads them, says which version is active, lets them go."""
+"""The model repository: finds bundles, loads them, hands them out, changes them, closes them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from service.active import Activation, decide, keep_activation, read_activation
-from service.errors import ConflictError, ModelNotFoundError
+from service.active import Activation
+from service.errors import ConfigurationError, ModelNotFoundError
 from service.metrics import Metrics, VersionFigures
 from service.opening import Open
 from service.pipeline import Pools
+from service.releases import Releases
+from service.retirement import Retirement
 from service.served import RepositoryOptions, ServedModel
-from service.thresholds import DeployedThresholds
-from service.versions import find_bundles, natural
+from service.versions import find_bundles
 
 logger = logging.getLogger("takt.repository")
 
@@ -26,19 +28,19 @@ class Activated:
 
     Attributes:
         version: that answers from now on where a request names none.
+        before: that did until now.
         previous: that a rollback goes back to, if any.
         persisted: whether it survives a restart.
     """
 
     version: str
+    before: str
     previous: str | None
     persisted: bool
 
 
 class ModelRepository:
-    """Every model version found below a folder, and which version of a name is active.
-
-    That is the highest one, unless somebody has activated another: `service.active` has the file.
+    """Every model version found below a folder; `Releases` says which of a model is active.
 
     Args:
         folder: `<name>/<version>/manifest.json` below it.
@@ -51,8 +53,7 @@ class ModelRepository:
         loaded: set once every model was loaded, or has failed.
 
     Raises:
-        ConfigurationError: the folder is missing or has no bundle, or what somebody has decided
-            cannot be read.
+        ConfigurationError: the folder is missing or has no bundle.
     """
 
     def __init__(
@@ -69,30 +70,39 @@ class ModelRepository:
         self._pools = pools
         self._metrics = metrics
         self.loaded = asyncio.Event()
-        self._models: dict[str, dict[str, ServedModel]] = {}
-        self._active: dict[str, str] = {}
-        self._decided: dict[str, Activation] = {}
-        self._activating = asyncio.Lock()
+        self._models: dict[str, Releases] = {}
         self._loading = asyncio.Lock()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retirement = Retirement()
         for path in find_bundles(folder):
             self._add(ServedModel(path))
-        for name in list(self._models):
-            self._decide_at_start(name)
+        for releases in self._models.values():
+            try:
+                releases.read_decision()
+            except ConfigurationError as error:
+                for model in releases:
+                    model.refuse(str(error))
+            releases.begin()
+            for model in releases:
+                self._watch(model)
 
     def __iter__(self) -> Iterator[ServedModel]:
         """Every version of every model, by name, the lowest version first."""
-        for versions in self._models.values():
-            yield from versions.values()
+        for releases in list(self._models.values()):
+            yield from releases
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the models that can be asked for."""
+        return tuple(name for name, model in self._models.items() if model.active is not None)
 
     @property
     def ready(self) -> bool:
         """Whether the active version of every model is, and all else was loaded or has failed."""
-        return self.loaded.is_set() and all(self.get(name).ready for name in self._active)
+        return self.loaded.is_set() and all(self.get(name).ready for name in self.names)
 
     def knows(self, name: str) -> bool:
         """Whether there is such a model."""
-        return name in self._active
+        return (found := self._models.get(name)) is not None and found.active is not None
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """A model by name; its active version unless one is named.
@@ -100,27 +110,30 @@ class ModelRepository:
         Raises:
             ModelNotFoundError: there is none; the message lists those that there are.
         """
-        active = self._active.get(name)
-        if active is None:
-            names = ", ".join(self._active)
-            raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
-        versions = self._models[name]
-        if version is None:
-            return versions[active]
-        if version not in versions:
-            raise ModelNotFoundError(
-                f"model {name} has no version {version!r}; it has {', '.join(versions)}"
-            )
-        return versions[version]
+        return self._of(name).get(version)
 
     def decided(self, name: str) -> Activation | None:
-        """What somebody has decided of a model's versions, if anybody has."""
-        return self._decided.get(name)
+        """What somebody has decided of a model's versions, if anybody has.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+        """
+        return self._of(name).decision
+
+    def previous(self, name: str) -> str | None:
+        """The version that a rollback goes back to, if any.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+        """
+        return self._of(name).previous
 
     async def load(self) -> None:
         """Load the models, one after another; those that fail say so in their state."""
         for model in list(self):
-            await self._load(model)
+            if model.state == "loading":
+                await self._load(model)
+                model.show(self._metrics)
         self.loaded.set()
 
     async def activate(self, name: str, version: str, reason: str | None = None) -> Activated:
@@ -135,38 +148,25 @@ class ModelRepository:
             DriftError, EngineError: it does not answer as the trained model did. In all of these
                 cases the version until now stays.
         """
-        model = self.get(name, version)
+        releases = self._of(name)
+        model = releases.get(version)
         if model.state in ("failed", "closed"):
-            await self.bring(model.path)
-        async with self._activating:
-            await self.get(name, version).prove()
-            before, kept = self._active[name], self._decided.get(name)
-            previous = before if before != version else kept.previous if kept else None
-            activation = decide(version, previous, reason)
-            persisted = await asyncio.to_thread(keep_activation, self._folder / name, activation)
-            self._decided[name] = activation
-            self._make_active(name, version)
-            return Activated(version, previous, persisted)
+            await self._bring(releases, model.path)
+        async with releases.changing:
+            before = releases.get().version
+            if await releases.activate(version, reason):
+                self._metrics.activated(name)
+            previous = releases.decision.previous if releases.decision else None
+            return Activated(version, before, previous, releases.kept)
 
     async def roll_back(self, name: str, reason: str | None = None) -> Activated:
         """Let the version answer again that did before the last activation.
 
         Raises:
-            ConflictError: nobody has activated another version, or it is gone.
+            ConflictError: no other was active before, or it is gone.
             ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`.
         """
-        self.get(name)
-        kept = self._decided.get(name)
-        if kept is None or kept.previous is None:
-            raise ConflictError(
-                f"model {name} has no version to go back to; activate the one that is wanted"
-            )
-        if kept.previous not in self._models[name]:
-            raise ConflictError(
-                f"version {kept.previous} of model {name}, which was active before, is gone; "
-                "activate another"
-            )
-        return await self.activate(name, kept.previous, reason)
+        return await self.activate(name, self._of(name).check_previous(), reason)
 
     async def follow(self, name: str) -> None:
         """Do as the model's folder says by now, where another server or somebody has decided.
@@ -178,112 +178,144 @@ class ModelRepository:
             ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`; whoever
                 watches the folder tries again.
         """
-        for model in list(self._models.get(name, {}).values()):
-            if model.thresholds is not None:
-                await self._follow_thresholds(model, model.thresholds)
-        decision = await asyncio.to_thread(read_activation, self._folder / name)
-        async with self._activating:
-            if decision == self._decided.get(name) or name not in self._active:
-                return
-            if decision is not None:
-                await self.get(name, decision.active).prove()
-                self._decided[name] = decision
-                self._make_active(name, decision.active)
-                return
-            del self._decided[name]
-            for model in self._models[name].values():
-                if model.ready:
-                    self._follow(model)
+        releases = self._models.get(name)
+        if releases is None:
+            return
+        try:
+            async with releases.changing:
+                if await releases.follow():
+                    self._metrics.activated(name)
+        finally:
+            for model in releases:
+                await self._follow_thresholds(model)
 
     async def bring(self, path: Path) -> None:
         """Load a version that is new, or whose folder has changed; it steps in once it is ready.
 
         A changed one that cannot be served leaves the one until now in its place. Where nobody has
         decided, a version higher than the active one becomes that.
-        """
-        model = ServedModel(path)
-        old = self._models.get(model.name, {}).get(model.version)
-        if old is None:
-            if model.name not in self._models:
-                self._read_decision(model.name)
-            self._add(model)
-        await self._load(model)
-        if old is not None:
-            versions = self._models.get(model.name, {})
-            if versions.get(model.version) is not old:
-                # Somebody else has brought it, or let it go, meanwhile.
-                self._retire(model)
-                return
-            if old.ready and not model.ready:
-                logger.error("%s %s goes on as it was", model.name, model.version)
-                return
-            versions[model.version] = model
-            self._retire(old)
-        if model.ready:
-            self._follow(model)
 
-    def let_go(self, path: Path) -> bool:
+        Raises:
+            ConfigurationError: what was decided of a new model cannot be read.
+        """
+        releases = self._models.get(path.parent.name)
+        if releases is None:
+            releases = Releases(path.parent)
+            await asyncio.to_thread(releases.read_decision)
+            self._models[releases.name] = releases
+        await self._bring(releases, path)
+        model = releases.find(path.name)
+        if model is not None and releases.step_in(model):
+            self._metrics.activated(releases.name)
+
+    async def let_go(self, path: Path) -> bool:
         """Serve a version no longer whose folder is gone, once who is being answered is.
 
         Returns:
             Whether it is let go: the active version goes with its model only.
         """
         name, version = path.parent.name, path.name
-        whole = not path.parent.is_dir()
-        if self._active.get(name) == version and not whole:
-            return False
-        versions = self._models.get(name, {})
-        model = versions.pop(version, None)
-        if model is not None:
-            self._retire(model, forget=True)
-        if not versions:
-            self._models.pop(name, None)
-            self._decided.pop(name, None)
-        if whole:
-            self._active.pop(name, None)
-        return True
+        releases = self._models.get(name)
+        if releases is None:
+            return True
+        async with releases.changing:
+            whole = not await asyncio.to_thread(path.parent.is_dir)
+            if releases.active == version and not whole:
+                return False
+            model = releases.take(version)
+            if model is not None:
+                self._retirement.add(model, closed=partial(self._forget, name, version))
+            if whole:
+                releases.active = None
+            if not len(releases) and self._models.get(name) is releases:
+                del self._models[name]
+            return True
 
     async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close everything."""
         closing = [model.close(drain_timeout_s) for model in self]
-        await asyncio.gather(*closing, *self._retiring)
+        ended = await asyncio.gather(
+            *closing, self._retirement.close(drain_timeout_s), return_exceptions=True
+        )
+        for error in ended:
+            if error is not None:
+                logger.error("a model could not be closed", exc_info=error)
+
+    def _of(self, name: str) -> Releases:
+        found = self._models.get(name)
+        if found is None or found.active is None:
+            names = ", ".join(self.names)
+            raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
+        return found
+
+    def _add(self, model: ServedModel) -> None:
+        if model.name not in self._models:
+            self._models[model.name] = Releases(model.path.parent)
+        self._models[model.name].put(model)
 
     async def _load(self, model: ServedModel) -> None:
         # One after another, as each takes much memory for a while.
         async with self._loading:
             await model.load(self._options, self._open_engine, self._pools, self._metrics)
 
-    def _add(self, model: ServedModel) -> None:
+    async def _bring(self, releases: Releases, path: Path) -> None:
+        model, old = ServedModel(path), releases.find(path.name)
+        if old is None:
+            releases.put(model)
+            self._watch(model)
+            await self._load(model)
+            model.show(self._metrics)
+            return
+        try:
+            await self._load(model)
+            await self._replace(releases, old, model)
+        except BaseException:
+            self._retirement.add(model)
+            raise
+
+    async def _replace(self, releases: Releases, old: ServedModel, model: ServedModel) -> None:
+        if old.ready and not model.ready:
+            logger.error("%s %s goes on as it was", model.name, model.version)
+            return
+        if old.thresholds is not None and model.thresholds is not None:
+            await asyncio.to_thread(model.thresholds.take_over, old.thresholds)
+        if releases.find(model.version) is not old:
+            # Somebody else has brought it, or let it go, meanwhile.
+            self._retirement.add(model)
+            return
+        releases.put(model)
+        model.show(self._metrics)
+        self._retirement.add(old)
+
+    def _watch(self, model: ServedModel) -> None:
+        """Have its figures read; looked up each time, as another may come in its place."""
         name, version = model.name, model.version
-        versions = {**self._models.get(name, {}), version: model}
-        self._models[name] = dict(sorted(versions.items(), key=lambda item: natural(item[0])))
-        # Looked up, as another may come in its place.
+
+        def active() -> float:
+            return (found := self._models.get(name)) is not None and found.active == version
+
         self._metrics.watch(
             name,
             version,
             VersionFigures(
-                depth=lambda: self._models[name][version].depth,
-                ready=lambda: self._models[name][version].ready,
-                active=lambda: self._active.get(name) == version,
+                depth=lambda: one.depth if (one := self._find(name, version)) else 0,
+                ready=lambda: one.ready if (one := self._find(name, version)) else 0,
+                active=active,
             ),
         )
 
-    def _decide_at_start(self, name: str) -> None:
-        self._read_decision(name)
-        decision = self._decided.get(name)
-        active = decision.active if decision else list(self._models[name])[-1]
-        if active not in self._models[name]:
-            # Its load fails and says why; no other version answers in its place, as that may
-            # be the one that somebody has rolled back.
-            self._add(ServedModel(self._folder / name / active))
-        self._active[name] = active
+    def _find(self, name: str, version: str) -> ServedModel | None:
+        return found.find(version) if (found := self._models.get(name)) else None
 
-    def _read_decision(self, name: str) -> None:
-        decision = read_activation(self._folder / name)
-        if decision is not None:
-            self._decided[name] = decision
+    def _forget(self, name: str, version: str) -> None:
+        if self._find(name, version) is None:
+            self._metrics.forget(name, version)
 
-    async def _follow_thresholds(self, model: ServedModel, ours: DeployedThresholds) -> None:
+    async def _follow_thresholds(self, model: ServedModel) -> None:
+        """Judge by what the folder says, unless it is gone and the version goes on from memory."""
+        ours = model.thresholds
+        if ours is None or not await asyncio.to_thread(model.path.is_dir):
+            return
         change = await asyncio.to_thread(ours.follow)
         for kind in change.kinds if change else ():
             self._metrics.threshold_changed(model.name, kind)
@@ -291,31 +323,3 @@ class ModelRepository:
             logger.info(
                 "%s %s takes over the %s threshold %.6g", model.name, model.version, kind, value
             )
-
-    def _follow(self, model: ServedModel) -> None:
-        """Make a version active that came while serving, where that is what is to be expected."""
-        current, decision = self._active.get(model.name), self._decided.get(model.name)
-        if decision is not None:
-            wanted = current is None and decision.active == model.version
-        else:
-            wanted = current is None or natural(model.version) > natural(current)
-        if wanted:
-            self._make_active(model.name, model.version)
-
-    def _make_active(self, name: str, version: str) -> None:
-        before = self._active.get(name)
-        if before == version:
-            return
-        self._active[name] = version
-        self._metrics.activated(name)
-        logger.info("%s %s is active; until now it was %s", name, version, before or "none")
-
-    def _retire(self, model: ServedModel, *, forget: bool = False) -> None:
-        async def retire() -> None:
-            await model.retire(self._options.drain_timeout_s)
-            if forget and model.version not in self._models.get(model.name, {}):
-                self._metrics.forget(model.name, model.version)
-
-        task = asyncio.create_task(retire())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)

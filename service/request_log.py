@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from service.log import LogFormat
+from service.log import LogFormat, Write
 from service.records import Answered, Refused
 
 LOGGER = "takt.request"
 
-Write = Callable[[str], object]
 Facts = dict[str, Any]
 
 
@@ -48,9 +46,7 @@ class RequestLog:
             elif warning if _is_ours(record) else info:
                 lines.append(self._line(_of_refusal(record)))
         if lines:
-            # As in logging: nobody is refused because nobody reads what is written.
-            with contextlib.suppress(OSError, ValueError):
-                self._write("\n".join(lines) + "\n")
+            self._write("\n".join(lines) + "\n")
 
 
 def _is_ours(refused: Refused) -> bool:

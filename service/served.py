@@ -39,12 +39,10 @@ class RepositoryOptions:
     Attributes:
         batching: all but `max_batch_size`, which is the plan's.
         limits: of pictures and answers.
-        drain_timeout_s: longest wait for the answers of a version that is let go.
     """
 
     batching: BatcherOptions
     limits: Limits
-    drain_timeout_s: float = 30.0
 
 
 class ServedModel:
@@ -158,13 +156,12 @@ class ServedModel:
                 self.bundle, self._batcher, pools, options.limits, self.thresholds
             )
             self.load_s = time.perf_counter() - started_s
-            self._show(self.bundle, self.thresholds, metrics)
         except TaktError as error:
             logger.error("%s %s cannot be served: %s", self.name, self.version, error)
-            self._fail(str(error))
+            self.refuse(str(error))
         except Exception:
             logger.exception("%s %s cannot be served", self.name, self.version)
-            self._fail("an internal error while loading; the log has it")
+            self.refuse("an internal error while loading; the log has it")
         else:
             self.state = "ready"
             logger.info(
@@ -196,11 +193,15 @@ class ServedModel:
         )
         return check_answers(found, self.bundle, self.engine or "", self._variant)
 
-    async def retire(self, drain_timeout_s: float) -> None:
-        """Close once all who have begun to ask it are answered; nobody asks it any more."""
+    def refuse(self, reason: str) -> None:
+        """Serve nothing, and say why."""
+        self.state, self.reason = "failed", reason
+        self._close_engines()
+
+    async def quiet(self) -> None:
+        """Wait until all who have begun to ask it are answered; nobody else may ask it."""
         if self._pipeline is not None and self.state == "ready":
-            await self._pipeline.quiet(drain_timeout_s)
-        await self.close(drain_timeout_s)
+            await self._pipeline.quiet()
 
     async def close(self, drain_timeout_s: float) -> None:
         """Answer what was accepted, then close the engines."""
@@ -210,7 +211,8 @@ class ServedModel:
             await self._pipeline.drain(drain_timeout_s)
         if self._batcher is not None:
             await self._batcher.close(max(0.0, deadline_s - time.monotonic()))
-        self._close_engines()
+        # An engine of a GPU takes its time to give its memory back.
+        await asyncio.to_thread(self._close_engines)
 
     async def _open(self, open_engine: Open, bundle: Bundle) -> Opened:
         """Open an engine; one that opens after the service gave up waiting is closed again."""
@@ -229,9 +231,12 @@ class ServedModel:
             "/health/ready says why"
         )
 
-    def _show(self, bundle: Bundle, thresholds: DeployedThresholds, metrics: Metrics) -> None:
-        own = bundle.manifest.thresholds.image
-        scores = bundle.calibration.good_score
+    def show(self, metrics: Metrics) -> None:
+        """Have its figures read from now on; nothing where it is not ready."""
+        if self.state != "ready" or self.bundle is None or self.thresholds is None:
+            return
+        own = self.bundle.manifest.thresholds.image
+        scores = self.bundle.calibration.good_score
         metrics.loaded(
             self.name,
             self.version,
@@ -239,6 +244,7 @@ class ServedModel:
             instances=self.instances,
             bounds=score_bounds(float(scores.min()) if len(scores) else own, own),
         )
+        thresholds = self.thresholds
         for kind in KINDS:
             metrics.watch_threshold(
                 self.name,
@@ -256,13 +262,12 @@ class ServedModel:
                     origin.since,
                 )
 
-    def _fail(self, reason: str) -> None:
-        self.state, self.reason = "failed", reason
-        self._close_engines()
-
     def _close_engines(self) -> None:
         while self._engines:
-            self._engines.pop().close()
+            try:
+                self._engines.pop().close()
+            except Exception:
+                logger.exception("an engine of %s %s did not close", self.name, self.version)
 
 
 def _largest(drifts: Sequence[BatchDrift]) -> BatchDrift:

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
 
 import uvicorn
@@ -31,6 +31,7 @@ class Server(uvicorn.Server):
         close_streams: called then, with the seconds that it may take; given up when the process
             is told twice.
         loaded: returns once the models are loaded; what is in memory by then is there to stay.
+        ended: called at the very end, before the signal that ended it takes its usual effect.
     """
 
     def __init__(
@@ -39,13 +40,24 @@ class Server(uvicorn.Server):
         drain: Drain,
         close_streams: Callable[[float], Coroutine[None, None, None]],
         loaded: Callable[[], Awaitable[object]],
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
+        self._ended = ended
         self._loaded = loaded
         self._drain = drain
         self._close_streams = close_streams
         self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals while it serves; those that came have their usual effect at the end."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._ended()
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is spared from being searched for garbage again and again.
@@ -92,8 +104,13 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(app: FastAPI, settings: Settings) -> None:
+def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: None) -> None:
     """Serve until the process is told to end.
+
+    Args:
+        app: what is served.
+        settings: see there.
+        ended: see `Server`.
 
     Raises:
         SystemExit: the server cannot start; the log says why.
@@ -117,7 +134,11 @@ def run(app: FastAPI, settings: Settings) -> None:
         ws_ping_timeout=60.0,
     )
     server = Server(
-        config, app.state.drain, app.state.sessions.close, app.state.repository.loaded.wait
+        config,
+        app.state.drain,
+        app.state.sessions.close,
+        app.state.repository.loaded.wait,
+        ended,
     )
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)

@@ -152,7 +152,8 @@ class Settings(BaseModel):
     stream_resume_s: float = Field(60.0, ge=0, description="For how long they wait.")
     stream_origins: str = Field(
         "",
-        description="Web pages that may open streams beside those of this server, such as "
+        description="Web pages that may open streams, or activate a model's version, beside those "
+        "of this server, such as "
         "https://line3.example with commas between; * for any.",
     )
 

@@ -218,6 +218,19 @@ class DeployedThresholds:
             kinds = tuple(kind for kind in KINDS if self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 
+    def take_over(self, before: DeployedThresholds) -> None:
+        """Judge as another did, whose place this takes: by the file, or what could not be kept.
+
+        Raises:
+            BundleError: the file cannot be understood.
+        """
+        if before._persisted:
+            self.follow()
+            return
+        with self._lock:
+            self._overrides, self._persisted = before._overrides, False
+            self._in_force = in_force(self._bundle, self._overrides)
+
     def _differs(self, kept: Overrides, kind: ThresholdKind) -> bool:
         return bool(getattr(kept, kind) != getattr(self._overrides, kind))
 

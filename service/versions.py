@@ -22,7 +22,8 @@ def find_bundles(folder: Path) -> list[Path]:
     found = [
         path.parent
         for path in folder.glob(f"*/*/{MANIFEST}")
-        if not any(part.startswith(".") for part in path.parent.relative_to(folder).parts)
+        if all(_may_be_served(part) for part in path.parent.relative_to(folder).parts)
+        and not _is_alias(path.parent)
     ]
     if not found:
         raise ConfigurationError(
@@ -30,6 +31,16 @@ def find_bundles(folder: Path) -> list[Path]:
             "with `takt export`"
         )
     return sorted(found, key=lambda path: (path.parent.name, natural(path.name)))
+
+
+def _may_be_served(part: str) -> bool:
+    """Whether it is no hidden folder, and its name can be written in an address."""
+    return not part.startswith(".") and part.isprintable()
+
+
+def _is_alias(path: Path) -> bool:
+    """Whether it is only another name of a version, such as `latest`."""
+    return path.is_symlink() and path.resolve().parent == path.parent.resolve()
 
 
 def natural(version: str) -> tuple[object, ...]:

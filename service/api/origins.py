@@ -1,4 +1,4 @@
-"""Which web pages may open a stream: a browser lets any page connect anywhere, and says which."""
+"""Which web pages may open a stream or activate a version: a browser lets any page ask anywhere."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Origins:
         host = _host_of(origin.lower())
         if not host or host not in own:
             raise ForbiddenError(
-                f"pages of {origin} may not open streams here; name it in the setting "
-                "stream_origins if they should"
+                f"pages of {origin} may not ask this here; name it in the setting stream_origins "
+                "if they should"
             )
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request
 from service.api.body import read_json
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
+from service.api.origins import Origins
 from service.api.schemas import ActivationIn, ActivationOut, ProblemOut
 from service.errors import ForbiddenError
 from service.log import audit
@@ -29,7 +30,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {PROBLEM: {"schema": ProblemOut.model_json_schema()}},
     }
     for status, description in {
-        403: "The setting `version_changes` is off.",
+        403: "The setting `version_changes` is off, or a web page of another host asks.",
         404: "No such model or version.",
         409: "There is nothing to go back to.",
         422: "An unknown name, or a reason that is too long.",
@@ -39,30 +40,30 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
+def releases_router(repository: ModelRepository, allowed: bool, origins: Origins) -> APIRouter:
     """The routes that change which version is active, over these models.
 
     Args:
         repository: the models.
         allowed: whether they may; else each gets 403.
+        origins: web pages that may ask; a browser sends a POST before it asks whether it may.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    def check_allowed() -> None:
+    def check_allowed(request: Request) -> None:
+        origins.check(request.headers)
         if not allowed:
             raise ForbiddenError(
                 "this server's versions are not to be changed by requests; whoever runs it may "
                 "set version_changes"
             )
 
-    def told(
-        request: Request, name: str, before: str, done: Activated, reason: str | None
-    ) -> ActivationOut:
+    def told(request: Request, name: str, done: Activated, reason: str | None) -> ActivationOut:
         answer = ActivationOut(
             request_id=request_id_of(request.scope),
             model=name,
             version=done.version,
-            before=before,
+            before=done.before,
             previous=done.previous,
             persisted=done.persisted,
         )
@@ -80,19 +81,17 @@ def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
 
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
-        check_allowed()
+        check_allowed(request)
         asked = await read_json(request, ActivationIn)
-        before = repository.get(name).version
         done = await repository.activate(name, version, asked.reason)
-        return told(request, name, before, done, asked.reason)
+        return told(request, name, done, asked.reason)
 
     @router.post("/v1/models/{name}/rollback", openapi_extra=_BODY)
     async def rollback(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
-        check_allowed()
+        check_allowed(request)
         asked = await read_json(request, ActivationIn)
-        before = repository.get(name).version
         done = await repository.roll_back(name, asked.reason)
-        return told(request, name, before, done, asked.reason)
+        return told(request, name, done, asked.reason)
 
     return router

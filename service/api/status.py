@@ -26,6 +26,7 @@ from service.api.schemas import (
     VersionOut,
 )
 from service.domain import ThresholdKind
+from service.gpu_metrics import GpuCollector
 from service.journal import Journal
 from service.manifest import Roi, Thresholds, Tiling
 from service.metrics import Metrics
@@ -34,7 +35,12 @@ from service.served import ServedModel
 from service.thresholds import DeployedThresholds
 
 
-def status_router(repository: ModelRepository, metrics: Metrics, journal: Journal) -> APIRouter:
+def status_router(
+    repository: ModelRepository,
+    metrics: Metrics,
+    journal: Journal,
+    gpus: GpuCollector | None = None,
+) -> APIRouter:
     """The routes that tell, over these models."""
     router = APIRouter()
 
@@ -79,14 +85,14 @@ def status_router(repository: ModelRepository, metrics: Metrics, journal: Journa
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
         # Read here, where it changes; as text it takes long enough to keep pictures waiting.
         journal.settle()
-        body = await asyncio.to_thread(encode, _Read(metrics.read()))
+        body = await asyncio.to_thread(encode, _Read(metrics.read(), gpus))
         return Response(body, media_type=media_type)
 
     @router.get("/v1/models", tags=["models"])
     async def models() -> ModelsOut:
         """Every model and its versions."""
-        names = dict.fromkeys(model.name for model in repository)
-        return ModelsOut(models=[_model(repository, name) for name in names])
+        # One that is still coming, or could not, is told of by /health/ready.
+        return ModelsOut(models=[_model(repository, name) for name in repository.names])
 
     @router.get("/v1/models/{name}", tags=["models"])
     async def model(name: str) -> ModelOut:
@@ -97,23 +103,26 @@ def status_router(repository: ModelRepository, metrics: Metrics, journal: Journa
 
 
 class _Read(Collector):
-    """Metrics as they were at one moment."""
+    """Metrics as they were at one moment, and those of GPUs, which are asked for meanwhile."""
 
-    def __init__(self, families: Sequence[Metric]) -> None:
+    def __init__(self, families: Sequence[Metric], gpus: GpuCollector | None) -> None:
         self._families = families
+        self._gpus = gpus
 
     def collect(self) -> Iterator[Metric]:
         """Those."""
-        return iter(self._families)
+        yield from self._families
+        if self._gpus is not None:
+            yield from self._gpus.collect()
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:
-    active, decided = repository.get(name), repository.decided(name)
+    active = repository.get(name)
     return ModelOut(
         name=name,
         active=active.version,
-        previous=decided.previous if decided else None,
-        decided=decided is not None,
+        previous=repository.previous(name),
+        decided=repository.decided(name) is not None,
         versions=[_version(model) for model in repository if model.name == name],
     )
 

@@ -209,6 +209,60 @@ def test_a_server_may_keep_its_versions_from_requests(go, serve, versions, pictu
     go(test)
 
 
+@pytest.mark.parametrize("path", [activate("1"), ROLLBACK])
+def test_a_page_of_another_host_may_not_change_versions(go, serve, versions, path: str) -> None:
+    """A browser sends such a POST without asking whether it may."""
+
+    async def test() -> None:
+        page = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+        async with serve() as client:
+            assert (await client.post(path, headers=page)).status_code == 403
+            assert (await client.get(MODEL)).json()["active"] == "2"
+            own = await client.post(activate("1"), headers={"Origin": "http://takt"})
+            assert own.status_code == 200
+        async with serve(stream_origins="https://hmi.example") as client:
+            allowed = await client.post(activate("2"), headers={"Origin": "https://hmi.example"})
+            assert allowed.status_code == 200
+
+    go(test)
+
+
+def test_a_model_that_cannot_be_served_is_not_among_those_that_can_be_asked(
+    go, serve, bundle, make_bundle, repository: Path
+) -> None:
+    async def test() -> None:
+        async with serve(repository_poll_s=0.01) as client:
+            (make_bundle("nuts").path / MANIFEST).write_bytes(b"{}")
+            async with asyncio.timeout(10):
+                while '"nuts"' not in (await client.get("/health/ready")).text:
+                    await asyncio.sleep(0.01)
+            listed = await client.get("/v1/models")
+            assert [model["name"] for model in listed.json()["models"]] == ["parts"]
+            assert (await client.get("/health/ready")).status_code == 200
+            assert (await client.get("/v1/models/nuts")).status_code == 404
+
+    go(test)
+
+
+def test_where_a_decision_cannot_be_read_its_model_alone_is_not_served(
+    go, serve, versions, make_bundle, repository: Path
+) -> None:
+    make_bundle("nuts")
+    (repository / "parts" / ACTIVE).write_text("{")
+
+    async def test() -> None:
+        async with serve() as client:
+            ready = await client.get("/health/ready")
+            assert ready.status_code == 503
+            states = {m["name"]: (m["state"], m["reason"]) for m in ready.json()["models"]}
+            assert states["nuts"] == ("ready", None)
+            assert "correct it, or delete it" in states["parts"][1]
+            assert (await client.post(activate("1"))).status_code == 200
+            assert (await client.get("/health/ready")).status_code == 200
+
+    go(test)
+
+
 def test_an_activation_is_audited(go, serve, versions, caplog) -> None:
     async def test() -> None:
         with caplog.at_level(logging.INFO, "takt.audit"):

@@ -2,9 +2,9 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
-from service.gpu_metrics import watch_gpus
+from service.gpu_metrics import find_gpus
 
 
 class NVMLError(Exception):
@@ -33,9 +33,8 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def exposed() -> str:
-    registry = CollectorRegistry()
-    watch_gpus(registry)
-    return generate_latest(registry).decode()
+    gpus = find_gpus()
+    return generate_latest(gpus).decode() if gpus else ""
 
 
 def fail(*_: object) -> None:
@@ -59,10 +58,10 @@ def test_a_figure_that_a_gpu_does_not_tell_is_left_out(nvml: ModuleType) -> None
 
 def test_a_driver_that_fails_later_fails_no_scrape(nvml: ModuleType, caplog) -> None:
     nvml.nvmlDeviceGetCount = fail  # type: ignore[attr-defined]
-    registry = CollectorRegistry()
-    watch_gpus(registry)
+    gpus = find_gpus()
+    assert gpus is not None
     for _ in range(2):
-        assert "{gpu=" not in generate_latest(registry).decode()
+        assert "{gpu=" not in generate_latest(gpus).decode()
     assert caplog.text.count("cannot be read") == 1
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.domain import Timings, Verdict
 from service.gpu_metrics import GpuCollector
@@ -100,6 +102,28 @@ def test_a_version_that_is_gone_leaves_no_figures() -> None:
     text = exposed(metrics)
     assert 'version="2"' not in text
     assert 'takt_model_ready{model="parts",version="1"} 1.0' in text
+
+
+def test_an_answer_that_is_counted_after_its_version_went_makes_no_series() -> None:
+    metrics = Metrics()
+    load(metrics, "1")
+    load(metrics, "2")
+    metrics.forget("parts", "2")
+    metrics.answered(answered(version="2"))
+    text = exposed(metrics)
+    assert 'version="2"' not in text
+    assert 'takt_stage_seconds_count{model="parts",stage="total"} 1.0' in text
+
+
+def test_an_id_that_is_too_long_for_openmetrics_is_no_example() -> None:
+    metrics = Metrics()
+    load(metrics)
+    metrics.answered(answered(request_id="x" * 128))
+    metrics.answered(answered(request_id="y" * 118))
+    text = openmetrics(metrics.registry).decode()
+    assert "xxx" not in text
+    assert "y" * 118 in text
+    assert list(text_string_to_metric_families(text))
 
 
 def test_ten_thousand_request_ids_make_no_further_series() -> None:

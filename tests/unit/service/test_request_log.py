@@ -106,10 +106,3 @@ def test_a_score_that_is_no_number_is_still_json() -> None:
 def test_a_folder_s_name_that_is_no_utf_8_is_still_json() -> None:
     (line,) = lines_of(ANSWERED._replace(model="part\udcff"))
     assert json.loads(line)["model"] == "part\udcff"
-
-
-def test_nobody_is_refused_because_the_log_is_closed() -> None:
-    def write(_: str) -> None:
-        raise BrokenPipeError
-
-    RequestLog(write, "json").write([ANSWERED])
