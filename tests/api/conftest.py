@@ -14,6 +14,7 @@ import pytest
 from service.app import create_app
 from service.bundle import Bundle
 from service.engines.fake import FakeEngine
+from service.log import Write
 from service.opening import OpenEngine
 from service.settings import Settings
 from service.tracing.base import Tracing
@@ -41,9 +42,10 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         wait: bool = True,
         open_engine: OpenEngine = open_fake,
         traces: Tracing | None = None,
+        write: Write | None = None,
         **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(Settings(repository=repository, **settings), open_engine, traces)
+        app = create_app(Settings(repository=repository, **settings), open_engine, traces, write)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -181,21 +181,18 @@ def test_our_client_s_call_is_the_parent(go, serve, traces, exported, picture_by
 
 
 def test_the_request_log_names_the_trace_where_one_is_recorded(
-    go,
-    serve,
-    traces,
-    picture_bytes,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    go, serve, traces, picture_bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    written: list[str] = []
+
     async def test() -> None:
-        async with serve(traces=traces, request_log=True, log_format="json") as client:
+        async with serve(traces=traces, write=written.append, log_format="json") as client:
             for flags in ("01", "00"):
                 await client.post(PATH, content=picture_bytes(), headers=caller(flags))
 
     with caplog.at_level(logging.INFO, "takt.request"):
         go(test)
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "{" in line]
+    lines = [json.loads(line) for line in "".join(written).splitlines()]
     assert [line.get("trace_id") for line in lines] == [TRACE_ID, None]
 
 
