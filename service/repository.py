@@ -11,6 +11,7 @@ from pathlib import Path
 
 from service.active import Activation
 from service.errors import ConfigurationError, ModelNotFoundError
+from service.heap import return_freed_memory
 from service.metrics import Metrics, VersionFigures
 from service.opening import Open
 from service.pipeline import Pools
@@ -135,6 +136,7 @@ class ModelRepository:
                 await self._load(model)
                 model.show(self._metrics)
         self.loaded.set()
+        await asyncio.to_thread(return_freed_memory)
 
     async def activate(self, name: str, version: str, reason: str | None = None) -> Activated:
         """Let another version answer where a request names none, once it is proved.

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from service.heap import return_freed_memory
 from service.served import ServedModel
 
 _NOTHING_WAITS_S = 10.0
@@ -32,6 +33,7 @@ class Retirement:
             try:
                 await model.quiet()
                 await model.close(_NOTHING_WAITS_S)
+                await asyncio.to_thread(return_freed_memory)
             except Exception:
                 logger.exception("%s %s could not be closed", model.name, model.version)
             finally:
