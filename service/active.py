@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.atomic import write_atomically
+from service.complaint import first_complaint
 from service.errors import ConfigurationError
 
 ACTIVE = "active.json"
@@ -54,11 +55,9 @@ def read_activation(folder: Path) -> Activation | None:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        why = first_complaint(error, "the file")
         raise ConfigurationError(
-            f"{file}: {where}: {first['msg']}; correct it, or delete it to serve the "
-            "highest version"
+            f"{file}: {why}; correct it, or delete it to serve the highest version"
         ) from None
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.atomic import write_atomically
+from service.complaint import first_complaint
 from service.errors import BundleError
 from service.manifest import CALIBRATION, Manifest, Thresholds
 from service.variant import Variant
@@ -276,9 +277,8 @@ def _read_manifest(path: Path) -> Manifest:
     except OSError as error:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{file}: {where}: {first['msg']}") from None
+        why = first_complaint(error, "the file")
+        raise BundleError(f"{file}: {why}") from None
 
 
 def _read_arrays(file: Path, shape: type[Golden] | type[Calibration]) -> dict[str, NDArray]:  # type: ignore[type-arg]

@@ -101,8 +101,8 @@ class ServedModel:
         Raises:
             NotReadyError: it is loading, has failed or is closed.
         """
-        if self.state != "ready" or self._pipeline is None:
-            raise self._not_ready()
+        self.check_ready()
+        assert self._pipeline is not None
         return self._pipeline
 
     def check_ready(self) -> None:

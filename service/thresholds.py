@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.atomic import write_atomically
 from service.bundle import Bundle
+from service.complaint import first_complaint
 from service.domain import ThresholdKind
 from service.errors import BundleError
 
@@ -108,11 +109,9 @@ def read_overrides(folder: Path) -> Overrides:
     except OSError as error:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        why = first_complaint(error, "the file")
         raise BundleError(
-            f"{file}: {where}: {first['msg']}; correct it, or delete it to go back to the "
-            "bundle's own thresholds"
+            f"{file}: {why}; correct it, or delete it to go back to the bundle's own thresholds"
         ) from None
 
 

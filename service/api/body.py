@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from service.complaint import first_complaint
 from service.errors import ClientGoneError, InvalidParameterError
 
 MAX_BODY_BYTES = 16 * 1024
@@ -39,6 +40,4 @@ async def read_json(request: Request, kind: type[Asked]) -> Asked:
     try:
         return kind.model_validate_json(body or b"{}")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidParameterError(f"{where}: {first['msg']}") from None
+        raise InvalidParameterError(first_complaint(error, "the body")) from None

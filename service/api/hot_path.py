@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.failures import request_id_of
 from service.api.inspect import Answer, InspectQuery
+from service.complaint import first_complaint
 from service.errors import InvalidParameterError
 from service.journal import UNKNOWN, Journal
 
@@ -61,8 +62,6 @@ class HotPath:
         try:
             return InspectQuery.model_validate(given)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            refusal = InvalidParameterError(f"{where}: {first['msg']}")
+            refusal = InvalidParameterError(first_complaint(error, "the query"))
             self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
             raise refusal from None

@@ -25,6 +25,7 @@ from service.api.oip_tensors import (
     split_elements,
     strings_of,
 )
+from service.complaint import first_complaint
 from service.domain import ImageFormat, InspectOptions, Priority, RawPicture
 from service.errors import (
     ImageTooLargeError,
@@ -181,9 +182,7 @@ def _parsed(text: bytes) -> _Body:
             "Inference-Header-Content-Length must say how long the JSON is"
         ) from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidParameterError(f"{where}: {first['msg']}") from None
+        raise InvalidParameterError(first_complaint(error, "the body")) from None
 
 
 def _only_input(inputs: Sequence[_Input]) -> _Input:

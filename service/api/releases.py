@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 
 from service.api.body import read_json
+from service.api.change_schemas import ActivationIn, ActivationOut
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
 from service.api.origins import Origins
-from service.api.schemas import ActivationIn, ActivationOut, ProblemOut
+from service.api.schemas import ProblemOut
 from service.errors import ForbiddenError
 from service.log import audit
 from service.repository import Activated, ModelRepository

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.domain import Box, Heatmap, Inspection, Json, Region
 from service.manifest import Blend
-from service.thresholds import MAX_REASON
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
+    """What a client reads has no fields but these."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class ImageSize(_Schema):
+class ImageSize(Schema):
     """The picture's size, upright, in pixels."""
 
     width: int
     height: int
 
 
-class RegionOut(_Schema):
+class RegionOut(Schema):
     """A connected defect."""
 
     box: list[int] = Field(description="x, y, width, height in pixels of the picture.")
@@ -32,7 +33,7 @@ class RegionOut(_Schema):
     peak: float = Field(description="The highest value of the anomaly map in it.")
 
 
-class HeatmapOut(_Schema):
+class HeatmapOut(Schema):
     """A heatmap as text."""
 
     kind: Literal["map", "overlay", "raw"]
@@ -40,7 +41,7 @@ class HeatmapOut(_Schema):
     data: str = Field(description="Base64 of the picture, or of a .npy with the float32 map.")
 
 
-class TimingsOut(_Schema):
+class TimingsOut(Schema):
     """Where the time went, in milliseconds."""
 
     decode: float
@@ -52,7 +53,7 @@ class TimingsOut(_Schema):
     total: float
 
 
-class InspectionOut(_Schema):
+class InspectionOut(Schema):
     """The answer to one picture."""
 
     model_config = ConfigDict(
@@ -100,7 +101,7 @@ class InspectionOut(_Schema):
     timings_ms: TimingsOut
 
 
-class ProblemOut(_Schema):
+class ProblemOut(Schema):
     """An RFC 9457 problem."""
 
     model_config = ConfigDict(
@@ -124,7 +125,7 @@ class ProblemOut(_Schema):
     request_id: str
 
 
-class ThresholdOriginOut(_Schema):
+class ThresholdOriginOut(Schema):
     """Where a threshold comes from."""
 
     source: Literal["bundle", "override"]
@@ -133,14 +134,14 @@ class ThresholdOriginOut(_Schema):
     bundle: float = Field(description="The bundle's own, whatever is in force.")
 
 
-class ThresholdOriginsOut(_Schema):
+class ThresholdOriginsOut(Schema):
     """Where both come from."""
 
     image: ThresholdOriginOut
     pixel: ThresholdOriginOut
 
 
-class ThresholdsOut(_Schema):
+class ThresholdsOut(Schema):
     """From which values on a picture or a pixel counts as anomalous: those in force."""
 
     image: float
@@ -153,84 +154,7 @@ class ThresholdsOut(_Schema):
     origin: ThresholdOriginsOut
 
 
-class ThresholdsIn(BaseModel):
-    """Thresholds to serve by, instead of the bundle's; at least one."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        strict=True,
-        json_schema_extra={"example": {"image": 0.41, "reason": "new lamp, see shift log"}},
-    )
-
-    image: float | None = Field(None, description="Of a picture's score; null leaves it.")
-    pixel: float | None = Field(None, description="Of a map value; null leaves it.")
-    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if self.image is None and self.pixel is None:
-            raise ValueError("name image, pixel or both")
-        return self
-
-
-class ActivationIn(BaseModel):
-    """Why another version is to answer."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"example": {"reason": "refitted with the new lamp"}},
-    )
-
-    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
-
-
-class ActivationOut(_Schema):
-    """Which version answers from now on where a request names none."""
-
-    request_id: str
-    model: str
-    version: str
-    before: str = Field(description="The version that did until now.")
-    previous: str | None = Field(description="The version that a rollback goes back to.")
-    persisted: bool = Field(description="Whether it survives a restart.")
-
-
-class ThresholdPairOut(_Schema):
-    """Both thresholds at one moment."""
-
-    image: float
-    pixel: float
-
-
-class ThresholdChangeOut(_Schema):
-    """What a change of thresholds did."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "request_id": "35c7ec6c827545eba233163cd458b0c0",
-                "model": "pitting",
-                "version": "1",
-                "old": {"image": 0.35242271423339844, "pixel": 0.35242271423339844},
-                "new": {"image": 0.41, "pixel": 0.35242271423339844},
-                "persisted": True,
-            }
-        }
-    )
-
-    request_id: str
-    model: str
-    version: str
-    old: ThresholdPairOut
-    new: ThresholdPairOut = Field(description="In force from the next picture on.")
-    persisted: bool = Field(
-        description="Whether it survives a restart; if not, the model's folder cannot be written."
-    )
-
-
-class DriftOut(_Schema):
+class DriftOut(Schema):
     """By how much the engine answered the golden inputs unlike the trained model."""
 
     score: float = Field(description="The largest absolute difference of a score.")
@@ -238,7 +162,7 @@ class DriftOut(_Schema):
     tolerance: float = Field(description="The largest of either at which an engine may serve.")
 
 
-class RoiOut(_Schema):
+class RoiOut(Schema):
     """The region of interest: the part of the picture that counts."""
 
     share: float = Field(description="Of the picture that counts, 0 to 1.")
@@ -250,7 +174,7 @@ class RoiOut(_Schema):
     exclude: list[list[tuple[float, float]]] = Field(description="What does not count, though.")
 
 
-class TilingOut(_Schema):
+class TilingOut(Schema):
     """The tiles in which the model sees a picture."""
 
     width: int = Field(description="Of a tile, in pixels of the picture.")
@@ -259,7 +183,7 @@ class TilingOut(_Schema):
     blend: Blend = Field(description="What the map holds where tiles overlap.")
 
 
-class VersionOut(_Schema):
+class VersionOut(Schema):
     """One version of a model."""
 
     version: str
@@ -278,7 +202,7 @@ class VersionOut(_Schema):
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 
-class ModelOut(_Schema):
+class ModelOut(Schema):
     """A model and its versions."""
 
     name: str
@@ -290,26 +214,26 @@ class ModelOut(_Schema):
     versions: list[VersionOut]
 
 
-class ModelsOut(_Schema):
+class ModelsOut(Schema):
     """Every model of this server."""
 
     models: list[ModelOut]
 
 
-class LiveOut(_Schema):
+class LiveOut(Schema):
     """The process answers."""
 
     status: Literal["live"]
 
 
-class ReadinessOut(_Schema):
+class ReadinessOut(Schema):
     """Whether every model's engine answered like the trained model, and lives."""
 
     ready: bool
     models: list[ModelState]
 
 
-class ModelState(_Schema):
+class ModelState(Schema):
     """Readiness of one version."""
 
     name: str

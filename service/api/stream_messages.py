@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from service.api.failures import Problem, as_problem
 from service.api.schemas import inspection_json
+from service.complaint import first_complaint
 from service.domain import HeatmapKind, ImageFormat, InspectOptions, Json, Priority
 from service.errors import InvalidParameterError, RequestError
 from service.streaming.evidence import MOST_VOTES, VoteRule
@@ -108,9 +109,7 @@ def hello_of(text: str) -> Hello:
     try:
         return Hello.model_validate(message)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "hello"
-        raise InvalidParameterError(f"{where}: {first['msg']}") from None
+        raise InvalidParameterError(first_complaint(error, "hello")) from None
 
 
 def welcome_json(session: Session, *, resumed: bool, model: str, version: str) -> Json:

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 
 from service.api.body import read_json
+from service.api.change_schemas import ThresholdChangeOut, ThresholdPairOut, ThresholdsIn
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
-from service.api.schemas import ProblemOut, ThresholdChangeOut, ThresholdPairOut, ThresholdsIn
+from service.api.schemas import ProblemOut
 from service.errors import ForbiddenError
 from service.log import audit
 from service.metrics import Metrics

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from service.active import ACTIVE
 from service.app import create_app
-from service.bundle import MANIFEST
+from service.bundle import MANIFEST, Bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 
@@ -25,6 +26,14 @@ def activate(version: str) -> str:
 def versions(bundle, make_bundle):
     """1 and 2, of which 2 is the highest."""
     return bundle, make_bundle(version="2")
+
+
+def spoil(bundle: Bundle) -> Callable[[], object]:
+    """Let a bundle be none; what is returned mends it."""
+    manifest = bundle.path / MANIFEST
+    whole = manifest.read_bytes()
+    manifest.write_bytes(b"{}")
+    return lambda: manifest.write_bytes(whole)
 
 
 async def answering(client: httpx.AsyncClient, picture: bytes) -> str:
@@ -137,10 +146,7 @@ def test_a_version_whose_engine_fails_is_not_activated(
 def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
     go, serve, bundle, make_bundle, picture_bytes
 ) -> None:
-    second = make_bundle(version="2")
-    manifest = second.path / MANIFEST
-    whole = manifest.read_bytes()
-    manifest.write_bytes(b"{}")
+    mend = spoil(make_bundle(version="2"))
 
     async def test() -> None:
         async with serve() as client:
@@ -150,7 +156,7 @@ def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
             assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
             assert (await client.post(activate("1"))).status_code == 200
             assert (await client.get("/health/ready")).status_code == 200
-            manifest.write_bytes(whole)
+            mend()
             assert (await client.post(activate("2"))).status_code == 200
             assert await answering(client, picture_bytes(50)) == "2"
 
@@ -160,14 +166,11 @@ def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
 def test_a_failed_version_that_two_activate_at_once_is_loaded_twice_and_served_once(
     go, serve, bundle, make_bundle, engines
 ) -> None:
-    second = make_bundle(version="2")
-    manifest = second.path / MANIFEST
-    whole = manifest.read_bytes()
-    manifest.write_bytes(b"{}")
+    mend = spoil(make_bundle(version="2"))
 
     async def test() -> None:
         async with serve() as client:
-            manifest.write_bytes(whole)
+            mend()
             both = await asyncio.gather(*(client.post(activate("2")) for _ in range(2)))
             assert [answer.status_code for answer in both] == [200, 200]
             async with asyncio.timeout(10):

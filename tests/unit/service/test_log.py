@@ -51,12 +51,12 @@ def test_what_people_changed_is_logged_even_where_only_errors_are(
 
 def test_in_json_every_message_is_one_object(logged) -> None:
     configure_logging("info", "json", sys.stderr.write)
-    logging.getLogger("some.library").info("Started server process [%d]", 7)
+    logging.getLogger("another.package").info("Started server process [%d]", 7)
     found = json.loads(logged()[0])
     assert found.pop("time").endswith("Z")
     assert found == {
         "level": "info",
-        "logger": "some.library",
+        "logger": "another.package",
         "message": "Started server process [7]",
     }
 

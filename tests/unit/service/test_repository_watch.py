@@ -489,19 +489,26 @@ def test_the_active_version_from_memory_keeps_its_thresholds(watched, make_bundl
     run(test)
 
 
-def test_a_threshold_that_is_set_while_a_changed_bundle_loads_holds(
-    watched, make_bundle, monkeypatch
-) -> None:
-    first = make_bundle()
+def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What opens from now on is checked once the event is set."""
     go_on = threading.Event()
 
     def wait_then_check(*args: Any) -> BatchDrift:
         go_on.wait()
         return check_golden(*args)
 
+    monkeypatch.setattr("service.served.check_golden", wait_then_check)
+    return go_on
+
+
+def test_a_threshold_that_is_set_while_a_changed_bundle_loads_holds(
+    watched, make_bundle, monkeypatch
+) -> None:
+    first = make_bundle()
+
     async def test() -> None:
         async with watched() as found:
-            monkeypatch.setattr("service.served.check_golden", wait_then_check)
+            go_on = held_check(monkeypatch)
             bringing = asyncio.create_task(found.repository.bring(first.path))
             await until(lambda: len(found.engines) == 2)
             found.thresholds.change(image=0.7, pixel=None, reason=None)
@@ -518,15 +525,10 @@ def test_an_engine_that_was_opened_for_a_change_is_closed_at_the_end(
     watched, make_bundle, monkeypatch
 ) -> None:
     first = make_bundle()
-    go_on = threading.Event()
-
-    def wait_then_check(*args: Any) -> BatchDrift:
-        go_on.wait()
-        return check_golden(*args)
 
     async def test() -> None:
         async with watched() as found:
-            monkeypatch.setattr("service.served.check_golden", wait_then_check)
+            go_on = held_check(monkeypatch)
             bringing = asyncio.create_task(found.repository.bring(first.path))
             await until(lambda: len(found.engines) == 2)
             bringing.cancel()
