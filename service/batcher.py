@@ -52,6 +52,11 @@ Runner = Callable[[list[Item]], Sequence[Result]]
 """Runs one batch and answers as many results, in order; called from its own thread."""
 
 
+def room_for(priority: Priority, max_queue_size: int) -> int:
+    """Items of a priority that may wait: those of the bulk, half as many."""
+    return max_queue_size if priority == "line" else (max_queue_size + 1) // 2
+
+
 @dataclass(frozen=True, slots=True)
 class BatcherOptions:
     """Bounds of the batches and of the queue; the words are Triton's.
@@ -70,7 +75,7 @@ class BatcherOptions:
 
     def room(self, priority: Priority) -> int:
         """Items that may wait, as far as one of this priority is concerned."""
-        return self.max_queue_size if priority == "line" else (self.max_queue_size + 1) // 2
+        return room_for(priority, self.max_queue_size)
 
     def batch_size(self, available: int) -> int:
         """How many of the available items to take."""

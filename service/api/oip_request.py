@@ -25,6 +25,7 @@ from service.api.oip_tensors import (
     split_elements,
     strings_of,
 )
+from service.batcher import room_for
 from service.complaint import first_complaint
 from service.domain import ImageFormat, InspectOptions, Priority, RawPicture
 from service.errors import (
@@ -108,8 +109,7 @@ class OipLimits:
 
     def most_pictures(self, priority: Priority) -> int:
         """That one request may have: they must all find room in the queue."""
-        room = self.max_queue_size if priority == "line" else (self.max_queue_size + 1) // 2
-        return min(MAX_PICTURES, room)
+        return min(MAX_PICTURES, room_for(priority, self.max_queue_size))
 
 
 @dataclass(frozen=True, slots=True)
