@@ -23,9 +23,9 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.realtime.server import TaktServer
-from export.data_sets import read_data_set
-from export.evaluate import evaluate
-from export.inspectors import Answer, LocalInspector
+from export.evaluation.data_sets import read_data_set
+from export.evaluation.evaluate import evaluate
+from export.evaluation.inspectors import Answer, LocalInspector
 from models.checkpoints import load_checkpoint
 from models.checkpoints.anomalib import QUANTILES
 from service.bundle import load_bundle

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from export.data_sets import DataSet, read_data_set
-from export.evaluate import evaluate
-from export.inspectors import Answer
+from export.evaluation.data_sets import DataSet, read_data_set
+from export.evaluation.evaluate import evaluate
+from export.evaluation.inspectors import Answer
 from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher

@@ -29,9 +29,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.graph_forms import EXPORTED, a_model, forms_of
-from export import graph as exporter
-from export.graph import ImagesToAnswer
-from export.quantize import quantize
+from export.bundling import graph as exporter
+from export.bundling.graph import ImagesToAnswer
+from export.variants.openvino_int8 import quantize
 from models.detector import Detector
 from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.rewrite import (
+from export.bundling.rewrite import (
     INPFORMER_REWRITINGS,
     RewrittenEfficientAd,
     erf_gelu,

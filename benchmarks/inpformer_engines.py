@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from benchmarks.ceilings import Ceiling, count_gmac, measure_ceiling
 from benchmarks.graph_forms import a_model
-from export.graph import write_graph
+from export.bundling.graph import write_graph
 from export.pictures import list_pictures, read_model_input
-from export.quantize import quantize
+from export.variants.openvino_int8 import quantize
 from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine, import_openvino

@@ -18,12 +18,12 @@ from onnx import (
     numpy_helper,
 )
 
-from export.graph import BATCH, ExportError
+from export.bundling.graph import BATCH, ExportError
+from export.bundling.roi import PlacedRoi
 from export.imported.feed import GREY, FeedRule
 from export.imported.file import first_line, opset_of
 from export.imported.nodes import subgraphs
 from export.imported.roles import Outputs
-from export.roi import PlacedRoi
 from service.bundle import INPUT, OUTPUTS
 
 PREFIX = "model/"

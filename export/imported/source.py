@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.graph import ExportError, GraphFacts
+from export.bundling.graph import ExportError, GraphFacts
+from export.bundling.roi import PlacedRoi, place
+from export.bundling.source import SourceFacts
 from export.imported.feed import FeedRule
 from export.imported.file import read_graph, stored_floats
 from export.imported.graph import reveal, wrap
@@ -22,8 +24,6 @@ from export.imported.session import Original, open_session
 from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.view import PictureView
 from export.pictures import read_model_input
-from export.roi import PlacedRoi, place
-from export.source import SourceFacts
 from models.checkpoints import picture_digest
 from service.bundle import Golden
 from service.manifest import Preprocess

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from export.drift_gate import ALLOWED
 from export.pictures import list_pictures
-from export.tensorrt import TensorRtOptions, export_tensorrt
+from export.variants.drift_gate import ALLOWED
+from export.variants.tensorrt import TensorRtOptions, export_tensorrt
 from service.bundle import Bundle, load_bundle
 from service.engines.built_for import decide
 from service.engines.golden import check_golden

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from onnx.utils import Extractor
 
-from export.commands import export
+from export.commands.export import export
 from models.efficientad import IMAGENET_MEAN, IMAGENET_STD
 from service.bundle import INPUT, OUTPUTS, Bundle, load_bundle
 from service.postprocess import picture_score

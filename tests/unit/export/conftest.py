@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.checkpoint_source import CheckpointSource
-from export.onnx import ExportOptions, export_bundle
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import ExportOptions, export_bundle
 from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16

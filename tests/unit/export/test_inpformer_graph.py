@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from export.graph import ImagesToAnswer, write_graph
+from export.bundling.graph import ImagesToAnswer, write_graph
 from models.inpformer import InpFormer, InpFormerConfig, Mode
 from models.inpformer.lite0 import Lite0Encoder
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from export.checkpoint_source import CheckpointSource
-from export.graph import ExportError
-from export.onnx import ExportOptions, ExportReport, export_bundle
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import ExportOptions, ExportReport, export_bundle
+from export.bundling.graph import ExportError
 from export.pictures import MAX_PIXELS, read_model_input
 from models.checkpoints import Checkpoint, InputRecipe
 from service.manifest import Preprocess, Tiling

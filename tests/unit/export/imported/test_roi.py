@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import ModelProto, parser
 
-from export.graph import ExportError
+from export.bundling.export_bundle import ExportOptions, export_bundle
+from export.bundling.graph import ExportError
 from export.imported.rule import InputOptions
 from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
-from export.onnx import ExportOptions, export_bundle
 from export.pictures import read_model_input
 from service.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine

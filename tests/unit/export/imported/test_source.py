@@ -16,11 +16,11 @@ from onnx import ModelProto, parser
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.graph import ExportError
+from export.bundling.export_bundle import ExportOptions, export_bundle
+from export.bundling.graph import ExportError
+from export.evaluation.inspectors import LocalInspector
 from export.imported.rule import InputOptions, Size
 from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name
-from export.inspectors import LocalInspector
-from export.onnx import ExportOptions, export_bundle
 from export.pictures import read_model_input
 from service.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine

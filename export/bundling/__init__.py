@@ -1,0 +1,1 @@
+"""Makes a bundle of a checkpoint or a graph."""

@@ -1,0 +1,181 @@
+"""A checkpoint on its way to a bundle: its recipe in the manifest's words, torch as reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.bundling.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
+from export.bundling.roi import place
+from export.bundling.source import SourceFacts
+from export.pictures import read_model_input
+from models.checkpoints import (
+    Checkpoint,
+    InputRecipe,
+    TrainedThresholds,
+    measure_missing,
+    picture_digest,
+)
+from models.inpformer import InpFormer
+from service import manifest
+from service.bundle import Golden
+from service.manifest import Crop, Preprocess, Tiling
+from service.roi import Shape
+
+
+class CheckpointSource:
+    """A checkpoint that can be exported.
+
+    Args:
+        checkpoint: nothing may be missing from it.
+        roi: what counts of a picture; all if None.
+
+    Raises:
+        RoiError: nothing that the model sees counts.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, roi: Shape | None = None) -> None:
+        self._model = checkpoint.model
+        spec, grid = preprocess_of(checkpoint.recipe), checkpoint.model.map_size
+        placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)
+        self._inside = None if placed is None else placed.inside
+        self._reference = ImagesToAnswer(checkpoint.model, self._inside).eval()
+        map_height, map_width = grid
+        self.facts = SourceFacts(
+            family=checkpoint.model.family,
+            variant=checkpoint.model.variant,
+            framework=checkpoint.framework,
+            preprocess=spec,
+            map_width=map_width,
+            map_height=map_height,
+            reference="torch",
+            score_from=checkpoint.model.score_from,
+            # The training's thresholds belong to the whole map.
+            trained_thresholds=None if placed else _thresholds_of(checkpoint.thresholds),
+            seen=checkpoint.seen,
+            made_with=checkpoint.made_with,
+            notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
+            roi=placed,
+        )
+
+    def write_graph(self, path: Path) -> GraphFacts:
+        """Write the model as a bundle's graph; see `export.bundling.graph.write_graph`."""
+        return write_graph(self._model, path, self._inside)
+
+    def answer(self, images: NDArray[np.uint8]) -> Golden:
+        """What torch answers to model inputs, uint8 [N,H,W,3]."""
+        with torch.inference_mode():
+            anomaly_map, score = self._reference(torch.from_numpy(images))
+        return Golden(images, anomaly_map.numpy(), score.numpy())
+
+
+def preprocess_of(recipe: InputRecipe) -> Preprocess:
+    """A training's recipe as a manifest says it: the crop with its corner.
+
+    The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
+    """
+    return Preprocess(
+        width=recipe.width, height=recipe.height, resize=recipe.resize, crop=_crop_of(recipe)
+    )
+
+
+def view_whole(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint without its crop: pictures are resized straight to the model's input.
+
+    Raises:
+        ExportError: it crops nothing.
+    """
+    crop = checkpoint.recipe.crop
+    if crop is None:
+        raise ExportError(
+            "this model sees the whole picture as it is; export it without --full-view"
+        )
+    whole = InputRecipe(crop.width, crop.height, checkpoint.recipe.resize)
+    note = (
+        f"full view: the whole picture is resized to the input, where the training cut that out "
+        f"of {checkpoint.recipe.width} x {checkpoint.recipe.height}"
+    )
+    # The training's thresholds belong to the cropped view.
+    return replace(checkpoint, recipe=whole, thresholds=None, notes=(*checkpoint.notes, note))
+
+
+def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the map of distances to the nearest prototype, which no decoder made.
+
+    Raises:
+        ExportError: it is no INP-Former.
+    """
+    model = checkpoint.model
+    if not isinstance(model, InpFormer):
+        raise ExportError(
+            f"--zero-shot is a mode of INP-Former, and this model is of the family {model.family}; "
+            "export it without"
+        )
+    note = "zero-shot: the map is the distance to the nearest prototype; no decoder is used"
+    return replace(
+        checkpoint,
+        model=model.in_mode("zero_shot"),
+        thresholds=None,
+        notes=(*checkpoint.notes, note),
+    )
+
+
+def seen_of(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
+    """The checkpoint, knowing that its training has seen these pictures too."""
+    digests = (picture_digest(path) for path in pictures)
+    return replace(checkpoint, seen=tuple(dict.fromkeys((*checkpoint.seen, *digests))))
+
+
+def complete(
+    checkpoint: Checkpoint,
+    pictures: Sequence[Path],
+    tell: Callable[[str], None],
+    tiling: Tiling | None = None,
+) -> Checkpoint:
+    """Measure on good pictures what the checkpoint lacks, if anything.
+
+    Args:
+        checkpoint: as loaded.
+        pictures: those that it was trained on.
+        tell: takes a line about it.
+        tiling: the tiles that the model will see; the one in each picture's middle is measured.
+
+    Raises:
+        CheckpointError: the pictures are too few.
+        FlatStatisticsError: they are too alike.
+        PicturesError: a picture cannot be read.
+    """
+    if not checkpoint.missing:
+        return checkpoint
+    what = f"{' and '.join(checkpoint.missing)} on {len(pictures)} pictures"
+    tell(f"measuring {what}")
+    spec = preprocess_of(checkpoint.recipe)
+
+    def read(path: Path) -> Tensor:
+        pixels = torch.from_numpy(read_model_input(path, spec, tiling))
+        return pixels.permute(2, 0, 1)[None].float() / 255
+
+    measured = measure_missing(checkpoint, pictures, read)
+    notes = (*checkpoint.notes, f"measured at the export, not by the training: {what}")
+    # Whether they may calibrate too is not decided here: see `seen_of`.
+    return replace(measured, seen=checkpoint.seen, notes=notes)
+
+
+def _crop_of(recipe: InputRecipe) -> Crop | None:
+    if recipe.crop is None:
+        return None
+    width, height = recipe.crop.width, recipe.crop.height
+    x, y = round((recipe.width - width) / 2), round((recipe.height - height) / 2)
+    return Crop(x=x, y=y, width=width, height=height)
+
+
+def _thresholds_of(trained: TrainedThresholds | None) -> manifest.TrainedThresholds | None:
+    if trained is None:
+        return None
+    return manifest.TrainedThresholds(image=trained.image, pixel=trained.pixel)

@@ -1,0 +1,277 @@
+"""From a trained model to a bundle: write the graph, compare, calibrate, keep proofs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundling.input_filter import asked_way, with_way
+from export.bundling.measure import Measured, check_drift, measure, measure_drift
+from export.bundling.source import Source, SourceFacts
+from export.bundling.summary import ExportReport
+from export.bundling.tiles import in_tiles, warn_of_small
+from export.calibration.conformal import (
+    METHOD,
+    Alpha,
+    CalibrationError,
+    calibrate,
+    choose_alpha,
+    warning_of_ties,
+)
+from export.calibration.copies import distinct
+from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, refuse_in_both, spread
+from export.pictures import check_pictures, read_model_input
+from export.versions import package_versions
+from service.bundle import MODEL, Calibration, Golden, save_bundle
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import BundleError
+from service.manifest import NAME_PATTERN, Drift, Filter, Manifest, MapSpec, Thresholds, Tiling
+
+DRIFT_PICTURES = 50
+GOLDEN_PICTURES = 3
+TOLERANCE = 1e-3
+"""Of the golden inputs as the service loads the bundle: other engines than this one may serve."""
+
+ROUNDING = 1e-4
+"""Of the largest answer: what the order of float32's sums may change on another engine."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a checkpoint is exported.
+
+    Attributes:
+        alpha: share of good pictures that may be refused; see `choose_alpha` for None.
+        allowed_drift: largest absolute difference of score and map between the trained model
+            and the graph.
+        keep_thresholds: take those that the training left, instead of calibrating.
+        resize: filter instead of the training's; what it changes is measured and recorded.
+        reduced_decode: let JPEGs be decoded at a part of their size; likewise.
+        tiling: the tiles in which the model is to see pictures; as a whole if None.
+        threads: of ONNX Runtime; 0 takes every core.
+    """
+
+    alpha: float | None = None
+    allowed_drift: float = 1e-4
+    keep_thresholds: bool = False
+    resize: Filter | None = None
+    reduced_decode: bool = False
+    tiling: Tiling | None = None
+    threads: int = 0
+
+
+def export_bundle(
+    source: Source,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    out: Path,
+    options: ExportOptions,
+    *,
+    tell: Callable[[str], None],
+    quiet: bool = False,
+) -> ExportReport:
+    """Export a trained model to `<repository>/<name>/<version>`.
+
+    Args:
+        source: the model and what is known of it.
+        good: pictures of good parts; those that the training has seen are left out.
+        defects: pictures of defective parts, for the record; the thresholds do not use them.
+        out: the bundle's folder; must not exist.
+        options: see there.
+        tell: takes lines about what is going on.
+        quiet: show no progress bar.
+
+    Raises:
+        BundleError: the folder exists, or its name is none for a model or version.
+        CalibrationError: too few unseen good pictures for alpha.
+        ExportError: the graph answers unlike the trained model, or cannot have tiles.
+        PicturesError: a picture cannot be read.
+    """
+    out = check_folder(out)
+    facts = in_tiles(source.facts, options.tiling)
+    way = asked_way(facts, options.resize, reduced_decode=options.reduced_decode)
+    digests = distinct(good, tell)
+    refuse_in_both(digests, defects)
+    check_pictures([*digests, *defects])
+    chosen = leave_out_seen(digests, facts.seen, tell)
+    alpha = _alpha(facts, len(chosen.unseen), options, tell)
+    compared = spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
+
+    with tempfile.TemporaryDirectory(prefix="takt-") as folder:
+        graph_path = Path(folder) / MODEL
+        tell("writing the graph")
+        graph = source.write_graph(graph_path)
+        with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
+            drift = measure_drift(source, facts, engine, compared, quiet=quiet)
+            check_drift(drift, options.allowed_drift)
+            facts = with_way(facts, way, engine, compared, tell=tell, quiet=quiet)
+            if options.keep_thresholds and facts.preprocess.drift is not None:
+                tell(
+                    "warning: the training's thresholds are kept, but pictures are decoded or "
+                    "resized otherwise, which moves scores against them"
+                )
+            of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
+            of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
+        warn_of_small(of_good.smaller, facts.tiling, tell)
+        thresholds = _thresholds(facts, of_good, alpha)
+        if (warning := warning_of_ties(of_good.score)) is not None:
+            tell(warning)
+        golden = _golden(source, facts, chosen.unseen, defects)
+        bundle = save_bundle(
+            out,
+            golden,
+            Calibration(
+                of_good.score,
+                of_good.peak,
+                of_defects.score,
+                of_defects.peak,
+                np.array(facts.seen, np.str_),
+            ),
+            partial(_copy, graph_path),
+            lambda files: Manifest(
+                name=out.parent.name,
+                version=out.name,
+                family=facts.family,
+                variant=facts.variant,
+                framework=facts.framework,
+                preprocess=facts.preprocess,
+                map=MapSpec(width=facts.map_width, height=facts.map_height, low=of_good.map_median),
+                score_from=facts.score_from,
+                max_batch_size=facts.max_batch_size,
+                thresholds=thresholds,
+                trained_thresholds=facts.trained_thresholds,
+                roi=facts.roi.manifest if facts.roi else None,
+                tiling=facts.tiling,
+                reference=facts.reference,
+                notes=facts.notes,
+                drift=drift,
+                tolerance=_tolerance(
+                    golden, drift, options.allowed_drift, facts.roi.inside if facts.roi else None
+                ),
+                made_with=_made_with(facts),
+                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                files=files,
+            ),
+            facts.roi.files if facts.roi else {},
+        )
+    return ExportReport(
+        bundle=bundle,
+        graph=graph,
+        good_rejected=int((of_good.score > thresholds.image).sum()),
+        good_count=len(chosen.unseen),
+        defect_count=len(defects),
+        seen_known=bool(facts.seen),
+        defects_found=int((of_defects.score > thresholds.image).sum()),
+    )
+
+
+def check_folder(out: Path) -> Path:
+    """Refuse a folder that cannot become a bundle, before any work; else give its whole path.
+
+    Raises:
+        BundleError: it exists, or its name is none for a model or version.
+    """
+    out = out.resolve()
+    if out.exists():
+        raise BundleError(f"{out} exists; versions are never changed, so export to a new one")
+    for what, name in (("name", out.parent.name), ("version", out.name)):
+        if not re.match(NAME_PATTERN, name):
+            raise BundleError(
+                f"{name!r} is no model {what}: give --out as REPOSITORY/NAME/VERSION, with "
+                "letters, digits, '.', '_' and '-'"
+            )
+    ancestor = next(parent for parent in out.parents if parent.exists())
+    if not (ancestor.is_dir() and os.access(ancestor, os.W_OK)):
+        raise BundleError(
+            f"{out} cannot be made, as {ancestor} is no folder that may be written to; give --out "
+            "in another"
+        )
+    return out
+
+
+def _alpha(
+    facts: SourceFacts, good_count: int, options: ExportOptions, tell: Callable[[str], None]
+) -> Alpha | None:
+    """Before any work: can the thresholds be had that were asked for. None keeps the training's."""
+    if not options.keep_thresholds:
+        alpha = choose_alpha(options.alpha, good_count)
+        if alpha.note is not None:
+            tell(f"warning: {alpha.note}")
+        return alpha
+    if facts.trained_thresholds is None:
+        raise CalibrationError(
+            "there are no thresholds of the training to keep (not every file has some, and "
+            "--full-view, --zero-shot, --tile and --roi leave them behind, as they belong to "
+            "another map); leave --keep-thresholds out, so that good pictures give them"
+        )
+    return None
+
+
+def _thresholds(facts: SourceFacts, of_good: Measured, alpha: Alpha | None) -> Thresholds:
+    trained = facts.trained_thresholds
+    of_seen = () if facts.seen else (SEEN_UNKNOWN,)
+    if alpha is None:
+        assert trained is not None
+        return Thresholds(
+            image=trained.image,
+            pixel=trained.pixel,
+            method=f"kept from the training ({facts.framework})",
+            alpha=None,
+            good_count=0,
+            notes=of_seen,
+        )
+    found = calibrate(of_good.score, of_good.peak, alpha.value)
+    return Thresholds(
+        image=found.image,
+        pixel=found.pixel,
+        method=METHOD,
+        alpha=found.alpha,
+        good_count=found.good_count,
+        notes=(*of_seen, *([] if alpha.note is None else [alpha.note])),
+    )
+
+
+def _golden(
+    source: Source, facts: SourceFacts, good: Sequence[Path], defects: Sequence[Path]
+) -> Golden:
+    """A few real pictures with the model's answers, a defective one among them if there is one."""
+    defective = list(defects[:1])
+    pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
+    inputs = [read_model_input(path, facts.preprocess, facts.tiling) for path in pictures]
+    return source.answer(np.stack(inputs))
+
+
+def _tolerance(
+    golden: Golden, drift: Drift, allowed: float, inside: NDArray[np.bool_] | None = None
+) -> float:
+    """Of the golden inputs as the service loads the bundle.
+
+    A hundredth of what the map spans, where that is less, as there are models whose answers are
+    as small as what would else be tolerated; but not less than float32 rounds, and than twice
+    the drift that was found and allowed.
+    """
+    tolerance = max(TOLERANCE, allowed)
+    answers = golden.anomaly_map if inside is None else golden.anomaly_map[:, inside]
+    meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
+    found = 2 * max(drift.score, drift.anomaly_map)
+    return max(min(tolerance, meaningful or tolerance), found)
+
+
+def _made_with(facts: SourceFacts) -> dict[str, str]:
+    """What exported the bundle, and with `fit:` before it what trained the model."""
+    return package_versions() | {f"fit:{name}": value for name, value in facts.made_with.items()}
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)

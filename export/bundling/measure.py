@@ -1,0 +1,205 @@
+"""What a graph answers to real pictures: its scores, its drift, and what another filter costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.bundling.graph import ExportError
+from export.bundling.source import Source, SourceFacts
+from export.bundling.tiles import is_smaller
+from export.pictures import look_at, middle_tile, read_model_input, read_picture
+from service.domain import AnomalyMap, Answer
+from service.engines.base import Engine, EngineOutput
+from service.look import View
+from service.manifest import Drift, Filter, ResizeDrift, ScoreFrom
+from service.postprocess import picture_score
+
+MAP_STEP = 4
+"""The median of the maps is taken of every fourth row and column, which bounds the memory; within
+a region of interest, of every sixteenth cell."""
+
+MAP_SIDE = 512
+"""Of a map with more cells than a square of this side, fewer rows and columns are taken."""
+
+
+class Counted(Protocol):
+    """The part of a map that counts."""
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """The cells that do, bool [h, w]; at least one."""
+
+
+class Recipe(View, Protocol):
+    """What is to be known of a model to measure it: of a source, or of a bundle."""
+
+    @property
+    def score_from(self) -> ScoreFrom:
+        """Where a picture's score is taken."""
+
+    @property
+    def roi(self) -> Counted | None:
+        """The cells of its map that count; all if None."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Answers to n pictures.
+
+    Attributes:
+        score: float32 [n].
+        peak: the highest value of each map, float32 [n].
+        map_median: of all map values that count together, 0 without pictures.
+        smaller: pictures that are smaller than a tile.
+    """
+
+    score: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    map_median: float
+    smaller: int
+
+
+def measure(
+    engine: Engine, pictures: Sequence[Path], facts: Recipe, what: str, *, quiet: bool
+) -> Measured:
+    """Scores and maps of pictures, one at a time, from the engine that serves.
+
+    Args:
+        engine: runs the graph.
+        pictures: files.
+        facts: how they become the graph's input, where their score is taken and what counts.
+        what: names them beside the progress bar.
+        quiet: show no bar.
+
+    Raises:
+        ExportError: an answer is not finite.
+        PicturesError: a picture cannot be read.
+    """
+    scores, peaks, values, smaller = [], [], [], 0
+    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or not pictures or None):
+        looked = look_at(engine, path, facts)
+        answer, width, height = looked.answer, looked.width, looked.height
+        _check_finite(path, np.float32(answer.score), answer.anomaly_map)
+        scores.append(_score(answer, facts, width, height))
+        peaks.append(answer.anomaly_map.max())
+        values.append(_few(answer.anomaly_map, facts))
+        smaller += is_smaller(width, height, facts.tiling)
+    return Measured(
+        score=np.array(scores, np.float32),
+        peak=np.array(peaks, np.float32),
+        map_median=float(np.median(np.concatenate(values))) if values else 0.0,
+        smaller=smaller,
+    )
+
+
+def measure_drift(
+    source: Source, facts: SourceFacts, engine: Engine, pictures: Sequence[Path], *, quiet: bool
+) -> Drift:
+    """The largest absolute differences between the trained model and an engine's graph.
+
+    Args:
+        source: the trained model.
+        facts: how pictures reach it; where it sees tiles, one of each picture does.
+        engine: runs the graph.
+        pictures: files.
+        quiet: show no bar.
+
+    Raises:
+        ExportError: an answer is not finite.
+        PicturesError: a picture cannot be read.
+    """
+    of_score, of_map = 0.0, 0.0
+    what = f"{facts.reference} against the graph"
+    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
+        image = read_model_input(path, facts.preprocess, facts.tiling)
+        expected, found = source.answer(image[None]), _infer(engine, image, path)
+        _check_finite(path, expected.score, expected.anomaly_map)
+        of_score = max(of_score, float(np.abs(found.score - expected.score).max()))
+        of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
+    return Drift(pictures=len(pictures), score=of_score, anomaly_map=of_map)
+
+
+def measure_resize(
+    engine: Engine,
+    pictures: Sequence[Path],
+    facts: SourceFacts,
+    trained_with: Filter,
+    *,
+    quiet: bool,
+) -> ResizeDrift:
+    """What the way of `facts.preprocess` changes against the training's, which decoded whole.
+
+    Where the model sees tiles, one of each picture is compared.
+
+    Raises:
+        ExportError: an answer is not finite.
+        PicturesError: a picture cannot be read.
+    """
+    spec = facts.preprocess
+    as_trained = spec.model_copy(update={"resize": trained_with, "reduced_decode": False})
+    levels, of_score, of_map = 0.0, 0.0, 0.0
+    what = f"{trained_with} against {spec.resize}"
+    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
+        height, width, _ = middle_tile(read_picture(path), facts.tiling).shape
+        ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, as_trained))
+        found, expected = _infer(engine, ours, path), _infer(engine, theirs, path)
+        levels = max(levels, float(np.abs(ours.astype(np.int16) - theirs).max()))
+        scores = [
+            _score(Answer(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
+            for answer in (found, expected)
+        ]
+        of_score = max(of_score, abs(scores[0] - scores[1]))
+        of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
+    return ResizeDrift(
+        trained_with=trained_with,
+        pictures=len(pictures),
+        grey_levels=levels,
+        score=of_score,
+        anomaly_map=of_map,
+    )
+
+
+def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput:
+    """An engine's finite answer to one model input, uint8 [H,W,3]."""
+    answer = engine.infer(image[None])
+    _check_finite(path, answer.score, answer.anomaly_map)
+    return answer
+
+
+def _few(anomaly_map: AnomalyMap, facts: Recipe) -> NDArray[np.float32]:
+    """Evenly spread values of a map [n], of the cells that count."""
+    if facts.roi is None:
+        step = math.ceil(MAP_STEP * max(1.0, math.sqrt(anomaly_map.size) / MAP_SIDE))
+        return anomaly_map[::step, ::step].ravel()
+    return anomaly_map[facts.roi.inside][:: MAP_STEP**2].copy()
+
+
+def _score(answer: Answer, facts: Recipe, width: int, height: int) -> float:
+    return picture_score(answer.score, answer.anomaly_map, facts.score_from, width, height)
+
+
+def check_drift(drift: Drift, allowed: float) -> None:
+    """Refuse a graph that answers unlike the trained model.
+
+    Raises:
+        ExportError: score or map differ by more than is allowed.
+    """
+    if max(drift.score, drift.anomaly_map) > allowed:
+        raise ExportError(
+            "the graph answers unlike the trained model: the score differs by up to "
+            f"{drift.score:.2g}, the map by {drift.anomaly_map:.2g}, and {allowed:.2g} is allowed; "
+            "if that is little beside the scores, allow more with --allow-drift"
+        )
+
+
+def _check_finite(path: Path, *answers: NDArray[np.float32] | np.float32) -> None:
+    if not all(np.isfinite(answer).all() for answer in answers):
+        raise ExportError(f"the model's answer to {path} is not finite; train it again")

@@ -1,0 +1,271 @@
+"""Thresholds anew for a bundle that is there: measure, weigh, and put them into its manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundling.measure import Measured, measure
+from export.bundling.tiles import warn_of_small
+from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha, warning_of_ties
+from export.calibration.copies import distinct
+from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, refuse_in_both
+from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
+from export.pictures import check_pictures
+from models.checkpoints import picture_digest
+from service.bundle import Bundle, Calibration, recalibrate
+from service.engines.golden import check_golden
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import BundleError
+from service.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
+from service.roi import inside_on_map
+from service.thresholds import InForce, in_force, read_overrides, remove_overrides
+
+Tell = Callable[[str], None]
+Rule = Literal["conformal", "best-f1", "cost"]
+
+
+@dataclass(frozen=True)
+class RecalibrationOptions:
+    """What is asked of a calibration.
+
+    Attributes:
+        alpha: share of good pictures that may be refused; see `choose_alpha` for None.
+        rule: whose thresholds are to be deployed.
+        costs: what mistakes cost; None leaves the rule `cost` out.
+        threads: of ONNX Runtime; 0 takes every core.
+    """
+
+    alpha: float | None = None
+    rule: Rule = "conformal"
+    costs: Costs | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The thresholds of one rule, and what they do on the pictures at hand.
+
+    Attributes:
+        rule: how they were found; None for those in force until now.
+        image: of scores.
+        pixel: of the highest map values, so that it says which pictures show a region.
+        of_image: what `image` does.
+        of_pixel: what `pixel` does.
+    """
+
+    rule: Rule | None
+    image: float
+    pixel: float
+    of_image: Counts
+    of_pixel: Counts
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What was found, before anything is written.
+
+    Attributes:
+        bundle: as it is.
+        alpha: of the conformal thresholds.
+        costs: what mistakes cost, if that was said.
+        candidates: those in force until now, then each rule's.
+        chosen: the one to deploy.
+        thresholds: that one as the manifest will say it.
+        calibration: the scores behind it.
+        map_low: the median of the maps of good pictures.
+        seen_known: whether anything says which pictures the training has seen.
+    """
+
+    bundle: Bundle
+    alpha: Alpha
+    costs: Costs | None
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate
+    thresholds: Thresholds
+    calibration: Calibration
+    map_low: float
+    seen_known: bool
+
+
+@dataclass(frozen=True)
+class _Counted:
+    inside: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """A bundle's; see `export.bundling.measure.Recipe`."""
+
+    preprocess: Preprocess
+    tiling: Tiling | None
+    map_size: tuple[int, int]
+    score_from: ScoreFrom
+    roi: _Counted | None
+
+
+def find_thresholds(
+    bundle: Bundle,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    fitted_on: Sequence[Path],
+    options: RecalibrationOptions,
+    *,
+    tell: Tell,
+    quiet: bool = False,
+) -> Recalibration:
+    """Measure pictures with a bundle's own graph and find thresholds by each rule.
+
+    Args:
+        bundle: as loaded.
+        good: pictures of good parts; those that the training has seen are left out.
+        defects: pictures of defective parts; may be empty, which leaves the rules out that need
+            some.
+        fitted_on: pictures that the training has seen, besides those that the bundle knows of.
+        options: see there; a rule that needs defects or costs must have them.
+        tell: takes lines about what is going on.
+        quiet: show no progress bar.
+
+    Raises:
+        BundleError: thresholds that were set beside the bundle cannot be understood.
+        CalibrationError: too few unseen good pictures for alpha.
+        DriftError: this host's engine answers unlike the trained model.
+        PicturesError: a picture cannot be read, or is good and defective.
+    """
+    until_now = in_force(bundle, read_overrides(bundle.path))
+    known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
+    seen = tuple(dict.fromkeys(known))
+    digests = distinct(good, tell)
+    refuse_in_both(digests, defects)
+    bad = list(distinct(defects, tell))
+    check_pictures([*digests, *bad])
+    unseen = leave_out_seen(digests, seen, tell).unseen
+    alpha = choose_alpha(options.alpha, len(unseen))
+    if alpha.note is not None:
+        tell(f"warning: {alpha.note}")
+
+    recipe = _recipe(bundle)
+    with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as engine:
+        check_golden(engine, bundle)
+        of_good = measure(engine, unseen, recipe, "good pictures", quiet=quiet)
+        of_bad = measure(engine, bad, recipe, "defective pictures", quiet=quiet)
+    if (warning := warning_of_ties(of_good.score)) is not None:
+        tell(warning)
+    warn_of_small(of_good.smaller, recipe.tiling, tell)
+    candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
+    chosen = next(one for one in candidates if one.rule == options.rule)
+    return Recalibration(
+        bundle=bundle,
+        alpha=alpha,
+        costs=options.costs,
+        candidates=candidates,
+        chosen=chosen,
+        thresholds=_thresholds(chosen, alpha, options.costs, seen_known=bool(seen)),
+        calibration=Calibration(
+            of_good.score, of_good.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
+        ),
+        map_low=of_good.map_median,
+        seen_known=bool(seen),
+    )
+
+
+def check_writable(bundle: Bundle) -> None:
+    """Refuse a bundle that cannot be changed, before any work.
+
+    Raises:
+        BundleError: its folder cannot be written to.
+    """
+    if not os.access(bundle.path, os.W_OK):
+        raise BundleError(
+            f"{bundle.path} cannot be written to; calibrate as a user who may, or a copy of it, or "
+            "look only, with --dry-run"
+        )
+
+
+def deploy(found: Recalibration, tell: Tell) -> Bundle:
+    """Put the chosen thresholds into the bundle, and take thresholds away that override them.
+
+    Raises:
+        OSError: the folder cannot be written to; the bundle stays as it was.
+    """
+    bundle = recalibrate(found.bundle, found.calibration, found.thresholds, found.map_low)
+    # Last, so that a calibration that fails has changed nothing at all.
+    if remove_overrides(bundle.path):
+        tell("thresholds that were set on a running server are removed: the bundle's own count")
+    return bundle
+
+
+def _recipe(bundle: Bundle) -> _Recipe:
+    manifest, inside = bundle.manifest, inside_on_map(bundle)
+    return _Recipe(
+        preprocess=manifest.preprocess,
+        tiling=manifest.tiling,
+        map_size=manifest.map_size,
+        score_from=manifest.score_from,
+        roi=None if inside is None else _Counted(inside),
+    )
+
+
+def _candidates(
+    until_now: InForce, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
+) -> tuple[Candidate, ...]:
+    def candidate(rule: Rule | None, image: float, pixel: float) -> Candidate:
+        return Candidate(
+            rule,
+            image,
+            pixel,
+            of_image=count(image, good.score, bad.score),
+            of_pixel=count(pixel, good.peak, bad.peak),
+        )
+
+    conformal = calibrate(good.score, good.peak, alpha.value)
+    found = [
+        candidate(None, until_now.image, until_now.pixel),
+        candidate("conformal", conformal.image, conformal.pixel),
+    ]
+    if bad.score.size:
+        image, pixel = best_f1(good.score, bad.score), best_f1(good.peak, bad.peak)
+        found.append(candidate("best-f1", image, pixel))
+        if costs is not None:
+            image = least_cost(good.score, bad.score, costs)
+            pixel = least_cost(good.peak, bad.peak, costs)
+            found.append(candidate("cost", image, pixel))
+    return tuple(found)
+
+
+def _thresholds(
+    chosen: Candidate, alpha: Alpha, costs: Costs | None, *, seen_known: bool
+) -> Thresholds:
+    """The chosen ones as a manifest says them."""
+    notes = [] if seen_known else [SEEN_UNKNOWN]
+    if chosen.rule == "conformal":
+        method = METHOD
+        notes += [] if alpha.note is None else [alpha.note]
+    elif chosen.rule == "best-f1":
+        method = "best F1"
+    else:
+        assert costs is not None
+        method = "least cost"
+        notes.append(
+            f"a miss costs {costs.miss:g}, a false reject {costs.reject:g}, at a prevalence of "
+            f"{costs.prevalence:g}"
+        )
+    conformal = chosen.rule == "conformal"
+    return Thresholds(
+        image=chosen.image,
+        pixel=chosen.pixel,
+        method=method,
+        alpha=alpha.value if conformal else None,
+        good_count=chosen.of_image.good,
+        defect_count=0 if conformal else chosen.of_image.defective,
+        found_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=tuple(notes),
+    )

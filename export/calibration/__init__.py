@@ -1,0 +1,1 @@
+"""Finds the thresholds of a bundle."""

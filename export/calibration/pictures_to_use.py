@@ -1,0 +1,87 @@
+"""Which pictures calibrate a bundle, and which are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.calibration.conformal import CalibrationError
+from export.pictures import PicturesError
+from models.checkpoints import picture_digest
+
+SEEN_UNKNOWN = (
+    "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "
+    "seen none of those that they rest on"
+)
+
+
+@dataclass(frozen=True)
+class Good:
+    """Good pictures, parted by whether the training looked at them."""
+
+    unseen: tuple[Path, ...]
+    seen: tuple[Path, ...]
+
+
+def refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
+    """Refuse pictures that are given as good and as defective.
+
+    Args:
+        good: the digest of each good picture.
+        defects: the defective ones.
+
+    Raises:
+        PicturesError: one is both; says which.
+    """
+    known = frozenset(good.values())
+    for path in defects:
+        if picture_digest(path) in known:
+            raise PicturesError(
+                f"{path} is among the good pictures too; give --good and --defects folders that "
+                "share no picture"
+            )
+
+
+def leave_out_seen(
+    good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
+) -> Good:
+    """Part the good pictures by whether the training looked at them.
+
+    Args:
+        good: the digest of each.
+        seen: digests of what the training looked at; empty if unknown, which is told.
+        tell: takes lines about it.
+
+    Raises:
+        CalibrationError: it has seen all of them.
+    """
+    known = frozenset(seen)
+    if not known:
+        tell(
+            "warning: nothing says which pictures the training has seen; a threshold or percentile "
+            "from pictures that it has seen is too low: name them with --fitted-on, or give "
+            "others as --good"
+        )
+    parted = Good(
+        unseen=tuple(path for path, digest in good.items() if digest not in known),
+        seen=tuple(path for path, digest in good.items() if digest in known),
+    )
+    if not parted.unseen:
+        raise CalibrationError(
+            f"the training has seen all {len(parted.seen)} good pictures; thresholds need others, "
+            "so give --good a folder that has more"
+        )
+    if known:
+        tell(
+            f"calibrating on {len(parted.unseen)} pictures the training never saw; "
+            f"{len(parted.seen)} seen ones left out"
+        )
+    return parted
+
+
+def spread(first: Sequence[Path], then: Sequence[Path], count: int) -> list[Path]:
+    """At most `count`, evenly from the first ones, filled up from the others."""
+    if len(first) < count:
+        return [*first, *then][:count]
+    return [first[i * len(first) // count] for i in range(count)]

@@ -1,0 +1,154 @@
+"""`takt eval`: a bundle on labelled pictures, as a table, as JSON and as a report."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from export.commands.failures import plain_errors
+from export.commands.options import FILE, FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from export.evaluation.deployed import Deployed
+    from export.evaluation.inspectors import Inspector
+    from service.bundle import Bundle
+
+
+@click.command("eval")
+@click.argument("bundle", type=FOLDER)
+@click.option(
+    "--data",
+    type=FOLDER,
+    required=True,
+    help="Labelled pictures of one kind of part: MVTec AD's layout (test/good, test/<defect>, "
+    "ground_truth/<defect>), VisA's, Real-IAD's, or good and bad.",
+)
+@click.option("--url", help="Ask this server, which runs the bundle, instead of this process.")
+@click.option(
+    "--engine",
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the bundle, without --url: onnxruntime or openvino for its graph, or a "
+    "variant's name, such as openvino-int8.",
+)
+@click.option("--json", "json_file", type=FILE, help="Also write everything here, for programs.")
+@click.option("--report", type=FILE, help="Also write a report with pictures here: one HTML file.")
+@click.option(
+    "--pixel-side",
+    type=click.IntRange(min=0, max=4096),
+    default=256,
+    show_default=True,
+    help="Size in pixels at which maps and masks are compared; 0 for each picture's own.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="every core",
+    help="Of the engine, without --url.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@plain_errors
+def evaluate(
+    bundle: Path,
+    data: Path,
+    url: str | None,
+    engine: str,
+    json_file: Path | None,
+    report: Path | None,
+    pixel_side: int,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Measure a bundle on labelled pictures: ranking, verdicts, places of defects and latency."""
+    from datetime import UTC, datetime
+    from functools import lru_cache, partial
+
+    from export.evaluation.data_sets import read_data_set
+    from export.evaluation.deployed import deployed_at, deployed_beside
+    from export.evaluation.evaluate import evaluate as evaluate_on
+    from export.evaluation.inspectors import open_client
+    from export.evaluation.record import Circumstances, to_json
+    from export.report.tables import evaluation_table
+    from export.versions import package_versions
+    from service.bundle import load_bundle
+    from service.roi import inside_on_map
+
+    loaded = load_bundle(bundle)
+    manifest = loaded.manifest
+    data_set = read_data_set(data)
+    for file in (json_file, report):
+        _check_place(file)
+    with ExitStack() as to_close:
+        client = None if url is None else to_close.enter_context(open_client(url))
+        deployed = deployed_beside(loaded) if client is None else deployed_at(client, manifest)
+        inspector = to_close.enter_context(_inspector(client, loaded, deployed, engine, threads))
+        circumstances = Circumstances(
+            bundle=loaded,
+            pixel_threshold=deployed.pixel,
+            threshold_from=deployed.image_from,
+            pixel_threshold_from=deployed.pixel_from,
+            data=data_set,
+            through=f"the server at {url}" if url else f"this process, on {_told(engine)}",
+            evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=package_versions(),
+        )
+        result = evaluate_on(
+            inspector,
+            data_set,
+            model=manifest.name,
+            version=manifest.version,
+            pixel_side=pixel_side,
+            inside=lru_cache(maxsize=8)(partial(inside_on_map, loaded)),
+            quiet=quiet,
+        )
+        click.echo(_encodable(evaluation_table(result)))
+        if json_file is not None:
+            json_file.write_text(_encodable(to_json(result, circumstances)), encoding="utf-8")
+        if report is not None:
+            from export.report.cases import show_cases
+            from export.report.page import report_html
+
+            cases = show_cases(inspector, result, circumstances)
+            page = report_html(result, circumstances, cases)
+            report.write_text(_encodable(page), encoding="utf-8")
+            click.echo(_encodable(f"report              {report}"))
+
+
+@contextmanager
+def _inspector(
+    client: httpx.Client | None, bundle: Bundle, deployed: Deployed, engine: str, threads: int
+) -> Iterator[Inspector]:
+    from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
+    from service.postprocess import Criteria
+
+    if client is None:
+        criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
+        with LocalInspector(bundle, threads=threads, criteria=criteria, engine=engine) as local:
+            yield local
+        return
+    remote = HttpInspector(client, bundle.manifest)
+    check_same_model(remote, bundle)
+    yield remote
+
+
+def _told(engine: str) -> str:
+    return "ONNX Runtime's CPU provider" if engine == "onnxruntime" else engine
+
+
+def _encodable(text: str) -> str:
+    """A text with file names that are not UTF-8: their surrogates are escaped, as JSON does it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _check_place(file: Path | None) -> None:
+    """Before the long work, as the figures would be lost."""
+    if file is not None and not file.parent.is_dir():
+        raise click.ClickException(f"{file} cannot be written: there is no folder {file.parent}")

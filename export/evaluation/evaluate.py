@@ -1,0 +1,217 @@
+"""How good a deployed model is on labelled pictures: ranking, verdicts, places and latency."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.evaluation.aupro import PixelCounts
+from export.evaluation.data_sets import DataSet, Sample
+from export.evaluation.inspectors import Answer, Inspector
+from export.evaluation.metrics import Figures, Judged, Latency, figures_of, latency
+from export.evaluation.pixels import SIDE, Inside, compare, everywhere
+from export.pictures import read_picture
+from service.errors import TaktError
+
+
+class EvaluationError(TaktError):
+    """A picture or mask that does not allow the evaluation; says which."""
+
+    code = "evaluation"
+    title = "Evaluation"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model on a data set.
+
+    Attributes:
+        model: its name.
+        version: of it.
+        threshold: the deployed one.
+        pixel_side: size at which maps and masks were compared, in pixels; 0 for the pictures' own.
+        real: of all defects but the synthetic ones; None where these are the only ones.
+        synthetic: of all synthetic defects; None without any.
+        by_defect: each defect against all good pictures, sorted by name.
+        total: as the inspector times itself.
+        wall: as the caller sees it.
+        pictures: every answer, in the order of the samples.
+        notes: what could not be measured, and why.
+    """
+
+    model: str
+    version: str
+    threshold: float
+    pixel_side: int
+    real: Figures | None
+    synthetic: Figures | None
+    by_defect: tuple[Figures, ...]
+    total: Latency
+    wall: Latency
+    pictures: tuple[Judged, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def groups(self) -> tuple[Figures, ...]:
+        """Real and synthetic defects, those that there are."""
+        return tuple(group for group in (self.real, self.synthetic) if group is not None)
+
+
+class _Pixels:
+    """Counts pixels by defect, None being that of good pictures."""
+
+    def __init__(self, side: int, inside: Inside) -> None:
+        self._side = side
+        self._inside = inside
+        self._counts: dict[str | None, PixelCounts] = defaultdict(PixelCounts)
+        self.lost = 0
+
+    def add(self, sample: Sample, answer: Answer) -> None:
+        mask = marked(sample, answer.width, answer.height)
+        if mask is None:
+            return
+        pixels = compare(answer.anomaly_map, mask, answer.placed, self._side, self._inside)
+        self._counts[sample.defect].add(pixels)
+        self.lost += pixels.lost
+
+    def of(self, defects: Iterable[str]) -> PixelCounts:
+        """Of good pictures and of those with these defects."""
+        names = [None, *defects]
+        return PixelCounts.total([self._counts[name] for name in names if name in self._counts])
+
+
+def evaluate(
+    inspector: Inspector,
+    data: DataSet,
+    *,
+    model: str,
+    version: str,
+    pixel_side: int = SIDE,
+    inside: Inside = everywhere,
+    quiet: bool = False,
+) -> Evaluation:
+    """Inspect every picture, one at a time, and compare the answers with the labels.
+
+    The first picture is inspected once more beforehand, so that no warm-up is in the latencies.
+
+    Args:
+        inspector: answers.
+        data: labelled pictures.
+        model: name of what is evaluated.
+        version: of it.
+        pixel_side: size at which maps and masks are compared; 0 for each picture's own.
+        inside: the region of interest; what lies outside of it is neither sound nor defective.
+        quiet: show no progress bar.
+
+    Raises:
+        EvaluationError: a picture was refused, or a mask is not of its picture's size.
+        PicturesError: a file cannot be read.
+    """
+    pixels = _Pixels(pixel_side, inside)
+    answer = inspect_sample(inspector, data.samples[0])
+    judged = []
+    for sample in tqdm(data.samples, desc="inspecting", unit="picture", disable=quiet or None):
+        answer = inspect_sample(inspector, sample)
+        pixels.add(sample, answer)
+        judged.append(
+            Judged(sample, answer.score, answer.anomalous, answer.total_ms, answer.wall_ms)
+        )
+    real = [one for one in judged if one.sample.defect and not one.sample.synthetic]
+    synthetic = [one for one in judged if one.sample.synthetic]
+    good = [one for one in judged if one.sample.defect is None]
+    groups = [("real", real)] if real or not synthetic else []
+    groups += [("synthetic", synthetic)] if synthetic else []
+    figures = {name: _figures(name, good, group, pixels) for name, group in groups}
+    return Evaluation(
+        model=model,
+        version=version,
+        threshold=answer.threshold,
+        pixel_side=pixel_side,
+        real=figures.get("real"),
+        synthetic=figures.get("synthetic"),
+        by_defect=tuple(
+            _figures(defect, good, [one for one in judged if one.sample.defect == defect], pixels)
+            for defect in sorted({one.sample.defect for one in judged if one.sample.defect})
+        ),
+        total=latency([one.total_ms for one in judged]),
+        wall=latency([one.wall_ms for one in judged]),
+        pictures=tuple(judged),
+        notes=(*data.notes, *_notes(tuple(figures.values()), pixels.lost)),
+    )
+
+
+def inspect_sample(inspector: Inspector, sample: Sample) -> Answer:
+    """Have a picture inspected.
+
+    Raises:
+        EvaluationError: it cannot be read or was refused; says which.
+    """
+    try:
+        data = sample.path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{sample.path} cannot be read: {error}") from error
+    try:
+        return inspector.inspect(data)
+    except TaktError as error:
+        raise EvaluationError(f"{sample.path}: {error}") from error
+
+
+def marked(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
+    """Where a picture of this size is defective, bool [height, width]; None if nobody marked it.
+
+    Raises:
+        EvaluationError: a mask is not of the picture's size.
+        PicturesError: a mask cannot be read.
+    """
+    if sample.defect is not None and not sample.masks:
+        return None
+    union = np.zeros((height, width), np.bool_)
+    for path in sample.masks:
+        mask = read_picture(path).any(axis=2)
+        if mask.shape != union.shape:
+            raise EvaluationError(
+                f"{path} is {mask.shape[1]} × {mask.shape[0]}, but its picture is "
+                f"{width} × {height}; a mask must have the size of its picture"
+            )
+        union |= mask
+    return union
+
+
+def _figures(
+    name: str, good: Sequence[Judged], defective: Sequence[Judged], pixels: _Pixels
+) -> Figures:
+    counts = pixels.of(
+        {one.sample.defect for one in defective if one.sample.masks and one.sample.defect}
+    )
+    return figures_of(name, good, defective, counts.figures())
+
+
+def _notes(groups: Sequence[Figures], lost: int) -> tuple[str, ...]:
+    good = groups[0].good
+    defective = sum(group.defective for group in groups)
+    masks = sum(group.masks for group in groups)
+    notes = []
+    if not good:
+        notes.append("there are no good pictures: no AUROC, no false-reject rate")
+    if not defective:
+        notes.append("there are no defective pictures: no AUROC")
+    elif not masks:
+        notes.append("there are no masks in ground_truth: no figures of pixels")
+    elif masks < defective:
+        notes.append(
+            f"defective pictures without a mask: {defective - masks}; "
+            "the figures of pixels leave them out"
+        )
+    if masks and all(group.pixel is None for group in groups):
+        notes.append("the masks mark no pixel that the model sees, or all: no figures of pixels")
+    if lost:
+        notes.append(
+            f"marked regions that are smaller than a pixel of the comparison, or where the model "
+            f"does not look: {lost}; the figures of pixels leave them out"
+        )
+    return tuple(notes)

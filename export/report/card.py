@@ -1,0 +1,191 @@
+"""The model card: what a bundle is, as Markdown for whoever must decide whether to serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from export.report.tables import number, recorded_drift, resize_drift, share, tiles_of, what_counts
+from service.atomic import write_atomically
+from service.bundle import Bundle
+from service.manifest import Manifest
+from service.variant import Variant
+
+CARD = "card.md"
+"""No part of what was exported, as `host.json` is none: the manifest does not list it."""
+
+_FACTS_HEAD = ("what", "value")
+_VARIANTS_HEAD = (
+    *("variant", "engine", "precision", "score drift", "map drift", "verdicts turned"),
+    *("image AUROC", "images/s", "kept in higher precision"),
+)
+
+
+def card(manifest: Manifest) -> str:
+    """A bundle's card, in Markdown, with a newline at its end."""
+    sections = (
+        _model(manifest),
+        _thresholds(manifest),
+        _drift(manifest),
+        _variants(manifest.variants),
+        _notes(manifest),
+        _versions(manifest),
+    )
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def write_card(bundle: Bundle) -> Path:
+    """Write a bundle's card into it, in place of a former one.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    path = bundle.path / CARD
+    write_atomically(path, card(bundle.manifest).encode())
+    return path
+
+
+def _model(manifest: Manifest) -> list[str]:
+    rows = [
+        ("model", f"{manifest.family}, {manifest.variant}"),
+        ("trained with", manifest.framework),
+        ("bundle made", manifest.created_at),
+        ("input", _input(manifest)),
+        ("map", f"{manifest.map.width} x {manifest.map.height}"),
+        ("largest batch", str(manifest.max_batch_size or "any")),
+    ]
+    counted, tiled = what_counts(manifest), tiles_of(manifest)
+    rows += [] if counted is None else [("region of interest", counted)]
+    rows += [] if tiled is None else [("tiles", tiled)]
+    return [
+        f"# {_plain(manifest.name)}, version {_plain(manifest.version)}",
+        "",
+        "Written by `takt card` from the bundle's manifest; where they differ, the manifest holds.",
+        "",
+        *_table(_FACTS_HEAD, rows),
+    ]
+
+
+def _input(manifest: Manifest) -> str:
+    spec = manifest.preprocess
+    crop = spec.crop
+    cropped = (
+        ""
+        if crop is None
+        else f", of which {crop.width} x {crop.height} from {crop.x}, " + (f"{crop.y} on")
+    )
+    reduced = "; large JPEGs are decoded reduced" if spec.reduced_decode else ""
+    return f"{spec.width} x {spec.height}, resized by {spec.resize}{cropped}{reduced}"
+
+
+def _thresholds(manifest: Manifest) -> list[str]:
+    found, trained = manifest.thresholds, manifest.trained_thresholds
+    rows = [
+        ("of a picture's score", f"{found.image:.6g}"),
+        ("of a map's value", f"{found.pixel:.6g}"),
+        ("found by", found.method),
+    ]
+    if found.alpha is not None:
+        rows.append(("good pictures that may be refused", f"{found.alpha:.2%}"))
+    rows.append(("good pictures behind them", str(found.good_count)))
+    rows.append(("defective pictures behind them", str(found.defect_count)))
+    if found.found_at is not None:
+        rows.append(("found anew", found.found_at))
+    if trained is not None:
+        rows.append(
+            ("those of the training", f"score {trained.image:.6g}, map {trained.pixel:.6g}")
+        )
+    return [
+        "## Thresholds",
+        "",
+        "Those of the bundle; a server may have been told others, which `thresholds.json` keeps.",
+        "",
+        *_table(_FACTS_HEAD, rows),
+        *_bullets(found.notes),
+    ]
+
+
+def _drift(manifest: Manifest) -> list[str]:
+    resized = resize_drift(manifest)
+    return [
+        "## Drift of the reference graph",
+        "",
+        f"Largest differences: {_plain(recorded_drift(manifest))}. An engine serves it at "
+        f"{manifest.tolerance:g} at most, on the golden inputs.",
+        *([] if resized is None else ["", f"The way to the input: {_plain(resized)}."]),
+    ]
+
+
+def _variants(variants: Sequence[Variant]) -> list[str]:
+    if not variants:
+        return ["## Variants", "", "None: the reference graph only."]
+    rows = [_variant(variant) for variant in variants]
+    bound = [one for one in variants if one.built_for]
+    return [
+        "## Variants",
+        "",
+        "Each passed the drift gate: it answers close to the reference graph. Score drift is "
+        "the mean difference,",
+        "in spans from the median of good scores to the threshold; map drift the root mean square, "
+        "in standard",
+        "deviations of maps. Images/s: one picture at a time, on the host of the export.",
+        "",
+        *_table(_VARIANTS_HEAD, rows),
+        *_bullets([f"{one.name} runs on this only: {_pairs(one.built_for)}" for one in bound]),
+        *_bullets(
+            [
+                f"{one.name} was made {one.created_at} with {_pairs(one.made_with)}"
+                for one in variants
+            ]
+        ),
+    ]
+
+
+def _variant(variant: Variant) -> tuple[str, ...]:
+    drift = variant.drift
+    auroc = number(drift.image_auroc)
+    if drift.image_auroc is not None and drift.reference_auroc is not None:
+        auroc = f"{auroc} (reference {number(drift.reference_auroc)})"
+    engine = variant.engine if variant.provider == "cpu" else variant.provider
+    return (
+        variant.name,
+        engine,
+        variant.precision,
+        f"{drift.score_spans:.4f}",
+        f"{drift.map_spans:.4f}",
+        share(drift.turned, drift.pictures),
+        auroc,
+        "-" if variant.images_per_s is None else f"{variant.images_per_s:.1f}",
+        ", ".join(variant.kept) or "-",
+    )
+
+
+def _notes(manifest: Manifest) -> list[str]:
+    return ["## Notes", *_bullets(manifest.notes)] if manifest.notes else []
+
+
+def _versions(manifest: Manifest) -> list[str]:
+    rows = sorted(manifest.made_with.items())
+    return ["## Made with", "", *_table(("package", "version"), rows)]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(map(_plain, row))} |"
+
+
+def _bullets(lines: Sequence[str]) -> list[str]:
+    """A list after an empty line; nothing if there is nothing to list."""
+    return ["", *(f"- {_plain(line)}" for line in lines)] if lines else []
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _plain(text: str) -> str:
+    """On one line, and nothing that ends a cell or begins a tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

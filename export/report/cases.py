@@ -1,0 +1,185 @@
+"""Pictures for the report: what the model missed, what it wrongly rejected, and what it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from export.evaluation.evaluate import Evaluation, inspect_sample, marked
+from export.evaluation.inspectors import Inspector
+from export.evaluation.metrics import Judged
+from export.evaluation.record import Circumstances, relative_name
+from export.pictures import read_picture
+from service.domain import Image
+from service.placement import Placement
+from service.postprocess import Criteria, judge
+from service.render import ColorScale, render
+from service.roi import drawn_of
+
+Kind = Literal["miss", "false reject", "hit"]
+
+EACH = 6
+"""Pictures of a kind, at most; with their overlays they all stay below 5 MB."""
+
+LONGEST = 400
+"""Of a picture in the report, in pixels."""
+
+MAX_REGIONS = 64
+# Colours at full size, as a thin line would pale otherwise.
+_JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY,
+    85,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]
+_MARK = (255, 0, 255)
+_RIM = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture of the evaluation, to be looked at.
+
+    Attributes:
+        kind: why it is shown.
+        name: of its file, below the data set.
+        judged: its label and its score.
+        outlined: whether the picture shows where a mask marks the defect.
+        wide: whether the two stand better one below the other.
+        picture: JPEG.
+        overlay: JPEG of the same size, with the anomaly map and its regions.
+    """
+
+    kind: Kind
+    name: str
+    judged: Judged
+    outlined: bool
+    wide: bool
+    picture: bytes
+    overlay: bytes
+
+
+def choose(pictures: Sequence[Judged], *, synthetic: bool) -> list[tuple[Kind, Judged]]:
+    """The misses that score lowest, the good pictures rejected that score highest, some hits.
+
+    The hits are spread evenly over the scores of all hits, so that they are typical and not the
+    best ones.
+
+    Args:
+        pictures: all answers.
+        synthetic: whether to take synthetic defects, or the others.
+    """
+    ranked = sorted(pictures, key=lambda one: one.score)
+    defective = [
+        one for one in ranked if one.sample.defect is not None and one.sample.synthetic == synthetic
+    ]
+    misses = [one for one in defective if not one.anomalous][:EACH]
+    rejects = [one for one in reversed(ranked) if one.sample.defect is None and one.anomalous]
+    hits = [one for one in defective if one.anomalous]
+    places = range(min(EACH, len(hits)))
+    spread = [hits[(2 * place + 1) * len(hits) // (2 * len(places))] for place in places]
+    return [
+        *(("miss", one) for one in misses),
+        *(("false reject", one) for one in rejects[:EACH]),
+        *(("hit", one) for one in spread),
+    ]
+
+
+def show_cases(
+    inspector: Inspector, result: Evaluation, circumstances: Circumstances
+) -> tuple[Case, ...]:
+    """Inspect the chosen pictures once more and draw them; no maps were kept, as they are many.
+
+    Of a data set with real and synthetic defects, only real ones are shown.
+
+    Raises:
+        EvaluationError: a picture is refused now.
+    """
+    return tuple(
+        _case(kind, one, inspector, result.threshold, circumstances)
+        for kind, one in choose(result.pictures, synthetic=result.groups[0].synthetic)
+    )
+
+
+def _case(
+    kind: Kind,
+    judged: Judged,
+    inspector: Inspector,
+    threshold: float,
+    circumstances: Circumstances,
+) -> Case:
+    answer = inspect_sample(inspector, judged.sample)
+    picture = _scaled(read_picture(judged.sample.path))
+    height, width, _ = picture.shape
+    placed = Placement(
+        x=replace(answer.placed.x, original=width), y=replace(answer.placed.y, original=height)
+    )
+    roi = circumstances.manifest.roi
+    pixel_threshold = max(circumstances.pixel_threshold, -math.inf if roi is None else roi.outside)
+    criteria = Criteria(threshold=threshold, pixel_threshold=pixel_threshold)
+    verdict = judge(
+        answer.score,
+        answer.anomaly_map,
+        placed,
+        criteria,
+        np.zeros(0, np.float32),
+        MAX_REGIONS,
+    )
+    overlay = render(
+        "overlay",
+        "jpeg",
+        picture,
+        answer.anomaly_map,
+        placed.box,
+        ColorScale(low=circumstances.manifest.map.low, threshold=pixel_threshold),
+        verdict.regions,
+        drawn_of(circumstances.bundle),
+    )
+    assert overlay is not None
+    mask = marked(judged.sample, answer.width, answer.height)
+    outlined = mask is not None and bool(mask.any())
+    return Case(
+        kind=kind,
+        name=relative_name(judged.sample.path, circumstances.data.root),
+        judged=judged,
+        outlined=outlined,
+        wide=width > 1.6 * height,
+        picture=_jpeg(_outline(picture, mask) if outlined and mask is not None else picture),
+        overlay=overlay.data,
+    )
+
+
+def _scaled(picture: Image) -> Image:
+    """The picture, no side longer than `LONGEST`."""
+    height, width, _ = picture.shape
+    factor = LONGEST / max(height, width)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    scaled: Image = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return scaled
+
+
+def _outline(picture: Image, mask: NDArray[np.bool_]) -> Image:
+    """A copy with a line around what a mask of the original size marks, just outside of it."""
+    height, width, _ = picture.shape
+    # Whatever a marked pixel touches, so that no small mark is lost.
+    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    grown = cv2.dilate((share > 0).astype(np.uint8), np.ones((7, 7), np.uint8))
+    contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    drawn = picture.copy()
+    cv2.drawContours(drawn, contours, -1, _RIM, 4, cv2.LINE_AA)
+    cv2.drawContours(drawn, contours, -1, _MARK, 2, cv2.LINE_AA)
+    return drawn
+
+
+def _jpeg(picture: Image) -> bytes:
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _JPEG)
+    assert done
+    return data.tobytes()

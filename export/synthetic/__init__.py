@@ -1,0 +1,1 @@
+"""Puts made defects into pictures of good parts."""

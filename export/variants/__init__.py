@@ -1,0 +1,1 @@
+"""The same model for another engine or in lower precision."""

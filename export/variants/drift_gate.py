@@ -1,0 +1,245 @@
+"""The drift gate: how far a variant answers from the trained model, and whether that is too far.
+
+The reference graph stands for the trained model: it was compared with that when the bundle was
+made, and differs by rounding alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
+
+from export.calibration.pictures_to_use import spread
+from export.pictures import look_at
+from service.bundle import Bundle
+from service.domain import AnomalyMap
+from service.engines.base import Engine
+from service.engines.golden import measure_golden
+from service.errors import DriftError
+from service.postprocess import picture_score
+from service.variant import GoldenBounds, Precision, VariantDrift
+
+GATE_PICTURES = 64
+"""Of the good and of the defective ones each; the first and the last among them."""
+
+MARGIN = 2.0
+"""Of what was found on the golden inputs: another processor of the same kind rounds otherwise."""
+
+LEAST_BOUND_SPANS = 0.01
+"""Of a golden input's answer: differences below are of no consequence."""
+
+
+@dataclass(frozen=True)
+class AllowedDrift:
+    """The most that a variant may differ by; see `VariantDrift` for spans.
+
+    Attributes:
+        score_spans: mean difference of scores, in spans of scores.
+        map_spans: that of maps, in spans of maps.
+        turned_share: of pictures whose verdict becomes another.
+        auroc: by which the image AUROC may fall, where defective pictures are given.
+    """
+
+    score_spans: float
+    map_spans: float
+    turned_share: float
+    auroc: float
+
+    def widened(self, factor: float) -> AllowedDrift:
+        """As many times as much of everything."""
+        return AllowedDrift(*(factor * value for value in astuple(self)))
+
+
+ALLOWED: dict[Precision, AllowedDrift] = {
+    "fp32": AllowedDrift(score_spans=0.001, map_spans=0.001, turned_share=0.0, auroc=0.0005),
+    "fp16": AllowedDrift(score_spans=0.02, map_spans=0.02, turned_share=0.02, auroc=0.001),
+    "bf16": AllowedDrift(score_spans=0.05, map_spans=0.05, turned_share=0.05, auroc=0.001),
+    "int8": AllowedDrift(score_spans=0.15, map_spans=0.15, turned_share=0.05, auroc=0.005),
+}
+"""What is let through unless more is asked for. A verdict may turn where a score lies beside the
+threshold, which is why a share of them may even at a small drift."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an engine answered to pictures.
+
+    Attributes:
+        score: float64 [n].
+        maps: float32 [h,w] each.
+        defective: bool [n].
+    """
+
+    score: NDArray[np.float64]
+    maps: tuple[AnomalyMap, ...]
+    defective: NDArray[np.bool_]
+
+
+def answers_of(
+    engine: Engine,
+    bundle: Bundle,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    *,
+    quiet: bool = False,
+) -> Answers:
+    """Run some of the pictures, as the service would.
+
+    Raises:
+        EngineError: the engine failed.
+        PicturesError: a picture cannot be read.
+    """
+    chosen = [*spread(good, (), GATE_PICTURES), *spread(defects, (), GATE_PICTURES)]
+    few = min(len(good), GATE_PICTURES)
+    scores, maps = [], []
+    for path in tqdm(chosen, desc=engine.description, unit="picture", disable=quiet or None):
+        looked = look_at(engine, path, bundle.manifest)
+        answer = looked.answer
+        score_from = bundle.manifest.score_from
+        scores.append(
+            picture_score(answer.score, answer.anomaly_map, score_from, looked.width, looked.height)
+        )
+        maps.append(answer.anomaly_map)
+    return Answers(np.array(scores, np.float64), tuple(maps), np.arange(len(chosen)) >= few)
+
+
+def drift_between(found: Answers, reference: Answers, bundle: Bundle) -> VariantDrift:
+    """Compare a variant's answers with the reference's, to the same pictures.
+
+    Raises:
+        DriftError: an answer is not finite.
+    """
+    if not (np.isfinite(found.score).all() and all(np.isfinite(one).all() for one in found.maps)):
+        raise DriftError("the variant's answers are not finite")
+    threshold = bundle.manifest.thresholds.image
+    apart = np.abs(found.score - reference.score)
+    differences = [ours - theirs for ours, theirs in zip(found.maps, reference.maps, strict=True)]
+    cells = sum(one.size for one in differences)
+    squared = sum(float(np.square(one, dtype=np.float64).sum()) for one in differences)
+    aurocs: list[float | None] = [None, None]
+    if found.defective.any() and not found.defective.all():
+        aurocs = [float(roc_auc_score(found.defective, one.score)) for one in (found, reference)]
+    return VariantDrift(
+        pictures=len(apart),
+        score=float(apart.max()),
+        score_spans=float(apart.mean()) / score_span(bundle),
+        anomaly_map=max(float(np.abs(one).max()) for one in differences),
+        map_spans=float(np.sqrt(squared / cells)) / _map_span(reference.maps),
+        turned=int(((found.score > threshold) != (reference.score > threshold)).sum()),
+        image_auroc=aurocs[0],
+        reference_auroc=aurocs[1],
+    )
+
+
+def measure_variant(
+    engine: Engine,
+    reference: Engine,
+    bundle: Bundle,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    *,
+    quiet: bool = False,
+) -> VariantDrift:
+    """Run the same pictures through a variant and through the reference, and compare.
+
+    Raises:
+        DriftError, EngineError, PicturesError: see `answers_of` and `drift_between`.
+    """
+    expected = answers_of(reference, bundle, good, defects, quiet=quiet)
+    return drift_between(answers_of(engine, bundle, good, defects, quiet=quiet), expected, bundle)
+
+
+def excess(drift: VariantDrift, allowed: AllowedDrift) -> tuple[str, ...]:
+    """What of a drift is beyond the bounds, in words; nothing if it is within all."""
+    found = []
+    for value, most, what in (
+        (drift.score_spans, allowed.score_spans, "scores differ by {:.3g} of their span"),
+        (drift.map_spans, allowed.map_spans, "maps differ by {:.3g} of their span"),
+    ):
+        if not value <= most:
+            found.append(f"{what.format(value)}, and {most:g} is allowed")
+    # One picture may turn, however few there are.
+    if drift.turned > max(1.0, allowed.turned_share * drift.pictures):
+        found.append(
+            f"{drift.turned} of {drift.pictures} verdicts are others, and "
+            f"{allowed.turned_share:.1%} is allowed"
+        )
+    if drift.image_auroc is not None and drift.reference_auroc is not None:
+        lost = drift.reference_auroc - drift.image_auroc
+        if lost > allowed.auroc:
+            found.append(
+                f"the image AUROC falls from {drift.reference_auroc:.4f} to "
+                f"{drift.image_auroc:.4f}, and {allowed.auroc:g} is allowed"
+            )
+    return tuple(found)
+
+
+def check_variant(
+    drift: VariantDrift,
+    precision: Precision,
+    allowed: AllowedDrift | None = None,
+    layers: Sequence[str] = (),
+) -> None:
+    """Refuse a variant that answers too far from the trained model.
+
+    Args:
+        drift: as measured.
+        precision: whose bounds hold.
+        allowed: instead of them.
+        layers: where the difference begins, as far as that is known.
+
+    Raises:
+        DriftError: it does; says in what, and where that begins.
+    """
+    beyond = excess(drift, allowed or ALLOWED[precision])
+    if not beyond:
+        return
+    where = f"; it begins at {', '.join(layers)}" if layers else ""
+    raise DriftError(
+        f"the {precision} variant answers unlike the trained model: {'; '.join(beyond)}{where}. "
+        "Keep these layers in higher precision with --auto-mixed, give more and more varied good "
+        "pictures, or allow more with --allow-drift"
+    )
+
+
+def golden_bounds(engine: Engine, bundle: Bundle) -> GoldenBounds:
+    """At which differences from the golden answers the service may still load a variant.
+
+    Raises:
+        DriftError: the engine answers arrays of other shapes.
+        EngineError: the engine failed.
+    """
+    measured = measure_golden(engine, bundle)
+    score, anomaly_map = (
+        max(getattr(batch, name) for batch in measured.batches) for name in ("score", "anomaly_map")
+    )
+    tolerance = bundle.manifest.tolerance
+    span = LEAST_BOUND_SPANS * score_span(bundle)
+    return GoldenBounds(
+        score=max(MARGIN * score, span, tolerance),
+        anomaly_map=max(
+            MARGIN * anomaly_map,
+            LEAST_BOUND_SPANS * _map_span((bundle.golden.anomaly_map,)),
+            tolerance,
+        ),
+    )
+
+
+def score_span(bundle: Bundle) -> float:
+    """From the median score of good pictures to the threshold; that of a tolerance at least."""
+    median = float(np.median(bundle.calibration.good_score))
+    return max(abs(bundle.manifest.thresholds.image - median), bundle.manifest.tolerance)
+
+
+def _map_span(maps: Sequence[NDArray[np.float32]]) -> float:
+    """The standard deviation of all cells of all maps; above 0."""
+    count = sum(one.size for one in maps)
+    mean = sum(float(one.sum(dtype=np.float64)) for one in maps) / count
+    squares = sum(float(np.square(one - mean, dtype=np.float64).sum()) for one in maps)
+    return max(float(np.sqrt(squares / count)), 1e-12)

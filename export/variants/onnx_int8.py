@@ -1,0 +1,109 @@
+"""8 bits for ONNX Runtime: static quantisation as pairs of QuantizeLinear and DequantizeLinear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, numpy_helper
+
+from export.bundling.graph import ExportError
+from export.variants.onnx_layers import LAYERS, casts_to, weighted_layers
+from service.bundle import INPUT
+from service.engines.provider_check import first_line, import_runtime
+
+QUANTIZED = (*LAYERS, "Relu")
+"""Operators that work in 8 bits, if they have weights of more than one channel: products of two
+things that were computed, as in attention, are slower so. A Relu becomes a part of the layer before
+it, whose output then has all 256 steps for what is above 0."""
+
+
+def quantize_onnx(
+    model: Path,
+    images: Sequence[NDArray[np.uint8]],
+    out: Path,
+    kept: Sequence[str] = (),
+) -> None:
+    """Write a graph whose layers work in 8 bits: weights signed and per channel, the rest unsigned.
+
+    Args:
+        model: the reference graph.
+        images: model inputs, uint8 [H,W,3], that show what the ranges must hold.
+        out: the file to write, in a folder for it alone.
+        kept: nodes of layers that stay as they are.
+
+    Raises:
+        ExportError: ONNX Runtime cannot quantise the graph.
+    """
+    import_runtime("cpu")
+    from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
+
+    widened, prepared = out.with_name("widened.onnx"), out.with_name("prepared.onnx")
+    loaded = onnx.load(model)
+    _float32_weights(loaded)
+    try:
+        onnx.save_model(loaded, widened)
+        # Its other parts would give layers other names.
+        quant_pre_process(widened, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        graph = onnx.load(prepared).graph
+        layers = weighted_layers(graph)
+        others = [
+            one.name for one in graph.node if one.op_type in LAYERS and one.name not in layers
+        ]
+        quantize_static(
+            prepared,
+            out,
+            _Pictures(images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[*others, *kept],
+        )
+    except Exception as error:
+        raise ExportError(f"ONNX Runtime cannot quantise {model}: {first_line(error)}") from error
+    finally:
+        widened.unlink(missing_ok=True)
+        prepared.unlink(missing_ok=True)
+
+
+def _float32_weights(model: ModelProto) -> None:
+    """Store as float32 what is float16 and cast, as the quantiser knows weights only as they are.
+
+    Nothing else is folded: a layer that took in what follows it would answer something else than
+    the reference's layer of its name.
+    """
+    halved = {
+        tensor.name: tensor
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT16
+    }
+    left = []
+    for node in model.graph.node:
+        if casts_to(node, TensorProto.FLOAT) and node.input[0] in halved:
+            values = numpy_helper.to_array(halved[node.input[0]]).astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+        else:
+            left.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(left)
+    read = {name for node in left for name in node.input}
+    for tensor in halved.values():
+        if tensor.name not in read:
+            model.graph.initializer.remove(tensor)
+
+
+class _Pictures:
+    """Hands out model inputs one by one, as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        self._left: Iterator[NDArray[np.uint8]] = iter(images)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """A batch of one; None after the last."""
+        image = next(self._left, None)
+        return None if image is None else {INPUT: image[np.newaxis]}

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, numpy_helper
+
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import ExportOptions, _tolerance, export_bundle
+from export.bundling.graph import ExportError, GraphFacts, write_graph
+from export.bundling.measure import check_drift
+from export.bundling.summary import ExportReport
+from export.calibration.conformal import CalibrationError
+from export.pictures import PicturesError, read_picture
+from models.checkpoints import (
+    Checkpoint,
+    FitFacts,
+    InputRecipe,
+    TrainedThresholds,
+    load_checkpoint,
+    picture_digest,
+    save_checkpoint,
+)
+from models.efficientad import EfficientAd
+from service.bundle import load_bundle
+from service.engines.base import EngineOutput
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import BundleError
+from service.manifest import Drift
+from service.preprocess import preprocess as preprocess_picture
+
+WritePictures = Callable[..., list[Path]]
+
+ALPHA = 0.4  # which two good pictures allow
+
+
+@dataclass(frozen=True)
+class Graph:
+    path: Path
+    facts: GraphFacts
+    images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    together: EngineOutput
+    alone: EngineOutput
+
+
+@pytest.fixture(scope="module")
+def graph(small_model: EfficientAd, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """A whole EfficientAD-S through a checkpoint into a graph, and what it answers."""
+    folder = tmp_path_factory.mktemp("graph")
+    save_checkpoint(
+        folder / "m.safetensors", small_model, FitFacts(small_model.config, ("0" * 16,), 1, 0)
+    )
+    path = folder / "model.onnx"
+    facts = write_graph(load_checkpoint(folder / "m.safetensors").model, path)
+    images = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), dtype=np.uint8)
+    engine = OnnxRuntimeEngine.open(path)
+    together, alone = engine.infer(images), engine.infer(images[2:])
+    engine.close()
+    return Graph(path, facts, images, together, alone)
+
+
+def test_the_graph_answers_like_torch(graph: Graph, small_model: EfficientAd) -> None:
+    pictures = torch.from_numpy(graph.images[2:]).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        anomaly_map, score = small_model(pictures)
+    assert float(anomaly_map.std()) > 0.01
+    np.testing.assert_allclose(graph.alone.anomaly_map, anomaly_map.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(graph.alone.score, score.numpy(), rtol=0, atol=1e-5)
+
+
+def test_a_batch_answers_like_its_pictures_alone(graph: Graph) -> None:
+    assert graph.together.anomaly_map.shape == (3, 256, 256)
+    assert graph.together.score.shape == (3,)
+    np.testing.assert_allclose(
+        graph.together.anomaly_map[2:], graph.alone.anomaly_map, rtol=0, atol=1e-5
+    )
+    np.testing.assert_allclose(graph.together.score[2:], graph.alone.score, rtol=0, atol=1e-5)
+
+
+def test_the_file_is_half_as_large_as_its_weights_in_float32(graph: Graph) -> None:
+    assert graph.facts.size_bytes == graph.path.stat().st_size
+    assert graph.facts.size_bytes < 0.51 * 4 * graph.facts.weights
+
+
+def test_the_stored_weights_are_those_of_the_model(graph: Graph, small_model: EfficientAd) -> None:
+    stored = {t.name: t for t in onnx.load(graph.path).graph.initializer}
+    for name, parameter in small_model.named_parameters():
+        tensor = stored.get(f"model.{name}.float16", stored.get(f"model.{name}"))
+        assert tensor is not None, name
+        values = numpy_helper.to_array(tensor).astype(np.float32)
+        assert np.array_equal(values, parameter.detach().numpy()), name
+
+
+def test_the_graph_has_opset_18_one_file_and_no_trace_of_the_machine(graph: Graph) -> None:
+    written = onnx.load(graph.path)
+    assert [(o.domain, o.version) for o in written.opset_import] == [("", 18)]
+    assert list(graph.path.parent.glob("model.onnx*")) == [graph.path]
+    for where in (__file__, torch.__file__):
+        assert str(Path(where).parent).encode() not in graph.path.read_bytes()
+
+
+def test_weights_that_float16_cannot_hold_stay_float32(
+    thin_model: EfficientAd, tmp_path: Path
+) -> None:
+    model = copy.deepcopy(thin_model)
+    with torch.no_grad():
+        model.teacher.conv4.weight[0, 0, 0, 0] = 1 + 2**-11  # one bit too fine
+        model.student.conv4.weight[0, 0, 0, 0] = 1e6  # too large
+    write_graph(model, tmp_path / "m.onnx")
+    types = {t.name: t.data_type for t in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert types["model.teacher.conv4.weight"] == TensorProto.FLOAT
+    assert types["model.student.conv4.weight"] == TensorProto.FLOAT
+    assert types["model.autoencoder.encoder.enconv6.weight.float16"] == TensorProto.FLOAT16
+
+
+def export(
+    source: CheckpointSource,
+    good: list[Path],
+    out: Path,
+    *,
+    tell: Callable[[str], None] = print,
+    **options: Any,
+) -> ExportReport:
+    return export_bundle(source, good, [], out, ExportOptions(**options), tell=tell, quiet=True)
+
+
+@dataclass(frozen=True)
+class Exported:
+    report: ExportReport
+    told: list[str]
+    unseen: list[Path]
+    defects: list[Path]
+
+
+@pytest.fixture(scope="module")
+def exported(
+    thin_model: EfficientAd,
+    write_pictures: WritePictures,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Exported]:
+    """Two unseen good pictures, one that the fit saw, one defective, exported once."""
+    folder = tmp_path_factory.mktemp("export")
+    good = write_pictures(folder / "good", 3)
+    defects = write_pictures(folder / "bad", 1, high=255)
+    checkpoint = Checkpoint(
+        thin_model,
+        framework="takt",
+        recipe=InputRecipe(256, 256, "area"),
+        seen=(picture_digest(good[1]),),
+        made_with={"torch": "2.0"},
+    )
+    told: list[str] = []
+    report = export_bundle(
+        CheckpointSource(checkpoint),
+        good,
+        defects,
+        folder / "models" / "parts" / "1",
+        ExportOptions(alpha=ALPHA),
+        tell=told.append,
+        quiet=True,
+    )
+    yield Exported(report, told, [good[0], good[2]], defects)
+
+
+def test_pictures_that_the_fit_saw_are_left_out(exported: Exported) -> None:
+    assert "calibrating on 2 pictures the training never saw; 1 seen ones left out" in exported.told
+    assert exported.report.bundle.manifest.thresholds.good_count == 2
+
+
+def test_the_bundle_loads_and_says_what_it_is(exported: Exported) -> None:
+    bundle = load_bundle(exported.report.bundle.path)
+    manifest = bundle.manifest
+    assert (manifest.name, manifest.version) == ("parts", "1")
+    assert (manifest.family, manifest.variant, manifest.framework) == (
+        "efficientad",
+        "small",
+        "takt",
+    )
+    assert manifest.preprocess.input_size == (256, 256)
+    assert manifest.made_with["fit:torch"] == "2.0"
+    assert manifest.made_with["torch"] == torch.__version__
+
+
+def test_the_thresholds_are_the_engine_s_scores_of_unseen_good_pictures(
+    exported: Exported,
+) -> None:
+    bundle = exported.report.bundle
+    good_score, thresholds = bundle.calibration.good_score, bundle.manifest.thresholds
+    assert good_score.shape == (2,)
+    assert good_score[0] != good_score[1]
+    assert thresholds.image == good_score.max()  # ⌈3 · 0.6⌉ = 2
+    assert thresholds.pixel == bundle.calibration.good_peak.max()
+    assert (thresholds.alpha, thresholds.method) == (ALPHA, "split conformal")
+    engine = OnnxRuntimeEngine.open(bundle.model_path)
+    served = engine.infer(bundle.golden.images)
+    engine.close()
+    np.testing.assert_allclose(served.score[:2], good_score, rtol=0, atol=1e-6)
+    assert bundle.manifest.map.low == pytest.approx(np.median(served.anomaly_map[:2]), abs=0.02)
+
+
+def test_the_bundle_knows_which_pictures_the_fit_saw(exported: Exported) -> None:
+    seen = load_bundle(exported.report.bundle.path).calibration.seen
+    (of_fit,) = {*exported.unseen[0].parent.iterdir()} - {*exported.unseen}
+    assert seen.tolist() == [picture_digest(of_fit)]
+
+
+def test_without_an_alpha_the_pictures_say_which_is_the_smallest(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 2)
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(CheckpointSource(thin_checkpoint), good, out, tell=told.append)
+    thresholds = report.bundle.manifest.thresholds
+    assert thresholds.alpha == 0.334
+    assert thresholds.image == report.bundle.calibration.good_score.max()
+    note = "alpha is 0.334, the smallest that 2 good pictures allow; 0.01 needs 99"
+    assert f"warning: {note}" in told
+    assert thresholds.notes == (note,)
+    assert f"note        {note}" in report.text()
+
+
+def test_the_golden_answers_are_torch_s_with_a_defective_picture_last(
+    exported: Exported, thin_model: EfficientAd
+) -> None:
+    golden = exported.report.bundle.golden
+    assert golden.images.shape == (3, 256, 256, 3)
+    with torch.inference_mode():
+        anomaly_map, score = thin_model(
+            torch.from_numpy(golden.images).permute(0, 3, 1, 2).float() / 255
+        )
+    assert np.array_equal(golden.anomaly_map, anomaly_map.numpy())
+    assert np.array_equal(golden.score, score.numpy())
+    assert exported.report.bundle.calibration.defect_score == pytest.approx(golden.score[2:])
+
+
+def test_the_drift_is_measured_on_every_picture_at_hand(exported: Exported) -> None:
+    drift = exported.report.bundle.manifest.drift
+    assert drift.pictures == 4
+    assert 0 < drift.anomaly_map < 1e-5
+    assert drift.score < 1e-5
+
+
+def test_the_report_says_size_drift_thresholds_and_guarantee(exported: Exported) -> None:
+    text = exported.report.text()
+    threshold = exported.report.bundle.manifest.thresholds.image
+    assert re.search(r"graph +2\.\d MB", text)
+    assert f"score {threshold:.6g}" in text
+    assert "probability of at most 40 %" in text
+    assert re.search(r"defects +[01] of 1 score above", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("models/parts/ 1", "no model version"), ("models/my parts/1", "no model name")],
+)
+def test_a_folder_that_names_no_model_is_refused(
+    thin_checkpoint: Checkpoint, tmp_path: Path, name: str, message: str
+) -> None:
+    with pytest.raises(BundleError, match=message):
+        export(CheckpointSource(thin_checkpoint), [], tmp_path / name)
+
+
+def test_a_version_that_exists_is_refused_before_any_work(
+    thin_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="export to a new one"):
+        export(CheckpointSource(thin_checkpoint), [], tmp_path)
+
+
+def test_a_fit_that_saw_every_picture_is_refused(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    seen = tuple(picture_digest(path) for path in good)
+    out = tmp_path / "models" / "parts" / "1"
+    with pytest.raises(CalibrationError, match="has seen all 2 good pictures"):
+        export(CheckpointSource(dataclasses.replace(thin_checkpoint, seen=seen)), good, out)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_checkpoint_that_does_not_say_what_it_saw_is_warned_of(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    silent = CheckpointSource(dataclasses.replace(thin_checkpoint, seen=()))
+    good = write_pictures(tmp_path / "good", 2)
+    with pytest.raises(CalibrationError, match="needs at least 99"):
+        export(silent, good, tmp_path / "models" / "parts" / "1", alpha=0.01, tell=told.append)
+    assert [line for line in told if line.startswith("warning: ")] == told
+    assert "nothing says which pictures" in told[0]
+
+
+def test_the_thresholds_of_the_training_are_kept_on_demand_and_recorded_anyway(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    trained = dataclasses.replace(thin_checkpoint, thresholds=TrainedThresholds(1.25, 1.5))
+    source, good = CheckpointSource(trained), write_pictures(tmp_path / "good", 2)
+    kept = export(source, good, tmp_path / "models" / "parts" / "1", keep_thresholds=True)
+    manifest = kept.bundle.manifest
+    assert (manifest.thresholds.image, manifest.thresholds.pixel) == (1.25, 1.5)
+    assert (manifest.thresholds.alpha, manifest.thresholds.good_count) == (None, 0)
+    assert "kept from the training (takt)" in kept.text()
+    rejected = int((kept.bundle.calibration.good_score > 1.25).sum())
+    assert f"guarantee   none: of the 2 good pictures, {rejected} score above" in kept.text()
+
+    own = export(source, good, tmp_path / "models" / "parts" / "2", alpha=ALPHA)
+    assert own.bundle.manifest.thresholds.method == "split conformal"
+    assert own.bundle.manifest.trained_thresholds is not None
+    assert own.bundle.manifest.trained_thresholds.pixel == 1.5
+
+
+def test_thresholds_that_the_training_did_not_leave_cannot_be_kept(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    with pytest.raises(CalibrationError, match="no thresholds of the training to keep"):
+        export(CheckpointSource(thin_checkpoint), good, tmp_path / "m" / "1", keep_thresholds=True)
+
+
+def test_another_resize_filter_is_recorded_with_what_it_changes(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    recipe = InputRecipe(256, 256, "pillow_bilinear")
+    source = CheckpointSource(dataclasses.replace(thin_checkpoint, recipe=recipe))
+    good = write_pictures(tmp_path / "good", 2, size=(700, 500))
+    report = export(source, good, tmp_path / "models" / "parts" / "1", alpha=ALPHA, resize="linear")
+    preprocess = report.bundle.manifest.preprocess
+    cost = preprocess.drift
+    assert preprocess.resize == "linear"
+    assert cost is not None
+    assert (cost.trained_with, cost.pictures) == ("pillow_bilinear", 2)
+
+    images = [read_picture(path) for path in good]
+    trained = preprocess.model_copy(update={"resize": "pillow_bilinear"})
+    ours = np.stack([preprocess_picture(image, preprocess) for image in images])
+    theirs = np.stack([preprocess_picture(image, trained) for image in images])
+    assert cost.grey_levels == np.abs(ours.astype(int) - theirs).max() > 1
+    of_ours, of_theirs = source.answer(ours), source.answer(theirs)
+    assert cost.score == pytest.approx(np.abs(of_ours.score - of_theirs.score).max(), abs=1e-5)
+    of_map = np.abs(of_ours.anomaly_map - of_theirs.anomaly_map).max()
+    assert cost.anomaly_map == pytest.approx(of_map, abs=1e-5)
+    assert np.array_equal(report.bundle.golden.images, ours)
+    assert "linear instead of pillow_bilinear changes the score by up to" in report.text()
+
+
+def test_the_filter_of_the_training_has_no_cost_to_record(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, resize="area")
+    assert report.bundle.manifest.preprocess.drift is None
+
+
+@pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])
+def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
+    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
+    with pytest.raises(ExportError, match=r"0\.0002.*--allow-drift"):
+        check_drift(measured, 1e-4)
+    check_drift(measured, 2e-4)
+
+
+def test_good_pictures_that_all_score_the_same_are_warned_of(
+    thin_model: EfficientAd, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    checkpoint = Checkpoint(thin_model, framework="takt", recipe=InputRecipe(256, 256, "area"))
+    black = write_pictures(tmp_path / "good", 1, high=1)[0]
+    twin = black.with_name("twin.bmp")
+    cv2.imwrite(str(twin), cv2.imread(str(black)))
+    out = tmp_path / "models" / "parts" / "1"
+    export(CheckpointSource(checkpoint), [black, twin], out, alpha=ALPHA, tell=told.append)
+    assert any("all 2 good pictures score" in line for line in told)
+
+
+def test_a_model_of_small_answers_gets_a_tolerance_as_small(exported: Exported) -> None:
+    golden = exported.report.bundle.golden
+    assert exported.report.bundle.manifest.tolerance == 1e-3
+    none = Drift(pictures=1, score=0, anomaly_map=0)
+    assert _tolerance(golden, none, 1e-2) == pytest.approx(
+        min(1e-2, 0.01 * float(np.ptp(golden.anomaly_map)))
+    )
+    small = dataclasses.replace(golden, anomaly_map=golden.anomaly_map / 1e4)
+    assert 0 < _tolerance(small, none, 1e-4) < 1e-5
+
+
+def test_a_drift_that_was_allowed_is_tolerated_at_load(exported: Exported) -> None:
+    golden = exported.report.bundle.golden
+    found = Drift(pictures=1, score=0.02, anomaly_map=0.01)
+    assert _tolerance(golden, found, 0.05) >= 0.02
+
+
+def test_what_sets_a_bundle_apart_from_its_training_is_noted(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 2)
+    changed = dataclasses.replace(
+        thin_checkpoint, seen=(), assumptions=("a size",), notes=("another map",)
+    )
+    report = export(CheckpointSource(changed), good, tmp_path / "m" / "parts" / "1", alpha=ALPHA)
+    manifest = report.bundle.manifest
+    assert manifest.notes == ("assumed: a size", "another map")
+    (note,) = manifest.thresholds.notes
+    assert "which pictures the training has seen" in note
+    assert "note        another map" in report.text()
+    assert "if the training has seen none of them" in report.text()
+
+
+def test_a_file_that_is_no_picture_is_found_before_the_graph_is_written(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 2)
+    good[1].write_bytes(b"no")
+    out = tmp_path / "models" / "parts" / "1"
+    with pytest.raises(PicturesError, match=r"001\.png.*take it out of the folder"):
+        export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, tell=told.append)
+    assert "writing the graph" not in told
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(
+    thin_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="file is no folder"):
+        export(CheckpointSource(thin_checkpoint), [], tmp_path / "file" / "parts" / "1")

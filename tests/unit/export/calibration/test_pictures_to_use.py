@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from export.calibration.conformal import CalibrationError
+from export.calibration.pictures_to_use import leave_out_seen, refuse_in_both, spread
+from export.commands.options import FILTERS
+from export.pictures import PicturesError
+from models.checkpoints import Filter as TrainedFilter
+from models.checkpoints import picture_digest
+from service.manifest import Filter
+
+WritePictures = Callable[..., list[Path]]
+PATHS = [Path(f"{number}.png") for number in range(10)]
+GOOD = {path: path.stem for path in PATHS[:4]}
+
+
+def test_what_the_training_saw_is_parted_from_the_rest_and_told() -> None:
+    told: list[str] = []
+    parted = leave_out_seen(GOOD, ["1", "3", "elsewhere"], told.append)
+    assert parted.unseen == (PATHS[0], PATHS[2])
+    assert parted.seen == (PATHS[1], PATHS[3])
+    assert told == ["calibrating on 2 pictures the training never saw; 2 seen ones left out"]
+
+
+def test_where_nothing_is_known_of_the_training_all_calibrate_with_a_warning() -> None:
+    told: list[str] = []
+    assert leave_out_seen(GOOD, [], told.append).unseen == tuple(GOOD)
+    assert told[0].startswith("warning: ")
+    assert "--fitted-on" in told[0]
+
+
+def test_a_training_that_saw_all_leaves_nothing_to_calibrate_on() -> None:
+    with pytest.raises(CalibrationError, match="seen all 4 good pictures"):
+        leave_out_seen(GOOD, list(GOOD.values()), lambda line: None)
+
+
+def test_a_picture_is_good_or_defective_but_not_both(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good, other = write_pictures(tmp_path / "good", 2), write_pictures(tmp_path / "b", 1, seed=1)
+    digests = {path: picture_digest(path) for path in good}
+    refuse_in_both(digests, other)
+    twin = tmp_path / "twin.png"
+    twin.write_bytes(good[1].read_bytes())
+    with pytest.raises(PicturesError, match=r"twin\.png is among the good pictures too"):
+        refuse_in_both(digests, [*other, twin])
+
+
+def test_compared_pictures_are_spread_over_the_first_ones() -> None:
+    assert spread(PATHS, [], 5) == PATHS[::2]
+    assert spread(PATHS[:2], PATHS[2:], 5) == PATHS[:5]
+    assert spread(PATHS[:2], [], 5) == PATHS[:2]
+
+
+def test_the_filters_to_choose_from_are_those_of_the_bundle() -> None:
+    assert get_args(Filter) == FILTERS
+    assert set(get_args(TrainedFilter)) < set(FILTERS)
