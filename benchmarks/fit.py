@@ -35,7 +35,7 @@ from export.evaluation.inspectors import Answer
 from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher
-from models.efficientad import TEACHER_CHANNELS
+from models.efficientad.detector import TEACHER_CHANNELS
 from service.decode import decode
 from service.manifest import Preprocess
 from service.placement import placement

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import Detector
-from models.efficientad import Differences, EfficientAd
+from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer import InpFormer
 from models.inpformer.inp import GuidedAttention
 

@@ -13,7 +13,7 @@ from export.commands.fit_options import budget, compute_on, of_detectors, resuma
 from export.commands.options import FILE, FOLDER
 
 if TYPE_CHECKING:
-    from models.efficientad import Size
+    from models.efficientad.detector import Size
 
 
 @click.group()
@@ -96,7 +96,7 @@ def efficientad(
     from export.pictures import list_pictures, read_model_input, read_picture
     from export.versions import package_versions
     from models.checkpoints import FitFacts, load_teacher, save_checkpoint
-    from models.fit.efficientad import EfficientAdOptions, fit_efficientad
+    from models.fit.efficientad.fit import EfficientAdOptions, fit_efficientad
     from models.fit.progress import write_curve
     from service.manifest import Preprocess
 
@@ -189,7 +189,7 @@ def teacher(
     from export.versions import package_versions
     from models.checkpoints import load_teacher, save_teacher
     from models.fit.progress import write_curve
-    from models.fit.teacher import TeacherOptions, fit_teacher
+    from models.fit.teacher.fit import TeacherOptions, fit_teacher
 
     compute = compute_on(device, threads)
     pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))
@@ -222,7 +222,7 @@ def teacher(
 
 
 def _check_image_size(image_size: int) -> None:
-    from models.efficientad import EfficientAdConfig
+    from models.efficientad.detector import EfficientAdConfig
 
     try:
         EfficientAdConfig(image_size=image_size)

@@ -87,8 +87,8 @@ def inpformer(
     from export.pictures import list_pictures, read_model_input
     from export.versions import package_versions
     from models.checkpoints import FitFacts, save_checkpoint
-    from models.fit.encoders import LITE0, pretrained
-    from models.fit.inpformer import InpFormerOptions, fit_inpformer
+    from models.fit.inpformer.encoders import LITE0, pretrained
+    from models.fit.inpformer.fit import InpFormerOptions, fit_inpformer
     from models.fit.progress import write_curve
 
     compute = compute_on(device, threads)

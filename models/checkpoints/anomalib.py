@@ -12,15 +12,15 @@ from torch import Tensor
 from models.checkpoints.anomalib_file import FRAMEWORK, AnomalibFile, state_of
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Centre, Checkpoint, InputRecipe
-from models.checkpoints.pickles import value_of
+from models.checkpoints.files.pickles import value_of
+from models.checkpoints.files.weights import copied, fill, scalar
 from models.checkpoints.preprocessing import Normalisation, Preparation
-from models.checkpoints.statistics import check_statistics
-from models.checkpoints.weights import copied, fill, scalar
+from models.checkpoints.statistics_check import check_statistics
 from models.detector import Detector
-from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
+from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
 from models.inpformer.config import PATCH
 from models.inpformer.positions import official_positions
-from models.inpformer_weights import InpFormerWeightsError, from_anomalib
+from models.inpformer.weights import InpFormerWeightsError, from_anomalib
 
 REMEDY = "save it again with anomalib, or train again"
 UNFINISHED = "its training ended too early, let it go on until a validation is through"

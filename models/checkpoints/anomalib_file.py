@@ -19,13 +19,13 @@ from typing import Any, TypeGuard
 
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import TrainedThresholds
-from models.checkpoints.pickles import StandIn
+from models.checkpoints.files.pickles import StandIn
+from models.checkpoints.files.weights import scalar
 from models.checkpoints.preprocessing import (
     Preparation,
     UnknownPreparationError,
     read_transforms,
 )
-from models.checkpoints.weights import scalar
 
 FRAMEWORK = "anomalib"
 

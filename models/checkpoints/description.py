@@ -14,7 +14,7 @@ from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
 from models.checkpoints.facts import Checkpoint, TrainedThresholds
 from models.checkpoints.formats import files_of, recognise
 from models.detector import Detector
-from models.efficientad import EfficientAd
+from models.efficientad.detector import EfficientAd
 from models.inpformer import InpFormer
 
 Statistics = Literal["set", "never set", "to be measured", "none needed"]

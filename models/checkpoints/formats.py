@@ -12,10 +12,10 @@ from torch import Tensor
 
 from models.checkpoints import anomalib, anomalib_file, nelson, official, own
 from models.checkpoints.anomalib_file import is_lightning, state_of
-from models.checkpoints.containers import ACCEPTED, container_of
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint
-from models.checkpoints.pickles import StandIn, read_pickle
+from models.checkpoints.files.containers import ACCEPTED, container_of
+from models.checkpoints.files.pickles import StandIn, read_pickle
 
 
 @dataclass(frozen=True)

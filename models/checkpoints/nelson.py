@@ -18,11 +18,11 @@ from torch import Tensor
 
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.files.pickles import StandIn
+from models.checkpoints.files.weights import fill
 from models.checkpoints.own import picture_digest
-from models.checkpoints.pickles import StandIn
-from models.checkpoints.weights import fill
-from models.efficientad import TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
-from models.fit.statistics import set_map_quantiles, set_teacher_statistics
+from models.efficientad.detector import TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.statistics import set_map_quantiles, set_teacher_statistics
 
 FRAMEWORK = "nelson1425"
 REMEDY = "give the files as efficientad.py wrote them"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, InputRecipe
-from models.checkpoints.weights import copied
-from models.inpformer_weights import InpFormerWeightsError, from_official
+from models.checkpoints.files.weights import copied
+from models.inpformer.weights import InpFormerWeightsError, from_official
 
 FRAMEWORK = "official"
 RECIPE = InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))

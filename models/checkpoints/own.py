@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe
-from models.checkpoints.statistics import check_statistics
-from models.checkpoints.weights import fill
-from models.efficientad import PDN, EfficientAd, EfficientAdConfig, Size
+from models.checkpoints.files.weights import fill
+from models.checkpoints.statistics_check import check_statistics
+from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig, Size
 from models.inpformer import InpFormer, InpFormerConfig
 
 FRAMEWORK = "takt"

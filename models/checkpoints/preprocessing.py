@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.pickles import StandIn, value_of
+from models.checkpoints.files.pickles import StandIn, value_of
 
 BILINEAR = ("bilinear", "2")
 """By name and by Pillow's number."""

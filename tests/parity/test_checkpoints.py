@@ -21,7 +21,7 @@ from models.checkpoints import (
     measure_missing,
     picture_digest,
 )
-from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, EfficientAd
+from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd
 from models.inpformer import InpFormer
 
 TOLERANCE = 1e-4

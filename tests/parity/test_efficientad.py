@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.checkpoints import load_checkpoint
-from models.efficientad import Differences, EfficientAd
+from models.efficientad.detector import Differences, EfficientAd
 
 TOLERANCE = 1e-4
 PICTURES = range(4)

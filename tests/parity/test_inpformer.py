@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.inpformer import Groups, InpFormer
-from models.inpformer_weights import from_anomalib, from_official
+from models.inpformer.weights import from_anomalib, from_official
 
 TOLERANCE = 5e-5
 PICTURES = range(4)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx.utils import Extractor
 
 from export.commands.export import export
-from models.efficientad import IMAGENET_MEAN, IMAGENET_STD
+from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD
 from service.bundle import INPUT, OUTPUTS, Bundle, load_bundle
 from service.postprocess import picture_score
 

@@ -17,7 +17,7 @@ from torch import nn
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from models.checkpoints import Checkpoint, InputRecipe
-from models.efficientad import PDN, EfficientAd, EfficientAdConfig
+from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 from service.app import repository_options
 from service.bundle import Bundle, load_bundle

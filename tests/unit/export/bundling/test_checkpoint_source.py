@@ -25,7 +25,7 @@ from models.checkpoints import (
     TrainedThresholds,
     picture_digest,
 )
-from models.efficientad import EfficientAd, EfficientAdConfig
+from models.efficientad.detector import EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
 from service.manifest import Crop
 

@@ -31,7 +31,7 @@ from models.checkpoints import (
     picture_digest,
     save_checkpoint,
 )
-from models.efficientad import EfficientAd
+from models.efficientad.detector import EfficientAd
 from service.bundle import load_bundle
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine

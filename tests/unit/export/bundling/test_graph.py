@@ -11,7 +11,7 @@ import pytest
 from onnx import GraphProto, NodeProto, numpy_helper
 
 from export.bundling.graph import write_graph
-from models.efficientad import EfficientAd
+from models.efficientad.detector import EfficientAd
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from export.bundling.rewrite import (
     rewritten_inpformer,
 )
 from models.detector import Detector
-from models.efficientad import EfficientAd, EfficientAdConfig
+from models.efficientad.detector import EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
 from models.inpformer.inp import GuidedAttention
 

@@ -25,7 +25,7 @@ from export.pictures import read_model_input
 from export.report.tables import what_counts
 from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
-from models.efficientad import Differences, EfficientAd, EfficientAdConfig
+from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
 from service.bundle import load_bundle
 from service.engines.base import EngineOutput

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from export.commands.describe import inspect_checkpoint
 from models.checkpoints import FitFacts, save_checkpoint
-from models.efficientad import EfficientAd, EfficientAdConfig
+from models.efficientad.detector import EfficientAd, EfficientAdConfig
 
 
 def inspect(*arguments: object) -> Result:

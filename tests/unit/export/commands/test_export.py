@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from safetensors import safe_open
 
 import models.checkpoints
-import models.fit.efficientad
-import models.fit.teacher
+import models.fit.efficientad.fit
+import models.fit.teacher.fit
 from export.commands.evaluate import evaluate
 from export.commands.export import export, fit
 from models.checkpoints import (
@@ -26,11 +26,11 @@ from models.checkpoints import (
     picture_digest,
     save_teacher,
 )
-from models.efficientad import PDN, EfficientAd
-from models.fit.efficientad import EfficientAdOptions, FitError, FittedEfficientAd
-from models.fit.inpformer import InpFormerOptions
+from models.efficientad.detector import PDN, EfficientAd
+from models.fit.efficientad.fit import EfficientAdOptions, FitError, FittedEfficientAd
+from models.fit.inpformer.fit import InpFormerOptions
 from models.fit.progress import CurvePoint
-from models.fit.teacher import FittedTeacher, TeacherOptions
+from models.fit.teacher.fit import FittedTeacher, TeacherOptions
 from service.bundle import load_bundle
 
 WritePictures = Callable[..., list[Path]]
@@ -114,7 +114,7 @@ class FakeFit:
 @pytest.fixture
 def fake_fit(monkeypatch: pytest.MonkeyPatch, small_model: EfficientAd) -> FakeFit:
     fake = FakeFit(FittedEfficientAd(small_model, [CurvePoint(2, {"hard": 0.5})], 2, 1.5, (), ()))
-    monkeypatch.setattr(models.fit.efficientad, "fit_efficientad", fake)
+    monkeypatch.setattr(models.fit.efficientad.fit, "fit_efficientad", fake)
     return fake
 
 
@@ -249,7 +249,7 @@ def test_fitting_a_teacher_writes_it_with_its_curve_and_says_what_it_explains(
 ) -> None:
     curve = [CurvePoint(4, {"loss": 0.5, "held_out_r2": 0.3})]
     fake = FakeFit(FittedTeacher(PDN("small", 384), curve, 0.345, {"stride 8": 0.6}))
-    monkeypatch.setattr(models.fit.teacher, "fit_teacher", fake)
+    monkeypatch.setattr(models.fit.teacher.fit, "fit_teacher", fake)
     out = tmp_path / "teacher.safetensors"
     result = run(fit, "teacher", "--good", good[0].parent, "--out", out, "--steps", 4)
     assert result.exit_code == 0, result.output

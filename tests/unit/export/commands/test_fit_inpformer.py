@@ -7,10 +7,10 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-import models.fit.encoders
+import models.fit.inpformer.encoders
 from export.commands.export import fit
 from models.checkpoints import InputRecipe, load_checkpoint
-from models.fit.encoders import EncoderError, Pretrained
+from models.fit.inpformer.encoders import EncoderError, Pretrained
 from models.inpformer import InpFormer, InpFormerConfig
 
 CONFIG = InpFormerConfig(
@@ -36,7 +36,7 @@ def thin_encoder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         weights = InpFormer(CONFIG).encoder.state_dict()
         return Pretrained(choice, CONFIG, InputRecipe(28, 28, "area"), weights)
 
-    monkeypatch.setattr(models.fit.encoders, "pretrained", pretrained)
+    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", pretrained)
     return asked
 
 
@@ -86,7 +86,7 @@ def test_an_encoder_that_cannot_be_had_is_one_line(
     def absent(choice: str) -> Pretrained:
         raise EncoderError(f"timm gives no weights of {choice}: give a file")
 
-    monkeypatch.setattr(models.fit.encoders, "pretrained", absent)
+    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", absent)
     write_pictures(tmp_path / "good", 4)
     result = run("--good", tmp_path / "good", "--out", tmp_path / "m.safetensors")
     assert result.exit_code == 1

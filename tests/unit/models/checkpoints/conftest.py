@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.efficientad import EfficientAd, EfficientAdConfig, Size
+from models.efficientad.detector import EfficientAd, EfficientAdConfig, Size
 
 MODEL_SIZE = "anomalib.models.image.efficient_ad.torch_model.EfficientAdModelSize"
 

@@ -20,7 +20,7 @@ from models.checkpoints import (
     describe,
     load_checkpoint,
 )
-from models.efficientad import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
+from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
 
 Content = dict[str, Any]

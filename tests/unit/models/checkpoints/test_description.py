@@ -16,7 +16,7 @@ from models.checkpoints import (
     save_checkpoint,
     save_teacher,
 )
-from models.efficientad import PDN, EfficientAd, EfficientAdConfig
+from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 
 Write = Callable[..., Path]

@@ -19,8 +19,8 @@ from models.checkpoints import (
     measure_missing,
     picture_digest,
 )
-from models.efficientad import EfficientAd, EfficientAdConfig
-from models.fit.statistics import FlatStatisticsError
+from models.efficientad.detector import EfficientAd, EfficientAdConfig
+from models.efficientad.statistics import FlatStatisticsError
 
 Write = Callable[..., Path]
 ROLES = ("teacher", "student", "autoencoder")

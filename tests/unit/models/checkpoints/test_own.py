@@ -25,7 +25,7 @@ from models.checkpoints import (
     save_checkpoint,
     save_teacher,
 )
-from models.efficientad import PDN, TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.detector import PDN, TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
 from models.fit.device import round_to_fp16
 
 FACTS = FitFacts(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.checkpoints.facts import Centre, InputRecipe
-from models.checkpoints.pickles import StandIn
+from models.checkpoints.files.pickles import StandIn
 from models.checkpoints.preprocessing import (
     Normalisation,
     Preparation,

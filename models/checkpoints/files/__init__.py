@@ -1,0 +1,1 @@
+"""Reads the files of checkpoints and runs nothing in them."""

@@ -1,0 +1,31 @@
+"""Whether an EfficientAD's statistics were ever measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.checkpoints.errors import UnsetStatisticsError
+from models.efficientad.detector import EfficientAd
+
+
+def check_statistics(model: EfficientAd, path: Path, remedy: str) -> None:
+    """Refuse a model whose statistics were never set, or scale by nothing.
+
+    Args:
+        model: its buffers are finite.
+        path: of its file, for messages.
+        remedy: what to do about it, for messages.
+
+    Raises:
+        UnsetStatisticsError: the teacher's, or the quantiles of the maps.
+    """
+    mean, std = model.teacher_mean, model.teacher_std
+    if not bool((std > 0).all()) or (bool((mean == 0).all()) and bool((std == 1).all())):
+        raise UnsetStatisticsError(
+            f"{path} has no teacher statistics (they were never set): {remedy}"
+        )
+    qa_st, qb_st, qa_ae, qb_ae = model.quantiles.tolist()
+    if not (qa_st < qb_st and qa_ae < qb_ae) or model.quantiles.tolist() == [0, 1, 0, 1]:
+        raise UnsetStatisticsError(
+            f"{path} has no quantiles of its maps (they were never set): {remedy}"
+        )

@@ -1,0 +1,234 @@
+"""The frozen encoders that an INP-Former is fitted on, with their pretrained weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from models.checkpoints.errors import CheckpointError, few
+from models.checkpoints.facts import Centre, InputRecipe
+from models.checkpoints.files.containers import container_of
+from models.checkpoints.files.pickles import read_pickle
+from models.checkpoints.files.weights import copied
+from models.inpformer import InpFormerConfig
+from models.inpformer.config import LITE0_BLOCKS
+from models.inpformer.encoder import REGISTERS
+from models.inpformer.positions import official_positions
+from models.inpformer.weights import (
+    HEAD_CHANNELS,
+    LARGE_DEPTH,
+    OFFICIAL_TARGET_BLOCKS_OF_LARGE,
+    TARGET_BLOCKS,
+)
+
+LITE0 = "lite0"
+TIMM = "timm:"
+LITE0_SIDE = 448
+LITE0_DIM = 240
+LITE0_HEADS = 8
+RESIZED = 448
+REMEDY = (
+    "give dinov2_vits14_reg4_pretrain.pth, or that of vitb14 or vitl14, or timm's weights of "
+    "vit_*_patch14_reg4_dinov2"
+)
+
+
+class EncoderError(ValueError):
+    """An encoder's weights that cannot be had or used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder with its weights.
+
+    Attributes:
+        name: for people and for the checkpoint.
+        config: of the model that is to be built on it.
+        recipe: how its input is made from a picture.
+        weights: of `InpFormer.encoder`, by the names in its state, float32.
+    """
+
+    name: str
+    config: InpFormerConfig
+    recipe: InputRecipe
+    weights: dict[str, Tensor]
+
+
+def pretrained(choice: str) -> Pretrained:
+    """The encoder of a name or file.
+
+    Args:
+        choice: `lite0`, `timm:` with a model's name, or the path of a DINOv2's weights.
+
+    Raises:
+        BackboneMissingError: the package with Lite0's weights is not installed.
+        CheckpointError: the file is damaged, or names code to run.
+        EncoderError: the weights cannot be downloaded, or are no DINOv2's with registers.
+    """
+    if choice == LITE0:
+        return _lite0()
+    if choice.startswith(TIMM):
+        return _dinov2(_from_timm(choice.removeprefix(TIMM)), choice)
+    path = Path(choice)
+    return _dinov2(_read(path), path.name)
+
+
+def _lite0() -> Pretrained:
+    from models.fit.backbone import Lite0Features
+
+    # Rounded before the fit, so that the checkpoint can hold them in half the bytes and the fitted
+    # model is the served one.
+    weights = {
+        name: weight.half().float() for name, weight in folded(Lite0Features().network).items()
+    }
+    config = InpFormerConfig(
+        embed_dim=LITE0_DIM,
+        encoder_heads=LITE0_HEADS,
+        decoder_heads=LITE0_HEADS,
+        target_blocks=LITE0_BLOCKS,
+        image_size=LITE0_SIDE,
+        encoder="lite0",
+    )
+    return Pretrained(LITE0, config, InputRecipe(LITE0_SIDE, LITE0_SIDE, "area"), weights)
+
+
+def folded(network: nn.Module) -> dict[str, Tensor]:
+    """EfficientNet-Lite0 as timm has it, under the names of `Lite0Encoder`, batch norms folded."""
+    modules = dict(network.named_modules())
+    weights: dict[str, Tensor] = {}
+
+    def fold(ours: str, conv: str, norm: str) -> None:
+        convolution, batch = modules[conv], modules[norm]
+        pair = fuse_conv_bn_weights(
+            convolution.weight, convolution.bias, batch.running_mean, batch.running_var,
+            batch.eps, batch.weight, batch.bias,
+        )  # fmt: skip
+        weights[f"{ours}.weight"], weights[f"{ours}.bias"] = (t.detach() for t in pair)
+
+    fold("stem", "conv_stem", "bn1")
+    for number, block in enumerate(_blocks_of_timm(modules)):
+        ours = f"blocks.{number}"
+        if f"{block}.conv_pwl" in modules:
+            fold(f"{ours}.expand", f"{block}.conv_pw", f"{block}.bn1")
+            fold(f"{ours}.depthwise", f"{block}.conv_dw", f"{block}.bn2")
+            fold(f"{ours}.project", f"{block}.conv_pwl", f"{block}.bn3")
+        else:
+            fold(f"{ours}.depthwise", f"{block}.conv_dw", f"{block}.bn1")
+            fold(f"{ours}.project", f"{block}.conv_pw", f"{block}.bn2")
+    return weights
+
+
+def _blocks_of_timm(modules: Mapping[str, nn.Module]) -> Iterator[str]:
+    """The blocks of the first five stages, in order."""
+    from models.inpformer.lite0 import STAGES
+
+    for stage, facts in enumerate(STAGES):
+        for index in range(facts.blocks):
+            yield f"blocks.{stage}.{index}"
+
+
+def _from_timm(name: str) -> Mapping[str, object]:
+    import timm
+
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
+    except Exception as error:  # timm and its hub raise whatever they stumble over.
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise EncoderError(
+            f"timm gives no weights of {name} ({reason}): check the name (such as "
+            "vit_small_patch14_reg4_dinov2.lvd142m) and the network, or download the file where "
+            "there is one and give its path"
+        ) from error
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    if container_of(path) == "safetensors":
+        try:
+            return dict(load_file(path))
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is truncated or damaged: copy it again") from error
+    content = read_pickle(path)
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        raise EncoderError(f"{path} holds no state dict: {REMEDY}")
+    return content
+
+
+def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
+    """A DINOv2 with registers, under the names of its own code or of timm."""
+    of_timm = "reg_token" in content
+    registers = "reg_token" if of_timm else "register_tokens"
+    needed = {"cls_token", "pos_embed", registers, "patch_embed.proj.weight"}
+    if missing := needed - content.keys():
+        raise EncoderError(
+            f"{name} is no DINOv2 with registers (missing: {few(missing)}): {REMEDY}"
+        )
+    state = copied(content, Path(name), REMEDY)
+    depth = 1 + max(
+        (int(match[1]) for key in state if (match := re.match(r"blocks\.(\d{1,3})\.", key))),
+        default=-1,
+    )
+    dim = state["cls_token"].shape[-1]
+    if dim % HEAD_CHANNELS or state[registers].shape != (1, REGISTERS, dim):
+        raise EncoderError(
+            f"{name} has {dim} channels and registers of shape {list(state[registers].shape)}; "
+            f"channels must be a multiple of {HEAD_CHANNELS} and registers {REGISTERS}: {REMEDY}"
+        )
+    blocks = OFFICIAL_TARGET_BLOCKS_OF_LARGE if depth == LARGE_DEPTH else TARGET_BLOCKS
+    if depth <= blocks[-1]:
+        raise EncoderError(f"{name} has {depth} blocks, fewer than {blocks[-1] + 1}: {REMEDY}")
+    heads = dim // HEAD_CHANNELS
+    config = InpFormerConfig(
+        embed_dim=dim, encoder_heads=heads, decoder_heads=heads, target_blocks=blocks
+    )
+    side = config.image_size
+    return Pretrained(
+        f"dinov2 ({name})",
+        config,
+        InputRecipe(RESIZED, RESIZED, "pillow_bilinear", Centre(side, side)),
+        _renamed(state, registers, blocks[-1], config.grid, prefix=0 if of_timm else 1),
+    )
+
+
+def _renamed(
+    state: Mapping[str, Tensor], registers: str, last: int, grid: int, prefix: int
+) -> dict[str, Tensor]:
+    """The tensors that are used, under our names; the class token's position is added to it."""
+    weights = {
+        "registers": state[registers],
+        "cls_token": state["cls_token"] + state["pos_embed"][:, :prefix].sum(1, keepdim=True),
+        "pos_embed": official_positions(state["pos_embed"][:, prefix:], grid),
+    }
+    for key, value in state.items():
+        block = re.match(r"blocks\.(\d{1,3})\.", key)
+        if block and int(block[1]) <= last:
+            weights[key] = value
+        elif key.startswith("patch_embed.proj."):
+            weights[key.replace(".proj", "")] = value
+    return weights
+
+
+@torch.no_grad()
+def load_into(encoder: nn.Module, chosen: Pretrained) -> None:
+    """Give an encoder its weights, and freeze it.
+
+    Raises:
+        EncoderError: they do not fit.
+    """
+    wanted = encoder.state_dict()
+    # The statistics of the tokens are measured later.
+    measured = {name for name in ("mean", "std") if name in wanted}
+    shapes = {name: tensor.shape for name, tensor in wanted.items() if name not in measured}
+    found = {name: tensor.shape for name, tensor in chosen.weights.items()}
+    if shapes != found:
+        wrong = {name for name in shapes | found if shapes.get(name) != found.get(name)}
+        raise EncoderError(f"{chosen.name} does not fit its model in {few(wrong)}: {REMEDY}")
+    encoder.load_state_dict(chosen.weights, strict=False)
+    encoder.eval().requires_grad_(False)

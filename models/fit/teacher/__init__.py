@@ -1,0 +1,1 @@
+"""The distillation of EfficientAD's teacher."""

@@ -1,0 +1,187 @@
+"""The teacher: a PDN that imitates EfficientNet-Lite0's features, distilled on any pictures.
+
+The paper distils from a WideResNet-101 on ImageNet; here the backbone is one whose weights come
+with a package, and each picture is cropped, flipped, turned and greyed anew, so that a thousand
+pictures last. Made-up surfaces are mixed in, which photographs of things have few of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.efficientad.detector import PDN, TEACHER_CHANNELS, Size
+from models.fit.device import Compute, place, round_to_fp16
+from models.fit.optim.muon import Muon, others_than, suits_muon
+from models.fit.optim.winograd import plain, winograd
+from models.fit.pictures import Load
+from models.fit.progress import CurvePoint, Progress, Resume
+from models.fit.teacher.examples import FEATURES, Examples, batch, turn
+
+
+class TeacherError(ValueError):
+    """The teacher to start from is of another kind than the one that was asked for."""
+
+
+@dataclass(frozen=True)
+class TeacherOptions:
+    """How the teacher is distilled.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: crops of 128 × 128 in a step.
+        learning_rate: of Muon and AdamW after warm-up, then cosine to 0.
+        pool: augmented pictures kept at hand; each step replaces the oldest by a new one.
+        seed: of crops, order and initial weights.
+        held_out: share of the pictures on which the explained variance is measured.
+        save_every: steps between states from which the fit can go on.
+        size: PDN-S or PDN-M.
+        textures: share of the examples that are made-up surfaces instead of pictures.
+    """
+
+    steps: int = 8000
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    pool: int = 1500
+    seed: int = 0
+    held_out: float = 0.05
+    save_every: int = 500
+    size: Size = "small"
+    textures: float = 0.3
+
+
+@dataclass(frozen=True)
+class FittedTeacher:
+    """A teacher, its curve, and how much of the backbone's variance it explains.
+
+    Attributes:
+        network: of the backbone's 152 channels if small, of 384 if medium; its weights are exact
+            in float16.
+        curve: the loss and the explained variance, at each save.
+        explained_variance: on held-out pictures, over both strides.
+        explained_variance_of: the same by stride, and on made-up surfaces.
+    """
+
+    network: PDN
+    curve: list[CurvePoint]
+    explained_variance: float
+    explained_variance_of: dict[str, float]
+
+
+def fit_teacher(
+    pictures: Sequence[Path],
+    load: Load,
+    output: Path,
+    options: TeacherOptions,
+    compute: Compute,
+    *,
+    start: PDN | None = None,
+    quiet: bool = False,
+) -> FittedTeacher:
+    """Distil a PDN; an interrupted call with the same arguments goes on where it stopped.
+
+    Args:
+        pictures: any pictures, the more varied the better.
+        load: reads one as RGB uint8 [H,W,3].
+        output: the file that will be written by the caller; the state is kept beside it.
+        options: see there.
+        compute: device and precision.
+        start: a teacher of the same kind to go on from, instead of random weights.
+        quiet: show no progress bar.
+
+    Raises:
+        TeacherError: `start` is of another size or has other channels.
+        ResumeMismatchError: an interrupted fit at `output` had other options.
+    """
+    torch.manual_seed(options.seed)
+    network = place(_untrained(options, start), compute.device)
+    if compute.device.type == "cpu" and not compute.bf16:
+        winograd(network)
+    muon = Muon(suits_muon(network.children()), options.learning_rate)
+    adam = torch.optim.AdamW(
+        others_than(muon, network.parameters()), lr=options.learning_rate, fused=True
+    )
+    resume = Resume(
+        output,
+        {**asdict(options), **_fingerprint(pictures, start)},
+        {"network": network, "muon": muon, "adam": adam},
+    )
+    done, curve = resume.load()
+
+    source = Examples(pictures, load, options, compute)
+    pool = source.pool_before(done)
+    more_channels = turn().to(compute.device)
+
+    def turned(targets: Tensor) -> Tensor:
+        if options.size == "small":
+            return targets
+        return torch.einsum("oc,nchw->nohw", more_channels, targets)
+
+    progress = Progress("teacher", options, done=done, quiet=quiet)
+    average = curve[-1].figures["loss"] if curve else math.nan
+    for step in progress:
+        pool.append(source.example(options.batch_size + step))
+        images, targets = batch(pool, options, step, compute)
+        with compute.autocast():
+            features = network(images)
+        loss = F.mse_loss(features.float(), turned(targets)) * (features.shape[1] / FEATURES)
+        for optimizer in (muon, adam):
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimizer in (muon, adam):
+            optimizer.param_groups[0]["lr"] = options.learning_rate * _cosine(step, options.steps)
+            optimizer.step()
+        average = loss.item() if math.isnan(average) else 0.99 * average + 0.01 * loss.item()
+        if step % 20 == 0:
+            progress.show(loss=average)
+        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
+            held_out = source.explained_variance(network)
+            figures = {"held_out_r2": held_out["all"], "textures_r2": held_out["textures"]}
+            curve.append(CurvePoint(step + 1, {"loss": average, **figures}))
+            resume.save(step + 1, curve)
+
+    round_to_fp16(network)
+    explained = source.explained_variance(network)
+    network = place(plain(network), torch.device("cpu"), torch.contiguous_format)
+    return FittedTeacher(network, curve, explained.pop("all"), explained)
+
+
+def _fingerprint(pictures: Sequence[Path], start: PDN | None) -> dict[str, str]:
+    names = b"\n".join(os.fsencode(path.name) for path in pictures)
+    weights = [] if start is None else list(start.state_dict().values())
+    contents = {
+        "pictures": names,
+        "start": b"".join(value.cpu().numpy().tobytes() for value in weights),
+    }
+    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
+
+
+def _cosine(step: int, steps: int) -> float:
+    """The share of the learning rate at `step` (from 0): up in the first steps, then down to 0."""
+    warm_up = min(200, steps // 10 + 1)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def _untrained(options: TeacherOptions, start: PDN | None) -> PDN:
+    # The last but one convolution of PDN-M has as many channels as its last, and needs them all.
+    channels = FEATURES if options.size == "small" else TEACHER_CHANNELS
+    network = PDN(options.size, channels)
+    if start is not None:
+        try:
+            network.load_state_dict(start.state_dict())
+        except RuntimeError:
+            raise TeacherError(
+                f"the teacher to start from is no PDN of size {options.size} with {channels} "
+                "channels: give one that `takt fit teacher` distilled with the same --size"
+            ) from None
+    return network
