@@ -28,10 +28,10 @@ from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import Answer, LocalInspector
 from models.checkpoints import load_checkpoint
 from models.checkpoints.anomalib import QUANTILES
-from service.bundle import load_bundle
-from service.decode import decode
-from service.manifest import Preprocess
-from service.placement import placement
+from service.bundles.bundle import load_bundle
+from service.bundles.manifest import Preprocess
+from service.pictures.decode import decode
+from service.pictures.placement import placement
 
 CORES = os.cpu_count() or 1
 ROUNDS = 3

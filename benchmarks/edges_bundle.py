@@ -11,9 +11,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.bundle import Calibration, Golden, save_bundle
+from service.bundles.bundle import Calibration, Golden, save_bundle
+from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds, Tiling
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds, Tiling
 
 SIDE = 256
 """Of the input and of the map, in pixels and cells."""

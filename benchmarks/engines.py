@@ -24,10 +24,10 @@ import numpy as np
 from benchmarks.ceilings import Ceiling, count_gmac, measure_ceiling
 from benchmarks.realtime.server import TaktServer
 from export.pictures import list_pictures, read_model_input
-from service.bundle import Bundle, load_bundle
+from service.bundles.bundle import Bundle, load_bundle
 from service.engines.base import Engine
+from service.engines.opening import opener
 from service.errors import TaktError
-from service.opening import opener
 from service.settings import Settings
 
 CORES = os.cpu_count() or 1

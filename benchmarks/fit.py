@@ -36,9 +36,9 @@ from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher
 from models.efficientad.detector import TEACHER_CHANNELS
-from service.decode import decode
-from service.manifest import Preprocess
-from service.placement import placement
+from service.bundles.manifest import Preprocess
+from service.pictures.decode import decode
+from service.pictures.placement import placement
 
 PEER = Path(__file__).with_name("fit_peer.py")
 ALPHA = 0.5

@@ -28,11 +28,11 @@ from benchmarks.graph_forms import a_model
 from export.bundling.graph import write_graph
 from export.pictures import list_pictures, read_model_input
 from export.variants.openvino_int8 import quantize
+from service.bundles.manifest import Preprocess
+from service.bundles.variant import Precision
 from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine, import_openvino
-from service.manifest import Preprocess
-from service.variant import Precision
 
 CORES = os.cpu_count() or 1
 BASE = "onnxruntime fp32"

@@ -26,10 +26,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.decode import decode
+from service.bundles.manifest import Crop, Filter, Preprocess
 from service.domain import Image
-from service.manifest import Crop, Filter, Preprocess
-from service.preprocess import preprocess
+from service.pictures.decode import decode
+from service.pictures.preprocess import preprocess
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "pictures"
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from service.decode import decode
+from service.bundles.manifest import Preprocess, Tiling
 from service.domain import Image
 from service.engines.base import Engine
 from service.errors import RequestError, TaktError
-from service.image_header import read_header
-from service.look import Looked, View, look
-from service.manifest import Preprocess, Tiling
-from service.prepare import prepare
-from service.preprocess import preprocess
-from service.tiling import plan
+from service.inspection.offline import Looked, View, look
+from service.pictures.decode import decode
+from service.pictures.header import read_header
+from service.pictures.prepare import prepare
+from service.pictures.preprocess import preprocess
+from service.pictures.tiles import plan
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """BMP, JPEG, PNG, TIFF and WebP: what the service decodes."""

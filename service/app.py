@@ -15,32 +15,32 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from service.api.failures import add_handlers
-from service.api.hot_path import HotPath
-from service.api.inspect import inspect_answer, inspect_router
-from service.api.middleware import RequestContext
-from service.api.oip import oip_router
-from service.api.oip_request import OipLimits
+from service.api.oip.request import OipLimits
+from service.api.oip.routes import oip_router
 from service.api.origins import Origins
-from service.api.releases import releases_router
-from service.api.status import status_router
-from service.api.stream import StreamOptions, stream_router
-from service.api.thresholds import thresholds_router
+from service.api.request_context import RequestContext
+from service.api.rest.hot_path import HotPath
+from service.api.rest.inspect import inspect_answer, inspect_router
+from service.api.rest.releases import releases_router
+from service.api.rest.status import status_router
+from service.api.rest.thresholds import thresholds_router
+from service.api.stream.routes import StreamOptions, stream_router
 from service.api.traced import Traced
-from service.batcher import BatcherOptions
+from service.batching.batcher import BatcherOptions
 from service.drain import Drain
-from service.gpu_metrics import find_gpus
-from service.journal import Journal
-from service.log import Write
-from service.metrics import Metrics
-from service.opening import OpenEngine, opener, opener_of
-from service.pipeline import Limits, Pools
-from service.repository import ModelRepository
-from service.repository_watch import RepositoryWatch
-from service.request_log import RequestLog
-from service.served import RepositoryOptions
+from service.engines.opening import OpenEngine, opener, opener_of
+from service.inspection.pipeline import Limits, Pools
+from service.observing.gpu_metrics import find_gpus
+from service.observing.journal import Journal
+from service.observing.logging_setup import Write
+from service.observing.metrics import Metrics
+from service.observing.request_log import RequestLog
+from service.observing.tracing.base import Tracing, open_tracing
+from service.repository.folder_watch import RepositoryWatch
+from service.repository.repository import ModelRepository
+from service.repository.served_model import RepositoryOptions
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
-from service.tracing.base import Tracing, open_tracing
 
 logger = logging.getLogger("takt.app")
 

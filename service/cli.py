@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from service.errors import TaktError
-from service.line_writer import LineWriter
-from service.log import configure_logging
+from service.observing.line_writer import LineWriter
+from service.observing.logging_setup import configure_logging
 from service.settings import ENV_PREFIX, Settings, load_settings
 
 COMMANDS = "takt.commands"

@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.drain import Drain
-from service.frames import HEADER_BYTES
 from service.settings import Settings
+from service.streaming.frames import HEADER_BYTES
 
 _SWITCH_S = 0.0005
 """How long a thread of Python waits for another. An engine that has its answer waits here for the

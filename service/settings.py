@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from service.bundles.variant import Provider
 from service.cores import usable_cores
 from service.errors import ConfigurationError
-from service.log import LogFormat
-from service.tracing.base import TracingKind
-from service.variant import Provider
+from service.observing.logging_setup import LogFormat
+from service.observing.tracing.base import TracingKind
 
 ENV_PREFIX = "TAKT_"
 

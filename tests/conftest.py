@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from service.bundle import Bundle, Calibration, Golden, save_bundle
-from service.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.bundles.bundle import Bundle, Calibration, Golden, save_bundle
+from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
 
 SIDE = 32
 

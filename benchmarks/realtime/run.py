@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.realtime.server import TaktServer
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 EACH_CORE = ("--engine-instances", str(os.cpu_count() or 1), "--engine-threads", "1")

@@ -23,10 +23,10 @@ from models.checkpoints import (
     picture_digest,
 )
 from models.inpformer import InpFormer
-from service import manifest
-from service.bundle import Golden
-from service.manifest import Crop, Preprocess, Tiling
-from service.roi import Shape
+from service.bundles import manifest
+from service.bundles.bundle import Golden
+from service.bundles.manifest import Crop, Preprocess, Tiling
+from service.pictures.roi import Shape
 
 
 class CheckpointSource:

@@ -33,10 +33,18 @@ from export.calibration.copies import distinct
 from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, refuse_in_both, spread
 from export.pictures import check_pictures, read_model_input
 from export.versions import package_versions
-from service.bundle import MODEL, Calibration, Golden, save_bundle
+from service.bundles.bundle import MODEL, Calibration, Golden, save_bundle
+from service.bundles.manifest import (
+    NAME_PATTERN,
+    Drift,
+    Filter,
+    Manifest,
+    MapSpec,
+    Thresholds,
+    Tiling,
+)
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.manifest import NAME_PATTERN, Drift, Filter, Manifest, MapSpec, Thresholds, Tiling
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3

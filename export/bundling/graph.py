@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from export.bundling.rewrite import rewritten
 from models.detector import Detector
-from service.bundle import INPUT, OUTPUTS
+from service.bundles.bundle import INPUT, OUTPUTS
 from service.errors import TaktError
 
 OPSET = 18

@@ -9,9 +9,9 @@ from pathlib import Path
 from export.bundling.graph import ExportError
 from export.bundling.measure import measure_resize
 from export.bundling.source import SourceFacts
-from service.decode import divisor_of
+from service.bundles.manifest import Filter, Preprocess
 from service.engines.base import Engine
-from service.manifest import Filter, Preprocess
+from service.pictures.decode import divisor_of
 
 
 def asked_way(facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool) -> Preprocess:

@@ -16,11 +16,11 @@ from export.bundling.graph import ExportError
 from export.bundling.source import Source, SourceFacts
 from export.bundling.tiles import is_smaller
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
+from service.bundles.manifest import Drift, Filter, ResizeDrift, ScoreFrom
 from service.domain import AnomalyMap, Answer
 from service.engines.base import Engine, EngineOutput
-from service.look import View
-from service.manifest import Drift, Filter, ResizeDrift, ScoreFrom
-from service.postprocess import picture_score
+from service.inspection.offline import View
+from service.pictures.postprocess import picture_score
 
 MAP_STEP = 4
 """The median of the maps is taken of every fourth row and column, which bounds the memory; within

@@ -21,13 +21,13 @@ from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, ref
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from export.pictures import check_pictures
 from models.checkpoints import picture_digest
-from service.bundle import Bundle, Calibration, recalibrate
+from service.bundles.bundle import Bundle, Calibration, recalibrate
+from service.bundles.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
+from service.bundles.thresholds import InForce, in_force, read_overrides, remove_overrides
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
-from service.roi import inside_on_map
-from service.thresholds import InForce, in_force, read_overrides, remove_overrides
+from service.pictures.roi import inside_on_map
 
 Tell = Callable[[str], None]
 Rule = Literal["conformal", "best-f1", "cost"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.pictures import SUFFIXES, read_picture
+from service.bundles.manifest import ROI_MASK, Polygon, Preprocess, Roi
 from service.errors import TaktError
-from service.manifest import ROI_MASK, Polygon, Preprocess, Roi
-from service.roi import Shape
+from service.pictures.roi import Shape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})
 FEWEST_CORNERS = 3

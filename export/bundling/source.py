@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
-from service.bundle import Golden
-from service.manifest import Preprocess, Reference, ScoreFrom, Tiling, TrainedThresholds
+from service.bundles.bundle import Golden
+from service.bundles.manifest import Preprocess, Reference, ScoreFrom, Tiling, TrainedThresholds
 
 
 @dataclass(frozen=True)

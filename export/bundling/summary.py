@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
 from export.report.tables import recorded_drift, resize_drift, tiles_of, what_counts
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 
 
 @dataclass(frozen=True)

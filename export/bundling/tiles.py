@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from export.bundling.graph import ExportError
 from export.bundling.source import SourceFacts
-from service.manifest import Tiling
+from service.bundles.manifest import Tiling
 
 
 def in_tiles(facts: SourceFacts, tiling: Tiling | None) -> SourceFacts:

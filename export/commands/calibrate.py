@@ -93,7 +93,7 @@ def calibrate(
     from export.commands.calibration_table import calibration_table, deployment
     from export.pictures import list_pictures
     from export.report.card import CARD, write_card
-    from service.bundle import load_bundle
+    from service.bundles.bundle import load_bundle
 
     loaded = load_bundle(bundle)
     if not dry_run:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from export.evaluation.deployed import Deployed
     from export.evaluation.inspectors import Inspector
-    from service.bundle import Bundle
+    from service.bundles.bundle import Bundle
 
 
 @click.command("eval")
@@ -78,8 +78,8 @@ def evaluate(
     from export.evaluation.record import Circumstances, to_json
     from export.report.tables import evaluation_table
     from export.versions import package_versions
-    from service.bundle import load_bundle
-    from service.roi import inside_on_map
+    from service.bundles.bundle import load_bundle
+    from service.pictures.roi import inside_on_map
 
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
@@ -127,7 +127,7 @@ def _inspector(
     client: httpx.Client | None, bundle: Bundle, deployed: Deployed, engine: str, threads: int
 ) -> Iterator[Inspector]:
     from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
-    from service.postprocess import Criteria
+    from service.pictures.postprocess import Criteria
 
     if client is None:
         criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)

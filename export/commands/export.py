@@ -20,7 +20,7 @@ from export.commands.tensorrt_commands import tensorrt
 from export.commands.variants import onnxruntime, openvino
 
 if TYPE_CHECKING:
-    from service.manifest import Filter, Tiling
+    from service.bundles.manifest import Filter, Tiling
 
 __all__ = ["export", "fit"]
 

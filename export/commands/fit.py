@@ -98,7 +98,7 @@ def efficientad(
     from models.checkpoints import FitFacts, load_teacher, save_checkpoint
     from models.fit.efficientad.fit import EfficientAdOptions, fit_efficientad
     from models.fit.progress import write_curve
-    from service.manifest import Preprocess
+    from service.bundles.manifest import Preprocess
 
     _check_image_size(image_size)
     compute = compute_on(device, threads)

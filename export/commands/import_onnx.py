@@ -21,7 +21,7 @@ from export.commands.options import (
 if TYPE_CHECKING:
     from export.imported.roles import Layout
     from export.imported.rule import Size
-    from service.manifest import Filter, Tiling
+    from service.bundles.manifest import Filter, Tiling
 
 
 def _channels(

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from export.imported.rule import Size
-    from service.manifest import Blend, Tiling
+    from service.bundles.manifest import Blend, Tiling
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -142,7 +142,7 @@ def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size
 
 
 def _tiling(tile: Size | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
-    from service.manifest import Tiling
+    from service.bundles.manifest import Tiling
 
     if tile is None:
         if overlap is not None or blend is not None:

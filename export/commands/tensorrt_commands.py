@@ -11,7 +11,7 @@ from export.commands.failures import plain_errors
 from export.commands.options import FOLDER, QUIET, THREADS
 
 if TYPE_CHECKING:
-    from service.variant import Precision
+    from service.bundles.variant import Precision
 
 
 @click.command()
@@ -91,7 +91,7 @@ def tensorrt(
     from export.report.card import write_card
     from export.variants.drift_gate import ALLOWED
     from export.variants.tensorrt import TensorRtOptions, export_tensorrt
-    from service.bundle import load_bundle
+    from service.bundles.bundle import load_bundle
 
     loaded = load_bundle(bundle)
     good_pictures = list_pictures(good)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.manifest import Manifest
-from service.variant import Variant
+from service.bundles.manifest import Manifest
+from service.bundles.variant import Variant
 
 _HEAD = (
     "variant",

@@ -13,8 +13,8 @@ from export.commands.options import FOLDER, QUIET, THREADS, Command
 
 if TYPE_CHECKING:
     from export.variants.search import VariantOptions
-    from service.bundle import Bundle
-    from service.variant import Precision
+    from service.bundles.bundle import Bundle
+    from service.bundles.variant import Precision
 
     Export = Callable[..., Bundle]
 
@@ -136,7 +136,7 @@ def _add(
     from export.commands.variant_table import variant_table
     from export.pictures import list_pictures
     from export.report.card import write_card
-    from service.bundle import load_bundle
+    from service.bundles.bundle import load_bundle
 
     loaded = load_bundle(bundle)
     changed = export(

@@ -12,9 +12,9 @@ from export.commands.options import FILE, FOLDER
 
 if TYPE_CHECKING:
     from export.evaluation.verify import OpenEngine, OpenVariant
-    from service.bundle import Bundle
+    from service.bundles.bundle import Bundle
+    from service.bundles.variant import Provider
     from service.engines.base import Engine
-    from service.variant import Provider
 
 
 @click.command()
@@ -67,7 +67,7 @@ def _opener(threads: int, device_id: int) -> OpenEngine:
 
 
 def _variant_opener(threads: int, device_id: int) -> OpenVariant:
-    from service.opening import opener
+    from service.engines.opening import opener
     from service.settings import Settings
 
     def open_variant(bundle: Bundle, name: str) -> Engine:

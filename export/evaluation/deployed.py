@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 
 from export.evaluation.inspectors import InspectorError
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.manifest import Manifest
+from service.bundles.thresholds import OVERRIDES, in_force, read_overrides
 from service.domain import ThresholdKind
-from service.manifest import Manifest
-from service.thresholds import OVERRIDES, in_force, read_overrides
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ import httpx
 import numpy as np
 
 from export.pictures import MAX_PIXELS
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.manifest import Manifest, Preprocess
 from service.domain import AnomalyMap
+from service.engines.opening import opener
+from service.engines.plan import REFERENCE
 from service.errors import TaktError
-from service.look import look
-from service.manifest import Manifest, Preprocess
-from service.opening import opener
-from service.placement import Placement, placement
-from service.plan import REFERENCE
-from service.postprocess import Criteria, judge, picture_score
+from service.inspection.offline import look
+from service.pictures.placement import Placement, placement
+from service.pictures.postprocess import Criteria, judge, picture_score
 from service.settings import Settings
 
 MAX_RETRIES = 10

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain import AnomalyMap
-from service.placement import Axis, Placement
+from service.pictures.placement import Axis, Placement
 
 Inside = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
 """Which pixels of what the model sees count, bool [n, m] of the size asked for; None if all do."""

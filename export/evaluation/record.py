@@ -12,8 +12,8 @@ from typing import Any
 from export.evaluation.data_sets import DataSet
 from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import Judged
-from service.bundle import Bundle
-from service.manifest import Manifest
+from service.bundles.bundle import Bundle
+from service.bundles.manifest import Manifest
 
 FORMAT_VERSION = 1
 

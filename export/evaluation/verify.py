@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from service.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
+from service.bundles.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
+from service.bundles.manifest import Manifest
+from service.bundles.variant import GoldenBounds, Provider
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, bounds_of, measure_golden
 from service.engines.onnxruntime import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
-from service.manifest import Manifest
-from service.variant import GoldenBounds, Provider
 
 OpenEngine = Callable[[Path, Provider], Engine]
 """Opens a graph on an engine; a ConfigurationError says that this host has no such engine."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.imported.roles import InputPort
 from export.imported.view import White
-from service.manifest import Crop
+from service.bundles.manifest import Crop
 
 Array = NDArray[Any]
 

@@ -24,7 +24,7 @@ from export.imported.feed import GREY, FeedRule
 from export.imported.file import first_line, opset_of
 from export.imported.nodes import subgraphs
 from export.imported.roles import Outputs
-from service.bundle import INPUT, OUTPUTS
+from service.bundles.bundle import INPUT, OUTPUTS
 
 PREFIX = "model/"
 """Before every name of the foreign graph, so that none is one of ours."""

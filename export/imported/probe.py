@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.bundling.graph import ExportError
 from export.imported.feed import FeedRule
 from export.imported.session import Original
-from service.bundle import INPUT, OUTPUTS, Golden
+from service.bundles.bundle import INPUT, OUTPUTS, Golden
 
 NOISE = 1e-4
 """Of the largest answer: what the order of a sum may change in float32."""

@@ -12,7 +12,7 @@ from export.bundling.graph import ExportError
 from export.imported.feed import FeedRule
 from export.imported.roles import InputPort, Layout
 from export.imported.view import Normalisation, PictureView, White
-from service.manifest import Crop, Filter, Preprocess
+from service.bundles.manifest import Crop, Filter, Preprocess
 
 Tell = Callable[[str], None]
 

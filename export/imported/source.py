@@ -25,9 +25,9 @@ from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.view import PictureView
 from export.pictures import read_model_input
 from models.checkpoints import picture_digest
-from service.bundle import Golden
-from service.manifest import Preprocess
-from service.roi import Shape
+from service.bundles.bundle import Golden
+from service.bundles.manifest import Preprocess
+from service.pictures.roi import Shape
 
 Tell = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.imported.nodes import Nodes, operator
 from export.imported.roles import Outputs
-from service.manifest import TrainedThresholds
+from service.bundles.manifest import TrainedThresholds
 
 METADATA = "metadata.json"
 

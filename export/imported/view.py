@@ -12,7 +12,7 @@ from onnx import NodeProto
 
 from export.imported.nodes import Nodes, attribute, operator
 from export.imported.roles import InputPort
-from service.manifest import Crop
+from service.bundles.manifest import Crop
 
 Array = NDArray[Any]
 White = Literal[1, 255]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from export.report.tables import number, recorded_drift, resize_drift, share, tiles_of, what_counts
-from service.atomic import write_atomically
-from service.bundle import Bundle
-from service.manifest import Manifest
-from service.variant import Variant
+from service.bundles.bundle import Bundle
+from service.bundles.files import write_atomically
+from service.bundles.manifest import Manifest
+from service.bundles.variant import Variant
 
 CARD = "card.md"
 """No part of what was exported, as `host.json` is none: the manifest does not list it."""

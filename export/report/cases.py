@@ -17,10 +17,10 @@ from export.evaluation.metrics import Judged
 from export.evaluation.record import Circumstances, relative_name
 from export.pictures import read_picture
 from service.domain import Image
-from service.placement import Placement
-from service.postprocess import Criteria, judge
-from service.render import ColorScale, render
-from service.roi import drawn_of
+from service.pictures.heatmap import ColorScale, render
+from service.pictures.placement import Placement
+from service.pictures.postprocess import Criteria, judge
+from service.pictures.roi import drawn_of
 
 Kind = Literal["miss", "false reject", "hit"]
 

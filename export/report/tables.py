@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from service.manifest import Manifest
+from service.bundles.manifest import Manifest
 
 if TYPE_CHECKING:  # a server install, which verifies, lacks what an evaluation needs
     from export.evaluation.evaluate import Evaluation

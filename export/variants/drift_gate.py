@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from export.calibration.pictures_to_use import spread
 from export.pictures import look_at
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import GoldenBounds, Precision, VariantDrift
 from service.domain import AnomalyMap
 from service.engines.base import Engine
 from service.engines.golden import measure_golden
 from service.errors import DriftError
-from service.postprocess import picture_score
-from service.variant import GoldenBounds, Precision, VariantDrift
+from service.pictures.postprocess import picture_score
 
 GATE_PICTURES = 64
 """Of the good and of the defective ones each; the first and the last among them."""

@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from export.bundling.graph import ExportError
 from export.variants.onnx_layers import LAYERS, casts_to, weighted_layers
-from service.bundle import INPUT
+from service.bundles.bundle import INPUT
 from service.engines.provider_check import first_line, import_runtime
 
 QUANTIZED = (*LAYERS, "Relu")

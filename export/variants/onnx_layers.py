@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-from service.bundle import INPUT
+from service.bundles.bundle import INPUT
 from service.engines.layers import Layer, LayerError, LayerOutputs, compare_layers
 from service.engines.provider_check import import_runtime
 

@@ -17,12 +17,12 @@ from export.variants.onnx_int8 import quantize_onnx
 from export.variants.onnx_layers import onnx_layer_errors
 from export.variants.onnx_rounding import rounding_in_float32
 from export.variants.search import Candidate, Images, Tell, VariantOptions, export_variant
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import EngineKind, Precision, Provider
 from service.engines.layers import LayerError
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_check import check_provider, import_runtime
 from service.errors import ConfigurationError
-from service.variant import EngineKind, Precision, Provider
 
 NAMES_DIFFER_BY = 8
 """Digits of the digest in a file's name."""

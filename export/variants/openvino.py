@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from export.variants.openvino_int8 import quantize, rest_of
 from export.variants.search import Candidate, Images, Tell, VariantOptions, export_variant
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import EngineKind, Precision, Provider
 from service.engines.layers import LayerError, layer_errors
 from service.engines.openvino import OpenVinoEngine, precision_hint
-from service.variant import EngineKind, Precision, Provider
 
 
 def export_openvino(

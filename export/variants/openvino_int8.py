@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import INPUT
+from service.bundles.bundle import INPUT
+from service.bundles.variant import Precision
 from service.engines.openvino import import_openvino
 from service.errors import ConfigurationError
-from service.variant import Precision
 
 STEM = "openvino-int8"
 INSTALL = "pip install 'takt[export]'"

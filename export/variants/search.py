@@ -28,11 +28,11 @@ from export.variants.drift_gate import (
     golden_bounds,
 )
 from export.versions import package_versions
-from service.bundle import Bundle, add_variant
+from service.bundles.bundle import Bundle, add_variant
+from service.bundles.variant import EngineKind, Precision, Provider, Variant, VariantDrift
 from service.engines.base import Engine
 from service.engines.layers import LayerError, first_failing
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.variant import EngineKind, Precision, Provider, Variant, VariantDrift
 
 CALIBRATION_PICTURES = 128
 """That the ranges of 8 bits are taken from."""

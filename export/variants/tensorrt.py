@@ -23,10 +23,11 @@ from export.variants.drift_gate import AllowedDrift, check_variant, golden_bound
 from export.variants.tensorrt_graph import cast_first
 from export.variants.tensorrt_ranges import TABLE, write_ranges
 from export.versions import package_versions
-from service.bundle import Bundle, add_variant
+from service.bundles.bundle import Bundle, add_variant
+from service.bundles.variant import Precision, Variant
 from service.engines.base import Engine
-from service.engines.cuda import fixed_sizes
-from service.engines.gpu_host import read_gpu
+from service.engines.nvidia.cuda import fixed_sizes
+from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_check import (
     check_provider,
@@ -35,7 +36,6 @@ from service.engines.provider_check import (
     import_runtime,
 )
 from service.engines.provider_options import GpuOptions, TensorRtBuild, provider_options
-from service.variant import Precision, Variant
 
 CONTEXT_OP = "EPContext"
 """The node in which ONNX Runtime keeps what a provider compiled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-from service.bundle import INPUT
+from service.bundles.bundle import INPUT
 
 
 def cast_first(model: ModelProto) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.pictures import read_model_input
-from service.bundle import INPUT
-from service.manifest import Manifest
+from service.bundles.bundle import INPUT
+from service.bundles.manifest import Manifest
 
 TABLE = "calibration.flatbuffers"
 """The file that ONNX Runtime's TensorRT provider reads."""

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from service.errors import InvalidParameterError, TaktError
-from service.journal import UNKNOWN, Journal
+from service.observing.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"

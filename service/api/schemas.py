@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.bundles.manifest import Blend
 from service.domain import Box, Heatmap, Inspection, Json, Region
-from service.manifest import Blend
 
 
 class Schema(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.failures import request_id_of
-from service.tracing.base import Tracing, at_work_for
+from service.observing.tracing.base import Tracing, at_work_for
 
 
 class Traced:

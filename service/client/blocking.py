@@ -28,7 +28,7 @@ from service.client.pictures import Picture, encoded
 from service.client.propagation import trace_headers
 from service.client.retry import Attempts, Clock, RetryPolicy
 from service.client.session import StreamChoices, StreamSession
-from service.frames import MAX_MESSAGE_BYTES
+from service.streaming.frames import MAX_MESSAGE_BYTES
 
 T = TypeVar("T")
 

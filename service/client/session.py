@@ -22,7 +22,7 @@ from service.client.stream_items import (
 )
 from service.domain import Heatmap, Json, RawPicture
 from service.errors import RequestError, TaktError, UnreadableAnswerError
-from service.frames import Frame, pack
+from service.streaming.frames import Frame, pack
 
 StreamPolicy = Literal["all", "latest"]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from service.bundles.variant import Variant
 from service.errors import ConfigurationError
 from service.settings import VariantFallback
-from service.variant import Variant
 
 Course = Literal["variant", "build", "cuda", "cpu"]
 

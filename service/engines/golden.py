@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import Bundle, Golden
+from service.bundles.bundle import Bundle, Golden
+from service.bundles.variant import GoldenBounds, Variant
 from service.engines.base import Engine, EngineOutput
 from service.errors import DriftError
-from service.variant import GoldenBounds, Variant
 
 
 @dataclass(frozen=True, slots=True)

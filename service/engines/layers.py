@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import INPUT
+from service.bundles.bundle import INPUT
 from service.engines.openvino import import_openvino
 
 KINDS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")

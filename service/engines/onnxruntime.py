@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import INPUT, OUTPUTS
+from service.bundles.bundle import INPUT, OUTPUTS
+from service.bundles.variant import Provider
 from service.engines.base import EngineOutput
-from service.engines.cuda import GpuRunner
-from service.engines.cudart import CudaRuntime
+from service.engines.nvidia.cuda import GpuRunner
+from service.engines.nvidia.cudart import CudaRuntime
 from service.engines.provider_check import (
     check_provider,
     cuda_major,
@@ -24,7 +25,6 @@ from service.engines.provider_check import (
 )
 from service.engines.provider_options import PROVIDERS, GpuOptions, provider_options
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
-from service.variant import Provider
 
 __all__ = ["PROVIDERS", "OnnxRuntimeEngine"]
 

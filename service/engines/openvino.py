@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundle import INPUT, OUTPUTS
+from service.bundles.bundle import INPUT, OUTPUTS
+from service.bundles.variant import Precision
 from service.engines.base import EngineOutput
 from service.errors import BundleError, ConfigurationError, EngineError
-from service.variant import Precision
 
 INSTALL = "pip install 'takt[openvino]'"
 

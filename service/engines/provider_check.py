@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from service.engines.provider_options import PROVIDERS, NamedOptions, provider_options
-from service.errors import ConfigurationError
-from service.nvidia_libraries import (
+from service.bundles.variant import Provider
+from service.engines.nvidia.libraries import (
     CUDA_MAJOR,
     NvidiaLibrary,
     cuda_libraries,
@@ -19,7 +18,8 @@ from service.nvidia_libraries import (
     preload,
     tensorrt_libraries,
 )
-from service.variant import Provider
+from service.engines.provider_options import PROVIDERS, NamedOptions, provider_options
+from service.errors import ConfigurationError
 
 INSTALL: dict[Provider, str] = {
     "cpu": "pip install 'takt[cpu]'",

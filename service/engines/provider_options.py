@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundle import INPUT
-from service.variant import Precision, Provider
+from service.bundles.bundle import INPUT
+from service.bundles.variant import Precision, Provider
 
 PROVIDERS: dict[Provider, tuple[str, ...]] = {
     "cpu": ("CPUExecutionProvider",),

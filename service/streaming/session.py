@@ -15,10 +15,10 @@ from typing import Literal
 
 from service.domain import Inspection
 from service.errors import NotReadyError, RequestError
-from service.frames import Frame
 from service.streaming.entrance import Entrance, Inspect, Picture
 from service.streaming.evidence import Smoothing, VoteRule, Voting
 from service.streaming.figures import Figures, Tally
+from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop
 from service.streaming.outcomes import Answered, Dropped, Failed, KeptOutcomes, Outcome
 

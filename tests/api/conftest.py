@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
-from service.log import Write
-from service.opening import OpenEngine
+from service.engines.opening import OpenEngine
+from service.observing.logging_setup import Write
+from service.observing.tracing.base import Tracing
 from service.settings import Settings
-from service.tracing.base import Tracing
 
 Serve = Callable[..., Any]
 

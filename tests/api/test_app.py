@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 from service.streaming.sessions import Sessions

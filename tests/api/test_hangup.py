@@ -11,7 +11,7 @@ from starlette.types import Message
 from service.api import hangup
 from service.api.hangup import HangUp
 from service.app import create_app
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 

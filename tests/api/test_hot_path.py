@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from service.api.hot_path import _INSPECT
+from service.api.rest.hot_path import _INSPECT
 
 URL = "/v1/models/parts/inspect"
 

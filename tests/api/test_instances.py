@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
 from tests.api.conftest import Serve
 

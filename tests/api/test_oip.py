@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
-from service.api import oip_infer
+from service.api.oip import infer as oip_infer
 from service.app import create_app
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 

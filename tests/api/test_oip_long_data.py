@@ -4,8 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from service.api import oip_long_data
-from service.api.oip_long_data import Taken, take_long_data
+from service.api.oip import long_data as oip_long_data
+from service.api.oip.long_data import Taken, take_long_data
 from service.errors import RequestError
 
 

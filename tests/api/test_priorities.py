@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-import service.pipeline
+import service.inspection.pipeline
 from service.errors import DeadlineExceededError
-from service.pipeline import Pipeline
+from service.inspection.pipeline import Pipeline
 
 URL = "/v1/models/parts/inspect"
 
@@ -42,8 +42,8 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gate]:
     def shut(name: str) -> Gate:
-        gate = Gate(getattr(service.pipeline, name))
-        monkeypatch.setattr(service.pipeline, name, gate)
+        gate = Gate(getattr(service.inspection.pipeline, name))
+        monkeypatch.setattr(service.inspection.pipeline, name, gate)
         return gate
 
     return shut
@@ -87,7 +87,7 @@ def test_a_large_picture_is_not_decoded_by_an_engine(
             decoding = gate("prepare")
             decoding.open.set()
             for most in (10, 1 << 20):
-                monkeypatch.setattr(service.pipeline, "_LENT_BYTES", most)
+                monkeypatch.setattr(service.inspection.pipeline, "_LENT_BYTES", most)
                 assert (await client.post(URL, content=picture_bytes())).status_code == 200
             elsewhere, lent = decoding.threads
             assert elsewhere.startswith("preparing")
@@ -101,7 +101,7 @@ def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
         raise AssertionError("it ran")
 
     with pytest.raises(DeadlineExceededError):
-        service.pipeline._run_alone(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
+        service.inspection.pipeline._run_alone(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
 
 
 def test_what_waits_to_be_rendered_counts_as_waiting(
@@ -114,7 +114,7 @@ def test_what_waits_to_be_rendered_counts_as_waiting(
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr("service.served.Pipeline", Recorded)
+    monkeypatch.setattr("service.repository.served_model.Pipeline", Recorded)
 
     async def test() -> None:
         async with serve(decode_threads=1, max_queue_size=3) as client:

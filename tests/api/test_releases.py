@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.active import ACTIVE
 from service.app import create_app
-from service.bundle import MANIFEST, Bundle
+from service.bundles.bundle import MANIFEST, Bundle
 from service.engines.fake import FakeEngine
+from service.repository.activation import ACTIVE
 from service.settings import Settings
 
 MODEL = "/v1/models/parts"

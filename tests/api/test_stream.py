@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from service.domain import RawPicture
-from service.frames import Frame, pack
+from service.streaming.frames import Frame, pack
 
 PATH = "/v1/models/parts/stream"
 
@@ -721,7 +721,7 @@ def test_an_unforeseen_error_closes_the_stream_and_tells_nothing(
     async def test() -> None:
         async with serve() as client, connect(client) as socket:
             await socket.hello()
-            monkeypatch.setattr("service.api.stream_connection.answer_json", fail)
+            monkeypatch.setattr("service.api.stream.connection.answer_json", fail)
             socket.frame(0, picture_bytes())
             (error,), closed = await socket.until_closed()
             assert closed == 1011
@@ -734,7 +734,7 @@ def test_an_unforeseen_error_closes_the_stream_and_tells_nothing(
 def test_a_client_that_says_nothing_is_not_waited_for(
     serve, go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.stream.HELLO_WITHIN_S", 0.0)
+    monkeypatch.setattr("service.api.stream.routes.HELLO_WITHIN_S", 0.0)
 
     async def test() -> None:
         async with serve() as client, connect(client) as socket:

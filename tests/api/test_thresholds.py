@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.bundle import Bundle, Calibration, recalibrate
-from service.thresholds import OVERRIDES
+from service.bundles.bundle import Bundle, Calibration, recalibrate
+from service.bundles.thresholds import OVERRIDES
 
 INSPECT = "/v1/models/parts/inspect"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -92,7 +92,7 @@ def test_a_read_only_folder_keeps_the_change_in_memory(go, serve, monkeypatch) -
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.thresholds.write_atomically", read_only)
+    monkeypatch.setattr("service.bundles.thresholds.write_atomically", read_only)
 
     async def test() -> None:
         async with serve() as client:

@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from service.client import AsyncTaktClient
-from service.frames import Frame, pack
-from service.tracing.otlp import OtelTracing
+from service.observing.tracing.otlp import OtelTracing
+from service.streaming.frames import Frame, pack
 
 PATH = "/v1/models/parts/inspect"
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.gpu_metrics import GpuCollector
-from service.metrics import Metrics
+from service.observing.gpu_metrics import GpuCollector
+from service.observing.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"

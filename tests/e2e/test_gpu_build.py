@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import Provider
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError
-from service.variant import Provider
 
 
 def has_gpu_build() -> bool:

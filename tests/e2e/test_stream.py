@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.frames import Frame, pack
+from service.streaming.frames import Frame, pack
 
 Message = dict[str, Any]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bundle import Bundle, load_bundle
+from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.variant import Provider
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.engines.provider_options import GpuOptions
-from service.variant import Provider
 
 pytestmark = pytest.mark.gpu
 

@@ -9,13 +9,13 @@ import pytest
 from export.pictures import list_pictures
 from export.variants.drift_gate import ALLOWED
 from export.variants.tensorrt import TensorRtOptions, export_tensorrt
-from service.bundle import Bundle, load_bundle
+from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.variant import Precision
 from service.engines.built_for import decide
 from service.engines.golden import check_golden
-from service.engines.gpu_host import read_gpu
+from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_options import GpuOptions
-from service.variant import Precision
 
 pytestmark = pytest.mark.gpu
 

@@ -20,8 +20,8 @@ from onnx.utils import Extractor
 
 from export.commands.export import export
 from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD
-from service.bundle import INPUT, OUTPUTS, Bundle, load_bundle
-from service.postprocess import picture_score
+from service.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
+from service.pictures.postprocess import picture_score
 
 ABSOLUTE = 1e-4
 RELATIVE = 5e-3

@@ -20,11 +20,11 @@ from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 from service.app import repository_options
-from service.bundle import Bundle, load_bundle
-from service.metrics import Metrics
-from service.opening import opener
-from service.pipeline import Pools
-from service.served import ServedModel
+from service.bundles.bundle import Bundle, load_bundle
+from service.engines.opening import opener
+from service.inspection.pipeline import Pools
+from service.observing.metrics import Metrics
+from service.repository.served_model import ServedModel
 from service.settings import Settings
 
 ServeOnce = Callable[[Path, Settings], ServedModel]

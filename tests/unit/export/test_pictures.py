@@ -12,9 +12,9 @@ from export.pictures import (
     read_model_input,
     read_picture,
 )
-from service.decode import decode
-from service.manifest import Crop, Preprocess
-from service.preprocess import preprocess
+from service.bundles.manifest import Crop, Preprocess
+from service.pictures.decode import decode
+from service.pictures.preprocess import preprocess
 
 
 def touch(root: Path, *names: str) -> None:

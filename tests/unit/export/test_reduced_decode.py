@@ -15,8 +15,8 @@ from export.bundling.export_bundle import ExportOptions, ExportReport, export_bu
 from export.bundling.graph import ExportError
 from export.pictures import MAX_PIXELS, read_model_input
 from models.checkpoints import Checkpoint, InputRecipe
-from service.manifest import Preprocess, Tiling
-from service.prepare import prepare
+from service.bundles.manifest import Preprocess, Tiling
+from service.pictures.prepare import prepare
 
 ALPHA = 0.4
 

@@ -27,7 +27,7 @@ from models.checkpoints import (
 )
 from models.efficientad.detector import EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
-from service.manifest import Crop
+from service.bundles.manifest import Crop
 
 WritePictures = Callable[..., list[Path]]
 

@@ -32,12 +32,12 @@ from models.checkpoints import (
     save_checkpoint,
 )
 from models.efficientad.detector import EfficientAd
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
+from service.bundles.manifest import Drift
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.manifest import Drift
-from service.preprocess import preprocess as preprocess_picture
+from service.pictures.preprocess import preprocess as preprocess_picture
 
 WritePictures = Callable[..., list[Path]]
 

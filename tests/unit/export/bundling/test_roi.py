@@ -14,8 +14,8 @@ from export.bundling.roi import RoiError, place, read_roi
 from export.commands.export import export
 from export.commands.import_onnx import import_
 from export.pictures import PicturesError
-from service.manifest import ROI_MASK, Crop, Preprocess
-from service.roi import Shape
+from service.bundles.manifest import ROI_MASK, Crop, Preprocess
+from service.pictures.roi import Shape
 
 SQUARE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 WHOLE = Preprocess(width=64, height=64, resize="area")

@@ -27,11 +27,11 @@ from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
 from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
 from models.inpformer import InpFormer, InpFormerConfig
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
+from service.bundles.manifest import ROI_MASK
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.manifest import ROI_MASK
-from service.roi import Shape, inside_on_map
+from service.pictures.roi import Shape, inside_on_map
 
 WritePictures = Callable[..., list[Path]]
 Images = NDArray[np.uint8]

@@ -28,10 +28,10 @@ from export.evaluation.inspectors import HttpInspector, LocalInspector, check_sa
 from export.pictures import middle_tile, read_model_input, read_picture
 from export.report.tables import tiles_of
 from models.checkpoints import Checkpoint
-from service.bundle import Bundle, load_bundle
+from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.manifest import Preprocess, Tiling, TrainedThresholds
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.manifest import Preprocess, Tiling, TrainedThresholds
-from service.preprocess import preprocess
+from service.pictures.preprocess import preprocess
 
 WritePictures = Callable[..., list[Path]]
 

@@ -12,7 +12,7 @@ from export.commands.options import FILTERS
 from export.pictures import PicturesError
 from models.checkpoints import Filter as TrainedFilter
 from models.checkpoints import picture_digest
-from service.manifest import Filter
+from service.bundles.manifest import Filter
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from export.commands.evaluate import evaluate
 from export.evaluation.inspectors import LocalInspector
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 
 MODEL = {
     "name": "parts",

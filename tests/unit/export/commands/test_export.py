@@ -31,7 +31,7 @@ from models.fit.efficientad.fit import EfficientAdOptions, FitError, FittedEffic
 from models.fit.inpformer.fit import InpFormerOptions
 from models.fit.progress import CurvePoint
 from models.fit.teacher.fit import FittedTeacher, TeacherOptions
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
 
 WritePictures = Callable[..., list[Path]]
 

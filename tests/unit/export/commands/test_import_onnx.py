@@ -17,10 +17,10 @@ from export.commands.import_onnx import import_
 from export.imported.rule import InputOptions
 from export.imported.source import ImportOptions
 from export.pictures import read_picture
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
+from service.bundles.manifest import Crop
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.manifest import Crop
-from service.preprocess import preprocess
+from service.pictures.preprocess import preprocess
 
 WritePictures = Callable[..., list[Path]]
 

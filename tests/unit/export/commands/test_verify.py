@@ -15,7 +15,7 @@ import export.commands.verify
 from export.commands.verify import verify
 from export.evaluation.verify import Absent, BundleResult, GraphRun, Verification
 from export.report.tables import verification_table
-from service.bundle import MODEL, Bundle
+from service.bundles.bundle import MODEL, Bundle
 from service.engines.golden import BatchDrift, GoldenDrift, bounds_of
 
 MakeBundle = Callable[..., Bundle]

@@ -7,8 +7,8 @@ import pytest
 
 from export.evaluation.deployed import Deployed, deployed_at, deployed_beside
 from export.evaluation.inspectors import InspectorError
-from service.bundle import Bundle
-from service.thresholds import DeployedThresholds, read_overrides
+from service.bundles.bundle import Bundle
+from service.bundles.thresholds import DeployedThresholds, read_overrides
 
 ORIGIN = {"image": {"source": "bundle"}, "pixel": {"source": "override", "since": "noon"}}
 THRESHOLDS = {"image": 0.4, "pixel": 0.3, "method": "conformal", "origin": ORIGIN}

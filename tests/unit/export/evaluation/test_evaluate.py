@@ -13,9 +13,9 @@ from export.evaluation.evaluate import Evaluation, EvaluationError, evaluate
 from export.evaluation.inspectors import Answer
 from export.evaluation.metrics import Latency, wilson
 from export.report.tables import aligned, evaluation_table
+from service.bundles.manifest import Preprocess
 from service.errors import InvalidImageError
-from service.manifest import Preprocess
-from service.placement import placement
+from service.pictures.placement import placement
 
 THRESHOLD = 0.5
 SPEC = Preprocess(width=2, height=2, resize="area")

@@ -19,9 +19,9 @@ from export.evaluation.inspectors import (
     check_same_model,
     open_client,
 )
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.domain import Box
-from service.placement import placement
+from service.pictures.placement import placement
 
 Encode = Callable[..., bytes]
 

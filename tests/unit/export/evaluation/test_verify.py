@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from export.evaluation.verify import Absent, OpenEngine, verify
-from service.bundle import GOLDEN, MANIFEST, MODEL, Bundle, add_variant
+from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, add_variant
+from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
 from service.engines.base import Engine, EngineOutput
 from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.errors import BundleError, ConfigurationError, EngineError
-from service.variant import GoldenBounds, Provider, Variant, VariantDrift
 
 MakeBundle = Callable[..., Bundle]
 

@@ -13,7 +13,7 @@ from export.bundling.graph import ExportError
 from export.imported.feed import FeedRule, feed
 from export.imported.graph import reveal, wrap
 from export.imported.roles import InputPort, Outputs
-from service.manifest import Crop
+from service.bundles.manifest import Crop
 
 HEIGHT, WIDTH = 8, 6
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -12,8 +12,8 @@ from export.bundling.graph import ExportError
 from export.imported.feed import FeedRule
 from export.imported.probe import check_answers, check_window, most_at_once
 from export.imported.roles import InputPort
-from service.bundle import Golden
-from service.manifest import Crop
+from service.bundles.bundle import Golden
+from service.bundles.manifest import Crop
 
 FILE = Path("by-others.onnx")
 IMAGES = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)

@@ -16,9 +16,9 @@ from export.bundling.graph import ExportError
 from export.imported.rule import InputOptions
 from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
 from export.pictures import read_model_input
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.roi import Shape, inside_on_map
+from service.pictures.roi import Shape, inside_on_map
 
 WritePictures = Callable[..., list[Path]]
 

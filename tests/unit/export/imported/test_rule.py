@@ -13,7 +13,7 @@ from export.imported.feed import FeedRule
 from export.imported.roles import InputPort
 from export.imported.rule import InputOptions, Size, find_rule, preprocess_of
 from export.imported.view import Normalisation
-from service.manifest import Crop, Preprocess
+from service.bundles.manifest import Crop, Preprocess
 
 FILE = Path("by-others.onnx")
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)

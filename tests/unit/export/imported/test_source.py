@@ -22,9 +22,9 @@ from export.evaluation.inspectors import LocalInspector
 from export.imported.rule import InputOptions, Size
 from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name
 from export.pictures import read_model_input
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
+from service.bundles.manifest import TrainedThresholds
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.manifest import TrainedThresholds
 
 WritePictures = Callable[..., list[Path]]
 
@@ -103,7 +103,7 @@ def open_quietly(path: Path, good: list[Path], **options: Any) -> tuple[OnnxSour
 
 def torch_answer(model: Gaussian, path: Path, size: int = SIDE) -> tuple[Tensor, Tensor]:
     """From the file to the answer without any of the code under test but the resize."""
-    from service.manifest import Preprocess
+    from service.bundles.manifest import Preprocess
 
     spec = Preprocess(width=size, height=size, resize="tensor_bilinear")
     pixels = torch.from_numpy(read_model_input(path, spec))

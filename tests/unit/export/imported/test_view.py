@@ -10,7 +10,7 @@ from onnx import parser
 from export.imported.nodes import Nodes
 from export.imported.roles import find_input
 from export.imported.view import Normalisation, PictureView
-from service.manifest import Crop
+from service.bundles.manifest import Crop
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 STORED = """

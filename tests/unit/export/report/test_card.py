@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from export.commands.card_commands import card as card_command
 from export.report.card import CARD, card, write_card
-from service.bundle import MODEL, Bundle, load_bundle
-from service.manifest import Drift, Manifest, Preprocess, Roi, Thresholds
+from service.bundles.bundle import MODEL, Bundle, load_bundle
+from service.bundles.manifest import Drift, Manifest, Preprocess, Roi, Thresholds
 
 MakeBundle = Callable[..., Bundle]
 

@@ -18,7 +18,7 @@ from export.evaluation.metrics import Judged
 from export.evaluation.record import Circumstances
 from export.report.cases import EACH, LONGEST, Case, choose, show_cases
 from export.report.page import report_html
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
 VOID = {"meta", "img", "br"}

@@ -18,10 +18,10 @@ from export.variants.drift_gate import (
     measure_variant,
     score_span,
 )
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import VariantDrift
 from service.engines.base import EngineOutput
 from service.errors import DriftError
-from service.variant import VariantDrift
 
 WritePictures = Callable[..., list[Path]]
 

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from export.bundling.graph import ExportError
 from export.variants.onnx_fp16 import halve_onnx
 from export.variants.onnx_rounding import rounding_in_float32
-from service.bundle import INPUT, MODEL, OUTPUTS
+from service.bundles.bundle import INPUT, MODEL, OUTPUTS
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 LOUD = 300.0

@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from export.bundling.graph import ExportError
 from export.variants.onnx_int8 import quantize_onnx
-from service.bundle import MODEL
+from service.bundles.bundle import MODEL
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 Images = list[NDArray[np.uint8]]

@@ -19,12 +19,12 @@ from export.variants.drift_gate import AllowedDrift
 from export.variants.onnx_int8 import quantize_onnx
 from export.variants.onnxruntime import export_onnxruntime
 from export.variants.search import VariantOptions
-from service.bundle import MODEL, Bundle, add_variant, load_bundle
+from service.bundles.bundle import MODEL, Bundle, add_variant, load_bundle
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.opening import opener
 from service.errors import ConfigurationError, DriftError
-from service.opening import opener
-from service.served import ServedModel
+from service.repository.served_model import ServedModel
 from service.settings import Settings
 
 ServeOnce = Callable[[Path, Settings], ServedModel]

@@ -16,14 +16,14 @@ from export.variants.drift_gate import ALLOWED, AllowedDrift
 from export.variants.openvino import export_openvino
 from export.variants.openvino_int8 import Ir, quantize
 from export.variants.search import VariantOptions
-from service.bundle import MODEL, Bundle, add_variant, load_bundle
+from service.bundles.bundle import MODEL, Bundle, add_variant, load_bundle
+from service.bundles.variant import Variant
 from service.engines.golden import check_golden
+from service.engines.opening import opener
 from service.engines.openvino import OpenVinoEngine, import_openvino
 from service.errors import ConfigurationError, DriftError
-from service.opening import opener
-from service.served import ServedModel
+from service.repository.served_model import ServedModel
 from service.settings import Settings
-from service.variant import Variant
 
 ServeOnce = Callable[[Path, Settings], ServedModel]
 

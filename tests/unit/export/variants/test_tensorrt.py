@@ -20,7 +20,7 @@ from export.commands.export import export
 from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
 from export.variants.tensorrt import TensorRtOptions, export_tensorrt
-from service.bundle import Bundle, load_bundle
+from service.bundles.bundle import Bundle, load_bundle
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError, DriftError

@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from export.variants.tensorrt_graph import cast_first
-from service.bundle import load_bundle
+from service.bundles.bundle import load_bundle
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "models" / "pitting" / "1"
 

@@ -7,7 +7,7 @@ import pytest
 
 from export.pictures import PicturesError
 from export.variants.tensorrt_ranges import TABLE, write_ranges
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 
 
 def write_flat(path: Path, level: int) -> Path:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from service.client.pictures import encoded, for_frame
-from service.decode import decode
 from service.domain import RawPicture
 from service.errors import InvalidImageError
+from service.pictures.decode import decode
 
 
 def test_an_array_reaches_the_server_pixel_for_pixel(rgb) -> None:

@@ -10,7 +10,7 @@ from service.errors import (
     RequestError,
     UnreadableAnswerError,
 )
-from service.frames import unpack
+from service.streaming.frames import unpack
 
 
 def taken(session: StreamSession) -> list[object]:

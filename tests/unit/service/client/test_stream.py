@@ -20,7 +20,7 @@ from service.errors import (
     RequestError,
     UnreachableError,
 )
-from service.frames import unpack
+from service.streaming.frames import unpack
 
 
 def greet(wire, connection: ServerConnection, **given: object) -> dict:

@@ -1,8 +1,8 @@
 import pytest
 
+from service.bundles.variant import GoldenBounds, Variant, VariantDrift
 from service.engines.built_for import Decision, decide
 from service.errors import ConfigurationError
-from service.variant import GoldenBounds, Variant, VariantDrift
 
 HERE = {
     "gpu": "NVIDIA L4",

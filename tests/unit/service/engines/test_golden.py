@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.base import EngineOutput
 from service.engines.golden import BatchDrift, GoldenDrift, check_golden, measure_golden
 from service.errors import DriftError

@@ -11,12 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
+from service.bundles.variant import Provider
 from service.engines import onnxruntime as module
 from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.engines.provider_options import GpuOptions
 from service.errors import BundleError, ConfigurationError, EngineError
-from service.variant import Provider
 
 MakeBundle = Callable[..., Bundle]
 

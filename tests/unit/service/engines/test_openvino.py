@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from service.bundle import Bundle
+from service.bundles.bundle import Bundle
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine

@@ -7,9 +7,9 @@ import onnxruntime
 import pytest
 
 from service.engines import provider_check
+from service.engines.nvidia.libraries import NvidiaLibrary
 from service.engines.provider_check import check_provider, cuda_major, first_line, libraries
 from service.errors import ConfigurationError
-from service.nvidia_libraries import NvidiaLibrary
 
 GPU = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 

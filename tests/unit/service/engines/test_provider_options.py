@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from service.bundles.variant import Precision
 from service.engines.provider_options import GpuOptions, TensorRtBuild, provider_options
-from service.variant import Precision
 
 
 def of_tensorrt(**options: object) -> dict[str, str]:

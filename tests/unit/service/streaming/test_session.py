@@ -8,9 +8,9 @@ import pytest
 
 from service.domain import Inspection
 from service.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
-from service.frames import Frame
 from service.streaming.evidence import VoteCount, VoteRule
 from service.streaming.figures import Figures
+from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
 from service.streaming.session import Rules, Session

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.errors import NotReadyError, UnavailableError
-from service.frames import Frame
+from service.streaming.frames import Frame
 from service.streaming.link import Stop
 from service.streaming.outcomes import Failed
 from service.streaming.session import Rules, Session

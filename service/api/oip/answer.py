@@ -1,0 +1,90 @@
+"""What a model says of pictures, as an answer of the Open Inference Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from service.api.oip.request import OipRequest
+from service.api.oip.tensors import (
+    ANOMALOUS,
+    ANOMALY_MAP,
+    HEATMAP,
+    REGIONS,
+    SCORE,
+    THRESHOLD,
+    Values,
+    tensor_out,
+)
+from service.api.schemas import regions_json
+from service.domain import Inspection, Json
+from service.errors import InvalidParameterError
+
+
+@dataclass(frozen=True, slots=True)
+class OipAnswer:
+    """A body: JSON, and what follows it.
+
+    Attributes:
+        body: both.
+        json_bytes: of it that are JSON; None where all are.
+    """
+
+    body: bytes
+    json_bytes: int | None
+
+
+def answer_of(request: OipRequest, inspections: Sequence[Inspection]) -> OipAnswer:
+    """Put the outputs that are asked for together, the pictures in the order of the request.
+
+    Raises:
+        InvalidParameterError: the maps of the pictures are of different sizes.
+    """
+    tensors, parts = [], []
+    for wanted in request.outputs:
+        values = _VALUES[wanted.spec.name](inspections)
+        shape = [len(values)] if isinstance(values, list) else values.shape
+        tensor, data = tensor_out(wanted.spec, shape, values, wanted.binary)
+        tensors.append(tensor)
+        parts.append(data)
+    head: Json = {
+        "model_name": inspections[0].model,
+        "model_version": inspections[0].version,
+        "outputs": tensors,
+    }
+    if request.id is not None:
+        head["id"] = request.id
+    text = orjson.dumps(head)
+    if not any(wanted.binary for wanted in request.outputs):
+        return OipAnswer(text, None)
+    return OipAnswer(b"".join((text, *parts)), len(text))
+
+
+def _anomaly_maps(inspections: Sequence[Inspection]) -> Values:
+    """float32 [N,h,w]."""
+    maps = [found.anomaly_map for found in inspections if found.anomaly_map is not None]
+    shapes = {one.shape for one in maps}
+    if len(shapes) > 1:
+        sizes = ", ".join(f"{width} × {height}" for height, width in sorted(shapes))
+        raise InvalidParameterError(
+            f"the maps of these pictures are of different sizes, {sizes}, and are no one tensor; "
+            "send pictures of one size in a request"
+        )
+    return np.stack(maps).astype(np.float32, copy=False)
+
+
+def _heatmaps(inspections: Sequence[Inspection]) -> Values:
+    return [found.heatmap.data for found in inspections if found.heatmap is not None]
+
+
+_VALUES: dict[str, Callable[[Sequence[Inspection]], Values]] = {
+    SCORE.name: lambda found: np.array([one.verdict.score for one in found], np.float32),
+    THRESHOLD.name: lambda found: np.array([one.verdict.threshold for one in found], np.float32),
+    ANOMALOUS.name: lambda found: np.array([one.verdict.anomalous for one in found], np.bool_),
+    REGIONS.name: lambda found: [orjson.dumps(regions_json(one.verdict.regions)) for one in found],
+    ANOMALY_MAP.name: _anomaly_maps,
+    HEATMAP.name: _heatmaps,
+}

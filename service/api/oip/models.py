@@ -1,0 +1,91 @@
+"""What the Open Inference Protocol tells of the models: metadata, configuration, index."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from service.api.oip.tensors import ANOMALY_MAP, INPUTS, OUTPUTS, Datatype, TensorSpec
+from service.domain import Json
+from service.repository.repository import ModelRepository
+from service.repository.served_model import ServedModel
+
+PLATFORM = "takt"
+
+_TRITON_TYPES: dict[Datatype, str] = {
+    "BYTES": "TYPE_STRING",
+    "UINT8": "TYPE_UINT8",
+    "FP32": "TYPE_FP32",
+    "BOOL": "TYPE_BOOL",
+}
+
+
+def server_metadata() -> Json:
+    """What `GET /v2` answers."""
+    return {
+        "name": "takt",
+        "version": importlib.metadata.version("takt"),
+        "extensions": ["binary_tensor_data", "model_configuration"],
+    }
+
+
+def model_metadata(repository: ModelRepository, name: str, version: str | None) -> Json:
+    """The tensors of a model, and which versions of it there are.
+
+    Raises:
+        ModelNotFoundError: there is no such model or version.
+    """
+    model = repository.get(name, version)
+    return {
+        "name": model.name,
+        "versions": [other.version for other in repository if other.name == model.name],
+        "platform": PLATFORM,
+        "inputs": [_tensor(spec) for spec in INPUTS],
+        "outputs": [{**_tensor(spec), "shape": list(_shape(spec, model))} for spec in OUTPUTS],
+    }
+
+
+def model_config(repository: ModelRepository, name: str, version: str | None) -> Json:
+    """As much of Triton's configuration as there is of a model.
+
+    Raises:
+        ModelNotFoundError: there is no such model or version.
+    """
+    model = repository.get(name, version)
+    active = repository.get(name).version
+    return {
+        "name": model.name,
+        "platform": PLATFORM,
+        "backend": PLATFORM,
+        # The first axis is part of each shape: the server makes the batches itself.
+        "max_batch_size": 0,
+        "input": [{**_config(spec, spec.shape), "optional": True} for spec in INPUTS],
+        "output": [_config(spec, _shape(spec, model)) for spec in OUTPUTS],
+        "parameters": {"active_version": {"string_value": active}},
+    }
+
+
+def index(repository: ModelRepository, *, ready_only: bool) -> list[Json]:
+    """Every version of every model, and whether it answers."""
+    return [_indexed(model) for model in repository if model.ready or not ready_only]
+
+
+def _indexed(model: ServedModel) -> Json:
+    state = "READY" if model.ready else "LOADING" if model.state == "loading" else "UNAVAILABLE"
+    reason = "" if model.ready else model.reason or model.state
+    return {"name": model.name, "version": model.version, "state": state, "reason": reason}
+
+
+def _shape(spec: TensorSpec, model: ServedModel) -> tuple[int, ...]:
+    """The map's size is the model's own, unless tiles make one that depends on the picture."""
+    manifest = model.bundle.manifest if model.bundle else None
+    if spec is not ANOMALY_MAP or manifest is None or manifest.tiling is not None:
+        return spec.shape
+    return (-1, *manifest.map_size)
+
+
+def _tensor(spec: TensorSpec) -> Json:
+    return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
+
+
+def _config(spec: TensorSpec, shape: tuple[int, ...]) -> Json:
+    return {"name": spec.name, "data_type": _TRITON_TYPES[spec.datatype], "dims": list(shape)}

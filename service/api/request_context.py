@@ -1,0 +1,84 @@
+"""What surrounds every request, as one plain ASGI layer."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import uuid
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.failures import REQUEST_ID_KEY, problem_response
+from service.errors import ImageTooLargeError
+from service.observing.metrics import Metrics
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestContext:
+    """Gives each request its id, bounds its body, counts it, and answers what nobody caught.
+
+    Args:
+        app: what it surrounds.
+        metrics: has the gauge of requests in flight.
+        max_body_bytes: a larger body raises ImageTooLargeError where it is read.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        # Random bits for each request would be a system call, and a turn at the interpreter lost.
+        self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given_id(scope) or self._new_id()
+        scope[REQUEST_ID_KEY] = request_id.decode()
+        left = self._max_body_bytes
+        started = False
+
+        async def receive_bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            if message["type"] == "http.request":
+                left -= len(message.get("body", b""))
+                if left < 0:
+                    raise ImageTooLargeError(
+                        f"the body exceeds {self._max_body_bytes} bytes; send a smaller picture, "
+                        "or raise max_image_bytes"
+                    )
+            return message
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        self._metrics.in_flight += 1
+        try:
+            await self._app(scope, receive_bounded, send_with_id)
+        except Exception as error:
+            if started:
+                raise
+            response = problem_response(error, scope[REQUEST_ID_KEY], scope["path"])
+            await response(scope, receive, send_with_id)
+        finally:
+            self._metrics.in_flight -= 1
+
+    def _new_id(self) -> bytes:
+        return f"{self._process}{next(self._count):012x}".encode()
+
+
+def _given_id(scope: Scope) -> bytes | None:
+    """The caller's, where it is fit to be logged."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            given: bytes = value
+            return given
+    return None

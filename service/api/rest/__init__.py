@@ -1,0 +1,1 @@
+"""Pictures, models and health over REST."""

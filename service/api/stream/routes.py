@@ -1,0 +1,257 @@
+"""`WS /v1/models/{name}/stream`: frames in, their answers out, in order; docs/streaming.md."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service.api.failures import problem_response
+from service.api.origins import Origins
+from service.api.stream.connection import Connection, complain
+from service.api.stream.messages import Hello, failed_of, hello_of, welcome_json
+from service.domain import Inspection
+from service.errors import ForbiddenError, InvalidParameterError, RequestError
+from service.observing.journal import UNKNOWN, Journal
+from service.observing.logging_setup import log_event
+from service.observing.metrics import Metrics
+from service.observing.tracing.base import FrameTraces, Tracing
+from service.repository.repository import ModelRepository
+from service.repository.served_model import ServedModel
+from service.streaming.entrance import Read
+from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.session import Rules, Session
+from service.streaming.sessions import Sessions
+
+HELLO_WITHIN_S = 10.0
+
+logger = logging.getLogger("takt.stream")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What the settings say of streams.
+
+    Attributes:
+        timeout_ms: of a frame, where the hello names none.
+        credits: see `Rules`.
+        max_image_bytes: of a frame's picture.
+        origins: pages that may connect.
+    """
+
+    timeout_ms: float
+    credits: int
+    max_image_bytes: int
+    origins: Origins
+
+
+def stream_router(
+    repository: ModelRepository,
+    metrics: Metrics,
+    journal: Journal,
+    sessions: Sessions,
+    options: StreamOptions,
+    tracing: Tracing | None = None,
+) -> APIRouter:
+    """The routes that stream, over these models."""
+    router = APIRouter()
+    streams = _Streams(repository, metrics, journal, sessions, options, tracing)
+
+    @router.websocket("/v1/models/{name}/stream")
+    async def stream(websocket: WebSocket, name: str) -> None:
+        await streams.serve(websocket, name, None)
+
+    @router.websocket("/v1/models/{name}/versions/{version}/stream")
+    async def stream_version(websocket: WebSocket, name: str, version: str) -> None:
+        await streams.serve(websocket, name, version)
+
+    return router
+
+
+class _Streams:
+    """Begins streams and goes on with them."""
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        metrics: Metrics,
+        journal: Journal,
+        sessions: Sessions,
+        options: StreamOptions,
+        tracing: Tracing | None,
+    ) -> None:
+        self._repository = repository
+        self._metrics = metrics
+        self._journal = journal
+        self._sessions = sessions
+        self._options = options
+        self._tracing = tracing
+
+    async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
+        """Serve one connection, whatever comes of it."""
+        request_id = uuid.uuid4().hex
+        try:
+            self._options.origins.check(websocket.headers)
+        except ForbiddenError as error:
+            await _deny(websocket, error, request_id)
+            return
+        with contextlib.suppress(WebSocketDisconnect):
+            try:
+                await websocket.accept()
+                hello = await _hello(websocket)
+                connection = self._connect(websocket, hello, name, version)
+                try:
+                    await connection.run()
+                finally:
+                    _log_end(connection.session)
+            except (WebSocketDisconnect, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                known = name if self._repository.knows(name) else UNKNOWN
+                self._journal.refused(known, "stream", error, request_id)
+                await complain(websocket, error, request_id)
+
+    def _connect(
+        self, websocket: WebSocket, hello: Hello, name: str, version: str | None
+    ) -> Connection:
+        """Begin a session, or go on with the one that the hello names.
+
+        Raises:
+            ModelNotFoundError, NotReadyError: there is nothing to stream to.
+            InvalidParameterError: the session was begun with other wishes.
+            UnavailableError: as many streams as may be are open.
+        """
+        model = self._repository.get(name, version)
+        model.check_ready()
+        wishes = (name, version, hello.wishes)
+        session = self._sessions.find(hello.session) if hello.session else None
+        if resumed := session is not None:
+            if session.wishes != wishes:
+                raise InvalidParameterError(
+                    "the session was begun with another model or other fields; say the same hello "
+                    "to go on with it, or one without `session`"
+                )
+            link = self._sessions.resume(session, hello.last_sequence)
+        else:
+            frames = None
+            if self._tracing is not None:
+                frames = self._tracing.stream(websocket.scope, model.name)
+            session = self._sessions.begin(lambda key: self._session(key, wishes, hello, frames))
+            if hello.last_sequence is not None:
+                session.begin_after(hello.last_sequence)
+            link = session.attach()
+        _log_begin(websocket, session, model, resumed=resumed)
+        welcome = welcome_json(session, resumed=resumed, model=model.name, version=model.version)
+        return Connection(
+            websocket, welcome, session, link, self._sessions, self._options.max_image_bytes
+        )
+
+    def _session(
+        self,
+        key: str,
+        wishes: tuple[str, str | None, Hello],
+        hello: Hello,
+        frames: FrameTraces | None,
+    ) -> Session:
+        name, version, _ = wishes
+        options = hello.options(self._options.timeout_ms)
+
+        async def inspect(read: Read) -> Inspection:
+            # Asked for anew, as another version may have become the active one.
+            return await self._repository.get(name, version).pipeline.inspect(read, options)
+
+        def explain(sequence: int, error: Exception) -> Failed:
+            return failed_of(sequence, error, frame_id(sequence))
+
+        def frame_id(sequence: int) -> str:
+            return f"{key[:8]}-{sequence}"
+
+        def observe(outcome: Outcome) -> None:
+            match outcome:
+                case Answered():
+                    self._journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
+                    self._metrics.frame_answered(name, outcome.age_ms / 1000)
+                case Failed():
+                    frame = frame_id(outcome.sequence)
+                    self._journal.failed(name, "stream", outcome.code, outcome.status, frame)
+                case Dropped():
+                    self._metrics.frame_dropped(name, hello.policy)
+
+        rules = Rules(
+            policy=hello.policy,
+            credits=self._options.credits,
+            in_flight=self._repository.get(name, version).instances,
+            patience_s=options.timeout_s,
+            vote=hello.vote_rule,
+            smoothing=hello.smoothing,
+        )
+
+        def trace(outcome: Outcome) -> None:
+            if frames is None or isinstance(outcome, Dropped):
+                observe(outcome)
+                return
+            with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
+                observe(outcome)
+
+        return Session(key, wishes, inspect, explain, rules, trace)
+
+
+async def _hello(websocket: WebSocket) -> Hello:
+    """Wait for the hello.
+
+    Raises:
+        RequestError: something else came, or nothing.
+        WebSocketDisconnect: the client is gone.
+    """
+    try:
+        async with asyncio.timeout(HELLO_WITHIN_S):
+            message = await websocket.receive()
+    except TimeoutError:
+        raise RequestError(f"no hello came within {HELLO_WITHIN_S:.0f} s; say it first") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    text = message.get("text")
+    if text is None:
+        raise RequestError("the first message is a frame; say hello first")
+    return hello_of(text)
+
+
+def _log_begin(
+    websocket: WebSocket, session: Session, model: ServedModel, *, resumed: bool
+) -> None:
+    facts: dict[str, object] = {
+        "session": session.key[:8],
+        "model": model.name,
+        "version": model.version,
+        "policy": session.rules.policy,
+        "client": websocket.client.host if websocket.client else None,
+    }
+    log_event(logger, "stream_resumed" if resumed else "stream_began", facts)
+
+
+def _log_end(session: Session) -> None:
+    figures = session.figures
+    facts: dict[str, object] = {
+        "session": session.key[:8],
+        "may_resume": not session.finished,
+        "seconds": round(figures.seconds, 3),
+        "frames": figures.frames,
+        "answered": figures.answered,
+        "anomalous": figures.anomalous,
+        "dropped": figures.dropped,
+        "errors": figures.errors,
+    }
+    log_event(logger, "stream_left", facts)
+
+
+async def _deny(websocket: WebSocket, error: ForbiddenError, request_id: str) -> None:
+    """Refuse the handshake, with a body where the server can send one."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(problem_response(error, request_id))
+    else:
+        await websocket.close()

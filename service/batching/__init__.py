@@ -1,0 +1,1 @@
+"""Queues, batches and admission; knows nothing of pictures."""

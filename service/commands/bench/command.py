@@ -1,0 +1,238 @@
+"""`takt bench`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from service.commands.bench.arrivals import parse_arrivals
+from service.commands.bench.report import json_report, text_report
+from service.commands.bench.run import BenchOptions, Protocol, run_bench
+from service.domain import RawPicture
+from service.errors import InvalidParameterError, TaktError
+from service.pictures.decode import decode
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_LONGEST_S = 24 * 3600
+_MOST_REQUESTS = 100_000_000
+_MOST_PIXELS = 200_000_000
+_CLOSED = 8
+_FORMATS = (".svg", ".png", ".pdf")
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--images",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Picture, or folder of pictures; can be given again. They are sent in turn.",
+)
+@click.option("--model", help="Its name; the server's first if left out.")
+@click.option("--version", help="Of the model; the active one if left out.")
+@click.option(
+    "--query",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of each request, such as heatmap=overlay; can be given again.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["rest", "stream"]),
+    default="rest",
+    show_default=True,
+    help="A request for each picture, or frames over WebSockets.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    help="Closed loop: requests under way at any moment; of a stream, frames under way on each "
+    f"connection.  [default: {_CLOSED}; of a stream, as many as the server grants]",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Open loop: requests per second, however slow the answers are.",
+)
+@click.option(
+    "--arrivals",
+    help="Open loop: poisson (many callers), fixed (the beat of a line), or burst:16@200ms (16 at "
+    "once, every 200 ms).  [default: poisson]",
+)
+@click.option("--seed", default=0, show_default=True, help="Of Poisson arrivals.")
+@click.option("--policy", type=click.Choice(["all", "latest"]), default="all", help="Of streams.")
+@click.option(
+    "--connections", type=click.IntRange(1, 1000), default=1, show_default=True, help="Streams."
+)
+@click.option("--raw", is_flag=True, help="Streams: send decoded pixels, as cameras do.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(0, _LONGEST_S, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds that count.",
+)
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0, _LONGEST_S),
+    default=2.0,
+    show_default=True,
+    help="Seconds before, that do not.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(1, _MOST_REQUESTS),
+    help="End after so many, those of the warm-up included; they count if it has them all.",
+)
+@click.option(
+    "--timeout-ms",
+    type=click.FloatRange(0, 3_600_000, min_open=True),
+    help="Told to the server, which answers 504 after it.",
+)
+@click.option(
+    "--answer-timeout",
+    type=click.FloatRange(0, _LONGEST_S, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds after which a request without --timeout-ms counts as unanswered.",
+)
+@click.option(
+    "--deadline-ms",
+    type=click.FloatRange(0, min_open=True),
+    help="Count the answers that come within this: the goodput.",
+)
+@click.option("--verdicts", is_flag=True, help="Count the anomalous answers.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="All figures, and what ended in each second.",
+)
+@click.option(
+    "--plot",
+    "plot_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="SVG, PNG or PDF: latency by percentile, and throughput over time.",
+)
+def bench(
+    url: str,
+    images: tuple[Path, ...],
+    model: str | None,
+    version: str | None,
+    query: tuple[str, ...],
+    protocol: Protocol,
+    concurrency: int | None,
+    rate: float | None,
+    arrivals: str | None,
+    seed: int,
+    policy: str,
+    connections: int,
+    raw: bool,
+    duration: float,
+    warmup: float,
+    requests: int | None,
+    timeout_ms: float | None,
+    answer_timeout: float,
+    deadline_ms: float | None,
+    verdicts: bool,
+    json_path: Path | None,
+    plot_path: Path | None,
+) -> None:
+    """Load a running server and tell throughput and latencies.
+
+    Without --rate and --arrivals each of --concurrency callers waits for its answer before it sends
+    again (closed loop). With them requests go out at their time whatever the server does, and their
+    latency counts from that time (open loop). Ends with 1 if nothing was answered.
+    """
+    if plot_path is not None:
+        _check_plot(plot_path)
+    is_open = rate is not None or arrivals is not None
+    if protocol == "rest" and (raw or connections != 1 or policy != "all"):
+        raise click.UsageError("--raw, --connections and --policy are of --protocol stream")
+    if is_open and concurrency is not None and protocol == "rest":
+        raise click.UsageError("--concurrency is of the closed loop, --rate of the open one")
+    if protocol == "rest" and concurrency is None:
+        concurrency = _CLOSED
+    try:
+        choices = _choices(query)
+        options = BenchOptions(
+            url=url,
+            model=model,
+            version=version,
+            protocol=protocol,
+            pictures=_pictures(images, raw=raw),
+            query={**choices, "policy": policy} if protocol == "stream" else choices,
+            concurrency=concurrency,
+            arrivals=parse_arrivals(arrivals or "poisson", rate, seed) if is_open else None,
+            connections=connections,
+            warmup_s=warmup,
+            duration_s=duration,
+            requests=requests,
+            timeout_ms=timeout_ms,
+            answer_timeout_s=answer_timeout,
+            deadline_ms=deadline_ms,
+            verdicts=verdicts,
+        )
+        result = run_bench(options, sys.stderr if sys.stderr.isatty() else None)
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(text_report(result.setup, result.figures))
+    if json_path is not None:
+        json_path.write_bytes(json_report(result.setup, result.figures))
+    if plot_path is not None:
+        from service.commands.bench.plot import save_plot
+
+        save_plot(plot_path, result.setup, result.figures, result.latency_ms)
+    if not result.figures.answered:
+        sys.exit(1)
+
+
+def _check_plot(path: Path) -> None:
+    """Before the run, not after it."""
+    if path.suffix not in _FORMATS:
+        raise click.BadParameter(f"its name must end in {', '.join(_FORMATS)}", param_hint="--plot")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise click.ClickException("--plot needs matplotlib; install the extra `bench`")
+
+
+def _choices(query: Sequence[str]) -> dict[str, str]:
+    choices = {}
+    for choice in query:
+        name, equals, value = choice.partition("=")
+        if not equals or not name:
+            raise InvalidParameterError(f"--query {choice!r}; write it as heatmap=overlay")
+        choices[name] = value
+    return choices
+
+
+def _pictures(given: Sequence[Path], *, raw: bool) -> list[bytes | RawPicture]:
+    """The bytes of these files and of the pictures in these folders.
+
+    Raises:
+        InvalidParameterError: there are none.
+    """
+    paths = [path for one in given for path in _files(one)]
+    if not paths:
+        names = ", ".join(str(path) for path in given)
+        raise InvalidParameterError(f"there are no pictures ({', '.join(_SUFFIXES)}) in {names}")
+    pictures = [path.read_bytes() for path in paths]
+    return [_decoded(picture) for picture in pictures] if raw else [*pictures]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file()
+    )
+
+
+def _decoded(picture: bytes) -> RawPicture:
+    pixels = decode(picture, _MOST_PIXELS)
+    height, width, _ = pixels.shape
+    return RawPicture(pixels.tobytes(), width, height, "rgb8")

@@ -1,0 +1,180 @@
+"""Closed and open loops over anything that answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.commands.bench.clock import Clock
+from service.commands.bench.samples import CONNECTION_FAILED, CUT_OFF, UNANSWERED, Outcome, Samples
+
+_AFTER_A_FAILURE_S = 0.1
+"""How long a caller of a closed loop stays away where there is no server; else it would spin."""
+
+
+class Transport(Protocol):
+    """Sends a request and tells what came of it."""
+
+    def ask(self, lane: int) -> Awaitable[Outcome]:
+        """Send the next picture; failures are outcomes, never exceptions.
+
+        Args:
+            lane: the worker of a closed loop, or the number of an open loop's request; where there
+                are several connections, it chooses one.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a run ends, whichever comes first; `warmup_s` precedes `duration_s`.
+
+    Attributes:
+        warmup_s: seconds at the beginning that do not count.
+        duration_s: seconds that count.
+        requests: most requests, those of the warm-up included; None for any number.
+        answer_s: longest wait for an answer, from the moment of sending.
+    """
+
+    warmup_s: float
+    duration_s: float
+    requests: int | None
+    answer_s: float
+
+    @property
+    def ends_s(self) -> float:
+        """From the start to the last request."""
+        return self.warmup_s + self.duration_s
+
+
+class Generator:
+    """Sends requests by one loop or the other and keeps what became of each.
+
+    Args:
+        transport: answers.
+        clock: time.
+        bounds: see there.
+    """
+
+    def __init__(self, transport: Transport, clock: Clock, bounds: Bounds) -> None:
+        self.samples = Samples()
+        self.start_s = clock.now_s()
+        self._transport = transport
+        self._clock = clock
+        self._bounds = bounds
+        self._sent = 0
+        self._stopping = False
+        self._sending: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[object]] = set()
+        self._failure: BaseException | None = None
+
+    @property
+    def sent(self) -> int:
+        """Requests so far."""
+        return self._sent
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are not answered yet."""
+        return self._sent - len(self.samples)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the start."""
+        return self._clock.now_s() - self.start_s
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `stop` ended it."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Send nothing more and cut off what is under way; the loop then returns."""
+        self._stopping = True
+        if self._sending is not None:
+            self._sending.cancel()
+        for task in self._under_way:
+            task.cancel()
+
+    async def closed(self, concurrency: int) -> None:
+        """So many callers, each of which waits for its answer before it sends the next."""
+
+        async def worker(lane: int) -> None:
+            while self._may_send(self.elapsed_s):
+                now_s = self._clock.now_s()
+                self._sent += 1
+                if await self._one(lane, now_s, now_s) == CONNECTION_FAILED:
+                    await asyncio.sleep(_AFTER_A_FAILURE_S)
+
+        async def work() -> None:
+            for lane in range(concurrency):
+                self._begin(worker(lane))
+            await asyncio.wait(self._under_way)
+
+        await self._run(work())
+
+    async def open(self, offsets_s: Iterator[float]) -> None:
+        """A request at each of these moments, whether the ones before are answered or not."""
+
+        async def send() -> None:
+            for number, offset_s in enumerate(offsets_s):
+                if not self._may_send(offset_s):
+                    return
+                intended_s = self.start_s + offset_s
+                if intended_s > self._clock.now_s():
+                    await self._clock.sleep_until(intended_s)
+                else:
+                    # Behind: what is due goes out at once, but answers must be read meanwhile.
+                    await asyncio.sleep(0)
+                self._sent += 1
+                self._begin(self._one(number, intended_s, self._clock.now_s()))
+
+        await self._run(send())
+
+    def _may_send(self, offset_s: float) -> bool:
+        requests = self._bounds.requests
+        enough = requests is not None and self._sent >= requests
+        return not self._stopping and not enough and offset_s < self._bounds.ends_s
+
+    async def _run(self, sending: Coroutine[None, None, None]) -> None:
+        self.start_s = self._clock.now_s()
+        self._sending = asyncio.create_task(sending)
+        try:
+            await asyncio.wait({self._sending})
+            while self._under_way:  # each has a timeout of its own, so this ends
+                await asyncio.wait(self._under_way)
+        finally:
+            self._sending.cancel()
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.wait({self._sending, *self._under_way})
+        if not self._sending.cancelled():
+            self._sending.result()
+        if self._failure is not None:
+            raise self._failure
+
+    def _begin(self, work: Coroutine[None, None, object]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[object]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = self._failure or failure
+            self.stop()
+
+    async def _one(self, lane: int, intended_s: float, turned_to_s: float) -> str:
+        """Send one and keep what came of it; the code."""
+        try:
+            async with asyncio.timeout(self._bounds.answer_s):
+                outcome = await self._transport.ask(lane)
+        except TimeoutError:
+            outcome = Outcome(self._clock.now_s(), 0, UNANSWERED)
+        except asyncio.CancelledError:
+            cut_off = Outcome(self._clock.now_s(), 0, CUT_OFF)
+            self.samples.add(self.start_s, intended_s, turned_to_s, cut_off)
+            raise
+        self.samples.add(self.start_s, intended_s, turned_to_s, outcome)
+        return outcome.code

@@ -1,0 +1,94 @@
+"""Requests to `POST .../inspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from service.commands.bench.clock import Clock
+from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
+from service.commands.bench.samples import CONNECTION_FAILED, OK, Outcome
+from service.errors import UnreachableError, UnreadableAnswerError
+
+
+class RestTransport:
+    """Posts pictures, one after another and from the beginning again.
+
+    Args:
+        pool: connections to the server.
+        address: of the server.
+        path: of the route, with its query.
+        pictures: the bodies, encoded.
+        clock: time.
+        verdicts: whether answers are parsed for their verdict, which costs time.
+    """
+
+    def __init__(
+        self,
+        pool: HttpPool,
+        address: Address,
+        path: str,
+        pictures: Sequence[bytes],
+        clock: Clock,
+        *,
+        verdicts: bool = False,
+    ) -> None:
+        self._pool = pool
+        self._requests = [
+            (request_head(address, "POST", path, len(picture)), picture) for picture in pictures
+        ]
+        self._next = 0
+        self._clock = clock
+        self._verdicts = verdicts
+
+    async def ask(self, lane: int) -> Outcome:
+        """See `Transport`; every lane may use every connection."""
+        head, picture = self._requests[self._next]
+        self._next = (self._next + 1) % len(self._requests)
+        try:
+            response = await self._pool.ask(head, picture)
+        except UnreachableError:
+            return Outcome(self._clock.now_s(), 0, CONNECTION_FAILED)
+        ok = response.status == OK
+        return Outcome(
+            ended_s=response.ended_s,
+            status=response.status,
+            code="ok" if ok else code_of(response),
+            sent_bytes=len(picture),
+            received_bytes=len(response.body),
+            anomalous=ok and self._verdicts and orjson.loads(response.body)["anomalous"] is True,
+        )
+
+
+def code_of(response: HttpResponse) -> str:
+    """The code of a problem; `http_502` and the like for what is none."""
+    try:
+        return str(orjson.loads(response.body)["code"])
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return f"http_{response.status}"
+
+
+def model_path(model: str, version: str | None, last: str, query: Mapping[str, str]) -> str:
+    """`/v1/models/{model}[/versions/{version}]/{last}?{query}`."""
+    path = f"/v1/models/{quote(model, safe='')}"
+    if version is not None:
+        path += f"/versions/{quote(version, safe='')}"
+    return f"{path}/{last}" + (f"?{urlencode(query)}" if query else "")
+
+
+async def first_model(pool: HttpPool, address: Address) -> str:
+    """The name of the server's first model.
+
+    Raises:
+        UnreachableError: there is no server.
+        UnreadableAnswerError: it is no Takt, or has no model.
+    """
+    response = await pool.ask(request_head(address, "GET", "/v1/models", 0), b"")
+    try:
+        return str(orjson.loads(response.body)["models"][0]["name"])
+    except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
+        raise UnreadableAnswerError(
+            f"{address.authority} lists no models; name one with --model, and check the URL"
+        ) from error

@@ -1,0 +1,248 @@
+"""One run: from what is asked to its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import resource
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from service.commands.bench.arrivals import Arrivals
+from service.commands.bench.clock import Clock, precise_clock
+from service.commands.bench.figures import Figures, StreamCounts, Window, figures_of
+from service.commands.bench.lean_http import HttpPool, parse_address
+from service.commands.bench.load import Bounds, Generator, Transport
+from service.commands.bench.progress import show_progress
+from service.commands.bench.report import Setup
+from service.commands.bench.rest import RestTransport, first_model, model_path
+from service.commands.bench.samples import OK, Columns
+from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
+from service.domain import RawPicture
+
+Protocol = Literal["rest", "stream"]
+
+_SPARE_FILES = 64
+_MOST_FILES = 65536
+_ANSWER_GRACE_S = 2.0
+"""How much longer than the server's timeout the client waits for what it says of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchOptions:
+    """What is asked.
+
+    Attributes:
+        url: of the server.
+        model: None for its first.
+        version: None for the active one.
+        protocol: see there.
+        pictures: cycled.
+        query: of REST, or fields of a stream's hello.
+        concurrency: callers of the closed loop; frames under way on each stream.
+        arrivals: of the open loop; None for the closed one.
+        connections: streams.
+        warmup_s: seconds that do not count.
+        duration_s: seconds that do.
+        requests: most of them, the warm-up's included; if it has them all, they count.
+        timeout_ms: of the server; None for its own default.
+        answer_timeout_s: longest wait for an answer where no `timeout_ms` is given.
+        deadline_ms: of the goodput.
+        verdicts: whether they are counted.
+    """
+
+    url: str
+    model: str | None
+    version: str | None
+    protocol: Protocol
+    pictures: Sequence[bytes | RawPicture]
+    query: Mapping[str, str]
+    concurrency: int | None
+    arrivals: Arrivals | None
+    connections: int
+    warmup_s: float
+    duration_s: float
+    requests: int | None
+    timeout_ms: float | None
+    answer_timeout_s: float
+    deadline_ms: float | None
+    verdicts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run showed; latency_ms has the 200s that count, for a plot."""
+
+    setup: Setup
+    figures: Figures
+    latency_ms: NDArray[np.float64]
+
+
+def run_bench(options: BenchOptions, terminal: TextIO | None) -> Result:
+    """Load the server until the bounds are met, or Ctrl-C.
+
+    Args:
+        options: see there.
+        terminal: where the progress is shown.
+
+    Raises:
+        TaktError: there is nothing to load, or what is asked cannot be.
+    """
+    with precise_clock() as clock, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(options, clock, terminal))
+
+
+async def _run(options: BenchOptions, clock: Clock, terminal: TextIO | None) -> Result:
+    address = parse_address(options.url)
+    pool = HttpPool(address, _connections_allowed(), clock.now_s)
+    try:
+        model = options.model or await first_model(pool, address)
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        async with _transport(options, pool, model, clock) as transport:
+            streams = transport if isinstance(transport, StreamTransport) else None
+            concurrency = streams.credits if streams else options.concurrency or 1
+            generator = Generator(transport, clock, _bounds(options))
+            await _drive(generator, options, concurrency, terminal)
+            counts = None
+            if streams is not None:
+                silent = 0 if generator.interrupted else streams.unanswered
+                counts = StreamCounts(
+                    streams.order_violations,
+                    streams.lost_frames + silent,
+                    streams.lost_connections,
+                )
+    finally:
+        pool.close()
+    columns = generator.samples.columns()
+    window = _window(options, generator, columns)
+    figures = figures_of(
+        columns,
+        window,
+        deadline_ms=options.deadline_ms,
+        verdicts=options.verdicts,
+        stream=counts,
+        interrupted=generator.interrupted,
+    )
+    setup = Setup(
+        url=options.url,
+        model=model,
+        protocol=options.protocol,
+        loop=_loop_in_words(options, concurrency),
+        pictures=len(options.pictures),
+        started_at=started_at,
+    )
+    ok = np.array([kind.status == OK for kind in columns.kinds], dtype=bool)[columns.kind]
+    counted = ok & (columns.intended_s >= window.begins_s)
+    return Result(setup, figures, columns.latency_s[counted] * 1000)
+
+
+@contextlib.asynccontextmanager
+async def _transport(
+    options: BenchOptions, pool: HttpPool, model: str, clock: Clock
+) -> AsyncIterator[Transport]:
+    address = parse_address(options.url)
+    timeout = {} if options.timeout_ms is None else {"timeout_ms": options.timeout_ms}
+    if options.protocol == "stream":
+        plan = StreamPlan(
+            address=address,
+            path=model_path(model, options.version, "stream", {}),
+            hello={**{name: _value(text) for name, text in options.query.items()}, **timeout},
+            pictures=options.pictures,
+            connections=options.connections,
+            window=options.concurrency,
+            verdicts=options.verdicts,
+        )
+        async with open_streams(plan, clock) as streams:
+            yield streams
+        return
+    query = {**options.query, **{name: f"{value:g}" for name, value in timeout.items()}}
+    encoded = [picture for picture in options.pictures if isinstance(picture, bytes)]
+    path = model_path(model, options.version, "inspect", query)
+    yield RestTransport(pool, address, path, encoded, clock, verdicts=options.verdicts)
+
+
+def _value(text: str) -> object:
+    """A hello is JSON: 0.5 is a number there, and {"k": 3, "n": 5} an object."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+async def _drive(
+    generator: Generator, options: BenchOptions, concurrency: int, terminal: TextIO | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    # The second Ctrl-C ends the program as ever.
+    loop.add_signal_handler(signal.SIGINT, lambda: _stop(loop, generator))
+    progress = None
+    if terminal is not None:
+        total_s = options.warmup_s + options.duration_s
+        progress = asyncio.create_task(show_progress(generator, total_s, terminal))
+    try:
+        if options.arrivals is None:
+            await generator.closed(concurrency)
+        else:
+            await generator.open(options.arrivals.offsets_s())
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        if progress is not None:
+            progress.cancel()
+            await asyncio.wait({progress})
+
+
+def _stop(loop: asyncio.AbstractEventLoop, generator: Generator) -> None:
+    loop.remove_signal_handler(signal.SIGINT)
+    generator.stop()
+
+
+def _bounds(options: BenchOptions) -> Bounds:
+    answer_s = options.answer_timeout_s
+    if options.timeout_ms is not None:
+        answer_s = options.timeout_ms / 1000 + _ANSWER_GRACE_S
+    return Bounds(options.warmup_s, options.duration_s, options.requests, answer_s)
+
+
+def _window(options: BenchOptions, generator: Generator, columns: Columns) -> Window:
+    """To the end that was asked for; to the last answer of a run that ended before."""
+    begins_s, ends_s = options.warmup_s, options.warmup_s + options.duration_s
+    last_s = float((columns.intended_s + columns.latency_s).max(initial=0.0))
+    enough = options.requests is not None and generator.sent >= options.requests
+    if enough and not (columns.intended_s >= begins_s).any():
+        begins_s = 0.0  # so few requests were asked for that the warm-up had them all
+    if generator.interrupted or enough:
+        ends_s = min(ends_s, math.nextafter(last_s, math.inf))
+    return Window(begins_s, max(ends_s, begins_s))
+
+
+def _loop_in_words(options: BenchOptions, concurrency: int) -> str:
+    where = f" on {options.connections} streams" if options.protocol == "stream" else ""
+    if options.arrivals is None:
+        return f"closed loop, {concurrency} under way{where}"
+    kind = type(options.arrivals).__name__.lower()
+    return f"open loop, {options.arrivals.rate_per_s:g}/s {kind}{where}"
+
+
+def _connections_allowed() -> int:
+    """As many as this process may have files; the limit is raised as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(most - _SPARE_FILES, 1)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.Loop

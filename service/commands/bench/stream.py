@@ -1,0 +1,241 @@
+"""Frames over WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from service.commands.bench.clock import Clock
+from service.commands.bench.lean_http import Address
+from service.commands.bench.samples import CONNECTION_FAILED, DROPPED, OK, Outcome, OutcomeKind
+from service.domain import RawPicture
+from service.errors import UnreachableError, UnreadableAnswerError
+from service.streaming.frames import MAX_MESSAGE_BYTES, Frame, pack
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What the streams are to be.
+
+    Attributes:
+        address: of the server.
+        path: of the route.
+        hello: what each says first.
+        pictures: the frames' pictures, cycled.
+        connections: how many streams.
+        window: most frames of one that are under way; None for as many as the server grants.
+        verdicts: whether answers are counted by their verdict.
+    """
+
+    address: Address
+    path: str
+    hello: Mapping[str, object]
+    pictures: Sequence[bytes | RawPicture]
+    connections: int
+    window: int | None
+    verdicts: bool
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A frame that is under way."""
+
+    settled: asyncio.Future[Outcome]
+    sent_bytes: int
+
+
+class _Lane:
+    """One stream."""
+
+    def __init__(self, connection: ClientConnection, credits: int, clock: Clock) -> None:
+        self.order_violations = 0
+        self.lost_frames = 0
+        self.lost = False
+        self.credits = credits
+        self._free = asyncio.Semaphore(credits)
+        self._connection = connection
+        self._clock = clock
+        self._next_sequence = 0
+        self._last_answered = -1
+        self._under_way: dict[int, _Sent] = {}
+
+    @property
+    def unanswered(self) -> int:
+        """Frames on which no word has come."""
+        return len(self._under_way)
+
+    async def ask(self, picture: bytes | RawPicture) -> Outcome:
+        """Send a frame once there is a credit; what came of it."""
+        # Released with the frame's answer, not with this call, which may be cancelled before.
+        await self._free.acquire()
+        if self.lost:
+            self._free.release()
+            return Outcome(self._clock.now_s(), 0, CONNECTION_FAILED)
+        sequence = self._next_sequence
+        self._next_sequence += 1
+        message = pack(Frame(sequence, 0, picture))
+        sent = _Sent(asyncio.get_running_loop().create_future(), len(message))
+        self._under_way[sequence] = sent
+        # What a closed connection leaves unanswered is settled by `read`.
+        with contextlib.suppress(ConnectionClosed):
+            await self._connection.send(message)
+        return await sent.settled
+
+    async def read(self, *, verdicts: bool) -> None:
+        """Read until the connection is closed, or what comes on it makes no sense."""
+        end = OutcomeKind(0, CONNECTION_FAILED)
+        headed: dict[str, object] | None = None
+        try:
+            async for message in self._connection:
+                if headed is not None:
+                    self._answered(headed, verdicts, len(message))
+                    headed = None
+                    continue
+                body = orjson.loads(message)
+                kind = body["type"]
+                if kind == "answer" and body["heatmap"] is not None:
+                    headed = body
+                elif kind == "answer":
+                    self._answered(body, verdicts, len(message))
+                elif kind == "dropped":
+                    self._settle(body["sequence"], Outcome(self._clock.now_s(), 0, DROPPED))
+                elif kind == "error" and body.get("sequence") is not None:
+                    self._in_order(body["sequence"])
+                    refused = Outcome(self._clock.now_s(), int(body["status"]), str(body["code"]))
+                    self._settle(body["sequence"], refused)
+                elif kind == "error":  # of the stream itself, which the server closes now
+                    end = OutcomeKind(int(body["status"]), str(body["code"]))
+        except ConnectionClosed:
+            pass
+        except Exception:
+            end = OutcomeKind(0, UnreadableAnswerError.code)
+        finally:
+            self.lost = True
+            self.lost_frames = len(self._under_way)
+            now_s = self._clock.now_s()
+            for sequence in list(self._under_way):
+                self._settle(sequence, Outcome(now_s, end.status, end.code))
+
+    def _answered(self, body: dict[str, object], verdicts: bool, received_bytes: int) -> None:
+        sequence, age_ms = body["sequence"], body["age_ms"]
+        assert isinstance(sequence, int) and isinstance(age_ms, (int, float))
+        self._in_order(sequence)
+        self._settle(
+            sequence,
+            Outcome(
+                ended_s=self._clock.now_s(),
+                status=OK,
+                code="ok",
+                received_bytes=received_bytes,
+                age_ms=age_ms,
+                anomalous=verdicts and body["anomalous"] is True,
+            ),
+        )
+
+    def _in_order(self, sequence: int) -> None:
+        """Drops are told at once and have no place in the order; answers and refusals have."""
+        if sequence <= self._last_answered:
+            self.order_violations += 1
+        self._last_answered = max(sequence, self._last_answered)
+
+    def _settle(self, sequence: int, outcome: Outcome) -> None:
+        sent = self._under_way.pop(sequence, None)
+        if sent is None:
+            return
+        self._free.release()
+        if not sent.settled.done():
+            sent.settled.set_result(replace(outcome, sent_bytes=sent.sent_bytes))
+
+
+class StreamTransport:
+    """Sends frames over several streams; made by `open_streams`."""
+
+    def __init__(self, lanes: Sequence[_Lane], pictures: Sequence[bytes | RawPicture]) -> None:
+        self._lanes = lanes
+        self._pictures = pictures
+        self._next = 0
+
+    @property
+    def credits(self) -> int:
+        """Frames that may be under way on all streams together."""
+        return sum(lane.credits for lane in self._lanes)
+
+    @property
+    def order_violations(self) -> int:
+        """Answers that came after one of a later frame."""
+        return sum(lane.order_violations for lane in self._lanes)
+
+    @property
+    def unanswered(self) -> int:
+        """Frames that were sent and on which no word has come yet."""
+        return sum(lane.unanswered for lane in self._lanes)
+
+    @property
+    def lost_frames(self) -> int:
+        """Frames that were under way when their stream was closed."""
+        return sum(lane.lost_frames for lane in self._lanes)
+
+    @property
+    def lost_connections(self) -> int:
+        """Streams that the server has closed, or on which it said what makes no sense."""
+        return sum(lane.lost for lane in self._lanes)
+
+    async def ask(self, lane: int) -> Outcome:
+        """See `Transport`."""
+        picture = self._pictures[self._next]
+        self._next = (self._next + 1) % len(self._pictures)
+        return await self._lanes[lane % len(self._lanes)].ask(picture)
+
+
+@contextlib.asynccontextmanager
+async def open_streams(plan: StreamPlan, clock: Clock) -> AsyncIterator[StreamTransport]:
+    """Connect and say hello.
+
+    Raises:
+        UnreachableError: there is no server, or no stream of that model.
+        UnreadableAnswerError: it did not welcome us.
+    """
+    scheme = "wss" if plan.address.tls else "ws"
+    url = f"{scheme}://{plan.address.authority}{plan.address.path}{plan.path}"
+    hello = orjson.dumps({"type": "hello", **plan.hello}).decode()
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        readers = []
+        for _ in range(plan.connections):
+            try:
+                connection = await stack.enter_async_context(
+                    connect(url, compression=None, proxy=None, max_size=MAX_MESSAGE_BYTES)
+                )
+                await connection.send(hello)
+                credits = _credits_of(await connection.recv())
+            except InvalidStatus as error:
+                shown = error.response.body or b""
+                raise UnreachableError(f"{url} is no stream: {error}; {shown[:200]!r}") from error
+            except (OSError, WebSocketException) as error:
+                raise UnreachableError(
+                    f"no stream at {url}: {error}; is the server running there?"
+                ) from error
+            window = credits if plan.window is None else min(credits, plan.window)
+            lanes.append(_Lane(connection, window, clock))
+        for lane in lanes:
+            reader = asyncio.create_task(lane.read(verdicts=plan.verdicts))
+            readers.append(reader)
+        try:
+            yield StreamTransport(lanes, plan.pictures)
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+
+
+def _credits_of(welcome: str | bytes) -> int:
+    try:
+        return int(orjson.loads(welcome)["credits"])
+    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+        raise UnreadableAnswerError(f"the server did not welcome us: {welcome[:300]!r}") from error

@@ -1,0 +1,37 @@
+"""What it would take to do better than what was measured."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+from service.bundles.bundle import Bundle
+from service.commands.tune.results import Results
+
+
+def advice(bundle: Bundle, results: Results, *, openvino: bool) -> Iterator[str]:
+    """Lines for people, the most worthwhile first.
+
+    Args:
+        bundle: that was tuned.
+        results: what was found.
+        openvino: whether OpenVINO is installed.
+    """
+    variants = bundle.manifest.variants
+    if not any(one.engine == "openvino" and one.precision == "int8" for one in variants):
+        first = "" if openvino else "install OpenVINO (pip install 'takt[openvino]'), then "
+        yield (
+            f"8 bits are often several times as fast on a CPU: {first}takt export openvino "
+            f"{bundle.path} --precision int8 --good DIR, and tune again"
+        )
+    names = {one.candidate.engine for one in results.measured}
+    if "tensorrt" in names and not any(one.provider == "tensorrt" for one in variants):
+        yield (
+            f"this GPU runs TensorRT: takt export tensorrt {bundle.path} --good DIR makes a "
+            "variant in lower precision for it; then tune again"
+        )
+
+
+def has_openvino() -> bool:
+    """Whether it is installed; it is not imported."""
+    return importlib.util.find_spec("openvino") is not None

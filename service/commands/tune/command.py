@@ -1,0 +1,183 @@
+"""`takt tune`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.host_profile import PROFILES, read_profile
+from service.commands.tune.advice import advice, has_openvino
+from service.commands.tune.candidates import candidates_of, reference_of
+from service.commands.tune.choice import choose, why_none
+from service.commands.tune.keeping import check_writable, keep, profile_of
+from service.commands.tune.report import json_report, table
+from service.commands.tune.results import Results
+from service.commands.tune.run import TuneOptions, batching_of, openers, tune
+from service.errors import ConfigurationError, TaktError
+from service.host import host_name
+from service.settings import load_settings
+
+_LONGEST_S = 3600
+_MOST_ROUNDS = 100
+_LARGEST_BATCH = 256
+
+
+class _Names(click.ParamType[tuple[str, ...]]):
+    name = "a,b"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+
+class _Sizes(click.ParamType[tuple[int, ...]]):
+    name = "1,2,4"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_BATCH for part in parts):
+            self.fail(f"{value} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+@click.command("tune")
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--p99-ms",
+    "target_ms",
+    type=click.FloatRange(0, min_open=True),
+    help="Choose only what answers 99 of 100 pictures within this, in the engine, while as many "
+    "run as may.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, _LONGEST_S, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="For each candidate, in all its rounds together; longer where an engine is so slow that "
+    "hardly a picture was answered.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(2, _MOST_ROUNDS),
+    default=2,
+    show_default=True,
+    help="In which the candidates take turns; those that are far behind leave after the first.",
+)
+@click.option(
+    "--engines",
+    type=_Names(),
+    default=(),
+    show_default="all that this host has",
+    help="Only these, with commas: onnxruntime, openvino, cuda, tensorrt, names of variants.",
+)
+@click.option(
+    "--batch-sizes",
+    type=_Sizes(),
+    default=(),
+    show_default="1 on a CPU, 1,2,4,8,16 on a GPU",
+    help="Largest batches to try, with commas.",
+)
+@click.option("--dry-run", is_flag=True, help="Measure and choose, but write nothing.")
+@click.option(
+    "--json",
+    "json_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write all figures here.",
+)
+def tune_command(
+    bundle: Path,
+    target_ms: float | None,
+    seconds: float,
+    rounds: int,
+    engines: tuple[str, ...],
+    batch_sizes: tuple[int, ...],
+    dry_run: bool,
+    json_path: Path | None,
+) -> None:
+    """Find the fastest way to run BUNDLE on this host, and have `takt serve` take it.
+
+    Every engine that is installed, and every variant of the bundle, runs on the bundle's golden
+    inputs in several layouts: one instance with all cores, one on each core, and between. What
+    answers unlike the trained model is left out. The best is kept in host.json in the bundle, for
+    this kind of host; `takt serve` uses it unless settings say otherwise. GPU, cache and batching
+    are as the TAKT_... settings say. Ends with 1 if nothing can be chosen.
+    """
+    try:
+        base = load_settings()
+        loaded = load_bundle(bundle)
+        host = host_name(base.cores)
+        # The engines' opener reads it too: better one error now than one for each candidate.
+        read_profile(bundle, host)
+        if not dry_run:
+            check_writable(bundle)
+        candidates = candidates_of(
+            loaded, base, cores=base.cores, engines=engines, batch_sizes=batch_sizes
+        )
+        click.echo(f"host: {host}")
+        with tempfile.TemporaryDirectory(prefix="takt-tune-") as cache:
+            results = tune(
+                loaded,
+                candidates,
+                reference_of(base.cores),
+                TuneOptions(seconds, rounds, target_ms, batching_of(base)),
+                openers(base, Path(cache)),
+                _say,
+            )
+        _conclude(loaded, host, results, target_ms, json_path, dry_run=dry_run)
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _conclude(
+    bundle: Bundle,
+    host: str,
+    results: Results,
+    target_ms: float | None,
+    json_path: Path | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Tell what was found, and keep the best.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be kept.
+    """
+    choice = choose(results.measured, target_ms)
+    profile = profile_of(choice.best, host, target_ms) if choice else None
+    hints = tuple(advice(bundle, results, openvino=has_openvino()))
+    click.echo(table(results, target_ms, choice))
+    if choice is not None:
+        click.echo(f"\nchosen: {choice.best.candidate}: {choice.why}")
+    for hint in hints:
+        click.echo(f"to do better: {hint}")
+    if profile is not None and not dry_run:
+        keep(bundle.path, profile)
+        click.echo(f"kept in {bundle.path / PROFILES}; `takt serve` takes it on hosts like this")
+    if json_path is not None:
+        report = json_report(results, profile, hints, written=not dry_run and profile is not None)
+        _write(json_path, report)
+    if choice is None:
+        raise why_none(results.measured, target_ms)
+
+
+def _write(path: Path, report: bytes) -> None:
+    try:
+        path.write_bytes(report)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _say(line: str) -> None:
+    """How it goes, for whoever watches; not part of the result."""
+    click.echo(line, err=True)

@@ -1,0 +1,79 @@
+"""Keeps what was chosen where the service looks for it: in the bundle, for this kind of host."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.bundles.host_profile import PROFILES, HostProfile, write_profile
+from service.commands.tune.results import Measured
+from service.errors import ConfigurationError
+
+PACKAGES = ("takt", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "numpy")
+"""On which the speed of an engine rests."""
+
+
+def check_writable(path: Path) -> None:
+    """See that a profile can be kept, before minutes are spent on finding one.
+
+    Args:
+        path: of the bundle.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def keep(path: Path, profile: HostProfile) -> None:
+    """Write the profile, in place of the former one of the same host.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+        BundleError: the profiles that are there cannot be read.
+    """
+    try:
+        write_profile(path, profile)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def profile_of(best: Measured, host: str, target_ms: float | None) -> HostProfile:
+    """What was found, as the bundle keeps it."""
+    candidate = best.candidate
+    return HostProfile(
+        host=host,
+        engine=candidate.engine,
+        engine_instances=candidate.instances,
+        engine_threads=candidate.threads,
+        max_batch_size=candidate.max_batch_size,
+        images_per_s=best.images_per_s,
+        p99_ms=best.p99_ms,
+        target_ms=target_ms,
+        tuned_with=_versions(),
+        tuned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path / PROFILES} cannot be written: {error.strerror}; run with --dry-run and give the "
+        "service what comes out as settings, or make the folder writable"
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

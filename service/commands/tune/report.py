@@ -1,0 +1,116 @@
+"""A tuning as people read it, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from service.bundles.host_profile import HostProfile
+from service.commands.tune.choice import Choice
+from service.commands.tune.results import Measured, Results
+
+_HEAD = (
+    "engine",
+    "instances x threads",
+    "batch",
+    "images/s",
+    "p50 ms",
+    "p99 ms",
+    "timed",
+    "against the reference",
+    "",
+)
+
+
+def table(results: Results, target_ms: float | None, choice: Choice | None) -> str:
+    """One line for each candidate, the fastest first, then one for each that cannot be served."""
+    fastest_first = sorted(results.measured, key=lambda one: -one.images_per_s)
+    rows = [_HEAD, *(_row(one, results, target_ms, choice) for one in fastest_first)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = [_line(row, widths) for row in rows] if results.measured else []
+    for one in results.refused:
+        lines.append(f"{'drifts' if one.drifts else 'absent'}  {one.what}: {one.reason}")
+    return "\n".join(lines)
+
+
+def json_report(
+    results: Results, profile: HostProfile | None, advice: Sequence[str], *, written: bool
+) -> bytes:
+    """All figures.
+
+    Args:
+        results: see there.
+        profile: of what was chosen; None where nothing could be.
+        advice: what it would take to do better.
+        written: whether the profile was kept in the bundle.
+    """
+    document = {
+        "candidates": [_figures(one, results) for one in results.measured],
+        "refused": [
+            {"what": one.what, "reason": one.reason, "drifts": one.drifts}
+            for one in results.refused
+        ],
+        "chosen": profile.model_dump() if profile else None,
+        "written": written,
+        "advice": list(advice),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _row(
+    one: Measured, results: Results, target_ms: float | None, choice: Choice | None
+) -> tuple[str, ...]:
+    candidate, over = one.candidate, _over(one, results)
+    return (
+        candidate.engine,
+        f"{candidate.instances} x {candidate.threads}",
+        str(candidate.max_batch_size),
+        f"{one.images_per_s:.1f}",
+        f"{one.p50_ms:.1f}",
+        f"{one.p99_ms:.1f}",
+        str(one.timed),
+        "-" if over is None else f"{over:.2f}",
+        ", ".join(_remarks(one, results, target_ms, choice)),
+    )
+
+
+def _remarks(
+    one: Measured, results: Results, target_ms: float | None, choice: Choice | None
+) -> Iterator[str]:
+    if choice is not None and one == choice.best:
+        yield "chosen"
+    if one == results.reference:
+        yield "the reference"
+    if not one.keeps(target_ms):
+        yield "beyond the target"
+
+
+def _over(one: Measured, results: Results) -> float | None:
+    return None if results.reference is None else one.over(results.reference)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """The engine and the remark to the left, figures to the right."""
+    cells = [
+        cell.ljust(width) if column in (0, len(row) - 1) else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _figures(one: Measured, results: Results) -> dict[str, Any]:
+    candidate = one.candidate
+    return {
+        "engine": candidate.engine,
+        "engine_instances": candidate.instances,
+        "engine_threads": candidate.threads,
+        "max_batch_size": candidate.max_batch_size,
+        "runs_on": one.runs_on,
+        "images_per_s": one.images_per_s,
+        "images_per_s_of_rounds": [each.images_per_s for each in one.rounds],
+        "p50_ms": one.p50_ms,
+        "p99_ms": one.p99_ms,
+        "pictures_timed": one.timed,
+        "over_reference": _over(one, results),
+    }

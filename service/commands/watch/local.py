@@ -1,0 +1,115 @@
+"""A bundle in this process, by the same journey as on a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from service.api.stream.messages import failed_of
+from service.app import repository_options
+from service.commands.watch.pacing import Shot
+from service.commands.watch.streams import Wishes
+from service.domain import Inspection, InspectOptions
+from service.engines.opening import OpenEngine, opener, opener_of
+from service.errors import ConfigurationError
+from service.inspection.pipeline import Pools
+from service.observing.metrics import Metrics
+from service.repository.served_model import ServedModel
+from service.settings import Settings
+from service.streaming.entrance import Read
+from service.streaming.figures import Figures
+from service.streaming.frames import Frame
+from service.streaming.outcomes import Failed, Outcome
+from service.streaming.session import Rules, Session
+
+
+class LocalStream:
+    """A session that is used without a connection.
+
+    Args:
+        session: to be used from now on.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._link = session.attach()
+
+    async def send(self, shot: Shot) -> None:
+        """Send a shot, as soon as there is room for it."""
+        await self._session.room()
+        number = self._session.next_sequence
+        self._session.accept(Frame(number, shot.captured_us, shot.picture))
+
+    async def finish(self) -> None:
+        """Say that no shot follows."""
+        self._session.finish()
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        """What became of the shots, in order."""
+        while (outgoing := await self._link.next()) is not None:
+            if not isinstance(outgoing, Figures):
+                yield outgoing
+            self._session.sent(self._link)
+
+
+@asynccontextmanager
+async def local_stream(
+    bundle: Path, settings: Settings, wishes: Wishes, open_engine: OpenEngine | None = None
+) -> AsyncIterator[LocalStream]:
+    """A stream to a bundle, as the settings say a server would run it.
+
+    Args:
+        bundle: its folder, <name>/<version>.
+        settings: the engine's, and bounds.
+        wishes: see there.
+        open_engine: makes engines, instead of those that the settings name.
+
+    Raises:
+        ConfigurationError: the bundle cannot be run; the message says why.
+    """
+    threads = settings.threads_for_decoding
+    model = ServedModel(bundle.resolve())
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="preparing") as preparing,
+        ThreadPoolExecutor(threads, thread_name_prefix="finishing") as finishing,
+    ):
+        try:
+            await model.load(
+                repository_options(settings),
+                opener(settings) if open_engine is None else opener_of(settings, open_engine),
+                Pools(preparing, finishing, threads),
+                Metrics(),
+            )
+            if model.state != "ready":
+                raise ConfigurationError(f"{bundle} cannot be run: {model.reason}")
+            session = _session(model, settings, wishes)
+            try:
+                yield LocalStream(session)
+            finally:
+                session.cancel()
+        finally:
+            await model.close(settings.drain_timeout_s)
+
+
+def _session(model: ServedModel, settings: Settings, wishes: Wishes) -> Session:
+    timeout_s = settings.timeout_ms / 1000
+    options = InspectOptions(heatmap="overlay" if wishes.overlays else "none", timeout_s=timeout_s)
+    rules = Rules(
+        policy=wishes.policy,
+        # One more than the engines hold, to be made ready meanwhile; others would only wait.
+        credits=model.at_once + 1,
+        in_flight=model.instances,
+        patience_s=timeout_s,
+        vote=wishes.vote,
+        smoothing=wishes.smoothing,
+    )
+
+    async def inspect(read: Read) -> Inspection:
+        return await model.pipeline.inspect(read, options)
+
+    def explain(sequence: int, error: Exception) -> Failed:
+        return failed_of(sequence, error, f"frame {sequence}")
+
+    return Session(model.name, wishes, inspect, explain, rules, lambda _: None)

@@ -1,0 +1,147 @@
+"""The loop of a watch: shots out of a source, into a stream, and their outcomes into a report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from service.commands.watch.pacing import Pace, Shots, Time, newest, spaced, thinned
+from service.commands.watch.report import Report
+from service.commands.watch.sources import Source
+from service.commands.watch.streams import Stream
+from service.streaming.figures import Figures, Tally
+from service.streaming.outcomes import Dropped
+from service.streaming.session import Policy
+
+GRACE_S = 10.0
+"""How long answers are waited for once the watch was told to stop; a server may be away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How shots are taken from the source.
+
+    Attributes:
+        policy: of `latest`, a newer shot replaces one that cannot be sent yet.
+        fps: most shots in a second; a live source's in between are left out.
+        limit: end after so many shots.
+    """
+
+    policy: Policy
+    fps: float | None
+    limit: int | None
+
+
+class Watch:
+    """Watches a source until it ends, or until it is told to stop.
+
+    Args:
+        source: of shots.
+        stream: inspects them.
+        report: is told of them.
+        plan: see there.
+        clock: paces them.
+        notice: told what the report does not say.
+        grace_s: see `GRACE_S`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stream: Stream,
+        report: Report,
+        plan: Plan,
+        clock: Time,
+        notice: Callable[[str], None],
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._source = source
+        self._stream = stream
+        self._report = report
+        self._plan = plan
+        self._clock = clock
+        self._notice = notice
+        self._grace_s = grace_s
+        self._sent = 0
+        self._tally = Tally()
+        self._names: dict[int, str] = {}
+
+    async def run(self, stop: asyncio.Event) -> Figures:
+        """Watch; what was sent when it ends is still answered and told.
+
+        Args:
+            stop: ends it when set; answers are then waited for no longer than the grace.
+
+        Returns:
+            The figures of all shots, those that were replaced before they were sent included.
+
+        Raises:
+            TaktError: the source, the stream or the report cannot go on.
+        """
+        feeding = asyncio.create_task(self._feed())
+        telling = asyncio.create_task(self._tell())
+        stopping = asyncio.create_task(stop.wait())
+        tasks: set[asyncio.Task[object]] = {feeding, telling, stopping}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ending = asyncio.create_task(self._end(feeding, telling))
+            tasks.add(ending)
+            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                await asyncio.wait({ending}, timeout=self._grace_s)
+            if ending.done():
+                await ending
+            else:
+                self._notice(f"frames are unanswered {self._grace_s:g} s after the end; given up")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self._tally.figures()
+
+    async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
+        """Send no more, and tell what is still answered."""
+        if not telling.done():
+            feeding.cancel()
+            await asyncio.wait({feeding})
+            await self._stream.finish()
+        await telling
+        if not feeding.cancelled():
+            await feeding
+
+    async def _feed(self) -> None:
+        async with aclosing(self._shots()) as shots:
+            number = 0
+            async for shot in shots:
+                self._names[number] = shot.name
+                await self._stream.send(shot)
+                self._count_sent(number)
+                number += 1
+                if number == self._plan.limit:
+                    return
+
+    def _shots(self) -> Shots:
+        shots, live = self._source.shots(), self._source.live
+        if self._plan.fps is not None:
+            pace = Pace(self._plan.fps, self._clock)
+            shots = thinned(shots, pace) if live else spaced(shots, pace)
+        return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
+
+    def _count_sent(self, number: int) -> None:
+        """Count shots up to this one, also where its answer is there before `send` returns."""
+        while self._sent <= number:
+            self._tally.arrived()
+            self._sent += 1
+
+    def _left_out(self) -> None:
+        """Count a shot that a newer one replaced here, as the stream counts those of its own."""
+        self._tally.arrived()
+        self._tally.add(Dropped(-1, self._tally.dropped + 1))
+
+    async def _tell(self) -> None:
+        async for outcome in self._stream.outcomes():
+            self._count_sent(outcome.sequence)
+            self._tally.add(outcome)
+            await self._report.tell(self._names.pop(outcome.sequence), outcome)

@@ -1,0 +1,1 @@
+"""What only engines on NVIDIA's GPUs need."""

@@ -1,0 +1,98 @@
+"""How a bundle is to be run: by which engine, in how many instances; settings before profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.bundles.bundle import Bundle
+from service.bundles.host_profile import HostProfile
+from service.bundles.variant import EngineKind, Precision, Provider, Variant
+from service.errors import BundleError, ConfigurationError
+from service.settings import Settings
+
+AUTO = "auto"
+REFERENCE = "onnxruntime"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One bundle's.
+
+    Attributes:
+        engine: the runtime.
+        provider: of ONNX Runtime.
+        precision: that the graph is computed in.
+        variant: of the bundle; None for its reference graph.
+        model: the file to open.
+        instances: pictures or batches at the same time.
+        threads: of the CPU, for each of them.
+        max_batch_size: most pictures in one batch.
+    """
+
+    engine: EngineKind
+    provider: Provider
+    precision: Precision
+    variant: Variant | None
+    model: Path
+    instances: int
+    threads: int
+    max_batch_size: int
+
+
+def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = None) -> Plan:
+    """Settle what the settings leave open: by what was measured on this host, else by default.
+
+    Args:
+        bundle: to be run.
+        settings: a setting of 0 or `auto` is open.
+        profile: what `takt tune` found here.
+
+    Raises:
+        ConfigurationError: the bundle has no such variant.
+    """
+    tuned = profile if settings.engine == AUTO else None
+    name = settings.engine
+    if name == AUTO:
+        name = tuned.engine if tuned else REFERENCE
+    # What was tuned as ONNX Runtime ran on the CPU; a GPU's profile says cuda or tensorrt.
+    variant, engine, provider = _named(bundle, name, "cpu" if tuned else settings.provider)
+    gpu = provider != "cpu"
+    instances = settings.engine_instances or (tuned.engine_instances if tuned else 1)
+    threads = settings.engine_threads or (
+        tuned.engine_threads
+        if tuned and not settings.engine_instances
+        else max(1, settings.cores // instances)
+    )
+    batch = settings.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else 1)
+    most = [batch, bundle.manifest.max_batch_size, variant.max_batch_size if variant else None]
+    return Plan(
+        engine=engine,
+        provider=provider,
+        precision=variant.precision if variant else "fp32",
+        variant=variant,
+        model=bundle.path / variant.model if variant else bundle.model_path,
+        instances=instances,
+        threads=threads,
+        max_batch_size=min(one for one in most if one is not None),
+    )
+
+
+def _named(
+    bundle: Bundle, name: str, provider: Provider
+) -> tuple[Variant | None, EngineKind, Provider]:
+    """What a name stands for: an engine for the reference graph, or a variant."""
+    match name:
+        case "onnxruntime":
+            return None, "onnxruntime", provider
+        case "cuda":
+            return None, "onnxruntime", "cuda"
+        case "tensorrt":
+            return None, "onnxruntime", "tensorrt"
+        case "openvino":
+            return None, "openvino", "cpu"
+    try:
+        variant = bundle.variant(name)
+    except BundleError as error:
+        raise ConfigurationError(f"engine {name!r}: {error}") from None
+    return variant, variant.engine, variant.provider

@@ -1,0 +1,80 @@
+"""A picture through an engine on the calling thread: how the offline commands see what serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from service.bundles.manifest import Preprocess, Tiling
+from service.domain import Answer, Image
+from service.engines.base import Engine
+from service.pictures.placement import Placement, placement
+from service.pictures.prepare import Picture, prepare, whole_picture
+from service.pictures.preprocess import preprocess
+from service.pictures.tiles import Stitcher, plan
+
+
+class View(Protocol):
+    """How a model sees pictures; a manifest is one."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture, or a tile of it, becomes the model's input."""
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """Its tiles; it sees the picture as a whole if None."""
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(h, w) of the map that the graph gives of a picture or of a tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen.
+
+    Attributes:
+        answer: the map of all that the model sees of the picture, and the graph's score.
+        width: of the picture, upright, in pixels.
+        height: likewise.
+        placed: how the map lies on it.
+    """
+
+    answer: Answer
+    width: int
+    height: int
+    placed: Placement
+
+
+def look(engine: Engine, data: Picture, view: View, max_pixels: int) -> Looked:
+    """Run one picture, its tiles one after another.
+
+    Args:
+        engine: runs the graph.
+        data: a whole file, or pixels.
+        view: how the model sees it.
+        max_pixels: most that the picture may have.
+
+    Raises:
+        RequestError: the picture is at fault.
+        EngineError: the engine failed.
+    """
+    if view.tiling is None:
+        prepared = prepare(data, view.preprocess, max_pixels)
+        answer = _answer(engine, prepared.model_input)
+        return Looked(answer, prepared.width, prepared.height, prepared.placed)
+    picture = whole_picture(data, max_pixels)
+    height, width, _ = picture.shape
+    planned = plan(view.tiling, width, height, view.map_size)
+    stitcher = Stitcher(planned)
+    for tile in planned:
+        stitcher.add(tile, _answer(engine, preprocess(tile.of(picture), view.preprocess)))
+    return Looked(stitcher.answer(), width, height, placement(view.preprocess, width, height))
+
+
+def _answer(engine: Engine, model_input: Image) -> Answer:
+    output = engine.infer(model_input[np.newaxis])
+    return Answer(output.anomaly_map[0], float(output.score[0]))

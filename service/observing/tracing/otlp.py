@@ -1,0 +1,119 @@
+"""Traces to a collector by OTLP over HTTP, as OpenTelemetry's own variables say."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import threading
+from collections.abc import Sequence
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from service.errors import ConfigurationError
+from service.observing.tracing.base import FrameTraces, Scope, Trace
+from service.observing.tracing.spans import begin_request, frames_of
+
+logger = logging.getLogger("takt.tracing")
+
+_LOST_CAUSE_S = 1.0
+"""How long the end waits for a collector that took nothing the last time either."""
+
+
+class ToldOnce(SpanExporter):
+    """Says once that spans cannot be sent, and once that they can be again.
+
+    Args:
+        exporter: sends them.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self.failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans; those that cannot be sent are lost."""
+        try:
+            result = self._exporter.export(spans)
+        except Exception as error:
+            logger.debug("spans were not sent", exc_info=error)
+            result = SpanExportResult.FAILURE
+        failing = result is not SpanExportResult.SUCCESS
+        if failing and not self.failing:
+            logger.warning(
+                "the collector takes no spans, and they are lost until it does; is "
+                "OTEL_EXPORTER_OTLP_ENDPOINT right? Inspections go on"
+            )
+        elif self.failing and not failing:
+            logger.info("the collector takes spans again")
+        self.failing = failing
+        return result
+
+    def shutdown(self) -> None:
+        """Stop sending, in the middle of it as well."""
+        self._exporter.shutdown()
+
+
+class OtelTracing:
+    """Traces through OpenTelemetry's SDK; see `Tracing`.
+
+    The provider stays our own: a global one would have other libraries trace as well.
+
+    Args:
+        provider: of the tracer.
+        exporter: where the provider's spans go, if they go anywhere.
+    """
+
+    def __init__(self, provider: TracerProvider, exporter: ToldOnce | None = None) -> None:
+        self._provider = provider
+        self._exporter = exporter
+        self._tracer = provider.get_tracer("takt", importlib.metadata.version("takt"))
+
+    def request(self, scope: Scope) -> Trace | None:
+        """Begin the span of an HTTP request."""
+        return begin_request(self._tracer, scope)
+
+    def stream(self, scope: Scope, model: str) -> FrameTraces:
+        """What traces the frames of a stream."""
+        return frames_of(self._tracer, scope, model)
+
+    async def close(self, timeout_s: float) -> None:
+        """Send what is recorded, and stop."""
+        ending = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
+        ending.start()
+        if self._exporter is not None and self._exporter.failing:
+            timeout_s = min(timeout_s, _LOST_CAUSE_S)
+        await asyncio.to_thread(ending.join, timeout_s)
+        if ending.is_alive():
+            logger.warning("the collector did not take the last spans in %.1f s", timeout_s)
+            if self._exporter is not None:
+                self._exporter.shutdown()
+
+
+def otlp_tracing() -> OtelTracing:
+    """Traces that a thread of its own sends, so that a request never waits for the collector.
+
+    Endpoint, headers, sampler, limits and the service's name come from `OTEL_*`.
+
+    Raises:
+        ConfigurationError: one of these is wrong.
+    """
+    # They tell the same for each batch, and `ToldOnce` says what counts.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
+    try:
+        exporter = ToldOnce(OTLPSpanExporter())
+        provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"a variable of OpenTelemetry is wrong: {error}") from error
+    return OtelTracing(provider, exporter)
+
+
+def resource() -> Resource:
+    """What the spans are of: the service `takt`, unless `OTEL_SERVICE_NAME` names it."""
+    ours = {"service.name": "takt", "service.version": importlib.metadata.version("takt")}
+    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

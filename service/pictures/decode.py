@@ -1,0 +1,243 @@
+"""Encoded picture -> RGB, as the inspector sees it; or a clear refusal, never half a picture.
+
+What becomes of what:
+
+| in the file | out |
+|---|---|
+| grey, 1-bit | three equal channels |
+| palette | its colours |
+| alpha | dropped; the stored colours stay, as Pillow's `convert("RGB")` does |
+| 16 bits per channel | the full range 0…65535 becomes 0…255, within one level |
+| CMYK and YCCK JPEG, CMYK TIFF | RGB by (255 - ink)(255 - black) / 255; profiles are not applied |
+| EXIF orientation | applied, in JPEG, PNG, WebP and TIFF |
+| several pages or frames | the first one |
+
+A file that is cut short is always refused. Damage within is found by the checksums of PNG, and
+where the decoder stumbles; else a flipped bit may pass as wrong pixels. Bytes lost from the middle
+of a baseline JPEG are found as a rule, those of one with restart markers or several scans not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+
+from service.domain import Image, PixelFormat, RawPicture
+from service.errors import ImageTooLargeError, InvalidImageError
+from service.pictures.header import ImageHeader, read_header
+
+_JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = b"\xff\xda"
+_JPEG_SCANS = 200
+"""Most scans of a progressive JPEG. Encoders write about ten; each costs a pass over all blocks."""
+
+_JPEG_FILL = b"\x80"
+"""What libjpeg puts into every channel where the data ran out."""
+
+_NOISE = bytes(range(1, 255)) * 4
+"""Data that no encoder would write, without markers."""
+
+_REDUCED = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+"""OpenCV's flags by divisor; those that reduce are named for grey, which the colour overrides."""
+
+_CHANNELS: dict[PixelFormat, int] = {"rgb8": 3, "bgr8": 3, "mono8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture, or a smaller one in its stead.
+
+    Attributes:
+        picture: RGB uint8 [ceil(height / n), ceil(width / n), 3], upright; n is 1, 2, 4 or 8.
+        width: of the whole picture, upright, in pixels.
+        height: likewise.
+    """
+
+    picture: Image
+    width: int
+    height: int
+
+
+def decode(data: bytes, max_pixels: int) -> Image:
+    """Decode a JPEG, PNG, BMP, WebP or TIFF.
+
+    Args:
+        data: the whole file.
+        max_pixels: most pixels, checked on the header before anything is decoded.
+
+    Returns:
+        RGB uint8 [height, width, 3], upright, C-contiguous.
+
+    Raises:
+        InvalidImageError: empty, truncated or damaged.
+        UnsupportedImageError: another format, or pixels that are not served.
+        ImageTooLargeError: more than `max_pixels`.
+    """
+    return _checked(data, read_header(data), max_pixels, 1)
+
+
+def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
+    """Decode a JPEG at a half, a quarter or an eighth of its size; anything else whole.
+
+    libjpeg then computes fewer coefficients and pixels, of which each is a mean of the picture's.
+
+    Args:
+        data: as for `decode`, which also has the errors.
+        max_pixels: likewise.
+        least: pixels that either side keeps at least.
+    """
+    header = read_header(data)
+    divisor = _divisor(header, least)
+    picture = _checked(data, header, max_pixels, divisor)
+    height, width = picture.shape[:2]
+    turned = (width, height) != _size(header, divisor)
+    sides = (header.height, header.width) if turned else (header.width, header.height)
+    return Decoded(picture, *sides)
+
+
+def divisor_of(data: bytes, least: int) -> int:
+    """By how much `decode_reduced` divides each side: 1, 2, 4 or 8; only the header is read.
+
+    Args:
+        data: as for `read_header`, which also has the errors.
+        least: as for `decode_reduced`.
+    """
+    return _divisor(read_header(data), least)
+
+
+def from_raw(raw: RawPicture, max_pixels: int) -> Image:
+    """The pixels that a camera gave as RGB uint8 [height, width, 3].
+
+    Raises:
+        InvalidImageError: as many bytes as the size says are not there.
+        ImageTooLargeError: more than `max_pixels`.
+    """
+    _refuse_too_large(raw.width, raw.height, max_pixels)
+    channels = _CHANNELS[raw.format]
+    wanted = raw.width * raw.height * channels
+    if len(raw.pixels) != wanted or not wanted:
+        raise InvalidImageError(
+            f"{raw.width} × {raw.height} pixels of {raw.format} are {wanted} bytes, "
+            f"{len(raw.pixels)} came"
+        )
+    pixels = np.frombuffer(raw.pixels, np.uint8).reshape(raw.height, raw.width, channels)
+    match raw.format:
+        case "rgb8":
+            return pixels
+        case "bgr8":
+            return cast(Image, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+        case "mono8":
+            return cast(Image, cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+
+
+def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) -> Image:
+    """Decode at 1 / divisor of the size, with every check."""
+    _refuse_too_large(header.width, header.height, max_pixels)
+    _refuse_truncated(data, header)
+    if header.straight_alpha_at is not None:
+        data = _without_alpha_meaning(data, header.straight_alpha_at)
+    picture = _decode(data, header, divisor)
+    if header.format == "JPEG":
+        _refuse_filled(picture, data, header, divisor)
+    return picture
+
+
+def _divisor(header: ImageHeader, least: int) -> int:
+    """The largest that leaves each side `least` pixels, and tells how the picture is turned."""
+    if header.format != "JPEG":
+        return 1
+    for divisor in (8, 4, 2):
+        width, height = _size(header, divisor)
+        square = header.width == header.height
+        if min(header.width, header.height) >= divisor * least and (square or width != height):
+            return divisor
+    return 1
+
+
+def _size(header: ImageHeader, divisor: int) -> tuple[int, int]:
+    """(width, height) of what libjpeg gives, before orientation."""
+    return -(-header.width // divisor), -(-header.height // divisor)
+
+
+def _refuse_too_large(width: int, height: int, max_pixels: int) -> None:
+    pixels = width * height
+    if pixels > max_pixels:
+        raise ImageTooLargeError(
+            f"the picture has {width} × {height} = {pixels} pixels, more than the "
+            f"{max_pixels} of the setting max_image_pixels; send a smaller one or raise the setting"
+        )
+
+
+def _refuse_truncated(data: bytes, header: ImageHeader) -> None:
+    """Check the mark at the end, where the format has one; trailing bytes may follow it."""
+    if header.format == "JPEG":
+        whole = data.rfind(_JPEG_END, header.scan_start) >= 0
+        if header.progressive and data.count(_JPEG_SCAN, header.scan_start) > _JPEG_SCANS:
+            raise InvalidImageError(
+                f"the JPEG has more than {_JPEG_SCANS} scans; save it again as a baseline JPEG"
+            )
+    elif header.format == "PNG":
+        whole = data.rfind(b"IEND") >= 0
+    elif header.format == "WebP":
+        whole = int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    else:
+        return  # BMP and TIFF have none; OpenCV refuses them when rows are missing
+    if not whole:
+        raise InvalidImageError(f"the {header.format} is cut short; send the whole file")
+
+
+def _without_alpha_meaning(data: bytes, at: int) -> bytes:
+    """Declare a TIFF's alpha an unspecified channel, lest libtiff multiply the colours by it."""
+    return data[:at] + b"\0\0" + data[at + 2 :]
+
+
+def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[divisor])
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise InvalidImageError(
+            f"the {header.format} cannot be decoded: it is damaged, cut short or of a rare kind; "
+            "save it again and send the whole file"
+        )
+    height, width = decoded.shape[:2]
+    if _size(header, divisor) not in ((width, height), (height, width)):
+        raise InvalidImageError(
+            f"the {header.format} contradicts itself: its header says {header.width} × "
+            f"{header.height} pixels, its data {width * divisor} × {height * divisor}"
+        )
+    return cast(Image, decoded)
+
+
+def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: int) -> None:
+    """Find a JPEG that ends properly but lost data before, as from a camera that dropped packets.
+
+    libjpeg fills what is missing with grey, so the block decoded last, which lies in a corner, is
+    grey. A whole picture may have such a corner too. What tells them apart: more data before the
+    end changes a picture that lacked some, and only that. Few pictures need this second decoding.
+    """
+    if not _has_filled_corner(picture, header, divisor):
+        return
+    end = data.find(_JPEG_END, header.scan_start)
+    with_more = _decode(data[:end] + _NOISE + data[end:], header, divisor)
+    if not np.array_equal(picture, with_more):
+        raise InvalidImageError(
+            "the JPEG has lost a part of its data, so that its end is blank; send it again"
+        )
+
+
+def _has_filled_corner(picture: Image, header: ImageHeader, divisor: int) -> bool:
+    """See whether a corner is blank, as far as the last block of 8 × 8 reaches into the picture."""
+    side = min((header.width - 1) % 8, (header.height - 1) % 8) // divisor + 1
+    ends = (slice(None, side), slice(-side, None))
+    fill = _JPEG_FILL * (side * side * 3)
+    return any(picture[rows, columns].tobytes() == fill for rows in ends for columns in ends)

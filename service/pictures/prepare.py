@@ -1,0 +1,93 @@
+"""A picture, encoded or raw, -> the model's input: what serves, and what measures offline."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from service.bundles.manifest import Preprocess
+from service.domain import Image, RawPicture
+from service.pictures.decode import Decoded, decode, decode_reduced, from_raw
+from service.pictures.placement import Placement, placement
+from service.pictures.preprocess import preprocess
+
+Picture = bytes | RawPicture
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that was read, and how the model sees it.
+
+    Attributes:
+        width: of the picture, upright, in pixels.
+        height: likewise.
+        placed: how the model's map will lie on it.
+        whole: the picture as a person sees it, RGB uint8 [height, width, 3], if it was to be kept.
+        decode_ms: that reading the picture took.
+        preprocess_ms: that resizing took.
+    """
+
+    width: int
+    height: int
+    placed: Placement
+    whole: Image | None
+    decode_ms: float
+    preprocess_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Seen):
+    """What the model gets to see of it: RGB uint8 [*spec.input_size, 3]."""
+
+    model_input: Image
+
+
+def prepare(data: Picture, spec: Preprocess, max_pixels: int, *, keep: bool = False) -> Prepared:
+    """Decode, resize and crop.
+
+    Args:
+        data: a whole file, or pixels.
+        spec: of the bundle.
+        max_pixels: most that a picture may have.
+        keep: the whole picture, to draw on.
+
+    Raises:
+        RequestError: the picture is at fault.
+    """
+    started_s = time.perf_counter()
+    decoded = _read(data, spec, max_pixels)
+    whole = None
+    if keep:
+        reduced = decoded.picture.shape[:2] != (decoded.height, decoded.width)
+        whole = whole_picture(data, max_pixels) if reduced else decoded.picture
+    decoded_s = time.perf_counter()
+    model_input = preprocess(decoded.picture, spec)
+    return Prepared(
+        model_input=model_input,
+        width=decoded.width,
+        height=decoded.height,
+        placed=placement(spec, decoded.width, decoded.height),
+        whole=whole,
+        decode_ms=(decoded_s - started_s) * 1000,
+        preprocess_ms=(time.perf_counter() - decoded_s) * 1000,
+    )
+
+
+def whole_picture(data: Picture, max_pixels: int) -> Image:
+    """The picture as a person sees it: RGB uint8 [height, width, 3], upright.
+
+    Raises:
+        RequestError: the picture is at fault.
+    """
+    if isinstance(data, RawPicture):
+        return from_raw(data, max_pixels)
+    return decode(data, max_pixels)
+
+
+def _read(data: Picture, spec: Preprocess, max_pixels: int) -> Decoded:
+    """The picture, as small as the bundle allows."""
+    if spec.reduced_decode and not isinstance(data, RawPicture):
+        return decode_reduced(data, max_pixels, spec.least_side)
+    picture = whole_picture(data, max_pixels)
+    height, width, _ = picture.shape
+    return Decoded(picture, width, height)

@@ -1,0 +1,62 @@
+"""Picture -> model input, as the bundle says."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+
+from service.bundles.manifest import Crop, Preprocess
+from service.domain import Image
+from service.pictures.resampling.antialiased import pillow_bilinear, tensor_bilinear
+
+
+def preprocess(picture: Image, spec: Preprocess) -> Image:
+    """Resize, then crop.
+
+    Args:
+        picture: RGB uint8 [H, W, 3].
+        spec: of the bundle.
+
+    Returns:
+        RGB uint8 [*spec.input_size, 3], C-contiguous; `picture` itself if it fits already.
+    """
+    rows, columns, _ = picture.shape
+    if (columns, rows) == (spec.width, spec.height):
+        return _cut(picture, spec.crop)
+    match spec.resize:
+        case "pillow_bilinear":
+            return pillow_bilinear(picture, spec.width, spec.height, spec.crop)
+        case "tensor_bilinear":
+            return tensor_bilinear(picture, spec.width, spec.height, spec.crop)
+        case "area":
+            return _cut(_area(picture, spec.width, spec.height), spec.crop)
+        case "linear":
+            return _cut(_linear(picture, spec.width, spec.height), spec.crop)
+
+
+def _area(picture: Image, width: int, height: int) -> Image:
+    """Area averaging on each axis that shrinks, then bilinear on each that grows.
+
+    OpenCV averages areas only if no axis grows, hence the two steps; one of them is all that most
+    pictures need.
+    """
+    rows, columns, _ = picture.shape
+    shrunk = (min(columns, width), min(rows, height))
+    if shrunk != (columns, rows):
+        picture = cast(Image, cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA))
+    if shrunk != (width, height):
+        picture = _linear(picture, width, height)
+    return picture
+
+
+def _linear(picture: Image, width: int, height: int) -> Image:
+    return cast(Image, cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _cut(picture: Image, crop: Crop | None) -> Image:
+    if crop is None:
+        return np.ascontiguousarray(picture)
+    rows = slice(crop.y, crop.y + crop.height)
+    return np.ascontiguousarray(picture[rows, crop.x : crop.x + crop.width])

@@ -1,0 +1,1 @@
+"""Pillow's and torchvision's antialiased resize."""

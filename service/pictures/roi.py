@@ -1,0 +1,171 @@
+"""The region of interest: which cells of the map count, and where they lie on a picture.
+
+Its shape is said of the picture, of whatever size; the exporter brings it to the map's grid and
+makes it a constant of the graph. A cell counts if its centre lies within. Within a polygon is what
+a ray to its outside leaves through an odd number of edges (even-odd), so that where a polygon
+crosses itself twice around, it has a hole; several polygons are united.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from service.bundles.bundle import Bundle
+from service.bundles.manifest import Polygon, Preprocess
+from service.domain import Box
+from service.errors import BundleError
+from service.pictures.placement import placement
+
+_REMEMBERED_SIZES = 8
+"""Sizes of pictures whose outlines are kept; a line has one or two."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What counts, on a picture of any size.
+
+    Attributes:
+        polygons: what counts is within any of them; the whole picture if there are none.
+        exclude: what does not count nevertheless.
+        mask: bool [H, W], stretched over the picture, instead of polygons.
+    """
+
+    polygons: tuple[Polygon, ...] = ()
+    exclude: tuple[Polygon, ...] = ()
+    mask: NDArray[np.bool_] | None = None
+
+    def on_map(self, spec: Preprocess, grid: tuple[int, int]) -> NDArray[np.bool_]:
+        """The cells of a map that count, bool [h, w].
+
+        Args:
+            spec: how pictures reach the model, which may see a part of them only.
+            grid: (h, w) of the map.
+        """
+        rows, columns = grid
+        on_unit = placement(spec, 1, 1)
+        x = np.array([float(on_unit.x.center(cell, columns)) for cell in range(columns)])
+        y = np.array([float(on_unit.y.center(cell, rows)) for cell in range(rows)])
+        if self.mask is not None:
+            inside = _sampled(self.mask, spec, grid)
+        elif self.polygons:
+            inside = _within_any(self.polygons, x, y)
+        else:
+            inside = np.ones(grid, np.bool_)
+        return inside & ~_within_any(self.exclude, x, y)
+
+
+def inside_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[np.bool_] | None:
+    """The cells of a bundle's map that count, bool [h, w]; None if all do.
+
+    Args:
+        bundle: as loaded.
+        grid: (h, w) to which the map was resized; its own size if None.
+
+    Raises:
+        BundleError: the mask picture cannot be read.
+    """
+    manifest = bundle.manifest
+    roi = manifest.roi
+    if roi is None:
+        return None
+    mask = None if roi.mask is None else _read_mask(bundle.path / roi.mask)
+    shape = Shape(roi.polygons, roi.exclude, mask)
+    return shape.on_map(manifest.preprocess, grid or (manifest.map.height, manifest.map.width))
+
+
+class Drawn:
+    """The region of interest on pictures, for whoever draws them.
+
+    Its edge lies halfway between the centres of cells that count and of others.
+
+    Args:
+        inside: the cells of the map that count, bool [h, w].
+    """
+
+    def __init__(self, inside: NDArray[np.bool_]) -> None:
+        self._inside = inside.astype(np.uint8) * 255
+        self._outlines = functools.lru_cache(_REMEMBERED_SIZES)(self._trace)
+
+    def outlines(self, inspected: Box) -> Sequence[MatLike]:
+        """Closed lines around what counts, in pixels of the picture; not to be written to.
+
+        Args:
+            inspected: the part of the picture that the map covers.
+        """
+        return self._outlines(inspected)
+
+    def mask(self, inspected: Box, height: int, width: int) -> MatLike:
+        """uint8 [height, width]: 255 where the picture counts, else 0."""
+        mask = np.zeros((height, width), np.uint8)
+        # All at once: filled even-odd, so that holes stay open.
+        return cv2.drawContours(mask, self.outlines(inspected), -1, 255, cv2.FILLED)
+
+    def _trace(self, inspected: Box) -> Sequence[MatLike]:
+        size = (inspected.width, inspected.height)
+        grown = cv2.resize(self._inside, size, interpolation=cv2.INTER_LINEAR)
+        outlines, _ = cv2.findContours(
+            (grown > 127).view(np.uint8),
+            cv2.RETR_LIST,
+            cv2.CHAIN_APPROX_SIMPLE,
+            offset=(inspected.x, inspected.y),
+        )
+        return outlines
+
+
+def drawn_of(bundle: Bundle) -> Drawn | None:
+    """A bundle's region of interest as pictures show it; None if it has none.
+
+    Raises:
+        BundleError: the mask picture cannot be read.
+    """
+    inside = inside_on_map(bundle)
+    return None if inside is None else Drawn(inside)
+
+
+def _within_any(
+    polygons: Sequence[Polygon], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether points (x [w], y [h]) lie within any polygon: bool [h, w]."""
+    within = np.zeros((len(y), len(x)), np.bool_)
+    for polygon in polygons:
+        within |= _within(polygon, x, y)
+    return within
+
+
+def _within(polygon: Polygon, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    corners = np.array(polygon, np.float64)
+    x0, y0 = corners.T
+    x1, y1 = np.roll(corners, -1, axis=0).T
+    within = np.zeros((len(y), len(x)), np.bool_)
+    for row, height in enumerate(y):
+        # Half open, so that a corner on the row is crossed once by the two edges that meet there.
+        crossing = (y0 <= height) != (y1 <= height)
+        share = (height - y0[crossing]) / (y1[crossing] - y0[crossing])
+        crossed = np.sort(x0[crossing] + share * (x1[crossing] - x0[crossing]))
+        within[row] = np.searchsorted(crossed, x, side="right") % 2 == 1
+    return within
+
+
+def _sampled(mask: NDArray[np.bool_], spec: Preprocess, grid: tuple[int, int]) -> NDArray[np.bool_]:
+    height, width = mask.shape
+    placed = placement(spec, width, height)
+    rows = [int(placed.y.center(cell, grid[0])) for cell in range(grid[0])]
+    columns = [int(placed.x.center(cell, grid[1])) for cell in range(grid[1])]
+    sampled: NDArray[np.bool_] = mask[np.ix_(rows, columns)]
+    return sampled
+
+
+def _read_mask(file: Path) -> NDArray[np.bool_]:
+    pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise BundleError(f"{file} cannot be read; export the bundle again")
+    mask: NDArray[np.bool_] = pixels > 0
+    return mask

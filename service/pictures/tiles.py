@@ -1,0 +1,230 @@
+"""A picture in overlapping tiles: where they lie, and how their maps become one.
+
+All of it is whole numbers, one axis at a time. Let an axis of the picture have n pixels, and the
+bundle's tile t of them, of which neighbours share o; let the model's map have m cells on it.
+
+A tile takes l = min(t, n) pixels. There is one if l = n, else k = ⌈(n - o) / (t - o)⌉, which begin
+at min(i (t - o), n - t) for i = 0 … k - 1: the last one is shifted inward, so that each is whole.
+
+The stitched map has M = ⌈n m / l⌉ cells on the axis, which divide the whole picture evenly. Cell c
+has its centre at (2c + 1) n / 2M. In a tile that begins at s and holds that centre, it takes the
+value of the tile's cell
+
+    q = ⌊(centre - s) m / l⌋
+
+that lies there. As n / M ≤ l / m, each cell of each tile holds the centre of a stitched one, so
+that none is left out: with `max`, the map's maximum is that of all the tiles' maps. Where l / m is
+a whole number that divides n and all beginnings, tiles are pasted cell by cell.
+
+A tile's value at c has the weight u = 1 (`mean`) or u = min(q + 1, m - q), the distance from the
+tile's edge in cells (`linear`). The tiles are all pairs of one of the rows and one of the columns,
+so that the sum of the products of weights is the product of the sums, and
+
+    map(r, c) = Σ_i Σ_j ŵ_i(r) ŵ_j(c) map_ij(q_i(r), q_j(c)),   ŵ_i(r) = u_i(r) / Σ_i' u_i'(r).
+
+With ŵ, made once for each axis, nothing is left to divide by at the end: one array of the stitched
+map's size is all that grows with the picture. `max` takes the highest of map_ij instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundles.manifest import Blend, Tiling
+from service.domain import AnomalyMap, Answer, Box, Image
+from service.errors import ImageTooLargeError
+
+_HARMLESS_CELLS = 2**22
+"""Of a stitched map, which takes 16 MiB then, however few pixels the picture has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """A tile on one axis.
+
+    Attributes:
+        start: its first pixel, of the picture.
+        length: its pixels.
+        cells: those of the stitched map whose centres lie in it.
+        sources: the tile's own cell that each of them shows, intp [n].
+        weights: of these, float32 [n]; those of all tiles sum up to 1 in each cell. With `max`
+            they are not used.
+    """
+
+    start: int
+    length: int
+    cells: slice
+    sources: NDArray[np.intp]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """One of a picture's tiles: a row of them and a column of them cross there."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def box(self) -> Box:
+        """Where it lies on the picture."""
+        return Box(self.columns.start, self.rows.start, self.columns.length, self.rows.length)
+
+    def of(self, picture: Image) -> Image:
+        """Its part of a picture, uint8 [height, width, 3]: a view, no copy."""
+        rows, columns = self.rows, self.columns
+        return picture[
+            rows.start : rows.start + rows.length, columns.start : columns.start + columns.length
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All tiles of a picture of one size; see `plan`.
+
+    Attributes:
+        rows: of tiles, from the top.
+        columns: of tiles, from the left.
+        grid: (H', W') of the stitched map.
+        blend: what it holds where tiles overlap.
+    """
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    grid: tuple[int, int]
+    blend: Blend
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
+
+    def __iter__(self) -> Iterator[Tile]:
+        """Row by row."""
+        return (Tile(rows, columns) for rows in self.rows for columns in self.columns)
+
+    @property
+    def middle(self) -> Tile:
+        """The one nearest to the picture's middle."""
+        return Tile(self.rows[len(self.rows) // 2], self.columns[len(self.columns) // 2])
+
+
+def plan(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> Plan:
+    """Lay tiles over a picture.
+
+    Args:
+        tiling: of the bundle.
+        width: of the picture, upright, in pixels.
+        height: likewise.
+        grid: (h, w) of the map that the model gives of a tile.
+
+    Raises:
+        ImageTooLargeError: the picture is so much thinner than a tile that its map would be far
+            larger than itself.
+    """
+    rows, columns = grid
+    stitched = (_cells(height, tiling.height, rows), _cells(width, tiling.width, columns))
+    _refuse_thin(tiling, width, height, grid, stitched)
+    return Plan(
+        rows=_spans(height, tiling.height, tiling.overlap, rows, tiling.blend),
+        columns=_spans(width, tiling.width, tiling.overlap, columns, tiling.blend),
+        grid=stitched,
+        blend=tiling.blend,
+    )
+
+
+class Stitcher:
+    """Makes one map of the maps of a plan's tiles, which may come in any order.
+
+    The sums are float32, so that another order may change their last digit.
+
+    Args:
+        planned: the tiles.
+    """
+
+    def __init__(self, planned: Plan) -> None:
+        self._planned = planned
+        self._missing = len(planned)
+        self._score = np.float32(-np.inf)
+        nothing = -np.inf if planned.blend == "max" else 0
+        self._map: AnomalyMap = np.full(planned.grid, nothing, np.float32)
+
+    def add(self, tile: Tile, answer: Answer) -> None:
+        """Lay a tile's map in; each tile once.
+
+        Args:
+            tile: of the plan.
+            answer: the model's to the tile; what of it is not finite stays so.
+        """
+        rows, columns = tile.rows, tile.columns
+        shown = answer.anomaly_map.take(rows.sources, axis=0).take(columns.sources, axis=1)
+        onto = self._map[rows.cells, columns.cells]
+        if self._planned.blend == "max":
+            np.maximum(onto, shown, out=onto)
+        else:
+            shown *= rows.weights[:, np.newaxis]
+            shown *= columns.weights
+            onto += shown
+        self._score = np.maximum(self._score, np.float32(answer.score))
+        self._missing -= 1
+
+    def answer(self) -> Answer:
+        """The map of the whole picture and the highest score, once every tile is in."""
+        assert self._missing == 0, f"{self._missing} tiles are missing"
+        return Answer(self._map, float(self._score))
+
+
+def _refuse_thin(
+    tiling: Tiling, width: int, height: int, grid: tuple[int, int], stitched: tuple[int, int]
+) -> None:
+    """Refuse a picture whose map outgrows it, as an axis shorter than a tile has all of its cells.
+
+    One that is nowhere shorter than a tile has as many cells as its pixels are worth, and one that
+    is nowhere longer has those of one tile; both always pass.
+    """
+    rows, columns = grid
+    cells = stitched[0] * stitched[1]
+    worth = -(-height * rows // tiling.height) * -(-width * columns // tiling.width)
+    if cells > max(worth, width * height, rows * columns, _HARMLESS_CELLS):
+        raise ImageTooLargeError(
+            f"the picture has {width} × {height} pixels, which is so thin beside a tile of "
+            f"{tiling.width} × {tiling.height} that its map would have {stitched[1]} × "
+            f"{stitched[0]} cells; cut it into shorter pictures, or send it with more around it"
+        )
+
+
+def _cells(pixels: int, tile: int, cells: int) -> int:
+    """Of the stitched map on an axis."""
+    return -(-pixels * cells // min(tile, pixels))
+
+
+def _starts(pixels: int, tile: int, overlap: int) -> list[int]:
+    if pixels <= tile:
+        return [0]
+    step = tile - overlap
+    count = -(-(pixels - overlap) // step)
+    return [min(i * step, pixels - tile) for i in range(count)]
+
+
+def _spans(pixels: int, tile: int, overlap: int, cells: int, blend: Blend) -> tuple[Span, ...]:
+    length, whole = min(tile, pixels), _cells(pixels, tile, cells)
+    totals = np.zeros(whole)
+    bare = []
+    for start in _starts(pixels, tile, overlap):
+        # Lengths are counted in 2M-ths of a pixel, so that every centre is a whole number.
+        first, end = (
+            -((pixels - 2 * whole * edge) // (2 * pixels)) for edge in (start, start + length)
+        )
+        at = (2 * first + 1) * pixels - 2 * whole * start + 2 * pixels * np.arange(end - first)
+        sources = (at * cells // (2 * whole * length)).astype(np.intp)
+        weights = np.ones(len(sources))
+        if blend == "linear":
+            weights = np.minimum(sources + 1, cells - sources).astype(np.float64)
+        totals[first:end] += weights
+        bare.append((start, slice(first, end), sources, weights))
+    return tuple(
+        Span(start, length, at, sources, (weights / totals[at]).astype(np.float32))
+        for start, at, sources, weights in bare
+    )

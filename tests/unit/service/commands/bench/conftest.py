@@ -1,0 +1,154 @@
+"""Time that jumps from timer to timer, and a small server that speaks like Takt."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+import uvicorn
+
+from service.commands.bench.clock import Clock
+from service.commands.bench.load import Bounds, Generator, Transport
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Waits for nothing; the loop's time jumps by as much as it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is not None and timeout > 0:
+            self.now_s += timeout
+        return super().select(0)
+
+
+class _JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now_s
+
+
+class VirtualClock:
+    """The jumping loop's time; sleepers wake late by as much as is given."""
+
+    def __init__(self, oversleeps_s: float) -> None:
+        self._oversleeps_s = oversleeps_s
+
+    def now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(at_s + self._oversleeps_s - self.now_s())
+
+
+Drive = Callable[[Generator], Awaitable[None]]
+
+
+@pytest.fixture
+def generate() -> Callable[..., Generator]:
+    """`generate(transport_of, drive, ...)`: a generator whose run has ended, in no time at all.
+
+    `transport_of` gets the clock, `drive` the generator, whose loop it runs.
+    """
+
+    def run(
+        transport_of: Callable[[Clock], Transport],
+        drive: Drive,
+        *,
+        warmup_s: float = 0.0,
+        duration_s: float = 10.0,
+        requests: int | None = None,
+        answer_s: float = 60.0,
+        oversleeps_s: float = 0.0,
+    ) -> Generator:
+        async def body() -> Generator:
+            clock = VirtualClock(oversleeps_s)
+            bounds = Bounds(warmup_s, duration_s, requests, answer_s)
+            generator = Generator(transport_of(clock), clock, bounds)
+            await drive(generator)
+            return generator
+
+        with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
+            return runner.run(body())
+
+    return run
+
+
+ANSWER = {
+    "score": 0.75,
+    "threshold": 0.5,
+    "anomalous": True,
+    "heatmap": None,
+}
+FULL = {"type": "urn:takt:error:queue_full", "title": "Queue full", "status": 429}
+FULL |= {"detail": "come back later", "code": "queue_full"}
+
+
+async def _takt(scope: Any, receive: Any, send: Any) -> None:
+    """Model `parts` finds a defect in every picture; model `busy` takes none."""
+    if scope["type"] == "websocket":
+        await _stream(receive, send)
+        return
+    more, length = True, 0
+    while more:
+        message = await receive()
+        length += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    status, body = 200, ANSWER
+    if scope["path"] == "/v1/models":
+        body = {"models": [{"name": "parts"}, {"name": "busy"}]}
+    elif "busy" in scope["path"]:
+        status, body = 429, FULL
+    elif not length or b"heatmap=map" not in scope["query_string"]:
+        status, body = 400, {"code": "invalid_image"}
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": orjson.dumps(body)})
+
+
+async def _stream(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+    welcome = {"type": "welcome", "session": "s", "resumed": False, "credits": 4}
+    await send({"type": "websocket.send", "text": orjson.dumps(welcome).decode()})
+    while (message := await receive())["type"] == "websocket.receive":
+        (sequence,) = struct.unpack_from("<Q", message["bytes"], 8)
+        answer = {"type": "answer", "sequence": sequence, "age_ms": 2.0, **ANSWER}
+        await send({"type": "websocket.send", "text": orjson.dumps(answer).decode()})
+
+
+@contextmanager
+def _serving() -> Iterator[str]:
+    config = uvicorn.Config(
+        _takt, lifespan="off", log_level="error", access_log=False, ws="websockets-sansio"
+    )
+    server = uvicorn.Server(config)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The URL of a small server of this very process; it listens before it is up."""
+    with _serving() as url:
+        yield url

@@ -1,0 +1,53 @@
+import json
+import sys
+
+import pytest
+
+from service.commands.doctor import child
+from service.commands.doctor.isolated import CHILD, run_limited
+from service.commands.doctor.probes import OpenCvAnswer
+
+
+def test_an_answer_is_told_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "PROBES", {"opencv": lambda: OpenCvAnswer("5.0", "turbo")})
+    assert json.loads(child.reply("opencv", ())) == {"version": "5.0", "jpeg": "turbo"}
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (ImportError("libGL.so.1: missing\nmore"), "ImportError: libGL.so.1: missing"),
+        (RuntimeError(), "RuntimeError()"),
+    ],
+)
+def test_what_a_library_raises_becomes_a_failure(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str
+) -> None:
+    def probe(argument: str) -> OpenCvAnswer:
+        raise error
+
+    monkeypatch.setattr(child, "PROBES", {"opencv": probe})
+    assert json.loads(child.reply("opencv", ("argument",))) == {"failure": failure}
+
+
+def test_what_libraries_print_does_not_spoil_the_answer() -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "from service.commands.doctor import child\n"
+        "from service.commands.doctor.probes import OpenCvAnswer\n"
+        "def probe():\n"
+        "    print('from python', flush=True)\n"
+        "    os.system('echo from below')\n"
+        "    return OpenCvAnswer('5.0', 'turbo')\n"
+        "child.PROBES = {'opencv': probe}\n"
+        "child.main()\n"
+    )
+    finished = run_limited((sys.executable, "-c", code, "opencv"), 60)
+    assert json.loads(finished.output) == {"version": "5.0", "jpeg": "turbo"}
+    assert finished.log.splitlines() == ["from python", "from below"]
+
+
+def test_the_child_starts_as_it_is_called() -> None:
+    finished = run_limited((*CHILD, "opencv"), 60)
+    assert finished.failure == ""
+    assert "turbo" in json.loads(finished.output)["jpeg"]

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from service.commands.watch.commands import watch
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(watch, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Six frames of 64 × 48; the fourth and the fifth are bright."""
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for level in (50, 50, 50, 200, 200, 50):
+        writer.write(np.full((48, 64, 3), level, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_is_watched_to_its_end_and_anomalous_frames_are_saved(
+    clip: Path, bundle, repository: Path, tmp_path: Path
+) -> None:
+    save = tmp_path / "saved"
+    options = ["--bundle", repository / "parts" / "1", "--vote", "2/3", "--save", save]
+    result = run(clip, *options, "--json")
+    assert result.exit_code == 0, result.output
+    *answers, summary = map(json.loads, result.stdout.splitlines())
+    assert [answer["name"] for answer in answers] == [f"clip-{n:06}" for n in range(6)]
+    assert [answer["anomalous"] for answer in answers] == [n in (3, 4) for n in range(6)]
+    assert [answer["vote"]["anomalous"] for answer in answers] == [n in (4, 5) for n in range(6)]
+    assert sorted(path.name for path in save.iterdir()) == [
+        "000003-clip-000003.jpg",
+        "000004-clip-000004.jpg",
+    ]
+    assert cv2.imread(answers[3]["saved"]).shape == (48, 64, 3)
+    assert (summary["stats"]["answered"], summary["stats"]["anomalous"]) == (6, 2)
+
+
+def test_a_folder_is_watched_for_people(bundle, repository: Path, tmp_path: Path, picture_bytes):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(picture_bytes(200))
+    (folder / "good.png").write_bytes(picture_bytes(50))
+    result = run(folder, "--bundle", repository / "parts" / "1", "--limit", "2")
+    assert result.exit_code == 0, result.output
+    first, second, summary, *_ = result.stdout.splitlines()
+    assert first.startswith("bad  ANOMALOUS  score 0.7843")
+    assert second.startswith("good  good  score 0.196")
+    assert "2 answered" in summary
+
+
+def test_a_looping_video_ends_at_the_limit(clip: Path, bundle, repository: Path) -> None:
+    result = run(clip, "--bundle", repository / "parts" / "1", "--loop", "--limit", "8", "--json")
+    assert json.loads(result.stdout.splitlines()[-1])["stats"]["answered"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["x"], 2, "name a --bundle or a --url"),
+        (["x", "--bundle", ".", "--url", "http://takt"], 2, "and not both"),
+        (["x", "--bundle", ".", "--model", "parts"], 2, "name its --url"),
+        (["gone.avi", "--bundle", "."], 1, "gone.avi is not there; name a folder"),
+        (["0", "--bundle", ".", "--vote", "3"], 2, "3/5 is"),
+        (["0", "--bundle", ".", "--vote", "4/3"], 2, "3/5 is"),
+        (["0", "--bundle", ".", "--fps", "0"], 2, "fps"),
+        (["0", "--bundle", ".", "--smoothing", "1.5"], 2, "smoothing"),
+    ],
+)
+def test_a_wrong_call_ends_with_one_clear_line(arguments, code: int, complaint: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert complaint in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_one_sigterm_ends_it_while_a_server_that_never_answered_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [str(Path(sys.executable).with_name("takt")), "watch", str(tmp_path)]
+        command += ["--url", url, "--model", "parts"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                silent.settimeout(60)
+                connection, _ = silent.accept()
+                process.send_signal(signal.SIGTERM)
+                output, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            connection.close()
+    assert process.returncode == 0
+    assert output.startswith("0 frames in")
+
+
+def test_the_command_line_loads_it_only_when_it_is_asked_for() -> None:
+    code = "import sys, service.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "service.cli" in loaded
+    assert not [
+        name for name in loaded if name == "cv2" or name.startswith("service.commands.watch")
+    ]

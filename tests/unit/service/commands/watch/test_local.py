@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.commands.watch.capture import raw_picture
+from service.commands.watch.local import local_stream
+from service.commands.watch.pacing import Shot
+from service.commands.watch.streams import Wishes
+from service.engines.fake import FakeEngine
+from service.errors import ConfigurationError
+from service.settings import Settings
+from service.streaming.evidence import VoteCount, VoteRule
+from service.streaming.outcomes import Answered, Dropped, Failed
+
+SETTINGS = Settings()
+
+
+def shot(level: int) -> Shot:
+    return Shot("x", 7, raw_picture(np.full((48, 64, 3), level, np.uint8)))
+
+
+def test_a_bundle_answers_shots_as_a_server_would(go, bundle, repository: Path) -> None:
+    wishes = Wishes("all", VoteRule(1, 2), 0.5, overlays=True)
+
+    async def test() -> None:
+        async with local_stream(repository / "parts" / "1", SETTINGS, wishes) as stream:
+            await stream.send(shot(50))
+            await stream.send(Shot("bad", 0, b"no picture"))
+            await stream.finish()
+            answer, failed = [outcome async for outcome in stream.outcomes()]
+        assert isinstance(answer, Answered)
+        assert answer.captured_us == 7
+        assert answer.inspection.verdict.score == pytest.approx(50 / 255, abs=1e-3)
+        assert answer.vote == VoteCount(False, 0, 1)
+        assert answer.inspection.heatmap is not None
+        assert answer.inspection.heatmap.kind == "overlay"
+        assert isinstance(failed, Failed)
+        assert (failed.sequence, failed.code) == (1, "invalid_image")
+
+    go(test)
+
+
+def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> None:
+    engines: list[FakeEngine] = []
+
+    def open_engine(_: object) -> FakeEngine:
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    wishes = Wishes("latest", None, None, overlays=False)
+
+    async def test() -> None:
+        folder = repository / "parts" / "1"
+        async with local_stream(folder, SETTINGS, wishes, open_engine) as stream:
+            engines[0].gate.clear()
+            outcomes = stream.outcomes()
+            await stream.send(shot(50))
+            await stream.send(shot(50))
+            await stream.send(shot(50))
+            assert await anext(outcomes) == Dropped(1, 1)
+            engines[0].gate.set()
+            await stream.finish()
+            assert [outcome.sequence async for outcome in outcomes] == [0, 2]
+        assert engines[0].closed
+
+    go(test)
+
+
+def test_a_bundle_that_cannot_be_run_is_told_at_once(go, bundle, repository: Path) -> None:
+    folder = repository / "parts" / "1"
+    (folder / "model.onnx").write_bytes(b"damaged")
+    wishes = Wishes("all", None, None, overlays=False)
+
+    async def test() -> None:
+        with pytest.raises(ConfigurationError, match=r"cannot be run: .*export it again"):
+            async with local_stream(folder, SETTINGS, wishes):
+                await asyncio.get_running_loop().create_future()
+
+    go(test)

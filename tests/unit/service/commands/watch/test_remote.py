@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from service.client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused
+from service.client.answers import Inspected
+from service.client.session import Vote
+from service.commands.watch.pacing import Shot
+from service.commands.watch.remote import RemoteStream, remote_stream
+from service.commands.watch.streams import Wishes
+from service.domain import Box, Timings
+from service.errors import InvalidImageError, InvalidParameterError
+from service.streaming.evidence import VoteCount
+from service.streaming.outcomes import Answered, Dropped, Failed
+
+SEEN = Inspected(
+    request_id="",
+    model="parts",
+    version="2",
+    score=0.75,
+    threshold=0.5,
+    anomalous=True,
+    percentile=99.0,
+    width=4,
+    height=3,
+    inspected=Box(0, 0, 4, 3),
+    regions=(),
+    heatmap=None,
+    timings=Timings(1, 2, 3, 4, 5, 6, 21),
+)
+
+
+class FakeStream:
+    def __init__(self, *items: object) -> None:
+        self._items = items
+        self.sent: list[tuple[object, int]] = []
+        self.finished = False
+
+    async def send(self, picture: object, *, captured_us: int) -> None:
+        self.sent.append((picture, captured_us))
+
+    async def finish(self) -> None:
+        self.finished = True
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        for item in self._items:
+            yield item
+
+
+def test_what_a_server_says_reads_like_what_a_bundle_says(go) -> None:
+    async def test() -> None:
+        fake = FakeStream(
+            FrameDropped(1, 1),
+            FrameAnswer(0, 1_700, 25.0, 1, SEEN, 0.6, Vote(True, 2, 3)),
+            FrameRefused(2, InvalidImageError("cut short")),
+        )
+        stream = RemoteStream(fake)  # type: ignore[arg-type]
+        await stream.send(Shot("a", 1_700, b"picture"))
+        await stream.finish()
+        assert fake.sent == [(b"picture", 1_700)]
+        assert fake.finished
+        dropped, answer, failed = [outcome async for outcome in stream.outcomes()]
+        assert dropped == Dropped(1, 1)
+        assert isinstance(answer, Answered)
+        assert (answer.sequence, answer.captured_us, answer.age_ms) == (0, 1_700, 25.0)
+        assert answer.vote == VoteCount(True, 2, 3)
+        assert answer.inspection.version == "2"
+        assert answer.inspection.verdict.score == 0.75
+        assert answer.inspection.verdict.anomalous
+        assert answer.inspection.timings.total_ms == 21
+        assert failed == Failed(2, 400, "invalid_image", "Invalid image", "cut short")
+
+    go(test)
+
+
+def test_several_models_and_none_named_is_told_with_their_names(go) -> None:
+    def models(_: httpx.Request) -> httpx.Response:
+        listed = [{"name": name, "active": "1", "versions": []} for name in ("lids", "rims")]
+        return httpx.Response(200, content=json.dumps({"models": listed}))
+
+    async def test() -> None:
+        wishes = Wishes("all", None, None, overlays=False)
+        transport = httpx.MockTransport(models)
+        async with AsyncTaktClient("http://takt", transport=transport) as client:
+            with pytest.raises(InvalidParameterError, match="lids, rims; name one with --model"):
+                async with remote_stream(client, None, None, wishes):
+                    raise AssertionError("there is no model to stream to")
+
+    go(test)

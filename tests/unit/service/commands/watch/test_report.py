@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.commands.watch.report import Report
+from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
+from service.errors import ConfigurationError
+from service.streaming.evidence import VoteCount
+from service.streaming.figures import Figures, Percentiles
+from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+
+REGION = Region(Box(1, 1, 2, 2), 4, 0.8)
+SEEN = Inspection(
+    model="parts",
+    version="1",
+    verdict=Verdict(True, 0.75, 0.5, 100.0, (REGION,)),
+    width=4,
+    height=3,
+    inspected=Box(0, 0, 4, 3),
+    heatmap=Heatmap("overlay", "jpeg", b"an overlay"),
+    timings=Timings(0, 0, 0, 0, 0, 0, 8.25),
+)
+BAD = Answered(3, 1_700, SEEN, 9.0, 0, 0.6, VoteCount(True, 2, 3))
+GOOD = replace(
+    BAD,
+    inspection=replace(SEEN, verdict=Verdict(False, 0.25, 0.5, 40.0, ())),
+    smoothed_score=None,
+    vote=None,
+)
+FAILED = Failed(4, 400, "invalid_image", "Invalid image", "cut short")
+SPREAD = Percentiles(1.0, 2.0, 3.0)
+FIGURES = Figures(4, 2, 1, 1, 1, 2.0, 1.0, SPREAD, SPREAD)
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+def tell(go, report: Report, *outcomes: Outcome) -> None:
+    async def test() -> None:
+        for outcome in outcomes:
+            await report.tell("cam", outcome)
+
+    go(test)
+
+
+def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
+    report = Report(lines.append, as_json=False, save=None)
+    tell(go, report, BAD, GOOD, FAILED, Dropped(5, 1))
+    assert lines == [
+        "cam  ANOMALOUS  score 0.75 at threshold 0.5  smoothed 0.6  regions 1  "
+        "vote anomalous, 2 of 3  8.2 ms",
+        "cam  good  score 0.25 at threshold 0.5  8.2 ms",
+        "cam  Invalid image: cut short",
+    ]
+
+
+def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> None:
+    tell(go, Report(lines.append, as_json=True, save=None), BAD, FAILED, Dropped(5, 1))
+    answer, failed, dropped = map(json.loads, lines)
+    assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
+    assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
+    assert answer["regions"] == [{"box": [1, 1, 2, 2], "area": 4, "peak": 0.8}]
+    assert answer["saved"] is None
+    assert "heatmap" not in answer
+    assert (failed["type"], failed["code"], failed["name"]) == ("error", "invalid_image", "cam")
+    assert (dropped["type"], dropped["dropped"]) == ("dropped", 1)
+
+
+def test_only_overlays_of_anomalous_shots_are_saved(go, lines, tmp_path: Path) -> None:
+    save = tmp_path / "made" / "here"
+    tell(go, Report(lines.append, as_json=True, save=save), BAD, GOOD)
+    (path,) = save.iterdir()
+    assert path.name == "000003-cam.jpg"
+    assert path.read_bytes() == b"an overlay"
+    assert [json.loads(line)["saved"] for line in lines] == [str(path), None]
+
+
+def test_an_overlay_that_cannot_be_written_is_told(go, lines, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    report = Report(lines.append, as_json=False, save=tmp_path / "file")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        tell(go, report, BAD)
+
+
+def test_the_sum_has_the_figures(lines) -> None:
+    Report(lines.append, as_json=False, save=None).sum_up(FIGURES)
+    assert lines == [
+        "4 frames in 2.0 s: 2 answered (1.0/s), 1 anomalous, 1 errors, 1 dropped",
+        "inspection p50 1.0 ms, p95 2.0 ms, p99 3.0 ms",
+        "age of the answered frame p50 1.0 ms, p95 2.0 ms, p99 3.0 ms",
+    ]
+
+
+def test_the_sum_of_nothing_has_no_percentiles(lines) -> None:
+    none = Percentiles(None, None, None)
+    figures = Figures(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
+    Report(lines.append, as_json=False, save=None).sum_up(figures)
+    assert len(lines) == 1
+
+
+def test_the_sum_as_json_is_one_line(lines) -> None:
+    Report(lines.append, as_json=True, save=None).sum_up(FIGURES)
+    (line,) = map(json.loads, lines)
+    assert line["type"] == "summary"
+    assert line["stats"]["anomalous"] == 1

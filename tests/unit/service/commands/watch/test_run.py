@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from service.commands.watch.capture import SourceError
+from service.commands.watch.pacing import Shot, Shots
+from service.commands.watch.report import Report
+from service.commands.watch.run import Plan, Watch
+from service.domain import Box, Inspection, Timings, Verdict
+from service.errors import UnreachableError
+from service.streaming.figures import Figures
+from service.streaming.outcomes import Answered, Outcome
+
+ALL = Plan("all", None, None)
+
+
+def answered(sequence: int) -> Answered:
+    timings = Timings(0, 0, 0, 0, 0, 0, 1.0)
+    verdict = Verdict(False, 0.1, 0.5, None, ())
+    seen = Inspection("parts", "1", verdict, 4, 3, Box(0, 0, 4, 3), None, timings)
+    return Answered(sequence, 0, seen, 1.0, 0, None, None)
+
+
+class FakeSource:
+    def __init__(self, shots: Callable[[], Shots], *, live: bool = False) -> None:
+        self.live = live
+        self.shots = shots
+
+
+class FakeStream:
+    """Answers each shot at once, while it has room."""
+
+    def __init__(self, room: int = 1000) -> None:
+        self.sent: list[str] = []
+        self.room = asyncio.Semaphore(room)
+        self._outcomes: asyncio.Queue[Outcome | Exception | None] = asyncio.Queue()
+
+    async def send(self, shot: Shot) -> None:
+        await self.room.acquire()
+        self._outcomes.put_nowait(answered(len(self.sent)))
+        self.sent.append(shot.name)
+
+    async def finish(self) -> None:
+        self._outcomes.put_nowait(None)
+
+    def fail(self, error: Exception) -> None:
+        self._outcomes.put_nowait(error)
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        while (outcome := await self._outcomes.get()) is not None:
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
+
+
+async def watch(
+    source: FakeSource,
+    stream: FakeStream,
+    fake_time,
+    plan: Plan = ALL,
+    stop=None,
+    notices: list[str] | None = None,
+    grace_s: float = 60.0,
+) -> tuple[Figures, list[str]]:
+    lines: list[str] = []
+    noticed = [] if notices is None else notices
+    report = Report(lines.append, as_json=False, save=None)
+    watching = Watch(source, stream, report, plan, fake_time.clock, noticed.append, grace_s)
+    figures = await watching.run(stop or asyncio.Event())
+    assert not noticed or notices is not None
+    return figures, [line.split()[0] for line in lines]
+
+
+def test_every_shot_of_a_source_is_sent_and_told_by_its_name(go, fake_time, make_shots) -> None:
+    async def test() -> None:
+        stream = FakeStream()
+        source = FakeSource(lambda: make_shots("a", "b", "c"))
+        figures, told = await watch(source, stream, fake_time)
+        assert stream.sent == told == ["a", "b", "c"]
+        assert (figures.frames, figures.answered) == (3, 3)
+
+    go(test)
+
+
+def test_a_limit_ends_an_endless_source(go, fake_time) -> None:
+    async def endless() -> Shots:
+        while True:
+            yield Shot("x", 0, b"")
+
+    async def test() -> None:
+        plan = Plan("all", None, 5)
+        figures, _ = await watch(FakeSource(endless), FakeStream(), fake_time, plan)
+        assert figures.answered == 5
+
+    go(test)
+
+
+def test_stopping_answers_what_was_sent_and_closes_the_source(go, fake_time) -> None:
+    closed = []
+
+    async def test() -> None:
+        stop = asyncio.Event()
+
+        async def endless() -> Shots:
+            try:
+                for name in "abc":
+                    yield Shot(name, 0, b"")
+                stop.set()
+                await asyncio.get_running_loop().create_future()
+            finally:
+                closed.append(True)
+
+        figures, told = await watch(FakeSource(endless), FakeStream(), fake_time, stop=stop)
+        assert told == ["a", "b", "c"]
+        assert figures.answered == 3
+        assert closed == [True]
+
+    go(test)
+
+
+def test_a_broken_source_is_told_after_the_answers(go, fake_time) -> None:
+    async def broken() -> Shots:
+        yield Shot("a", 0, b"")
+        raise SourceError("it broke")
+
+    async def test() -> None:
+        stream = FakeStream()
+        with pytest.raises(SourceError, match="it broke"):
+            await watch(FakeSource(broken), stream, fake_time)
+        assert stream.sent == ["a"]
+
+    go(test)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_broken_stream_ends_the_watch(go, fake_time, live: bool) -> None:
+    async def test() -> None:
+        stream = FakeStream()
+
+        async def endless() -> Shots:
+            yield Shot("a", 0, b"")
+            stream.fail(UnreachableError("no server"))
+            await asyncio.get_running_loop().create_future()
+
+        plan = Plan("latest" if live else "all", None, None)
+        with pytest.raises(UnreachableError, match="no server"):
+            await watch(FakeSource(endless, live=live), stream, fake_time, plan)
+
+    go(test)
+
+
+def test_a_live_source_is_read_on_while_a_shot_cannot_be_sent(go, fake_time) -> None:
+    async def test() -> None:
+        stream = FakeStream(room=1)
+
+        async def live() -> Shots:
+            for name in "abcdef":
+                yield Shot(name, 0, b"")
+                await asyncio.sleep(0)
+            stream.room.release()
+            stream.room.release()
+
+        plan = Plan("latest", None, None)
+        figures, told = await watch(FakeSource(live, live=True), stream, fake_time, plan)
+        assert told == ["a", "b", "f"]
+        assert (figures.frames, figures.answered, figures.dropped) == (6, 3, 3)
+
+    go(test)
+
+
+def test_fps_spaces_a_recording_and_thins_a_live_source(go, fake_time, make_shots) -> None:
+    async def live() -> Shots:
+        for number in range(10):
+            yield Shot(str(number), 0, b"")
+            fake_time.now_s += 0.1
+
+    async def test() -> None:
+        plan = Plan("all", 2.0, None)
+        source = FakeSource(lambda: make_shots("a", "b", "c"))
+        _, told = await watch(source, FakeStream(), fake_time, plan)
+        assert told == ["a", "b", "c"]
+        assert fake_time.slept == pytest.approx([0.5, 0.5])
+        _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, plan)
+        assert told == ["0", "5"]
+
+    go(test)
+
+
+class AwayStream(FakeStream):
+    """Answers nothing, since its server is away."""
+
+    def __init__(self, finishing: asyncio.Event | None = None) -> None:
+        super().__init__()
+        self._finishing = finishing
+
+    async def finish(self) -> None:
+        if self._finishing is not None:
+            self._finishing.set()
+        await asyncio.get_running_loop().create_future()
+
+
+def test_stopping_while_the_server_is_away_waits_no_longer_than_the_grace(go, fake_time) -> None:
+    async def test() -> None:
+        stop = asyncio.Event()
+
+        async def endless() -> Shots:
+            yield Shot("a", 0, b"")
+            stop.set()
+            await asyncio.get_running_loop().create_future()
+
+        notices: list[str] = []
+        figures, _ = await watch(
+            FakeSource(endless), AwayStream(), fake_time, stop=stop, notices=notices, grace_s=0.0
+        )
+        assert figures.frames == 1
+        assert notices == ["frames are unanswered 0 s after the end; given up"]
+
+    go(test)
+
+
+def test_stopping_ends_the_wait_for_the_last_answers_too(go, fake_time, make_shots) -> None:
+    async def test() -> None:
+        stop = asyncio.Event()
+        notices: list[str] = []
+        await watch(
+            FakeSource(lambda: make_shots("a", "b")),
+            AwayStream(finishing=stop),
+            fake_time,
+            stop=stop,
+            notices=notices,
+            grace_s=0.0,
+        )
+        assert len(notices) == 1
+
+    go(test)
+
+
+def test_a_shot_whose_answer_is_there_has_been_counted(go, fake_time) -> None:
+    """Also where sending it is interrupted after it has gone out."""
+
+    async def test() -> None:
+        stop = asyncio.Event()
+
+        class Interrupted(FakeStream):
+            async def send(self, shot: Shot) -> None:
+                await super().send(shot)
+                stop.set()
+                await asyncio.get_running_loop().create_future()
+
+        async def endless() -> Shots:
+            while True:
+                yield Shot("a", 0, b"")
+
+        figures, told = await watch(FakeSource(endless), Interrupted(), fake_time, stop=stop)
+        assert told == ["a"]
+        assert (figures.frames, figures.answered) == (1, 1)
+
+    go(test)

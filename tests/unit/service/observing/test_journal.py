@@ -1,0 +1,113 @@
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from prometheus_client import generate_latest
+
+from service.domain import Box, Inspection, Timings, Verdict
+from service.errors import QueueFullError
+from service.observing.journal import UNKNOWN, Journal
+from service.observing.metrics import Metrics
+from service.observing.request_log import LOGGER, RequestLog
+
+INSPECTION = Inspection(
+    model="parts",
+    version="3",
+    verdict=Verdict(True, 0.75, 0.5, 99.0, ()),
+    width=640,
+    height=480,
+    inspected=Box(0, 0, 640, 480),
+    heatmap=None,
+    timings=Timings(1, 2, 3, 4, 5, 6, 21),
+)
+
+
+@pytest.fixture(autouse=True)
+def level() -> Iterator[None]:
+    logging.getLogger(LOGGER).setLevel(logging.INFO)
+    yield
+    logging.getLogger(LOGGER).setLevel(logging.NOTSET)
+
+
+class Watched:
+    """A journal, what it wrote, and what it counted."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.wrote = asyncio.Event()
+        self.metrics = Metrics()
+        self.journal = Journal(self.metrics, RequestLog(self._write, "json"))
+
+    def _write(self, lines: str) -> None:
+        self.written.append(lines)
+        self.wrote.set()
+
+    @property
+    def counted(self) -> str:
+        return generate_latest(self.metrics.registry).decode()
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for lines in self.written for line in lines.splitlines()]
+
+
+def run(test: Callable[[Watched], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(10):
+            await test(Watched())
+
+    asyncio.run(limited())
+
+
+def test_what_happened_is_counted_and_written_soon_without_being_asked() -> None:
+    async def test(watched: Watched) -> None:
+        for number in range(3):
+            watched.journal.answered(INSPECTION, "rest", f"r{number}")
+        assert not watched.written
+        await watched.wrote.wait()
+        assert len(watched.written) == 1
+        assert [line["request_id"] for line in watched.lines] == ["r0", "r1", "r2"]
+        assert 'outcome="ok",protocol="rest",verdict="anomalous"} 3.0' in watched.counted
+
+    run(test)
+
+
+def test_answers_and_refusals_keep_their_order() -> None:
+    async def test(watched: Watched) -> None:
+        full = QueueFullError("come back later", retry_after_s=1)
+        watched.journal.answered(INSPECTION, "rest", "r0")
+        watched.journal.refused(UNKNOWN, "oip", full, "r1")
+        watched.journal.refused("parts", "stream", ValueError("nobody may see this"), "r2")
+        watched.journal.settle()
+        assert [line.get("code") for line in watched.lines] == [
+            None,
+            "queue_full",
+            "internal_error",
+        ]
+        assert "nobody may see this" not in "".join(watched.written)
+        assert 'outcome="queue_full",protocol="oip",verdict="none"} 1.0' in watched.counted
+
+    run(test)
+
+
+def test_much_does_not_pile_up() -> None:
+    async def test(watched: Watched) -> None:
+        for number in range(1000):
+            watched.journal.answered(INSPECTION, "rest", f"r{number}")
+        assert len(watched.lines) > 800
+        watched.journal.settle()
+        assert len(watched.lines) == 1000
+
+    run(test)
+
+
+def test_nothing_is_told_twice() -> None:
+    async def test(watched: Watched) -> None:
+        watched.journal.answered(INSPECTION, "rest", "r0")
+        watched.journal.settle()
+        watched.journal.settle()
+        assert len(watched.lines) == 1
+
+    run(test)

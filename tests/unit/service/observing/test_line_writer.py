@@ -1,0 +1,66 @@
+import io
+import logging
+import os
+import threading
+
+import pytest
+
+from service.observing.line_writer import LineWriter
+
+
+class Slow(io.StringIO):
+    """A stream whose reader has stopped until `reads` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = threading.Event()
+        self.asked = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.asked.set()
+        self.reads.wait()
+        return super().write(text)
+
+
+def test_what_was_put_is_written_in_order_by_the_end() -> None:
+    stream = io.StringIO()
+    with LineWriter(stream) as writer:
+        for number in range(100):
+            writer.put(f"{number}\n")
+    assert stream.getvalue().splitlines() == [str(number) for number in range(100)]
+
+
+def test_a_reader_that_stops_keeps_nobody_waiting_and_what_is_lost_is_counted(caplog) -> None:
+    stream = Slow()
+    with caplog.at_level(logging.WARNING, "takt.log"), LineWriter(stream, most=3) as writer:
+        writer.put("first\n")
+        stream.asked.wait()
+        for number in range(10):
+            writer.put(f"{number}\n")
+        stream.reads.set()
+    assert stream.getvalue().splitlines() == ["first", "0", "1", "2"]
+    assert "7 messages were lost" in caplog.text
+
+
+def test_what_is_put_after_the_end_is_written_at_once() -> None:
+    stream = io.StringIO()
+    writer = LineWriter(stream)
+    writer.close()
+    writer.close()
+    writer.put("late\n")
+    assert stream.getvalue() == "late\n"
+
+
+def test_a_reader_that_is_gone_fails_nobody() -> None:
+    reader, end = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(end, "w")
+    with LineWriter(stream) as writer:
+        writer.put("to nobody\n")
+    with pytest.raises(BrokenPipeError):
+        stream.close()
+
+
+def test_a_process_without_standard_error_goes_on() -> None:
+    with LineWriter(None) as writer:
+        writer.put("to nobody\n")

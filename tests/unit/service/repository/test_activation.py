@@ -1,0 +1,31 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from service.errors import ConfigurationError
+from service.repository.activation import ACTIVE, decide, keep_activation, read_activation
+
+
+def test_a_decision_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    decision = decide("2", "1", "new lamp")
+    assert keep_activation(tmp_path, decision)
+    assert read_activation(tmp_path) == decision
+
+
+def test_where_nobody_has_decided_there_is_nothing(tmp_path: Path) -> None:
+    assert read_activation(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, caplog) -> None:
+    assert not keep_activation(tmp_path / "gone", decide("2", "1", None))
+    assert "until the next start only" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", json.dumps({"active": "1"}), json.dumps({"format_version": 2})]
+)
+def test_a_file_that_cannot_be_understood_is_not_passed_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / ACTIVE).write_text(text)
+    with pytest.raises(ConfigurationError, match=r"active\.json: .*; correct it, or delete it"):
+        read_activation(tmp_path)
