@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -27,7 +28,6 @@ from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, stream_router
 from service.api.traced import Traced
 from service.batching.batcher import BatcherOptions
-from service.drain import Drain
 from service.engines.opening import OpenEngine, opener, opener_of
 from service.inspection.pipeline import Limits, Pools
 from service.observing.gpu_metrics import find_gpus
@@ -46,6 +46,27 @@ logger = logging.getLogger("takt.app")
 
 DESCRIPTION = """Finds defects on production lines in real time: a picture in, an anomaly score,
 a verdict, a heatmap and the defect's regions out."""
+
+
+class Drain:
+    """One span of time for everything that closes, one after another.
+
+    Args:
+        timeout_s: its length.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._deadline_s: float | None = None
+
+    def left_s(self) -> float:
+        """Seconds that are left of it, at least 0; it begins when this is asked first."""
+        now_s = self._clock()
+        if self._deadline_s is None:
+            self._deadline_s = now_s + self._timeout_s
+        return max(0.0, self._deadline_s - now_s)
 
 
 def create_app(

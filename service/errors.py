@@ -26,7 +26,10 @@ Each carries the HTTP status, a stable code and a title; the message says what t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class TaktError(Exception):
@@ -199,3 +202,15 @@ class ConfigurationError(TaktError):
 
     code = "configuration"
     title = "Configuration"
+
+
+def validation_message(error: ValidationError, whole: str) -> str:
+    """The first thing that pydantic finds wrong, and where, in one line.
+
+    Args:
+        error: raised by a model.
+        whole: the place to name when the error belongs to no single field.
+    """
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{where}: {first['msg']}"

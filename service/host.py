@@ -1,10 +1,16 @@
-"""What distinguishes one host from another for an engine: the processor and the GPUs."""
+"""The machine that the process runs on: its name, its cores and its memory."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
+import math
+import os
 import re
 from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
 
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
 
@@ -45,3 +51,38 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def usable_cores(cgroups: Path = CGROUPS) -> int:
+    """Cores that this process may use: a container's quota counts, rounded up.
+
+    Args:
+        cgroups: where Linux tells of the container's limits, of version 2 or 1.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = _quota(cgroups)
+    cores = allowed or 1
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def _quota(cgroups: Path) -> float | None:
+    """The container's share in cores; None where it is not limited."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((cgroups / file).read_text() for file in files).split()
+            limit = int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+        if limit > 0:
+            return limit
+    return None
+
+
+def return_freed_memory() -> None:
+    """Ask for it; takes some milliseconds, in which others that allocate may wait.
+
+    glibc keeps what a loaded and checked model needed for a moment, in each thread's arena: after
+    ten models that stepped in one after another a process had twice the memory that it used.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

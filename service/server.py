@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from service.drain import Drain
+from service.app import Drain
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.bundles.variant import Provider
-from service.cores import usable_cores
 from service.errors import ConfigurationError
+from service.host import usable_cores
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 

@@ -8,8 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from service.complaint import first_complaint
-from service.errors import ClientGoneError, InvalidParameterError
+from service.errors import ClientGoneError, InvalidParameterError, validation_message
 
 MAX_BODY_BYTES = 16 * 1024
 """Far above what a reason may take, and too little to keep the server busy."""
@@ -40,4 +39,4 @@ async def read_json(request: Request, kind: type[Asked]) -> Asked:
     try:
         return kind.model_validate_json(body or b"{}")
     except ValidationError as error:
-        raise InvalidParameterError(first_complaint(error, "the body")) from None
+        raise InvalidParameterError(validation_message(error, "the body")) from None

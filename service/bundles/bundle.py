@@ -29,8 +29,7 @@ from pydantic import ValidationError
 from service.bundles.files import write_atomically
 from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
 from service.bundles.variant import Variant
-from service.complaint import first_complaint
-from service.errors import BundleError
+from service.errors import BundleError, validation_message
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -277,7 +276,7 @@ def _read_manifest(path: Path) -> Manifest:
     except OSError as error:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        why = first_complaint(error, "the file")
+        why = validation_message(error, "the file")
         raise BundleError(f"{file}: {why}") from None
 
 

@@ -17,9 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.bundles.bundle import Bundle
 from service.bundles.files import write_atomically
-from service.complaint import first_complaint
 from service.domain import ThresholdKind
-from service.errors import BundleError
+from service.errors import BundleError, validation_message
 
 OVERRIDES = "thresholds.json"
 MAX_REASON = 500
@@ -109,7 +108,7 @@ def read_overrides(folder: Path) -> Overrides:
     except OSError as error:
         raise BundleError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        why = first_complaint(error, "the file")
+        why = validation_message(error, "the file")
         raise BundleError(
             f"{file}: {why}; correct it, or delete it to go back to the bundle's own thresholds"
         ) from None

@@ -13,8 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.bundles.files import write_atomically
-from service.complaint import first_complaint
-from service.errors import ConfigurationError
+from service.errors import ConfigurationError, validation_message
 
 ACTIVE = "active.json"
 MAX_REASON = 500
@@ -55,7 +54,7 @@ def read_activation(folder: Path) -> Activation | None:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        why = first_complaint(error, "the file")
+        why = validation_message(error, "the file")
         raise ConfigurationError(
             f"{file}: {why}; correct it, or delete it to serve the highest version"
         ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.engines.opening import Open
 from service.errors import ConfigurationError, ModelNotFoundError
-from service.heap import return_freed_memory
+from service.host import return_freed_memory
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics, VersionFigures
 from service.repository.activation import Activation

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from service.heap import return_freed_memory
+from service.host import return_freed_memory
 from service.repository.served_model import ServedModel
 
 _NOTHING_WAITS_S = 10.0

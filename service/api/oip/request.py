@@ -26,13 +26,13 @@ from service.api.oip.tensors import (
     strings_of,
 )
 from service.batching.batcher import room_for
-from service.complaint import first_complaint
 from service.domain import ImageFormat, InspectOptions, Priority, RawPicture
 from service.errors import (
     ImageTooLargeError,
     InvalidImageError,
     InvalidParameterError,
     RequestError,
+    validation_message,
 )
 from service.pictures.prepare import Picture
 
@@ -182,7 +182,7 @@ def _parsed(text: bytes) -> _Body:
             "Inference-Header-Content-Length must say how long the JSON is"
         ) from None
     except ValidationError as error:
-        raise InvalidParameterError(first_complaint(error, "the body")) from None
+        raise InvalidParameterError(validation_message(error, "the body")) from None
 
 
 def _only_input(inputs: Sequence[_Input]) -> _Input:

@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.failures import request_id_of
 from service.api.rest.inspect import Answer, InspectQuery
-from service.complaint import first_complaint
-from service.errors import InvalidParameterError
+from service.errors import InvalidParameterError, validation_message
 from service.observing.journal import UNKNOWN, Journal
 
 _INSPECT = re.compile(r"/v1/models/([^/]+)(?:/versions/([^/]+))?/inspect")
@@ -62,6 +61,6 @@ class HotPath:
         try:
             return InspectQuery.model_validate(given)
         except ValidationError as error:
-            refusal = InvalidParameterError(first_complaint(error, "the query"))
+            refusal = InvalidParameterError(validation_message(error, "the query"))
             self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
             raise refusal from None

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from service.api.failures import Problem, as_problem
 from service.api.schemas import inspection_json
-from service.complaint import first_complaint
 from service.domain import HeatmapKind, ImageFormat, InspectOptions, Json, Priority
-from service.errors import InvalidParameterError, RequestError
+from service.errors import InvalidParameterError, RequestError, validation_message
 from service.streaming.evidence import MOST_VOTES, VoteRule
 from service.streaming.figures import Figures
 from service.streaming.outcomes import Answered, Dropped, Failed
@@ -109,7 +108,7 @@ def hello_of(text: str) -> Hello:
     try:
         return Hello.model_validate(message)
     except ValidationError as error:
-        raise InvalidParameterError(first_complaint(error, "hello")) from None
+        raise InvalidParameterError(validation_message(error, "hello")) from None
 
 
 def welcome_json(session: Session, *, resumed: bool, model: str, version: str) -> Json:

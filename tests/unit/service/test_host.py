@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import ctypes
+import os
 from pathlib import Path
 
-from service.host import host_name
+import pytest
+
+from service.host import host_name, return_freed_memory, usable_cores
 
 CPUINFO = """processor\t: 0
 model name\t: AMD EPYC 9B14
@@ -31,3 +35,55 @@ def test_another_number_of_cores_is_another_host(tmp_path: Path) -> None:
 
 def test_a_host_that_tells_nothing_still_has_a_name(tmp_path: Path) -> None:
     assert host_name(2, tmp_path / "none", tmp_path / "none") == "unknown processor, 2 cores"
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [("150000 100000", 2), ("50000 100000", 1), ("1600000 100000", 8), ("max 100000", 8)],
+)
+def test_a_containers_quota_bounds_the_cores_rounded_up(
+    tmp_path: Path, content: str, cores: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(content)
+    assert usable_cores(tmp_path) == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("250000", 3), ("-1", 8)])
+def test_control_groups_of_version_1_are_heard_as_well(
+    tmp_path: Path, quota: str, cores: int
+) -> None:
+    folder = tmp_path / "cpu"
+    folder.mkdir()
+    (folder / "cpu.cfs_quota_us").write_text(quota)
+    (folder / "cpu.cfs_period_us").write_text("100000")
+    assert usable_cores(tmp_path) == cores
+
+
+def test_without_control_groups_it_is_what_the_process_may_run_on(tmp_path: Path) -> None:
+    assert usable_cores(tmp_path / "none") == 8
+
+
+def test_glibc_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Library:
+        def __init__(self, _: None) -> None:
+            self.malloc_trim = asked.append
+
+    monkeypatch.setattr(ctypes, "CDLL", Library)
+    return_freed_memory()
+    assert asked == [0]
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch, error) -> None:
+    def refuse(_: None) -> None:
+        raise error
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    return_freed_memory()

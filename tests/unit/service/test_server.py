@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
-from service.drain import Drain
+from service.app import Drain
 from service.server import Server, run
 from service.settings import Settings
 

@@ -15,9 +15,8 @@ from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.host_profile import PROFILES, HostProfile, read_profile
 from service.commands.tune.command import tune_command
 from service.commands.tune.results import Results
-from service.cores import usable_cores
 from service.engines.opening import opener
-from service.host import host_name
+from service.host import host_name, usable_cores
 from service.settings import Settings
 
 MakeBundle = Callable[..., Bundle]

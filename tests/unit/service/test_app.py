@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.drain import Drain
+from service.app import Drain
 
 
 class Clock:
