@@ -164,7 +164,7 @@ def create_app(
     app.state.repository = repository
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
     app.include_router(
-        releases_router(repository, settings.version_changes, Origins(settings.stream_origins))
+        releases_router(repository, settings.version_changes, Origins(settings.allowed_origins))
     )
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
@@ -180,7 +180,7 @@ def _stream_options(settings: Settings) -> StreamOptions:
         timeout_ms=settings.timeout_ms,
         credits=settings.stream_credits,
         max_image_bytes=settings.max_image_bytes,
-        origins=Origins(settings.stream_origins),
+        origins=Origins(settings.allowed_origins),
     )
 
 

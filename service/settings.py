@@ -20,6 +20,8 @@ from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 
 ENV_PREFIX = "TAKT_"
+RENAMED = {"stream_origins": "allowed_origins"}
+"""Old names of settings, each with the new one; an old name is an error."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 VariantFallback = Literal["fail", "build", "cuda", "cpu"]
@@ -150,11 +152,10 @@ class Settings(BaseModel):
         64, ge=0, description="Streams whose connection was lost that may wait for another one."
     )
     stream_resume_s: float = Field(60.0, ge=0, description="For how long they wait.")
-    stream_origins: str = Field(
+    allowed_origins: str = Field(
         "",
         description="Web pages that may open streams, or activate a model's version, beside those "
-        "of this server, such as "
-        "https://line3.example with commas between; * for any.",
+        "of this server, such as https://line3.example with commas between; * for any.",
     )
 
     threshold_changes: bool = Field(
@@ -216,7 +217,7 @@ def load_settings(
         environment: instead of the process's.
 
     Raises:
-        ConfigurationError: an unknown name or a value out of bounds, with its source.
+        ConfigurationError: an unknown or old name, or a value out of bounds, with its source.
     """
     variables = dict(os.environ) if environment is None else environment
     if config is None and f"{ENV_PREFIX}CONFIG" in variables:
@@ -227,6 +228,9 @@ def load_settings(
         if variable in variables and not _is_service_link(variables[variable]):
             values[name] = variables[variable]
     values |= {name: value for name, value in (given or {}).items() if value is not None}
+    for old, new in RENAMED.items():
+        if old in values or ENV_PREFIX + old.upper() in variables:
+            raise ConfigurationError(f"the setting {old} is now named {new}; rename it")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

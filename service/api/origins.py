@@ -38,7 +38,7 @@ class Origins:
         host = _host_of(origin.lower())
         if not host or host not in own:
             raise ForbiddenError(
-                f"pages of {origin} may not ask this here; name it in the setting stream_origins "
+                f"pages of {origin} may not ask this here; name it in the setting allowed_origins "
                 "if they should"
             )
 

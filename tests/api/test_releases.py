@@ -223,7 +223,7 @@ def test_a_page_of_another_host_may_not_change_versions(go, serve, versions, pat
             assert (await client.get(MODEL)).json()["active"] == "2"
             own = await client.post(activate("1"), headers={"Origin": "http://takt"})
             assert own.status_code == 200
-        async with serve(stream_origins="https://hmi.example") as client:
+        async with serve(allowed_origins="https://hmi.example") as client:
             allowed = await client.post(activate("2"), headers={"Origin": "https://hmi.example"})
             assert allowed.status_code == 200
 

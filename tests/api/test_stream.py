@@ -677,9 +677,9 @@ def test_closing_the_server_answers_what_was_accepted(serve, go, engines, pictur
         ({}, {}),
         ({"origin": "http://takt"}, {}),
         ({"origin": "https://line.example", "x_forwarded_host": "line.example"}, {}),
-        ({"origin": "https://other.example"}, {"stream_origins": "https://other.example"}),
-        ({"origin": "https://two"}, {"stream_origins": "https://one, https://two/"}),
-        ({"origin": "null"}, {"stream_origins": "*"}),
+        ({"origin": "https://other.example"}, {"allowed_origins": "https://other.example"}),
+        ({"origin": "https://two"}, {"allowed_origins": "https://one, https://two/"}),
+        ({"origin": "null"}, {"allowed_origins": "*"}),
     ],
 )
 def test_pages_of_the_server_and_those_that_are_named_may_stream(
@@ -706,7 +706,7 @@ def test_pages_of_others_may_not_stream(serve, go, origin: str) -> None:
             assert start["status"] == 403
             problem = json.loads(body["body"])
             assert problem["code"] == "forbidden"
-            assert "stream_origins" in problem["detail"]
+            assert "allowed_origins" in problem["detail"]
             await socket.task
 
     go(test)

@@ -49,7 +49,7 @@ def test_the_chart_is_of_the_projects_version() -> None:
         ("provider_fallback", True, True),
         ("threshold_changes", False, False),
         ("preferred_batch_sizes", [1, 2, 8], (1, 2, 8)),
-        ("stream_origins", "https://a.example,https://b.example", None),
+        ("allowed_origins", "https://a.example,https://b.example", None),
         ("engine", "openvino-int8", None),
         ("log_format", "text", None),
     ],

@@ -140,7 +140,7 @@ def test_a_message_over_the_limit_closes_the_stream_and_a_foreign_page_gets_none
         with pytest.raises(InvalidStatus) as refused:
             await connect(address, proxy=None, origin="https://elsewhere.example")
         assert refused.value.response.status_code == 403
-        assert b"stream_origins" in refused.value.response.body
+        assert b"allowed_origins" in refused.value.response.body
         async with connect(address, proxy=None, origin=server.url):
             pass
 

@@ -56,6 +56,18 @@ def test_a_file_that_cannot_be_used_is_named(
         load_settings(config=file, environment={})
 
 
+@pytest.mark.parametrize("source", ["command line", "environment", "file"])
+def test_an_old_name_is_an_error_that_says_the_new_one(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "takt.toml"
+    file.write_text('stream_origins = "*"' if source == "file" else "")
+    with pytest.raises(ConfigurationError, match="stream_origins is now named allowed_origins"):
+        load_settings(
+            {"stream_origins": "*"} if source == "command line" else {},
+            config=file,
+            environment={"TAKT_STREAM_ORIGINS": "*"} if source == "environment" else {},
+        )
+
+
 def test_kubernetes_own_variables_are_no_settings() -> None:
     settings = load_settings(environment={"TAKT_PORT": "tcp://10.0.0.1:8000"})
     assert settings.port == Settings().port
