@@ -55,6 +55,12 @@ def brightness_graph(side: int = SIDE, *, scale: float = 1.0) -> onnx.ModelProto
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the service does."""
+    return "asyncio"
+
+
+@pytest.fixture
 def repository(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
