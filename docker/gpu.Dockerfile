@@ -44,7 +44,7 @@ COPY --from=build /opt/takt /opt/takt
 # where TAKT_ENGINE_CACHE names it. A new volume there takes the folder's mode: any user may write.
 ENV PATH=/opt/takt/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_LOG_FORMAT=json \
-    TAKT_PROVIDER=cuda \
+    TAKT_ENGINE=cuda \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001
 WORKDIR /tmp

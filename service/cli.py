@@ -13,7 +13,7 @@ import click
 from service.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
-from service.settings import ENV_PREFIX, Settings, load_settings
+from service.settings import ENV_PREFIX, REPLACED, Settings, load_settings
 
 COMMANDS = "takt.commands"
 INSTALL = "install the extra `export`: pip install '.[export]' in the project's folder"
@@ -72,6 +72,8 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
             default=None,
             help=f"{field.description}  [{ENV_PREFIX}{name.upper()}; default: {field.default}]",
         )(command)
+    for name in REPLACED:  # taken only to say what to do instead
+        command = click.option(f"--{name.replace('_', '-')}", hidden=True)(command)
     return command
 
 

@@ -13,15 +13,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from service.bundles.variant import Provider
 from service.errors import ConfigurationError
 from service.host import usable_cores
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 
 ENV_PREFIX = "TAKT_"
-RENAMED = {"stream_origins": "allowed_origins"}
-"""Old names of settings, each with the new one; an old name is an error."""
+REPLACED = {
+    "stream_origins": "is now named allowed_origins; rename it",
+    "provider": "is gone; use engine=cuda, engine=tensorrt or, for the CPU, engine=onnxruntime",
+}
+"""Old settings, each with what to do instead; an old name is an error."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 VariantFallback = Literal["fail", "build", "cuda", "cpu"]
@@ -51,16 +53,15 @@ class Settings(BaseModel):
     engine: str = Field(
         "auto",
         min_length=1,
-        description="What runs the models. onnxruntime: the reference graph by `provider`; cuda "
-        "and tensorrt: by that provider; openvino: the reference graph by OpenVINO; the name of a "
-        "variant, such as openvino-int8; auto: what `takt tune` found on this host for each model, "
-        "else onnxruntime.",
+        description="What runs the models. onnxruntime: the reference graph by ONNX Runtime on the "
+        "CPU; cuda, tensorrt: by that provider of ONNX Runtime; openvino: by OpenVINO; the name of "
+        "a variant, such as openvino-int8; auto: what `takt tune` found on this host for each "
+        "model, else onnxruntime.",
     )
-    provider: Provider = Field("cpu", description="ONNX Runtime provider that runs the models.")
     provider_fallback: bool = Field(
         False,
-        description="Serve the reference graph on the CPU, with a warning, where the engine or the "
-        "provider cannot be had; otherwise the model is not ready.",
+        description="Serve the reference graph on the CPU, with a warning, where the engine "
+        "cannot be had; otherwise the model is not ready.",
     )
     engine_cache: Path | None = Field(
         None,
@@ -228,9 +229,9 @@ def load_settings(
         if variable in variables and not _is_service_link(variables[variable]):
             values[name] = variables[variable]
     values |= {name: value for name, value in (given or {}).items() if value is not None}
-    for old, new in RENAMED.items():
+    for old, instead in REPLACED.items():
         if old in values or ENV_PREFIX + old.upper() in variables:
-            raise ConfigurationError(f"the setting {old} is now named {new}; rename it")
+            raise ConfigurationError(f"the setting {old} {instead}")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -218,7 +218,7 @@ def build_engine(
         raise ExportError(f"TensorRT could not build the engine: {first_line(error)}") from error
     if not any(node.op_type == CONTEXT_OP for node in written.graph.node):
         raise ExportError(
-            "TensorRT took no part of the model; serve it with provider=cuda, which needs no export"
+            "TensorRT took no part of the model; serve it with engine=cuda, which needs no export"
         )
     build.context.rename(context)
     return context

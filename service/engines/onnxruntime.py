@@ -197,7 +197,7 @@ def _open_session(
     if running != wanted:
         raise ConfigurationError(
             f"{wanted} cannot be had for {model}: ONNX Runtime fell back to {running}; choose "
-            "another provider"
+            "another engine"
         )
     _check_signature(session, model)
     return session

@@ -112,8 +112,7 @@ def _here(bundle: Bundle, plan: Plan, settings: Settings) -> Plan:
 
 def _on_cpu(bundle: Bundle, settings: Settings) -> Plan:
     """The same bundle's reference graph by ONNX Runtime on the CPU, which every host has."""
-    open_again = {"engine": REFERENCE, "provider": "cpu"}
-    return plan_for(bundle, settings.model_copy(update=open_again))
+    return plan_for(bundle, settings.model_copy(update={"engine": REFERENCE}))
 
 
 def _open(plan: Plan, settings: Settings) -> Engine:

@@ -55,8 +55,7 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
     name = settings.engine
     if name == AUTO:
         name = tuned.engine if tuned else REFERENCE
-    # What was tuned as ONNX Runtime ran on the CPU; a GPU's profile says cuda or tensorrt.
-    variant, engine, provider = _named(bundle, name, "cpu" if tuned else settings.provider)
+    variant, engine, provider = _named(bundle, name)
     gpu = provider != "cpu"
     instances = settings.engine_instances or (tuned.engine_instances if tuned else 1)
     threads = settings.engine_threads or (
@@ -78,13 +77,11 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
     )
 
 
-def _named(
-    bundle: Bundle, name: str, provider: Provider
-) -> tuple[Variant | None, EngineKind, Provider]:
+def _named(bundle: Bundle, name: str) -> tuple[Variant | None, EngineKind, Provider]:
     """What a name stands for: an engine for the reference graph, or a variant."""
     match name:
         case "onnxruntime":
-            return None, "onnxruntime", provider
+            return None, "onnxruntime", "cpu"
         case "cuda":
             return None, "onnxruntime", "cuda"
         case "tensorrt":

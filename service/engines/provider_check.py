@@ -68,7 +68,7 @@ def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) 
     wanted = PROVIDERS[provider][0]
     if wanted not in runtime.get_available_providers():
         raise ConfigurationError(
-            f"this ONNX Runtime has no {wanted}; {INSTALL[provider]}, or choose another provider"
+            f"this ONNX Runtime has no {wanted}; {INSTALL[provider]}, or choose another engine"
         )
     if provider == "cpu":
         return
@@ -79,7 +79,7 @@ def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) 
     if running != wanted:
         reason = _missing_library(runtime, provider) or f"{reason}; {INSTALL[provider]}"
         raise ConfigurationError(
-            f"{wanted} cannot be had on this host: {reason}, or choose another provider"
+            f"{wanted} cannot be had on this host: {reason}, or choose another engine"
         )
 
 

@@ -121,7 +121,7 @@ def judge(
     if not (math.isfinite(score) and np.isfinite(anomaly_map).all()):
         raise EngineError(
             "the model answered with a value that is not finite, so the picture was not judged; "
-            "if others are refused too, serve the bundle with another provider or export it again"
+            "if others are refused too, serve the bundle with another engine or export it again"
         )
     return Verdict(
         anomalous=score > criteria.threshold,

@@ -86,7 +86,7 @@ def check_that_it_inspects(image: Image, **variables: str) -> None:
 
 
 def test_each_image_inspects_and_writes_nothing_outside_tmp(image: Image) -> None:
-    on_gpu = "TAKT_PROVIDER" in image.environment
+    on_gpu = "TAKT_ENGINE" in image.environment
     check_that_it_inspects(image, **({"TAKT_PROVIDER_FALLBACK": "true"} if on_gpu else {}))
 
 

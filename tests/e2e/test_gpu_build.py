@@ -40,7 +40,7 @@ def engine_of(url: str) -> str:
 
 
 def test_the_cpu_is_served(start_server: Callable[..., Any], bundle: Bundle) -> None:
-    with start_server(bundle.path.parents[1], "--provider", "cpu") as server:
+    with start_server(bundle.path.parents[1], "--engine", "onnxruntime") as server:
         assert engine_of(server.url).startswith("onnxruntime CPUExecutionProvider")
 
 
@@ -48,7 +48,7 @@ def test_the_cpu_is_served(start_server: Callable[..., Any], bundle: Bundle) -> 
 def test_the_cpu_serves_for_a_gpu_where_that_is_allowed_and_says_so(
     start_server: Callable[..., Any], bundle: Bundle, provider: str
 ) -> None:
-    options = ("--provider", provider, "--provider-fallback")
+    options = ("--engine", provider, "--provider-fallback")
     with start_server(bundle.path.parents[1], *options) as server:
         assert engine_of(server.url).startswith("onnxruntime CPUExecutionProvider")
         (warning,) = [line for line in server.log if "WARNING" in line]

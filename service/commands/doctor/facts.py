@@ -68,7 +68,7 @@ class ProviderFacts:
     """One provider of ONNX Runtime.
 
     Attributes:
-        provider: as the setting of the same name takes it.
+        provider: of ONNX Runtime, as a variant names it.
         name: as ONNX Runtime calls it.
         listed: whether the build has it.
         loads: whether a session really ran a convolution on it, and rightly.

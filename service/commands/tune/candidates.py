@@ -55,7 +55,6 @@ class Candidate:
         return base.model_copy(
             update={
                 "engine": self.engine,
-                "provider": "cpu",
                 "provider_fallback": False,
                 "variant_fallback": "fail",
                 "engine_instances": self.instances,

@@ -3,7 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from service.cli import main
 from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings, load_settings
 
@@ -32,7 +34,7 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
     ("given", "complaint"),
     [
         ({"port": 70000}, "setting port is 70000: .* less than or equal to 65535"),
-        ({"provider": "tpu"}, "setting provider is 'tpu'"),
+        ({"log_level": "loud"}, "setting log_level is 'loud'"),
         ({"max_queue_delay_ms": float("inf")}, "setting max_queue_delay_ms is inf"),
         ({"max_batch_size": -1}, "setting max_batch_size is -1"),
         ({"prot": 1}, "there is no setting 'prot'"),
@@ -41,6 +43,21 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named_with_its_value(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         load_settings(given, environment={})
+
+
+def test_the_provider_is_part_of_the_engine_now_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "takt.toml"
+    file.write_text('provider = "cuda"')
+    cases: list[dict[str, Any]] = [
+        {"given": {"provider": "cuda"}, "environment": {}},
+        {"environment": {"TAKT_PROVIDER": "cuda"}},
+        {"config": file, "environment": {}},
+    ]
+    for sources in cases:
+        with pytest.raises(ConfigurationError, match="provider is gone; use engine=cuda"):
+            load_settings(**sources)
+    told = CliRunner().invoke(main, ["serve", "--provider", "cuda"])
+    assert (told.exit_code, "use engine=cuda" in told.output) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -83,12 +83,6 @@ def test_an_engine_that_is_named_leaves_what_was_tuned_for_another(
     assert (plan.engine, plan.variant, plan.instances) == ("onnxruntime", None, 1)
 
 
-def test_what_was_tuned_on_the_cpu_stays_there(bundle: Bundle, tuned: HostProfile) -> None:
-    on_cpu = tuned.model_copy(update={"engine": "onnxruntime"})
-    assert plan_for(bundle, Settings(provider="cuda"), on_cpu).provider == "cpu"
-    assert plan_for(bundle, Settings(provider="cuda")).provider == "cuda"
-
-
 @pytest.mark.parametrize(
     "name, engine, provider, batch",
     [

@@ -109,7 +109,7 @@ def test_an_engine_that_the_bundle_lacks_is_refused_by_name(bundle: Bundle) -> N
 def test_a_candidate_is_served_as_it_was_measured_whatever_the_settings_say(
     bundle: Bundle,
 ) -> None:
-    base = Settings(engine="cuda", provider="tensorrt", engine_threads=9, provider_fallback=True)
+    base = Settings(engine="tensorrt", engine_threads=9, provider_fallback=True)
     candidate = Candidate("onnxruntime", 3, 2, 4)
     settings = candidate.settings(base)
     plan = plan_for(bundle, settings)
