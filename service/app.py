@@ -35,7 +35,8 @@ from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
-from service.observing.tracing.base import Tracing, open_tracing
+from service.observing.tracing.base import Tracing
+from service.observing.tracing.opening import open_tracing
 from service.repository.folder_watch import RepositoryWatch
 from service.repository.repository import ModelRepository
 from service.repository.served_model import RepositoryOptions

@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from typing import Any, Literal, Protocol
 
 from service.domain import Inspection
-from service.errors import ConfigurationError
 
 Scope = MutableMapping[str, Any]
 """A connection's, as ASGI has it."""
@@ -73,21 +72,3 @@ def at_work_for(trace: Trace) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
-
-
-def open_tracing(kind: TracingKind) -> Tracing | None:
-    """What the setting `tracing` asks for; None for no traces at all.
-
-    Raises:
-        ConfigurationError: OpenTelemetry is not installed, or its variables are wrong.
-    """
-    if kind == "off":
-        return None
-    try:
-        from service.observing.tracing.otlp import otlp_tracing
-    except ImportError as error:
-        raise ConfigurationError(
-            f"tracing=otlp needs OpenTelemetry, which cannot be imported ({error}); "
-            "pip install '.[otel]'"
-        ) from None
-    return otlp_tracing()

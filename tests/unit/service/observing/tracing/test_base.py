@@ -1,15 +1,10 @@
-"""Which trace a picture belongs to, and what the setting brings."""
+"""Which trace a picture belongs to."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 
-import pytest
-
-from service.errors import ConfigurationError
-from service.observing.tracing.base import at_work_for, current_trace, open_tracing
+from service.observing.tracing.base import at_work_for, current_trace
 
 
 class SomeTrace:
@@ -30,27 +25,3 @@ def test_tasks_that_are_begun_for_a_request_know_its_trace() -> None:
         assert await outside is None
 
     asyncio.run(test())
-
-
-def test_off_is_nothing_at_all() -> None:
-    assert open_tracing("off") is None
-
-
-def test_the_app_alone_loads_no_sdk_and_no_exporter() -> None:
-    code = "import sys, service.app; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "service.observing.tracing.base" in loaded
-    assert not [name for name in loaded if name.startswith("opentelemetry.sdk")]
-    assert not [name for name in loaded if name.startswith("opentelemetry.exporter")]
-
-
-def test_where_opentelemetry_is_missing_the_error_says_what_brings_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delitem(sys.modules, "service.observing.tracing.otlp", raising=False)
-    monkeypatch.delattr("service.observing.tracing.otlp", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(ConfigurationError, match=r"pip install '\.\[otel\]'"):
-        open_tracing("otlp")

@@ -1,0 +1,24 @@
+"""Makes what records traces, as the setting `tracing` says."""
+
+from __future__ import annotations
+
+from service.errors import ConfigurationError
+from service.observing.tracing.base import Tracing, TracingKind
+
+
+def open_tracing(kind: TracingKind) -> Tracing | None:
+    """What the setting `tracing` asks for; None for no traces at all.
+
+    Raises:
+        ConfigurationError: OpenTelemetry is not installed, or its variables are wrong.
+    """
+    if kind == "off":
+        return None
+    try:
+        from service.observing.tracing.otlp import otlp_tracing
+    except ImportError as error:
+        raise ConfigurationError(
+            f"tracing=otlp needs OpenTelemetry, which cannot be imported ({error}); "
+            "pip install '.[otel]'"
+        ) from None
+    return otlp_tracing()
