@@ -27,9 +27,8 @@ from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, stream_router
 from service.api.traced import Traced
-from service.batching.batcher import BatcherOptions
 from service.engines.opening import OpenEngine, opener, opener_of
-from service.inspection.pipeline import Limits, Pools
+from service.inspection.pipeline import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write
@@ -38,8 +37,8 @@ from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.opening import open_tracing
 from service.repository.folder_watch import RepositoryWatch
+from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
-from service.repository.served_model import RepositoryOptions
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
 
@@ -190,17 +189,4 @@ def _oip_limits(settings: Settings) -> OipLimits:
         max_image_pixels=settings.max_image_pixels,
         max_queue_size=settings.max_queue_size,
         timeout_ms=settings.timeout_ms,
-    )
-
-
-def repository_options(settings: Settings) -> RepositoryOptions:
-    """How the settings load and run models."""
-    return RepositoryOptions(
-        batching=BatcherOptions(
-            max_batch_size=1,
-            max_queue_delay_s=settings.max_queue_delay_ms / 1000,
-            max_queue_size=settings.max_queue_size,
-            preferred_batch_sizes=settings.preferred_batch_sizes,
-        ),
-        limits=Limits(settings.max_image_pixels, settings.max_regions),
     )

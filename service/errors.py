@@ -26,10 +26,15 @@ Each carries the HTTP status, a stable code and a title; the message says what t
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+logger = logging.getLogger("takt.api")
 
 
 class TaktError(Exception):
@@ -202,6 +207,37 @@ class ConfigurationError(TaktError):
 
     code = "configuration"
     title = "Configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as the caller sees it, whatever the protocol."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """The problem to answer with; logs an error of the service, and hides a foreign one.
+
+    Args:
+        error: what was raised.
+        request_id: names the request in the log.
+    """
+    if isinstance(error, TaktError):
+        if error.status == 500:
+            logger.error("request %s: %s", request_id, error, exc_info=error.__cause__)
+        return Problem(error.status, error.code, error.title, str(error), error.headers)
+    logger.error("request %s: unforeseen error", request_id, exc_info=error)
+    return Problem(
+        TaktError.status,
+        TaktError.code,
+        TaktError.title,
+        "something unforeseen went wrong; the service's log has it under this request id",
+    )
 
 
 def validation_message(error: ValidationError, whole: str) -> str:

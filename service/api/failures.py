@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from service.errors import InvalidParameterError, TaktError
+from service.errors import InvalidParameterError, Problem, TaktError, problem_of
 from service.observing.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
 OIP_PATH = "/v2"
 """Clients of the Open Inference Protocol read an error's text from the field `error`."""
-
-logger = logging.getLogger("takt.api")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error as the caller sees it, whatever the protocol."""
-
-    status: int
-    code: str
-    title: str
-    detail: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def request_id_of(scope: Scope) -> str:
@@ -40,24 +23,14 @@ def request_id_of(scope: Scope) -> str:
 
 
 def as_problem(error: Exception, request_id: str) -> Problem:
-    """Any exception as a problem; one that is our fault is logged, a foreign one tells nothing."""
+    """Any exception as a problem; those of the web framework are translated here."""
     if isinstance(error, RequestValidationError):
         error = InvalidParameterError(_first_complaint(error))
-    if isinstance(error, TaktError):
-        if error.status == 500:
-            logger.error("request %s: %s", request_id, error, exc_info=error.__cause__)
-        return Problem(error.status, error.code, error.title, str(error), error.headers)
     if isinstance(error, HTTPException):
         code = error.detail.lower().replace(" ", "_")
         detail = f"{error.detail}; /docs lists the routes"
         return Problem(error.status_code, code, error.detail, detail, error.headers or {})
-    logger.error("request %s: unforeseen error", request_id, exc_info=error)
-    return Problem(
-        TaktError.status,
-        TaktError.code,
-        TaktError.title,
-        "something unforeseen went wrong; the service's log has it under this request id",
-    )
+    return problem_of(error, request_id)
 
 
 def problem_response(error: Exception, request_id: str, path: str = "") -> Response:

@@ -15,9 +15,10 @@ from service.host import return_freed_memory
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics, VersionFigures
 from service.repository.activation import Activation
+from service.repository.options import RepositoryOptions
 from service.repository.releases import Releases
 from service.repository.retirement import Retirement
-from service.repository.served_model import RepositoryOptions, ServedModel
+from service.repository.served_model import ServedModel
 from service.repository.versions import find_bundles
 
 logger = logging.getLogger("takt.repository")

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
 from service.bundles.thresholds import KINDS, DeployedThresholds, read_overrides
 from service.bundles.variant import Variant
@@ -23,26 +23,14 @@ from service.engines.batches import batch_runner
 from service.engines.golden import BatchDrift, check_answers, check_golden
 from service.engines.opening import Open, Opened
 from service.errors import NotReadyError, TaktError
-from service.inspection.pipeline import Limits, Pipeline, Pools
+from service.inspection.pipeline import Pipeline, Pools
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
+from service.repository.options import RepositoryOptions
 
 State = Literal["loading", "ready", "failed", "closed"]
 
 logger = logging.getLogger("takt.repository")
-
-
-@dataclass(frozen=True)
-class RepositoryOptions:
-    """How models are loaded and run, beside what the plan of each says.
-
-    Attributes:
-        batching: all but `max_batch_size`, which is the plan's.
-        limits: of pictures and answers.
-    """
-
-    batching: BatcherOptions
-    limits: Limits
 
 
 class ServedModel:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from service.domain import Inspection
+from service.domain import Inspection, Json, inspection_json
+from service.errors import problem_of
 from service.streaming.evidence import VoteCount
 
 KEPT_HEATMAP_BYTES = 16 * 1024 * 1024
@@ -60,6 +61,45 @@ class Dropped:
 
 
 Outcome = Answered | Failed | Dropped
+
+
+def answer_json(answer: Answered, request_id: str) -> Json:
+    """An answer; the heatmap's bytes follow it as a message of their own."""
+    inspection = answer.inspection
+    heatmap = inspection.heatmap
+    if heatmap is not None:
+        inspection = replace(inspection, heatmap=None)
+    return {
+        "type": "answer",
+        "sequence": answer.sequence,
+        "captured_us": answer.captured_us,
+        "age_ms": round(answer.age_ms, 3),
+        "dropped": answer.dropped,
+        **inspection_json(inspection, request_id),
+        "smoothed_score": answer.smoothed_score,
+        "vote": None if answer.vote is None else asdict(answer.vote),
+        "heatmap": None
+        if heatmap is None
+        else {"kind": heatmap.kind, "format": heatmap.format, "bytes": len(heatmap.data)},
+    }
+
+
+def failed_of(sequence: int, error: Exception, request_id: str) -> Failed:
+    """The outcome of a frame that an exception ended; logged as `problem_of` says."""
+    problem = problem_of(error, request_id)
+    return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
+
+
+def failed_json(failed: Failed) -> Json:
+    """Why a frame has no answer."""
+    fields = asdict(failed)
+    del fields["age_ms"]
+    return {"type": "error", **fields}
+
+
+def dropped_json(dropped: Dropped) -> Json:
+    """A frame that a newer one replaced."""
+    return {"type": "dropped", "sequence": dropped.sequence, "dropped": dropped.dropped}
 
 
 class KeptOutcomes:

@@ -19,8 +19,7 @@ from service.api.oip.tensors import (
     Values,
     tensor_out,
 )
-from service.api.schemas import regions_json
-from service.domain import Inspection, Json
+from service.domain import Inspection, Json, regions_json
 from service.errors import InvalidParameterError
 
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import request_id_of
 from service.api.hangup import HangUp
-from service.api.schemas import InspectionOut, ProblemOut, inspection_json
+from service.api.schemas import InspectionOut, ProblemOut
 from service.domain import (
     MEDIA_TYPES,
     HeatmapKind,
@@ -23,6 +23,7 @@ from service.domain import (
     Inspection,
     InspectOptions,
     Priority,
+    inspection_json,
 )
 from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal

@@ -11,9 +11,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.failures import as_problem
 from service.api.stream.messages import (
-    answer_json,
-    dropped_json,
-    failed_json,
     figures_json,
     message_of,
     problem_json,
@@ -23,7 +20,7 @@ from service.errors import ImageTooLargeError, InvalidImageError, RequestError, 
 from service.streaming.figures import Figures
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
-from service.streaming.outcomes import Answered, Dropped
+from service.streaming.outcomes import Answered, Dropped, answer_json, dropped_json, failed_json
 from service.streaming.session import Session
 from service.streaming.sessions import Sessions
 

@@ -1,20 +1,17 @@
-"""The messages of a stream: the hello is checked here, the answers are made by hand."""
+"""The messages that open, steer and end a stream; those of its frames are with their outcomes."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Literal, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.api.failures import Problem, as_problem
-from service.api.schemas import inspection_json
 from service.domain import HeatmapKind, ImageFormat, InspectOptions, Json, Priority
-from service.errors import InvalidParameterError, RequestError, validation_message
+from service.errors import InvalidParameterError, Problem, RequestError, validation_message
 from service.streaming.evidence import MOST_VOTES, VoteRule
 from service.streaming.figures import Figures
-from service.streaming.outcomes import Answered, Dropped, Failed
 from service.streaming.session import Policy, Session
 
 MOST_TEXT = 64 * 1024
@@ -123,45 +120,6 @@ def welcome_json(session: Session, *, resumed: bool, model: str, version: str) -
         "credits": session.rules.room,
         "next_sequence": session.next_sequence,
     }
-
-
-def answer_json(answer: Answered, request_id: str) -> Json:
-    """An answer; the heatmap's bytes follow it as a message of their own."""
-    inspection = answer.inspection
-    heatmap = inspection.heatmap
-    if heatmap is not None:
-        inspection = replace(inspection, heatmap=None)
-    return {
-        "type": "answer",
-        "sequence": answer.sequence,
-        "captured_us": answer.captured_us,
-        "age_ms": round(answer.age_ms, 3),
-        "dropped": answer.dropped,
-        **inspection_json(inspection, request_id),
-        "smoothed_score": answer.smoothed_score,
-        "vote": None if answer.vote is None else asdict(answer.vote),
-        "heatmap": None
-        if heatmap is None
-        else {"kind": heatmap.kind, "format": heatmap.format, "bytes": len(heatmap.data)},
-    }
-
-
-def failed_of(sequence: int, error: Exception, request_id: str) -> Failed:
-    """What an exception makes of a frame; see `as_problem`."""
-    problem = as_problem(error, request_id)
-    return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
-
-
-def failed_json(failed: Failed) -> Json:
-    """Why a frame has no answer."""
-    fields = asdict(failed)
-    del fields["age_ms"]
-    return {"type": "error", **fields}
-
-
-def dropped_json(dropped: Dropped) -> Json:
-    """A frame that a newer one replaced."""
-    return {"type": "dropped", "sequence": dropped.sequence, "dropped": dropped.dropped}
 
 
 def problem_json(problem: Problem) -> Json:

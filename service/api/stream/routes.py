@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.api.failures import problem_response
 from service.api.origins import Origins
 from service.api.stream.connection import Connection, complain
-from service.api.stream.messages import Hello, failed_of, hello_of, welcome_json
+from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.domain import Inspection
 from service.errors import ForbiddenError, InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
@@ -24,7 +24,7 @@ from service.observing.tracing.base import FrameTraces, Tracing
 from service.repository.repository import ModelRepository
 from service.repository.served_model import ServedModel
 from service.streaming.entrance import Read
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import Answered, Dropped, Failed, Outcome, failed_of
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
 

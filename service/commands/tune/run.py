@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.app import repository_options
 from service.batching.batcher import BatcherOptions
 from service.bundles.bundle import Bundle
 from service.commands.tune.candidates import Candidate
@@ -19,6 +18,7 @@ from service.engines.base import Engine
 from service.engines.golden import check_golden
 from service.engines.opening import Open, Opened, opener
 from service.errors import DriftError, TaktError
+from service.repository.options import repository_options
 from service.settings import Settings
 
 Tell = Callable[[str], None]

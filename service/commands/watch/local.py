@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from service.api.stream.messages import failed_of
-from service.app import repository_options
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import Wishes
 from service.domain import Inspection, InspectOptions
@@ -16,12 +14,13 @@ from service.engines.opening import OpenEngine, opener, opener_of
 from service.errors import ConfigurationError
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
+from service.repository.options import repository_options
 from service.repository.served_model import ServedModel
 from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.figures import Figures
 from service.streaming.frames import Frame
-from service.streaming.outcomes import Failed, Outcome
+from service.streaming.outcomes import Failed, Outcome, failed_of
 from service.streaming.session import Rules, Session
 
 

@@ -9,11 +9,18 @@ from pathlib import Path
 
 import orjson
 
-from service.api.stream.messages import answer_json, dropped_json, failed_json
 from service.domain import Json
 from service.errors import ConfigurationError
 from service.streaming.figures import Figures, Percentiles
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import (
+    Answered,
+    Dropped,
+    Failed,
+    Outcome,
+    answer_json,
+    dropped_json,
+    failed_json,
+)
 
 
 class Report:

@@ -19,11 +19,11 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
-from service.app import repository_options
 from service.bundles.bundle import Bundle, load_bundle
 from service.engines.opening import opener
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
+from service.repository.options import repository_options
 from service.repository.served_model import ServedModel
 from service.settings import Settings
 

@@ -7,9 +7,8 @@ import httpx
 import orjson
 import pytest
 
-from service.api.schemas import inspection_json
 from service.client import AsyncTaktClient, RetryPolicy, TaktClient, ThresholdPair
-from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
+from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
 from service.errors import (
     DeadlineExceededError,
     InvalidImageError,

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from service.app import repository_options
 from service.bundles.bundle import MANIFEST
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds
 from service.engines.fake import FakeEngine
@@ -23,6 +22,7 @@ from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
 from service.repository.activation import ACTIVE, decide, keep_activation
 from service.repository.folder_watch import RepositoryWatch
+from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 
