@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from export.errors import PicturesError
 from service.bundles.manifest import Preprocess, Tiling
 from service.domain import Image
 from service.engines.base import Engine
-from service.errors import RequestError, TaktError
+from service.errors import RequestError
 from service.inspection.offline import Looked, View, look
 from service.pictures.decode import decode
 from service.pictures.header import read_header
@@ -24,13 +25,6 @@ MAX_PIXELS = 200_000_000
 
 GOOD = "good"
 MASKS = "ground_truth"
-
-
-class PicturesError(TaktError):
-    """A folder without pictures, a picture that cannot be read, a data set of unknown layout."""
-
-    code = "pictures"
-    title = "Pictures"
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.bundling.graph import ExportError, GraphFacts, ImagesToAnswer, write_graph
+from export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from export.bundling.roi import place
 from export.bundling.source import SourceFacts
+from export.errors import ExportError
 from export.pictures import read_model_input
 from models.checkpoints import (
     Checkpoint,

@@ -18,22 +18,15 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from export.bundling.rewrite import rewritten
+from export.errors import ExportError
 from models.detector import Detector
 from service.bundles.bundle import INPUT, OUTPUTS
-from service.errors import TaktError
 
 OPSET = 18
 BATCH = "batch"
 
 HALVED_FROM = 1024
 """Elements from which a tensor is worth a Cast node of its own."""
-
-
-class ExportError(TaktError):
-    """The model could not be turned into a graph that answers as it does."""
-
-    code = "export"
-    title = "Export"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from export.bundling.graph import ExportError
 from export.bundling.measure import measure_resize
 from export.bundling.source import SourceFacts
+from export.errors import ExportError
 from service.bundles.manifest import Filter, Preprocess
 from service.engines.base import Engine
 from service.pictures.decode import divisor_of

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.bundling.graph import ExportError
 from export.bundling.source import Source, SourceFacts
 from export.bundling.tiles import is_smaller
+from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.bundles.manifest import Drift, Filter, ResizeDrift, ScoreFrom
 from service.domain import AnomalyMap, Answer

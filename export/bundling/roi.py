@@ -13,20 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from export.errors import RoiError
 from export.pictures import SUFFIXES, read_picture
 from service.bundles.manifest import ROI_MASK, Polygon, Preprocess, Roi
-from service.errors import TaktError
 from service.pictures.roi import Shape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})
 FEWEST_CORNERS = 3
-
-
-class RoiError(TaktError):
-    """A region of interest that says nothing, or nothing that a model sees."""
-
-    code = "roi"
-    title = "Region of interest"
 
 
 @dataclass(frozen=True)

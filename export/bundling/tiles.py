@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from export.bundling.graph import ExportError
 from export.bundling.source import SourceFacts
+from export.errors import ExportError
 from service.bundles.manifest import Tiling
 
 

@@ -19,18 +19,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import TaktError
+from export.errors import CalibrationError
 
 METHOD = "split conformal"
 USUAL_ALPHA = 0.01
 """The false-reject rate where none is asked for and the pictures allow it."""
-
-
-class CalibrationError(TaktError):
-    """The pictures do not allow the thresholds that were asked for."""
-
-    code = "calibration"
-    title = "Calibration"
 
 
 @dataclass(frozen=True)

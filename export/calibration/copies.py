@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from export.pictures import PicturesError
+from export.errors import PicturesError
 from models.checkpoints import picture_digest
 
 

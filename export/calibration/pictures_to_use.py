@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.calibration.conformal import CalibrationError
-from export.pictures import PicturesError
+from export.errors import CalibrationError, PicturesError
 from models.checkpoints import picture_digest
 
 SEEN_UNKNOWN = (

@@ -185,7 +185,8 @@ def teacher(
 
     Only needed where the shipped teacher will not do. The loss curve goes beside it as .csv.
     """
-    from export.pictures import PicturesError, list_pictures, read_picture
+    from export.errors import PicturesError
+    from export.pictures import list_pictures, read_picture
     from export.versions import package_versions
     from models.checkpoints import load_teacher, save_teacher
     from models.fit.progress import write_curve

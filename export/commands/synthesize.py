@@ -112,7 +112,8 @@ def synthesize(
 
 def _unseen(good: Path, digests: Mapping[Path, str], checkpoint: Path | None) -> GoodFolder:
     """The pictures without those that the checkpoint's fit has seen."""
-    from export.synthetic.data_set import GoodFolder, SyntheticError
+    from export.errors import SyntheticError
+    from export.synthetic.data_set import GoodFolder
     from models.checkpoints import load_checkpoint
 
     if checkpoint is None:

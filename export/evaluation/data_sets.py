@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.pictures import MASKS, PicturesError, is_picture
+from export.errors import PicturesError
+from export.pictures import MASKS, is_picture
 
 SYNTHETIC = "synthetic-"
 """How the name of a defect begins that was drawn on a good picture by a program."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from export.evaluation.inspectors import InspectorError
+from export.errors import InspectorError
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Manifest
 from service.bundles.thresholds import OVERRIDES, in_force, read_overrides

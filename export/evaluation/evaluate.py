@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.errors import EvaluationError
 from export.evaluation.aupro import PixelCounts
 from export.evaluation.data_sets import DataSet, Sample
 from export.evaluation.inspectors import Answer, Inspector
@@ -17,13 +18,6 @@ from export.evaluation.metrics import Figures, Judged, Latency, figures_of, late
 from export.evaluation.pixels import SIDE, Inside, compare, everywhere
 from export.pictures import read_picture
 from service.errors import TaktError
-
-
-class EvaluationError(TaktError):
-    """A picture or mask that does not allow the evaluation; says which."""
-
-    code = "evaluation"
-    title = "Evaluation"
 
 
 @dataclass(frozen=True)

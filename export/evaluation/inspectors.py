@@ -15,13 +15,13 @@ import cv2
 import httpx
 import numpy as np
 
+from export.errors import InspectorError
 from export.pictures import MAX_PIXELS
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Manifest, Preprocess
 from service.domain import AnomalyMap
 from service.engines.opening import opener
 from service.engines.plan import REFERENCE
-from service.errors import TaktError
 from service.inspection.offline import look
 from service.pictures.placement import Placement, placement
 from service.pictures.postprocess import Criteria, judge, picture_score
@@ -31,13 +31,6 @@ MAX_RETRIES = 10
 MAX_WAIT_S = 30.0
 TIMEOUT_S = 120.0
 MAX_REGIONS = 64
-
-
-class InspectorError(TaktError):
-    """The server does not answer, or not as this bundle's model would."""
-
-    code = "inspector"
-    title = "Inspector"
 
 
 @dataclass(frozen=True)

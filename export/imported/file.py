@@ -13,7 +13,7 @@ from onnx.external_data_helper import (
     uses_external_data,
 )
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.nodes import STANDARD, all_graphs, all_tensors
 
 LARGEST = 2**31 - 2**20

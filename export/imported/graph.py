@@ -18,8 +18,9 @@ from onnx import (
     numpy_helper,
 )
 
-from export.bundling.graph import BATCH, ExportError
+from export.bundling.graph import BATCH
 from export.bundling.roi import PlacedRoi
+from export.errors import ExportError
 from export.imported.feed import GREY, FeedRule
 from export.imported.file import first_line, opset_of
 from export.imported.nodes import subgraphs

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule
 from export.imported.session import Original
 from service.bundles.bundle import INPUT, OUTPUTS, Golden

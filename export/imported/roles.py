@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.nodes import Nodes, operator
 
 Array = NDArray[Any]

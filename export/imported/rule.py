@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule
 from export.imported.roles import InputPort, Layout
 from export.imported.view import Normalisation, PictureView, White

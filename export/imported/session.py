@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule, feed
 from export.imported.file import first_line
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundling.graph import ExportError, GraphFacts
+from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi, place
 from export.bundling.source import SourceFacts
+from export.errors import ExportError
 from export.imported.feed import FeedRule
 from export.imported.file import read_graph, stored_floats
 from export.imported.graph import reveal, wrap

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from export.errors import SyntheticError
 from export.evaluation.data_sets import SYNTHETIC
 from export.pictures import check_pictures, read_picture
 from export.synthetic.defects import KINDS, Defect, Kind, changed, defect_of
 from export.synthetic.part_mask import estimate_part
 from service.domain import Image
-from service.errors import TaktError
 
 FACTS = "synthetic.json"
 NOTICE = (
@@ -44,13 +44,6 @@ VISIBLE_SHARE = 1e-4
 """Of the picture's pixels that must change visibly."""
 
 TRIES = 50
-
-
-class SyntheticError(TaktError):
-    """The pictures or the place do not allow a synthetic data set."""
-
-    code = "synthetic"
-    title = "Synthetic data set"
 
 
 @dataclass(frozen=True)

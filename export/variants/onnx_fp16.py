@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.variants.onnx_layers import casts_to, weighted_layers
 from service.engines.provider_check import first_line, import_runtime
 

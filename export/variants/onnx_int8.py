@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.variants.onnx_layers import LAYERS, casts_to, weighted_layers
 from service.bundles.bundle import INPUT
 from service.engines.provider_check import first_line, import_runtime

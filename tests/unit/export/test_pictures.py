@@ -6,12 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.pictures import (
-    PicturesError,
-    list_pictures,
-    read_model_input,
-    read_picture,
-)
+from export.errors import PicturesError
+from export.pictures import list_pictures, read_model_input, read_picture
 from service.bundles.manifest import Crop, Preprocess
 from service.pictures.decode import decode
 from service.pictures.preprocess import preprocess

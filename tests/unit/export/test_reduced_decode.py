@@ -12,7 +12,7 @@ import pytest
 
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, ExportReport, export_bundle
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.pictures import MAX_PIXELS, read_model_input
 from models.checkpoints import Checkpoint, InputRecipe
 from service.bundles.manifest import Preprocess, Tiling

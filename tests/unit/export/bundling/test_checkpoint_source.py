@@ -16,7 +16,7 @@ from export.bundling.checkpoint_source import (
     view_whole,
     zero_shots,
 )
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from models.checkpoints import (
     Centre,
     Checkpoint,

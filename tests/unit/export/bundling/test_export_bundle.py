@@ -17,11 +17,11 @@ from onnx import TensorProto, numpy_helper
 
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, _tolerance, export_bundle
-from export.bundling.graph import ExportError, GraphFacts, write_graph
+from export.bundling.graph import GraphFacts, write_graph
 from export.bundling.measure import check_drift
 from export.bundling.summary import ExportReport
-from export.calibration.conformal import CalibrationError
-from export.pictures import PicturesError, read_picture
+from export.errors import CalibrationError, ExportError, PicturesError
+from export.pictures import read_picture
 from models.checkpoints import (
     Checkpoint,
     FitFacts,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from export.bundling.roi import RoiError, place, read_roi
+from export.bundling.roi import place, read_roi
 from export.commands.export import export
 from export.commands.import_onnx import import_
-from export.pictures import PicturesError
+from export.errors import PicturesError, RoiError
 from service.bundles.manifest import ROI_MASK, Crop, Preprocess
 from service.pictures.roi import Shape
 

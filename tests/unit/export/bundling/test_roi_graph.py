@@ -20,7 +20,7 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.graph import ImagesToAnswer, write_graph
 from export.bundling.roi import read_roi
 from export.bundling.summary import ExportReport
-from export.calibration.conformal import CalibrationError
+from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.report.tables import what_counts
 from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from export.calibration.conformal import (
-    CalibrationError,
     calibrate,
     choose_alpha,
     conformal_rank,
     conformal_threshold,
     warning_of_ties,
 )
+from export.errors import CalibrationError
 
 
 def shuffled(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

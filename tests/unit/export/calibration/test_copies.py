@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from export.calibration.copies import distinct
-from export.pictures import PicturesError
+from export.errors import PicturesError
 
 
 def test_copies_are_left_out_and_told(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from typing import get_args
 
 import pytest
 
-from export.calibration.conformal import CalibrationError
 from export.calibration.pictures_to_use import leave_out_seen, refuse_in_both, spread
 from export.commands.options import FILTERS
-from export.pictures import PicturesError
+from export.errors import CalibrationError, PicturesError
 from models.checkpoints import Filter as TrainedFilter
 from models.checkpoints import picture_digest
 from service.bundles.manifest import Filter

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from export.errors import InspectorError
 from export.evaluation.deployed import Deployed, deployed_at, deployed_beside
-from export.evaluation.inspectors import InspectorError
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds, read_overrides
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from export.errors import EvaluationError
 from export.evaluation.data_sets import DataSet, Sample
-from export.evaluation.evaluate import Evaluation, EvaluationError, evaluate
+from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import Answer
 from export.evaluation.metrics import Latency, wilson
 from export.report.tables import aligned, evaluation_table

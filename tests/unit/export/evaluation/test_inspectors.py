@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from export.errors import InspectorError
 from export.evaluation.inspectors import (
     MAX_RETRIES,
     HttpInspector,
-    InspectorError,
     LocalInspector,
     check_same_model,
     open_client,

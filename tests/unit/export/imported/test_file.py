@@ -8,7 +8,7 @@ import pytest
 from onnx import ModelProto, numpy_helper, parser
 
 import export.imported.file
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.file import read_graph, stored_floats
 
 TEXT = """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, parser
 from PIL import Image
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule, feed
 from export.imported.graph import reveal, wrap
 from export.imported.roles import InputPort, Outputs

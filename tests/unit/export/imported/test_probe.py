@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule
 from export.imported.probe import check_answers, check_window, most_at_once
 from export.imported.roles import InputPort

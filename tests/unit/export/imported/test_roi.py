@@ -12,7 +12,7 @@ import pytest
 from onnx import ModelProto, parser
 
 from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.rule import InputOptions
 from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
 from export.pictures import read_model_input

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, parser
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.nodes import Nodes
 from export.imported.roles import InputPort, Outputs, before_cut, find_input, find_outputs
 

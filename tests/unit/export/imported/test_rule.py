@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.imported.feed import FeedRule
 from export.imported.roles import InputPort
 from export.imported.rule import InputOptions, Size, find_rule, preprocess_of

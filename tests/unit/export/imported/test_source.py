@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.bundling.export_bundle import ExportOptions, export_bundle
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.evaluation.inspectors import LocalInspector
 from export.imported.rule import InputOptions, Size
 from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from export.errors import PicturesError, SyntheticError
 from export.evaluation.data_sets import read_data_set
-from export.pictures import PicturesError, read_picture
+from export.pictures import read_picture
 from export.synthetic import data_set as synthetic
 from export.synthetic.data_set import (
     FOLDERS,
     GoodFolder,
-    SyntheticError,
     SyntheticFacts,
     SyntheticOptions,
     TextureFolder,

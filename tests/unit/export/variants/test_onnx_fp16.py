@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.variants.onnx_fp16 import halve_onnx
 from export.variants.onnx_rounding import rounding_in_float32
 from service.bundles.bundle import INPUT, MODEL, OUTPUTS

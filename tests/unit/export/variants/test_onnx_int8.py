@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from export.bundling.graph import ExportError
+from export.errors import ExportError
 from export.variants.onnx_int8 import quantize_onnx
 from service.bundles.bundle import MODEL
 from service.engines.onnxruntime import OnnxRuntimeEngine

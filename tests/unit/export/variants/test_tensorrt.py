@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from export.bundling.graph import ExportError
 from export.commands.export import export
+from export.errors import ExportError
 from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
 from export.variants.tensorrt import TensorRtOptions, export_tensorrt

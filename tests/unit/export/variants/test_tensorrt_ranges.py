@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.pictures import PicturesError
+from export.errors import PicturesError
 from export.variants.tensorrt_ranges import TABLE, write_ranges
 from service.bundles.bundle import Bundle
 
