@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
-from export.report.tables import recorded_drift, resize_drift, tiles_of, what_counts
+from export.wording import drift_text, resize_text, roi_text, tiles_text
 from service.bundles.bundle import Bundle
 
 
@@ -37,10 +37,10 @@ class ExportReport:
         thresholds = manifest.thresholds
         lines = [
             f"graph       {self.graph.size_bytes / 1e6:.1f} MB{self._halved()}",
-            f"drift       {recorded_drift(manifest)}",
-            *([f"resize      {changed}"] if (changed := resize_drift(manifest)) else []),
-            *([f"roi         {counted}"] if (counted := what_counts(manifest)) else []),
-            *([f"tiles       {tiled}"] if (tiled := tiles_of(manifest)) else []),
+            f"drift       {drift_text(manifest)}",
+            *([f"resize      {changed}"] if (changed := resize_text(manifest)) else []),
+            *([f"roi         {counted}"] if (counted := roi_text(manifest)) else []),
+            *([f"tiles       {tiled}"] if (tiled := tiles_text(manifest)) else []),
             f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, "
             + self._origin(),
             self._promise(),

@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from export.report.tables import aligned, share
+from export.wording import aligned, share
 
 if TYPE_CHECKING:
     from export.bundling.recalibrate import Recalibration, Rule

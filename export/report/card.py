@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from export.report.tables import number, recorded_drift, resize_drift, share, tiles_of, what_counts
+from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
 from service.bundles.bundle import Bundle
 from service.bundles.files import write_atomically
 from service.bundles.manifest import Manifest
@@ -57,7 +57,7 @@ def _model(manifest: Manifest) -> list[str]:
         ("map", f"{manifest.map.width} x {manifest.map.height}"),
         ("largest batch", str(manifest.max_batch_size or "any")),
     ]
-    counted, tiled = what_counts(manifest), tiles_of(manifest)
+    counted, tiled = roi_text(manifest), tiles_text(manifest)
     rows += [] if counted is None else [("region of interest", counted)]
     rows += [] if tiled is None else [("tiles", tiled)]
     return [
@@ -109,11 +109,11 @@ def _thresholds(manifest: Manifest) -> list[str]:
 
 
 def _drift(manifest: Manifest) -> list[str]:
-    resized = resize_drift(manifest)
+    resized = resize_text(manifest)
     return [
         "## Drift of the reference graph",
         "",
-        f"Largest differences: {_plain(recorded_drift(manifest))}. An engine serves it at "
+        f"Largest differences: {_plain(drift_text(manifest))}. An engine serves it at "
         f"{manifest.tolerance:g} at most, on the golden inputs.",
         *([] if resized is None else ["", f"The way to the input: {_plain(resized)}."]),
     ]

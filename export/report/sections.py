@@ -11,7 +11,8 @@ from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import Figures, Judged, wilson
 from export.report.charts import Point, curve, histogram
 from export.report.elements import heading, table
-from export.report.tables import SYNTHETIC_NOTICE, compared_at, number
+from export.report.tables import SYNTHETIC_NOTICE, compared_at
+from export.wording import number
 
 
 def group_section(group: Figures, result: Evaluation) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from service.bundles.manifest import Manifest
+from export.wording import aligned, drift_text, number, resize_text, roi_text, share, tiles_text
 
 if TYPE_CHECKING:  # a server install, which verifies, lacks what an evaluation needs
     from export.evaluation.evaluate import Evaluation
@@ -115,8 +115,8 @@ def _verified(result: BundleResult) -> list[str]:
         for run in result.runs
         if run.problem is not None
     ]
-    lines.append(f"recorded    {recorded_drift(manifest)}")
-    resized, counted, tiled = resize_drift(manifest), what_counts(manifest), tiles_of(manifest)
+    lines.append(f"recorded    {drift_text(manifest)}")
+    resized, counted, tiled = resize_text(manifest), roi_text(manifest), tiles_text(manifest)
     lines += [] if resized is None else [f"resize      {resized}"]
     lines += [] if counted is None else [f"roi         {counted}"]
     lines += [] if tiled is None else [f"tiles       {tiled}"]
@@ -141,70 +141,3 @@ def _drift_rows(run: GraphRun) -> Iterator[list[str]]:
             bounds,
             "ok" if batch.within(run.bounds) else "DRIFTS",
         ]
-
-
-def recorded_drift(manifest: Manifest) -> str:
-    """What the export measured of the graph against what it was made from."""
-    drift = manifest.drift
-    pair = "torch and the graph" if manifest.reference == "torch" else "the file and the bundle"
-    return (
-        f"score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {pair}, on "
-        f"{drift.pictures} pictures"
-    )
-
-
-def resize_drift(manifest: Manifest) -> str | None:
-    """What another way to the input than the training's changed; None if it is the training's."""
-    spec = manifest.preprocess
-    if spec.drift is None:
-        return None
-    way = f"reduced decoding, then {spec.resize}," if spec.reduced_decode else spec.resize
-    return (
-        f"{way} instead of {spec.drift.trained_with} changes the score by up to "
-        f"{spec.drift.score:.2g}, the map by {spec.drift.anomaly_map:.2g}, a pixel by "
-        f"{spec.drift.grey_levels:g} levels, on {spec.drift.pictures} pictures"
-    )
-
-
-def what_counts(manifest: Manifest) -> str | None:
-    """The bundle's region of interest; None if all of a picture counts."""
-    roi = manifest.roi
-    if roi is None:
-        return None
-    polygons = f"{len(roi.polygons)} polygons" if len(roi.polygons) != 1 else "a polygon"
-    what = "a mask picture" if roi.mask else polygons if roi.polygons else "the picture"
-    less = f" less {len(roi.exclude)}" if roi.exclude else ""
-    return f"{roi.share:.1%} of the picture counts: {what}{less}"
-
-
-def tiles_of(manifest: Manifest) -> str | None:
-    """The tiles in which the bundle's model sees a picture; None if it sees the whole."""
-    tiling = manifest.tiling
-    if tiling is None:
-        return None
-    return (
-        f"{tiling.width}x{tiling.height} pixels of the picture, overlapping by {tiling.overlap}, "
-        f"blend {tiling.blend}"
-    )
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-
-
-def share(part: int, whole: int) -> str:
-    """A part of a whole, in numbers and percent."""
-    return f"{part} of {whole} ({part / whole:.1%})" if whole else "0 of 0"
-
-
-def number(value: float | None) -> str:
-    """To four places; a dash if there is none."""
-    return "-" if value is None else f"{value:.4f}"

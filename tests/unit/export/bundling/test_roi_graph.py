@@ -22,7 +22,7 @@ from export.bundling.roi import read_roi
 from export.bundling.summary import ExportReport
 from export.errors import CalibrationError
 from export.pictures import read_model_input
-from export.report.tables import what_counts
+from export.wording import roi_text
 from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
 from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
@@ -259,7 +259,7 @@ def test_the_bundle_says_what_counts(exported: Exported) -> None:
     assert (roi.share, roi.outside, roi.mask) == (0.25, -0.5, None)
     assert exported.whole.bundle.manifest.roi is None
     line = "25.0% of the picture counts: a polygon"
-    assert what_counts(bundle.manifest) == line
+    assert roi_text(bundle.manifest) == line
     assert f"roi         {line}" in exported.report.text()
     assert "roi " not in exported.whole.text()
 

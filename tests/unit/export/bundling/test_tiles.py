@@ -26,7 +26,7 @@ from export.commands.import_onnx import import_
 from export.commands.verify import verify
 from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
 from export.pictures import middle_tile, read_model_input, read_picture
-from export.report.tables import tiles_of
+from export.wording import tiles_text
 from models.checkpoints import Checkpoint
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.manifest import Preprocess, Tiling, TrainedThresholds
@@ -302,4 +302,4 @@ def test_a_server_is_compared_by_a_picture_of_one_tile(make_bundle) -> None:
 
 
 def test_no_tiles_say_nothing(bundle: Bundle) -> None:
-    assert tiles_of(bundle.manifest) is None
+    assert tiles_text(bundle.manifest) is None

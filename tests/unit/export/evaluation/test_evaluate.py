@@ -13,7 +13,8 @@ from export.evaluation.data_sets import DataSet, Sample
 from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import Answer
 from export.evaluation.metrics import Latency, wilson
-from export.report.tables import aligned, evaluation_table
+from export.report.tables import evaluation_table
+from export.wording import aligned
 from service.bundles.manifest import Preprocess
 from service.errors import InvalidImageError
 from service.pictures.placement import placement
