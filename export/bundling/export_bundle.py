@@ -22,8 +22,13 @@ from export.bundling.source import Source, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tiles import in_tiles, warn_of_small
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha, warning_of_ties
-from export.calibration.copies import distinct
-from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, refuse_in_both, spread
+from export.calibration.pictures_to_use import (
+    SEEN_UNKNOWN,
+    distinct,
+    leave_out_seen,
+    refuse_in_both,
+    spread,
+)
 from export.errors import CalibrationError
 from export.pictures import check_pictures, read_model_input
 from export.versions import package_versions

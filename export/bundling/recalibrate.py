@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from export.bundling.measure import Measured, measure
 from export.bundling.tiles import warn_of_small
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha, warning_of_ties
-from export.calibration.copies import distinct
-from export.calibration.pictures_to_use import SEEN_UNKNOWN, leave_out_seen, refuse_in_both
+from export.calibration.pictures_to_use import (
+    SEEN_UNKNOWN,
+    distinct,
+    leave_out_seen,
+    refuse_in_both,
+)
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from export.pictures import check_pictures
 from models.checkpoints import picture_digest

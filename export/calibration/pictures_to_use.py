@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,25 @@ class Good:
 
     unseen: tuple[Path, ...]
     seen: tuple[Path, ...]
+
+
+def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:
+    """The first file of each content with its digest, in order; tells how many copies there were.
+
+    Raises:
+        PicturesError: a file cannot be read.
+    """
+    found: dict[str, Path] = {}
+    count = 0
+    for path in paths:
+        count += 1
+        try:
+            found.setdefault(picture_digest(path), path)
+        except OSError as error:
+            raise PicturesError(f"{path}: {error.strerror}") from error
+    if count > len(found):
+        tell(f"left out as copies of other pictures: {count - len(found)}")
+    return {path: digest for digest, path in found.items()}
 
 
 def refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:

@@ -1,4 +1,4 @@
-"""`takt inspect-checkpoint`: what a checkpoint holds, and whether Takt can take it."""
+"""`takt inspect-checkpoint` and `takt card`: what a checkpoint and a bundle hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
+from export.commands.options import FOLDER, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,3 +90,20 @@ def _seen(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     return f" (seen: {low:.4g} to {high:.4g})"
+
+
+@click.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--write", is_flag=True, help="Write it to card.md in the bundle instead.")
+@plain_errors
+def card(bundle: Path, write: bool) -> None:
+    """Print the model card of BUNDLE: thresholds, drift, variants and versions, as Markdown."""
+    from export.report.card import card as card_of
+    from export.report.card import write_card
+    from service.bundles.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    if write:
+        click.echo(f"wrote {write_card(loaded)}")
+    else:
+        click.echo(card_of(loaded.manifest), nl=False)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
-from export.commands.options import FILE, FOLDER
+from export.commands.options import FILE, FOLDER, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

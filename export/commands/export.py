@@ -1,4 +1,4 @@
-"""The offline commands of `takt`, found through entry points: fit, export."""
+"""`takt export`: a checkpoint becomes a bundle, and a bundle gets variants."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
-from export.commands.fit import fit
 from export.commands.options import (
     FILTERS,
     REDUCED_DECODE,
     pictures_and_place,
+    plain_errors,
     thresholds_and_checks,
     tiles,
 )
-from export.commands.tensorrt_commands import tensorrt
-from export.commands.variants import onnxruntime, openvino
+from export.commands.variants import onnxruntime, openvino, tensorrt
 
 if TYPE_CHECKING:
     from service.bundles.manifest import Filter, Tiling
-
-__all__ = ["export", "fit"]
 
 
 @click.group()

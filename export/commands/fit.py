@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
 from export.commands.fit_inpformer import inpformer
 from export.commands.fit_options import budget, compute_on, of_detectors, resumable, shared
-from export.commands.options import FILE, FOLDER
+from export.commands.options import FILE, FOLDER, plain_errors
 
 if TYPE_CHECKING:
     from models.efficientad.detector import Size
@@ -92,7 +91,7 @@ def efficientad(
 
     A part of them is held back, for `takt export onnx` to find the thresholds on.
     """
-    from export.calibration.copies import distinct
+    from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
     from export.versions import package_versions
     from models.checkpoints import FitFacts, load_teacher, save_checkpoint

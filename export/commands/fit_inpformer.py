@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from export.commands.failures import plain_errors
 from export.commands.fit_options import budget, compute_on, of_detectors, resumable, shared
-from export.commands.options import FOLDER
+from export.commands.options import FOLDER, plain_errors
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
@@ -83,7 +82,7 @@ def inpformer(
     A part of them is held back, for `takt export onnx` to find the thresholds on.
     """
     from export.bundling.checkpoint_source import preprocess_of
-    from export.calibration.copies import distinct
+    from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input
     from export.versions import package_versions
     from models.checkpoints import FitFacts, save_checkpoint

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
 from export.commands.options import (
     FILTERS,
     REDUCED_DECODE,
     pictures_and_place,
+    plain_errors,
     size,
     thresholds_and_checks,
     tiles,

@@ -1,11 +1,11 @@
-"""The options that every command has which writes a bundle."""
+"""What commands share: options of those that write bundles, and how a command fails."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -20,7 +20,11 @@ BLENDS = ("linear", "max", "mean")
 USUAL_OVERLAP = 8
 """Tiles overlap by this part of their shorter side where nothing else is asked for."""
 
+OURS = frozenset({"export", "models", "service"})
+
 Command = Callable[..., None]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ALPHA = click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -38,6 +42,34 @@ REDUCED_DECODE = click.option(
     "measured and kept in the manifest. With --resize area only.",
 )  # fmt: skip
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn errors that we define, of files and of missing packages into click's (exit status 1).
+
+    An error is ours by the package that defines its class, so that nothing heavy is imported to
+    recognise it; all others are bugs and keep their trace.
+    """
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"this command needs {error.name}; install the extra `export`: pip install "
+                "'.[export]' in the project's folder"
+            ) from error
+        except Exception as error:
+            if _package(error) not in OURS and not isinstance(error, OSError):
+                raise
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+def _package(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]
 
 
 def pictures_and_place(command: Command) -> Command:

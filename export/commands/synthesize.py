@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.failures import plain_errors
-from export.commands.options import FILE, FOLDER
+from export.commands.options import FILE, FOLDER, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +87,7 @@ def synthesize(
     on good pictures that its fit has seen: name its checkpoint with --leave-out, or give pictures
     that it has not.
     """
-    from export.calibration.copies import distinct
+    from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures
     from export.synthetic.data_set import NOTICE, SyntheticOptions, TextureFolder
     from export.synthetic.data_set import synthesize as write_data_set

@@ -14,8 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.copies import distinct
-from export.calibration.pictures_to_use import leave_out_seen, refuse_in_both, spread
+from export.calibration.pictures_to_use import distinct, leave_out_seen, refuse_in_both, spread
 from export.pictures import check_pictures, read_model_input
 from export.variants.drift_gate import (
     ALLOWED,

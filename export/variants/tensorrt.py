@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from export.calibration.copies import distinct
-from export.calibration.pictures_to_use import leave_out_seen, refuse_in_both, spread
+from export.calibration.pictures_to_use import distinct, leave_out_seen, refuse_in_both, spread
 from export.errors import ExportError
 from export.pictures import check_pictures
 from export.variants.drift_gate import AllowedDrift, check_variant, golden_bounds, measure_variant

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from export.calibration.pictures_to_use import leave_out_seen, refuse_in_both, spread
+from export.calibration.pictures_to_use import distinct, leave_out_seen, refuse_in_both, spread
 from export.commands.options import FILTERS
 from export.errors import CalibrationError, PicturesError
 from models.checkpoints import Filter as TrainedFilter
@@ -16,6 +16,22 @@ from service.bundles.manifest import Filter
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]
 GOOD = {path: path.stem for path in PATHS[:4]}
+
+
+def test_copies_are_left_out_and_told(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    for path, content in zip(paths, (b"one", b"two", b"one"), strict=True):
+        path.write_bytes(content)
+    told: list[str] = []
+    found = distinct(paths, told.append)
+    assert list(found) == paths[:2]
+    assert len(set(found.values())) == 2
+    assert told == ["left out as copies of other pictures: 1"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PicturesError, match=r"gone\.png"):
+        distinct([tmp_path / "gone.png"], print)
 
 
 def test_what_the_training_saw_is_parted_from_the_rest_and_told() -> None:

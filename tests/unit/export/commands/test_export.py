@@ -18,7 +18,8 @@ import models.checkpoints
 import models.fit.efficientad.fit
 import models.fit.teacher.fit
 from export.commands.evaluate import evaluate
-from export.commands.export import export, fit
+from export.commands.export import export
+from export.commands.fit import fit
 from models.checkpoints import (
     Checkpoint,
     InputRecipe,

@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner, Result
 
 import models.fit.inpformer.encoders
-from export.commands.export import fit
+from export.commands.fit import fit
 from models.checkpoints import InputRecipe, load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained
 from models.inpformer import InpFormer, InpFormerConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from export.commands.card_commands import card as card_command
+from export.commands.describe import card as card_command
 from export.report.card import CARD, card, write_card
 from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.manifest import Drift, Manifest, Preprocess, Roi, Thresholds
@@ -184,7 +184,7 @@ def test_a_folder_that_is_no_bundle_is_one_line(tmp_path: Path) -> None:
 
 def test_a_server_install_has_all_that_a_card_needs() -> None:
     code = (
-        "import sys, export.report.card, export.commands.card_commands; "
+        "import sys, export.report.card, export.commands.describe; "
         "sys.exit(any(name.partition('.')[0] in ('torch', 'onnx', 'models', 'sklearn') "
         "for name in sys.modules))"
     )
