@@ -52,8 +52,8 @@ class RawPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the engine says of one picture: anomaly_map float32 [h,w] and the graph's score."""
+class ModelOutput:
+    """A graph's output for one picture: anomaly_map, float32 [h,w], and score."""
 
     anomaly_map: AnomalyMap
     score: float

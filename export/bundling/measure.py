@@ -17,7 +17,7 @@ from export.bundling.tiles import is_smaller
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.bundles.manifest import Drift, Filter, ResizeDrift, ScoreFrom
-from service.domain import AnomalyMap, Answer
+from service.domain import AnomalyMap, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.inspection.offline import View
 from service.pictures.postprocess import picture_score
@@ -153,7 +153,7 @@ def measure_resize(
         found, expected = _infer(engine, ours, path), _infer(engine, theirs, path)
         levels = max(levels, float(np.abs(ours.astype(np.int16) - theirs).max()))
         scores = [
-            _score(Answer(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
+            _score(ModelOutput(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
             for answer in (found, expected)
         ]
         of_score = max(of_score, abs(scores[0] - scores[1]))
@@ -182,7 +182,7 @@ def _few(anomaly_map: AnomalyMap, facts: Recipe) -> NDArray[np.float32]:
     return anomaly_map[facts.roi.inside][:: MAP_STEP**2].copy()
 
 
-def _score(answer: Answer, facts: Recipe, width: int, height: int) -> float:
+def _score(answer: ModelOutput, facts: Recipe, width: int, height: int) -> float:
     return picture_score(answer.score, answer.anomaly_map, facts.score_from, width, height)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import Answer, Image
+from service.domain import Image, ModelOutput
 from service.engines.base import Engine
 
 
-def batch_runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
+def batch_runner(engine: Engine) -> Callable[[list[Image]], list[ModelOutput]]:
     """What a batcher calls; batches are put together in memory that is used again and again.
 
     Args:
@@ -19,7 +19,7 @@ def batch_runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
     """
     batches: NDArray[np.uint8] = np.empty((0, 0, 0, 0), np.uint8)
 
-    def run(images: list[Image]) -> list[Answer]:
+    def run(images: list[Image]) -> list[ModelOutput]:
         nonlocal batches
         count = len(images)
         if count == 1:
@@ -30,7 +30,7 @@ def batch_runner(engine: Engine) -> Callable[[list[Image]], list[Answer]]:
                 batches = np.empty((count, *shape), np.uint8)
             output = engine.infer(np.stack(images, out=batches[:count]))
         return [
-            Answer(anomaly_map, float(score))
+            ModelOutput(anomaly_map, float(score))
             for anomaly_map, score in zip(output.anomaly_map, output.score, strict=True)
         ]
 

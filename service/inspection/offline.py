@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from service.bundles.manifest import Preprocess, Tiling
-from service.domain import Answer, Image
+from service.domain import Image, ModelOutput
 from service.engines.base import Engine
 from service.pictures.placement import Placement, placement
 from service.pictures.prepare import Picture, prepare, whole_picture
@@ -43,7 +43,7 @@ class Looked:
         placed: how the map lies on it.
     """
 
-    answer: Answer
+    answer: ModelOutput
     width: int
     height: int
     placed: Placement
@@ -75,6 +75,6 @@ def look(engine: Engine, data: Picture, view: View, max_pixels: int) -> Looked:
     return Looked(stitcher.answer(), width, height, placement(view.preprocess, width, height))
 
 
-def _answer(engine: Engine, model_input: Image) -> Answer:
+def _answer(engine: Engine, model_input: Image) -> ModelOutput:
     output = engine.infer(model_input[np.newaxis])
-    return Answer(output.anomaly_map[0], float(output.score[0]))
+    return ModelOutput(output.anomaly_map[0], float(output.score[0]))

@@ -20,11 +20,11 @@ from service.batching.throughput import Pace
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import (
-    Answer,
     Heatmap,
     Image,
     Inspection,
     InspectOptions,
+    ModelOutput,
     Priority,
     RawPicture,
     Timings,
@@ -93,7 +93,7 @@ class Pipeline:
     def __init__(
         self,
         bundle: Bundle,
-        batcher: Batcher[Image, Answer],
+        batcher: Batcher[Image, ModelOutput],
         pools: Pools,
         limits: Limits,
         thresholds: DeployedThresholds,
@@ -298,7 +298,7 @@ class Pipeline:
 
 
 def _run_alone(
-    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, Answer]
+    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, ModelOutput]
 ) -> Ran:
     prepared, waited_ms = ready()
     if time.monotonic() >= deadline_s:

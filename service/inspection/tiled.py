@@ -18,7 +18,7 @@ from service.batching.batcher import Batcher
 from service.batching.items import Done
 from service.batching.limiter import Turns
 from service.bundles.manifest import Manifest, Preprocess, Tiling
-from service.domain import Answer, Image, Priority
+from service.domain import Image, ModelOutput, Priority
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, Seen, whole_picture
 from service.pictures.preprocess import preprocess
@@ -42,7 +42,7 @@ class Ran:
     """
 
     seen: Seen
-    done: Done[Answer]
+    done: Done[ModelOutput]
     waited_ms: float
 
 
@@ -110,7 +110,7 @@ class Tiled:
     def __init__(
         self,
         manifest: Manifest,
-        batcher: Batcher[Image, Answer],
+        batcher: Batcher[Image, ModelOutput],
         preparing: Executor,
         finishing: Executor,
         max_pixels: int,
@@ -295,6 +295,6 @@ def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[Image]
     return [preprocess(tile.of(picture), spec) for tile in tiles]
 
 
-def _stitch(stitcher: Stitcher, tiles: Sequence[Tile], answers: Sequence[Answer]) -> None:
+def _stitch(stitcher: Stitcher, tiles: Sequence[Tile], answers: Sequence[ModelOutput]) -> None:
     for tile, answer in zip(tiles, answers, strict=True):
         stitcher.add(tile, answer)

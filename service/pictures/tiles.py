@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundles.manifest import Blend, Tiling
-from service.domain import AnomalyMap, Answer, Box, Image
+from service.domain import AnomalyMap, Box, Image, ModelOutput
 from service.errors import ImageTooLargeError
 
 _HARMLESS_CELLS = 2**22
@@ -151,7 +151,7 @@ class Stitcher:
         nothing = -np.inf if planned.blend == "max" else 0
         self._map: AnomalyMap = np.full(planned.grid, nothing, np.float32)
 
-    def add(self, tile: Tile, answer: Answer) -> None:
+    def add(self, tile: Tile, answer: ModelOutput) -> None:
         """Lay a tile's map in; each tile once.
 
         Args:
@@ -170,10 +170,10 @@ class Stitcher:
         self._score = np.maximum(self._score, np.float32(answer.score))
         self._missing -= 1
 
-    def answer(self) -> Answer:
+    def answer(self) -> ModelOutput:
         """The map of the whole picture and the highest score, once every tile is in."""
         assert self._missing == 0, f"{self._missing} tiles are missing"
-        return Answer(self._map, float(self._score))
+        return ModelOutput(self._map, float(self._score))
 
 
 def _refuse_thin(

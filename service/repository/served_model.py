@@ -17,7 +17,7 @@ from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
 from service.bundles.thresholds import KINDS, DeployedThresholds, read_overrides
 from service.bundles.variant import Variant
-from service.domain import Answer, Image
+from service.domain import Image, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.engines.batches import batch_runner
 from service.engines.golden import BatchDrift, check_answers, check_golden
@@ -63,7 +63,7 @@ class ServedModel:
         self.thresholds: DeployedThresholds | None = None
         self._variant: Variant | None = None
         self._engines: list[Engine] = []
-        self._batcher: Batcher[Image, Answer] | None = None
+        self._batcher: Batcher[Image, ModelOutput] | None = None
         self._pipeline: Pipeline | None = None
 
     @property

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.batching.batcher import Batcher, BatcherOptions
-from service.domain import Answer, DropReason, Image
+from service.domain import DropReason, Image, ModelOutput
 from service.engines.base import Engine
 from service.engines.batches import batch_runner
 from service.errors import TaktError
@@ -62,7 +62,7 @@ async def measure_round(
     Raises:
         EngineError: an engine failed.
     """
-    batcher: Batcher[Image, Answer] = Batcher(
+    batcher: Batcher[Image, ModelOutput] = Batcher(
         [batch_runner(engine) for engine in engines], options, _Unwatched(), name="tune"
     )
     places = len(engines) * options.max_batch_size
@@ -105,7 +105,7 @@ class _Tally:
         """Of the answers that count, in the order in which they came."""
         return tuple(latency_s * 1000 for latency_s in self._latencies_s)
 
-    async def collect(self, batcher: Batcher[Image, Answer], images: Sequence[Image]) -> None:
+    async def collect(self, batcher: Batcher[Image, ModelOutput], images: Sequence[Image]) -> None:
         """Let the callers come until it is over.
 
         Raises:
@@ -116,7 +116,7 @@ class _Tally:
             raise self._failure
 
     async def _caller(
-        self, batcher: Batcher[Image, Answer], images: Sequence[Image], first: int
+        self, batcher: Batcher[Image, ModelOutput], images: Sequence[Image], first: int
     ) -> None:
         turn = itertools.islice(itertools.cycle(images), first % len(images), None)
         while not self._over:

@@ -16,7 +16,7 @@ import pytest
 from service.batching.admission import NOTHING
 from service.batching.batcher import Batcher, BatcherOptions
 from service.bundles.manifest import Manifest
-from service.domain import Answer, DropReason, Image
+from service.domain import DropReason, Image, ModelOutput
 from service.errors import (
     DeadlineExceededError,
     EngineError,
@@ -40,14 +40,14 @@ class Gated:
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, inputs: list[Image]) -> list[Answer]:
+    def __call__(self, inputs: list[Image]) -> list[ModelOutput]:
         self.batches.append(len(inputs))
         self.entered.release()
         assert self.gate.wait(10)
         if any(one[0, 0, 0] == CURSED for one in inputs):
             raise EngineError("cursed") from ZeroDivisionError("why")
         maps = [(one.mean(axis=-1) / 255).astype(np.float32) for one in inputs]
-        return [Answer(anomaly_map, float(anomaly_map.max())) for anomaly_map in maps]
+        return [ModelOutput(anomaly_map, float(anomaly_map.max())) for anomaly_map in maps]
 
     async def busy(self) -> None:
         assert await asyncio.to_thread(self.entered.acquire, timeout=10)
@@ -67,7 +67,9 @@ class Dropped:
 class Bench:
     """What a test needs of the way of tiles."""
 
-    def __init__(self, tiled: Tiled, batcher: Batcher[Image, Answer], dropped: Dropped) -> None:
+    def __init__(
+        self, tiled: Tiled, batcher: Batcher[Image, ModelOutput], dropped: Dropped
+    ) -> None:
         self.tiled = tiled
         self.batcher = batcher
         self.dropped = dropped
@@ -94,7 +96,7 @@ async def bench(
     options = BatcherOptions(
         max_batch_size=max_batch_size, max_queue_delay_s=0.0, max_queue_size=max_queue_size
     )
-    batcher: Batcher[Image, Answer] = Batcher(runners, options, dropped)
+    batcher: Batcher[Image, ModelOutput] = Batcher(runners, options, dropped)
     with ThreadPoolExecutor(2) as preparing, ThreadPoolExecutor(2) as finishing:
         try:
             yield Bench(Tiled(manifest, batcher, preparing, finishing, 200_000), batcher, dropped)

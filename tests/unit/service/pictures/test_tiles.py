@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from service.bundles.manifest import Blend, Tiling
-from service.domain import Answer, Box
+from service.domain import Box, ModelOutput
 from service.errors import ImageTooLargeError
 from service.pictures.tiles import Plan, Stitcher, plan
 
@@ -78,11 +78,11 @@ def noise(planned: Plan, grid: tuple[int, int]) -> dict[tuple[int, int], NDArray
     return {(tile.box.x, tile.box.y): rng.normal(size=grid).astype(np.float32) for tile in planned}
 
 
-def stitched(planned: Plan, maps: dict[tuple[int, int], NDArray[np.float32]]) -> Answer:
+def stitched(planned: Plan, maps: dict[tuple[int, int], NDArray[np.float32]]) -> ModelOutput:
     stitcher = Stitcher(planned)
     for tile in planned:
         anomaly_map = maps[tile.box.x, tile.box.y]
-        stitcher.add(tile, Answer(anomaly_map, float(anomaly_map.max())))
+        stitcher.add(tile, ModelOutput(anomaly_map, float(anomaly_map.max())))
     return stitcher.answer()
 
 
@@ -213,7 +213,7 @@ def test_maps_that_agree_are_pasted_as_they_are(overlap: int, blend: Blend) -> N
     for tile in planned:
         box = tile.box
         part = whole[box.y : box.y + box.height, box.x : box.x + box.width]
-        stitcher.add(tile, Answer(part, 0.0))
+        stitcher.add(tile, ModelOutput(part, 0.0))
     np.testing.assert_allclose(stitcher.answer().anomaly_map, whole, rtol=0, atol=1e-6)
 
 
@@ -221,7 +221,7 @@ def test_linear_passes_from_one_tile_to_the_next_without_a_step() -> None:
     planned = plan(tiles_of_32x24(overlap=8, blend="linear"), 56, 24, (24, 32))
     stitcher = Stitcher(planned)
     for value, tile in enumerate(planned):
-        stitcher.add(tile, Answer(np.full((24, 32), value, np.float32), 0.0))
+        stitcher.add(tile, ModelOutput(np.full((24, 32), value, np.float32), 0.0))
     row = stitcher.answer().anomaly_map[12]
     np.testing.assert_allclose(row[:24], 0, atol=1e-6)
     np.testing.assert_allclose(row[24:32], np.arange(1, 9) / 9, atol=1e-6)
@@ -236,7 +236,7 @@ def test_what_is_not_finite_stays_so(blend: Blend, value: float) -> None:
     for number, tile in enumerate(planned):
         anomaly_map = np.zeros((24, 32), np.float32)
         anomaly_map[3, 28] = value if number == 0 else 0
-        stitcher.add(tile, Answer(anomaly_map, value if number == 0 else 0.0))
+        stitcher.add(tile, ModelOutput(anomaly_map, value if number == 0 else 0.0))
     answer = stitcher.answer()
     assert not np.isfinite(answer.anomaly_map).all()
     assert not math.isfinite(answer.score)
@@ -245,7 +245,7 @@ def test_what_is_not_finite_stays_so(blend: Blend, value: float) -> None:
 def test_there_is_no_answer_before_every_tile_is_in() -> None:
     planned = plan(tiles_of_32x24(overlap=0), 64, 24, (1, 1))
     stitcher = Stitcher(planned)
-    stitcher.add(next(iter(planned)), Answer(np.zeros((1, 1), np.float32), 0.0))
+    stitcher.add(next(iter(planned)), ModelOutput(np.zeros((1, 1), np.float32), 0.0))
     with pytest.raises(AssertionError, match="1 tiles are missing"):
         stitcher.answer()
 
