@@ -436,6 +436,32 @@ def test_maps_of_different_sizes_are_no_one_tensor(go, serve, make_bundle, pictu
     go(test)
 
 
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_picture_of_256_pixels_square_may_be_a_list(go, serve, nested) -> None:
+    picture = np.full((1, 256, 256, 3), 200, np.uint8)
+    data = (picture if nested else picture.ravel()).tolist()
+    tensor = {"name": "pixels", "datatype": "UINT8", "shape": list(picture.shape), "data": data}
+
+    async def test() -> None:
+        async with serve() as client:
+            outputs = outputs_of(await client.post(INFER, json={"inputs": [tensor]}))
+            assert outputs["score"] == [pytest.approx(200 / 255)]
+
+    go(test)
+
+
+def test_a_picture_of_six_million_bytes_may_be_in_base64(go, serve, noise) -> None:
+    picture = png(noise) + bytes(6_000_000)
+
+    async def test() -> None:
+        async with serve() as client:
+            rest = (await client.post(REST, content=picture)).json()
+            outputs = outputs_of(await client.post(INFER, json=in_json([picture])))
+            assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
+
+    go(test)
+
+
 @pytest.mark.parametrize("size", [(16, 12), (200, 150)])
 def test_only_short_json_is_read_on_the_event_loop(go, serve, monkeypatch, size) -> None:
     readers = []

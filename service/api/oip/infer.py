@@ -1,4 +1,4 @@
-"""`POST /v2/models/{name}/infer`: pictures as tensors in, what the model says of them out."""
+"""`POST /v2/models/{name}/infer`: pictures as tensors in, scores and maps as tensors out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from service.api.failures import request_id_of
 from service.api.hangup import HangUp
-from service.api.oip.answer import OipAnswer, answer_of
-from service.api.oip.request import OipLimits, OipRequest, read_request
+from service.api.oip.request import InferenceRequest, OipLimits, read_request
+from service.api.oip.response import InferenceResponse, response_of
 from service.domain import Inspection
 from service.errors import (
     ClientGoneError,
@@ -29,26 +29,27 @@ from service.repository.repository import ModelRepository
 
 HEADER_LENGTH = "inference-header-content-length"
 
-_AT_ONCE_BYTES = 1 << 16
-"""Most JSON that the event loop reads by itself, in about a millisecond."""
+_SHORT_BYTES = 1 << 16
+"""Longest JSON that the event loop reads itself, in about a millisecond; a thread reads longer
+JSON."""
 
 _MAX_DIGITS = 12
 
-Infer = Callable[[Request, str, str | None], Awaitable[Response]]
-"""Inspects the pictures of a request with a model, and one version of it if that is named."""
+InferHandler = Callable[[Request, str, str | None], Awaitable[Response]]
+"""Answers an inference request to a model; the version is None for the active one."""
 
 
-def infer_answer(repository: ModelRepository, journal: Journal, limits: OipLimits) -> Infer:
-    """What answers a request for an inference, over these models.
+def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimits) -> InferHandler:
+    """The handler of inference requests.
 
     Args:
         repository: the models.
-        journal: told of each picture and refusal.
-        limits: of a request.
+        journal: counts and logs each picture and each refusal.
+        limits: bounds of a request.
     """
     bodies = _Bodies(limits.max_queue_size)
 
-    async def answer(request: Request, name: str, version: str | None) -> Response:
+    async def infer(request: Request, name: str, version: str | None) -> Response:
         known, request_id = UNKNOWN, request_id_of(request.scope)
         try:
             model = repository.get(name, version)
@@ -57,27 +58,27 @@ def infer_answer(repository: ModelRepository, journal: Journal, limits: OipLimit
             async with HangUp(request) as hang_up:
                 started_s = time.monotonic()
                 with bodies.one():
-                    asked = await _read(request, hang_up, limits)
+                    inference = await _read(request, hang_up, limits)
                 taken_s = time.monotonic() - started_s
-                # Asked for anew, as another version may have stepped in while the body came.
+                # Looked up again: another version may have become the active one meanwhile.
                 pipeline = repository.get(name, version).pipeline
-                inspections = await _inspect(pipeline, asked, taken_s)
-                answered = await _written(asked, inspections)
+                inspections = await _inspect(pipeline, inference, taken_s)
+                response = await _respond(inference, inspections)
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
             raise
         for inspection in inspections:
             journal.answered(inspection, "oip", request_id)
-        if answered.json_bytes is None:
-            return Response(answered.body, media_type="application/json")
-        headers = {HEADER_LENGTH: str(answered.json_bytes)}
-        return Response(answered.body, headers=headers, media_type="application/octet-stream")
+        if response.json_bytes is None:
+            return Response(response.body, media_type="application/json")
+        headers = {HEADER_LENGTH: str(response.json_bytes)}
+        return Response(response.body, headers=headers, media_type="application/octet-stream")
 
-    return answer
+    return infer
 
 
 class _Bodies:
-    """Counts the bodies that are being read, since their pictures are in no queue yet."""
+    """Number of bodies that are being read; their pictures are in no queue yet."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -85,10 +86,10 @@ class _Bodies:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """While a body is read.
+        """Count one body for as long as it is read.
 
         Raises:
-            QueueFullError: as many are being read as may.
+            QueueFullError: as many bodies are being read as allowed.
         """
         if self._count >= self._most:
             raise QueueFullError(
@@ -103,7 +104,7 @@ class _Bodies:
             self._count -= 1
 
 
-async def _read(request: Request, hang_up: HangUp, limits: OipLimits) -> OipRequest:
+async def _read(request: Request, hang_up: HangUp, limits: OipLimits) -> InferenceRequest:
     json_bytes = _json_bytes(request)
     try:
         async with asyncio.timeout(limits.timeout_ms / 1000):
@@ -113,13 +114,13 @@ async def _read(request: Request, hang_up: HangUp, limits: OipLimits) -> OipRequ
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"
         ) from None
     hang_up.watch()
-    if (len(body) if json_bytes is None else json_bytes) <= _AT_ONCE_BYTES:
+    if (len(body) if json_bytes is None else json_bytes) <= _SHORT_BYTES:
         return read_request(body, json_bytes, limits)
     return await asyncio.to_thread(read_request, body, json_bytes, limits)
 
 
 def _json_bytes(request: Request) -> int | None:
-    """How long the JSON is, where the caller says so."""
+    """Length of the JSON from the request's header; None without that header."""
     if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
         raise RequestError(f"the body is compressed ({coding[:32]}); send it as it is")
     given = request.headers.get(HEADER_LENGTH)
@@ -140,16 +141,18 @@ async def _body_of(request: Request) -> bytes:
         raise ClientGoneError("the caller hung up before the request was there") from None
 
 
-async def _inspect(pipeline: Pipeline, request: OipRequest, taken_s: float) -> Sequence[Inspection]:
-    """Inspect all pictures at the same time; what goes wrong with one ends the others.
+async def _inspect(
+    pipeline: Pipeline, request: InferenceRequest, taken_s: float
+) -> Sequence[Inspection]:
+    """Inspect all pictures at the same time; the first error ends the others.
 
     Args:
-        pipeline: of the model.
-        request: what is asked.
-        taken_s: of the request's time, by reading it.
+        pipeline: the model's.
+        request: the pictures and their options.
+        taken_s: time that reading the request took, which counts towards its timeout.
 
     Raises:
-        TaktError: the first one; see `Pipeline.inspect`.
+        TaktError: the first error of `Pipeline.inspect`.
     """
     left_s = request.options.timeout_s - taken_s
     if left_s <= 0:
@@ -181,8 +184,10 @@ async def _inspect(pipeline: Pipeline, request: OipRequest, taken_s: float) -> S
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _written(request: OipRequest, inspections: Sequence[Inspection]) -> OipAnswer:
-    """The answer; maps and heatmaps are long as text, and are written in a thread."""
+async def _respond(
+    request: InferenceRequest, inspections: Sequence[Inspection]
+) -> InferenceResponse:
+    """The response; a thread writes the maps and heatmaps, which are long as text."""
     if request.options.with_map or request.options.heatmap != "none":
-        return await asyncio.to_thread(answer_of, request, inspections)
-    return answer_of(request, inspections)
+        return await asyncio.to_thread(response_of, request, inspections)
+    return response_of(request, inspections)

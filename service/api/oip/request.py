@@ -1,4 +1,4 @@
-"""A request of the Open Inference Protocol, read: pictures, options and the outputs wanted."""
+"""An inference request of the Open Inference Protocol: its pictures, options and outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.api.oip.long_data import Taken, take_long_data
 from service.api.oip.tensors import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
@@ -37,11 +36,23 @@ from service.errors import (
 from service.pictures.prepare import Picture
 
 MAX_PICTURES = 64
-"""Most of one request; more would hold the line up for others."""
+"""Most pictures of one request; more would keep other callers waiting."""
+
+MAX_JSON_BYTES = 8 * 1024 * 1024
+"""Longest JSON of a request. A parser reads it in one go, in which no other thread has a turn: a
+picture in base64 of that length takes about 10 ms."""
+
+MAX_VALUES = 300_000
+"""Most commas and brackets of that JSON, for the same reason: a picture of 256 × 256 RGB pixels,
+as nested lists, has 262,000 and takes about 6 ms."""
 
 _PRIORITIES: dict[str | int, Priority] = {"line": "line", "bulk": "bulk", 1: "line", 2: "bulk"}
 """Triton's priorities are numbers, of which 1 is the highest."""
 
+_SEND_BINARY = (
+    "send the tensor as binary data after the JSON: the tensor's binary_data_size gives the length "
+    "of the data, the header Inference-Header-Content-Length that of the JSON"
+)
 
 _Word = Annotated[str, Field(max_length=64)]
 
@@ -85,7 +96,7 @@ class _Parameters(_Part):
 
 class _Body(_Part):
     id: str | None = Field(default=None, max_length=1024)
-    # Some clients repeat here what the address says.
+    # Some clients repeat here what the path says.
     model_name: str | None = None
     model_version: str | None = None
     parameters: _Parameters | None = None
@@ -95,12 +106,12 @@ class _Body(_Part):
 
 @dataclass(frozen=True, slots=True)
 class OipLimits:
-    """Bounds that a request must keep, and what holds where it says nothing.
+    """Bounds of a request, and its timeout where it names none.
 
     Attributes:
-        max_image_pixels: of each picture.
-        max_queue_size: pictures of a model that may wait.
-        timeout_ms: of a request that names none.
+        max_image_pixels: most pixels of each picture.
+        max_queue_size: most pictures of a model that may wait.
+        timeout_ms: timeout of a request that names none.
     """
 
     max_image_pixels: int
@@ -108,17 +119,17 @@ class OipLimits:
     timeout_ms: float
 
     def most_pictures(self, priority: Priority) -> int:
-        """That one request may have: they must all find room in the queue."""
+        """Most pictures of one request: all of them must find room in the queue."""
         return min(MAX_PICTURES, room_for(priority, self.max_queue_size))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An output that is asked for.
+class WantedOutput:
+    """An output that the request names.
 
     Attributes:
-        spec: which.
-        binary: whether it is to follow the JSON.
+        spec: the tensor.
+        binary: whether its data follows the JSON.
     """
 
     spec: TensorSpec
@@ -126,32 +137,32 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class OipRequest:
-    """What is asked.
+class InferenceRequest:
+    """A request that is read and checked.
 
     Attributes:
-        id: to be given back, if there is one.
+        id: the caller's; the response repeats it.
         pictures: one or more.
-        options: for each of them.
-        outputs: in this order.
+        options: how each picture is inspected.
+        outputs: the wanted outputs, in the order of the response.
     """
 
     id: str | None
     pictures: Sequence[Picture]
     options: InspectOptions
-    outputs: Sequence[Wanted]
+    outputs: Sequence[WantedOutput]
 
 
-def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> OipRequest:
+def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> InferenceRequest:
     """Read a request.
 
     Args:
-        body: JSON, and the binary data of its tensors.
-        json_bytes: of it that are JSON; all if None.
-        limits: see there.
+        body: JSON, then the binary data of its tensors.
+        json_bytes: length of the JSON; None where the whole body is JSON.
+        limits: bounds of the request.
 
     Raises:
-        RequestError: it is malformed, or asks for what there is not.
+        RequestError: the request is malformed, too large, or names what does not exist.
     """
     if json_bytes is not None and json_bytes > len(body):
         raise RequestError(
@@ -159,21 +170,26 @@ def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> OipR
             f"{len(body)}; it is cut short, or the header is wrong"
         )
     text = body if json_bytes is None else body[:json_bytes]
-    taken = take_long_data(text)
-    asked = _parsed(taken.left)
-    tensor = _only_input(asked.inputs)
-    parameters = asked.parameters or _Parameters()
-    outputs = _outputs(asked.outputs or [], parameters)
+    parsed = _parse(text)
+    tensor = _only_input(parsed.inputs)
+    parameters = parsed.parameters or _Parameters()
+    outputs = _outputs(parsed.outputs or [], parameters)
     data = _binary_data(tensor, memoryview(body)[len(text) :], json_bytes is not None)
     most = limits.most_pictures(_PRIORITIES[parameters.priority])
     if tensor.name == IMAGE.name:
-        pictures: Sequence[Picture] = _encoded(tensor, data, taken, most)
+        pictures: Sequence[Picture] = _encoded(tensor, data, most)
     else:
-        pictures = _raw(tensor, data, taken, most, limits.max_image_pixels)
-    return OipRequest(asked.id, pictures, _options(parameters, outputs, limits), outputs)
+        pictures = _raw(tensor, data, most, limits.max_image_pixels)
+    return InferenceRequest(parsed.id, pictures, _options(parameters, outputs, limits), outputs)
 
 
-def _parsed(text: bytes) -> _Body:
+def _parse(text: bytes) -> _Body:
+    if len(text) > MAX_JSON_BYTES:
+        raise ImageTooLargeError(
+            f"the JSON has {len(text)} bytes, {MAX_JSON_BYTES} are allowed; {_SEND_BINARY}"
+        )
+    if sum(text.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
+        raise RequestError(f"the JSON has more than {MAX_VALUES} values; {_SEND_BINARY}")
     try:
         return _Body.model_validate(orjson.loads(text))
     except orjson.JSONDecodeError as error:
@@ -186,7 +202,7 @@ def _parsed(text: bytes) -> _Body:
 
 
 def _only_input(inputs: Sequence[_Input]) -> _Input:
-    """The one input, of a known name and its datatype."""
+    """The one input, with a known name and the datatype that belongs to it."""
     specs = {spec.name: spec for spec in INPUTS}
     names = ", ".join(tensor.name for tensor in inputs) or "none"
     if len(inputs) != 1 or inputs[0].name not in specs:
@@ -200,7 +216,7 @@ def _only_input(inputs: Sequence[_Input]) -> _Input:
 
 
 def _binary_data(tensor: _Input, rest: memoryview, has_header: bool) -> memoryview | None:
-    """The bytes of the input that follow the JSON; None where its data is in the JSON."""
+    """The input's bytes after the JSON; None where its data is in the JSON."""
     size = tensor.parameters.binary_data_size if tensor.parameters else None
     if size is None:
         if len(rest):
@@ -222,27 +238,23 @@ def _binary_data(tensor: _Input, rest: memoryview, has_header: bool) -> memoryvi
     return rest
 
 
-def _encoded(tensor: _Input, data: memoryview | None, taken: Taken, most: int) -> list[Picture]:
-    """Files, [N] or [N,1]."""
+def _encoded(tensor: _Input, data: memoryview | None, most: int) -> list[Picture]:
+    """Encoded pictures, [N] or [N,1]."""
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]):
         raise InvalidParameterError(f"the shape of image is [N] or [N,1], not {tensor.shape}")
     count = _count(tensor, most)
     if data is not None:
         elements = split_elements(data, count)
         in_base64 = tensor.parameters is not None and tensor.parameters.content_type is not None
-        if in_base64:
-            return [from_base64(element, IMAGE.name) for element in elements]
-        return list(elements)
-    texts = strings_of(tensor.data, taken, IMAGE.name)
+        return [from_base64(one, IMAGE.name) if in_base64 else one for one in elements]
+    texts = strings_of(tensor.data, IMAGE.name)
     if len(texts) != count:
         raise RequestError(f"the shape of image says {count} elements, `data` has {len(texts)}")
     return [from_base64(text, IMAGE.name) for text in texts]
 
 
-def _raw(
-    tensor: _Input, data: memoryview | None, taken: Taken, most: int, max_pixels: int
-) -> list[Picture]:
-    """Pixels, [N,H,W,3], [N,H,W,1] or [N,H,W]."""
+def _raw(tensor: _Input, data: memoryview | None, most: int, max_pixels: int) -> list[Picture]:
+    """Raw pictures, [N,H,W,3], [N,H,W,1] or [N,H,W]."""
     shape = tensor.shape
     if tensor.parameters is not None and tensor.parameters.content_type is not None:
         raise InvalidParameterError("pixels are numbers; only image may be of content_type base64")
@@ -259,7 +271,7 @@ def _raw(
             "max_image_pixels; send smaller ones or raise the setting"
         )
     if data is None:
-        data = numbers_of(tensor.data, taken, PIXELS.name)
+        data = memoryview(numbers_of(tensor.data, PIXELS.name))
     if len(data) != math.prod(shape):
         raise InvalidImageError(
             f"pixels of shape {shape} are {math.prod(shape)} values, {len(data)} came"
@@ -280,28 +292,28 @@ def _count(tensor: _Input, most: int) -> int:
     return count
 
 
-def _outputs(asked: Sequence[_Output], parameters: _Parameters) -> list[Wanted]:
+def _outputs(named: Sequence[_Output], parameters: _Parameters) -> list[WantedOutput]:
     binary = parameters.binary_data_output
     specs = {spec.name: spec for spec in OUTPUTS}
     wanted = {}
-    for output in asked:
+    for output in named:
         if output.name not in specs or output.name in wanted:
             raise InvalidParameterError(
                 f"the output {output.name!r} is asked for twice or does not exist; there are "
                 f"{', '.join(specs)}"
             )
         own = output.parameters.binary_data if output.parameters else None
-        wanted[output.name] = Wanted(specs[output.name], binary if own is None else own)
+        wanted[output.name] = WantedOutput(specs[output.name], binary if own is None else own)
     drawn = parameters.heatmap is not None or parameters.format is not None
     if drawn and HEATMAP.name not in wanted:
         raise InvalidParameterError(
             "the parameters heatmap and format are of the output heatmap; name it in outputs"
         )
-    return list(wanted.values()) or [Wanted(spec, binary) for spec in DEFAULT_OUTPUTS]
+    return list(wanted.values()) or [WantedOutput(spec, binary) for spec in DEFAULT_OUTPUTS]
 
 
 def _options(
-    parameters: _Parameters, outputs: Sequence[Wanted], limits: OipLimits
+    parameters: _Parameters, outputs: Sequence[WantedOutput], limits: OipLimits
 ) -> InspectOptions:
     if parameters.timeout is not None and parameters.timeout_ms is not None:
         raise InvalidParameterError(

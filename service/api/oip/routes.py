@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.body import read_json
 from service.api.failures import MEDIA_TYPE as PROBLEM
 from service.api.failures import OIP_PATH
-from service.api.oip.infer import infer_answer
-from service.api.oip.models import index, model_config, model_metadata, server_metadata
+from service.api.oip.infer import infer_handler
+from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
 from service.api.oip.request import OipLimits
 from service.api.schemas import ProblemOut
 from service.domain import Json
@@ -62,7 +62,7 @@ def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits)
         limits: of a request.
     """
     router = APIRouter(prefix=OIP_PATH, tags=["open inference protocol"])
-    answer = infer_answer(repository, journal, limits)
+    answer = infer_handler(repository, journal, limits)
 
     @router.get("")
     async def server() -> Json:

@@ -1,4 +1,4 @@
-"""The tensors of the Open Inference Protocol: which there are, and how they stand in a message."""
+"""The tensors of the Open Inference Protocol, and their forms in JSON and in binary."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import binascii
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.api.oip.long_data import Taken
 from service.domain import Json
 from service.errors import RequestError
 
@@ -21,20 +21,18 @@ Datatype = Literal["BYTES", "UINT8", "FP32", "BOOL"]
 Values = NDArray[np.float32] | NDArray[np.bool_] | list[bytes]
 
 _LENGTH = struct.Struct("<I")
-"""Before each element of BYTES, where it is binary."""
+"""Length of an element of BYTES, which stands before it in binary data."""
 
 _SLICE = 1 << 16
-"""Numbers, or groups of base64, that are converted in one go: no thread waits long for its turn."""
+"""Numbers, or groups of base64, that are converted in one go, so that other threads have a turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor as a model's metadata has it.
+    """Name, datatype and shape of a tensor; the shape has -1 where a length varies.
 
-    Attributes:
-        name: of it.
-        datatype: the protocol's word.
-        shape: -1 where it varies.
+    >>> IMAGE
+    TensorSpec(name='image', datatype='BYTES', shape=(-1,))
     """
 
     name: str
@@ -57,7 +55,10 @@ DEFAULT_OUTPUTS = (SCORE, THRESHOLD, ANOMALOUS, REGIONS)
 
 
 def split_elements(data: memoryview, count: int) -> list[bytes]:
-    """The elements of a binary BYTES tensor, each after its length.
+    """The elements of a binary BYTES tensor.
+
+    >>> split_elements(memoryview((2).to_bytes(4, "little") + b"ab"), 1)
+    [b'ab']
 
     Raises:
         RequestError: the data has fewer or more than `count` elements.
@@ -86,26 +87,19 @@ def split_elements(data: memoryview, count: int) -> list[bytes]:
     return elements
 
 
-def strings_of(data: Any, taken: Taken, name: str) -> list[str | memoryview]:
-    """The elements of a BYTES tensor in JSON, of which rows may be lists.
+def strings_of(data: Any, name: str) -> list[str]:
+    """The elements of a BYTES tensor in JSON, some of which may stand in lists of their own.
 
     Args:
-        data: strings, or the indices of those that were taken out.
-        taken: has these.
-        name: of the tensor.
+        data: the tensor's `data`.
+        name: the tensor's name.
 
     Raises:
-        RequestError: it has something else.
+        RequestError: `data` holds something else than strings.
     """
-    rows = data if isinstance(data, list) else [None]
-    flat = [one for row in rows for one in (row if isinstance(row, list) else [row])]
-    texts: list[str | memoryview] = []
-    for one in flat:
-        if isinstance(one, str):
-            texts.append(one)
-        elif type(one) is int and 0 <= one < len(taken.texts):
-            texts.append(taken.texts[one])
-    if len(texts) != len(flat):
+    rows: list[Any] = data if isinstance(data, list) else [None]
+    texts = [one for row in rows for one in (row if isinstance(row, list) else [row])]
+    if not all(isinstance(one, str) for one in texts):
         raise RequestError(
             f"`data` of {name} must be a list of strings, the pictures in base64; or send them "
             "as binary data"
@@ -113,55 +107,55 @@ def strings_of(data: Any, taken: Taken, name: str) -> list[str | memoryview]:
     return texts
 
 
-def from_base64(text: str | bytes | memoryview, name: str) -> bytes:
-    """Bytes that stood as text.
+def from_base64(text: str | bytes, name: str) -> bytes:
+    """The bytes that a text in base64 stands for.
 
     Raises:
-        RequestError: it is no base64, without line ends.
+        RequestError: the text is no base64 without line ends.
     """
     step = 4 * _SLICE
     try:
-        encoded = text.encode("ascii") if isinstance(text, str) else text
         return b"".join(
-            binascii.a2b_base64(encoded[at : at + step], strict_mode=True)
-            for at in range(0, len(encoded), step)
+            binascii.a2b_base64(text[at : at + step], strict_mode=True)
+            for at in range(0, len(text), step)
         )
-    except (UnicodeEncodeError, binascii.Error):
+    except ValueError:
         raise RequestError(
             f"an element of {name} is no base64, without line ends and without a data: prefix; "
             "bytes as they are can be sent as binary data"
         ) from None
 
 
-def numbers_of(data: Any, taken: Taken, name: str) -> memoryview:
-    """The numbers of a tensor in JSON.
+def numbers_of(data: Any, name: str) -> bytes:
+    """The numbers of a UINT8 tensor in JSON, in one list or in nested ones.
 
-    Args:
-        data: the index of those that were taken out.
-        taken: has them.
-        name: of the tensor.
+    >>> list(numbers_of([[[1, 2], [3, 255]]], "pixels"))
+    [1, 2, 3, 255]
 
     Raises:
-        RequestError: they are none of 0 … 255.
+        RequestError: `data` holds something else than whole numbers of 0 to 255.
     """
-    if type(data) is not int or not 0 <= data < len(taken.arrays):
-        raise RequestError(f"`data` of {name} must be a list of whole numbers of 0 to 255")
-    return taken.arrays[data].data
+    numbers: list[Any] = data if isinstance(data, list) else [None]
+    while (kinds := set(map(type, numbers))) == {list}:
+        numbers = list(chain.from_iterable(numbers))
+    try:
+        if kinds == {int}:
+            return bytes(numbers)
+    except ValueError:
+        pass
+    raise RequestError(f"`data` of {name} must be a list of whole numbers of 0 to 255")
 
 
 def tensor_out(
     spec: TensorSpec, shape: Sequence[int], values: Values, binary: bool
 ) -> tuple[Json, bytes]:
-    """A tensor of an answer.
+    """A tensor of a response: its JSON, and the bytes that follow the JSON.
 
     Args:
-        spec: says what it is.
-        shape: of the values, the pictures first.
+        spec: the tensor.
+        shape: lengths of its axes, the pictures first.
         values: an array of that shape, or as many elements.
-        binary: whether they follow the JSON.
-
-    Returns:
-        The tensor in JSON, and what follows.
+        binary: whether the data follows the JSON.
     """
     out: Json = {"name": spec.name, "shape": list(shape), "datatype": spec.datatype}
     if binary:
@@ -185,7 +179,7 @@ def _binary(values: Values) -> bytes:
 
 
 def _json_list(values: NDArray[Any]) -> orjson.Fragment:
-    """All values in one flat list, written a slice at a time."""
+    """All values in one flat list, written in slices."""
     flat = np.ascontiguousarray(values).ravel()
     slices = (flat[at : at + _SLICE] for at in range(0, len(flat), _SLICE))
     texts = [orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for part in slices]

@@ -1,4 +1,4 @@
-"""What a model says of pictures, as an answer of the Open Inference Protocol."""
+"""Inspections as an inference response of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from service.api.oip.request import OipRequest
+from service.api.oip.request import InferenceRequest
 from service.api.oip.tensors import (
     ANOMALOUS,
     ANOMALY_MAP,
@@ -24,23 +24,23 @@ from service.errors import InvalidParameterError
 
 
 @dataclass(frozen=True, slots=True)
-class OipAnswer:
-    """A body: JSON, and what follows it.
+class InferenceResponse:
+    """A body: JSON, and the binary data that follows it.
 
     Attributes:
         body: both.
-        json_bytes: of it that are JSON; None where all are.
+        json_bytes: length of the JSON; None where the whole body is JSON.
     """
 
     body: bytes
     json_bytes: int | None
 
 
-def answer_of(request: OipRequest, inspections: Sequence[Inspection]) -> OipAnswer:
-    """Put the outputs that are asked for together, the pictures in the order of the request.
+def response_of(request: InferenceRequest, inspections: Sequence[Inspection]) -> InferenceResponse:
+    """Join the wanted outputs, with the pictures in the order of the request.
 
     Raises:
-        InvalidParameterError: the maps of the pictures are of different sizes.
+        InvalidParameterError: the maps of the pictures have different sizes.
     """
     tensors, parts = [], []
     for wanted in request.outputs:
@@ -58,8 +58,8 @@ def answer_of(request: OipRequest, inspections: Sequence[Inspection]) -> OipAnsw
         head["id"] = request.id
     text = orjson.dumps(head)
     if not any(wanted.binary for wanted in request.outputs):
-        return OipAnswer(text, None)
-    return OipAnswer(b"".join((text, *parts)), len(text))
+        return InferenceResponse(text, None)
+    return InferenceResponse(b"".join((text, *parts)), len(text))
 
 
 def _anomaly_maps(inspections: Sequence[Inspection]) -> Values:
