@@ -15,7 +15,7 @@ from service.pictures.decode import decode
 from service.pictures.header import read_header
 from service.pictures.prepare import prepare
 from service.pictures.preprocess import preprocess
-from service.pictures.tiles import plan
+from service.pictures.tiles import tile_grid
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """BMP, JPEG, PNG, TIFF and WebP: what the service decodes."""
@@ -90,7 +90,7 @@ def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
     if tiling is None:
         return picture
     height, width, _ = picture.shape
-    return plan(tiling, width, height, (1, 1)).middle.of(picture)
+    return tile_grid(tiling, width, height, (1, 1)).middle.of(picture)
 
 
 def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None) -> Image:

@@ -22,7 +22,7 @@ ThresholdKind = Literal["image", "pixel"]
 PixelFormat = Literal["rgb8", "bgr8", "mono8"]
 Priority = Literal["line", "bulk"]
 """Pictures of the line go before those of the bulk."""
-Protocol = Literal["rest", "stream", "oip"]
+ProtocolName = Literal["rest", "stream", "oip"]
 """How a picture came."""
 DropReason = Literal["expired", "abandoned"]
 """Why what waited was not run: its time ran out, or its caller left."""

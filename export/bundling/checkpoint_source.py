@@ -27,7 +27,7 @@ from models.inpformer import InpFormer
 from service.bundles import manifest
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Crop, Preprocess, Tiling
-from service.pictures.roi import Shape
+from service.pictures.roi import RoiShape
 
 
 class CheckpointSource:
@@ -41,7 +41,7 @@ class CheckpointSource:
         RoiError: nothing that the model sees counts.
     """
 
-    def __init__(self, checkpoint: Checkpoint, roi: Shape | None = None) -> None:
+    def __init__(self, checkpoint: Checkpoint, roi: RoiShape | None = None) -> None:
         self._model = checkpoint.model
         spec, grid = preprocess_of(checkpoint.recipe), checkpoint.model.map_size
         placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)

@@ -31,7 +31,7 @@ from service.bundles.thresholds import InForce, in_force, read_overrides, remove
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
-from service.pictures.roi import inside_on_map
+from service.pictures.roi import roi_on_map
 
 Tell = Callable[[str], None]
 Rule = Literal["conformal", "best-f1", "cost"]
@@ -208,7 +208,7 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
 
 
 def _recipe(bundle: Bundle) -> _Recipe:
-    manifest, inside = bundle.manifest, inside_on_map(bundle)
+    manifest, inside = bundle.manifest, roi_on_map(bundle)
     return _Recipe(
         preprocess=manifest.preprocess,
         tiling=manifest.tiling,

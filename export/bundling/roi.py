@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from export.errors import RoiError
 from export.pictures import SUFFIXES, read_picture
 from service.bundles.manifest import ROI_MASK, Polygon, Preprocess, Roi
-from service.pictures.roi import Shape
+from service.pictures.roi import RoiShape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})
 FEWEST_CORNERS = 3
@@ -33,7 +33,7 @@ class PlacedRoi:
         outside: what the map holds where nothing counts.
     """
 
-    shape: Shape
+    shape: RoiShape
     inside: NDArray[np.bool_]
     share: float
     outside: float
@@ -59,7 +59,7 @@ class PlacedRoi:
         return {ROI_MASK: data.tobytes()}
 
 
-def read_roi(path: Path) -> Shape:
+def read_roi(path: Path) -> RoiShape:
     """Read a region of interest.
 
     Args:
@@ -74,11 +74,11 @@ def read_roi(path: Path) -> Shape:
         RoiError: it says nothing, or no region; says what.
     """
     if path.suffix.lower() in SUFFIXES:
-        return Shape(mask=_read_mask(path))
+        return RoiShape(mask=_read_mask(path))
     return _read_polygons(path)
 
 
-def place(shape: Shape, spec: Preprocess, grid: tuple[int, int], outside: float) -> PlacedRoi:
+def place(shape: RoiShape, spec: Preprocess, grid: tuple[int, int], outside: float) -> PlacedRoi:
     """Bring a region of interest to the map of a model.
 
     Args:
@@ -92,7 +92,7 @@ def place(shape: Shape, spec: Preprocess, grid: tuple[int, int], outside: float)
         RoiError: no cell is left to inspect, or a polygon holds none.
     """
     for number, polygon in enumerate(shape.polygons, 1):
-        if not Shape((polygon,)).on_map(spec, grid).any():
+        if not RoiShape((polygon,)).on_map(spec, grid).any():
             raise RoiError(
                 f"polygon {number} holds the centre of no cell of the map ({grid[1]}x{grid[0]} "
                 f"cells{_seen(spec)}); draw it larger, or leave it out"
@@ -133,7 +133,7 @@ def _read_mask(path: Path) -> NDArray[np.bool_]:
     return mask
 
 
-def _read_polygons(path: Path) -> Shape:
+def _read_polygons(path: Path) -> RoiShape:
     try:
         said = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -156,7 +156,7 @@ def _read_polygons(path: Path) -> Shape:
     )
     if not polygons and not exclude:
         raise RoiError(f"{path} has no polygon; give some in `polygons`, in `exclude` or in both")
-    return Shape(polygons, exclude)
+    return RoiShape(polygons, exclude)
 
 
 def _scale(path: Path, said: dict[str, Any]) -> tuple[float, float] | None:

@@ -78,7 +78,7 @@ def evaluate(
     from export.report.tables import evaluation_table
     from export.versions import package_versions
     from service.bundles.bundle import load_bundle
-    from service.pictures.roi import inside_on_map
+    from service.pictures.roi import roi_on_map
 
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
@@ -105,7 +105,7 @@ def evaluate(
             model=manifest.name,
             version=manifest.version,
             pixel_side=pixel_side,
-            inside=lru_cache(maxsize=8)(partial(inside_on_map, loaded)),
+            inside=lru_cache(maxsize=8)(partial(roi_on_map, loaded)),
             quiet=quiet,
         )
         click.echo(_encodable(evaluation_table(result)))

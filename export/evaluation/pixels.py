@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.domain import AnomalyMap
-from service.pictures.placement import Axis, Placement
+from service.pictures.placement import PlacedAxis, Placement
 
 Inside = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
 """Which pixels of what the model sees count, bool [n, m] of the size asked for; None if all do."""
@@ -72,7 +72,7 @@ def compare(
     return ComparedPixels(resized, marked & counted, ~marked & counted, lost)
 
 
-def _nearest(axis: Axis, samples: int) -> NDArray[np.intp]:
+def _nearest(axis: PlacedAxis, samples: int) -> NDArray[np.intp]:
     """The picture's pixels at the centres of equal parts of what the model sees."""
     centres = 2 * axis.start * samples + (2 * np.arange(samples) + 1) * axis.length
     return np.asarray(centres * axis.original // (2 * samples * axis.resized), np.intp)

@@ -28,7 +28,7 @@ from export.pictures import read_model_input
 from models.checkpoints import picture_digest
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Preprocess
-from service.pictures.roi import Shape
+from service.pictures.roi import RoiShape
 
 Tell = Callable[[str], None]
 
@@ -65,7 +65,7 @@ class ImportOptions:
     allowed_drift: float = 1e-4
     before_cut: bool = False
     threads: int = 0
-    roi: Shape | None = None
+    roi: RoiShape | None = None
 
 
 class OnnxSource:
@@ -193,7 +193,7 @@ def open_source(
 
 
 def _place(
-    shape: Shape, spec: Preprocess, outputs: Outputs, answers: Golden, path: Path
+    shape: RoiShape, spec: Preprocess, outputs: Outputs, answers: Golden, path: Path
 ) -> PlacedRoi:
     """The region of interest on the graph's map.
 

@@ -20,7 +20,7 @@ from service.domain import Image
 from service.pictures.heatmap import ColorScale, render
 from service.pictures.placement import Placement
 from service.pictures.postprocess import Criteria, judge
-from service.pictures.roi import drawn_of
+from service.pictures.roi import roi_drawing
 
 Kind = Literal["miss", "false reject", "hit"]
 
@@ -139,7 +139,7 @@ def _case(
         placed.box,
         ColorScale(low=circumstances.manifest.map.low, threshold=pixel_threshold),
         verdict.regions,
-        drawn_of(circumstances.bundle),
+        roi_drawing(circumstances.bundle),
     )
     assert overlay is not None
     mask = marked(judged.sample, answer.width, answer.height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.failures import request_id_of
-from service.observing.tracing.base import Tracing, at_work_for
+from service.observing.tracing.base import Tracing, use_trace
 
 
 class Traced:
@@ -39,7 +39,7 @@ class Traced:
             await send(message)
 
         try:
-            with at_work_for(trace):
+            with use_trace(trace):
                 await self._app(scope, receive, send_with_span)
         finally:
             trace.end(request_id_of(scope), status)

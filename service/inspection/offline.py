@@ -13,7 +13,7 @@ from service.engines.base import Engine
 from service.pictures.placement import Placement, placement
 from service.pictures.prepare import Picture, prepare, whole_picture
 from service.pictures.preprocess import preprocess
-from service.pictures.tiles import Stitcher, plan
+from service.pictures.tiles import Stitcher, tile_grid
 
 
 class View(Protocol):
@@ -68,7 +68,7 @@ def look(engine: Engine, data: Picture, view: View, max_pixels: int) -> Looked:
         return Looked(answer, prepared.width, prepared.height, prepared.placed)
     picture = whole_picture(data, max_pixels)
     height, width, _ = picture.shape
-    planned = plan(view.tiling, width, height, view.map_size)
+    planned = tile_grid(view.tiling, width, height, view.map_size)
     stitcher = Stitcher(planned)
     for tile in planned:
         stitcher.add(tile, _answer(engine, preprocess(tile.of(picture), view.preprocess)))

@@ -35,7 +35,7 @@ from service.inspection.tiled import Asked, Ran, Tiled
 from service.pictures.heatmap import ColorScale, render
 from service.pictures.postprocess import Criteria, judge, picture_score
 from service.pictures.prepare import Picture, Prepared, prepare
-from service.pictures.roi import drawn_of
+from service.pictures.roi import roi_drawing
 
 Read = Callable[[], Awaitable[Picture]]
 
@@ -99,7 +99,7 @@ class Pipeline:
         thresholds: DeployedThresholds,
     ) -> None:
         self._manifest = bundle.manifest
-        self._roi = drawn_of(bundle)
+        self._roi = roi_drawing(bundle)
         self._thresholds = thresholds
         self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
         self._batcher = batcher

@@ -20,9 +20,9 @@ from service.batching.limiter import Turns
 from service.bundles.manifest import Manifest, Preprocess, Tiling
 from service.domain import Image, ModelOutput, Priority
 from service.pictures.placement import placement
-from service.pictures.prepare import Picture, Seen, whole_picture
+from service.pictures.prepare import Picture, ReadPicture, whole_picture
 from service.pictures.preprocess import preprocess
-from service.pictures.tiles import Stitcher, Tile, plan
+from service.pictures.tiles import Stitcher, Tile, tile_grid
 
 _AT_ONCE = 2
 """Pictures that are decoded and cut at the same time: the next while the engine has the first."""
@@ -41,7 +41,7 @@ class Ran:
         waited_ms: for threads, and for a turn.
     """
 
-    seen: Seen
+    seen: ReadPicture
     done: Done[ModelOutput]
     waited_ms: float
 
@@ -82,7 +82,7 @@ class _Fed:
         first: has these run and gives for how many seconds they were queued.
     """
 
-    seen: Seen
+    seen: ReadPicture
     stitcher: Stitcher
     waited_ms: float
     turn_s: float
@@ -208,7 +208,7 @@ class Tiled:
             decoded = await loop.run_in_executor(self._preparing, decode)
             picture = decoded.picture
             height, width, _ = picture.shape
-            planned = plan(self._tiling, width, height, self._map_size)
+            planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
             first: asyncio.Task[float] | None = None
             latest: asyncio.Task[float] | None = None
@@ -231,7 +231,7 @@ class Tiled:
                 first = first or latest
         assert first is not None
         return _Fed(
-            seen=Seen(
+            seen=ReadPicture(
                 width=width,
                 height=height,
                 placed=placement(self._spec, width, height),

@@ -1,4 +1,4 @@
-"""Histograms for the event loop: a count in a microsecond's fraction, read where it was written.
+"""Histograms for the event loop: a count costs a fraction of a microsecond.
 
 prometheus_client's take a lock and format a timestamp per value, which for seven stages of a
 picture costs more than all else that the service counts; what is exposed is the same.
@@ -25,7 +25,7 @@ _MAX_EXEMPLAR = 128 - len("request_id")
 """OpenMetrics allows an example's labels so many characters in all."""
 
 
-class Histogram:
+class UnlockedHistogram:
     """Counts values by the bucket that they fall in; used on one thread, and scraped on it.
 
     Args:
@@ -72,7 +72,7 @@ class Histogram:
         ]
 
 
-class Histograms(Collector):
+class LabelledHistograms(Collector):
     """A metric's histograms by their labels, for a registry.
 
     Args:
@@ -85,18 +85,18 @@ class Histograms(Collector):
         self._name = name
         self._documentation = documentation
         self._labels = tuple(labels)
-        self._children: dict[tuple[str, ...], Histogram] = {}
+        self._children: dict[tuple[str, ...], UnlockedHistogram] = {}
 
-    def child(self, bounds: Sequence[float], *values: str) -> Histogram:
+    def child(self, bounds: Sequence[float], *values: str) -> UnlockedHistogram:
         """The histogram of these values of the labels; made with these bounds if there is none."""
         child = self._children.get(values)
         if child is None:
-            child = self._children[values] = Histogram(bounds)
+            child = self._children[values] = UnlockedHistogram(bounds)
         return child
 
-    def get(self, *values: str) -> Histogram:
+    def get(self, *values: str) -> UnlockedHistogram:
         """The histogram of these values; one that nobody reads where there is none any more."""
-        return self._children.get(values) or Histogram(())
+        return self._children.get(values) or UnlockedHistogram(())
 
     def remove(self, *values: str) -> None:
         """Forget a histogram, if it is there."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from service.domain import Inspection, Protocol
+from service.domain import Inspection, ProtocolName
 from service.errors import TaktError
 from service.observing.metrics import Metrics
-from service.observing.outcomes import Answered, Refused
+from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import current_trace
 
@@ -39,10 +39,10 @@ class Journal:
     def __init__(self, metrics: Metrics, requests: RequestLog | None = None) -> None:
         self._metrics = metrics
         self._requests = requests
-        self._pending: list[Answered | Refused] = []
+        self._pending: list[AnswerRecord | RefusalRecord] = []
         self._awaited = False
 
-    def answered(self, inspection: Inspection, by: Protocol, request_id: str) -> None:
+    def answered(self, inspection: Inspection, by: ProtocolName, request_id: str) -> None:
         """A picture was inspected."""
         trace, trace_id = current_trace(), None
         if trace is not None:
@@ -50,7 +50,7 @@ class Journal:
             trace_id = trace.trace_id
         # Not the inspection itself, which may hold pictures.
         self._note(
-            Answered(
+            AnswerRecord(
                 inspection.model,
                 inspection.version,
                 inspection.verdict,
@@ -64,7 +64,7 @@ class Journal:
             )
         )
 
-    def refused(self, model: str, by: Protocol, error: Exception, request_id: str) -> None:
+    def refused(self, model: str, by: ProtocolName, error: Exception, request_id: str) -> None:
         """A picture was answered by an error; of a foreign one nothing is told.
 
         Args:
@@ -76,26 +76,26 @@ class Journal:
         known = error if isinstance(error, TaktError) else TaktError()
         self.failed(model, by, known.code, known.status, request_id)
 
-    def failed(self, model: str, by: Protocol, code: str, status: int, request_id: str) -> None:
+    def failed(self, model: str, by: ProtocolName, code: str, status: int, request_id: str) -> None:
         """A picture was answered by an error of this code and status."""
         trace, trace_id = current_trace(), None
         if trace is not None:
             trace.failed(code, status)
             trace_id = trace.trace_id
-        self._note(Refused(model, code, status, by, request_id, trace_id, time.time()))
+        self._note(RefusalRecord(model, code, status, by, request_id, trace_id, time.time()))
 
     def settle(self) -> None:
         """Count and write what has happened so far; whoever reads the metrics asks for it first."""
         pending, self._pending = self._pending, []
         for record in pending:
-            if isinstance(record, Answered):
+            if isinstance(record, AnswerRecord):
                 self._metrics.answered(record)
             else:
                 self._metrics.refused(record)
         if self._requests is not None:
             self._requests.write(pending)
 
-    def _note(self, record: Answered | Refused) -> None:
+    def _note(self, record: AnswerRecord | RefusalRecord) -> None:
         self._pending.append(record)
         if not self._awaited:
             self._awaited = True

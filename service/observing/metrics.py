@@ -19,8 +19,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service.domain import DropReason, Protocol, ThresholdKind
-from service.observing.histogram import Histograms
+from service.domain import DropReason, ProtocolName, ThresholdKind
+from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
     SECONDS,
     STAGES,
@@ -28,13 +28,13 @@ from service.observing.model_metrics import (
     BatchMetrics,
     LastPictures,
 )
-from service.observing.outcomes import Answered, Refused
+from service.observing.records import AnswerRecord, RefusalRecord
 
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True)
-class VersionFigures:
+class VersionGauges:
     """What a version of a model tells whenever it is asked.
 
     Attributes:
@@ -69,12 +69,12 @@ class Metrics:
             ("model", "protocol", "verdict", "outcome"),
             registry=self.registry,
         )
-        self._stages = Histograms(
+        self._stages = LabelledHistograms(
             "takt_stage_seconds",
             "Time that an answered picture spent in each stage; `queue` is every wait for a turn.",
             ("model", "stage"),
         )
-        self._scores = Histograms(
+        self._scores = LabelledHistograms(
             "takt_anomaly_score",
             "Scores of answered pictures; a bucket ends at the bundle's own threshold.",
             ("model", "version"),
@@ -164,7 +164,7 @@ class Metrics:
             ("model", "policy"),
             registry=self.registry,
         )
-        self._frame_age = Histograms(
+        self._frame_age = LabelledHistograms(
             "takt_stream_frame_age_seconds",
             "Time from a frame's arrival to its answer.",
             ("model",),
@@ -183,13 +183,13 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
-    def answered(self, answered: Answered) -> None:
+    def answered(self, answered: AnswerRecord) -> None:
         """Count an answer, its score and its stages."""
         verdict = "anomalous" if answered.verdict.anomalous else "good"
         self._ok(answered.model, answered.by, verdict).inc()
         self._of(answered.model, answered.version).count(answered)
 
-    def refused(self, refused: Refused) -> None:
+    def refused(self, refused: RefusalRecord) -> None:
         """Count a request that was answered by an error."""
         self._requests.labels(refused.model, refused.by, "none", refused.code).inc()
 
@@ -218,7 +218,7 @@ class Metrics:
             )
         return self._batches[name]
 
-    def watch(self, name: str, version: str, figures: VersionFigures) -> None:
+    def watch(self, name: str, version: str, figures: VersionGauges) -> None:
         """Read a version's figures whenever Prometheus asks."""
         self._activations.labels(name)
         for gauge, read in (
@@ -247,7 +247,7 @@ class Metrics:
         self._of.cache_clear()
         # From 0 on, lest the first of each be no increase to Prometheus.
         self._of(name, version)
-        for protocol in get_args(Protocol):
+        for protocol in get_args(ProtocolName):
             for verdict in ("good", "anomalous"):
                 self._ok(name, protocol, verdict)
 

@@ -6,14 +6,13 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from prometheus_client import Counter, Metric
-from prometheus_client import Histogram as SharedHistogram
+from prometheus_client import Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service.domain import DropReason
-from service.observing.histogram import Histogram
-from service.observing.outcomes import Answered
+from service.observing.histogram import UnlockedHistogram
+from service.observing.records import AnswerRecord
 
 SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
@@ -96,14 +95,17 @@ class AnswerMetrics:
     """
 
     def __init__(
-        self, stages: Sequence[Histogram], scores: Histogram, last_picture: LastPicture
+        self,
+        stages: Sequence[UnlockedHistogram],
+        scores: UnlockedHistogram,
+        last_picture: LastPicture,
     ) -> None:
         self._decode, self._preprocess, self._queue, self._engine = stages[:4]
         self._postprocess, self._render, self._total = stages[4:]
         self._scores = scores
         self._last_picture = last_picture
 
-    def count(self, answered: Answered) -> None:
+    def count(self, answered: AnswerRecord) -> None:
         """Count an answer."""
         timings, at_s = answered.timings, answered.at_s
         self._decode.observe(timings.decode_ms / 1000)
@@ -127,7 +129,7 @@ class BatchMetrics:
     """
 
     def __init__(
-        self, sizes: SharedHistogram, busy: Counter, dropped: Mapping[DropReason, Counter]
+        self, sizes: Histogram, busy: Counter, dropped: Mapping[DropReason, Counter]
     ) -> None:
         self._sizes = sizes
         self._busy = busy

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from service.observing.logging_setup import LogFormat, Write
-from service.observing.outcomes import Answered, Refused
+from service.observing.records import AnswerRecord, RefusalRecord
 
 LOGGER = "takt.request"
 
@@ -34,13 +34,13 @@ class RequestLog:
         self._line = _json_line if log_format == "json" else _text_line
         self._logger = logging.getLogger(LOGGER)
 
-    def write(self, records: Iterable[Answered | Refused]) -> None:
+    def write(self, records: Iterable[AnswerRecord | RefusalRecord]) -> None:
         """Write what the process's level lets through, in one go."""
         info = self._logger.isEnabledFor(logging.INFO)
         warning = self._logger.isEnabledFor(logging.WARNING)
         lines = []
         for record in records:
-            if isinstance(record, Answered):
+            if isinstance(record, AnswerRecord):
                 if info:
                     lines.append(self._line(_of_answer(record)))
             elif warning if _is_ours(record) else info:
@@ -49,11 +49,11 @@ class RequestLog:
             self._write("\n".join(lines) + "\n")
 
 
-def _is_ours(refused: Refused) -> bool:
+def _is_ours(refused: RefusalRecord) -> bool:
     return refused.status >= 500 or refused.status == 429
 
 
-def _of_answer(answered: Answered) -> Facts:
+def _of_answer(answered: AnswerRecord) -> Facts:
     verdict = answered.verdict
     facts: Facts = {
         "time": datetime.fromtimestamp(answered.at_s, UTC),
@@ -77,7 +77,7 @@ def _of_answer(answered: Answered) -> Facts:
     return facts
 
 
-def _of_refusal(refused: Refused) -> Facts:
+def _of_refusal(refused: RefusalRecord) -> Facts:
     facts: Facts = {
         "time": datetime.fromtimestamp(refused.at_s, UTC),
         "level": "warning" if _is_ours(refused) else "info",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from service.domain import AnomalyMap, Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
 from service.errors import InvalidParameterError
-from service.pictures.roi import Drawn
+from service.pictures.roi import RoiDrawing
 
 _ENCODINGS: dict[ImageFormat, tuple[str, list[int]]] = {
     "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]),
@@ -87,7 +87,7 @@ def render(
     inspected: Box,
     scale: ColorScale,
     regions: Sequence[Region],
-    roi: Drawn | None = None,
+    roi: RoiDrawing | None = None,
 ) -> Heatmap | None:
     """Draw and encode the heatmap that was asked for; the arguments are left as they are.
 
@@ -130,7 +130,7 @@ def _draw(
     inspected: Box,
     scale: ColorScale,
     regions: Sequence[Region],
-    roi: Drawn | None,
+    roi: RoiDrawing | None,
 ) -> MatLike:
     """A BGR picture, as OpenCV encodes it."""
     # One channel is upscaled and then coloured: cheaper than upscaling colours, and between two

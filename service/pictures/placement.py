@@ -10,7 +10,7 @@ from service.domain import Box
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class PlacedAxis:
     """What the model sees of one axis of the picture, in whole numbers.
 
     Attributes:
@@ -56,8 +56,8 @@ class Axis:
 class Placement:
     """How the anomaly map lies on a picture; see `placement`."""
 
-    x: Axis
-    y: Axis
+    x: PlacedAxis
+    y: PlacedAxis
 
     @property
     def box(self) -> Box:
@@ -99,9 +99,10 @@ def placement(spec: Preprocess, width: int, height: int) -> Placement:
     crop = spec.crop
     if crop is None:
         return Placement(
-            x=Axis(0, spec.width, spec.width, width), y=Axis(0, spec.height, spec.height, height)
+            x=PlacedAxis(0, spec.width, spec.width, width),
+            y=PlacedAxis(0, spec.height, spec.height, height),
         )
     return Placement(
-        x=Axis(crop.x, crop.width, spec.width, width),
-        y=Axis(crop.y, crop.height, spec.height, height),
+        x=PlacedAxis(crop.x, crop.width, spec.width, width),
+        y=PlacedAxis(crop.y, crop.height, spec.height, height),
     )

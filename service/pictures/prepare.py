@@ -15,7 +15,7 @@ Picture = bytes | RawPicture
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadPicture:
     """A picture that was read, and how the model sees it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared(Seen):
+class Prepared(ReadPicture):
     """What the model gets to see of it: RGB uint8 [*spec.input_size, 3]."""
 
     model_input: Image

@@ -29,7 +29,7 @@ _REMEMBERED_SIZES = 8
 
 
 @dataclass(frozen=True)
-class Shape:
+class RoiShape:
     """What counts, on a picture of any size.
 
     Attributes:
@@ -62,7 +62,7 @@ class Shape:
         return inside & ~_within_any(self.exclude, x, y)
 
 
-def inside_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[np.bool_] | None:
+def roi_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[np.bool_] | None:
     """The cells of a bundle's map that count, bool [h, w]; None if all do.
 
     Args:
@@ -77,11 +77,11 @@ def inside_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArra
     if roi is None:
         return None
     mask = None if roi.mask is None else _read_mask(bundle.path / roi.mask)
-    shape = Shape(roi.polygons, roi.exclude, mask)
+    shape = RoiShape(roi.polygons, roi.exclude, mask)
     return shape.on_map(manifest.preprocess, grid or (manifest.map.height, manifest.map.width))
 
 
-class Drawn:
+class RoiDrawing:
     """The region of interest on pictures, for whoever draws them.
 
     Its edge lies halfway between the centres of cells that count and of others.
@@ -120,14 +120,14 @@ class Drawn:
         return outlines
 
 
-def drawn_of(bundle: Bundle) -> Drawn | None:
+def roi_drawing(bundle: Bundle) -> RoiDrawing | None:
     """A bundle's region of interest as pictures show it; None if it has none.
 
     Raises:
         BundleError: the mask picture cannot be read.
     """
-    inside = inside_on_map(bundle)
-    return None if inside is None else Drawn(inside)
+    inside = roi_on_map(bundle)
+    return None if inside is None else RoiDrawing(inside)
 
 
 def _within_any(

@@ -83,19 +83,19 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """All tiles of a picture of one size; see `plan`.
+class TileGrid:
+    """All tiles of a picture of one size; see `tile_grid`.
 
     Attributes:
         rows: of tiles, from the top.
         columns: of tiles, from the left.
-        grid: (H', W') of the stitched map.
+        map_shape: (H', W') of the stitched map.
         blend: what it holds where tiles overlap.
     """
 
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
-    grid: tuple[int, int]
+    map_shape: tuple[int, int]
     blend: Blend
 
     def __len__(self) -> int:
@@ -111,7 +111,7 @@ class Plan:
         return Tile(self.rows[len(self.rows) // 2], self.columns[len(self.columns) // 2])
 
 
-def plan(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> Plan:
+def tile_grid(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> TileGrid:
     """Lay tiles over a picture.
 
     Args:
@@ -127,41 +127,41 @@ def plan(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> Plan
     rows, columns = grid
     stitched = (_cells(height, tiling.height, rows), _cells(width, tiling.width, columns))
     _refuse_thin(tiling, width, height, grid, stitched)
-    return Plan(
+    return TileGrid(
         rows=_spans(height, tiling.height, tiling.overlap, rows, tiling.blend),
         columns=_spans(width, tiling.width, tiling.overlap, columns, tiling.blend),
-        grid=stitched,
+        map_shape=stitched,
         blend=tiling.blend,
     )
 
 
 class Stitcher:
-    """Makes one map of the maps of a plan's tiles, which may come in any order.
+    """Makes one map of the maps of a picture's tiles, which may come in any order.
 
     The sums are float32, so that another order may change their last digit.
 
     Args:
-        planned: the tiles.
+        tiles: all of the picture's.
     """
 
-    def __init__(self, planned: Plan) -> None:
-        self._planned = planned
-        self._missing = len(planned)
+    def __init__(self, tiles: TileGrid) -> None:
+        self._tiles = tiles
+        self._missing = len(tiles)
         self._score = np.float32(-np.inf)
-        nothing = -np.inf if planned.blend == "max" else 0
-        self._map: AnomalyMap = np.full(planned.grid, nothing, np.float32)
+        nothing = -np.inf if tiles.blend == "max" else 0
+        self._map: AnomalyMap = np.full(tiles.map_shape, nothing, np.float32)
 
     def add(self, tile: Tile, answer: ModelOutput) -> None:
         """Lay a tile's map in; each tile once.
 
         Args:
-            tile: of the plan.
+            tile: one of them.
             answer: the model's to the tile; what of it is not finite stays so.
         """
         rows, columns = tile.rows, tile.columns
         shown = answer.anomaly_map.take(rows.sources, axis=0).take(columns.sources, axis=1)
         onto = self._map[rows.cells, columns.cells]
-        if self._planned.blend == "max":
+        if self._tiles.blend == "max":
             np.maximum(onto, shown, out=onto)
         else:
             shown *= rows.weights[:, np.newaxis]

@@ -13,7 +13,7 @@ from service.engines.opening import Open
 from service.errors import ConfigurationError, ModelNotFoundError
 from service.host import return_freed_memory
 from service.inspection.pipeline import Pools
-from service.observing.metrics import Metrics, VersionFigures
+from service.observing.metrics import Metrics, VersionGauges
 from service.repository.activation import Activation
 from service.repository.options import RepositoryOptions
 from service.repository.releases import Releases
@@ -300,7 +300,7 @@ class ModelRepository:
         self._metrics.watch(
             name,
             version,
-            VersionFigures(
+            VersionGauges(
                 depth=lambda: one.depth if (one := self._find(name, version)) else 0,
                 ready=lambda: one.ready if (one := self._find(name, version)) else 0,
                 active=active,

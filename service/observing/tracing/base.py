@@ -65,7 +65,7 @@ def current_trace() -> Trace | None:
 
 
 @contextmanager
-def at_work_for(trace: Trace) -> Iterator[None]:
+def use_trace(trace: Trace) -> Iterator[None]:
     """Within, and in tasks that are begun within, this is the current trace."""
     token = _CURRENT.set(trace)
     try:

@@ -23,7 +23,7 @@ _LOST_CAUSE_S = 1.0
 """How long the end waits for a collector that took nothing the last time either."""
 
 
-class ToldOnce(SpanExporter):
+class LoggedExporter(SpanExporter):
     """Says once that spans cannot be sent, and once that they can be again.
 
     Args:
@@ -67,7 +67,7 @@ class OtelTracing:
         exporter: where the provider's spans go, if they go anywhere.
     """
 
-    def __init__(self, provider: TracerProvider, exporter: ToldOnce | None = None) -> None:
+    def __init__(self, provider: TracerProvider, exporter: LoggedExporter | None = None) -> None:
         self._provider = provider
         self._exporter = exporter
         self._tracer = provider.get_tracer("takt", importlib.metadata.version("takt"))
@@ -101,11 +101,11 @@ def otlp_tracing() -> OtelTracing:
     Raises:
         ConfigurationError: one of these is wrong.
     """
-    # They tell the same for each batch, and `ToldOnce` says what counts.
+    # They tell the same for each batch, and `LoggedExporter` says what counts.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
     try:
-        exporter = ToldOnce(OTLPSpanExporter())
+        exporter = LoggedExporter(OTLPSpanExporter())
         provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter))
     except (ValueError, OSError) as error:

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from service.domain import Inspection, Timings
-from service.observing.tracing.base import Scope, at_work_for
+from service.observing.tracing.base import Scope, use_trace
 
 Attributes = dict[str, AttributeValue]
 
@@ -151,7 +151,7 @@ class FrameSpans:
             return
         picture = PictureSpan(self._tracer, span, begun_ns)
         try:
-            with at_work_for(picture):
+            with use_trace(picture):
                 yield
         finally:
             picture.end(request_id)

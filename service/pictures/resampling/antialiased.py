@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from service.bundles.manifest import Crop
 from service.domain import Image
-from service.pictures.resampling.scratch import Scratch
 from service.pictures.resampling.sums import WindowedSums, most_lines
 from service.pictures.resampling.weights import Axis, Floats, Index, plan
+from service.pictures.resampling.workspace import Workspace
 
 Levels = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -37,7 +37,7 @@ _CACHE_LINE_BYTES = 64
 _GATHERED = 1 << 17
 """Most pixels to gather at once for exact sums."""
 
-_scratch = Scratch()
+_workspace = Workspace()
 
 
 def pillow_bilinear(picture: Image, width: int, height: int, crop: Crop | None = None) -> Image:
@@ -201,11 +201,11 @@ def _bounds_across(source: Levels | Floats, left: int, axis: Axis, error: float)
 
     Where both have one level, the exact sum has it, too.
     """
-    bounds = _scratch.array("across", (2, len(source), 3 * len(axis.windows)), np.uint8)
+    bounds = _workspace.array("across", (2, len(source), 3 * len(axis.windows)), np.uint8)
     for top, sums in _summed_across(source, left, axis):
         strip = slice(top, top + sums.shape[1])
         for bound, shift in zip(bounds, (error, -error), strict=True):
-            rounded = _scratch.array("rounded", sums.shape, np.uint8)
+            rounded = _workspace.array("rounded", sums.shape, np.uint8)
             cv2.convertScaleAbs(sums, dst=rounded, beta=shift)
             cv2.transpose(rounded, dst=bound[strip])
     return bounds
@@ -215,7 +215,7 @@ def _bounds_down(
     source: Levels | Floats, left: int, right: int, axis: Axis, error: float
 ) -> Levels:
     """As `_bounds_across`, over the rows."""
-    bounds = _scratch.array("down", (2, len(axis.windows), right - left), np.uint8)
+    bounds = _workspace.array("down", (2, len(axis.windows), right - left), np.uint8)
     for start, sums in _summed_down(source, left, right, axis):
         part = slice(start, start + sums.shape[1])
         for bound, shift in zip(bounds, (error, -error), strict=True):
@@ -224,14 +224,14 @@ def _bounds_down(
 
 
 def _sums_across(source: Levels, left: int, axis: Axis) -> Floats:
-    sums_of_all = _scratch.array("across", (len(source), 3 * len(axis.windows)), np.float32)
+    sums_of_all = _workspace.array("across", (len(source), 3 * len(axis.windows)), np.float32)
     for top, sums in _summed_across(source, left, axis):
         cv2.transpose(sums, dst=sums_of_all[top : top + sums.shape[1]])
     return sums_of_all
 
 
 def _sums_down(source: Levels, left: int, right: int, axis: Axis) -> Floats:
-    sums_of_all = _scratch.array("down", (len(axis.windows), right - left), np.float32)
+    sums_of_all = _workspace.array("down", (len(axis.windows), right - left), np.float32)
     for start, sums in _summed_down(source, left, right, axis):
         sums_of_all[:, start : start + sums.shape[1]] = sums
     return sums_of_all
@@ -246,8 +246,8 @@ def _summed_across(source: Levels | Floats, left: int, axis: Axis) -> Iterator[t
     rows, used = len(source), (axis.stop - axis.start) * 3
     height = _part(rows, max(1, most_lines(axis) // 3), _STRIP_ROWS)
     strip = _apart(height, used, source.dtype)
-    turned = _scratch.array("turned", (used, height), source.dtype)
-    summing = WindowedSums(axis, 3 * height, _scratch)
+    turned = _workspace.array("turned", (used, height), source.dtype)
+    summing = WindowedSums(axis, 3 * height, _workspace)
     for top in _starts(rows, height):
         np.copyto(strip, source[top : top + height, left : left + used])
         cv2.transpose(strip, dst=turned)
@@ -263,7 +263,7 @@ def _summed_down(
         The first column of a part, from `left`, and its sums, [outputs, columns].
     """
     width = _part(right - left, most_lines(axis), 1)
-    summing = WindowedSums(axis, width, _scratch)
+    summing = WindowedSums(axis, width, _workspace)
     for start in _starts(right - left, width):
         yield start, summing.of(source[:, left + start : left + start + width])
 
@@ -289,4 +289,4 @@ def _apart(rows: int, columns: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """
     lines = -(-columns * dtype.itemsize // _CACHE_LINE_BYTES) | 1
     shape = rows, lines * _CACHE_LINE_BYTES // dtype.itemsize
-    return _scratch.array("apart", shape, dtype)[:, :columns]
+    return _workspace.array("apart", shape, dtype)[:, :columns]

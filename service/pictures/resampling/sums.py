@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pictures.resampling.scratch import Scratch
 from service.pictures.resampling.weights import LONGEST_SUM, Axis, Floats, Run
+from service.pictures.resampling.workspace import Workspace
 
 _INPUT_BYTES = 3 << 20
 """Of the inputs in float32. Less means fewer lines at once, which costs more."""
@@ -60,14 +60,14 @@ class _Product:
 class WindowedSums:
     """The sums of an axis for a number of lines at a time, with the memory that this takes."""
 
-    def __init__(self, axis: Axis, lines: int, scratch: Scratch) -> None:
+    def __init__(self, axis: Axis, lines: int, workspace: Workspace) -> None:
         """Prepare for so many lines each time; `most_lines` at most."""
         inside = axis.before + axis.stop - axis.start
-        padded: Floats = scratch.array("inputs", (axis.padded, lines), np.float32)
+        padded: Floats = workspace.array("inputs", (axis.padded, lines), np.float32)
         padded[: axis.before] = 0
         padded[inside:] = 0
         self._inputs = padded[axis.before : inside]
-        self._sums: Floats = scratch.array("sums", (len(axis.windows), lines), np.float32)
+        self._sums: Floats = workspace.array("sums", (len(axis.windows), lines), np.float32)
         self._products = [
             _product(axis, run, tap, padded, self._sums)
             for run in axis.runs

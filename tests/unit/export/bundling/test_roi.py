@@ -15,7 +15,7 @@ from export.commands.export import export
 from export.commands.import_onnx import import_
 from export.errors import PicturesError, RoiError
 from service.bundles.manifest import ROI_MASK, Crop, Preprocess
-from service.pictures.roi import Shape
+from service.pictures.roi import RoiShape
 
 SQUARE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 WHOLE = Preprocess(width=64, height=64, resize="area")
@@ -109,11 +109,11 @@ def test_a_mask_picture_that_is_none_is_refused(tmp_path: Path) -> None:
         read_roi(tmp_path / "mask.png")
 
 
-def shape(*polygons: list[list[float]], exclude: tuple[list[list[float]], ...] = ()) -> Shape:
+def shape(*polygons: list[list[float]], exclude: tuple[list[list[float]], ...] = ()) -> RoiShape:
     def plain(polygon: list[list[float]]) -> tuple[tuple[float, float], ...]:
         return tuple((x, y) for x, y in polygon)
 
-    return Shape(tuple(map(plain, polygons)), tuple(map(plain, exclude)))
+    return RoiShape(tuple(map(plain, polygons)), tuple(map(plain, exclude)))
 
 
 @pytest.mark.parametrize(("spec", "share"), [(WHOLE, 0.25), (CROPPED, 0.25)])
@@ -143,7 +143,7 @@ def test_a_mask_beyond_what_the_model_sees_is_refused() -> None:
     mask = np.zeros((64, 64), bool)
     mask[:10] = True
     with pytest.raises(RoiError, match="mask picture holds the centre of no cell"):
-        place(Shape(mask=mask), CROPPED, GRID, 0.0)
+        place(RoiShape(mask=mask), CROPPED, GRID, 0.0)
 
 
 def test_exclusions_that_leave_nothing_are_refused() -> None:
@@ -154,7 +154,7 @@ def test_exclusions_that_leave_nothing_are_refused() -> None:
 def test_a_mask_goes_into_the_bundle_as_a_small_picture() -> None:
     mask = np.zeros((640, 480), bool)
     mask[:, 100:200] = True
-    placed = place(Shape(mask=mask), WHOLE, GRID, 0.0)
+    placed = place(RoiShape(mask=mask), WHOLE, GRID, 0.0)
     assert placed.manifest.mask == ROI_MASK
     data = placed.files[ROI_MASK]
     assert len(data) < 640 * 480 / 100

@@ -31,7 +31,7 @@ from service.bundles.bundle import load_bundle
 from service.bundles.manifest import ROI_MASK
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.roi import Shape, inside_on_map
+from service.pictures.roi import RoiShape, roi_on_map
 
 WritePictures = Callable[..., list[Path]]
 Images = NDArray[np.uint8]
@@ -216,7 +216,7 @@ class Exported:
 
 
 def export(
-    shape: Shape | None, good: list[Path], out: Path, **options: bool | float
+    shape: RoiShape | None, good: list[Path], out: Path, **options: bool | float
 ) -> ExportReport:
     checkpoint = Checkpoint(
         Brightness().eval(),
@@ -266,7 +266,7 @@ def test_the_bundle_says_what_counts(exported: Exported) -> None:
 
 def test_thresholds_and_colours_rest_on_what_counts(exported: Exported) -> None:
     bundle = exported.report.bundle
-    inside = inside_on_map(bundle)
+    inside = roi_on_map(bundle)
     assert inside is not None
     with torch.inference_mode():
         images = [read_model_input(path, bundle.manifest.preprocess) for path in exported.good]
@@ -283,7 +283,7 @@ def test_thresholds_and_colours_rest_on_what_counts(exported: Exported) -> None:
 
 def test_the_golden_answers_leave_out_what_does_not_count(exported: Exported) -> None:
     golden = exported.report.bundle.golden
-    inside = inside_on_map(exported.report.bundle)
+    inside = roi_on_map(exported.report.bundle)
     assert inside is not None
     assert (golden.anomaly_map[:, ~inside] == -0.5).all()
     assert exported.report.bundle.manifest.drift.anomaly_map < 1e-5
@@ -294,14 +294,14 @@ def test_a_mask_picture_is_kept_in_the_bundle_and_answers_as_its_polygon(
 ) -> None:
     mask = np.zeros((40, 60), bool)
     mask[:20, 30:] = True
-    report = export(Shape(mask=mask), exported.good, tmp_path / "parts" / "1")
+    report = export(RoiShape(mask=mask), exported.good, tmp_path / "parts" / "1")
     bundle = load_bundle(report.bundle.path)
     roi = bundle.manifest.roi
     assert roi is not None
     assert (roi.mask, roi.share) == (ROI_MASK, 0.25)
     assert ROI_MASK in bundle.manifest.files
     assert "25.0% of the picture counts: a mask picture" in report.text()
-    np.testing.assert_array_equal(inside_on_map(bundle), inside_on_map(exported.report.bundle))
+    np.testing.assert_array_equal(roi_on_map(bundle), roi_on_map(exported.report.bundle))
     of_polygon = exported.report.bundle
     assert bundle.manifest.thresholds == of_polygon.manifest.thresholds
     assert bundle.model_path.read_bytes() == of_polygon.model_path.read_bytes()
@@ -312,6 +312,6 @@ def test_the_training_s_thresholds_belong_to_the_whole_map(
 ) -> None:
     assert exported.report.bundle.manifest.trained_thresholds is None
     assert exported.whole.bundle.manifest.trained_thresholds is not None
-    shape = Shape(exclude=(((0, 0), (0.5, 0), (0.5, 1)),))
+    shape = RoiShape(exclude=(((0, 0), (0.5, 0), (0.5, 1)),))
     with pytest.raises(CalibrationError, match="--roi leave them behind"):
         export(shape, exported.good, tmp_path / "parts" / "1", keep_thresholds=True)

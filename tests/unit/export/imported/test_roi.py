@@ -18,11 +18,11 @@ from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_so
 from export.pictures import read_model_input
 from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.roi import Shape, inside_on_map
+from service.pictures.roi import RoiShape, roi_on_map
 
 WritePictures = Callable[..., list[Path]]
 
-LEFT = Shape((((0, 0), (0.5, 0), (0.5, 1), (0, 1)),))
+LEFT = RoiShape((((0, 0), (0.5, 0), (0.5, 1), (0, 1)),))
 WEIGHTS = np.array([3, 2, 1])
 
 MAP_AND_MEAN = "map = Conv(x, kernel) mean = GlobalAveragePool(map) score = Reshape(mean, every)"
@@ -43,7 +43,7 @@ def good(write_pictures: WritePictures, tmp_path: Path) -> list[Path]:
     return write_pictures(tmp_path / "good", 4)
 
 
-def import_small(model: ModelProto, good: list[Path], roi: Shape | None) -> OnnxSource:
+def import_small(model: ModelProto, good: list[Path], roi: RoiShape | None) -> OnnxSource:
     path = good[0].parent.with_name("m.onnx")
     onnx.save(model, path)
     options = ImportOptions(pictures=InputOptions(white=1), roi=roi, threads=1)
@@ -86,7 +86,7 @@ def test_the_score_is_the_map_s_maximum_of_what_counts(good: list[Path], tmp_pat
     reference = source.answer(images)
     np.testing.assert_allclose(together.score, reference.score, rtol=0, atol=1e-5)
     np.testing.assert_allclose(together.anomaly_map, reference.anomaly_map, rtol=0, atol=1e-5)
-    inside = inside_on_map(bundle)
+    inside = roi_on_map(bundle)
     assert inside is not None
     assert inside[:, :4].all()
     assert not inside[:, 4:].any()

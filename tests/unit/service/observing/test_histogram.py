@@ -5,8 +5,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observing.histogram import Histogram as Plain
-from service.observing.histogram import Histograms
+from service.observing.histogram import LabelledHistograms, UnlockedHistogram
 
 BOUNDS = (0.001, 0.5, 2.0)
 VALUES = (0.0005, 0.001, 0.0011, 0.5, 1.0, 3.0, 3.0)
@@ -25,7 +24,7 @@ def samples(registry: CollectorRegistry) -> dict[str, float]:
 def test_what_prometheus_reads_is_what_its_own_client_would_expose() -> None:
     theirs, ours = CollectorRegistry(), CollectorRegistry()
     reference = Histogram("t_seconds", "T.", ("model",), buckets=BOUNDS, registry=theirs)
-    histograms = Histograms("t_seconds", "T.", ("model",))
+    histograms = LabelledHistograms("t_seconds", "T.", ("model",))
     ours.register(histograms)
     for value in VALUES:
         reference.labels("a").observe(value)
@@ -36,7 +35,7 @@ def test_what_prometheus_reads_is_what_its_own_client_would_expose() -> None:
 
 def test_a_bucket_shows_the_last_request_that_fell_in_it() -> None:
     registry = CollectorRegistry()
-    histograms = Histograms("t_seconds", "T.", ())
+    histograms = LabelledHistograms("t_seconds", "T.", ())
     registry.register(histograms)
     child = histograms.child(BOUNDS)
     child.observe_of(0.2, "first", 1.5)
@@ -49,7 +48,7 @@ def test_a_bucket_shows_the_last_request_that_fell_in_it() -> None:
 
 
 def test_a_removed_histogram_is_exposed_no_longer() -> None:
-    histograms = Histograms("t", "T.", ("version",))
+    histograms = LabelledHistograms("t", "T.", ("version",))
     histograms.child(BOUNDS, "1").observe(1.0)
     histograms.remove("1")
     histograms.remove("never there")
@@ -58,13 +57,13 @@ def test_a_removed_histogram_is_exposed_no_longer() -> None:
 
 
 def test_the_highest_bucket_has_no_bound() -> None:
-    child = Plain(BOUNDS)
+    child = UnlockedHistogram(BOUNDS)
     child.observe(math.inf)
     assert child.buckets()[-1] == ("+Inf", 1)
 
 
 @pytest.mark.parametrize("value", BOUNDS)
 def test_a_value_on_a_bound_belongs_below_it(value: float) -> None:
-    child = Plain(BOUNDS)
+    child = UnlockedHistogram(BOUNDS)
     child.observe(value)
     assert child.buckets()[BOUNDS.index(value)][1] == 1

@@ -9,15 +9,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.domain import Timings, Verdict
 from service.observing.gpu_metrics import GpuCollector
-from service.observing.metrics import Metrics, VersionFigures
+from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
-from service.observing.outcomes import Answered
+from service.observing.records import AnswerRecord
 
 DOCS = Path(__file__).parents[4] / "docs" / "observing.md"
 
 
-def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> Answered:
-    return Answered(
+def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> AnswerRecord:
+    return AnswerRecord(
         model="parts",
         version=version,
         verdict=Verdict(score > 0.5, score, 0.5, None, ()),
@@ -32,7 +32,7 @@ def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> 
 
 
 def load(metrics: Metrics, version: str = "1") -> None:
-    metrics.watch("parts", version, VersionFigures(lambda: 0, lambda: 1, lambda: 1))
+    metrics.watch("parts", version, VersionGauges(lambda: 0, lambda: 1, lambda: 1))
     metrics.loaded("parts", version, seconds=1.5, instances=2, bounds=score_bounds(0.1, 0.5))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from service.domain import Box, Region, Timings, Verdict
-from service.observing.outcomes import Answered, Refused
+from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.request_log import LOGGER, RequestLog
 
-ANSWERED = Answered(
+ANSWERED = AnswerRecord(
     model="parts",
     version="3",
     verdict=Verdict(True, 0.75, 0.5, 99.0, (Region(Box(1, 2, 3, 4), 12, 0.8),)),
@@ -20,7 +20,7 @@ ANSWERED = Answered(
     trace_id=None,
     at_s=1_700_000_000.25,
 )
-REFUSED = Refused("parts", "queue_full", 429, "oip", "r2", None, 1_700_000_000.5)
+REFUSED = RefusalRecord("parts", "queue_full", 429, "oip", "r2", None, 1_700_000_000.5)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def level() -> Iterator[Callable[[int], None]]:
     logger.setLevel(logging.NOTSET)
 
 
-def lines_of(*records: Answered | Refused, log_format="json") -> list[str]:
+def lines_of(*records: AnswerRecord | RefusalRecord, log_format="json") -> list[str]:
     written: list[str] = []
     RequestLog(written.append, log_format).write(records)
     return "".join(written).splitlines()

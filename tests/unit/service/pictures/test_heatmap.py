@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.domain import Box, Heatmap, HeatmapKind, Image, ImageFormat, Region
 from service.errors import InvalidParameterError
 from service.pictures.heatmap import ColorScale, render
-from service.pictures.roi import Drawn
+from service.pictures.roi import RoiDrawing
 
 SCALE = ColorScale(low=0.0, threshold=1.0)
 GREY = 128
@@ -297,10 +297,10 @@ def test_the_arguments_are_left_as_they_are(kind: HeatmapKind) -> None:
     np.testing.assert_array_equal(anomaly_map, before[1])
 
 
-def half() -> Drawn:
+def half() -> RoiDrawing:
     inside = np.zeros((8, 8), bool)
     inside[:, :4] = True
-    return Drawn(inside)
+    return RoiDrawing(inside)
 
 
 def with_roi(

@@ -15,7 +15,7 @@ from service.bundles.manifest import ROI_MASK, Crop, Preprocess, Roi
 from service.domain import Box
 from service.errors import BundleError
 from service.pictures.placement import placement
-from service.pictures.roi import Drawn, Shape, drawn_of, inside_on_map
+from service.pictures.roi import RoiDrawing, RoiShape, roi_drawing, roi_on_map
 
 MakeBundle = Callable[..., Bundle]
 
@@ -53,26 +53,26 @@ def test_a_cell_counts_if_its_centre_lies_within_the_polygon(spec: Preprocess) -
         expected &= np.asarray(left_of(start, end, columns, rows))
     assert 0 < expected.sum() < expected.size
     for polygon in (TRIANGLE, TRIANGLE[::-1]):
-        np.testing.assert_array_equal(Shape((polygon,)).on_map(spec, GRID), expected)
+        np.testing.assert_array_equal(RoiShape((polygon,)).on_map(spec, GRID), expected)
 
 
 def test_the_edges_of_the_picture_are_within_a_polygon_of_all_of_it() -> None:
-    assert Shape((box(0, 0, 1, 1),)).on_map(WHOLE, GRID).all()
+    assert RoiShape((box(0, 0, 1, 1),)).on_map(WHOLE, GRID).all()
 
 
 def test_an_edge_through_centres_takes_those_of_the_left_and_the_top() -> None:
-    inside = Shape((box(0.125, 0.125, 0.875, 0.875),)).on_map(WHOLE, (4, 4))
+    inside = RoiShape((box(0.125, 0.125, 0.875, 0.875),)).on_map(WHOLE, (4, 4))
     np.testing.assert_array_equal(inside, np.outer([1, 1, 1, 0], [1, 1, 1, 0]).astype(bool))
 
 
 def test_polygons_are_united_and_exclusions_taken_away() -> None:
     first, second, hole = box(0, 0, 0.5, 1), box(0.25, 0, 0.75, 1), box(0.125, 0, 0.375, 0.5)
-    inside = Shape((first, second), (hole,)).on_map(WHOLE, (2, 8))
+    inside = RoiShape((first, second), (hole,)).on_map(WHOLE, (2, 8))
     np.testing.assert_array_equal(inside, [[1, 0, 0, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]])
 
 
 def test_exclusions_alone_leave_the_rest_of_the_picture() -> None:
-    inside = Shape(exclude=(box(0, 0, 0.5, 1),)).on_map(WHOLE, (1, 4))
+    inside = RoiShape(exclude=(box(0, 0, 0.5, 1),)).on_map(WHOLE, (1, 4))
     np.testing.assert_array_equal(inside, [[False, False, True, True]])
 
 
@@ -81,7 +81,7 @@ def test_a_polygon_that_goes_around_twice_has_a_hole() -> None:
         (0.5 + 0.5 * np.sin(4 * np.pi * k / 5), 0.5 - 0.5 * np.cos(4 * np.pi * k / 5))
         for k in range(5)
     )
-    inside = Shape((star,)).on_map(WHOLE, (41, 41))
+    inside = RoiShape((star,)).on_map(WHOLE, (41, 41))
     assert not inside[20, 20]
     assert inside[6, 20]
 
@@ -94,15 +94,15 @@ def test_a_mask_picture_counts_as_the_polygon_that_it_was_drawn_from(spec: Prepr
     mask = np.ones((900, 1200), bool)
     for start, end in ((a, b), (b, c), (c, a)):
         mask &= np.asarray(left_of(start, end, columns, rows))
-    of_mask = Shape(mask=mask).on_map(spec, GRID)
-    np.testing.assert_array_equal(of_mask, Shape((TRIANGLE,)).on_map(spec, GRID))
+    of_mask = RoiShape(mask=mask).on_map(spec, GRID)
+    np.testing.assert_array_equal(of_mask, RoiShape((TRIANGLE,)).on_map(spec, GRID))
 
 
 def test_a_mask_picture_of_another_ratio_is_stretched_as_pictures_are() -> None:
     mask = np.zeros((2, 400), bool)
     mask[1, 100:] = True
-    expected = Shape((box(0.25, 0.5, 1, 1),)).on_map(WHOLE, GRID)
-    np.testing.assert_array_equal(Shape(mask=mask).on_map(WHOLE, GRID), expected)
+    expected = RoiShape((box(0.25, 0.5, 1, 1),)).on_map(WHOLE, GRID)
+    np.testing.assert_array_equal(RoiShape(mask=mask).on_map(WHOLE, GRID), expected)
 
 
 @pytest.mark.parametrize("spec", [WHOLE, CROPPED], ids=["whole", "cropped"])
@@ -116,19 +116,19 @@ def test_the_centre_of_a_cell_lies_midway_between_its_edges(spec: Preprocess) ->
 
 def test_a_bundle_without_a_region_of_interest_has_none(bundle: Bundle) -> None:
     assert bundle.manifest.roi is None
-    assert inside_on_map(bundle) is None
-    assert drawn_of(bundle) is None
+    assert roi_on_map(bundle) is None
+    assert roi_drawing(bundle) is None
 
 
 def test_a_bundle_s_polygons_lie_on_its_map_and_on_any_other_size(make_bundle: MakeBundle) -> None:
     polygon = box(0, 0, 0.5, 1)
     bundle = make_bundle(roi=Roi(polygons=(polygon,), share=0.5, outside=0.0))
-    inside = inside_on_map(load_bundle(bundle.path))
+    inside = roi_on_map(load_bundle(bundle.path))
     assert inside is not None
     assert inside.shape == (32, 32)
     assert inside[:, :16].all()
     assert not inside[:, 16:].any()
-    resized = inside_on_map(bundle, (6, 8))
+    resized = roi_on_map(bundle, (6, 8))
     assert resized is not None
     np.testing.assert_array_equal(resized[0], [1, 1, 1, 1, 0, 0, 0, 0])
 
@@ -143,11 +143,11 @@ def test_a_bundle_s_mask_picture_must_be_listed_and_readable(make_bundle: MakeBu
     masked = Bundle(bundle.path, manifest, bundle.golden, bundle.calibration)
     (bundle.path / ROI_MASK).write_bytes(b"no picture")
     with pytest.raises(BundleError, match=r"roi\.png cannot be read"):
-        inside_on_map(masked)
+        roi_on_map(masked)
     half = np.zeros((4, 4), np.uint8)
     half[:, 2:] = 1  # all that is not black
     cv2.imwrite(str(bundle.path / ROI_MASK), half)
-    inside = inside_on_map(masked)
+    inside = roi_on_map(masked)
     assert inside is not None
     assert inside[:, 16:].all()
     assert not inside[:, :16].any()
@@ -159,7 +159,7 @@ def test_what_is_drawn_is_what_counts_holes_too(scale: int) -> None:
     inside[2:10, 3:14] = True
     inside[4:7, 6:10] = False
     inside[11, 0] = True
-    drawn = Drawn(inside)
+    drawn = RoiDrawing(inside)
     inspected = Box(5, 9, 16 * scale, 12 * scale)
     height, width = 12 * scale + 20, 16 * scale + 10
     mask = drawn.mask(inspected, height, width)
@@ -174,7 +174,7 @@ def test_what_is_drawn_is_what_counts_holes_too(scale: int) -> None:
 
 
 def test_an_outline_is_traced_once_for_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = Drawn(np.eye(8, dtype=bool))
+    drawn = RoiDrawing(np.eye(8, dtype=bool))
     first = drawn.outlines(Box(0, 0, 80, 80))
     assert drawn.outlines(Box(0, 0, 80, 80)) is first
     assert drawn.outlines(Box(0, 0, 81, 80)) is not first

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from service.bundles.manifest import Blend, Tiling
 from service.domain import Box, ModelOutput
 from service.errors import ImageTooLargeError
-from service.pictures.tiles import Plan, Stitcher, plan
+from service.pictures.tiles import Stitcher, TileGrid, tile_grid
 
 SIZES = [
     (20, 11),  # smaller than a tile
@@ -73,14 +73,14 @@ def under(start: int, length: int, pixels: int, cells: int) -> list[int | None]:
     return [int(at * cells / length) if 0 <= at < length else None for at in centres]
 
 
-def noise(planned: Plan, grid: tuple[int, int]) -> dict[tuple[int, int], NDArray[np.float32]]:
+def noise(tiles: TileGrid, grid: tuple[int, int]) -> dict[tuple[int, int], NDArray[np.float32]]:
     rng = np.random.default_rng(0)
-    return {(tile.box.x, tile.box.y): rng.normal(size=grid).astype(np.float32) for tile in planned}
+    return {(tile.box.x, tile.box.y): rng.normal(size=grid).astype(np.float32) for tile in tiles}
 
 
-def stitched(planned: Plan, maps: dict[tuple[int, int], NDArray[np.float32]]) -> ModelOutput:
-    stitcher = Stitcher(planned)
-    for tile in planned:
+def stitched(tiles: TileGrid, maps: dict[tuple[int, int], NDArray[np.float32]]) -> ModelOutput:
+    stitcher = Stitcher(tiles)
+    for tile in tiles:
         anomaly_map = maps[tile.box.x, tile.box.y]
         stitcher.add(tile, ModelOutput(anomaly_map, float(anomaly_map.max())))
     return stitcher.answer()
@@ -89,15 +89,15 @@ def stitched(planned: Plan, maps: dict[tuple[int, int], NDArray[np.float32]]) ->
 @pytest.mark.parametrize("overlap", [0, 5, 12])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_tiles_of_full_size_cover_the_picture(width: int, height: int, overlap: int) -> None:
-    planned = plan(tiles_of_32x24(overlap), width, height, (12, 16))
+    tiles = tile_grid(tiles_of_32x24(overlap), width, height, (12, 16))
     covered = np.zeros((height, width), np.int64)
-    for tile in planned:
+    for tile in tiles:
         box = tile.box
         assert (box.width, box.height) == (min(32, width), min(24, height))
         assert box.x >= 0
         assert box.y >= 0
         covered[box.y : box.y + box.height, box.x : box.x + box.width] += 1
-    assert covered.sum() == len(planned) * min(32, width) * min(24, height)
+    assert covered.sum() == len(tiles) * min(32, width) * min(24, height)
     assert covered.min() == 1
 
 
@@ -106,8 +106,8 @@ def test_tiles_of_full_size_cover_the_picture(width: int, height: int, overlap: 
 def test_neighbours_share_what_was_asked_for_and_no_tile_is_too_many(
     width: int, height: int, overlap: int
 ) -> None:
-    planned = plan(tiles_of_32x24(overlap), width, height, (12, 16))
-    for spans, pixels, length in ((planned.columns, width, 32), (planned.rows, height, 24)):
+    tiles = tile_grid(tiles_of_32x24(overlap), width, height, (12, 16))
+    for spans, pixels, length in ((tiles.columns, width, 32), (tiles.rows, height, 24)):
         starts = [span.start for span in spans]
         assert all(
             later - earlier <= length - overlap for earlier, later in itertools.pairwise(starts)
@@ -118,8 +118,8 @@ def test_neighbours_share_what_was_asked_for_and_no_tile_is_too_many(
 
 
 def test_the_last_tile_of_a_row_is_shifted_inward() -> None:
-    planned = plan(tiles_of_32x24(overlap=4), 70, 24, (24, 32))
-    assert [tile.box for tile in planned] == [
+    tiles = tile_grid(tiles_of_32x24(overlap=4), 70, 24, (24, 32))
+    assert [tile.box for tile in tiles] == [
         Box(0, 0, 32, 24),
         Box(28, 0, 32, 24),
         Box(38, 0, 32, 24),
@@ -127,9 +127,9 @@ def test_the_last_tile_of_a_row_is_shifted_inward() -> None:
 
 
 def test_a_picture_smaller_than_a_tile_is_one_tile_whole() -> None:
-    planned = plan(tiles_of_32x24(overlap=4), 20, 11, (12, 16))
-    assert [tile.box for tile in planned] == [Box(0, 0, 20, 11)]
-    assert planned.grid == (12, 16)
+    tiles = tile_grid(tiles_of_32x24(overlap=4), 20, 11, (12, 16))
+    assert [tile.box for tile in tiles] == [Box(0, 0, 20, 11)]
+    assert tiles.map_shape == (12, 16)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_thin_picture_whose_map_would_be_larger_than_itself_is_refused(
 ) -> None:
     tiling = Tiling(width=512, height=512, overlap=64, blend="linear")
     with pytest.raises(ImageTooLargeError, match="cut it into shorter pictures"):
-        plan(tiling, width, height, (256, 256))
+        tile_grid(tiling, width, height, (256, 256))
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_no_other_picture_is_refused_for_its_map(
     side: int, grid: tuple[int, int], width: int, height: int
 ) -> None:
     tiling = Tiling(width=side, height=side, overlap=0, blend="max")
-    assert len(plan(tiling, width, height, grid)) >= 1
+    assert len(tile_grid(tiling, width, height, grid)) >= 1
 
 
 def test_a_tile_is_a_view_of_the_picture() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
-    for tile in plan(tiles_of_32x24(overlap=4), 70, 50, (24, 32)):
+    for tile in tile_grid(tiles_of_32x24(overlap=4), 70, 50, (24, 32)):
         part, box = tile.of(picture), tile.box
         assert np.shares_memory(part, picture)
         assert part.shape == (24, 32, 3)
@@ -178,11 +178,11 @@ def test_the_stitched_map_is_that_of_a_naive_loop(
     width: int, height: int, overlap: int, grid: tuple[int, int], blend: Blend
 ) -> None:
     tiling = tiles_of_32x24(overlap, blend)
-    planned = plan(tiling, width, height, grid)
-    maps = noise(planned, grid)
-    found = stitched(planned, maps)
+    tiles = tile_grid(tiling, width, height, grid)
+    maps = noise(tiles, grid)
+    found = stitched(tiles, maps)
     assert found.anomaly_map.dtype == np.float32
-    assert found.anomaly_map.shape == planned.grid
+    assert found.anomaly_map.shape == tiles.map_shape
     np.testing.assert_allclose(
         found.anomaly_map, naive(tiling, width, height, maps), rtol=0, atol=1e-5
     )
@@ -195,12 +195,12 @@ def test_the_stitched_map_is_that_of_a_naive_loop(
 def test_no_cell_of_a_tile_is_lost_to_the_highest(
     width: int, height: int, overlap: int, grid: tuple[int, int]
 ) -> None:
-    planned = plan(tiles_of_32x24(overlap, "max"), width, height, grid)
-    for tile in planned:
+    tiles = tile_grid(tiles_of_32x24(overlap, "max"), width, height, grid)
+    for tile in tiles:
         assert set(tile.rows.sources.tolist()) == set(range(grid[0]))
         assert set(tile.columns.sources.tolist()) == set(range(grid[1]))
-    maps = noise(planned, grid)
-    answer = stitched(planned, maps)
+    maps = noise(tiles, grid)
+    answer = stitched(tiles, maps)
     assert answer.anomaly_map.max() == answer.score
 
 
@@ -208,9 +208,9 @@ def test_no_cell_of_a_tile_is_lost_to_the_highest(
 @pytest.mark.parametrize("overlap", [0, 8])
 def test_maps_that_agree_are_pasted_as_they_are(overlap: int, blend: Blend) -> None:
     whole = np.random.default_rng(1).normal(size=(50, 70)).astype(np.float32)
-    planned = plan(tiles_of_32x24(overlap, blend), 70, 50, (24, 32))
-    stitcher = Stitcher(planned)
-    for tile in planned:
+    tiles = tile_grid(tiles_of_32x24(overlap, blend), 70, 50, (24, 32))
+    stitcher = Stitcher(tiles)
+    for tile in tiles:
         box = tile.box
         part = whole[box.y : box.y + box.height, box.x : box.x + box.width]
         stitcher.add(tile, ModelOutput(part, 0.0))
@@ -218,9 +218,9 @@ def test_maps_that_agree_are_pasted_as_they_are(overlap: int, blend: Blend) -> N
 
 
 def test_linear_passes_from_one_tile_to_the_next_without_a_step() -> None:
-    planned = plan(tiles_of_32x24(overlap=8, blend="linear"), 56, 24, (24, 32))
-    stitcher = Stitcher(planned)
-    for value, tile in enumerate(planned):
+    tiles = tile_grid(tiles_of_32x24(overlap=8, blend="linear"), 56, 24, (24, 32))
+    stitcher = Stitcher(tiles)
+    for value, tile in enumerate(tiles):
         stitcher.add(tile, ModelOutput(np.full((24, 32), value, np.float32), 0.0))
     row = stitcher.answer().anomaly_map[12]
     np.testing.assert_allclose(row[:24], 0, atol=1e-6)
@@ -231,9 +231,9 @@ def test_linear_passes_from_one_tile_to_the_next_without_a_step() -> None:
 @pytest.mark.parametrize("blend", BLENDS)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_stays_so(blend: Blend, value: float) -> None:
-    planned = plan(tiles_of_32x24(overlap=8, blend=blend), 56, 24, (24, 32))
-    stitcher = Stitcher(planned)
-    for number, tile in enumerate(planned):
+    tiles = tile_grid(tiles_of_32x24(overlap=8, blend=blend), 56, 24, (24, 32))
+    stitcher = Stitcher(tiles)
+    for number, tile in enumerate(tiles):
         anomaly_map = np.zeros((24, 32), np.float32)
         anomaly_map[3, 28] = value if number == 0 else 0
         stitcher.add(tile, ModelOutput(anomaly_map, value if number == 0 else 0.0))
@@ -243,16 +243,16 @@ def test_what_is_not_finite_stays_so(blend: Blend, value: float) -> None:
 
 
 def test_there_is_no_answer_before_every_tile_is_in() -> None:
-    planned = plan(tiles_of_32x24(overlap=0), 64, 24, (1, 1))
-    stitcher = Stitcher(planned)
-    stitcher.add(next(iter(planned)), ModelOutput(np.zeros((1, 1), np.float32), 0.0))
+    tiles = tile_grid(tiles_of_32x24(overlap=0), 64, 24, (1, 1))
+    stitcher = Stitcher(tiles)
+    stitcher.add(next(iter(tiles)), ModelOutput(np.zeros((1, 1), np.float32), 0.0))
     with pytest.raises(AssertionError, match="1 tiles are missing"):
         stitcher.answer()
 
 
 def test_the_middle_tile_lies_in_the_middle() -> None:
-    assert plan(tiles_of_32x24(overlap=0), 96, 72, (1, 1)).middle.box == Box(32, 24, 32, 24)
-    assert plan(tiles_of_32x24(overlap=0), 20, 10, (1, 1)).middle.box == Box(0, 0, 20, 10)
+    assert tile_grid(tiles_of_32x24(overlap=0), 96, 72, (1, 1)).middle.box == Box(32, 24, 32, 24)
+    assert tile_grid(tiles_of_32x24(overlap=0), 20, 10, (1, 1)).middle.box == Box(0, 0, 20, 10)
 
 
 def test_tiles_overlap_by_half_at_most() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.observing.tracing.base import at_work_for, current_trace
+from service.observing.tracing.base import current_trace, use_trace
 
 
 class SomeTrace:
@@ -18,7 +18,7 @@ def test_tasks_that_are_begun_for_a_request_know_its_trace() -> None:
         return current_trace()
 
     async def test() -> None:
-        with at_work_for(trace):  # type: ignore[arg-type]
+        with use_trace(trace):  # type: ignore[arg-type]
             inside = asyncio.create_task(look())
         outside = asyncio.create_task(look())
         assert await inside is trace

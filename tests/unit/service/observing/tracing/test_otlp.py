@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from service.errors import ConfigurationError
-from service.observing.tracing.otlp import OtelTracing, ToldOnce, otlp_tracing, resource
+from service.observing.tracing.otlp import LoggedExporter, OtelTracing, otlp_tracing, resource
 
 SCOPE = {
     "type": "http",
@@ -57,7 +57,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def over(exporter: SpanExporter) -> OtelTracing:
-    told = ToldOnce(exporter)
+    told = LoggedExporter(exporter)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(told, schedule_delay_millis=3_600_000))
     return OtelTracing(provider, told)
@@ -67,7 +67,7 @@ def test_a_collector_that_is_down_is_told_of_once_and_once_when_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ok, failure = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
-    exporter = ToldOnce(Scripted(ok, failure, OSError("no route"), failure, ok, ok, failure))
+    exporter = LoggedExporter(Scripted(ok, failure, OSError("no route"), failure, ok, ok, failure))
     with caplog.at_level(logging.INFO, "takt.tracing"):
         results = [exporter.export(()) for _ in range(7)]
     assert results == [ok, failure, failure, failure, ok, ok, failure]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.pictures.resampling.scratch import Scratch
 from service.pictures.resampling.sums import WindowedSums, most_lines
 from service.pictures.resampling.weights import LONGEST_SUM, plan
+from service.pictures.resampling.workspace import Workspace
 
 AXES = [(1, 1), (1, 40), (7, 5), (640, 256), (1280, 256), (901, 448), (4096, 448), (9000, 2)]
 
@@ -27,7 +27,7 @@ def test_no_product_takes_a_second_thread_or_shared_memory(original: int, resize
 def test_sums_are_those_of_the_windows(original: int, resized: int, lines: int) -> None:
     axis = plan(original, resized, 0, resized, rounded=True)
     levels = np.random.default_rng(2).integers(0, 256, (original, lines), dtype=np.uint8)
-    summing = WindowedSums(axis, lines, Scratch())
+    summing = WindowedSums(axis, lines, Workspace())
 
     found = summing.of(levels)
 
@@ -41,9 +41,9 @@ def test_the_next_inputs_do_not_meet_the_last() -> None:
     axis = plan(9000, 2, 0, 2, rounded=True)  # windows in pieces, which are added up
     rng = np.random.default_rng(2)
     first, second = rng.integers(0, 256, (2, axis.stop, 4), dtype=np.uint8)
-    summing = WindowedSums(axis, 4, Scratch())
+    summing = WindowedSums(axis, 4, Workspace())
     summing.of(first)
 
     again = summing.of(second).copy()
 
-    np.testing.assert_array_equal(again, WindowedSums(axis, 4, Scratch()).of(second))
+    np.testing.assert_array_equal(again, WindowedSums(axis, 4, Workspace()).of(second))

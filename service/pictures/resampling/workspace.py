@@ -16,7 +16,7 @@ _MOST_KEPT_BYTES = 8 << 20
 """For each use; more is given back."""
 
 
-class Scratch(threading.local):
+class Workspace(threading.local):
     """Arrays by use, for each thread its own."""
 
     def __init__(self) -> None:

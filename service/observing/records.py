@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from service.domain import Protocol, Timings, Verdict
+from service.domain import ProtocolName, Timings, Verdict
 
 
-class Answered(NamedTuple):
+class AnswerRecord(NamedTuple):
     """A picture that was inspected.
 
     A named tuple, as one is made for each picture and a frozen dataclass takes three times as long.
@@ -31,13 +31,13 @@ class Answered(NamedTuple):
     width: int
     height: int
     timings: Timings
-    by: Protocol
+    by: ProtocolName
     request_id: str
     trace_id: str | None
     at_s: float
 
 
-class Refused(NamedTuple):
+class RefusalRecord(NamedTuple):
     """A picture that was answered by an error.
 
     Attributes:
@@ -53,7 +53,7 @@ class Refused(NamedTuple):
     model: str
     code: str
     status: int
-    by: Protocol
+    by: ProtocolName
     request_id: str
     trace_id: str | None
     at_s: float
