@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -165,19 +164,3 @@ def latency(times_ms: Sequence[float]) -> Latency:
     """Percentiles of at least one time, interpolated between neighbours."""
     p50_ms, p95_ms, p99_ms = np.percentile(times_ms, [50, 95, 99])
     return Latency(float(p50_ms), float(p95_ms), float(p99_ms))
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """Where a share of many pictures lies with 95 % confidence, given one of few.
-
-    Wilson's score interval (JASA 22, 1927), which also holds near 0 and 1.
-
-    Args:
-        part: 0..whole.
-        whole: at least 1.
-    """
-    z = 1.959964
-    share, spread = part / whole, z * z / whole
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt((share * (1 - share) + spread / 4) / whole) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)

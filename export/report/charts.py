@@ -1,202 +1,168 @@
-"""The report's charts as inline SVG: a histogram in two rows, and a curve in the unit square.
-
-Colours and fonts are those of the page's style sheet, so that the charts follow it in the dark and
-in print. Every chart has a title and a description for those who cannot see it.
-"""
+"""What the report's charts show, as plain numbers; the template `charts.html` draws them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-WIDTH = 460
-LEFT, RIGHT = 44, 12
+from export.evaluation.metrics import Confusion
+
 BINS = 48
 
 
+class Bar(NamedTuple):
+    """A bar of a histogram, in shares 0..1 of the chart's width and of the row's height."""
+
+    start: float
+    end: float
+    height: float
+
+
+class Tick(NamedTuple):
+    """A round number on the axis, and its place as a share 0..1 of the width."""
+
+    at: float
+    value: float
+
+
 @dataclass(frozen=True)
-class Point:
-    """A place on a curve.
+class HistogramRow:
+    """The scores of one kind of pictures.
 
     Attributes:
-        x: 0..1.
-        y: 0..1.
-        label: what is there, in words.
+        name: of the kind.
+        pictures: their number.
+        highest: pictures in the highest bar, at least 1.
+        bars: those that hold a picture.
     """
 
-    x: float
-    y: float
-    label: str
+    name: str
+    pictures: int
+    highest: int
+    bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True)
-class Histogram:
+class ScoreHistogram:
     """Scores of both kinds of pictures on one axis.
 
     Attributes:
-        svg: the chart.
-        cut: whether the last bar holds everything above it as well.
+        rows: good pictures, then defective ones.
+        ticks: of the axis.
+        threshold: place of the threshold as a share 0..1 of the width; None if it is not finite.
+        description: the chart in words.
+        cut: whether the last bar also holds everything above it.
     """
 
-    svg: str
+    rows: tuple[HistogramRow, ...]
+    ticks: tuple[Tick, ...]
+    threshold: float | None
+    description: str
     cut: bool
 
 
-class _Scale:
-    """Values low..high to the chart's width, ticks at round numbers."""
+@dataclass(frozen=True)
+class Curve:
+    """A curve in the unit square.
 
-    def __init__(self, low: float, high: float) -> None:
-        self.low = low
-        self.high = high if high > low else low + 1
+    Attributes:
+        points: (x, y), each 0..1, joined by straight lines.
+        deployed: the point of the deployed threshold.
+    """
 
-    def at(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return LEFT + min(max(share, 0.0), 1.0) * (WIDTH - LEFT - RIGHT)
-
-    def ticks(self) -> list[float]:
-        rough = (self.high - self.low) / 5
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-        numbers = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
-        return [number * step for number in numbers]
+    points: tuple[tuple[float, float], ...]
+    deployed: tuple[float, float]
 
 
-def histogram(
-    good: Sequence[float], defective: Sequence[float], threshold: float, title: str
-) -> Histogram:
-    """Good pictures' scores above, defective ones' below, and the threshold through both.
+def score_histogram(
+    good: Sequence[float], defective: Sequence[float], threshold: float
+) -> ScoreHistogram:
+    """Histogram of scores; both kinds together have at least one.
 
-    Args:
-        good: scores; may be empty.
-        defective: likewise; both together at least one.
-        threshold: the deployed one.
-        title: of the chart.
+    >>> chart = score_histogram([0, 0, 1], [2], threshold=1)
+    >>> [(row.name, row.highest, len(row.bars)) for row in chart.rows]
+    [('good', 2, 2), ('defective', 1, 1)]
+    >>> chart.threshold
+    0.5
     """
     scores = [*good, *defective]
     # A few huge scores would leave one bar for all the others.
     low, bulk = min(scores), float(np.quantile(scores, 0.98))
     high = min(max(scores), 2 * bulk - low if bulk > low else max(scores))
-    if math.isfinite(threshold):
+    finite = math.isfinite(threshold)
+    if finite:
         low, high = min(low, threshold), max(high, threshold)
-    scale = _Scale(low, high)
-    rows = [("good", good), ("defective", defective)]
-    parts = [
-        part
-        for row, (name, values) in enumerate(rows)
-        for part in _bars(name, values, scale, top=20 + 116 * row)
-    ]
-    bottom = 248
-    for tick in scale.ticks():
-        parts += [
-            f'<line class="tick" x1="{scale.at(tick):.1f}" x2="{scale.at(tick):.1f}" '
-            f'y1="{bottom}" y2="{bottom + 4}"/>',
-            _text(scale.at(tick), bottom + 17, f"{tick:g}", "middle"),
-        ]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, bottom + 34, "anomaly score", "middle"))
-    where = ""
-    if math.isfinite(threshold):
-        x = scale.at(threshold)
-        where = f" The threshold is {threshold:.4g}."
-        parts += [
-            f'<line class="threshold" x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{bottom}"/>',
-            _text(x, 12, "threshold", "end" if x > WIDTH / 2 else "start"),
-        ]
-    told = [
+    if high <= low:
+        high = low + 1
+    rows = {"good": good, "defective": defective}
+    described = [
         f"{len(values)} {name} pictures score {min(values):.4g} to {max(values):.4g}, "
         f"half of them above {float(np.median(values)):.4g}."
-        for name, values in rows
+        for name, values in rows.items()
         if values
     ]
-    return Histogram(
-        _svg(WIDTH, bottom + 42, title, " ".join(told) + where, parts), cut=max(scores) > high
+    described += [f"The threshold is {threshold:.4g}."] if finite else []
+    return ScoreHistogram(
+        rows=tuple(_row(name, values, low, high) for name, values in rows.items()),
+        ticks=tuple(Tick((value - low) / (high - low), value) for value in _ticks(low, high)),
+        threshold=(threshold - low) / (high - low) if finite else None,
+        description=" ".join(described),
+        cut=max(scores) > high,
     )
 
 
-def _bars(name: str, values: Sequence[float], scale: _Scale, top: int) -> list[str]:
-    height, base = 84, top + 100  # the row's name stands above its bars
-    clipped = np.clip(values, scale.low, scale.high)
-    counts, edges = np.histogram(clipped, BINS, (scale.low, scale.high))
-    most = max(int(counts.max()), 1)
-    parts = [
-        f'<rect class="{name}" x="{scale.at(left):.1f}" y="{base - height * n / most:.1f}" '
-        f'width="{scale.at(right) - scale.at(left) - 0.5:.1f}" height="{height * n / most:.1f}"/>'
-        for n, left, right in zip(counts.tolist(), edges[:-1], edges[1:], strict=True)
-        if n
-    ]
-    return [
-        *parts,
-        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>',
-        _text(LEFT - 6, base - height + 5, str(most), "end"),
-        _text(LEFT - 6, base, "0", "end"),
-        _text(LEFT, top + 9, f"{name} ({len(values)})", "start"),
-    ]
+def _row(name: str, values: Sequence[float], low: float, high: float) -> HistogramRow:
+    counts, _ = np.histogram(np.clip(values, low, high), BINS, (low, high))
+    highest = max(int(counts.max()), 1)
+    bars = tuple(
+        Bar(place / BINS, (place + 1) / BINS, count / highest)
+        for place, count in enumerate(counts.tolist())
+        if count
+    )
+    return HistogramRow(name, len(values), highest, bars)
 
 
-def curve(
-    x: Sequence[float],
-    y: Sequence[float],
-    deployed: Point,
-    *,
-    title: str,
-    x_name: str,
-    y_name: str,
-    steps: bool = False,
-) -> str:
-    """A curve in the unit square, and where on it the deployed threshold lies.
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round numbers."""
+    rough = (high - low) / 5
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
+    return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def ranking_curves(
+    good: Sequence[float], defective: Sequence[float], confusion: Confusion
+) -> tuple[Curve, Curve]:
+    """ROC, and precision over recall, of the scores of both kinds, at least one each.
 
     Args:
-        x: 0..1, one for each point.
-        y: likewise.
-        deployed: marked with a ring.
-        title: of the chart.
-        x_name: of the axis.
-        y_name: likewise.
-        steps: go up or down, then sideways, as average precision counts the area.
+        good: scores of good pictures.
+        defective: scores of defective pictures.
+        confusion: at the deployed threshold.
     """
-    side, top = 260, 14
-    left, bottom = 54, top + side
-
-    def place(a: float, b: float) -> tuple[float, float]:
-        return left + a * side, bottom - b * side
-
-    path = [place(x[0], y[0])]
-    for a, b in zip(x[1:], y[1:], strict=True):
-        at = place(a, b)
-        path += [(path[-1][0], at[1]), at] if steps else [at]
-    parts = [f'<rect class="frame" x="{left}" y="{top}" width="{side}" height="{side}"/>']
-    for tick in (0, 0.2, 0.4, 0.6, 0.8, 1):
-        at_x, at_y = place(tick, tick)
-        parts += [
-            f'<line class="grid" x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{top}" y2="{bottom}"/>',
-            f'<line class="grid" x1="{left}" x2="{left + side}" y1="{at_y:.1f}" y2="{at_y:.1f}"/>',
-            _text(at_x, bottom + 16, f"{tick:g}", "middle"),
-            _text(left - 6, at_y + 4, f"{tick:g}", "end"),
-        ]
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in path)
-    ring_x, ring_y = place(deployed.x, deployed.y)
-    middle = top + side / 2
-    parts += [
-        f'<polyline class="curve" points="{points}"/>',
-        f'<circle class="deployed" cx="{ring_x:.1f}" cy="{ring_y:.1f}" r="6"/>',
-        _text(left + side / 2, bottom + 34, x_name, "middle"),
-        f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'
-        f"{escape(y_name)}</text>",
-    ]
-    described = f"{y_name} over {x_name}. {deployed.label}"
-    return _svg(left + side + 12, bottom + 42, title, described, parts)
-
-
-def _svg(width: float, height: float, title: str, description: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-label="{escape(f"{title}. {description}")}">'
-        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(parts)}</svg>"
+    labels = [0] * len(good) + [1] * len(defective)
+    scores = [*good, *defective]
+    false_rates, true_rates, _ = roc_curve(labels, scores)
+    precision, recall, _ = precision_recall_curve(labels, scores, drop_intermediate=True)
+    found = confusion.recall or 0.0
+    roc = Curve(
+        tuple(zip(false_rates.tolist(), true_rates.tolist(), strict=True)),
+        (confusion.false_reject_rate or 0.0, found),
     )
+    # From the highest threshold down, so that recall grows.
+    points = list(zip(recall[::-1].tolist(), precision[::-1].tolist(), strict=True))
+    at_threshold = 1.0 if confusion.precision is None else confusion.precision
+    return roc, Curve(in_steps(points), (found, at_threshold))
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def in_steps(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Points joined up or down first, then sideways, as average precision counts the area."""
+    stepped = list(points[:1])
+    for x, y in points[1:]:
+        stepped += [(stepped[-1][0], y), (x, y)]
+    return tuple(stepped)

@@ -12,7 +12,7 @@ from export.errors import EvaluationError
 from export.evaluation.data_sets import DataSet, Sample
 from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import Answer
-from export.evaluation.metrics import Latency, wilson
+from export.evaluation.metrics import Latency
 from export.report.tables import evaluation_table
 from export.wording import aligned
 from service.bundles.manifest import Preprocess
@@ -277,18 +277,3 @@ def test_the_table_is_aligned_and_complete(make_sample: MakeSample) -> None:
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
     assert aligned([["a", "bbb"], ["cc", "d"]]) == ["a   bbb", "cc    d"]
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "low", "high"),
-    [
-        (0, 10, 0.0, 0.2775),
-        (5, 10, 0.2366, 0.7634),
-        (10, 10, 0.7225, 1.0),
-        (81, 263, 0.2553, 0.3662),
-    ],
-)
-def test_the_interval_of_a_share_is_wilson_s(
-    part: int, whole: int, low: float, high: float
-) -> None:
-    assert wilson(part, whole) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))

@@ -6,31 +6,46 @@ from xml.etree import ElementTree
 
 import pytest
 
-from export.report.charts import BINS, LEFT, RIGHT, WIDTH, Point, curve, histogram
+from export.report.charts import BINS, Curve, ScoreHistogram, in_steps, score_histogram
+from export.report.page import templates
 
 
-def bars(svg: str, name: str) -> list[tuple[float, float]]:
-    """Left edge and height of each bar of a kind."""
-    rects = ElementTree.fromstring(svg).iter("rect")
-    return [
-        (float(rect.attrib["x"]), float(rect.attrib["height"]))
-        for rect in rects
-        if rect.attrib["class"] == name
-    ]
+def drawn(chart: ScoreHistogram, title: str = "Scores") -> str:
+    svg: str = templates().get_template("charts.html").module.histogram(chart, title)
+    return svg.strip()
+
+
+def drawn_curve(chart: Curve) -> str:
+    macros = templates().get_template("charts.html").module
+    svg: str = macros.curve(chart, "ROC", "rejected", "found", "Half and half.")
+    return svg.strip()
 
 
 def test_each_score_is_in_the_bar_at_its_place() -> None:
-    svg = histogram([0, 0, 0, 1], [1, 1], 0.5, "Scores").svg
-    per_bin = (WIDTH - LEFT - RIGHT) / BINS
-    last = pytest.approx(WIDTH - RIGHT - per_bin, abs=0.1)
-    assert bars(svg, "good") == [(LEFT, 84), (last, 28)]
-    assert bars(svg, "defective") == [(last, 84)]
-    (line,) = re.findall(r'class="threshold" x1="([\d.]+)"', svg)
-    assert float(line) == pytest.approx(LEFT + (WIDTH - LEFT - RIGHT) / 2, abs=0.1)
+    chart = score_histogram([0, 0, 0, 1], [1, 1], 0.5)
+    good, defective = chart.rows
+    last = (1 - 1 / BINS, 1)
+    assert good.bars == ((0, 1 / BINS, 1), (*last, pytest.approx(1 / 3)))
+    assert (good.pictures, good.highest) == (4, 3)
+    assert defective.bars == ((*last, 1),)
+    assert chart.threshold == 0.5
+
+
+def test_bars_and_threshold_are_drawn_at_their_places() -> None:
+    root = ElementTree.fromstring(drawn(score_histogram([0, 0, 0, 1], [1, 1], 0.5)))
+    left, width = 44, 404
+    bars = [
+        (rect.attrib["class"], float(rect.attrib["x"]), float(rect.attrib["height"]))
+        for rect in root.iter("rect")
+    ]
+    last = pytest.approx(left + width * (1 - 1 / BINS), abs=0.1)
+    assert bars == [("good", left, 84), ("good", last, 28), ("defective", last, 84)]
+    (line,) = [line for line in root.iter("line") if line.attrib["class"] == "threshold"]
+    assert float(line.attrib["x1"]) == pytest.approx(left + width / 2, abs=0.1)
 
 
 def test_a_chart_says_in_words_what_it_shows() -> None:
-    svg = histogram([0.25, 0.25], [0.5], 0.375, "Scores <of> parts").svg
+    svg = drawn(score_histogram([0.25, 0.25], [0.5], 0.375), "Scores <of> parts")
     root = ElementTree.fromstring(svg)
     assert root.attrib["role"] == "img"
     assert root.findtext("title") == "Scores <of> parts"
@@ -42,10 +57,11 @@ def test_a_chart_says_in_words_what_it_shows() -> None:
 
 
 def test_a_few_huge_scores_do_not_hide_the_others() -> None:
-    few = histogram([number / 100 for number in range(100)], [1e6], 0.5, "Scores")
+    few = score_histogram([number / 100 for number in range(100)], [1e6], 0.5)
     assert few.cut
-    assert len(bars(few.svg, "good")) > BINS / 3
-    assert len(bars(few.svg, "defective")) == 1
+    good, defective = few.rows
+    assert len(good.bars) > BINS / 3
+    assert len(defective.bars) == 1
 
 
 @pytest.mark.parametrize(
@@ -55,27 +71,25 @@ def test_a_few_huge_scores_do_not_hide_the_others() -> None:
 def test_few_or_equal_scores_and_no_finite_threshold_are_drawn(
     good: list[float], defective: list[float], threshold: float
 ) -> None:
-    svg = histogram(good, defective, threshold, "Scores").svg
+    svg = drawn(score_histogram(good, defective, threshold))
     ElementTree.fromstring(svg)
-    assert "nan" not in svg
+    assert not re.search(r"\b(nan|inf)\b", svg)
     assert ("threshold" in svg) == math.isfinite(threshold)
 
 
 def test_a_curve_runs_straight_or_in_steps_up_first() -> None:
-    arguments = {"title": "ROC", "x_name": "rejected", "y_name": "found"}
-    deployed = Point(0.5, 0.5, "Half and half.")
-    straight = curve([0, 0.5, 1], [0, 0.5, 1], deployed, **arguments)  # type: ignore[arg-type]
-    stepped = curve([0, 0.5, 1], [0, 0.5, 1], deployed, steps=True, **arguments)  # type: ignore[arg-type]
+    straight = ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0))
+    svgs = [drawn_curve(Curve(points, (0.5, 0.5))) for points in (straight, in_steps(straight))]
     points = [
         [
             tuple(float(number) for number in pair.split(","))
             for line in ElementTree.fromstring(svg).iter("polyline")
             for pair in line.attrib["points"].split()
         ]
-        for svg in (straight, stepped)
+        for svg in svgs
     ]
     (x0, y0), (x1, y1), (x2, y2) = points[0]
     assert points[1] == [(x0, y0), (x0, y1), (x1, y1), (x1, y2), (x2, y2)]
-    (ring,) = ElementTree.fromstring(straight).iter("circle")
+    (ring,) = ElementTree.fromstring(svgs[0]).iter("circle")
     assert (float(ring.attrib["cx"]), float(ring.attrib["cy"])) == (x1, y1)
-    assert "found over rejected. Half and half." in straight
+    assert "found over rejected. Half and half." in svgs[0]

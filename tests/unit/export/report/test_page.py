@@ -17,7 +17,7 @@ from export.evaluation.inspectors import LocalInspector
 from export.evaluation.metrics import Judged
 from export.evaluation.record import Circumstances
 from export.report.cases import EACH, LONGEST, Case, choose, show_cases
-from export.report.page import report_html
+from export.report.page import report_html, share_of
 from service.bundles.bundle import Bundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
@@ -222,3 +222,19 @@ def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
         0.01,
         0.99,
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775),
+        (5, 10, 0.2366, 0.7634),
+        (10, 10, 0.7225, 1.0),
+        (81, 263, 0.2553, 0.3662),
+    ],
+)
+def test_the_interval_of_a_share_is_wilson_s(
+    part: int, whole: int, low: float, high: float
+) -> None:
+    share = share_of("found", part, whole)
+    assert (share.low, share.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
