@@ -26,7 +26,7 @@ from benchmarks.realtime.server import TaktServer
 from export.pictures import list_pictures, read_model_input
 from service.bundles.bundle import Bundle, load_bundle
 from service.engines.base import Engine
-from service.engines.opening import opener
+from service.engines.opener import engine_opener
 from service.errors import TaktError
 from service.settings import Settings
 
@@ -157,11 +157,11 @@ def _engine_run(
         max_batch_size=layout.batch_size,
     )
     with ExitStack() as to_close:
-        engine = to_close.enter_context(closing(opener(settings)(bundle).engine))
+        engine = to_close.enter_context(closing(engine_opener(settings)(bundle).engine))
         engines = [engine] * layout.instances
         if not engine.shareable:
             engines[1:] = [
-                to_close.enter_context(closing(opener(settings)(bundle).engine))
+                to_close.enter_context(closing(engine_opener(settings)(bundle).engine))
                 for _ in range(layout.instances - 1)
             ]
         batch = np.ascontiguousarray(

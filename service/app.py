@@ -27,7 +27,7 @@ from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, stream_router
 from service.api.traced import Traced
-from service.engines.opening import OpenEngine, opener, opener_of
+from service.engines.opener import EngineFactory, engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
@@ -71,7 +71,7 @@ class Drain:
 
 def create_app(
     settings: Settings,
-    open_engine: OpenEngine | None = None,
+    open_engine: EngineFactory | None = None,
     tracing: Tracing | None = None,
     write: Write | None = None,
 ) -> FastAPI:
@@ -103,7 +103,7 @@ def create_app(
     repository = ModelRepository(
         settings.repository,
         repository_options(settings),
-        opener(settings) if open_engine is None else opener_of(settings, open_engine),
+        engine_opener(settings, open_engine),
         pools,
         metrics,
     )

@@ -176,7 +176,7 @@ def _crop_of(recipe: InputRecipe) -> Crop | None:
     return Crop(x=x, y=y, width=width, height=height)
 
 
-def _thresholds_of(trained: TrainedThresholds | None) -> manifest.TrainedThresholds | None:
+def _thresholds_of(trained: TrainedThresholds | None) -> manifest.CheckpointThresholds | None:
     if trained is None:
         return None
-    return manifest.TrainedThresholds(image=trained.image, pixel=trained.pixel)
+    return manifest.CheckpointThresholds(image=trained.image, pixel=trained.pixel)

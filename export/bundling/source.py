@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
 from service.bundles.bundle import Golden
-from service.bundles.manifest import Preprocess, Reference, ScoreFrom, Tiling, TrainedThresholds
+from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom, Tiling
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SourceFacts:
     reference: Reference
     score_from: ScoreFrom = "model"
     max_batch_size: int | None = None
-    trained_thresholds: TrainedThresholds | None = None
+    trained_thresholds: CheckpointThresholds | None = None
     seen: tuple[str, ...] = ()
     made_with: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -66,7 +66,7 @@ def _opener(threads: int, device_id: int) -> OpenEngine:
 
 
 def _variant_opener(threads: int, device_id: int) -> OpenVariant:
-    from service.engines.opening import opener
+    from service.engines.opener import engine_opener
     from service.settings import Settings
 
     def open_variant(bundle: Bundle, name: str) -> Engine:
@@ -78,6 +78,6 @@ def _variant_opener(threads: int, device_id: int) -> OpenVariant:
                 "device_id": device_id,
             }
         )
-        return opener(settings)(bundle).engine
+        return engine_opener(settings)(bundle).engine
 
     return open_variant

@@ -20,7 +20,7 @@ from export.pictures import MAX_PIXELS
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Manifest, Preprocess
 from service.domain import AnomalyMap
-from service.engines.opening import opener
+from service.engines.opener import engine_opener
 from service.engines.plan import REFERENCE
 from service.inspection.offline import look
 from service.pictures.placement import Placement, placement
@@ -101,7 +101,7 @@ class LocalInspector:
         settings = Settings.model_validate(
             {"engine": engine, "engine_instances": 1, "engine_threads": threads}
         )
-        self._engine = opener(settings)(bundle).engine
+        self._engine = engine_opener(settings)(bundle).engine
 
     def __enter__(self) -> Self:
         """The inspector itself; its engine is closed at the end."""

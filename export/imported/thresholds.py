@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.imported.nodes import Nodes, operator
 from export.imported.roles import Outputs
-from service.bundles.manifest import TrainedThresholds
+from service.bundles.manifest import CheckpointThresholds
 
 METADATA = "metadata.json"
 
@@ -19,7 +19,7 @@ COMPARING = {"Greater": False, "GreaterOrEqual": True}
 
 def find_thresholds(
     nodes: Nodes, answers: Iterable[str], outputs: Outputs
-) -> TrainedThresholds | None:
+) -> CheckpointThresholds | None:
     """What the graph compares its score and its map with to give a label and a mask.
 
     Args:
@@ -39,10 +39,10 @@ def find_thresholds(
     image, pixel = (found.get(name or "") for name in (outputs.score, outputs.anomaly_map))
     if image is None or pixel is None:
         return None
-    return TrainedThresholds(image=image, pixel=pixel)
+    return CheckpointThresholds(image=image, pixel=pixel)
 
 
-def read_metadata(path: Path) -> TrainedThresholds | None:
+def read_metadata(path: Path) -> CheckpointThresholds | None:
     """The thresholds in the `metadata.json` that anomalib 1 writes beside a graph.
 
     They are on the scale of the graph's own answers.
@@ -60,7 +60,7 @@ def read_metadata(path: Path) -> TrainedThresholds | None:
         return None
     if not (math.isfinite(image) and math.isfinite(pixel)):
         return None
-    return TrainedThresholds(image=image, pixel=pixel)
+    return CheckpointThresholds(image=image, pixel=pixel)
 
 
 def _threshold(nodes: Nodes, verdict: str, source: str) -> float | None:

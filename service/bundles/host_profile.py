@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from service.bundles.files import write_atomically
-from service.bundles.strict_model import Part
+from service.bundles.strict_model import StrictModel
 from service.errors import BundleError
 
 PROFILES = "host.json"
 
 
-class HostProfile(Part):
+class HostProfile(StrictModel):
     """The best way to run a bundle on one host.
 
     The file is no part of what was exported: the manifest does not list it, and a copy of the
@@ -32,7 +32,7 @@ class HostProfile(Part):
     tuned_at: str = Field(description="UTC, ISO 8601.")
 
 
-class _Profiles(Part):
+class _Profiles(StrictModel):
     profiles: tuple[HostProfile, ...] = ()
 
 

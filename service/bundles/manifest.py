@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.bundles.strict_model import Part
+from service.bundles.strict_model import StrictModel
 from service.bundles.variant import Variant
 
 CALIBRATION = "calibration.npz"
@@ -19,7 +19,7 @@ Reference = Literal["torch", "onnx"]
 Blend = Literal["max", "mean", "linear"]
 
 
-class Crop(Part):
+class Crop(StrictModel):
     """A rectangle of the resized picture, in its pixels."""
 
     x: int = Field(ge=0)
@@ -28,7 +28,7 @@ class Crop(Part):
     height: int = Field(gt=0)
 
 
-class ResizeDrift(Part):
+class ResizeDrift(StrictModel):
     """What another resize filter than the training's costs: largest differences on pictures."""
 
     trained_with: Filter = Field(description="The filter of the training.")
@@ -38,7 +38,7 @@ class ResizeDrift(Part):
     anomaly_map: float = Field(ge=0)
 
 
-class Preprocess(Part):
+class Preprocess(StrictModel):
     """How a picture becomes the model's input: resized, then cropped."""
 
     width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
@@ -95,7 +95,7 @@ Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3)]
 """Corners (x, y), as fractions of the picture's width and height."""
 
 
-class Roi(Part):
+class Roi(StrictModel):
     """The region of interest: the part of the picture that counts; see `service.pictures.roi`.
 
     The graph itself leaves the rest out: of its map, and of its score.
@@ -125,7 +125,7 @@ class Roi(Part):
         return self
 
 
-class Tiling(Part):
+class Tiling(StrictModel):
     """Tiles in which the model sees a picture, each resized to its input.
 
     An axis of a picture that is no longer than a tile's is in one tile, whole.
@@ -146,7 +146,7 @@ class Tiling(Part):
         return self
 
 
-class MapSpec(Part):
+class MapSpec(StrictModel):
     """The anomaly map that the graph answers with, to a picture or to a tile of it."""
 
     width: int = Field(gt=0)
@@ -156,14 +156,14 @@ class MapSpec(Part):
     )
 
 
-class TrainedThresholds(Part):
+class CheckpointThresholds(StrictModel):
     """The thresholds that a training left in its checkpoint, on this bundle's scale of scores."""
 
     image: float
     pixel: float
 
 
-class Thresholds(Part):
+class Thresholds(StrictModel):
     """From which values on a picture or a pixel counts as anomalous, and why."""
 
     image: float = Field(description="A picture is anomalous if its score is greater.")
@@ -178,7 +178,7 @@ class Thresholds(Part):
     notes: tuple[str, ...] = Field(default=(), description="What else they rest on, in words.")
 
 
-class Drift(Part):
+class Drift(StrictModel):
     """The largest absolute differences of a graph from the trained model."""
 
     pictures: int = Field(ge=0, description="On how many pictures it was measured.")
@@ -186,7 +186,7 @@ class Drift(Part):
     anomaly_map: float = Field(ge=0)
 
 
-class Manifest(Part):
+class Manifest(StrictModel):
     """`manifest.json`: everything about the bundle that is not in its graph."""
 
     format_version: Literal[1] = 1
@@ -213,7 +213,7 @@ class Manifest(Part):
         pattern=r"^calibration[a-z0-9-]*\.npz$",
         description="The file with the scores that the thresholds rest on.",
     )
-    trained_thresholds: TrainedThresholds | None = Field(
+    trained_thresholds: CheckpointThresholds | None = Field(
         default=None, description="Those of the checkpoint, if it had any; kept for comparison."
     )
     reference: Reference = Field(

@@ -23,7 +23,7 @@ from service.errors import BundleError, validation_message
 OVERRIDES = "thresholds.json"
 MAX_REASON = 500
 
-KINDS: tuple[ThresholdKind, ...] = ("image", "pixel")
+THRESHOLD_KINDS: tuple[ThresholdKind, ...] = ("image", "pixel")
 
 logger = logging.getLogger("takt.thresholds")
 
@@ -192,13 +192,17 @@ class DeployedThresholds:
             # Under the lock, so that another change is added to and not undone.
             kept = read_overrides(self._bundle.path) if self._persisted else self._overrides
             overrides = kept.model_copy(update=new)
-            kinds = tuple(kind for kind in KINDS if kind in given or self._differs(kept, kind))
+            kinds = tuple(
+                kind for kind in THRESHOLD_KINDS if kind in given or self._differs(kept, kind)
+            )
             return self._apply(overrides, kinds, lambda: self._write(overrides))
 
     def reset(self) -> ThresholdChange:
         """Go back to the bundle's own. Blocks until the file is gone."""
         with self._lock:
-            kinds = tuple(kind for kind in KINDS if getattr(self._overrides, kind) is not None)
+            kinds = tuple(
+                kind for kind in THRESHOLD_KINDS if getattr(self._overrides, kind) is not None
+            )
             return self._apply(Overrides(), kinds, lambda: remove_overrides(self._bundle.path))
 
     def follow(self) -> ThresholdChange | None:
@@ -213,7 +217,7 @@ class DeployedThresholds:
             if not self._persisted:
                 return None
             kept = read_overrides(self._bundle.path)
-            kinds = tuple(kind for kind in KINDS if self._differs(kept, kind))
+            kinds = tuple(kind for kind in THRESHOLD_KINDS if self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 
     def take_over(self, before: DeployedThresholds) -> None:

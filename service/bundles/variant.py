@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.bundles.strict_model import Part
+from service.bundles.strict_model import StrictModel
 
 EngineKind = Literal["onnxruntime", "openvino"]
 Provider = Literal["cpu", "cuda", "tensorrt"]
@@ -15,7 +15,7 @@ Precision = Literal["fp32", "fp16", "bf16", "int8"]
 VARIANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,40}$"
 
 
-class VariantDrift(Part):
+class VariantDrift(StrictModel):
     """How far a variant's answers lie from the trained model's, on pictures of the calibration.
 
     Scores and maps have no scale of their own, so the differences are told in spans: the span of
@@ -41,14 +41,14 @@ class VariantDrift(Part):
     )
 
 
-class GoldenBounds(Part):
+class GoldenBounds(StrictModel):
     """The largest differences from the golden answers at which an engine may serve a variant."""
 
     score: float = Field(gt=0)
     anomaly_map: float = Field(gt=0)
 
 
-class Variant(Part):
+class Variant(StrictModel):
     """One entry of the manifest's table of variants."""
 
     name: str = Field(

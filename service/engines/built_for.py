@@ -1,20 +1,16 @@
-"""A variant that was built for one GPU only: may it run here, and what else may be done.
+"""Decides whether a variant that was built for one GPU may run on this host.
 
-TensorRT chooses its kernels by timing them, so that what it builds is for the GPU, the driver and
-the TensorRT that it was built with.
+TensorRT chooses its kernels by timing them, so an engine fits only the GPU, the driver and the
+TensorRT that it was built with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from service.bundles.variant import Variant
 from service.errors import ConfigurationError
 from service.settings import VariantFallback
-
-Course = Literal["variant", "build", "cuda", "cpu"]
 
 _NAMES = {
     "gpu": "GPU",
@@ -22,37 +18,28 @@ _NAMES = {
     "driver": "driver",
     "tensorrt": "TensorRT",
 }
-"""The keys of `Variant.built_for`, for people."""
+"""Names for people of the keys of `Variant.built_for`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """How a variant is to be served.
-
-    Attributes:
-        course: variant: as it was exported. build: an engine of its precision is built anew from
-            the reference graph. cuda, cpu: the reference graph runs there.
-        reason: why not as it was exported, else None.
-    """
-
-    course: Course
-    reason: str | None
-
-
-def decide(variant: Variant, host: Mapping[str, str] | None, fallback: VariantFallback) -> Decision:
-    """Compare what a variant was built for with this host.
+def host_mismatch(
+    variant: Variant, host: Mapping[str, str] | None, fallback: VariantFallback
+) -> str | None:
+    """Says why a variant cannot run here as it was exported.
 
     Args:
         variant: of a bundle.
-        host: what its `built_for` would say here; None where there is no GPU.
-        fallback: what the settings allow instead.
+        host: the `built_for` of this host; None without a GPU.
+        fallback: the setting `variant_fallback`.
+
+    Returns:
+        The reason, if the fallback is possible; None if the variant runs here.
 
     Raises:
-        ConfigurationError: it does not run here, and nothing else is allowed or can be done.
+        ConfigurationError: the variant does not run here, and no fallback is possible.
     """
     differences = _differences(variant, host)
     if not differences:
-        return Decision("variant", None)
+        return None
     reason = f"variant {variant.name} was built for another host: {'; '.join(differences)}"
     if fallback == "fail":
         raise ConfigurationError(
@@ -63,7 +50,7 @@ def decide(variant: Variant, host: Mapping[str, str] | None, fallback: VariantFa
             f"{reason}; variant_fallback={fallback} needs a GPU as well, so allow the CPU with "
             "variant_fallback=cpu, or choose another engine"
         )
-    return Decision(fallback, reason)
+    return reason
 
 
 def _differences(variant: Variant, host: Mapping[str, str] | None) -> list[str]:

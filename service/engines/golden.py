@@ -78,7 +78,7 @@ def check_golden(
     engine: Engine,
     bundle: Bundle,
     variant: Variant | None = None,
-    begins_at: Callable[[], Sequence[str]] = tuple,
+    drifting_layers: Callable[[], Sequence[str]] = tuple,
 ) -> BatchDrift:
     """Run the golden inputs alone and together and refuse an engine that drifts.
 
@@ -86,7 +86,7 @@ def check_golden(
         engine: runs the reference graph, or the variant.
         bundle: holds the golden inputs.
         variant: whose bounds hold instead of the manifest's tolerance.
-        begins_at: names the layers where a difference begins; asked for one that is refused.
+        drifting_layers: names the layers where a difference begins; asked for one that is refused.
 
     Returns:
         By how much it does, within the tolerance, in batches of the size where it does most.
@@ -97,7 +97,7 @@ def check_golden(
     """
     measured = measure_golden(engine, bundle)
     for drift in measured.batches:
-        _refuse_drift(drift, bundle, engine.description, variant, begins_at)
+        _refuse_drift(drift, bundle, engine.description, variant, drifting_layers)
     return max(measured.batches, key=lambda drift: max(drift.score, drift.anomaly_map))
 
 
@@ -131,12 +131,12 @@ def _refuse_drift(
     bundle: Bundle,
     description: str,
     variant: Variant | None,
-    begins_at: Callable[[], Sequence[str]] = tuple,
+    drifting_layers: Callable[[], Sequence[str]] = tuple,
 ) -> None:
     bounds = variant.bounds if variant is not None else bounds_of(bundle.manifest.tolerance)
     if drift.within(bounds):
         return
-    layers = begins_at()
+    layers = drifting_layers()
     where = f"; it begins at {', '.join(layers)}" if layers else ""
     raise DriftError(
         f"{bundle.path} on {description} drifts from the trained model in batches "

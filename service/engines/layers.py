@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from service.bundles.bundle import INPUT
 from service.engines.openvino import import_openvino
 
-KINDS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+WEIGHTED_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 """The layers that have weights, or do the work that is done in lower precision."""
 
 
@@ -79,7 +79,7 @@ def layer_errors(
     layers = [
         node.get_friendly_name()
         for node in graphs[0].get_ordered_ops()
-        if node.get_type_name() in KINDS and node.get_friendly_name() in known
+        if node.get_type_name() in WEIGHTED_LAYERS and node.get_friendly_name() in known
     ]
     feeding = _feeding(graphs[0], set(layers))
     labels = {node.get_friendly_name(): _label(node) for node in graphs[0].get_ordered_ops()}
@@ -140,7 +140,7 @@ def first_failing(errors: Sequence[LayerError], bound: float, most: int = 3) -> 
 def _label(node: Any) -> str:
     """Of the weights that a layer takes: `teacher.conv1` of model.teacher.conv1.weight.float16."""
     name: str = node.get_friendly_name()
-    if node.get_type_name() not in KINDS:
+    if node.get_type_name() not in WEIGHTED_LAYERS:
         return name
     source = node.input(1).get_source_output().get_node()
     while source.inputs():

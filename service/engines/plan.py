@@ -1,4 +1,4 @@
-"""How a bundle is to be run: by which engine, in how many instances; settings before profiles."""
+"""The plan to run a bundle: its engine and its layout. Settings go before what was tuned."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ REFERENCE = "onnxruntime"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One bundle's.
+class EnginePlan:
+    """How one bundle runs.
 
     Attributes:
         engine: the runtime.
         provider: of ONNX Runtime.
-        precision: that the graph is computed in.
-        variant: of the bundle; None for its reference graph.
+        precision: in which the graph is computed.
+        variant: of the bundle; None for the reference graph.
         model: the file to open.
-        instances: pictures or batches at the same time.
-        threads: of the CPU, for each of them.
+        instances: engines that work at the same time.
+        threads: of the CPU, for each instance.
         max_batch_size: most pictures in one batch.
     """
 
@@ -40,13 +40,13 @@ class Plan:
     max_batch_size: int
 
 
-def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = None) -> Plan:
-    """Settle what the settings leave open: by what was measured on this host, else by default.
+def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = None) -> EnginePlan:
+    """Makes the plan for a bundle.
 
     Args:
-        bundle: to be run.
-        settings: a setting of 0 or `auto` is open.
-        profile: what `takt tune` found here.
+        bundle: to run.
+        settings: a setting of 0 or `auto` leaves the choice to the profile, else to the default.
+        profile: the best layout that `takt tune` measured on this host.
 
     Raises:
         ConfigurationError: the bundle has no such variant.
@@ -65,7 +65,7 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
     )
     batch = settings.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else 1)
     most = [batch, bundle.manifest.max_batch_size, variant.max_batch_size if variant else None]
-    return Plan(
+    return EnginePlan(
         engine=engine,
         provider=provider,
         precision=variant.precision if variant else "fp32",
@@ -78,7 +78,7 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
 
 
 def _named(bundle: Bundle, name: str) -> tuple[Variant | None, EngineKind, Provider]:
-    """What a name stands for: an engine for the reference graph, or a variant."""
+    """The variant, the runtime and the provider of a value of the setting `engine`."""
     match name:
         case "onnxruntime":
             return None, "onnxruntime", "cpu"

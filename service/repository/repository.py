@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from service.engines.opening import Open
+from service.engines.opener import EngineOpener
 from service.errors import ConfigurationError, ModelNotFoundError
 from service.host import return_freed_memory
 from service.inspection.pipeline import Pools
@@ -62,7 +62,7 @@ class ModelRepository:
         self,
         folder: Path,
         options: RepositoryOptions,
-        open_engine: Open,
+        open_engine: EngineOpener,
         pools: Pools,
         metrics: Metrics,
     ) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 
 from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
-from service.bundles.thresholds import KINDS, DeployedThresholds, read_overrides
+from service.bundles.thresholds import THRESHOLD_KINDS, DeployedThresholds, read_overrides
 from service.bundles.variant import Variant
 from service.domain import Image, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.engines.batches import batch_runner
 from service.engines.golden import BatchDrift, check_answers, check_golden
-from service.engines.opening import Open, Opened
+from service.engines.opener import EngineOpener, OpenedEngine
 from service.errors import NotReadyError, TaktError
 from service.inspection.pipeline import Pipeline, Pools
 from service.observing.metrics import Metrics
@@ -114,7 +114,7 @@ class ServedModel:
         return self.thresholds
 
     async def load(
-        self, options: RepositoryOptions, open_engine: Open, pools: Pools, metrics: Metrics
+        self, options: RepositoryOptions, open_engine: EngineOpener, pools: Pools, metrics: Metrics
     ) -> None:
         """Read the bundle, open its engines and check each; failing sets `state` and `reason`."""
         started_s = time.perf_counter()
@@ -202,7 +202,7 @@ class ServedModel:
         # An engine of a GPU takes its time to give its memory back.
         await asyncio.to_thread(self._close_engines)
 
-    async def _open(self, open_engine: Open, bundle: Bundle) -> Opened:
+    async def _open(self, open_engine: EngineOpener, bundle: Bundle) -> OpenedEngine:
         """Open an engine; one that opens after the service gave up waiting is closed again."""
         opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
         try:
@@ -233,7 +233,7 @@ class ServedModel:
             bounds=score_bounds(float(scores.min()) if len(scores) else own, own),
         )
         thresholds = self.thresholds
-        for kind in KINDS:
+        for kind in THRESHOLD_KINDS:
             metrics.watch_threshold(
                 self.name,
                 self.version,
@@ -266,19 +266,19 @@ def _largest(drifts: Sequence[BatchDrift]) -> BatchDrift:
     )
 
 
-async def _check(opened: Opened, bundle: Bundle) -> BatchDrift:
+async def _check(opened: OpenedEngine, bundle: Bundle) -> BatchDrift:
     """See that an engine answers like the trained model, and leave it as small as it may be."""
     drift = await asyncio.to_thread(
         check_golden,
         opened.engine,
         bundle,
         opened.plan.variant,
-        partial(opened.begins_at, bundle),
+        partial(opened.drifting_layers, bundle),
     )
     await asyncio.to_thread(opened.engine.trim)
     return drift
 
 
-def _close_if_opened(opening: asyncio.Future[Opened]) -> None:
+def _close_if_opened(opening: asyncio.Future[OpenedEngine]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().engine.close()

@@ -14,7 +14,7 @@ import pytest
 from service.app import create_app
 from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
-from service.engines.opening import OpenEngine
+from service.engines.opener import EngineFactory
 from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
 from service.settings import Settings
@@ -40,7 +40,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
     async def run(
         *,
         wait: bool = True,
-        open_engine: OpenEngine = open_fake,
+        open_engine: EngineFactory = open_fake,
         traces: Tracing | None = None,
         write: Write | None = None,
         **settings: Any,

@@ -11,7 +11,7 @@ from export.variants.drift_gate import ALLOWED
 from export.variants.tensorrt import TensorRtOptions, export_tensorrt
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.variant import Precision
-from service.engines.built_for import decide
+from service.engines.built_for import host_mismatch
 from service.engines.golden import check_golden
 from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -50,7 +50,7 @@ def test_an_exported_variant_is_loaded_and_answers_within_its_bounds(
         quiet=True,
     )
     variant = changed.variant(f"tensorrt-{precision}")
-    assert decide(variant, read_gpu(0), "fail").course == "variant"
+    assert host_mismatch(variant, read_gpu(0), "fail") is None
     gpu = GpuOptions(precision=precision, batch_sizes=(1, 2, 4))
     model = changed.path / variant.model
     with closing(OnnxRuntimeEngine.open(model, provider="tensorrt", gpu=gpu)) as engine:

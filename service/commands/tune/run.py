@@ -16,7 +16,7 @@ from service.commands.tune.measure import Round, measure_round
 from service.commands.tune.results import Measured, Refused, Results
 from service.engines.base import Engine
 from service.engines.golden import check_golden
-from service.engines.opening import Open, Opened, opener
+from service.engines.opener import EngineOpener, OpenedEngine, engine_opener
 from service.errors import DriftError, TaktError
 from service.repository.options import repository_options
 from service.settings import Settings
@@ -42,7 +42,7 @@ class TuneOptions:
     batching: BatcherOptions
 
 
-OpenerOf = Callable[[Candidate], Open]
+OpenerOf = Callable[[Candidate], EngineOpener]
 
 
 def openers(base: Settings, cache: Path) -> OpenerOf:
@@ -54,11 +54,11 @@ def openers(base: Settings, cache: Path) -> OpenerOf:
             opens an engine anew.
     """
 
-    def of_candidate(candidate: Candidate) -> Open:
+    def of_candidate(candidate: Candidate) -> EngineOpener:
         settings = candidate.settings(base)
         if candidate.gpu and settings.engine_cache is None:
             settings = settings.model_copy(update={"engine_cache": cache})
-        return opener(settings)
+        return engine_opener(settings)
 
     return of_candidate
 
@@ -151,7 +151,7 @@ class _Bench:
         open_one = self._opener_of(candidate)
         with ExitStack() as held:
 
-            def opened_one() -> Opened:
+            def opened_one() -> OpenedEngine:
                 opened = open_one(self._bundle)
                 held.enter_context(closing(opened.engine))
                 return opened

@@ -10,7 +10,7 @@ from pathlib import Path
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import Wishes
 from service.domain import Inspection, InspectOptions
-from service.engines.opening import OpenEngine, opener, opener_of
+from service.engines.opener import EngineFactory, engine_opener
 from service.errors import ConfigurationError
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
@@ -55,7 +55,7 @@ class LocalStream:
 
 @asynccontextmanager
 async def local_stream(
-    bundle: Path, settings: Settings, wishes: Wishes, open_engine: OpenEngine | None = None
+    bundle: Path, settings: Settings, wishes: Wishes, open_engine: EngineFactory | None = None
 ) -> AsyncIterator[LocalStream]:
     """A stream to a bundle, as the settings say a server would run it.
 
@@ -77,7 +77,7 @@ async def local_stream(
         try:
             await model.load(
                 repository_options(settings),
-                opener(settings) if open_engine is None else opener_of(settings, open_engine),
+                engine_opener(settings, open_engine),
                 Pools(preparing, finishing, threads),
                 Metrics(),
             )

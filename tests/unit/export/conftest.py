@@ -20,7 +20,7 @@ from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 from service.bundles.bundle import Bundle, load_bundle
-from service.engines.opening import opener
+from service.engines.opener import engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
 from service.repository.options import repository_options
@@ -150,7 +150,10 @@ def serve_once() -> ServeOnce:
         model = ServedModel(path)
         with ThreadPoolExecutor(1) as pool:
             await model.load(
-                repository_options(settings), opener(settings), Pools(pool, pool, 1), Metrics()
+                repository_options(settings),
+                engine_opener(settings),
+                Pools(pool, pool, 1),
+                Metrics(),
             )
             await model.close(10)
         return model

@@ -29,7 +29,7 @@ from export.pictures import middle_tile, read_model_input, read_picture
 from export.wording import tiles_text
 from models.checkpoints import Checkpoint
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import Preprocess, Tiling, TrainedThresholds
+from service.bundles.manifest import CheckpointThresholds, Preprocess, Tiling
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.pictures.preprocess import preprocess
 
@@ -260,7 +260,7 @@ def facts(**fields: object) -> SourceFacts:
 
 
 def test_thresholds_of_the_training_belong_to_whole_pictures() -> None:
-    trained = facts(trained_thresholds=TrainedThresholds(image=1, pixel=2))
+    trained = facts(trained_thresholds=CheckpointThresholds(image=1, pixel=2))
     tiling = Tiling(width=32, height=32, overlap=0, blend="max")
     assert in_tiles(trained, tiling).trained_thresholds is None
     assert in_tiles(trained, None) is trained

@@ -23,7 +23,7 @@ from export.imported.rule import InputOptions, Size
 from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name
 from export.pictures import read_model_input
 from service.bundles.bundle import load_bundle
-from service.bundles.manifest import TrainedThresholds
+from service.bundles.manifest import CheckpointThresholds
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 WritePictures = Callable[..., list[Path]]
@@ -132,7 +132,7 @@ def test_a_bundle_answers_like_the_torch_model_behind_the_graph(
     assert manifest.reference == "onnx"
     assert (manifest.map.width, manifest.map.height, manifest.max_batch_size) == (MAP, MAP, None)
     assert manifest.drift.score < 1e-5
-    assert manifest.trained_thresholds == TrainedThresholds(image=0.5, pixel=0.5)
+    assert manifest.trained_thresholds == CheckpointThresholds(image=0.5, pixel=0.5)
     assert manifest.made_with["fit:pytorch"].startswith(torch.__version__.split("+")[0])
     assert report.graph.size_bytes == bundle.model_path.stat().st_size
     assert str(Path(torch.__file__).parent).encode() not in bundle.model_path.read_bytes()
@@ -180,7 +180,7 @@ def test_answers_are_taken_before_the_graph_cuts_them_off(
     engine = OnnxRuntimeEngine.open(tmp_path / "uncut.onnx", threads=1)
     np.testing.assert_allclose(engine.infer(images).score, whole.score, rtol=0, atol=1e-5)
     engine.close()
-    assert uncut.facts.trained_thresholds == TrainedThresholds(image=0.5, pixel=0.5)
+    assert uncut.facts.trained_thresholds == CheckpointThresholds(image=0.5, pixel=0.5)
 
 
 def test_names_come_from_the_owner_or_the_file(gaussian: Path, good: list[Path]) -> None:
@@ -200,7 +200,7 @@ def test_thresholds_beside_the_graph_are_anomalib_s(good: list[Path], tmp_path: 
     (tmp_path / "metadata.json").write_text(json.dumps(facts))
     source, _ = open_quietly(tmp_path / "m.onnx", good, pictures=InputOptions(white=1))
     assert source.facts.framework == "anomalib"
-    assert source.facts.trained_thresholds == TrainedThresholds(image=12.5, pixel=11)
+    assert source.facts.trained_thresholds == CheckpointThresholds(image=12.5, pixel=11)
 
 
 def test_pictures_of_the_training_are_remembered(good: list[Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from onnx import parser
 from export.imported.nodes import Nodes
 from export.imported.roles import Outputs
 from export.imported.thresholds import find_thresholds, read_metadata
-from service.bundles.manifest import TrainedThresholds
+from service.bundles.manifest import CheckpointThresholds
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[N,1,8,8] x) => (float[N,1,8,8] map, float[N] score, bool[N] label, bool[N,1,8,8] mask)
@@ -27,15 +27,15 @@ OUTPUTS = Outputs("map", "score", (8, 8))
 ANSWERS = ["map", "score", "label", "mask"]
 
 
-def found(verdicts: str, outputs: Outputs = OUTPUTS) -> TrainedThresholds | None:
+def found(verdicts: str, outputs: Outputs = OUTPUTS) -> CheckpointThresholds | None:
     return find_thresholds(Nodes(parser.parse_model(TEXT % verdicts)), ANSWERS, outputs)
 
 
 def test_what_label_and_mask_compare_with_are_the_thresholds() -> None:
     both = "label = Greater(score, half) mask = Greater(map, quarter)"
-    assert found(both) == TrainedThresholds(image=0.5, pixel=0.25)
+    assert found(both) == CheckpointThresholds(image=0.5, pixel=0.25)
     later = "l = Greater(cut, half) label = Reshape(l, every) mask = Greater(map, quarter)"
-    assert found(later) == TrainedThresholds(image=0.5, pixel=0.25)
+    assert found(later) == CheckpointThresholds(image=0.5, pixel=0.25)
 
 
 def test_a_threshold_that_is_anomalous_itself_lies_just_below() -> None:
@@ -69,7 +69,7 @@ def test_anomalib_1_keeps_them_beside_the_graph(tmp_path: Path) -> None:
     assert read_metadata(graph) is None
     facts = {"task": "segmentation", "image_threshold": 12.5, "pixel_threshold": 11}
     (tmp_path / "metadata.json").write_text(json.dumps(facts))
-    assert read_metadata(graph) == TrainedThresholds(image=12.5, pixel=11.0)
+    assert read_metadata(graph) == CheckpointThresholds(image=12.5, pixel=11.0)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from export.variants.search import VariantOptions
 from service.bundles.bundle import MODEL, Bundle, add_variant, load_bundle
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.opening import opener
+from service.engines.opener import engine_opener
 from service.errors import ConfigurationError, DriftError
 from service.repository.served_model import ServedModel
 from service.settings import Settings
@@ -105,7 +105,7 @@ def test_a_variant_is_a_graph_of_its_own_named_by_its_contents(
 def test_8_bits_answer_the_golden_inputs_within_their_bounds_as_they_are_served(
     varied: Bundle,
 ) -> None:
-    opened = opener(Settings(engine="onnxruntime-int8"))(varied)
+    opened = engine_opener(Settings(engine="onnxruntime-int8"))(varied)
     assert opened.engine.description.startswith("onnxruntime CPUExecutionProvider")
     assert opened.plan.model.name == varied.variant("onnxruntime-int8").model
     check_golden(opened.engine, varied, opened.plan.variant)
@@ -121,8 +121,8 @@ def test_float16_without_a_gpu_serves_the_reference_only_where_that_is_allowed(
     varied: Bundle,
 ) -> None:
     with pytest.raises(ConfigurationError, match="CUDAExecutionProvider"):
-        opener(Settings(engine="onnxruntime-fp16"))(varied)
-    opened = opener(Settings(engine="onnxruntime-fp16", provider_fallback=True))(varied)
+        engine_opener(Settings(engine="onnxruntime-fp16"))(varied)
+    opened = engine_opener(Settings(engine="onnxruntime-fp16", provider_fallback=True))(varied)
     assert opened.plan.variant is None
     check_golden(opened.engine, varied)
     opened.engine.close()

@@ -1,7 +1,7 @@
 import pytest
 
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.engines.built_for import Decision, decide
+from service.engines.built_for import host_mismatch
 from service.errors import ConfigurationError
 
 HERE = {
@@ -30,17 +30,17 @@ def variant(**built_for: str) -> Variant:
 
 
 def test_a_variant_that_was_built_for_this_host_is_served_as_it_is() -> None:
-    assert decide(variant(**HERE), HERE, "fail") == Decision("variant", None)
+    assert host_mismatch(variant(**HERE), HERE, "fail") is None
 
 
 def test_a_variant_for_any_host_is_served_even_without_a_gpu() -> None:
-    assert decide(variant(), None, "fail") == Decision("variant", None)
+    assert host_mismatch(variant(), None, "fail") is None
 
 
 def test_a_variant_of_another_host_is_refused_with_every_difference_and_the_way_out() -> None:
     there = HERE | {"gpu": "NVIDIA A10", "compute_capability": "8.6", "tensorrt": ""}
     with pytest.raises(ConfigurationError) as refused:
-        decide(variant(**HERE), there, "fail")
+        host_mismatch(variant(**HERE), there, "fail")
     message = str(refused.value)
     assert "GPU NVIDIA L4, and here is NVIDIA A10" in message
     assert "compute capability 8.9, and here is 8.6" in message
@@ -51,20 +51,18 @@ def test_a_variant_of_another_host_is_refused_with_every_difference_and_the_way_
 
 @pytest.mark.parametrize("fallback", ["build", "cuda", "cpu"])
 def test_another_driver_takes_the_course_that_the_settings_allow(fallback) -> None:
-    decision = decide(variant(**HERE), HERE | {"driver": "590.1"}, fallback)
-    assert decision.course == fallback
-    assert decision.reason is not None
-    assert "driver 580.65.06, and here is 590.1" in decision.reason
+    reason = host_mismatch(variant(**HERE), HERE | {"driver": "590.1"}, fallback)
+    assert reason is not None
+    assert "driver 580.65.06, and here is 590.1" in reason
 
 
 def test_a_host_without_a_gpu_serves_on_the_cpu_where_that_is_allowed() -> None:
-    decision = decide(variant(**HERE), None, "cpu")
-    assert decision.course == "cpu"
-    assert decision.reason is not None
-    assert "NVIDIA L4, and here is none" in decision.reason
+    reason = host_mismatch(variant(**HERE), None, "cpu")
+    assert reason is not None
+    assert "NVIDIA L4, and here is none" in reason
 
 
 @pytest.mark.parametrize("fallback", ["build", "cuda"])
 def test_a_host_without_a_gpu_builds_nothing_and_says_what_else_may_be_allowed(fallback) -> None:
     with pytest.raises(ConfigurationError, match="variant_fallback=cpu"):
-        decide(variant(**HERE), None, fallback)
+        host_mismatch(variant(**HERE), None, fallback)

@@ -17,7 +17,7 @@ from service.bundles.bundle import MANIFEST
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds
 from service.engines.fake import FakeEngine
 from service.engines.golden import BatchDrift, check_golden
-from service.engines.opening import opener_of
+from service.engines.opener import engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
 from service.repository.activation import ACTIVE, decide, keep_activation
@@ -71,7 +71,7 @@ def watched(repository: Path) -> Callable[[], AsyncIterator[Watched]]:
             models = ModelRepository(
                 repository,
                 repository_options(settings),
-                opener_of(settings, open_fake),
+                engine_opener(settings, open_fake),
                 Pools(threads, threads, 1),
                 metrics,
             )

@@ -13,7 +13,7 @@ from service.commands.tune.measure import Round
 from service.commands.tune.run import TuneOptions, openers, tune
 from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
-from service.engines.opening import Open, Opened
+from service.engines.opener import EngineOpener, OpenedEngine
 from service.engines.plan import plan_for
 from service.errors import ConfigurationError, EngineError
 from service.settings import Settings
@@ -51,15 +51,15 @@ class Host:
         self.most_open = 0
         self._plan = plan_for(bundle, Settings())
 
-    def opener_of(self, candidate: Candidate) -> Open:
-        def open_one(bundle: Bundle) -> Opened:
+    def opener_of(self, candidate: Candidate) -> EngineOpener:
+        def open_one(bundle: Bundle) -> OpenedEngine:
             if candidate.engine not in self.engines:
                 raise ConfigurationError(f"{candidate.engine} is not installed")
             engine = self.engines[candidate.engine]()
             self.opened.append(engine)
             self.opened_for.append(candidate)
             self.most_open = max(self.most_open, sum(not one.closed for one in self.opened))
-            return Opened(engine, self._plan)
+            return OpenedEngine(engine, self._plan)
 
         return open_one
 
@@ -164,9 +164,9 @@ def test_a_variant_is_checked_by_its_own_bounds(make_bundle: MakeBundle) -> None
     }
     bundle = make_bundle(variants=[wide])
 
-    def opener_of(candidate: Candidate) -> Open:
+    def opener_of(candidate: Candidate) -> EngineOpener:
         plan = plan_for(bundle, candidate.settings(Settings()))
-        return lambda _: Opened(Drifting(), plan)
+        return lambda _: OpenedEngine(Drifting(), plan)
 
     candidates = [Candidate("onnxruntime", 1, 1, 1), Candidate("wide", 1, 1, 1)]
     found = tune(bundle, candidates, SLOW, OPTIONS, opener_of, [].append)
@@ -216,7 +216,7 @@ def test_what_a_gpu_compiles_is_kept_between_the_rounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Settings] = []
-    monkeypatch.setattr(service.commands.tune.run, "opener", found.append)
+    monkeypatch.setattr(service.commands.tune.run, "engine_opener", found.append)
     of_candidate = openers(Settings(), tmp_path)
     of_candidate(Candidate("tensorrt", 1, 1, 1, gpu=True))
     of_candidate(reference_of(2))

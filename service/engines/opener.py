@@ -1,4 +1,4 @@
-"""Opens a bundle's engine as its plan says; where the settings allow, another if that fails."""
+"""Opens the engine that a bundle's plan names, or the reference graph where that is allowed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from service.bundles.bundle import Bundle
 from service.bundles.host_profile import read_profile
 from service.engines.base import Engine
-from service.engines.built_for import decide
+from service.engines.built_for import host_mismatch
 from service.engines.layers import first_failing, layer_errors
 from service.engines.nvidia.cuda import fixed_sizes
 from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine, precision_hint
-from service.engines.plan import REFERENCE, Plan, plan_for
+from service.engines.plan import REFERENCE, EnginePlan, plan_for
 from service.engines.provider_check import cuda_major, import_runtime
 from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
@@ -24,20 +24,20 @@ from service.host import host_name
 from service.settings import Settings
 
 NAMED_FROM = 0.25
-"""Error of a layer, in deviations of its output, from which it is named."""
+"""Least error of a layer that is named, in standard deviations of the layer's output."""
 
 logger = logging.getLogger("takt.opening")
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An engine that was opened, and how it is to be run."""
+class OpenedEngine:
+    """An open engine and the plan that it was opened by."""
 
     engine: Engine
-    plan: Plan
+    plan: EnginePlan
 
-    def begins_at(self, bundle: Bundle) -> Sequence[str]:
-        """The layers where a variant begins to differ from the reference, if that can be told."""
+    def drifting_layers(self, bundle: Bundle) -> Sequence[str]:
+        """Names of the layers where the variant begins to differ; empty if that is unknown."""
         variant = self.plan.variant
         if variant is None:
             return ()
@@ -52,18 +52,25 @@ class Opened:
         return ()
 
 
-OpenEngine = Callable[[Bundle], Engine]
-Open = Callable[[Bundle], Opened]
+EngineFactory = Callable[[Bundle], Engine]
+EngineOpener = Callable[[Bundle], OpenedEngine]
 
 
-def opener(settings: Settings) -> Open:
-    """What opens engines as the settings say."""
+def engine_opener(settings: Settings, factory: EngineFactory | None = None) -> EngineOpener:
+    """Returns the function that opens an engine for a bundle.
 
-    def open_bundle(bundle: Bundle) -> Opened:
+    Args:
+        settings: choose the engine and its layout.
+        factory: makes the engines instead of the settings; the layout stays the settings'.
+    """
+
+    def open_bundle(bundle: Bundle) -> OpenedEngine:
+        if factory is not None:
+            return OpenedEngine(factory(bundle), plan_for(bundle, settings))
         try:
             profile = read_profile(bundle.path, host_name(settings.cores))
-            plan = _here(bundle, plan_for(bundle, settings, profile), settings)
-            return Opened(_open(plan, settings), plan)
+            plan = _adapted(plan_for(bundle, settings, profile), bundle, settings)
+            return OpenedEngine(_open(plan, settings), plan)
         except ConfigurationError as error:
             if not settings.provider_fallback:
                 raise
@@ -71,21 +78,16 @@ def opener(settings: Settings) -> Open:
                 "serving the reference graph on the CPU, as provider_fallback allows: %s", error
             )
             reference = _on_cpu(bundle, settings)
-            return Opened(_open(reference, settings), reference)
+            return OpenedEngine(_open(reference, settings), reference)
 
     return open_bundle
 
 
-def opener_of(settings: Settings, open_engine: OpenEngine) -> Open:
-    """What hands out engines that somebody else makes, run as the settings say."""
-    return lambda bundle: Opened(open_engine(bundle), plan_for(bundle, settings))
-
-
-def _here(bundle: Bundle, plan: Plan, settings: Settings) -> Plan:
-    """The plan on this host, for a variant that was built for one GPU.
+def _adapted(plan: EnginePlan, bundle: Bundle, settings: Settings) -> EnginePlan:
+    """The plan, changed as `variant_fallback` says if the variant was built for another GPU.
 
     Raises:
-        ConfigurationError: it was built for another, and nothing else is allowed or can be done.
+        ConfigurationError: the variant was built for another GPU, and no fallback is possible.
     """
     if plan.variant is None or not plan.variant.built_for:
         return plan
@@ -94,28 +96,25 @@ def _here(bundle: Bundle, plan: Plan, settings: Settings) -> Plan:
         host = read_gpu(settings.device_id, cuda_major(import_runtime(plan.provider)))
     except ConfigurationError as error:
         logger.warning("this host's GPU cannot be told: %s", error)
-    decision = decide(plan.variant, host, settings.variant_fallback)
-    if decision.reason is not None:
-        logger.warning("%s; variant_fallback says %s", decision.reason, decision.course)
-    match decision.course:
-        case "variant":
-            return plan
-        case "build":
-            return replace(plan, model=bundle.model_path)
-        case "cuda":
-            return replace(
-                plan, provider="cuda", precision="fp32", variant=None, model=bundle.model_path
-            )
-        case "cpu":
-            return _on_cpu(bundle, settings)
+    fallback = settings.variant_fallback
+    mismatch = host_mismatch(plan.variant, host, fallback)
+    if mismatch is None:
+        return plan
+    logger.warning("%s; variant_fallback says %s", mismatch, fallback)
+    if fallback == "cpu":
+        return _on_cpu(bundle, settings)
+    reference = replace(plan, model=bundle.model_path)
+    if fallback == "build":
+        return reference
+    return replace(reference, provider="cuda", precision="fp32", variant=None)
 
 
-def _on_cpu(bundle: Bundle, settings: Settings) -> Plan:
-    """The same bundle's reference graph by ONNX Runtime on the CPU, which every host has."""
+def _on_cpu(bundle: Bundle, settings: Settings) -> EnginePlan:
+    """The plan for the reference graph by ONNX Runtime on the CPU, which every host has."""
     return plan_for(bundle, settings.model_copy(update={"engine": REFERENCE}))
 
 
-def _open(plan: Plan, settings: Settings) -> Engine:
+def _open(plan: EnginePlan, settings: Settings) -> Engine:
     if plan.engine == "openvino":
         return OpenVinoEngine.open(
             plan.model,
