@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Callable
@@ -88,11 +89,11 @@ def serve(config: Path | None, **given: Any) -> None:
     from service.app import create_app
     from service.server import run
 
-    with LineWriter(sys.stderr) as writer:
+    with contextlib.closing(LineWriter(sys.stderr)) as writer:
         try:
             settings = load_settings(given, config=config)
             app = create_app(settings, write=writer.put)
         except TaktError as error:
             raise click.ClickException(str(error)) from None
-        configure_logging(settings.log_level, settings.log_format, writer.put)
+        configure_logging(settings.log_level, settings.log_format, writer)
         run(app, settings, ended=writer.close)

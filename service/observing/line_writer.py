@@ -1,13 +1,13 @@
-"""Writes what is logged from a thread of its own: a reader that stops reading stops nobody."""
+"""Writes what is logged from a thread of its own, so that a slow reader makes nobody wait."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import threading
-from types import TracebackType
-from typing import Self, TextIO
+from collections.abc import Callable
+from logging.handlers import QueueHandler, QueueListener
+from typing import TextIO
 
 _MOST = 1000
 """Messages that may wait, each of some lines at most: together some ten megabytes."""
@@ -16,72 +16,87 @@ _CLOSED_WITHIN_S = 2.0
 
 logger = logging.getLogger("takt.log")
 
+Lines = queue.Queue[logging.LogRecord | None]
+"""Records whose message is complete; None ends them."""
 
-class LineWriter:
-    """A bounded queue before a stream; what finds it full is lost, and counted.
+
+class LineWriter(QueueHandler):
+    """A log handler with a bounded queue before a stream; counts the messages that find it full.
+
+    >>> import contextlib, sys
+    >>> with contextlib.closing(LineWriter(sys.stdout)) as writer:
+    ...     writer.put("served")
+    served
 
     Args:
-        stream: of text, such as standard error; None where the process has none.
+        stream: of text, such as standard error.
         most: messages that may wait.
     """
 
     def __init__(self, stream: TextIO | None, most: int = _MOST) -> None:
-        self._stream = stream
-        self._queue: queue.Queue[str | None] = queue.Queue(most)
+        self._lines: Lines = queue.Queue(most)
+        super().__init__(self._lines)
+        self._stream = _QuietStreamHandler(stream)
         self._lost = 0
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        """The writer; it is closed at the end."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self._ended = False
+        self._listener = _Listener(self._lines, self._stream, self._report_lost)
+        self._listener.start()
 
     def put(self, lines: str) -> None:
-        """Write whole lines soon; any thread may ask, and none waits."""
-        if self._closed:
-            self._write(lines)
+        """Write lines soon, without the last one's end; any thread may call, and none waits."""
+        self.enqueue(logging.makeLogRecord({"msg": lines}))
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record's line, made on the calling thread, as its arguments may change later."""
+        return logging.makeLogRecord({"msg": self.format(record)})
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a message if there is room; once closed, write it at once."""
+        if self._ended:
+            self._stream.handle(record)
             return
         try:
-            self._queue.put_nowait(lines)
+            self._lines.put_nowait(record)
         except queue.Full:
             self._lost += 1
 
     def close(self) -> None:
         """Write what waits, as far as somebody reads it within a moment; again does nothing."""
-        if self._closed:
+        super().close()
+        if self._ended:
             return
-        with contextlib.suppress(queue.Full):
-            self._queue.put(None, timeout=_CLOSED_WITHIN_S)
-            self._thread.join(_CLOSED_WITHIN_S)
-        self._closed = True
+        stopping = threading.Thread(target=self._listener.stop, daemon=True)
+        stopping.start()
+        stopping.join(_CLOSED_WITHIN_S)
+        self._ended = True
+        self._report_lost()
 
-    def _run(self) -> None:
-        while (lines := self._queue.get()) is not None:
-            self._write(lines)
-            if self._queue.empty():
-                self._tell_lost()
-        # What is logged from now on has no queue to wait in.
-        self._closed = True
-        self._tell_lost()
-
-    def _tell_lost(self) -> None:
+    def _report_lost(self) -> None:
         if self._lost:
             lost, self._lost = self._lost, 0
             logger.warning("%d messages were lost, as nobody read them in time", lost)
 
-    def _write(self, lines: str) -> None:
-        if self._stream is None:
-            return
-        # As in logging: nobody is refused because nobody reads what is written.
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(lines)
-            self._stream.flush()
+
+class _Listener(QueueListener):
+    """Calls `idle` whenever no message waits."""
+
+    def __init__(self, lines: Lines, handler: logging.Handler, idle: Callable[[], None]) -> None:
+        super().__init__(lines, handler)
+        self._lines = lines
+        self._idle = idle
+
+    def handle(self, record: logging.LogRecord) -> None:
+        super().handle(record)
+        if self._lines.empty():
+            self._idle()
+
+    def enqueue_sentinel(self) -> None:
+        # The base class takes no end for an answer where the queue is full; this waits for room.
+        self._lines.put(None)
+
+
+class _QuietStreamHandler(logging.StreamHandler[TextIO]):
+    """Goes on where nobody reads any more what is written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass

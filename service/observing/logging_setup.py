@@ -12,7 +12,7 @@ import orjson
 
 LogFormat = Literal["text", "json"]
 Write = Callable[[str], object]
-"""Takes whole lines, ends included."""
+"""Takes whole lines, without the last one's end."""
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
@@ -45,30 +45,14 @@ class JsonFormatter(logging.Formatter):
             return json.dumps(line, default=str)
 
 
-class _LineHandler(logging.Handler):
-    """Hands each message on as a line, or several where it has a traceback."""
-
-    def __init__(self, write: Write) -> None:
-        super().__init__()
-        self._write = write
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a message."""
-        try:
-            self._write(self.format(record) + "\n")
-        except Exception:
-            self.handleError(record)
-
-
-def configure_logging(level: str, log_format: LogFormat, write: Write) -> None:
+def configure_logging(level: str, log_format: LogFormat, handler: logging.Handler) -> None:
     """Set the process's logging up; called once, by the command that serves.
 
     Args:
         level: least severe message that is logged.
         log_format: of a line.
-        write: takes whole lines.
+        handler: takes every message.
     """
-    handler = _LineHandler(write)
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -46,7 +46,7 @@ class RequestLog:
             elif warning if _is_ours(record) else info:
                 lines.append(self._line(_of_refusal(record)))
         if lines:
-            self._write("\n".join(lines) + "\n")
+            self._write("\n".join(lines))
 
 
 def _is_ours(refused: RefusalRecord) -> bool:

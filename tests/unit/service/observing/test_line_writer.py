@@ -1,3 +1,4 @@
+import contextlib
 import io
 import logging
 import os
@@ -24,19 +25,22 @@ class Slow(io.StringIO):
 
 def test_what_was_put_is_written_in_order_by_the_end() -> None:
     stream = io.StringIO()
-    with LineWriter(stream) as writer:
+    with contextlib.closing(LineWriter(stream)) as writer:
         for number in range(100):
-            writer.put(f"{number}\n")
+            writer.put(f"{number}")
     assert stream.getvalue().splitlines() == [str(number) for number in range(100)]
 
 
 def test_a_reader_that_stops_keeps_nobody_waiting_and_what_is_lost_is_counted(caplog) -> None:
     stream = Slow()
-    with caplog.at_level(logging.WARNING, "takt.log"), LineWriter(stream, most=3) as writer:
-        writer.put("first\n")
+    with (
+        caplog.at_level(logging.WARNING, "takt.log"),
+        contextlib.closing(LineWriter(stream, most=3)) as writer,
+    ):
+        writer.put("first")
         stream.asked.wait()
         for number in range(10):
-            writer.put(f"{number}\n")
+            writer.put(f"{number}")
         stream.reads.set()
     assert stream.getvalue().splitlines() == ["first", "0", "1", "2"]
     assert "7 messages were lost" in caplog.text
@@ -47,7 +51,7 @@ def test_what_is_put_after_the_end_is_written_at_once() -> None:
     writer = LineWriter(stream)
     writer.close()
     writer.close()
-    writer.put("late\n")
+    writer.put("late")
     assert stream.getvalue() == "late\n"
 
 
@@ -55,12 +59,12 @@ def test_a_reader_that_is_gone_fails_nobody() -> None:
     reader, end = os.pipe()
     os.close(reader)
     stream = os.fdopen(end, "w")
-    with LineWriter(stream) as writer:
-        writer.put("to nobody\n")
+    with contextlib.closing(LineWriter(stream)) as writer:
+        writer.put("to nobody")
     with pytest.raises(BrokenPipeError):
         stream.close()
 
 
 def test_a_process_without_standard_error_goes_on() -> None:
-    with LineWriter(None) as writer:
-        writer.put("to nobody\n")
+    with contextlib.closing(LineWriter(None)) as writer:
+        writer.put("to nobody")

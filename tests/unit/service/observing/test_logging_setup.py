@@ -39,7 +39,7 @@ def test_what_people_changed_is_logged_even_where_only_errors_are(
     monkeypatch.setattr(root, "handlers", [])
     level = root.level
     try:
-        configure_logging("error", "text", sys.stderr.write)
+        configure_logging("error", "text", logging.StreamHandler())
         audit("threshold_changed", new=0.4)
         logging.getLogger("takt.app").info("no news")
     finally:
@@ -50,7 +50,7 @@ def test_what_people_changed_is_logged_even_where_only_errors_are(
 
 
 def test_in_json_every_message_is_one_object(logged) -> None:
-    configure_logging("info", "json", sys.stderr.write)
+    configure_logging("info", "json", logging.StreamHandler())
     logging.getLogger("another.package").info("Started server process [%d]", 7)
     found = json.loads(logged()[0])
     assert found.pop("time").endswith("Z")
@@ -62,7 +62,7 @@ def test_in_json_every_message_is_one_object(logged) -> None:
 
 
 def test_in_json_what_people_changed_has_its_facts_as_fields(logged) -> None:
-    configure_logging("info", "json", sys.stderr.write)
+    configure_logging("info", "json", logging.StreamHandler())
     audit("threshold_changed", reason="lamp\nforged", new=0.4)
     (line,) = logged()
     found = json.loads(line)
@@ -71,7 +71,7 @@ def test_in_json_what_people_changed_has_its_facts_as_fields(logged) -> None:
 
 
 def test_in_json_an_exception_stays_on_its_line(logged) -> None:
-    configure_logging("info", "json", sys.stderr.write)
+    configure_logging("info", "json", logging.StreamHandler())
     try:
         raise ValueError("two\nlines")
     except ValueError:
@@ -81,7 +81,7 @@ def test_in_json_an_exception_stays_on_its_line(logged) -> None:
 
 
 def test_in_json_a_warning_of_python_is_an_object_too(logged) -> None:
-    configure_logging("info", "json", sys.stderr.write)
+    configure_logging("info", "json", logging.StreamHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(True)
