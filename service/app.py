@@ -15,18 +15,18 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from service.api.failures import add_handlers
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
-from service.api.origins import Origins
+from service.api.origins import AllowedOrigins
+from service.api.problems import add_handlers
 from service.api.request_context import RequestContext
-from service.api.rest.hot_path import HotPath
-from service.api.rest.inspect import inspect_answer, inspect_router
+from service.api.request_span import RequestSpan
+from service.api.rest.fast_path import FastPath
+from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
 from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, stream_router
-from service.api.traced import Traced
 from service.engines.opener import EngineFactory, engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.gpu_metrics import find_gpus
@@ -148,13 +148,14 @@ def create_app(
         lifespan=lifespan,
     )
     add_handlers(app, journal)
-    answer = inspect_answer(repository, journal, settings.timeout_ms)
+    inspect = inspect_handler(repository, journal, settings.timeout_ms)
+    inspect_routes = inspect_router(inspect)
     # The one that is added last is outermost.
-    app.add_middleware(HotPath, answer=answer, journal=journal)
+    app.add_middleware(FastPath, routes=inspect_routes.routes, handler=inspect, journal=journal)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
     if tracing is not None:
-        app.add_middleware(Traced, tracing=tracing)
-    app.include_router(inspect_router(answer))
+        app.add_middleware(RequestSpan, tracing=tracing)
+    app.include_router(inspect_routes)
     app.include_router(oip_router(repository, journal, _oip_limits(settings)))
     app.include_router(
         stream_router(repository, metrics, journal, sessions, _stream_options(settings), tracing)
@@ -163,9 +164,8 @@ def create_app(
     app.state.drain = drain
     app.state.repository = repository
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
-    app.include_router(
-        releases_router(repository, settings.version_changes, Origins(settings.allowed_origins))
-    )
+    origins = AllowedOrigins(settings.allowed_origins)
+    app.include_router(releases_router(repository, settings.version_changes, origins))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
 
     @app.get("/", include_in_schema=False)
@@ -180,7 +180,7 @@ def _stream_options(settings: Settings) -> StreamOptions:
         timeout_ms=settings.timeout_ms,
         credits=settings.stream_credits,
         max_image_bytes=settings.max_image_bytes,
-        origins=Origins(settings.allowed_origins),
+        origins=AllowedOrigins(settings.allowed_origins),
     )
 
 

@@ -11,7 +11,7 @@ from service.errors import ForbiddenError
 ANY = "*"
 
 
-class Origins:
+class AllowedOrigins:
     """Pages of the server itself, and those that the settings name.
 
     A program sends no Origin and may connect, as it may POST. The name that a reverse proxy was

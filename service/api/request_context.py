@@ -8,7 +8,7 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.failures import REQUEST_ID_KEY, problem_response
+from service.api.problems import REQUEST_ID_KEY, problem_response
 from service.errors import ImageTooLargeError
 from service.observing.metrics import Metrics
 

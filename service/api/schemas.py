@@ -1,4 +1,4 @@
-"""The JSON of the HTTP API: what a client reads, with examples."""
+"""The JSON and the options of the HTTP API, as its documentation shows them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,53 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundles.manifest import Blend
+from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority
+
+
+class OptionsIn(BaseModel):
+    """The options of a request or stream; an unknown name is refused, since it may be a typo.
+
+    >>> OptionsIn(heatmap="map", timeout_ms=200).options(default_timeout_ms=30_000).timeout_s
+    0.2
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    heatmap: HeatmapKind = Field(
+        "none",
+        description="`map` is coloured, `overlay` lies on the picture, `raw` is a .npy of the "
+        "float32 map at its own size.",
+    )
+    format: ImageFormat = Field("jpeg", description="Of `map` and `overlay`.")
+    threshold: float | None = Field(None, description="Instead of the model's, for this verdict.")
+    pixel_threshold: float | None = Field(
+        None, description="Instead of the model's, for these regions."
+    )
+    timeout_ms: float | None = Field(
+        None, gt=0, le=3_600_000, description="504 after this; else the server's `timeout_ms`."
+    )
+    priority: Priority = Field(
+        "line",
+        description="`line` pictures go before `bulk` ones, which get 429 from half a queue on.",
+    )
+
+    def options(self, default_timeout_ms: float) -> InspectOptions:
+        """The options of an inspection, whose timeout is the default where none is given."""
+        timeout_ms = default_timeout_ms if self.timeout_ms is None else self.timeout_ms
+        return InspectOptions(
+            heatmap=self.heatmap,
+            format=self.format,
+            threshold=self.threshold,
+            pixel_threshold=self.pixel_threshold,
+            timeout_s=timeout_ms / 1000,
+            priority=self.priority,
+        )
 
 
 class Schema(BaseModel):
-    """What a client reads has no fields but these."""
+    """Base of what a client reads: it has no other fields than the documented ones."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class ImageSize(Schema):
@@ -175,7 +216,7 @@ class TilingOut(Schema):
     """The tiles in which the model sees a picture."""
 
     width: int = Field(description="Of a tile, in pixels of the picture.")
-    height: int = Field(description="Likewise.")
+    height: int = Field(description="Of a tile, in pixels of the picture.")
     overlap: int = Field(description="Pixels that neighbouring tiles share, at least.")
     blend: Blend = Field(description="What the map holds where tiles overlap.")
 

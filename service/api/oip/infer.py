@@ -11,10 +11,10 @@ from dataclasses import replace
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.api.failures import request_id_of
-from service.api.hangup import HangUp
+from service.api.disconnect import CancelOnDisconnect
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
+from service.api.problems import request_id_of
 from service.domain import Inspection
 from service.errors import (
     ClientGoneError,
@@ -55,10 +55,10 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
             model = repository.get(name, version)
             known = model.name
             model.check_ready()
-            async with HangUp(request) as hang_up:
+            async with CancelOnDisconnect(request) as disconnect:
                 started_s = time.monotonic()
                 with bodies.one():
-                    inference = await _read(request, hang_up, limits)
+                    inference = await _read(request, disconnect, limits)
                 taken_s = time.monotonic() - started_s
                 # Looked up again: another version may have become the active one meanwhile.
                 pipeline = repository.get(name, version).pipeline
@@ -104,7 +104,9 @@ class _Bodies:
             self._count -= 1
 
 
-async def _read(request: Request, hang_up: HangUp, limits: OipLimits) -> InferenceRequest:
+async def _read(
+    request: Request, disconnect: CancelOnDisconnect, limits: OipLimits
+) -> InferenceRequest:
     json_bytes = _json_bytes(request)
     try:
         async with asyncio.timeout(limits.timeout_ms / 1000):
@@ -113,7 +115,7 @@ async def _read(request: Request, hang_up: HangUp, limits: OipLimits) -> Inferen
         raise DeadlineExceededError(
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"
         ) from None
-    hang_up.watch()
+    disconnect.watch()
     if (len(body) if json_bytes is None else json_bytes) <= _SHORT_BYTES:
         return read_request(body, json_bytes, limits)
     return await asyncio.to_thread(read_request, body, json_bytes, limits)

@@ -1,25 +1,21 @@
-"""`/v2/…`: the Open Inference Protocol, over the pipeline that serves REST."""
+"""Routes of the Open Inference Protocol, `/v2/…`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.body import read_json
-from service.api.failures import MEDIA_TYPE as PROBLEM
-from service.api.failures import OIP_PATH
+from service.api.json_body import read_json
 from service.api.oip.infer import infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
 from service.api.oip.request import OipLimits
-from service.api.schemas import ProblemOut
+from service.api.paths import Name, version_of, versioned
+from service.api.problems import OIP_PATH, problem_responses
 from service.domain import Json
 from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
-
-Name = Annotated[str, Path(description="The model's name.")]
-Version = Annotated[str, Path(description="One version of it; without, the active one.")]
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -46,20 +42,29 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_PROBLEM = {"content": {PROBLEM: {"schema": ProblemOut.model_json_schema()}}}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "The request is at fault, or the queue is full.", **_PROBLEM},
-    "5XX": {"description": "The service cannot answer, or not in time.", **_PROBLEM},
-}
+_RESPONSES = problem_responses(
+    {
+        "4XX": "The request is at fault, or the queue is full.",
+        "5XX": "The service cannot answer, or not in time.",
+    }
+)
+
+
+class IndexIn(BaseModel):
+    """Filter of the repository's index."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ready: bool = Field(default=False, description="Only those that are ready.")
 
 
 def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits) -> APIRouter:
-    """The protocol's routes, over these models.
+    """The protocol's routes.
 
     Args:
         repository: the models.
-        journal: told of each picture and refusal.
-        limits: of a request.
+        journal: counts and logs each picture and each refusal.
+        limits: bounds of an inference request.
     """
     router = APIRouter(prefix=OIP_PATH, tags=["open inference protocol"])
     answer = infer_handler(repository, journal, limits)
@@ -80,72 +85,38 @@ def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits)
         response.status_code = 200 if repository.ready else 503
         return {"ready": repository.ready}
 
-    def readiness(response: Response, name: str, version: str | None) -> Json:
-        model = repository.get(name, version)
+    @versioned(router.get, "/models/{name}/ready", "version_ready")
+    async def model_ready(request: Request, response: Response, name: Name) -> Json:
+        """Whether the model's active version, or the version in the path, is ready; 503 if not."""
+        model = repository.get(name, version_of(request))
         response.status_code = 200 if model.ready else 503
         return {"name": model.name, "ready": model.ready}
 
-    @router.get("/models/{name}/ready")
-    async def model_ready(response: Response, name: Name) -> Json:
-        """Whether the model's active version is ready; 503 if not."""
-        return readiness(response, name, None)
+    @versioned(router.get, "/models/{name}", "metadata_of_version")
+    async def metadata(request: Request, name: Name) -> Json:
+        """A model's versions; the tensors of its active version, or the version in the path."""
+        return model_metadata(repository, name, version_of(request))
 
-    @router.get("/models/{name}/versions/{version}/ready")
-    async def version_ready(response: Response, name: Name, version: Version) -> Json:
-        """Whether the version that is named is ready; 503 if not."""
-        return readiness(response, name, version)
-
-    @router.get("/models/{name}")
-    async def metadata(name: Name) -> Json:
-        """A model's versions, and the tensors of its active one."""
-        return model_metadata(repository, name, None)
-
-    @router.get("/models/{name}/versions/{version}")
-    async def metadata_of_version(name: Name, version: Version) -> Json:
-        """A model's versions, and the tensors of the one that is named."""
-        return model_metadata(repository, name, version)
-
-    @router.get("/models/{name}/config")
-    async def config(name: Name) -> Json:
-        """The configuration of a model's active version, in Triton's words."""
-        return model_config(repository, name, None)
-
-    @router.get("/models/{name}/versions/{version}/config")
-    async def config_of_version(name: Name, version: Version) -> Json:
-        """The configuration of the version that is named, in Triton's words."""
-        return model_config(repository, name, version)
+    @versioned(router.get, "/models/{name}/config", "config_of_version")
+    async def config(request: Request, name: Name) -> Json:
+        """The configuration of the active version, or the version in the path, as Triton has it."""
+        return model_config(repository, name, version_of(request))
 
     @router.post("/repository/index")
     async def repository_index(request: Request) -> list[Json]:
         """Every version of every model; those that are ready if the body says `{"ready": true}`."""
         return index(repository, ready_only=(await read_json(request, IndexIn)).ready)
 
-    @router.post(
+    @versioned(
+        router.post,
         "/models/{name}/infer",
+        "infer_version",
         responses=_RESPONSES,
         response_class=Response,
         openapi_extra=_BODY,
     )
     async def infer(request: Request, name: Name) -> Response:
-        """Inspect pictures with the model's active version."""
-        return await answer(request, name, None)
-
-    @router.post(
-        "/models/{name}/versions/{version}/infer",
-        responses=_RESPONSES,
-        response_class=Response,
-        openapi_extra=_BODY,
-    )
-    async def infer_version(request: Request, name: Name, version: Version) -> Response:
-        """Inspect pictures with the version that is named."""
-        return await answer(request, name, version)
+        """Inspect pictures with the model's active version, or the version in the path."""
+        return await answer(request, name, version_of(request))
 
     return router
-
-
-class IndexIn(BaseModel):
-    """Which versions are wanted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    ready: bool = Field(default=False, description="Only those that are ready.")

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.api.failures import MEDIA_TYPE as PROBLEM
-from service.api.failures import request_id_of
-from service.api.hangup import HangUp
-from service.api.schemas import InspectionOut, ProblemOut
-from service.domain import (
-    MEDIA_TYPES,
-    HeatmapKind,
-    ImageFormat,
-    Inspection,
-    InspectOptions,
-    Priority,
-    inspection_json,
-)
+from service.api.disconnect import CancelOnDisconnect
+from service.api.paths import Name, version_of, versioned
+from service.api.problems import problem_responses, request_id_of
+from service.api.schemas import InspectionOut, OptionsIn
+from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
 from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
 from service.repository.repository import ModelRepository
-
-Name = Annotated[str, Path(description="The model's name.")]
-Version = Annotated[str, Path(description="One version of it; without, the active one.")]
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
@@ -44,7 +33,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "properties": {"image": _PICTURE["schema"]},
                 }
             },
         },
@@ -57,12 +46,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "`Accept` asks for `image/*`.",
         "content": {media_type: _PICTURE for media_type in MEDIA_TYPES.values()},
     },
-    **{
-        status: {
-            "description": description,
-            "content": {PROBLEM: {"schema": ProblemOut.model_json_schema()}},
-        }
-        for status, description in {
+    **problem_responses(
+        {
             400: "No whole picture.",
             404: "No such model or version.",
             413: "Too many bytes or pixels.",
@@ -72,46 +57,28 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             500: "The engine failed.",
             503: "The model is loading, has failed or is closing.",
             504: "No answer within the timeout.",
-        }.items()
-    },
+        }
+    ),
 }
 
 
-class InspectQuery(BaseModel):
-    """The options of a request; a name that is not here is refused, since it may be a typo."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    heatmap: HeatmapKind = Field(
-        "none",
-        description="`map` is coloured, `overlay` lies on the picture, `raw` is a .npy of the "
-        "float32 map at its own size.",
-    )
-    format: ImageFormat = Field("jpeg", description="Of `map` and `overlay`.")
-    threshold: float | None = Field(None, description="Instead of the model's, for this verdict.")
-    pixel_threshold: float | None = Field(
-        None, description="Instead of the model's, for these regions."
-    )
-    timeout_ms: float | None = Field(
-        None, gt=0, le=3_600_000, description="504 after this; else the server's `timeout_ms`."
-    )
-    priority: Priority = Field(
-        "line",
-        description="`line` pictures go before `bulk` ones, which get 429 from half a queue on.",
-    )
+InspectHandler = Callable[[Request, OptionsIn, str, str | None], Awaitable[Response]]
+"""Answers a request with a picture to a model; the version is None for the active one."""
 
 
-Answer = Callable[[Request, InspectQuery, str, str | None], Awaitable[Response]]
-"""Inspects the picture of a request with a model, and one version of it if that is named."""
-
-
-def inspect_answer(
+def inspect_handler(
     repository: ModelRepository, journal: Journal, default_timeout_ms: float
-) -> Answer:
-    """What answers a request for an inspection, over these models."""
+) -> InspectHandler:
+    """The handler of requests that inspect.
 
-    async def answer(
-        request: Request, query: InspectQuery, name: str, version: str | None
+    Args:
+        repository: the models.
+        journal: counts and logs each picture and each refusal.
+        default_timeout_ms: timeout of a request that names none.
+    """
+
+    async def inspect(
+        request: Request, query: OptionsIn, name: str, version: str | None
     ) -> Response:
         known, request_id = UNKNOWN, request_id_of(request.scope)
         try:
@@ -119,11 +86,11 @@ def inspect_answer(
             known = model.name
             picture_format = _picture_wanted(request.headers.get("accept"), query.format)
             options = _options(query, picture_format, default_timeout_ms)
-            async with HangUp(request) as hang_up:
+            async with CancelOnDisconnect(request) as disconnect:
 
                 async def read() -> bytes:
                     data = await _picture_of(request)
-                    hang_up.watch()
+                    disconnect.watch()
                     return data
 
                 inspection = await model.pipeline.inspect(read, options)
@@ -136,65 +103,47 @@ def inspect_answer(
         body = inspection_json(inspection, request_id)
         return Response(orjson.dumps(body), media_type="application/json")
 
-    return answer
+    return inspect
 
 
-def inspect_router(answer: Answer) -> APIRouter:
-    """The routes that inspect, as the API's documentation has them; see `HotPath`."""
+def inspect_router(handler: InspectHandler) -> APIRouter:
+    """The routes that inspect; `FastPath` answers most requests before they get here."""
     router = APIRouter(tags=["inspect"])
 
-    @router.post(
+    @versioned(
+        router.post,
         "/v1/models/{name}/inspect",
+        "inspect_version",
         summary="Inspect a picture",
         responses=_RESPONSES,
         response_class=Response,
         openapi_extra=_BODY,
     )
     async def inspect(
-        request: Request, name: Name, query: Annotated[InspectQuery, Query()]
+        request: Request, name: Name, query: Annotated[OptionsIn, Query()]
     ) -> Response:
-        """Inspect a picture with the model's active version."""
-        return await answer(request, query, name, None)
-
-    @router.post(
-        "/v1/models/{name}/versions/{version}/inspect",
-        summary="Inspect a picture with one version",
-        responses=_RESPONSES,
-        response_class=Response,
-        openapi_extra=_BODY,
-    )
-    async def inspect_version(
-        request: Request, name: Name, version: Version, query: Annotated[InspectQuery, Query()]
-    ) -> Response:
-        """Inspect a picture with the version that is named."""
-        return await answer(request, query, name, version)
+        """Inspect a picture with the model's active version, or the version in the path."""
+        return await handler(request, query, name, version_of(request))
 
     return router
 
 
 def _options(
-    query: InspectQuery, picture_format: ImageFormat | None, default_timeout_ms: float
+    query: OptionsIn, picture_format: ImageFormat | None, default_timeout_ms: float
 ) -> InspectOptions:
-    heatmap = query.heatmap
-    if picture_format is not None and heatmap == "raw":
+    options = query.options(default_timeout_ms)
+    if picture_format is None:
+        return options
+    if query.heatmap == "raw":
         raise InvalidParameterError(
             "heatmap=raw is no picture; ask for it with `Accept: application/json`"
         )
-    if picture_format is not None and heatmap == "none":
-        heatmap = "overlay"
-    timeout_ms = default_timeout_ms if query.timeout_ms is None else query.timeout_ms
-    return InspectOptions(
-        heatmap=heatmap,
-        format=picture_format or query.format,
-        threshold=query.threshold,
-        pixel_threshold=query.pixel_threshold,
-        timeout_s=timeout_ms / 1000,
-        priority=query.priority,
-    )
+    heatmap = "overlay" if query.heatmap == "none" else query.heatmap
+    return replace(options, heatmap=heatmap, format=picture_format)
 
 
 def _picture_wanted(accept: str | None, default: ImageFormat) -> ImageFormat | None:
-    """The format of the picture that `Accept` prefers to JSON, None where it does not."""
+    """The format of the picture where `Accept` prefers one to JSON, else None."""
     if not accept or "image/" not in accept:
         return None
     ranges = [part.strip().partition(";") for part in accept.lower().split(",")]

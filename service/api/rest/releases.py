@@ -1,65 +1,83 @@
-"""`POST …/versions/{v}/activate` and `…/rollback`: another version answers, without a gap."""
+"""`POST …/versions/{version}/activate` and `…/rollback`: another version answers, without a gap."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.body import read_json
-from service.api.failures import MEDIA_TYPE as PROBLEM
-from service.api.failures import request_id_of
-from service.api.origins import Origins
-from service.api.rest.change_schemas import ActivationIn, ActivationOut
-from service.api.schemas import ProblemOut
+from service.api.json_body import described_body, read_json
+from service.api.origins import AllowedOrigins
+from service.api.paths import Name
+from service.api.problems import problem_responses, request_id_of
+from service.api.schemas import Schema
+from service.bundles.thresholds import MAX_REASON
 from service.errors import ForbiddenError
 from service.observing.logging_setup import audit
 from service.repository.repository import Activated, ModelRepository
 
-Name = Annotated[str, Path(description="The model's name.")]
 Version = Annotated[str, Path(description="The version that is to answer.")]
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": False,
-        "content": {"application/json": {"schema": ActivationIn.model_json_schema()}},
-    }
-}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {PROBLEM: {"schema": ProblemOut.model_json_schema()}},
-    }
-    for status, description in {
+
+class ActivationIn(BaseModel):
+    """Why another version is to answer."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"reason": "refitted with the new lamp"}},
+    )
+
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+
+class ActivationOut(Schema):
+    """Which version answers from now on where a request names none."""
+
+    request_id: str
+    model: str
+    version: str
+    before: str = Field(description="The version that did until now.")
+    previous: str | None = Field(description="The version that a rollback goes back to.")
+    persisted: bool = Field(description="Whether it survives a restart.")
+
+
+_BODY = described_body(ActivationIn, required=False)
+_RESPONSES = problem_responses(
+    {
         403: "The setting `version_changes` is off, or a web page of another host asks.",
         404: "No such model or version.",
         409: "There is nothing to go back to.",
         422: "An unknown name, or a reason that is too long.",
         500: "The version answers its golden inputs wrong; the one until now stays.",
         503: "The version is loading, or cannot be served; the one until now stays.",
-    }.items()
-}
+    }
+)
 
 
-def releases_router(repository: ModelRepository, allowed: bool, origins: Origins) -> APIRouter:
-    """The routes that change which version is active, over these models.
+def releases_router(
+    repository: ModelRepository, allowed: bool, origins: AllowedOrigins
+) -> APIRouter:
+    """The routes that change which version is active.
 
     Args:
         repository: the models.
-        allowed: whether they may; else each gets 403.
-        origins: web pages that may ask; a browser sends a POST before it asks whether it may.
+        allowed: whether requests may change it; else each gets 403.
+        origins: web pages that may; a browser sends a POST before it asks whether it may.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    def check_allowed(request: Request) -> None:
+    async def reason_of(request: Request) -> str | None:
         origins.check(request.headers)
         if not allowed:
             raise ForbiddenError(
                 "this server's versions are not to be changed by requests; whoever runs it may "
                 "set version_changes"
             )
+        return (await read_json(request, ActivationIn)).reason
 
-    def told(request: Request, name: str, done: Activated, reason: str | None) -> ActivationOut:
+    def report(request: Request, name: str, done: Activated, reason: str | None) -> ActivationOut:
         answer = ActivationOut(
             request_id=request_id_of(request.scope),
             model=name,
@@ -82,17 +100,13 @@ def releases_router(repository: ModelRepository, allowed: bool, origins: Origins
 
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
-        check_allowed(request)
-        asked = await read_json(request, ActivationIn)
-        done = await repository.activate(name, version, asked.reason)
-        return told(request, name, done, asked.reason)
+        reason = await reason_of(request)
+        return report(request, name, await repository.activate(name, version, reason), reason)
 
     @router.post("/v1/models/{name}/rollback", openapi_extra=_BODY)
     async def rollback(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
-        check_allowed(request)
-        asked = await read_json(request, ActivationIn)
-        done = await repository.roll_back(name, asked.reason)
-        return told(request, name, done, asked.reason)
+        reason = await reason_of(request)
+        return report(request, name, await repository.roll_back(name, reason), reason)
 
     return router

@@ -1,9 +1,10 @@
-"""What the server says of itself: health, metrics, models."""
+"""Health, metrics and models of the server."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import Metric
@@ -22,10 +23,9 @@ from service.api.schemas import (
     ThresholdOriginOut,
     ThresholdOriginsOut,
     ThresholdsOut,
-    TilingOut,
     VersionOut,
 )
-from service.bundles.manifest import Roi, Thresholds, Tiling
+from service.bundles.manifest import Manifest, Roi, Thresholds
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
 from service.observing.gpu_metrics import GpuCollector
@@ -41,7 +41,14 @@ def status_router(
     journal: Journal,
     gpus: GpuCollector | None = None,
 ) -> APIRouter:
-    """The routes that tell, over these models."""
+    """The routes that read the server's state and change nothing.
+
+    Args:
+        repository: the models.
+        metrics: of this server.
+        journal: brings the metrics up to date.
+        gpus: metrics of the GPUs, if there are any.
+    """
     router = APIRouter()
 
     @router.head("/health/live", include_in_schema=False)
@@ -61,16 +68,7 @@ def status_router(
         response.status_code = 200 if repository.ready else 503
         return ReadinessOut(
             ready=repository.ready,
-            models=[
-                ModelState(
-                    name=model.name,
-                    version=model.version,
-                    ready=model.ready,
-                    state=model.state,
-                    reason=model.reason,
-                )
-                for model in repository
-            ],
+            models=[ModelState.model_validate(model) for model in repository],
         )
 
     @router.get(
@@ -81,9 +79,9 @@ def status_router(
     )
     async def prometheus(request: Request) -> Response:
         """The metrics, in Prometheus's text format."""
-        # OpenMetrics where it is understood: only that has the exemplars.
+        # OpenMetrics where the client takes it: only that has exemplars.
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        # Read here, where it changes; as text it takes long enough to keep pictures waiting.
+        # The loop reads the values, as it changes them; writing the text takes too long for it.
         journal.settle()
         body = await asyncio.to_thread(encode, _Read(metrics.read(), gpus))
         return Response(body, media_type=media_type)
@@ -91,7 +89,7 @@ def status_router(
     @router.get("/v1/models", tags=["models"])
     async def models() -> ModelsOut:
         """Every model and its versions."""
-        # One that is still coming, or could not, is told of by /health/ready.
+        # /health/ready shows models that are loading or have failed, too.
         return ModelsOut(models=[_model(repository, name) for name in repository.names])
 
     @router.get("/v1/models/{name}", tags=["models"])
@@ -103,14 +101,14 @@ def status_router(
 
 
 class _Read(Collector):
-    """Metrics as they were at one moment, and those of GPUs, which are asked for meanwhile."""
+    """Metrics as they were at one moment, and those of the GPUs, which are read on demand."""
 
     def __init__(self, families: Sequence[Metric], gpus: GpuCollector | None) -> None:
         self._families = families
         self._gpus = gpus
 
     def collect(self) -> Iterator[Metric]:
-        """Those."""
+        """Yield all metrics."""
         yield from self._families
         if self._gpus is not None:
             yield from self._gpus.collect()
@@ -128,39 +126,37 @@ def _model(repository: ModelRepository, name: str) -> ModelOut:
 
 
 def _version(model: ServedModel) -> VersionOut:
-    manifest = model.bundle.manifest if model.bundle else None
-    return VersionOut(
-        version=model.version,
-        state=model.state,
-        reason=model.reason,
-        engine=model.engine,
-        family=manifest.family if manifest else None,
-        variant=manifest.variant if manifest else None,
-        input=(
-            ImageSize(
-                height=manifest.preprocess.input_size[0], width=manifest.preprocess.input_size[1]
-            )
-            if manifest
-            else None
-        ),
-        thresholds=(
-            _thresholds(manifest.thresholds, model.thresholds)
-            if manifest and model.thresholds
-            else None
-        ),
-        drift=(
-            DriftOut(
-                score=model.drift.score,
-                anomaly_map=model.drift.anomaly_map,
-                tolerance=manifest.tolerance,
-            )
-            if manifest and model.drift
-            else None
-        ),
-        roi=_roi(manifest.roi) if manifest and manifest.roi else None,
-        tiling=_tiling(manifest.tiling) if manifest and manifest.tiling else None,
-        notes=[*manifest.notes, *manifest.thresholds.notes] if manifest else [],
-    )
+    fields: dict[str, Any] = dict.fromkeys(VersionOut.model_fields) | {
+        "version": model.version,
+        "state": model.state,
+        "reason": model.reason,
+        "engine": model.engine,
+        "notes": [],
+    }
+    if model.bundle is not None:
+        fields |= _of_bundle(model.bundle.manifest, model)
+    return VersionOut(**fields)
+
+
+def _of_bundle(manifest: Manifest, model: ServedModel) -> dict[str, Any]:
+    height, width = manifest.preprocess.input_size
+    fields: dict[str, Any] = {
+        "family": manifest.family,
+        "variant": manifest.variant,
+        "input": ImageSize(width=width, height=height),
+        "roi": _roi(manifest.roi) if manifest.roi else None,
+        "tiling": manifest.tiling,
+        "notes": [*manifest.notes, *manifest.thresholds.notes],
+    }
+    if model.thresholds is not None:
+        fields["thresholds"] = _thresholds(manifest.thresholds, model.thresholds)
+    if model.drift is not None:
+        fields["drift"] = DriftOut(
+            score=model.drift.score,
+            anomaly_map=model.drift.anomaly_map,
+            tolerance=manifest.tolerance,
+        )
+    return fields
 
 
 def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:
@@ -188,10 +184,4 @@ def _roi(roi: Roi) -> RoiOut:
         mask=roi.mask is not None,
         polygons=[list(polygon) for polygon in roi.polygons],
         exclude=[list(polygon) for polygon in roi.exclude],
-    )
-
-
-def _tiling(tiling: Tiling) -> TilingOut:
-    return TilingOut(
-        width=tiling.width, height=tiling.height, overlap=tiling.overlap, blend=tiling.blend
     )

@@ -1,66 +1,109 @@
-"""`PUT` and `DELETE /v1/models/{name}/threshold`: move where normal ends, while serving."""
+"""`PUT` and `DELETE /v1/models/{name}/threshold`: other thresholds, while serving."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Self
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.api.body import read_json
-from service.api.failures import MEDIA_TYPE as PROBLEM
-from service.api.failures import request_id_of
-from service.api.rest.change_schemas import ThresholdChangeOut, ThresholdPairOut, ThresholdsIn
-from service.api.schemas import ProblemOut
-from service.bundles.thresholds import DeployedThresholds, InForce, ThresholdChange
+from service.api.json_body import described_body, read_json
+from service.api.paths import Name, version_of, versioned
+from service.api.problems import problem_responses, request_id_of
+from service.api.schemas import Schema
+from service.bundles.thresholds import MAX_REASON, DeployedThresholds, ThresholdChange
 from service.errors import ForbiddenError
 from service.observing.logging_setup import audit
 from service.observing.metrics import Metrics
 from service.repository.repository import ModelRepository
 from service.repository.served_model import ServedModel
 
-Name = Annotated[str, Path(description="The model's name.")]
-Version = Annotated[str, Path(description="One version of it; without, the active one.")]
 Apply = Callable[[DeployedThresholds], ThresholdChange]
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ThresholdsIn.model_json_schema()}},
-    }
-}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {PROBLEM: {"schema": ProblemOut.model_json_schema()}},
-    }
-    for status, description in {
+
+class ThresholdsIn(BaseModel):
+    """Thresholds to serve by, instead of the bundle's; at least one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        strict=True,
+        json_schema_extra={"example": {"image": 0.41, "reason": "new lamp, see shift log"}},
+    )
+
+    image: float | None = Field(None, description="Of a picture's score; null leaves it.")
+    pixel: float | None = Field(None, description="Of a map value; null leaves it.")
+    reason: str | None = Field(None, max_length=MAX_REASON, description="Kept and logged.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.image is None and self.pixel is None:
+            raise ValueError("name image, pixel or both")
+        return self
+
+
+class ThresholdPairOut(Schema):
+    """Both thresholds at one moment."""
+
+    image: float
+    pixel: float
+
+
+class ThresholdChangeOut(Schema):
+    """What a change of thresholds did."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "request_id": "35c7ec6c827545eba233163cd458b0c0",
+                "model": "pitting",
+                "version": "1",
+                "old": {"image": 0.35242271423339844, "pixel": 0.35242271423339844},
+                "new": {"image": 0.41, "pixel": 0.35242271423339844},
+                "persisted": True,
+            }
+        }
+    )
+
+    request_id: str
+    model: str
+    version: str
+    old: ThresholdPairOut
+    new: ThresholdPairOut = Field(description="In force from the next picture on.")
+    persisted: bool = Field(
+        description="Whether it survives a restart; if not, the model's folder cannot be written."
+    )
+
+
+_RESPONSES = problem_responses(
+    {
         403: "The setting `threshold_changes` is off.",
         404: "No such model or version.",
         422: "No finite threshold, or an unknown name.",
         503: "The model is loading, has failed or is closing.",
-    }.items()
-}
+    }
+)
 
 
 def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bool) -> APIRouter:
-    """The routes that change thresholds, over these models.
+    """The routes that change thresholds.
 
     Args:
         repository: the models.
         metrics: counts the changes.
-        allowed: whether they may; else each gets 403.
+        allowed: whether requests may change thresholds; else each gets 403.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    def changeable(name: str, version: str | None) -> ServedModel:
+    def changeable(request: Request, name: str) -> ServedModel:
         if not allowed:
             raise ForbiddenError(
                 "this server's thresholds are not to be changed; whoever runs it may set "
                 "threshold_changes, and a request may name a threshold for itself"
             )
-        return repository.get(name, version)
+        return repository.get(name, version_of(request))
 
     async def change(
         request: Request, model: ServedModel, apply: Apply, reason: str | None = None
@@ -69,13 +112,12 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         done = await asyncio.to_thread(apply, model.thresholds_to_change)
         for kind in done.kinds:
             metrics.threshold_changed(model.name, kind)
-        request_id = request_id_of(request.scope)
         answer = ThresholdChangeOut(
-            request_id=request_id,
+            request_id=request_id_of(request.scope),
             model=model.name,
             version=model.version,
-            old=_pair(done.before),
-            new=_pair(done.after),
+            old=ThresholdPairOut.model_validate(done.before),
+            new=ThresholdPairOut.model_validate(done.after),
             persisted=done.persisted,
         )
         audit(
@@ -87,41 +129,28 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         )
         return answer
 
-    async def put(request: Request, name: str, version: str | None) -> ThresholdChangeOut:
-        model = changeable(name, version)
-        asked = await read_json(request, ThresholdsIn)
+    @versioned(
+        router.put,
+        "/v1/models/{name}/threshold",
+        "set_threshold_of_version",
+        openapi_extra=described_body(ThresholdsIn, required=True),
+    )
+    async def set_threshold(request: Request, name: Name) -> ThresholdChangeOut:
+        """Serve the active version, or the version in the path, by another threshold.
+
+        The threshold is in force from the next picture on.
+        """
+        model = changeable(request, name)
+        wanted = await read_json(request, ThresholdsIn)
 
         def apply(thresholds: DeployedThresholds) -> ThresholdChange:
-            return thresholds.change(image=asked.image, pixel=asked.pixel, reason=asked.reason)
+            return thresholds.change(image=wanted.image, pixel=wanted.pixel, reason=wanted.reason)
 
-        return await change(request, model, apply, asked.reason)
+        return await change(request, model, apply, wanted.reason)
 
-    @router.put("/v1/models/{name}/threshold", openapi_extra=_BODY)
-    async def set_threshold(request: Request, name: Name) -> ThresholdChangeOut:
-        """Serve the model's active version by another threshold, from the next picture on."""
-        return await put(request, name, None)
-
-    @router.put("/v1/models/{name}/versions/{version}/threshold", openapi_extra=_BODY)
-    async def set_threshold_of_version(
-        request: Request, name: Name, version: Version
-    ) -> ThresholdChangeOut:
-        """Serve the version that is named by another threshold."""
-        return await put(request, name, version)
-
-    @router.delete("/v1/models/{name}/threshold")
+    @versioned(router.delete, "/v1/models/{name}/threshold", "reset_threshold_of_version")
     async def reset_threshold(request: Request, name: Name) -> ThresholdChangeOut:
-        """Go back to the thresholds of the bundle, of the model's active version."""
-        return await change(request, changeable(name, None), DeployedThresholds.reset)
-
-    @router.delete("/v1/models/{name}/versions/{version}/threshold")
-    async def reset_threshold_of_version(
-        request: Request, name: Name, version: Version
-    ) -> ThresholdChangeOut:
-        """Go back to the thresholds of the bundle, of the version that is named."""
-        return await change(request, changeable(name, version), DeployedThresholds.reset)
+        """Go back to the bundle's thresholds, of the active version or the version in the path."""
+        return await change(request, changeable(request, name), DeployedThresholds.reset)
 
     return router
-
-
-def _pair(thresholds: InForce) -> ThresholdPairOut:
-    return ThresholdPairOut(image=thresholds.image, pixel=thresholds.pixel)

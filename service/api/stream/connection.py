@@ -9,14 +9,15 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.failures import as_problem
-from service.api.stream.messages import (
-    figures_json,
-    message_of,
-    problem_json,
-)
+from service.api.stream.messages import figures_json, message_of, problem_json
 from service.domain import Json
-from service.errors import ImageTooLargeError, InvalidImageError, RequestError, UnavailableError
+from service.errors import (
+    ImageTooLargeError,
+    InvalidImageError,
+    RequestError,
+    UnavailableError,
+    problem_of,
+)
 from service.streaming.figures import Figures
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
@@ -55,7 +56,7 @@ async def complain(websocket: WebSocket, error: Exception, request_id: str) -> N
     Raises:
         WebSocketDisconnect: the client is gone.
     """
-    await say(websocket, problem_json(as_problem(error, request_id)))
+    await say(websocket, problem_json(problem_of(error, request_id)))
     if isinstance(error, RequestError):
         code = POLICY_VIOLATION
     else:

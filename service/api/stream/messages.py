@@ -1,4 +1,7 @@
-"""The messages that open, steer and end a stream; those of its frames are with their outcomes."""
+"""Messages that open, steer and end a stream.
+
+The messages about its frames stand in `service.streaming.outcomes`.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ from typing import Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from service.domain import HeatmapKind, ImageFormat, InspectOptions, Json, Priority
+from service.api.schemas import OptionsIn
+from service.domain import Json
 from service.errors import InvalidParameterError, Problem, RequestError, validation_message
 from service.streaming.evidence import MOST_VOTES, VoteRule
 from service.streaming.figures import Figures
 from service.streaming.session import Policy, Session
 
 MOST_TEXT = 64 * 1024
-"""Characters of a text message; ours are much shorter."""
+"""Most characters of a text message; real ones are much shorter."""
 
 
 class VoteIn(BaseModel):
@@ -33,19 +37,17 @@ class VoteIn(BaseModel):
         return self
 
 
-class Hello(BaseModel):
-    """What a client says first; a field that is not here is refused, since it may be a typo."""
+class Hello(OptionsIn):
+    """A client's first message; an unknown field is refused, since it may be a typo.
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True, frozen=True)
+    >>> hello_of('{"type": "hello", "policy": "latest", "heatmap": "map"}').heatmap
+    'map'
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
 
     type: Literal["hello"]
     policy: Policy = "all"
-    heatmap: HeatmapKind = "none"
-    format: ImageFormat = "jpeg"
-    threshold: float | None = None
-    pixel_threshold: float | None = None
-    timeout_ms: float | None = Field(None, gt=0, le=3_600_000)
-    priority: Priority = "line"
     vote: VoteIn | None = None
     smoothing: float | None = Field(None, gt=0, le=1)
     session: str | None = Field(None, max_length=64)
@@ -53,32 +55,20 @@ class Hello(BaseModel):
 
     @property
     def wishes(self) -> Hello:
-        """All but the session: what must be the same where a stream goes on."""
+        """All but the session: what must stay the same where a stream resumes."""
         return self.model_copy(update={"session": None, "last_sequence": None})
 
     @property
     def vote_rule(self) -> VoteRule | None:
-        """The vote, as the stream counts it."""
+        """The vote's rule, if there is a vote."""
         return None if self.vote is None else VoteRule(self.vote.k, self.vote.n)
-
-    def options(self, default_timeout_ms: float) -> InspectOptions:
-        """What each frame asks for."""
-        timeout_ms = default_timeout_ms if self.timeout_ms is None else self.timeout_ms
-        return InspectOptions(
-            heatmap=self.heatmap,
-            format=self.format,
-            threshold=self.threshold,
-            pixel_threshold=self.pixel_threshold,
-            timeout_s=timeout_ms / 1000,
-            priority=self.priority,
-        )
 
 
 def message_of(text: str) -> Json:
-    """A text message as an object with a type.
+    """A text message, read: an object with a type.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the text is no such message.
     """
     try:
         message = orjson.loads(text) if len(text) <= MOST_TEXT else None
@@ -93,11 +83,11 @@ def message_of(text: str) -> Json:
 
 
 def hello_of(text: str) -> Hello:
-    """The hello.
+    """The hello, read and checked.
 
     Raises:
-        RequestError: another message.
-        InvalidParameterError: a field that does not exist or is out of range.
+        RequestError: the text is another message.
+        InvalidParameterError: a field is unknown or out of range.
     """
     message = message_of(text)
     if message["type"] != "hello":
@@ -123,16 +113,12 @@ def welcome_json(session: Session, *, resumed: bool, model: str, version: str) -
 
 
 def problem_json(problem: Problem) -> Json:
-    """What is wrong with the stream itself."""
-    return {
-        "type": "error",
-        "status": problem.status,
-        "code": problem.code,
-        "title": problem.title,
-        "detail": problem.detail,
-    }
+    """An error of the stream itself."""
+    fields = asdict(problem)
+    del fields["headers"]
+    return {"type": "error", **fields}
 
 
 def figures_json(kind: Literal["stats", "bye"], figures: Figures) -> Json:
-    """The figures, as the answer to `kind`."""
+    """The stream's figures, as the answer to a message of this type."""
     return {"type": kind, "stats": asdict(figures)}

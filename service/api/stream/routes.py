@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.failures import problem_response
-from service.api.origins import Origins
+from service.api.origins import AllowedOrigins
+from service.api.paths import version_of, versioned
+from service.api.problems import problem_response
 from service.api.stream.connection import Connection, complain
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.domain import Inspection
@@ -47,7 +48,7 @@ class StreamOptions:
     timeout_ms: float
     credits: int
     max_image_bytes: int
-    origins: Origins
+    origins: AllowedOrigins
 
 
 def stream_router(
@@ -58,17 +59,22 @@ def stream_router(
     options: StreamOptions,
     tracing: Tracing | None = None,
 ) -> APIRouter:
-    """The routes that stream, over these models."""
+    """The routes that stream.
+
+    Args:
+        repository: the models.
+        metrics: count frames.
+        journal: counts and logs each picture and each refusal.
+        sessions: the open streams, and those that wait for a new connection.
+        options: of each stream.
+        tracing: records a trace of each frame; None for no traces.
+    """
     router = APIRouter()
     streams = _Streams(repository, metrics, journal, sessions, options, tracing)
 
-    @router.websocket("/v1/models/{name}/stream")
+    @versioned(router.websocket, "/v1/models/{name}/stream", "stream_version")
     async def stream(websocket: WebSocket, name: str) -> None:
-        await streams.serve(websocket, name, None)
-
-    @router.websocket("/v1/models/{name}/versions/{version}/stream")
-    async def stream_version(websocket: WebSocket, name: str, version: str) -> None:
-        await streams.serve(websocket, name, version)
+        await streams.serve(websocket, name, version_of(websocket))
 
     return router
 

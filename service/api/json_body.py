@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -11,19 +11,25 @@ from starlette.requests import ClientDisconnect
 from service.errors import ClientGoneError, InvalidParameterError, validation_message
 
 MAX_BODY_BYTES = 16 * 1024
-"""Far above what a reason may take, and too little to keep the server busy."""
+"""Longest body: far more than a reason needs, and read at once."""
 
-Asked = TypeVar("Asked", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
-async def read_json(request: Request, kind: type[Asked]) -> Asked:
-    """The body, checked; an empty one says nothing but the defaults.
+def described_body(kind: type[BaseModel], *, required: bool) -> dict[str, Any]:
+    """A route's `openapi_extra` for a body that `read_json` reads."""
+    content = {"application/json": {"schema": kind.model_json_schema()}}
+    return {"requestBody": {"required": required, "content": content}}
 
-    Not by FastAPI, which would read and parse any length of it.
+
+async def read_json(request: Request, kind: type[Body]) -> Body:
+    """Read and check a body; an empty one stands for the defaults.
+
+    FastAPI's own reading has no bound on the length.
 
     Raises:
-        InvalidParameterError: it is no such JSON, or too long.
-        ClientGoneError: it did not come to its end.
+        InvalidParameterError: the body is no such JSON, or too long.
+        ClientGoneError: the client disconnected before the end.
     """
     body = b""
     try:

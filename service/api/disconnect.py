@@ -14,7 +14,7 @@ _PATIENCE_S = 0.02
 """From the body to the first look whether the client is still there."""
 
 
-class HangUp:
+class CancelOnDisconnect:
     """`async with`: once `watch` is called, the body is cancelled when the client goes.
 
     Raises:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.failures import request_id_of
+from service.api.problems import request_id_of
 from service.observing.tracing.base import Tracing, use_trace
 
 
-class Traced:
+class RequestSpan:
     """Begins a request's span, names it in the response, and ends it when that is sent.
 
     Outside of `RequestContext`, which answers what went wrong.

@@ -1,6 +1,9 @@
-"""How errors leave the service: as RFC 9457 problem details, never as stack traces."""
+"""Errors as responses: RFC 9457 problem details, never stack traces."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -8,34 +11,38 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from service.api.schemas import ProblemOut
 from service.errors import InvalidParameterError, Problem, TaktError, problem_of
 from service.observing.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
 OIP_PATH = "/v2"
-"""Clients of the Open Inference Protocol read an error's text from the field `error`."""
+"""Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id of a request that went through `RequestContext`."""
+    """The id that `RequestContext` gave the request."""
     return str(scope.get(REQUEST_ID_KEY, ""))
 
 
-def as_problem(error: Exception, request_id: str) -> Problem:
-    """Any exception as a problem; those of the web framework are translated here."""
-    if isinstance(error, RequestValidationError):
-        error = InvalidParameterError(_first_complaint(error))
-    if isinstance(error, HTTPException):
-        code = error.detail.lower().replace(" ", "_")
-        detail = f"{error.detail}; /docs lists the routes"
-        return Problem(error.status_code, code, error.detail, detail, error.headers or {})
-    return problem_of(error, request_id)
+def problem_responses(descriptions: Mapping[int | str, str]) -> dict[int | str, dict[str, Any]]:
+    """Problems by status, as the API's documentation describes them."""
+    content = {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}}
+    return {
+        status: {"description": description, "content": content}
+        for status, description in descriptions.items()
+    }
 
 
 def problem_response(error: Exception, request_id: str, path: str = "") -> Response:
-    """The response that tells an error, in the form that clients of this path read."""
-    problem = as_problem(error, request_id)
+    """The response for an error, in the form that clients of this path read."""
+    if isinstance(error, HTTPException):
+        code = error.detail.lower().replace(" ", "_")
+        detail = f"{error.detail}; /docs lists the routes"
+        problem = Problem(error.status_code, code, error.detail, detail, error.headers or {})
+    else:
+        problem = problem_of(error, request_id)
     body = {
         "type": f"urn:takt:error:{problem.code}",
         "title": problem.title,
@@ -50,20 +57,16 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> Respo
 
 
 def add_handlers(app: FastAPI, journal: Journal) -> None:
-    """Answer the exceptions that leave a route; `RequestContext` has those that leave the app."""
+    """Answer exceptions that leave a route; `RequestContext` answers those that leave the app."""
 
     async def answer(request: Request, error: Exception) -> Response:
         request_id = request_id_of(request.scope)
         if isinstance(error, RequestValidationError):
-            refusal = InvalidParameterError(_first_complaint(error))
-            journal.refused(UNKNOWN, "rest", refusal, request_id)
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"][1:])
+            error = InvalidParameterError(f"{where}: {first['msg']}")
+            journal.refused(UNKNOWN, "rest", error, request_id)
         return problem_response(error, request_id, request.scope["path"])
 
     for kind in (TaktError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
-
-
-def _first_complaint(error: RequestValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    return f"{where}: {first['msg']}"

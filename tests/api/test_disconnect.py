@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.api import hangup
-from service.api.hangup import HangUp
+from service.api import disconnect
+from service.api.disconnect import CancelOnDisconnect
 from service.app import create_app
 from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
@@ -133,7 +133,7 @@ def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
 
 
 def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(go, monkeypatch) -> None:
-    monkeypatch.setattr(hangup, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(disconnect, "_PATIENCE_S", 0.0)
 
     async def test() -> None:
         watched = asyncio.Event()
@@ -142,8 +142,8 @@ def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(go, monkeypat
             watched.set()
             return await asyncio.get_running_loop().create_future()
 
-        async def answer() -> weakref.ref[HangUp]:
-            async with HangUp(Request({**SCOPE}, receive)) as hang_up:
+        async def answer() -> weakref.ref[CancelOnDisconnect]:
+            async with CancelOnDisconnect(Request({**SCOPE}, receive)) as hang_up:
                 hang_up.watch()
                 await watched.wait()
                 return weakref.ref(hang_up)
