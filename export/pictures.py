@@ -10,7 +10,7 @@ from service.bundles.manifest import Preprocess, Tiling
 from service.domain import Image
 from service.engines.base import Engine
 from service.errors import RequestError
-from service.inspection.offline import Looked, View, look
+from service.inspection.offline import OfflineInspection, View, inspect_offline
 from service.pictures.decode import decode
 from service.pictures.header import read_header
 from service.pictures.prepare import prepare
@@ -59,7 +59,7 @@ def read_picture(path: Path) -> Image:
         raise _unreadable(path, error) from error
 
 
-def look_at(engine: Engine, path: Path, view: View) -> Looked:
+def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
     """Run a file through an engine as the service does.
 
     Raises:
@@ -67,7 +67,7 @@ def look_at(engine: Engine, path: Path, view: View) -> Looked:
         PicturesError: the file cannot be read or is no picture; says which.
     """
     try:
-        return look(engine, path.read_bytes(), view, MAX_PIXELS)
+        return inspect_offline(engine, path.read_bytes(), view, MAX_PIXELS)
     except (OSError, RequestError) as error:
         raise _unreadable(path, error) from error
 

@@ -22,7 +22,7 @@ from service.bundles.manifest import Manifest, Preprocess
 from service.domain import AnomalyMap
 from service.engines.opener import engine_opener
 from service.engines.plan import REFERENCE
-from service.inspection.offline import look
+from service.inspection.offline import inspect_offline
 from service.pictures.placement import Placement, placement
 from service.pictures.postprocess import Criteria, judge, picture_score
 from service.settings import Settings
@@ -118,14 +118,14 @@ class LocalInspector:
     def inspect(self, data: bytes) -> Answer:
         """Decode, preprocess, infer and judge a picture."""
         started_s = time.perf_counter()
-        looked = look(self._engine, data, self._manifest, MAX_PIXELS)
-        width, height, anomaly_map = looked.width, looked.height, looked.answer.anomaly_map
+        inspected = inspect_offline(self._engine, data, self._manifest, MAX_PIXELS)
+        width, height, anomaly_map = inspected.width, inspected.height, inspected.answer.anomaly_map
         verdict = judge(
             picture_score(
-                looked.answer.score, anomaly_map, self._manifest.score_from, width, height
+                inspected.answer.score, anomaly_map, self._manifest.score_from, width, height
             ),
             anomaly_map,
-            looked.placed,
+            inspected.placed,
             self._criteria,
             self._good_scores,
             MAX_REGIONS,
@@ -138,7 +138,7 @@ class LocalInspector:
             anomaly_map=anomaly_map,
             width=width,
             height=height,
-            placed=looked.placed,
+            placed=inspected.placed,
             total_ms=took_ms,
             wall_ms=took_ms,
         )

@@ -1,1 +1,5 @@
-"""Queues, batches and admission; knows nothing of pictures."""
+"""Waiting and refusing: queues, stages, admission and batches.
+
+Knows nothing of pictures, and imports `domain` and `errors` alone. Start reading at `stage.py`, one
+step of a picture's way; `admission.py` says who is refused, `batcher.py` forms batches.
+"""

@@ -1,81 +1,105 @@
-"""The queue before the engines: two lanes, those of the line before those of the bulk."""
+"""The order of those who wait: the line before the bulk, and first come, first served in each."""
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from service.domain import Priority
 
 
-class Waiting(Protocol):
-    """What waits in a lane."""
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """One that waits, and the future that its caller awaits; made on the event loop.
 
-    @property
-    def arrived_s(self) -> float:
-        """When it was put there, on the monotonic clock."""
+    Attributes:
+        deadline_s: on the monotonic clock; once it has passed nobody wants the result.
+        item: the work that it brings, if any.
+        arrived_s: on the monotonic clock.
+        future: ends the wait.
+    """
 
-    @property
-    def deadline_s(self) -> float:
-        """After which nobody wants its result, likewise."""
+    deadline_s: float = math.inf
+    item: Any = None
+    arrived_s: float = field(default_factory=time.monotonic)
+    future: asyncio.Future[Any] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
-Item = TypeVar("Item", bound=Waiting)
+def ahead_of(priority: Priority, line: int, bulk: int) -> int:
+    """Of so many of each priority, those that go before a newcomer of this one.
+
+    >>> ahead_of("line", 2, 3), ahead_of("bulk", 2, 3)
+    (2, 5)
+    """
+    return line if priority == "line" else line + bulk
 
 
-class Lanes(Generic[Item]):
-    """First come, first served within a lane; `bulk` moves only while `line` is empty."""
+class PriorityQueue:
+    """Two queues in one: `bulk` moves only while `line` is empty.
+
+    >>> async def order() -> list[str]:
+    ...     queue = PriorityQueue()
+    ...     queue.append(Waiter(item="an archive's picture"), "bulk")
+    ...     queue.append(Waiter(item="a camera's picture"), "line")
+    ...     return [waiter.item for waiter in queue.take(2, now_s=0.0, expired=[])]
+    >>> asyncio.run(order())
+    ["a camera's picture", "an archive's picture"]
+    """
 
     def __init__(self) -> None:
-        self._line: deque[Item] = deque()
-        self._bulk: deque[Item] = deque()
+        self._line: deque[Waiter] = deque()
+        self._bulk: deque[Waiter] = deque()
 
     def __len__(self) -> int:
-        """Items in both lanes."""
+        """Waiters of both priorities."""
         return len(self._line) + len(self._bulk)
 
     @property
     def oldest_s(self) -> float:
         """When the one that waits longest arrived; infinity if none waits."""
         return min(
-            (lane[0].arrived_s for lane in (self._line, self._bulk) if lane), default=math.inf
+            (queue[0].arrived_s for queue in (self._line, self._bulk) if queue), default=math.inf
         )
 
     @property
     def earliest_deadline_s(self) -> float:
         """The first deadline of all that wait; infinity if none has one."""
-        lanes = (self._line, self._bulk)
-        return min((item.deadline_s for lane in lanes for item in lane), default=math.inf)
+        return min((waiter.deadline_s for waiter in (*self._line, *self._bulk)), default=math.inf)
 
     def ahead_of(self, priority: Priority) -> int:
-        """Items that go before one of this priority that comes now."""
-        return len(self._line) if priority == "line" else len(self)
+        """Waiters that go before a newcomer of this priority."""
+        return ahead_of(priority, len(self._line), len(self._bulk))
 
-    def append(self, item: Item, priority: Priority) -> None:
-        """Queue an item."""
-        (self._line if priority == "line" else self._bulk).append(item)
+    def append(self, waiter: Waiter, priority: Priority) -> None:
+        """Queue a waiter."""
+        (self._line if priority == "line" else self._bulk).append(waiter)
 
-    def take(self, most: int, now_s: float, expired: list[Item]) -> list[Item]:
-        """Take up to `most` items whose deadline has not passed; the others met go to `expired`."""
-        taken: list[Item] = []
-        for lane in (self._line, self._bulk):
-            while lane and len(taken) < most:
-                item = lane.popleft()
-                (taken if item.deadline_s > now_s else expired).append(item)
+    def take(self, most: int, now_s: float, expired: list[Waiter]) -> list[Waiter]:
+        """Take up to `most` whose deadline has not passed; the others met go to `expired`."""
+        taken: list[Waiter] = []
+        for queue in (self._line, self._bulk):
+            while queue and len(taken) < most:
+                waiter = queue.popleft()
+                (taken if waiter.deadline_s > now_s else expired).append(waiter)
         return taken
 
-    def remove(self, item: Item) -> bool:
-        """Take out one item; False if it is not here any more."""
-        for lane in (self._line, self._bulk):
-            if item in lane:
-                lane.remove(item)
+    def remove(self, waiter: Waiter) -> bool:
+        """Take out one waiter; False if it is not here any more."""
+        for queue in (self._line, self._bulk):
+            if waiter in queue:
+                queue.remove(waiter)
                 return True
         return False
 
-    def clear(self) -> list[Item]:
-        """Take out everything."""
-        items = [*self._line, *self._bulk]
+    def clear(self) -> list[Waiter]:
+        """Take out everyone."""
+        waiters = [*self._line, *self._bulk]
         self._line.clear()
         self._bulk.clear()
-        return items
+        return waiters

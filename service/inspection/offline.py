@@ -1,4 +1,4 @@
-"""A picture through an engine on the calling thread: how the offline commands see what serves."""
+"""A picture through an engine on the calling thread, as offline commands measure what serves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.pictures.tiles import Stitcher, tile_grid
 
 
 class View(Protocol):
-    """How a model sees pictures; a manifest is one."""
+    """How a model sees pictures; a bundle's manifest says it."""
 
     @property
     def preprocess(self) -> Preprocess:
@@ -33,14 +33,14 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What was seen.
+class OfflineInspection:
+    """A picture's answer, and how it lies on the picture.
 
     Attributes:
         answer: the map of all that the model sees of the picture, and the graph's score.
         width: of the picture, upright, in pixels.
-        height: likewise.
-        placed: how the map lies on it.
+        height: of the picture, upright, in pixels.
+        placed: how the map lies on the picture.
     """
 
     answer: ModelOutput
@@ -49,13 +49,25 @@ class Looked:
     placed: Placement
 
 
-def look(engine: Engine, data: Picture, view: View, max_pixels: int) -> Looked:
-    """Run one picture, its tiles one after another.
+def inspect_offline(
+    engine: Engine, data: Picture, view: View, max_pixels: int
+) -> OfflineInspection:
+    """Run one picture, or its tiles one after another.
+
+    >>> from pathlib import Path
+    >>> from service.bundles.bundle import load_bundle
+    >>> from service.domain import RawPicture
+    >>> from service.engines.fake import FakeEngine
+    >>> manifest = load_bundle(Path("examples/models/pitting/1")).manifest
+    >>> grey = RawPicture(bytes([51]) * 64 * 48, width=64, height=48, format="mono8")
+    >>> inspected = inspect_offline(FakeEngine(), grey, manifest, max_pixels=10_000)
+    >>> round(inspected.answer.score, 3)
+    0.2
 
     Args:
         engine: runs the graph.
         data: a whole file, or pixels.
-        view: how the model sees it.
+        view: how the model sees a picture.
         max_pixels: most that the picture may have.
 
     Raises:
@@ -65,14 +77,16 @@ def look(engine: Engine, data: Picture, view: View, max_pixels: int) -> Looked:
     if view.tiling is None:
         prepared = prepare(data, view.preprocess, max_pixels)
         answer = _answer(engine, prepared.model_input)
-        return Looked(answer, prepared.width, prepared.height, prepared.placed)
+        return OfflineInspection(answer, prepared.width, prepared.height, prepared.placed)
     picture = whole_picture(data, max_pixels)
     height, width, _ = picture.shape
     planned = tile_grid(view.tiling, width, height, view.map_size)
     stitcher = Stitcher(planned)
     for tile in planned:
         stitcher.add(tile, _answer(engine, preprocess(tile.of(picture), view.preprocess)))
-    return Looked(stitcher.answer(), width, height, placement(view.preprocess, width, height))
+    return OfflineInspection(
+        stitcher.answer(), width, height, placement(view.preprocess, width, height)
+    )
 
 
 def _answer(engine: Engine, model_input: Image) -> ModelOutput:

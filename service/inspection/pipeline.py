@@ -1,4 +1,8 @@
-"""The journey of one picture: bytes -> decode -> preprocess -> batch -> verdict -> heatmap."""
+"""The journey of one picture: admit -> read -> prepare -> run -> judge -> render.
+
+A picture is in one stage at a time: `reading`, `preparing`, `running` and `finishing` count what is
+in them, and `Admission` refuses a newcomer by these counts.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +13,20 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
-from service.batching.admission import Backlog, Crowd
+from service.batching.admission import Admission
 from service.batching.batcher import Batcher
-from service.batching.items import RunOne
-from service.batching.limiter import Turns
-from service.batching.throughput import Pace
+from service.batching.stage import Stage
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
-from service.domain import (
-    Heatmap,
-    Image,
-    Inspection,
-    InspectOptions,
-    ModelOutput,
-    Priority,
-    RawPicture,
-    Timings,
-    Verdict,
-)
+from service.domain import Image, Inspection, InspectOptions, ModelOutput, Timings
 from service.errors import DeadlineExceededError
-from service.inspection.tiled import Asked, Ran, Tiled
-from service.pictures.heatmap import ColorScale, render
-from service.pictures.postprocess import Criteria, judge, picture_score
-from service.pictures.prepare import Picture, Prepared, prepare
-from service.pictures.roi import roi_drawing
+from service.inspection.finish import Finished, Finisher
+from service.inspection.inference import Inference, Pictures, ms_since
+from service.inspection.tiled import TiledPictures
+from service.inspection.whole import WholePictures
+from service.pictures.prepare import Picture
 
 Read = Callable[[], Awaitable[Picture]]
-
-_LENT_BYTES = 1 << 20
-"""Largest file that an idle engine's thread decodes: some ten milliseconds of a JPEG."""
 
 _AT_ONCE_CELLS = 1 << 17
 """Largest map that the event loop judges by itself, in well under a millisecond."""
@@ -60,8 +46,8 @@ class Pools:
 
     Attributes:
         preparing: decode and resize.
-        finishing: judge and render; apart, so that what the engine has answered never waits
-            behind pictures that come in.
+        finishing: judge and render; apart, so that answers of the engine never wait behind
+            pictures that come in.
         threads: of each.
     """
 
@@ -70,24 +56,38 @@ class Pools:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    verdict: Verdict
-    heatmap: Heatmap | None
-    waited_ms: float
-    postprocess_ms: float
-    render_ms: float
-
-
 class Pipeline:
     """One model, from a picture to its inspection; every protocol goes through here.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pathlib import Path
+    >>> from unittest.mock import Mock
+    >>> from service.batching.batcher import BatcherOptions
+    >>> from service.bundles.bundle import load_bundle
+    >>> from service.bundles.thresholds import Overrides
+    >>> from service.domain import RawPicture
+    >>> from service.engines.batches import batch_runner
+    >>> from service.engines.fake import FakeEngine
+    >>> async def grey() -> RawPicture:
+    ...     return RawPicture(bytes([51]) * 64 * 48, width=64, height=48, format="mono8")
+    >>> async def score() -> float:
+    ...     bundle = load_bundle(Path("examples/models/pitting/1"))
+    ...     batcher = Batcher([batch_runner(FakeEngine())], BatcherOptions(8, 0.0, 256), Mock())
+    ...     thresholds, limits = DeployedThresholds(bundle, Overrides()), Limits(10_000, 32)
+    ...     with ThreadPoolExecutor() as pool:
+    ...         pipeline = Pipeline(bundle, batcher, Pools(pool, pool, 1), limits, thresholds)
+    ...         inspection = await pipeline.inspect(grey, InspectOptions(timeout_s=30.0))
+    ...         await batcher.close(drain_timeout_s=1.0)
+    ...     return inspection.verdict.score
+    >>> round(asyncio.run(score()), 3)
+    0.2
 
     Args:
         bundle: what the model wants and what its answers mean.
         batcher: runs model inputs, uint8 [H,W,3].
         pools: threads for decoding and rendering.
-        limits: see there.
-        thresholds: in force where a request names none; asked anew for each picture.
+        limits: bounds of pictures and answers.
+        thresholds: in force where a request names none; read for each picture.
     """
 
     def __init__(
@@ -98,51 +98,52 @@ class Pipeline:
         limits: Limits,
         thresholds: DeployedThresholds,
     ) -> None:
-        self._manifest = bundle.manifest
-        self._roi = roi_drawing(bundle)
-        self._thresholds = thresholds
-        self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
+        self._manifest = manifest = bundle.manifest
         self._batcher = batcher
         self._pools = pools
-        self._limits = limits
-        self._reading, self._preparing, self._finishing = Crowd(), Crowd(), Crowd()
-        # One at hand for each thread beside the one it has; what waits longer waits in lanes.
-        self._to_prepare, self._to_finish = Turns(2 * pools.threads), Turns(2 * pools.threads)
-        self._preparing_pace = Pace()
-        self._under_way = 0
-        self._quiet: asyncio.Event | None = None
-        self._tiled = None
-        if bundle.manifest.tiling is not None:
-            self._tiled = Tiled(
-                bundle.manifest,
+        self._pictures: Pictures
+        if manifest.tiling is None:
+            self._pictures = WholePictures(
+                manifest.preprocess,
                 batcher,
                 pools.preparing,
-                pools.finishing,
+                pools.threads,
                 limits.max_image_pixels,
             )
+        else:
+            self._pictures = TiledPictures(
+                manifest, batcher, pools.preparing, pools.finishing, limits.max_image_pixels
+            )
+        self._finisher = Finisher(bundle, thresholds, limits.max_regions)
+        self._whole_journey, self._reading = Stage(), Stage()
+        self._finishing = Stage(at_once=2 * pools.threads)
+        self._admission = Admission(
+            batcher.options.max_queue_size,
+            self._reading,
+            self._pictures.preparing,
+            self._pictures.running,
+            self._finishing,
+        )
 
     @property
     def depth(self) -> int:
         """Pictures that wait for the engine."""
-        return self._batcher.depth if self._tiled is None else self._tiled.waiting
+        return len(self._pictures.running.queue)
 
     async def quiet(self) -> None:
         """Wait until every inspection that has begun has ended; each has its timeout."""
-        self._quiet = asyncio.Event()
-        if self._under_way:
-            await self._quiet.wait()
+        await self._whole_journey.empty()
 
     async def drain(self, timeout_s: float) -> None:
-        """Answer pictures whose tiles are not all in the queue; it has all of the others."""
-        if self._tiled is not None:
-            await self._tiled.drain(timeout_s)
+        """Wait for accepted pictures that closing the batcher would lose, or until the timeout."""
+        await self._pictures.drain(timeout_s)
 
     async def inspect(self, read: Read, options: InspectOptions) -> Inspection:
         """Inspect a picture.
 
         Args:
             read: gives the picture; called only if there is room for it.
-            options: see there.
+            options: of the request.
 
         Raises:
             RequestError: the picture or an option is at fault.
@@ -151,131 +152,42 @@ class Pipeline:
             EngineError: the engine failed on the batch.
         """
         started_s = time.perf_counter()
-        self._under_way += 1
         try:
-            async with asyncio.timeout(options.timeout_s):
-                return await self._journey(read, options, started_s)
+            with self._whole_journey.count(options.priority):
+                async with asyncio.timeout(options.timeout_s):
+                    return await self._journey(read, options, started_s)
         except TimeoutError:
             raise DeadlineExceededError(
                 f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
                 "timeout_ms, or add servers"
             ) from None
-        finally:
-            self._under_way -= 1
-            if self._quiet is not None and not self._under_way:
-                self._quiet.set()
 
     async def _journey(self, read: Read, options: InspectOptions, started_s: float) -> Inspection:
         deadline_s = time.monotonic() + options.timeout_s
-        picture = await self._read(read, options)
-        ran = await self._run(picture, options, deadline_s)
-        finish = partial(self._finish, ran, options, time.perf_counter())
-        if options.heatmap == "none" and ran.done.result.anomaly_map.size <= _AT_ONCE_CELLS:
-            finished = finish()
-        else:
+        self._batcher.check_open()
+        self._admission.check(options.priority, options.timeout_s)
+        with self._reading.count(options.priority):
+            picture = await read()
+        inference = await self._pictures.run(picture, options, deadline_s)
+        finished = await self._finish(inference, options, deadline_s)
+        return self._inspection(inference, finished, options, started_s)
+
+    async def _finish(
+        self, inference: Inference, options: InspectOptions, deadline_s: float
+    ) -> Finished:
+        """Judge and render; what takes less time than a change of threads happens at once."""
+        finish = partial(self._finisher.finish, inference, options, time.perf_counter())
+        cells = inference.done.result.anomaly_map.size
+        if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
+            return finish()
+        async with self._finishing.turn(options.priority, deadline_s):
             loop = asyncio.get_running_loop()
-            with self._finishing.one(options.priority):
-                async with self._to_finish.turn(options.priority, deadline_s):
-                    finished = await loop.run_in_executor(self._pools.finishing, finish)
-        return self._inspection(ran, finished, options, started_s)
-
-    async def _read(self, read: Read, options: InspectOptions) -> Picture:
-        """Take a picture in, if there is room for it."""
-        admit = self._batcher.admit if self._tiled is None else self._tiled.admit
-        admit(self._coming(options.priority), options.priority, options.timeout_s)
-        with self._reading.one(options.priority):
-            return await read()
-
-    def _coming(self, priority: Priority) -> Backlog:
-        """Who was admitted and is not in the queue: on the way to it, or behind it."""
-        on_the_way = self._reading, self._preparing
-        wait_s = 0.0
-        if undecoded := self._to_prepare.ahead_of(priority):
-            wait_s = self._preparing_pace.done_in_s(undecoded, self._pools.threads)
-        return Backlog(
-            held=sum(map(len, (*on_the_way, self._finishing))),
-            ahead=sum(crowd.ahead_of(priority) for crowd in on_the_way),
-            before_s=wait_s,
-        )
-
-    async def _run(self, picture: Picture, options: InspectOptions, deadline_s: float) -> Ran:
-        """Decode ahead of the queue, so that a bad picture fails before it, and have it run.
-
-        While an engine has nothing else to do its own thread decodes what takes it little time:
-        that saves a lone picture a change of threads. Tiles of a picture have a way of their own.
-        """
-        if self._tiled is not None:
-            keep = options.heatmap != "none"
-            return await self._tiled.run(Asked(picture, keep, options.priority, deadline_s))
-        ready = partial(self._prepare, picture, options, time.perf_counter())
-        if self._batcher.idle > len(self._preparing) and _is_soon_decoded(picture, options):
-            return await self._batcher.alone(partial(_run_alone, ready, deadline_s))
-        with self._preparing.one(options.priority):
-            async with self._to_prepare.turn(options.priority, deadline_s):
-                loop = asyncio.get_running_loop()
-                prepared, waited_ms = await loop.run_in_executor(self._pools.preparing, ready)
-        self._preparing_pace.ran(1, (prepared.decode_ms + prepared.preprocess_ms) / 1000)
-        done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
-        return Ran(prepared, done, waited_ms)
-
-    def _prepare(
-        self, picture: Picture, options: InspectOptions, ready_s: float
-    ) -> tuple[Prepared, float]:
-        waited_ms = _ms_since(ready_s)
-        spec, most = self._manifest.preprocess, self._limits.max_image_pixels
-        return prepare(picture, spec, most, keep=options.heatmap != "none"), waited_ms
-
-    def _finish(self, ran: Ran, options: InspectOptions, ready_s: float) -> _Finished:
-        waited_ms = _ms_since(ready_s)
-        started_s = time.perf_counter()
-        criteria = self._criteria(options)
-        seen, answer = ran.seen, ran.done.result
-        score = picture_score(
-            answer.score,
-            answer.anomaly_map,
-            self._manifest.score_from,
-            seen.width,
-            seen.height,
-        )
-        verdict = judge(
-            score,
-            answer.anomaly_map,
-            seen.placed,
-            criteria,
-            self._good_scores,
-            self._limits.max_regions,
-        )
-        postprocess_ms = _ms_since(started_s)
-        started_s = time.perf_counter()
-        heatmap = None
-        if seen.whole is not None:
-            heatmap = render(
-                options.heatmap,
-                options.format,
-                seen.whole,
-                answer.anomaly_map,
-                seen.placed.box,
-                ColorScale(self._manifest.map.low, criteria.pixel_threshold),
-                verdict.regions,
-                self._roi,
-            )
-        return _Finished(verdict, heatmap, waited_ms, postprocess_ms, _ms_since(started_s))
-
-    def _criteria(self, options: InspectOptions) -> Criteria:
-        """The thresholds in force, where the request names none of its own."""
-        ours = self._thresholds.in_force
-        pixel = ours.pixel if options.pixel_threshold is None else options.pixel_threshold
-        roi = self._manifest.roi
-        return Criteria(
-            threshold=ours.image if options.threshold is None else options.threshold,
-            # However low a threshold is: what lies outside the region of interest never counts.
-            pixel_threshold=pixel if roi is None else max(pixel, roi.outside),
-        )
+            return await loop.run_in_executor(self._pools.finishing, finish)
 
     def _inspection(
-        self, ran: Ran, finished: _Finished, options: InspectOptions, started_s: float
+        self, inference: Inference, finished: Finished, options: InspectOptions, started_s: float
     ) -> Inspection:
-        seen, done = ran.seen, ran.done
+        seen, done = inference.seen, inference.done
         return Inspection(
             model=self._manifest.name,
             version=self._manifest.version,
@@ -287,31 +199,11 @@ class Pipeline:
             timings=Timings(
                 decode_ms=seen.decode_ms,
                 preprocess_ms=seen.preprocess_ms,
-                queue_ms=ran.waited_ms + done.queue_s * 1000 + finished.waited_ms,
+                queue_ms=inference.waited_ms + done.queue_s * 1000 + finished.waited_ms,
                 engine_ms=done.run_s * 1000,
                 postprocess_ms=finished.postprocess_ms,
                 render_ms=finished.render_ms,
-                total_ms=_ms_since(started_s),
+                total_ms=ms_since(started_s),
             ),
             anomaly_map=done.result.anomaly_map if options.with_map else None,
         )
-
-
-def _run_alone(
-    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, ModelOutput]
-) -> Ran:
-    prepared, waited_ms = ready()
-    if time.monotonic() >= deadline_s:
-        raise DeadlineExceededError("the picture was decoded after its deadline")
-    return Ran(prepared, run(prepared.model_input), waited_ms)
-
-
-def _is_soon_decoded(picture: Picture, options: InspectOptions) -> bool:
-    """Whether an engine may be held up by decoding it, should another picture come meanwhile."""
-    if isinstance(picture, RawPicture):
-        return options.priority == "line"
-    return options.priority == "line" and len(picture) <= _LENT_BYTES
-
-
-def _ms_since(started_s: float) -> float:
-    return (time.perf_counter() - started_s) * 1000

@@ -1,24 +1,23 @@
-"""The way through a model that sees pictures tile by tile, from the picture to its stitched map."""
+"""A model that sees pictures tile by tile: decode, cut, run, stitch."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from service.batching.admission import Admission, Backlog
 from service.batching.batcher import Batcher
-from service.batching.items import Done
-from service.batching.limiter import Turns
+from service.batching.stage import Stage
+from service.batching.work import Done
 from service.bundles.manifest import Manifest, Preprocess, Tiling
-from service.domain import Image, ModelOutput, Priority
+from service.domain import Image, InspectOptions, ModelOutput
+from service.inspection.inference import Inference, ms_since
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, ReadPicture, whole_picture
 from service.pictures.preprocess import preprocess
@@ -28,45 +27,7 @@ _AT_ONCE = 2
 """Pictures that are decoded and cut at the same time: the next while the engine has the first."""
 
 _BATCHES_AHEAD = 3
-"""For each engine: one that is cut, one that waits, one that runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A picture that the engine has answered.
-
-    Attributes:
-        seen: what was read.
-        done: the answer.
-        waited_ms: for threads, and for a turn.
-    """
-
-    seen: ReadPicture
-    done: Done[ModelOutput]
-    waited_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A picture that is to be taken through.
-
-    Attributes:
-        data: a whole file, or pixels.
-        keep: the whole picture, to draw on.
-        priority: of all its tiles.
-        deadline_s: on the monotonic clock, of all its tiles too.
-    """
-
-    data: Picture
-    keep: bool = False
-    priority: Priority = "line"
-    deadline_s: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    picture: Image
-    decode_ms: float
+"""Batches for each engine: one that is cut, one that waits, one that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +35,12 @@ class _Fed:
     """A picture whose tiles are all cut and queued.
 
     Attributes:
-        seen: what was read.
+        seen: the picture as it was read.
         stitcher: of its maps.
         waited_ms: before the first tile was cut, but for the decoding.
-        turn_s: when its turn came, on the clock that counts performance.
-        cut_s: when its first tiles were cut, likewise.
-        first: has these run and gives for how many seconds they were queued.
+        turn_s: when its turn came, on the performance counter.
+        cut_s: when its first tiles were cut, on the performance counter.
+        first: runs these tiles and gives the seconds that they were queued.
     """
 
     seen: ReadPicture
@@ -90,14 +51,13 @@ class _Fed:
     first: asyncio.Task[float]
 
 
-class Tiled:
+class TiledPictures:
     """Takes pictures through a batcher of tiles; made and used on one event loop.
 
     A picture waits for its turn as the bytes in which it came, since it is large once it is
-    decoded, and counts as one, however many tiles it has. When its turn has come, its tiles are
-    cut, resized and queued a batch at a time, and stitched in their order. Of all pictures
-    together, at most `_BATCHES_AHEAD` batches of tiles for each engine are between the cut and the
-    stitched map; the others are not there yet.
+    decoded, and counts as one, however many tiles it has. Then its tiles are cut, resized and
+    queued a batch at a time, and stitched in their order. Of all pictures together, at most
+    `_BATCHES_AHEAD` batches of tiles for each engine are between the cut and the stitched map.
 
     Args:
         manifest: of a bundle with tiles.
@@ -105,6 +65,10 @@ class Tiled:
         preparing: threads that decode, cut and resize.
         finishing: threads that stitch.
         max_pixels: most that a picture may have.
+
+    Attributes:
+        preparing: always empty, since a picture is prepared while it runs.
+        running: pictures whose turn to be cut has not come, and how fast whole ones are answered.
     """
 
     def __init__(
@@ -120,73 +84,38 @@ class Tiled:
         self._spec = manifest.preprocess
         self._map_size = manifest.map_size
         self._batcher = batcher
-        self._preparing = preparing
-        self._finishing = finishing
+        self._cutters = preparing
+        self._stitchers = finishing
         self._max_pixels = max_pixels
-        self._admission = Admission(batcher.options.room)
-        self._turns = Turns(_AT_ONCE)
         self._batch_size = batcher.options.max_batch_size
-        self._slots = asyncio.Semaphore(_BATCHES_AHEAD * self._batch_size * batcher.runners)
-        self._under_way = 0
-        self._none_left = asyncio.Event()
-        self._none_left.set()
+        tiles_ahead = _BATCHES_AHEAD * self._batch_size * batcher.stage.throughput.workers
+        self._slots = asyncio.Semaphore(tiles_ahead)
+        self.preparing, self.running = Stage(), Stage(at_once=_AT_ONCE)
+        self._unanswered = Stage()
         self._answered_s = 0.0
 
-    @property
-    def waiting(self) -> int:
-        """Pictures whose turn has not come."""
-        return self._turns.waiting
-
-    def admit(self, coming: Backlog, priority: Priority, timeout_s: float) -> None:
-        """Refuse at once a picture that there is no room for; see `Batcher.admit`.
-
-        Args:
-            coming: pictures that were admitted, and are still being read or finished.
-            priority: of the picture.
-            timeout_s: within which its answer is wanted.
-        """
-        self._batcher.check_open()
-        found = Backlog(
-            held=self.waiting + coming.held,
-            ahead=self._turns.ahead_of(priority) + coming.ahead,
-        )
-        self._admission.check(found, 1, priority, timeout_s)
-
-    async def run(self, asked: Asked) -> Ran:
-        """Take a picture through; cancelling takes its tiles out of the queue.
-
-        Raises:
-            RequestError: the picture is at fault.
-            NotReadyError: the batcher is closed.
-            DeadlineExceededError: the deadline passed before the turn of the picture or of a tile.
-            EngineError: the engine failed on a tile; the others are taken out of the queue.
-        """
-        self._under_way += 1
-        self._none_left.clear()
-        try:
-            fed = await self._stitched(asked)
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._none_left.set()
+    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
+        """See `Pictures.run`; a tile that fails takes the others out of the queue."""
+        with self._unanswered.count(options.priority):
+            fed = await self._stitched(data, options, deadline_s)
         answered_s = time.perf_counter()
-        self._admission.pace.ran(1, answered_s - max(fed.turn_s, self._answered_s))
+        self.running.throughput.ran(1, answered_s - max(fed.turn_s, self._answered_s))
         self._answered_s = answered_s
         queue_s = fed.first.result()
         run_s = answered_s - fed.cut_s - queue_s
-        return Ran(fed.seen, Done(fed.stitcher.answer(), queue_s, run_s), fed.waited_ms)
+        return Inference(fed.seen, Done(fed.stitcher.answer(), queue_s, run_s), fed.waited_ms)
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until every picture that is under way is answered, or the time is over."""
+        """See `Pictures.drain`: tiles that are not queued yet would be refused."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._none_left.wait()
+                await self._unanswered.empty()
 
-    async def _stitched(self, asked: Asked) -> _Fed:
+    async def _stitched(self, data: Picture, options: InspectOptions, deadline_s: float) -> _Fed:
         """Feed a picture and await all its answers; the first failure ends all of it."""
         try:
             async with asyncio.TaskGroup() as answers:
-                return await self._feed(asked, answers)
+                return await self._feed(data, options, deadline_s, answers)
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
             # Frames hold the futures that hold what was raised in them, and the stitched map.
@@ -198,36 +127,42 @@ class Tiled:
         finally:
             del first  # for its traceback has this frame now
 
-    async def _feed(self, asked: Asked, answers: asyncio.TaskGroup) -> _Fed:
+    async def _feed(
+        self,
+        data: Picture,
+        options: InspectOptions,
+        deadline_s: float,
+        answers: asyncio.TaskGroup,
+    ) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""
         loop = asyncio.get_running_loop()
         came_s = time.perf_counter()
-        async with self._turns.turn(asked.priority, asked.deadline_s):
+        async with self.running.turn(options.priority, deadline_s):
             turn_s = time.perf_counter()
-            decode = partial(_decode, asked.data, self._max_pixels)
-            decoded = await loop.run_in_executor(self._preparing, decode)
-            picture = decoded.picture
+            decode = partial(_decode, data, self._max_pixels)
+            picture, decode_ms = await loop.run_in_executor(self._cutters, decode)
             height, width, _ = picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
+            remaining = iter(planned)
             first: asyncio.Task[float] | None = None
             latest: asyncio.Task[float] | None = None
             begun_s = cut_s = 0.0
-            for tiles in _batches(iter(planned), self._batch_size):
+            while tiles := list(islice(remaining, self._batch_size)):
                 await self._take_slots(len(tiles))
                 try:
                     begun_s = begun_s or time.perf_counter()
                     cut = partial(_cut, picture, tiles, self._spec)
-                    inputs = await loop.run_in_executor(self._preparing, cut)
+                    inputs = await loop.run_in_executor(self._cutters, cut)
                     cut_s = cut_s or time.perf_counter()
                 except BaseException:
                     self._give_slots(len(tiles))
                     raise
-                answering = self._answer(asked, tiles, inputs, stitcher, latest)
-                latest = answers.create_task(answering)
+                submit = partial(self._batcher.submit_parts, inputs, options.priority, deadline_s)
+                latest = answers.create_task(self._answer(submit, tiles, stitcher, latest))
                 # Not at the end of the task itself: one that is cancelled before it begins never
                 # gets there.
-                latest.add_done_callback(partial(self._is_done, len(tiles)))
+                latest.add_done_callback(partial(self._give_slots, len(tiles)))
                 first = first or latest
         assert first is not None
         return _Fed(
@@ -235,12 +170,12 @@ class Tiled:
                 width=width,
                 height=height,
                 placed=placement(self._spec, width, height),
-                whole=picture if asked.keep else None,
-                decode_ms=decoded.decode_ms,
+                whole=None if options.heatmap == "none" else picture,
+                decode_ms=decode_ms,
                 preprocess_ms=(cut_s - begun_s) * 1000,
             ),
             stitcher=stitcher,
-            waited_ms=(begun_s - came_s) * 1000 - decoded.decode_ms,
+            waited_ms=(begun_s - came_s) * 1000 - decode_ms,
             turn_s=turn_s,
             cut_s=cut_s,
             first=first,
@@ -248,47 +183,37 @@ class Tiled:
 
     async def _answer(
         self,
-        asked: Asked,
+        submit: Callable[[], Awaitable[list[Done[ModelOutput]]]],
         tiles: Sequence[Tile],
-        inputs: Sequence[Image],
         stitcher: Stitcher,
         before: asyncio.Task[float] | None,
     ) -> float:
-        """Have tiles run, and stitch them after those before; gives how long the first waited."""
-        done = await self._batcher.submit_parts(inputs, asked.priority, asked.deadline_s)
+        """Run tiles, and stitch them after those before; gives how long the first waited."""
+        done = await submit()
         if before is not None:
             await before
         stitch = partial(_stitch, stitcher, tiles, [one.result for one in done])
-        await asyncio.get_running_loop().run_in_executor(self._finishing, stitch)
+        await asyncio.get_running_loop().run_in_executor(self._stitchers, stitch)
         return min(one.queue_s for one in done)
 
     async def _take_slots(self, count: int) -> None:
         taken = 0
         try:
-            for _ in range(count):
+            while taken < count:
                 await self._slots.acquire()
                 taken += 1
         except BaseException:
             self._give_slots(taken)
             raise
 
-    def _is_done(self, count: int, answered: asyncio.Task[float]) -> None:
-        self._give_slots(count)
-
-    def _give_slots(self, count: int) -> None:
+    def _give_slots(self, count: int, _answered: object = None) -> None:
         for _ in range(count):
             self._slots.release()
 
 
-def _decode(data: Picture, max_pixels: int) -> _Decoded:
+def _decode(data: Picture, max_pixels: int) -> tuple[Image, float]:
     started_s = time.perf_counter()
-    picture = whole_picture(data, max_pixels)
-    return _Decoded(picture, (time.perf_counter() - started_s) * 1000)
-
-
-def _batches(tiles: Iterator[Tile], size: int) -> Iterator[list[Tile]]:
-    while batch := list(islice(tiles, size)):
-        yield batch
+    return whole_picture(data, max_pixels), ms_since(started_s)
 
 
 def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[Image]:

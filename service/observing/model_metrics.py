@@ -120,7 +120,7 @@ class AnswerMetrics:
 
 
 class BatchMetrics:
-    """What a model's batchers report, from their threads; see `service.batching.batcher.Observer`.
+    """What a model's batchers report, from their threads; see `service.batching.work.Observer`.
 
     Args:
         sizes: of batches.

@@ -274,7 +274,7 @@ def test_an_unforeseen_error_tells_nothing(go, serve, bad_part, monkeypatch, cap
 
     async def test() -> None:
         async with serve() as client:
-            monkeypatch.setattr("service.inspection.pipeline.judge", explode)
+            monkeypatch.setattr("service.inspection.finish.judge", explode)
             response = await client.post(URL, content=bad_part)
             assert (response.status_code, response.json()["code"]) == (500, "internal_error")
             assert "secret" not in response.text

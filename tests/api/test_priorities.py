@@ -6,20 +6,21 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 
-import service.inspection.pipeline
 from service.errors import DeadlineExceededError
+from service.inspection import finish, whole
 from service.inspection.pipeline import Pipeline
 
 URL = "/v1/models/parts/inspect"
 
 
 class Gate:
-    """Stands in for a function of the pipeline: notes each call and waits while it is shut."""
+    """Stands in for a function of the journey: notes each call and waits while it is shut."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -40,10 +41,10 @@ class Gate:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Gate]:
-    def shut(name: str) -> Gate:
-        gate = Gate(getattr(service.inspection.pipeline, name))
-        monkeypatch.setattr(service.inspection.pipeline, name, gate)
+def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, str], Gate]:
+    def shut(module: ModuleType, name: str) -> Gate:
+        gate = Gate(getattr(module, name))
+        monkeypatch.setattr(module, name, gate)
         return gate
 
     return shut
@@ -62,7 +63,7 @@ async def settled() -> None:
 def test_line_pictures_are_decoded_before_bulk_ones(go, serve, picture_bytes, gate) -> None:
     async def test() -> None:
         async with serve(decode_threads=1, max_queue_size=64) as client:
-            decoding = gate("prepare")
+            decoding = gate(whole, "prepare")
             bodies = [picture_bytes(level) for level in range(20, 30)]
             bulk = [post(client, body, priority="bulk") for body in bodies[:8]]
             await decoding.reached(1)
@@ -84,10 +85,10 @@ def test_a_large_picture_is_not_decoded_by_an_engine(
 ) -> None:
     async def test() -> None:
         async with serve(decode_threads=1) as client:
-            decoding = gate("prepare")
+            decoding = gate(whole, "prepare")
             decoding.open.set()
             for most in (10, 1 << 20):
-                monkeypatch.setattr(service.inspection.pipeline, "_LENT_BYTES", most)
+                monkeypatch.setattr(whole, "_LENT_BYTES", most)
                 assert (await client.post(URL, content=picture_bytes())).status_code == 200
             elsewhere, lent = decoding.threads
             assert elsewhere.startswith("preparing")
@@ -101,7 +102,7 @@ def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
         raise AssertionError("it ran")
 
     with pytest.raises(DeadlineExceededError):
-        service.inspection.pipeline._run_alone(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
+        whole._run_here(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
 
 
 def test_what_waits_to_be_rendered_counts_as_waiting(
@@ -118,7 +119,7 @@ def test_what_waits_to_be_rendered_counts_as_waiting(
 
     async def test() -> None:
         async with serve(decode_threads=1, max_queue_size=3) as client:
-            rendering = gate("render")
+            rendering = gate(finish, "render")
             held = []
             for count in (1, 2, 3):
                 held.append(post(client, picture_bytes(), heatmap="overlay"))

@@ -24,7 +24,7 @@ from service.api.oip.tensors import (
     split_elements,
     strings_of,
 )
-from service.batching.batcher import room_for
+from service.batching.admission import room_for
 from service.domain import ImageFormat, InspectOptions, Priority, RawPicture
 from service.errors import (
     ImageTooLargeError,

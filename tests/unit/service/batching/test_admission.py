@@ -1,75 +1,191 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from service.batching.admission import Admission, Backlog, Crowd
+from service.batching.admission import Admission, room_for
+from service.batching.stage import Stage
 from service.domain import Priority
 from service.errors import QueueFullError
+from tests.unit.service.batching.conftest import (
+    Gated,
+    admission_to,
+    batching,
+    queued,
+    run,
+    submit,
+)
 
 
-def room(priority: Priority) -> int:
-    return 4 if priority == "line" else 2
+@contextmanager
+def inside(stage: Stage, count: int, priority: Priority = "line") -> Iterator[None]:
+    """So many more in a stage."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(stage.count(priority))
+        yield
 
 
-def found(waiting: int) -> Backlog:
-    """So many, all of which come first."""
-    return Backlog(held=waiting, ahead=waiting)
+def admission(max_queue_size: int = 256, engines: int = 1, item_s: float = 0.0) -> Admission:
+    running = Stage(workers=engines)
+    if item_s:
+        running.throughput.ran(1, item_s)
+    return Admission(max_queue_size, Stage(), Stage(), running, Stage())
+
+
+def test_the_bulk_has_half_of_the_room() -> None:
+    assert [room_for("line", size) for size in (1, 4, 5)] == [1, 4, 5]
+    assert [room_for("bulk", size) for size in (1, 4, 5)] == [1, 2, 3]
 
 
 def test_as_many_as_there_is_room_for_may_wait() -> None:
-    admission = Admission(room)
-    admission.check(found(3), 1, "line", math.inf)
-    admission.check(found(1), 1, "bulk", math.inf)
-    for waiting, priority in ((4, "line"), (2, "bulk")):
-        with pytest.raises(QueueFullError, match=f"{waiting} pictures wait already"):
-            admission.check(found(waiting), 1, priority, math.inf)  # type: ignore[arg-type]
+    four = admission(4)
+    with inside(four.reading, 1):
+        four.check("bulk", math.inf)
+        with inside(four.reading, 2):
+            four.check("line", math.inf)
+    with inside(four.reading, 4), pytest.raises(QueueFullError, match="4 pictures wait already"):
+        four.check("line", math.inf)
+    with inside(four.reading, 2), pytest.raises(QueueFullError, match="2 pictures wait already"):
+        four.check("bulk", math.inf)
+
+
+@pytest.mark.parametrize("stage", ["reading", "preparing", "finishing"])
+def test_whoever_is_on_the_way_or_is_being_finished_counts_as_waiting(stage: str) -> None:
+    two = admission(2)
+    with inside(getattr(two, stage), 1):
+        two.check("line", math.inf)
+        with inside(getattr(two, stage), 1), pytest.raises(QueueFullError):
+            two.check("line", math.inf)
+    two.check("line", math.inf)
+
+
+def test_the_bulk_may_fill_half_of_the_queue() -> None:
+    five = admission(5)
+    with inside(five.reading, 2):
+        five.check("bulk", math.inf)
+        with inside(five.reading, 1), pytest.raises(QueueFullError):
+            five.check("bulk", math.inf)
+        with inside(five.reading, 2):
+            five.check("line", math.inf)
 
 
 def test_who_would_wait_in_vain_is_told_when_to_come_back() -> None:
-    admission = Admission(room)
-    admission.pace.ran(1, 2.0)
-    admission.check(found(2), 1, "line", 7.6)
-    admission.check(found(2), 2, "line", 5.1)
-    with pytest.raises(QueueFullError, match="would take some 6000 ms") as refused:
-        admission.check(found(2), 1, "line", 3.5)
+    one, two = admission(item_s=2.0), admission(engines=2, item_s=2.0)
+    with inside(one.reading, 2), inside(two.reading, 2):
+        one.check("line", 7.6)
+        two.check("line", 5.1)
+        with pytest.raises(QueueFullError, match="would take some 6000 ms") as refused:
+            one.check("line", 3.5)
     assert refused.value.retry_after_s == 3
 
 
-def test_where_nobody_waits_the_pace_refuses_nobody() -> None:
-    admission = Admission(room)
-    admission.pace.ran(1, 60.0)
-    admission.check(found(0), 1, "line", 0.001)
+def test_what_would_wait_longer_than_its_timeout_is_refused_at_once() -> None:
+    slow = admission(item_s=10.0)
+    slow.check("line", 1.0)
+    with inside(slow.reading, 3):
+        slow.check("line", 60.0)
+        with pytest.raises(QueueFullError, match=r"40000 ms, more than the 30000 ms") as caught:
+            slow.check("line", 30.0)
+    assert caught.value.headers == {"Retry-After": "10"}
+
+
+def test_where_nobody_waits_the_throughput_refuses_nobody() -> None:
+    admission(item_s=60.0).check("line", 0.001)
 
 
 def test_nobody_is_sent_away_for_more_than_a_minute() -> None:
-    admission = Admission(room)
-    admission.pace.ran(1, 1000.0)
-    with pytest.raises(QueueFullError) as refused:
-        admission.check(found(4), 1, "line", math.inf)
+    slow = admission(4, item_s=1000.0)
+    with inside(slow.reading, 4), pytest.raises(QueueFullError) as refused:
+        slow.check("line", math.inf)
     assert refused.value.retry_after_s == 60
 
 
 def test_who_overtakes_does_not_wait_for_those_behind() -> None:
-    admission = Admission(room)
-    admission.pace.ran(1, 2.0)
-    admission.check(Backlog(held=3, ahead=0), 1, "line", 0.1)
-    with pytest.raises(QueueFullError, match="1 pictures come first"):
-        admission.check(Backlog(held=3, ahead=1), 1, "line", 0.1)
+    slow = admission(8, item_s=2.0)
+    with inside(slow.finishing, 1), inside(slow.preparing, 2, "bulk"):
+        slow.check("line", 0.1)
+        with inside(slow.preparing, 1), pytest.raises(QueueFullError, match="1 pictures come fir"):
+            slow.check("line", 0.1)
 
 
 def test_the_wait_for_decoding_counts() -> None:
-    admission = Admission(room)
-    admission.check(Backlog(before_s=1.0), 1, "line", 1.3)
-    with pytest.raises(QueueFullError, match="some 1000 ms"):
-        admission.check(Backlog(before_s=1.0), 1, "line", 1.2)
+    async def test() -> None:
+        decoding = Stage(workers=2, at_once=1)
+        decoding.throughput.ran(1, 1.0)
+        before = Admission(256, Stage(), decoding, Stage(), Stage())
+        async with decoding.turn("line"):
+            before.check("line", 0.1)  # whoever is being decoded holds up nobody
+            waits = asyncio.create_task(_pass_through(decoding))
+            await asyncio.sleep(0)
+            before.check("line", 1.9)
+            with pytest.raises(QueueFullError, match="some 1500 ms"):
+                before.check("line", 1.8)
+        await waits
+
+    run(test)
 
 
-def test_a_crowd_counts_by_priority_as_long_as_the_block_lasts() -> None:
-    crowd = Crowd()
-    with crowd.one("line"), crowd.one("bulk"), crowd.one("bulk"):
-        assert (len(crowd), crowd.ahead_of("line"), crowd.ahead_of("bulk")) == (3, 1, 3)
-    with pytest.raises(KeyError), crowd.one("line"):
-        raise KeyError
-    assert len(crowd) == 0
+async def _pass_through(stage: Stage) -> None:
+    async with stage.turn("line"):
+        pass
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            tasks = submit(batcher, 0)
+            await runner.busy()
+            tasks += submit(batcher, 1, 2)
+            await queued(batcher, 2)
+            with pytest.raises(QueueFullError) as caught:
+                admission_to(batcher).check("line", math.inf)
+            assert int(caught.value.headers["Retry-After"]) >= 1
+            runner.gate.set()
+            assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4]
+
+    run(test)
+
+
+def test_what_was_admitted_keeps_its_place_however_many_come_meanwhile() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            tasks = submit(batcher, 0)
+            await runner.busy()
+            admission_to(batcher).check("bulk", math.inf)
+            tasks += submit(batcher, 1, 2)
+            await queued(batcher, 2)
+            tasks += submit(batcher, 3, priority="bulk")
+            await queued(batcher, 3)
+            runner.gate.set()
+            assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4, 6]
+
+    run(test)
+
+
+def test_the_line_is_not_refused_because_of_the_bulk_that_it_overtakes() -> None:
+    async def test() -> None:
+        runner = Gated()
+        async with batching(runner, max_batch_size=1) as (batcher, _):
+            runner.gate.clear()
+            tasks = submit(batcher, 0)
+            await runner.busy()
+            tasks += submit(batcher, *range(1, 6), priority="bulk")
+            await queued(batcher, 5)
+            batcher.stage.throughput.ran(1, 10.0)
+            admission_to(batcher).check("line", 5.0)
+            with pytest.raises(QueueFullError):
+                admission_to(batcher).check("bulk", 5.0)
+            runner.gate.set()
+            await asyncio.gather(*tasks)
+
+    run(test)

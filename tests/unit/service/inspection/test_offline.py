@@ -7,7 +7,7 @@ import pytest
 from service.domain import RawPicture
 from service.engines.fake import FakeEngine
 from service.errors import ImageTooLargeError, RequestError
-from service.inspection.offline import look
+from service.inspection.offline import inspect_offline
 from service.pictures.placement import placement
 
 
@@ -22,32 +22,32 @@ def noise() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (75, 100, 3), dtype=np.uint8)
 
 
-def test_a_model_without_tiles_looks_once(bundle, noise) -> None:
+def test_a_model_without_tiles_runs_once(bundle, noise) -> None:
     engine = FakeEngine()
-    looked = look(engine, encoded(noise), bundle.manifest, 10_000)
+    inspected = inspect_offline(engine, encoded(noise), bundle.manifest, 10_000)
     assert engine.batch_sizes == [1]
-    assert looked.answer.anomaly_map.shape == (32, 32)
-    assert (looked.width, looked.height) == (100, 75)
-    assert looked.placed == placement(bundle.manifest.preprocess, 100, 75)
+    assert inspected.answer.anomaly_map.shape == (32, 32)
+    assert (inspected.width, inspected.height) == (100, 75)
+    assert inspected.placed == placement(bundle.manifest.preprocess, 100, 75)
 
 
 def test_a_model_with_tiles_gives_the_map_of_the_whole_picture(make_bundle, noise) -> None:
     tiling = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}
     manifest = make_bundle(tiling=tiling).manifest
     engine = FakeEngine()
-    looked = look(engine, encoded(noise), manifest, 10_000)
+    inspected = inspect_offline(engine, encoded(noise), manifest, 10_000)
     assert engine.batch_sizes == [1] * 4 * 3
     brightness = noise.mean(axis=-1) / 255
-    np.testing.assert_allclose(looked.answer.anomaly_map, brightness, rtol=0, atol=1e-6)
-    assert looked.answer.score == pytest.approx(brightness.max(), abs=1e-6)
-    assert looked.placed.box.width == 100
+    np.testing.assert_allclose(inspected.answer.anomaly_map, brightness, rtol=0, atol=1e-6)
+    assert inspected.answer.score == pytest.approx(brightness.max(), abs=1e-6)
+    assert inspected.placed.box.width == 100
 
 
 def test_a_bad_picture_is_refused(make_bundle) -> None:
     tiling = {"width": 32, "height": 32, "overlap": 8, "blend": "max"}
     for manifest in (make_bundle().manifest, make_bundle(version="2", tiling=tiling).manifest):
         with pytest.raises(RequestError):
-            look(FakeEngine(), b"no picture at all", manifest, 10_000)
+            inspect_offline(FakeEngine(), b"no picture at all", manifest, 10_000)
 
 
 def test_a_picture_too_thin_for_its_tiles_is_refused_before_the_engine_runs(make_bundle) -> None:
@@ -56,5 +56,5 @@ def test_a_picture_too_thin_for_its_tiles_is_refused_before_the_engine_runs(make
     engine, thin = FakeEngine(), np.zeros((1, 2_200_000, 3), np.uint8)
     raw = RawPicture(thin.tobytes(), 2_200_000, 1, "rgb8")
     with pytest.raises(ImageTooLargeError):
-        look(engine, raw, manifest, 10_000_000)
+        inspect_offline(engine, raw, manifest, 10_000_000)
     assert engine.batch_sizes == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from service.batching.admission import NOTHING
+from service.batching.admission import Admission
 from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.stage import Stage
 from service.bundles.manifest import Manifest
-from service.domain import DropReason, Image, ModelOutput
+from service.domain import DropReason, HeatmapKind, Image, InspectOptions, ModelOutput, Priority
 from service.errors import (
     DeadlineExceededError,
     EngineError,
@@ -24,7 +26,8 @@ from service.errors import (
     QueueFullError,
     RequestError,
 )
-from service.inspection.tiled import Asked, Tiled
+from service.inspection.inference import Inference
+from service.inspection.tiled import TiledPictures
 from service.pictures.tiles import Stitcher
 
 TILES = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}
@@ -65,17 +68,36 @@ class Dropped:
 
 
 class Bench:
-    """What a test needs of the way of tiles."""
+    """Tiled pictures before gated engines."""
 
     def __init__(
-        self, tiled: Tiled, batcher: Batcher[Image, ModelOutput], dropped: Dropped
+        self, tiled: TiledPictures, batcher: Batcher[Image, ModelOutput], dropped: Dropped
     ) -> None:
         self.tiled = tiled
         self.batcher = batcher
         self.dropped = dropped
 
-    def start(self, picture: Image, **asked: Any) -> asyncio.Task[Any]:
-        return asyncio.create_task(self.tiled.run(Asked(encoded(picture), **asked)))
+    @property
+    def depth(self) -> int:
+        return len(self.batcher.stage.queue)
+
+    def admit(self) -> None:
+        self.batcher.check_open()
+        most, tiled = self.batcher.options.max_queue_size, self.tiled
+        Admission(most, Stage(), tiled.preparing, tiled.running, Stage()).check("line", 30.0)
+
+    async def run(
+        self,
+        data: bytes,
+        heatmap: HeatmapKind = "none",
+        priority: Priority = "line",
+        deadline_s: float = math.inf,
+    ) -> Inference:
+        options = InspectOptions(heatmap=heatmap, priority=priority, timeout_s=30.0)
+        return await self.tiled.run(data, options, deadline_s)
+
+    def start(self, picture: Image, **options: Any) -> asyncio.Task[Inference]:
+        return asyncio.create_task(self.run(encoded(picture), **options))
 
     async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -99,7 +121,8 @@ async def bench(
     batcher: Batcher[Image, ModelOutput] = Batcher(runners, options, dropped)
     with ThreadPoolExecutor(2) as preparing, ThreadPoolExecutor(2) as finishing:
         try:
-            yield Bench(Tiled(manifest, batcher, preparing, finishing, 200_000), batcher, dropped)
+            tiled = TiledPictures(manifest, batcher, preparing, finishing, 200_000)
+            yield Bench(tiled, batcher, dropped)
         finally:
             for runner in runners:
                 runner.gate.set()
@@ -144,7 +167,7 @@ def test_the_picture_is_kept_where_it_is_to_be_drawn_on(manifest: Manifest) -> N
     async def test() -> None:
         picture = noise(50, 40)
         async with bench(manifest, Gated()) as on:
-            ran = await on.start(picture, keep=True)
+            ran = await on.start(picture, heatmap="overlay")
         assert np.array_equal(ran.seen.whole, picture)
 
     run(test)
@@ -158,10 +181,10 @@ def test_few_of_a_picture_s_tiles_are_there_at_a_time(manifest: Manifest) -> Non
             running = on.start(noise(320, 320))
             await runner.busy()
             # A batch in the engine, two behind it; what comes next is not cut yet.
-            await on.until(lambda: on.batcher.depth >= 4)
+            await on.until(lambda: on.depth >= 4)
             for _ in range(100):
                 await asyncio.sleep(0)
-            assert on.batcher.depth + sum(runner.batches) == 3 * 2
+            assert on.depth + sum(runner.batches) == 3 * 2
             runner.gate.set()
             await running
             assert sum(runner.batches) == 13 * 13
@@ -177,14 +200,14 @@ def test_a_picture_counts_as_one_however_many_tiles_it_has(manifest: Manifest) -
             picture = noise(320, 320)
             first, second = on.start(picture), on.start(picture)
             await runner.busy()
-            on.tiled.admit(NOTHING, "line", 30.0)
+            on.admit()
             third = on.start(picture)
-            await on.until(lambda: on.tiled.waiting == 1)
+            await on.until(lambda: len(on.tiled.running.queue) == 1)
             with pytest.raises(QueueFullError, match="1 pictures wait already"):
-                on.tiled.admit(NOTHING, "line", 30.0)
+                on.admit()
             runner.gate.set()
             await asyncio.gather(first, second, third)
-            on.tiled.admit(NOTHING, "line", 30.0)
+            on.admit()
 
     run(test)
 
@@ -202,7 +225,7 @@ def test_a_tile_that_fails_fails_its_picture_alone_and_drops_its_other_tiles(
             assert isinstance(failed, EngineError)
             assert isinstance(failed.__cause__, ZeroDivisionError)
             assert not isinstance(whole, BaseException)
-            assert on.batcher.depth == 0
+            assert on.depth == 0
             assert sum(runner.batches) < 13 * 13
             # Nothing of it is left that would stand in the way of others.
             for _ in range(5):
@@ -220,7 +243,7 @@ def test_a_failed_picture_leaves_no_stitched_map_in_memory(manifest: Manifest) -
             failed = 0
             for _ in range(5):
                 try:  # pytest.raises would hold what was raised
-                    await on.tiled.run(Asked(encoded(picture)))
+                    await on.run(encoded(picture))
                 except EngineError:
                     failed += 1
             assert failed == 5
@@ -242,11 +265,11 @@ def test_a_caller_who_leaves_takes_the_tiles_along(manifest: Manifest) -> None:
             runner.gate.clear()
             running = on.start(noise(320, 320))
             await runner.busy()
-            await on.until(lambda: on.batcher.depth > 0)
+            await on.until(lambda: on.depth > 0)
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
-            assert on.batcher.depth == 0
+            assert on.depth == 0
             assert on.dropped.count > 0
             runner.gate.set()
             for _ in range(5):
@@ -260,7 +283,7 @@ def test_a_bad_picture_fails_before_any_tile(manifest: Manifest) -> None:
         runner = Gated()
         async with bench(manifest, runner) as on:
             with pytest.raises(RequestError):
-                await on.tiled.run(Asked(b"no picture at all"))
+                await on.run(b"no picture at all")
             with pytest.raises(RequestError):
                 await on.start(noise(2000, 101))  # more pixels than are allowed
             assert runner.batches == []
@@ -275,7 +298,7 @@ def test_tiles_whose_deadline_has_passed_do_not_run(manifest: Manifest) -> None:
             with pytest.raises(DeadlineExceededError):
                 await on.start(noise(320, 320), deadline_s=time.monotonic())
             assert runner.batches == []
-            assert on.batcher.depth == 0
+            assert on.depth == 0
 
     run(test)
 
@@ -313,7 +336,7 @@ def test_draining_answers_what_was_accepted_though_not_all_tiles_are_queued(
             for one in running:
                 assert one.result().done.result.score > 0
             with pytest.raises(NotReadyError):
-                on.tiled.admit(NOTHING, "line", 30.0)
+                on.admit()
             with pytest.raises(NotReadyError):
                 await on.start(noise(40, 40))
 

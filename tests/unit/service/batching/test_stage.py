@@ -2,32 +2,29 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
-from service.batching.limiter import Turns
+from service.batching.stage import Stage
 from service.domain import Priority
 from service.errors import DeadlineExceededError
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 30))
+from tests.unit.service.batching.conftest import run
 
 
 class Visitor:
     """Takes a turn and keeps it until it is told to leave."""
 
     def __init__(
-        self, turns: Turns, priority: Priority = "line", deadline_s: float = math.inf
+        self, stage: Stage, priority: Priority = "line", deadline_s: float = math.inf
     ) -> None:
         self.inside = False
         self.leave = asyncio.Event()
         self.on_left: Callable[[], object] = lambda: None
-        self.task = asyncio.create_task(self._visit(turns, priority, deadline_s))
+        self.task = asyncio.create_task(self._visit(stage, priority, deadline_s))
 
-    async def _visit(self, turns: Turns, priority: Priority, deadline_s: float) -> None:
-        async with turns.turn(priority, deadline_s):
+    async def _visit(self, stage: Stage, priority: Priority, deadline_s: float) -> None:
+        async with stage.turn(priority, deadline_s):
             self.inside = True
             await self.leave.wait()
         self.on_left()
@@ -45,25 +42,25 @@ async def settle() -> None:
 
 def test_no_more_than_the_most_have_a_turn() -> None:
     async def test() -> None:
-        turns = Turns(2)
-        visitors = [Visitor(turns) for _ in range(4)]
+        stage = Stage(at_once=2)
+        visitors = [Visitor(stage) for _ in range(4)]
         await settle()
         assert [visitor.inside for visitor in visitors] == [True, True, False, False]
-        assert turns.waiting == 2
+        assert len(stage.queue) == 2
         await visitors[1].done()
         await settle()
         assert [visitor.inside for visitor in visitors] == [True, True, True, False]
         for visitor in visitors:
             await visitor.done()
-        assert turns.waiting == 0
+        assert len(stage.queue) == 0
 
     run(test)
 
 
 def test_the_line_goes_before_the_bulk() -> None:
     async def test() -> None:
-        turns = Turns(1)
-        first, bulk, line = Visitor(turns), Visitor(turns, "bulk"), Visitor(turns)
+        stage = Stage(at_once=1)
+        first, bulk, line = Visitor(stage), Visitor(stage, "bulk"), Visitor(stage)
         await settle()
         await first.done()
         await settle()
@@ -78,24 +75,24 @@ def test_the_line_goes_before_the_bulk() -> None:
 
 def test_a_turn_is_given_back_after_an_error() -> None:
     async def test() -> None:
-        turns = Turns(1)
+        stage = Stage(at_once=1)
         with pytest.raises(ZeroDivisionError):
-            async with turns.turn("line", math.inf):
+            async with stage.turn("line"):
                 raise ZeroDivisionError
-        async with turns.turn("line", math.inf):
-            assert turns.waiting == 0
+        async with stage.turn("line"):
+            assert len(stage.queue) == 0
 
     run(test)
 
 
 def test_who_leaves_while_waiting_is_passed_over() -> None:
     async def test() -> None:
-        turns = Turns(1)
-        first, gone, last = Visitor(turns), Visitor(turns), Visitor(turns)
+        stage = Stage(at_once=1)
+        first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
         await settle()
         gone.task.cancel()
         await settle()
-        assert turns.waiting == 1
+        assert len(stage.queue) == 1
         await first.done()
         await settle()
         assert last.inside
@@ -107,8 +104,8 @@ def test_who_leaves_while_waiting_is_passed_over() -> None:
 @pytest.mark.parametrize("leaves_first", [True, False])
 def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next(leaves_first: bool) -> None:
     async def test() -> None:
-        turns = Turns(1)
-        first, gone, last = Visitor(turns), Visitor(turns), Visitor(turns)
+        stage = Stage(at_once=1)
+        first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
         await settle()
         # Both happen before the event loop gets to the one that leaves.
         if leaves_first:
@@ -121,16 +118,16 @@ def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next(leaves_first: bo
         assert not gone.inside
         assert last.inside
         await last.done()
-        async with turns.turn("line", math.inf):
-            assert turns.waiting == 0
+        async with stage.turn("line"):
+            assert len(stage.queue) == 0
 
     run(test)
 
 
 def test_whose_deadline_has_passed_is_told_and_takes_no_turn() -> None:
     async def test() -> None:
-        turns = Turns(1)
-        first, late, last = Visitor(turns), Visitor(turns, deadline_s=-math.inf), Visitor(turns)
+        stage = Stage(at_once=1)
+        first, late, last = Visitor(stage), Visitor(stage, deadline_s=-math.inf), Visitor(stage)
         await settle()
         await first.done()
         with pytest.raises(DeadlineExceededError):
@@ -138,5 +135,45 @@ def test_whose_deadline_has_passed_is_told_and_takes_no_turn() -> None:
         await settle()
         assert last.inside
         await last.done()
+
+    run(test)
+
+
+def test_a_stage_counts_by_priority_as_long_as_the_block_lasts() -> None:
+    stage = Stage()
+    with stage.count("line"), stage.count("bulk"), stage.count("bulk"):
+        assert (len(stage), stage.ahead_of("line"), stage.ahead_of("bulk")) == (3, 1, 3)
+    with pytest.raises(KeyError), stage.count("line"):
+        raise KeyError
+    assert len(stage) == 0
+
+
+def test_who_waits_for_a_turn_and_who_has_one_are_counted() -> None:
+    async def test() -> None:
+        stage = Stage(at_once=1)
+        visitors = [Visitor(stage), Visitor(stage), Visitor(stage, "bulk")]
+        await settle()
+        assert (len(stage), len(stage.queue)) == (3, 2)
+        assert (stage.ahead_of("line"), stage.queue.ahead_of("line")) == (2, 1)
+        for visitor in visitors:
+            await visitor.done()
+        assert (len(stage), len(stage.queue)) == (0, 0)
+
+    run(test)
+
+
+def test_everyone_who_waits_for_a_stage_to_be_empty_hears_of_it() -> None:
+    async def test() -> None:
+        stage = Stage()
+        await stage.empty()
+        with stage.count("line"):
+            with stage.count("bulk"):
+                first = asyncio.create_task(stage.empty())
+                await settle()
+                second = asyncio.create_task(stage.empty())
+                await settle()
+            await settle()
+            assert not first.done()
+        await asyncio.gather(first, second)
 
     run(test)

@@ -1,0 +1,62 @@
+"""The part of the journey in which a picture gets through the engines, whole or in tiles."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.batching.stage import Stage
+from service.batching.work import Done
+from service.domain import InspectOptions, ModelOutput
+from service.pictures.prepare import Picture, ReadPicture
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A picture that the engine has answered.
+
+    Attributes:
+        seen: the picture as it was read.
+        done: the answer.
+        waited_ms: for threads, and for a turn.
+    """
+
+    seen: ReadPicture
+    done: Done[ModelOutput]
+    waited_ms: float
+
+
+class Pictures(Protocol):
+    """Takes pictures through a model's engines: `WholePictures` or `TiledPictures`."""
+
+    @property
+    def preparing(self) -> Stage:
+        """Pictures on their way to the queue."""
+
+    @property
+    def running(self) -> Stage:
+        """The queue, and how fast pictures are answered."""
+
+    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
+        """Take a picture through; cancelling takes it out of the queue.
+
+        Args:
+            data: a whole file, or pixels.
+            options: of the request.
+            deadline_s: on the monotonic clock.
+
+        Raises:
+            RequestError: the picture is at fault.
+            NotReadyError: the batcher is closed.
+            DeadlineExceededError: the deadline passed while something waited.
+            EngineError: the engine failed.
+        """
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for accepted pictures that closing the batcher would lose, or until the timeout."""
+
+
+def ms_since(started_s: float) -> float:
+    """Milliseconds since a moment of the performance counter."""
+    return (time.perf_counter() - started_s) * 1000

@@ -1,0 +1,92 @@
+"""A model that sees the picture as a whole: decode, resize, run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+
+from service.batching.batcher import Batcher
+from service.batching.stage import Stage
+from service.batching.work import RunOne
+from service.bundles.manifest import Preprocess
+from service.domain import Image, InspectOptions, ModelOutput, RawPicture
+from service.errors import DeadlineExceededError
+from service.inspection.inference import Inference, ms_since
+from service.pictures.prepare import Picture, Prepared, prepare
+
+_LENT_BYTES = 1 << 20
+"""Largest file that an idle engine's thread decodes: some ten milliseconds of a JPEG."""
+
+
+class WholePictures:
+    """Takes whole pictures through a batcher; made and used on one event loop.
+
+    They are decoded ahead of the queue, so that a bad picture fails before it.
+
+    Args:
+        spec: how a picture becomes the model's input.
+        batcher: runs model inputs, uint8 [H,W,3].
+        executor: threads that decode and resize.
+        threads: how many these are.
+        max_pixels: most that a picture may have.
+
+    Attributes:
+        preparing: pictures that are decoded and resized, or wait for that.
+        running: the batcher's queue.
+    """
+
+    def __init__(
+        self,
+        spec: Preprocess,
+        batcher: Batcher[Image, ModelOutput],
+        executor: Executor,
+        threads: int,
+        max_pixels: int,
+    ) -> None:
+        self._spec = spec
+        self._batcher = batcher
+        self._executor = executor
+        self._max_pixels = max_pixels
+        # Each thread has one picture at work and one at hand; others wait by priority.
+        self.preparing = Stage(workers=threads, at_once=2 * threads)
+        self.running = batcher.stage
+
+    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
+        """See `Pictures.run`."""
+        ready = partial(self._prepare, data, options.heatmap != "none", time.perf_counter())
+        # An idle engine's thread decodes a small picture: that saves a change of threads.
+        if self._batcher.idle_runners > len(self.preparing) and _is_small(data, options):
+            return await self._batcher.run_job(partial(_run_here, ready, deadline_s))
+        async with self.preparing.turn(options.priority, deadline_s):
+            loop = asyncio.get_running_loop()
+            prepared, waited_ms = await loop.run_in_executor(self._executor, ready)
+        run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
+        self.preparing.throughput.ran(1, run_s)
+        done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
+        return Inference(prepared, done, waited_ms)
+
+    async def drain(self, timeout_s: float) -> None:
+        """See `Pictures.drain`: the batcher itself answers what it has accepted."""
+
+    def _prepare(self, data: Picture, keep: bool, ready_s: float) -> tuple[Prepared, float]:
+        waited_ms = ms_since(ready_s)
+        return prepare(data, self._spec, self._max_pixels, keep=keep), waited_ms
+
+
+def _run_here(
+    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, ModelOutput]
+) -> Inference:
+    """Prepare and run a picture on the engine's own thread."""
+    prepared, waited_ms = ready()
+    if time.monotonic() >= deadline_s:
+        raise DeadlineExceededError("the picture was decoded after its deadline")
+    return Inference(prepared, run(prepared.model_input), waited_ms)
+
+
+def _is_small(data: Picture, options: InspectOptions) -> bool:
+    """Whether decoding it may hold up an engine, should another picture come meanwhile."""
+    small = isinstance(data, RawPicture) or len(data) <= _LENT_BYTES
+    return small and options.priority == "line"
