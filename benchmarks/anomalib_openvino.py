@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from benchmarks.realtime.server import TaktServer
 from export.evaluation.data_sets import read_data_set
 from export.evaluation.evaluate import evaluate
-from export.evaluation.inspectors import Answer, LocalInspector
+from export.evaluation.inspectors import InspectedPicture, LocalInspector
 from models.checkpoints import load_checkpoint
 from models.checkpoints.anomalib import QUANTILES
 from service.bundles.bundle import load_bundle
@@ -46,12 +46,12 @@ class Stored:
             for path, score, one in zip(pictures, scores, maps, strict=True)
         }
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         """The answer to a picture; what it took was not measured here."""
         score, anomaly_map = self._answers[_digest(data)]
         height, width, _ = decode(data, 200_000_000).shape
         spec = Preprocess(width=256, height=256, resize="area")
-        return Answer(
+        return InspectedPicture(
             score, 0.0, False, anomaly_map, width, height, placement(spec, width, height), 0.0, 0.0
         )
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from export.evaluation.data_sets import DataSet, read_data_set
 from export.evaluation.evaluate import evaluate
-from export.evaluation.inspectors import Answer
+from export.evaluation.inspectors import InspectedPicture
 from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher
@@ -183,13 +183,13 @@ class Recorded:
         self._scores = scores
         self._maps = maps
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         """The recorded answer for a picture; it has no threshold and took no time."""
         place = self._of[hash_of(data)]
         height, width, _ = decode(data, MAX_PIXELS).shape
         rows, columns = self._maps[place].shape
         spec = Preprocess(width=columns, height=rows, resize="tensor_bilinear", crop=None)
-        return Answer(
+        return InspectedPicture(
             score=float(self._scores[place]),
             threshold=0.0,
             anomalous=False,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from export.evaluation.deployed import Deployed
+    from export.evaluation.deployed import AppliedThresholds
     from export.evaluation.inspectors import Inspector
     from service.bundles.bundle import Bundle
 
@@ -74,8 +74,8 @@ def evaluate(
     from export.evaluation.deployed import deployed_at, deployed_beside
     from export.evaluation.evaluate import evaluate as evaluate_on
     from export.evaluation.inspectors import open_client
-    from export.evaluation.record import Circumstances, to_json
-    from export.report.tables import evaluation_table
+    from export.evaluation.record import EvaluationContext, to_json
+    from export.report.evaluation_table import evaluation_table
     from export.versions import package_versions
     from service.bundles.bundle import load_bundle
     from service.pictures.roi import roi_on_map
@@ -89,7 +89,7 @@ def evaluate(
         client = None if url is None else to_close.enter_context(open_client(url))
         deployed = deployed_beside(loaded) if client is None else deployed_at(client, manifest)
         inspector = to_close.enter_context(_inspector(client, loaded, deployed, engine, threads))
-        circumstances = Circumstances(
+        context = EvaluationContext(
             bundle=loaded,
             pixel_threshold=deployed.pixel,
             threshold_from=deployed.image_from,
@@ -110,20 +110,24 @@ def evaluate(
         )
         click.echo(_encodable(evaluation_table(result)))
         if json_file is not None:
-            json_file.write_text(_encodable(to_json(result, circumstances)), encoding="utf-8")
+            json_file.write_text(_encodable(to_json(result, context)), encoding="utf-8")
         if report is not None:
-            from export.report.cases import show_cases
+            from export.report.cases import draw_cases
             from export.report.page import report_html
 
-            cases = show_cases(inspector, result, circumstances)
-            page = report_html(result, circumstances, cases)
+            cases = draw_cases(inspector, result, context)
+            page = report_html(result, context, cases)
             report.write_text(_encodable(page), encoding="utf-8")
             click.echo(_encodable(f"report              {report}"))
 
 
 @contextmanager
 def _inspector(
-    client: httpx.Client | None, bundle: Bundle, deployed: Deployed, engine: str, threads: int
+    client: httpx.Client | None,
+    bundle: Bundle,
+    deployed: AppliedThresholds,
+    engine: str,
+    threads: int,
 ) -> Iterator[Inspector]:
     from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
     from service.pictures.postprocess import Criteria

@@ -10,7 +10,7 @@ import click
 from export.commands.options import FILE, FOLDER, plain_errors
 
 if TYPE_CHECKING:
-    from export.evaluation.verify import OpenEngine, OpenVariant
+    from export.evaluation.verify import OpenGraph, OpenVariant
     from service.bundles.bundle import Bundle
     from service.bundles.variant import Provider
     from service.engines.base import Engine
@@ -42,7 +42,7 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
 
     from export.evaluation.verify import Verification
     from export.evaluation.verify import verify as verify_bundles
-    from export.report.tables import verification_table
+    from export.report.verification_table import verification_table
 
     result = verify_bundles(
         bundles, _opener(threads, device_id), _variant_opener(threads, device_id)
@@ -54,15 +54,15 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
         raise click.exceptions.Exit(1)
 
 
-def _opener(threads: int, device_id: int) -> OpenEngine:
+def _opener(threads: int, device_id: int) -> OpenGraph:
     from service.engines.onnxruntime import OnnxRuntimeEngine
 
-    def open_engine(graph: Path, provider: Provider) -> Engine:
+    def open_graph(graph: Path, provider: Provider) -> Engine:
         return OnnxRuntimeEngine.open(
             graph, provider=provider, threads=threads, device_id=device_id
         )
 
-    return open_engine
+    return open_graph
 
 
 def _variant_opener(threads: int, device_id: int) -> OpenVariant:

@@ -1,1 +1,5 @@
-"""Measures how well a bundle finds defects."""
+"""How well a bundle finds defects, and whether it still answers as it was exported.
+
+May import `export.pictures` and `export.errors` and the service below its API; `export.report` and
+`export.commands` import it. Start reading at `evaluate.py`.
+"""

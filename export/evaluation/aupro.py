@@ -1,4 +1,7 @@
-"""How well maps find defects pixel by pixel, over any number of pictures in bounded memory."""
+"""Metrics of anomaly maps, pixel by pixel: AUROC, average precision and AUPRO.
+
+The memory is bounded whatever the number of pictures.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from export.evaluation.pixels import ComparedPixels
 from service.domain import AnomalyMap
 
 KEY_BITS = 22
-"""Sign, exponent and the 13 highest bits of the fraction of a float32."""
+"""Leading bits of a float32 that count: sign, exponent and 13 bits of the fraction."""
 
 
 @dataclass(frozen=True)
-class PixelFigures:
-    """How well the map values part defective from sound pixels, whatever the threshold.
+class PixelMetrics:
+    """Separation of defective and sound pixels by their map values, without a threshold.
 
     Attributes:
-        auroc: P(a defective pixel's value > a sound one's), ties as half.
+        auroc: probability that a defective pixel's value exceeds a sound one's; a tie counts half.
         average_precision: area under precision over recall, by steps.
         aupro_30: area under the mean overlap with the marked regions, over false-positive rates
             up to 0.3, divided by 0.3.
-        aupro_5: likewise up to 0.05.
-        regions: marked regions at the size of the comparison; each weighs the same in the AUPRO.
+        aupro_5: the same up to a rate of 0.05, divided by 0.05.
+        regions: number of marked regions at the compared size; each weighs the same in the AUPRO.
     """
 
     auroc: float
@@ -39,21 +42,28 @@ class PixelFigures:
 
 
 class PixelCounts:
-    """Counts the map values of defective and of sound pixels, for areas under their curves.
+    """Counts of the map values of defective and of sound pixels.
 
-    Values that agree in their 22 leading bits, that is to a relative 2⁻¹³, count as ties; all
-    else is exact. So the memory is bounded whatever the number of pictures: a few MiB for the
-    values of one model, and never more than 128 MiB.
+    Values whose 22 leading bits agree, which is to a relative 2⁻¹³, count as ties; all else is
+    exact. This bounds the memory: a few MiB for the values of one model, at most 128 MiB.
+
+    >>> counts = PixelCounts()
+    >>> defective = np.array([[False, False], [False, True]])
+    >>> anomaly_map = np.array([[0.1, 0.2], [0.3, 0.9]], np.float32)
+    >>> counts.add(ComparedPixels(anomaly_map, defective, ~defective, lost=0))
+    >>> metrics = counts.metrics()
+    >>> metrics.auroc, metrics.aupro_30, metrics.regions
+    (1.0, 1.0, 1)
     """
 
     def __init__(self) -> None:
         self._keys = np.zeros(0, np.intp)  # ascending
-        # Of each key: sound pixels, defective ones, and these as one over their region's area.
+        # By key: sound pixels, defective pixels, and the sum of 1 / area of their regions.
         self._weights = np.zeros((3, 0))
         self._regions = 0
 
     def add(self, pixels: ComparedPixels) -> None:
-        """Count those of a picture, at least one; a region is connected by sides or corners."""
+        """Count the pixels of a picture; a region is connected by sides or corners."""
         anomaly_map, defective = pixels.anomaly_map, pixels.defective
         keys = _ordered_keys(anomaly_map)
         lowest, size = int(keys.min()), int(np.ptp(keys)) + 1
@@ -84,19 +94,19 @@ class PixelCounts:
 
     @classmethod
     def total(cls, parts: Sequence[PixelCounts]) -> Self:
-        """The counts of several together."""
+        """Sum of several counts."""
         whole = cls()
         for part in parts:
             whole._merge(part._keys, part._weights, part._regions)
         return whole
 
-    def figures(self) -> PixelFigures | None:
-        """The areas; None without both kinds of pixels.
+    def metrics(self) -> PixelMetrics | None:
+        """The metrics; None without both sound and defective pixels.
 
-        The per-region overlap at a threshold is the mean over all regions of the share of the
-        region that lies above it (Bergmann et al., "The MVTec Anomaly Detection Dataset", 2021).
-        That is the sum over the pixels above it of 1 / (regions · area of the pixel's region),
-        so that the curve is a ROC whose defective pixels have these weights.
+        The per-region overlap at a threshold is the share of a region above the threshold,
+        averaged over all regions (Bergmann et al., "The MVTec Anomaly Detection Dataset", 2021).
+        This equals the sum of 1 / (regions · area of the pixel's region) over the pixels above
+        the threshold, so the curve is a ROC whose defective pixels have these weights.
         """
         of_sound, of_defective, of_overlap = self._weights
         sound, defective = of_sound > 0, of_defective > 0
@@ -107,7 +117,7 @@ class PixelCounts:
         counts = np.concatenate([of_sound[sound], of_defective[defective]])
         overlaps = np.concatenate([of_sound[sound], of_overlap[defective]])
         rates, overlap, _ = roc_curve(labels, keys, sample_weight=overlaps, drop_intermediate=False)
-        return PixelFigures(
+        return PixelMetrics(
             auroc=float(roc_auc_score(labels, keys, sample_weight=counts)),
             average_precision=float(average_precision_score(labels, keys, sample_weight=counts)),
             aupro_30=_area_up_to(0.3, rates, overlap),
@@ -125,7 +135,7 @@ def _area_up_to(limit: float, rates: NDArray[np.float64], overlap: NDArray[np.fl
 
 
 def _ordered_keys(values: AnomalyMap) -> NDArray[np.intp]:
-    """Integers in the order of the values: a float's bits, turned so that negatives come first."""
+    """Integers in the order of the values: the bits of each float, with negative ones first."""
     bits = np.ascontiguousarray(values + np.float32(0), np.float32).view(np.uint32)
     ordered = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
     return (ordered >> np.uint32(32 - KEY_BITS)).astype(np.intp)

@@ -1,4 +1,4 @@
-"""Labelled pictures on disk: which are good, which show what defect, and the masks that mark it."""
+"""Labelled pictures on disk, with their defects and the masks that mark them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from export.errors import PicturesError
 from export.pictures import MASKS, is_picture
 
 SYNTHETIC = "synthetic-"
-"""How the name of a defect begins that was drawn on a good picture by a program."""
+"""Prefix of the name of a defect that a program drew on a good picture."""
 
 GOOD_NAMES = frozenset({"good", "normal", "ok"})
-"""Of a folder of good pictures, in any case."""
+"""Names of a folder of good pictures, in lower case."""
 
 LAYOUTS = (
     "MVTec AD's (test/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png)",
@@ -31,10 +31,10 @@ class Sample:
     """A labelled picture.
 
     Attributes:
-        path: of its file.
-        defect: the name of its defect, None for a good picture.
-        masks: pictures of the same size; the defect is where any of them is not black. Empty
-            where nobody has marked it, and for good pictures.
+        path: file of the picture.
+        defect: name of the defect; None for a good picture.
+        masks: pictures of the same size; the defect is where any of them is not black. Empty for
+            good pictures and for defects without a mask.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Sample:
 
     @property
     def synthetic(self) -> bool:
-        """Whether a program has drawn the defect."""
+        """Whether a program drew the defect."""
         return self.defect is not None and self.defect.startswith(SYNTHETIC)
 
 
@@ -52,10 +52,10 @@ class DataSet:
     """Labelled pictures of one kind of part.
 
     Attributes:
-        root: the folder.
-        layout: whose layout it has, in words.
-        samples: sorted by path; at least one.
-        notes: what to know of the labels when the figures are read.
+        root: folder of the data set.
+        layout: name of the layout.
+        samples: pictures sorted by path, at least one.
+        notes: limits of the labels, for readers of the metrics.
     """
 
     root: Path
@@ -65,22 +65,21 @@ class DataSet:
 
 
 def read_data_set(root: Path) -> DataSet:
-    """The labelled pictures of a data set for testing, in one of several layouts.
+    """The labelled pictures for testing in a folder of one of several layouts.
 
-    - MVTec AD: `test/good`, `test/<defect>`, and with masks `ground_truth/<defect>/`, where the
-      picture `<stem>` has `<stem>_mask.png`, `<stem>.png` or, as in MVTec LOCO AD, a folder
+    - MVTec AD: `test/good`, `test/<defect>`, and masks in `ground_truth/<defect>/`: for the
+      picture `<stem>`, either `<stem>_mask.png`, `<stem>.png` or, as in MVTec LOCO AD, a folder
       `<stem>` of several.
     - VisA: `Data/Images/Normal` and `Anomaly`, `Data/Masks/Anomaly`. `image_anno.csv` names the
-      defects; `split_csv/1cls.csv`, here or beside the category, says which pictures are for
-      testing.
+      defects; `split_csv/1cls.csv`, here or beside the category, names the pictures for testing.
     - Real-IAD: `OK` and `NG/<defect>`, with each mask beside its picture. The category's list, here
-      or in `realiad_jsons` up to two folders above, says which pictures are for testing, and in
-      which view a defect cannot be seen.
+      or in `realiad_jsons` up to two folders above, names the pictures for testing and the views
+      in which a defect cannot be seen.
     - Plain: `good`, and beside it a folder for each defect; masks, if any, in `ground_truth`.
 
     Raises:
-        PicturesError: none of these layouts, no picture in it, several categories instead of one,
-            or a list that names what is not there.
+        PicturesError: the folder has none of these layouts, no picture or several categories, or
+            its list names a file that is absent.
     """
     if not root.is_dir():
         raise PicturesError(f"there is no folder {root}")
@@ -96,7 +95,7 @@ def read_data_set(root: Path) -> DataSet:
 
 
 def _reader(root: Path) -> Callable[[Path], DataSet] | None:
-    """What reads the layout that a folder has."""
+    """Reader of the folder's layout; None if it has none."""
     if (root / "test").is_dir():
         return _mvtec
     if (root / "Data" / "Images").is_dir():
@@ -127,7 +126,7 @@ def _plain(root: Path) -> DataSet:
 
 
 def _by_folder(root: Path, parent: Path) -> tuple[Sample, ...]:
-    """The name of a folder is the label of its pictures."""
+    """Samples of the folders below a parent, labelled with the folders' names."""
     return tuple(
         Sample(path, None)
         if _is_good(folder)
@@ -139,7 +138,7 @@ def _by_folder(root: Path, parent: Path) -> tuple[Sample, ...]:
 
 
 def _masks_of(masks: Path, folder: Path, path: Path) -> tuple[Path, ...]:
-    """Of a picture in a folder; `masks` has the same folders as that one."""
+    """Masks of a picture in a folder; `masks` holds the same subfolders as the folder."""
     place = masks / path.relative_to(folder).parent
     for name in (f"{path.stem}_mask.png", f"{path.stem}.png"):
         if (place / name).is_file():
@@ -166,7 +165,7 @@ def _visa(root: Path) -> DataSet:
 
 
 def _visa_defects(path: Path) -> dict[str, str]:
-    """Of each defective picture's file, what it shows; empty without `image_anno.csv`."""
+    """Defect by name of the picture's file; empty without `image_anno.csv`."""
     rows = _csv_rows(path, ("image", "label")) if path.is_file() else iter(())
     return {
         Path(row["image"]).name: row["label"]
@@ -176,7 +175,7 @@ def _visa_defects(path: Path) -> dict[str, str]:
 
 
 def _visa_split(root: Path) -> tuple[frozenset[str] | None, tuple[str, ...]]:
-    """The pictures for testing as `<folder>/<file>`, None for all; and a note where it is all."""
+    """The pictures for testing as `<folder>/<file>`; None for all of them, with a note."""
     category = root.resolve().name
     for folder in (root, root.resolve().parent):
         path = folder / "split_csv" / "1cls.csv"
@@ -215,14 +214,9 @@ def _realiad(root: Path) -> DataSet:
     if listed is not None:
         samples = sorted(_listed_samples(root, listed), key=lambda sample: sample.path)
         return DataSet(root, "Real-IAD", tuple(samples))
-    good = (
-        Sample(path, None)
-        for folder in _subfolders(root)
-        if _is_good(folder)
-        for path in _pictures(folder)
-    )
+    good = (sample for sample in _by_folder(root, root) if sample.defect is None)
     defective = (
-        Sample(path, folder.name, tuple(mask for mask in _beside(path) if mask.is_file()))
+        Sample(path, folder.name, _masks_beside(path))
         for folder in _subfolders(root / "NG")
         for path in _pictures(folder)
         if not _marks_another(path)
@@ -236,16 +230,11 @@ def _realiad(root: Path) -> DataSet:
 
 def _realiad_list(root: Path) -> Path | None:
     name = f"{root.resolve().name}.json"
-    places = [root, *root.resolve().parents[:2]]
-    lists = [
-        path
-        for place in places
-        for path in (
-            place / name,
-            place / "realiad_jsons" / name,
-            place / "realiad_jsons" / "realiad_jsons" / name,
-        )
-    ]
+    lists = (
+        place / folder / name
+        for place in (root, *root.resolve().parents[:2])
+        for folder in ("", "realiad_jsons", "realiad_jsons/realiad_jsons")
+    )
     return next((path for path in lists if path.is_file()), None)
 
 
@@ -273,7 +262,7 @@ def _listed_samples(root: Path, listed: Path) -> Iterator[Sample]:
 
 
 def _listed_file(root: Path, listed: Path, name: Any) -> Path:
-    """A path of the list, from the category or from the folder above it."""
+    """File that a list names, relative to the category or to the folder above it."""
     relative = Path(str(name))
     if relative.is_absolute() or ".." in relative.parts:
         raise PicturesError(f"{listed} names {name}, which lies outside of {root}")
@@ -283,13 +272,10 @@ def _listed_file(root: Path, listed: Path, name: Any) -> Path:
     raise PicturesError(f"{listed} names {name}, which is not in {root}; unpack it there")
 
 
-def _beside(path: Path) -> tuple[Path, ...]:
-    """Where the mask of a picture may lie in the picture's own folder."""
-    return tuple(
-        mask
-        for mask in (path.with_name(f"{path.stem}_mask.png"), path.with_suffix(".png"))
-        if mask != path
-    )
+def _masks_beside(path: Path) -> tuple[Path, ...]:
+    """Masks of a picture in its own folder."""
+    masks = (path.with_name(f"{path.stem}_mask.png"), path.with_suffix(".png"))
+    return tuple(mask for mask in masks if mask != path and mask.is_file())
 
 
 def _marks_another(path: Path) -> bool:

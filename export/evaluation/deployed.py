@@ -1,4 +1,4 @@
-"""The thresholds that an evaluated model is deployed with, and who decided them."""
+"""Thresholds that a model is deployed with, and their origin."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.domain import ThresholdKind
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """Thresholds in force.
+class AppliedThresholds:
+    """Thresholds in force for a model.
 
     Attributes:
         image: a picture is anomalous if its score is greater.
         pixel: a map cell is anomalous if its value is greater.
-        image_from: where the first comes from, in words.
-        pixel_from: where the second comes from.
+        image_from: origin of the threshold of scores, in words.
+        pixel_from: origin of the threshold of map values, in words.
     """
 
     image: float
@@ -31,11 +31,11 @@ class Deployed:
     pixel_from: str
 
 
-def deployed_beside(bundle: Bundle) -> Deployed:
-    """Those of a bundle's folder.
+def deployed_beside(bundle: Bundle) -> AppliedThresholds:
+    """Thresholds of a bundle's folder.
 
     Raises:
-        BundleError: the thresholds that somebody set there cannot be understood.
+        BundleError: the file of thresholds set at the line is damaged.
     """
     overrides = read_overrides(bundle.path)
     thresholds = in_force(bundle, overrides)
@@ -44,7 +44,7 @@ def deployed_beside(bundle: Bundle) -> Deployed:
         own = bundle.manifest.thresholds.method
         return f"set at the line ({OVERRIDES})" if overridden else own
 
-    return Deployed(
+    return AppliedThresholds(
         image=thresholds.image,
         pixel=thresholds.pixel,
         image_from=told(overrides.image is not None),
@@ -52,16 +52,16 @@ def deployed_beside(bundle: Bundle) -> Deployed:
     )
 
 
-def deployed_at(client: httpx.Client, manifest: Manifest) -> Deployed:
-    """Those in force at a server, which may be others than those of the folder here.
+def deployed_at(client: httpx.Client, manifest: Manifest) -> AppliedThresholds:
+    """Thresholds in force at a server, which may differ from those of the bundle here.
 
     Args:
-        client: with the server's URL as its base.
-        manifest: of the bundle that the server should run.
+        client: client whose base is the server's URL.
+        manifest: manifest of the bundle that the server should run.
 
     Raises:
-        InspectorError: no server, no such model, one that is not ready, or another answer than
-            this API's.
+        InspectorError: there is no server, it lacks the model, the model is not ready, or the
+            response is not one of this API.
     """
     server, wanted = client.base_url, f"{manifest.name} version {manifest.version}"
     try:
@@ -84,7 +84,7 @@ def deployed_at(client: httpx.Client, manifest: Manifest) -> Deployed:
         thresholds = found[manifest.version]
         if thresholds is None:
             raise InspectorError(f"{wanted} is not ready at {server}; evaluate it when it is")
-        return Deployed(
+        return AppliedThresholds(
             image=float(thresholds["image"]),
             pixel=float(thresholds["pixel"]),
             image_from=_told(thresholds, "image"),

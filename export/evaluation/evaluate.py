@@ -1,4 +1,4 @@
-"""How good a deployed model is on labelled pictures: ranking, verdicts, places and latency."""
+"""Evaluation of a deployed model on labelled pictures: scores, verdicts, maps and latency."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from tqdm import tqdm
 from export.errors import EvaluationError
 from export.evaluation.aupro import PixelCounts
 from export.evaluation.data_sets import DataSet, Sample
-from export.evaluation.inspectors import Answer, Inspector
-from export.evaluation.metrics import Figures, Judged, Latency, figures_of, latency
+from export.evaluation.inspectors import InspectedPicture, Inspector
+from export.evaluation.metrics import (
+    DetectionMetrics,
+    JudgedPicture,
+    Latency,
+    detection_metrics,
+    latency,
+)
 from export.evaluation.pixels import SIDE, Inside, compare, everywhere
 from export.pictures import read_picture
 from service.errors import TaktError
@@ -22,19 +28,20 @@ from service.errors import TaktError
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on a data set.
+    """Metrics of a model on a data set.
 
     Attributes:
-        model: its name.
-        version: of it.
-        threshold: the deployed one.
-        pixel_side: size at which maps and masks were compared, in pixels; 0 for the pictures' own.
-        real: of all defects but the synthetic ones; None where these are the only ones.
-        synthetic: of all synthetic defects; None without any.
-        by_defect: each defect against all good pictures, sorted by name.
-        total: as the inspector times itself.
-        wall: as the caller sees it.
-        pictures: every answer, in the order of the samples.
+        model: name of the model.
+        version: version of the model.
+        threshold: deployed threshold of scores.
+        pixel_side: side in pixels at which maps and masks were compared; 0 for each picture's own
+            size.
+        real: metrics on all defects but the synthetic ones; None if all defects are synthetic.
+        synthetic: metrics on all synthetic defects; None without any.
+        by_defect: metrics of each defect against all good pictures, sorted by name.
+        total: latency that the inspector measured.
+        wall: latency that the caller measured.
+        pictures: verdict on each picture, in the order of the samples.
         notes: what could not be measured, and why.
     """
 
@@ -42,22 +49,22 @@ class Evaluation:
     version: str
     threshold: float
     pixel_side: int
-    real: Figures | None
-    synthetic: Figures | None
-    by_defect: tuple[Figures, ...]
+    real: DetectionMetrics | None
+    synthetic: DetectionMetrics | None
+    by_defect: tuple[DetectionMetrics, ...]
     total: Latency
     wall: Latency
-    pictures: tuple[Judged, ...]
+    pictures: tuple[JudgedPicture, ...]
     notes: tuple[str, ...]
 
     @property
-    def groups(self) -> tuple[Figures, ...]:
-        """Real and synthetic defects, those that there are."""
+    def groups(self) -> tuple[DetectionMetrics, ...]:
+        """Metrics on real and on synthetic defects, where there are any."""
         return tuple(group for group in (self.real, self.synthetic) if group is not None)
 
 
 class _Pixels:
-    """Counts pixels by defect, None being that of good pictures."""
+    """Counts of pixels by defect; None is the key of good pictures."""
 
     def __init__(self, side: int, inside: Inside) -> None:
         self._side = side
@@ -65,7 +72,7 @@ class _Pixels:
         self._counts: dict[str | None, PixelCounts] = defaultdict(PixelCounts)
         self.lost = 0
 
-    def add(self, sample: Sample, answer: Answer) -> None:
+    def add(self, sample: Sample, answer: InspectedPicture) -> None:
         mask = marked(sample, answer.width, answer.height)
         if mask is None:
             return
@@ -74,7 +81,7 @@ class _Pixels:
         self.lost += pixels.lost
 
     def of(self, defects: Iterable[str]) -> PixelCounts:
-        """Of good pictures and of those with these defects."""
+        """Counts of good pictures and of those with these defects."""
         names = [None, *defects]
         return PixelCounts.total([self._counts[name] for name in names if name in self._counts])
 
@@ -89,17 +96,18 @@ def evaluate(
     inside: Inside = everywhere,
     quiet: bool = False,
 ) -> Evaluation:
-    """Inspect every picture, one at a time, and compare the answers with the labels.
+    """Inspect all pictures, one at a time, and compare the verdicts with the labels.
 
-    The first picture is inspected once more beforehand, so that no warm-up is in the latencies.
+    An extra inspection of the first picture comes before, so that the latencies hold no warm-up.
 
     Args:
-        inspector: answers.
+        inspector: inspects the pictures.
         data: labelled pictures.
-        model: name of what is evaluated.
-        version: of it.
-        pixel_side: size at which maps and masks are compared; 0 for each picture's own.
-        inside: the region of interest; what lies outside of it is neither sound nor defective.
+        model: name of the model.
+        version: version of the model.
+        pixel_side: side in pixels at which maps and masks are compared; 0 for each picture's own
+            size.
+        inside: region of interest; pixels outside are neither sound nor defective.
         quiet: show no progress bar.
 
     Raises:
@@ -113,7 +121,7 @@ def evaluate(
         answer = inspect_sample(inspector, sample)
         pixels.add(sample, answer)
         judged.append(
-            Judged(sample, answer.score, answer.anomalous, answer.total_ms, answer.wall_ms)
+            JudgedPicture(sample, answer.score, answer.anomalous, answer.total_ms, answer.wall_ms)
         )
     real = [one for one in judged if one.sample.defect and not one.sample.synthetic]
     synthetic = [one for one in judged if one.sample.synthetic]
@@ -139,11 +147,11 @@ def evaluate(
     )
 
 
-def inspect_sample(inspector: Inspector, sample: Sample) -> Answer:
-    """Have a picture inspected.
+def inspect_sample(inspector: Inspector, sample: Sample) -> InspectedPicture:
+    """Read a picture and inspect it.
 
     Raises:
-        EvaluationError: it cannot be read or was refused; says which.
+        EvaluationError: the picture cannot be read or was refused; names it.
     """
     try:
         data = sample.path.read_bytes()
@@ -156,7 +164,7 @@ def inspect_sample(inspector: Inspector, sample: Sample) -> Answer:
 
 
 def marked(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
-    """Where a picture of this size is defective, bool [height, width]; None if nobody marked it.
+    """Defective pixels of a picture, bool [height, width]; None if the defect has no mask.
 
     Raises:
         EvaluationError: a mask is not of the picture's size.
@@ -177,15 +185,15 @@ def marked(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
 
 
 def _figures(
-    name: str, good: Sequence[Judged], defective: Sequence[Judged], pixels: _Pixels
-) -> Figures:
+    name: str, good: Sequence[JudgedPicture], defective: Sequence[JudgedPicture], pixels: _Pixels
+) -> DetectionMetrics:
     counts = pixels.of(
         {one.sample.defect for one in defective if one.sample.masks and one.sample.defect}
     )
-    return figures_of(name, good, defective, counts.figures())
+    return detection_metrics(name, good, defective, counts.metrics())
 
 
-def _notes(groups: Sequence[Figures], lost: int) -> tuple[str, ...]:
+def _notes(groups: Sequence[DetectionMetrics], lost: int) -> tuple[str, ...]:
     good = groups[0].good
     defective = sum(group.defective for group in groups)
     masks = sum(group.masks for group in groups)

@@ -1,4 +1,4 @@
-"""Who inspects the pictures of an evaluation: the bundle itself, or a server that runs it."""
+"""Inspectors of an evaluation's pictures: the bundle in this process, or a server that runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import cv2
@@ -34,19 +33,19 @@ MAX_REGIONS = 64
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an inspector says of one picture.
+class InspectedPicture:
+    """Verdict on one picture, with its anomaly map.
 
     Attributes:
-        score: of the picture.
-        threshold: the one deployed.
-        anomalous: the verdict.
+        score: score of the picture.
+        threshold: deployed threshold of scores.
+        anomalous: verdict.
         anomaly_map: float32 [h, w].
-        width: of the picture, upright, in pixels.
-        height: likewise.
-        placed: how the map lies on the picture.
-        total_ms: what the inspector itself says it took.
-        wall_ms: from handing the bytes over to having the answer, without waits for a retry.
+        width: width of the upright picture in pixels.
+        height: height of the upright picture in pixels.
+        placed: place of the map on the picture.
+        total_ms: time that the inspector measured.
+        wall_ms: time that the caller measured, without waits for a retry.
     """
 
     score: float
@@ -61,24 +60,24 @@ class Answer:
 
 
 class Inspector(Protocol):
-    """Inspects encoded pictures, one at a time."""
+    """Inspection of encoded pictures, one at a time."""
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         """Inspect an encoded picture.
 
         Raises:
-            TaktError: the picture was refused, or nobody answers.
+            TaktError: the picture was refused, or no server answers.
         """
 
 
 class LocalInspector:
-    """The bundle's graph with the code that serves, in this process.
+    """Inspector that runs a bundle in this process with the code of the service.
 
     Args:
-        bundle: whose model inspects.
-        threads: of the engine; 0 takes every core.
-        criteria: the thresholds to apply instead of the bundle's own.
-        engine: as the setting of that name takes it.
+        bundle: bundle of the model.
+        threads: threads of the engine; 0 takes every core.
+        criteria: thresholds to apply; None takes the bundle's own.
+        engine: value of the setting `engine`.
 
     Raises:
         ConfigurationError: this host or the bundle has no such engine.
@@ -104,18 +103,13 @@ class LocalInspector:
         self._engine = engine_opener(settings)(bundle).engine
 
     def __enter__(self) -> Self:
-        """The inspector itself; its engine is closed at the end."""
+        """The inspector; the end of the block closes its engine."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._engine.close()
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         """Decode, preprocess, infer and judge a picture."""
         started_s = time.perf_counter()
         inspected = inspect_offline(self._engine, data, self._manifest, MAX_PIXELS)
@@ -131,7 +125,7 @@ class LocalInspector:
             MAX_REGIONS,
         )
         took_ms = (time.perf_counter() - started_s) * 1000
-        return Answer(
+        return InspectedPicture(
             score=verdict.score,
             threshold=verdict.threshold,
             anomalous=verdict.anomalous,
@@ -164,7 +158,7 @@ class HttpInspector:
         self._manifest = manifest
         self._sleep = sleep
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         """POST a picture; where the queue is full, come back when the server says.
 
         Raises:
@@ -198,7 +192,7 @@ class HttpInspector:
                 "start it with `takt serve`, or correct --url"
             ) from error
 
-    def _answer(self, response: httpx.Response, wall_ms: float) -> Answer:
+    def _answer(self, response: httpx.Response, wall_ms: float) -> InspectedPicture:
         if response.status_code == httpx.codes.NOT_FOUND:
             raise InspectorError(
                 f"{self._client.base_url} does not serve {self._manifest.name} version "
@@ -219,10 +213,10 @@ class HttpInspector:
 
 
 def check_same_model(inspector: Inspector, bundle: Bundle) -> None:
-    """Compare what an inspector says of the bundle's first golden input with its golden answer.
+    """Compare an inspector's score of the bundle's first golden input with the golden score.
 
     Raises:
-        InspectorError: it runs another model than the bundle's, or no server answers.
+        InspectorError: the inspector runs another model, or no server answers.
     """
     golden, manifest = bundle.golden, bundle.manifest
     height, width = manifest.preprocess.input_size
@@ -263,10 +257,10 @@ def open_client(url: str) -> httpx.Client:
     return client
 
 
-def _parse(body: Any, spec: Preprocess, wall_ms: float) -> Answer:
+def _parse(body: Any, spec: Preprocess, wall_ms: float) -> InspectedPicture:
     width, height = int(body["image"]["width"]), int(body["image"]["height"])
     raw = np.load(io.BytesIO(base64.b64decode(body["heatmap"]["data"])), allow_pickle=False)
-    return Answer(
+    return InspectedPicture(
         score=float(body["score"]),
         threshold=float(body["threshold"]),
         anomalous=bool(body["anomalous"]),

@@ -1,4 +1,4 @@
-"""What is said of a model on labelled pictures, and how it is computed from single answers."""
+"""Metrics of a model on labelled pictures, computed from the verdict on each picture."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from export.evaluation.aupro import PixelFigures
+from export.evaluation.aupro import PixelMetrics
 from export.evaluation.data_sets import Sample
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A sample's answer without its map.
+class JudgedPicture:
+    """The verdict on a labelled picture, without its anomaly map.
 
     Attributes:
         sample: the picture and its label.
         score: of the picture.
         anomalous: the verdict at the deployed threshold.
-        total_ms: as the inspector times itself.
-        wall_ms: as the caller sees it.
+        total_ms: time that the inspector measured.
+        wall_ms: time that the caller measured.
     """
 
     sample: Sample
@@ -32,14 +32,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """How well the scores part good from defective pictures, whatever the threshold.
+class ImageMetrics:
+    """Separation of good and defective pictures by their scores, without a threshold.
 
     Attributes:
-        auroc: P(a defective picture scores higher than a good one), ties as half.
+        auroc: probability that a defective picture scores higher than a good one; a tie
+            counts half.
         average_precision: area under precision over recall, by steps.
-        f1_max: the best F1 of any threshold.
-        f1_max_threshold: a picture is anomalous there if its score is at least this.
+        f1_max: highest F1 of all thresholds.
+        f1_max_threshold: lowest score that counts as anomalous at this F1.
     """
 
     auroc: float
@@ -50,13 +51,13 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Verdicts at the deployed threshold; positive is anomalous.
+    """Verdicts at the deployed threshold; anomalous is positive.
 
     Attributes:
         true_positive: defective pictures called anomalous.
-        false_positive: good ones called anomalous.
-        true_negative: good ones called normal.
-        false_negative: defective ones called normal.
+        false_positive: good pictures called anomalous.
+        true_negative: good pictures called normal.
+        false_negative: defective pictures called normal.
         precision: share of defective pictures among those called anomalous; None if none is.
         recall: share of defective pictures called anomalous; None if there are none.
         false_reject_rate: share of good pictures called anomalous; None if there are none.
@@ -72,17 +73,17 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A model on all good pictures and some or all of the defective ones.
+class DetectionMetrics:
+    """Metrics over all good pictures and some or all of the defective ones.
 
     Attributes:
-        defects: which defects these are: their name, or what they have in common.
-        synthetic: whether a program has drawn them; then these figures are an estimate.
+        defects: name of the defects, or `real` or `synthetic` for all of a kind.
+        synthetic: whether a program drew the defects; the metrics are then an estimate.
         good: number of good pictures.
-        defective: number of defective ones.
-        masks: number of those that are marked.
-        image: None where there are not both kinds.
-        pixel: over good pictures and marked ones; None without marks.
+        defective: number of defective pictures.
+        masks: number of defective pictures with a mask.
+        image: None unless there are both good and defective pictures.
+        pixel: over good pictures and those with a mask; None without masks.
         confusion: at the deployed threshold.
     """
 
@@ -91,45 +92,50 @@ class Figures:
     good: int
     defective: int
     masks: int
-    image: Ranking | None
-    pixel: PixelFigures | None
+    image: ImageMetrics | None
+    pixel: PixelMetrics | None
     confusion: Confusion
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles over the pictures, in milliseconds."""
+    """Percentiles of the time for a picture, in milliseconds."""
 
     p50_ms: float
     p95_ms: float
     p99_ms: float
 
 
-def figures_of(
-    defects: str, good: Sequence[Judged], defective: Sequence[Judged], pixel: PixelFigures | None
-) -> Figures:
-    """Compare answers with their labels.
+def detection_metrics(
+    defects: str,
+    good: Sequence[JudgedPicture],
+    defective: Sequence[JudgedPicture],
+    pixel: PixelMetrics | None,
+) -> DetectionMetrics:
+    """Metrics of verdicts on labelled pictures.
 
     Args:
-        defects: what to call the defective pictures.
-        good: answers for the good pictures.
-        defective: for those that show the defects.
-        pixel: of the same pictures.
+        defects: name of the defects.
+        good: verdicts on the good pictures.
+        defective: verdicts on the defective pictures.
+        pixel: metrics of the pixels of the same pictures.
     """
-    return Figures(
+    return DetectionMetrics(
         defects=defects,
         synthetic=any(one.sample.synthetic for one in defective),
         good=len(good),
         defective=len(defective),
         masks=sum(bool(one.sample.masks) for one in defective),
-        image=rank(good, defective) if good and defective else None,
+        image=image_metrics(good, defective) if good and defective else None,
         pixel=pixel,
-        confusion=confuse(good, defective),
+        confusion=count_verdicts(good, defective),
     )
 
 
-def rank(good: Sequence[Judged], defective: Sequence[Judged]) -> Ranking:
-    """Rank pictures of both kinds, at least one each, by their scores."""
+def image_metrics(
+    good: Sequence[JudgedPicture], defective: Sequence[JudgedPicture]
+) -> ImageMetrics:
+    """Metrics of the scores of good and of defective pictures, at least one each."""
     labels = [0] * len(good) + [1] * len(defective)
     scores = [one.score for one in (*good, *defective)]
     precision, recall, thresholds = precision_recall_curve(labels, scores)
@@ -137,7 +143,7 @@ def rank(good: Sequence[Judged], defective: Sequence[Judged]) -> Ranking:
     both = (precision + recall)[:-1]
     f1 = 2 * (precision * recall)[:-1] / np.where(both > 0, both, 1)
     best = int(np.argmax(f1))
-    return Ranking(
+    return ImageMetrics(
         auroc=float(roc_auc_score(labels, scores)),
         average_precision=float(average_precision_score(labels, scores)),
         f1_max=float(f1[best]),
@@ -145,8 +151,8 @@ def rank(good: Sequence[Judged], defective: Sequence[Judged]) -> Ranking:
     )
 
 
-def confuse(good: Sequence[Judged], defective: Sequence[Judged]) -> Confusion:
-    """Count the verdicts."""
+def count_verdicts(good: Sequence[JudgedPicture], defective: Sequence[JudgedPicture]) -> Confusion:
+    """Confusion of the verdicts on good and on defective pictures."""
     found = sum(one.anomalous for one in defective)
     rejected = sum(one.anomalous for one in good)
     return Confusion(

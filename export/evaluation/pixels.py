@@ -1,4 +1,4 @@
-"""A picture's anomaly map and its masks, brought to the size at which both are compared."""
+"""A picture's anomaly map and mask, resized to be compared pixel by pixel."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from service.domain import AnomalyMap
 from service.pictures.placement import PlacedAxis, Placement
 
 Inside = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
-"""Which pixels of what the model sees count, bool [n, m] of the size asked for; None if all do."""
+"""(height, width) -> bool [height, width], the pixels that count; None if all count."""
 
 SIDE = 256
-"""Pixels a side at which published figures are most often computed."""
+"""Side in pixels at which most published figures are computed."""
 
 
 @dataclass(frozen=True)
 class ComparedPixels:
-    """The part of a picture that the model sees, at the size of the comparison.
+    """The part of a picture that the model sees, at the compared size.
 
     Attributes:
         anomaly_map: float32 [n, m].
         defective: bool [n, m].
-        sound: bool [n, m]; what is neither lies outside of the region of interest.
-        lost: marked regions of the picture without any pixel here: between two samples, or where
-            the model does not look.
+        sound: bool [n, m]; a pixel outside the region of interest is neither sound nor defective.
+        lost: number of marked regions without a pixel here, as they lie between two samples or
+            outside what the model sees.
     """
 
     anomaly_map: AnomalyMap
@@ -38,7 +38,7 @@ class ComparedPixels:
 
 
 def everywhere(size: tuple[int, int]) -> None:
-    """No region of interest: all pixels count."""
+    """All pixels count: there is no region of interest."""
 
 
 def compare(
@@ -48,18 +48,18 @@ def compare(
     side: int,
     inside: Inside = everywhere,
 ) -> ComparedPixels:
-    """Bring a map and a mask to one size: the map bilinearly, the mask by its nearest pixels.
+    """Resize a map bilinearly and a mask by its nearest pixels to one size.
 
-    So published evaluations do it. A mask keeps the share of the picture that it marks, on
-    average; if a pixel here were defective as soon as a marked pixel touches it, each region would
-    grow by up to a pixel all around, and a map that is right would be blamed for its margin. The
-    price is that a region smaller than a pixel here may vanish, which is counted.
+    Published evaluations do the same. The mask keeps its share of the picture on average. If a
+    pixel were defective as soon as a marked pixel touches it, each region would grow by up to a
+    pixel on every side, and a correct map would be blamed for the margin. The price is that a
+    region smaller than a pixel may vanish; such regions are counted.
 
     Args:
         anomaly_map: float32 [h, w].
         mask: [H, W] of the whole picture.
-        placed: how the map lies on it.
-        side: of the result, in pixels; 0 for the picture's own size.
+        placed: place of the map on the picture.
+        side: of the result in pixels; 0 for the picture's own size.
         inside: the region of interest.
     """
     box = placed.box
@@ -73,7 +73,7 @@ def compare(
 
 
 def _nearest(axis: PlacedAxis, samples: int) -> NDArray[np.intp]:
-    """The picture's pixels at the centres of equal parts of what the model sees."""
+    """Indices of the picture's pixels at the centres of equal parts of what the model sees."""
     centres = 2 * axis.start * samples + (2 * np.arange(samples) + 1) * axis.length
     return np.asarray(centres * axis.original // (2 * samples * axis.resized), np.intp)
 

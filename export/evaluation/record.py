@@ -1,4 +1,4 @@
-"""An evaluation for other programs: everything that was measured, and on what, as JSON."""
+"""An evaluation as JSON for other programs: all metrics, and what they were measured on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from export.evaluation.data_sets import DataSet
 from export.evaluation.evaluate import Evaluation
-from export.evaluation.metrics import Judged
+from export.evaluation.metrics import JudgedPicture
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Manifest
 
@@ -19,18 +19,18 @@ FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What was evaluated, on what, when and how.
+class EvaluationContext:
+    """Model, data and host of an evaluation.
 
     Attributes:
-        bundle: as loaded.
-        pixel_threshold: a map value is anomalous in the report's pictures if it is greater.
-        threshold_from: where the deployed threshold of scores comes from, in words.
-        pixel_threshold_from: where that of map values comes from.
-        data: the labelled pictures.
-        through: who inspected them, in words.
-        evaluated_at: UTC, ISO 8601.
-        versions: of this host's packages, by name.
+        bundle: evaluated bundle.
+        pixel_threshold: map values above it are anomalous in the report's pictures.
+        threshold_from: origin of the deployed threshold of scores, in words.
+        pixel_threshold_from: origin of the threshold of map values, in words.
+        data: labelled pictures.
+        through: what inspected the pictures, in words.
+        evaluated_at: time in UTC, ISO 8601.
+        versions: versions of this host's packages, by name.
     """
 
     bundle: Bundle
@@ -44,37 +44,37 @@ class Circumstances:
 
     @property
     def manifest(self) -> Manifest:
-        """Of the bundle."""
+        """Manifest of the bundle."""
         return self.bundle.manifest
 
 
-def to_json(result: Evaluation, circumstances: Circumstances) -> str:
-    """The evaluation as a JSON text; a number that is not finite is null."""
-    manifest, data = circumstances.manifest, circumstances.data
+def to_json(result: Evaluation, context: EvaluationContext) -> str:
+    """The evaluation as JSON text; a number that is not finite becomes null."""
+    manifest, data = context.manifest, context.data
     fields = dataclasses.asdict(result) | {
         "pictures": [_picture(one, data.root) for one in result.pictures]
     }
     head = {
         "format_version": FORMAT_VERSION,
         "has_synthetic_defects": result.synthetic is not None,
-        "evaluated_at": circumstances.evaluated_at,
-        "through": circumstances.through,
+        "evaluated_at": context.evaluated_at,
+        "through": context.through,
         "data": {"root": str(data.root), "layout": data.layout},
         "bundle": {
-            "path": str(circumstances.bundle.path),
+            "path": str(context.bundle.path),
             "created_at": manifest.created_at,
             "graph_sha256": manifest.files.get("model.onnx"),
             "thresholds": manifest.thresholds.model_dump(),
         },
-        "threshold_from": circumstances.threshold_from,
-        "pixel_threshold": circumstances.pixel_threshold,
-        "pixel_threshold_from": circumstances.pixel_threshold_from,
-        "versions": circumstances.versions,
+        "threshold_from": context.threshold_from,
+        "pixel_threshold": context.pixel_threshold,
+        "pixel_threshold_from": context.pixel_threshold_from,
+        "versions": context.versions,
     }
     return json.dumps(_finite(head | fields), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _picture(one: Judged, root: Path) -> dict[str, Any]:
+def _picture(one: JudgedPicture, root: Path) -> dict[str, Any]:
     sample = one.sample
     return {
         "path": relative_name(sample.path, root),
@@ -89,7 +89,7 @@ def _picture(one: Judged, root: Path) -> dict[str, Any]:
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """A file's place below the data set, with slashes; its whole path if it lies elsewhere."""
+    """Path of a file below the data set, with slashes; the whole path of a file elsewhere."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 

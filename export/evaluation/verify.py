@@ -1,4 +1,4 @@
-"""Does what a bundle holds still answer like the trained model, on every engine of this host."""
+"""Check of bundles: their files, and their answers on every engine of this host."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from service.engines.golden import GoldenDrift, bounds_of, measure_golden
 from service.engines.onnxruntime import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 
-OpenEngine = Callable[[Path, Provider], Engine]
-"""Opens a graph on an engine; a ConfigurationError says that this host has no such engine."""
+OpenGraph = Callable[[Path, Provider], Engine]
+"""Opens a graph on an engine; a ConfigurationError means that this host has no such engine."""
 
 OpenVariant = Callable[[Bundle, str], Engine]
-"""Opens a bundle's variant by its name, likewise."""
+"""Opens a bundle's variant by its name; a ConfigurationError means the same."""
 
 
 @dataclass(frozen=True)
-class Absent:
-    """An engine that this host does not have, and why."""
+class AbsentEngine:
+    """An engine that this host lacks, and why."""
 
     engine: str
     reason: str
@@ -33,16 +33,15 @@ class Absent:
 
 @dataclass(frozen=True)
 class GraphRun:
-    """A graph of a bundle on an engine of this host.
+    """A run of one of a bundle's graphs on an engine of this host.
 
     Attributes:
-        graph: its file.
-        engine: what ran it: a provider of ONNX Runtime, or a variant by its name.
-        drift: from the golden answers; None if it could not be run.
-        bounds: of the drift.
-        problem: why it could not, else None.
-        ok: whether it ran and drifts by no more than the manifest's tolerance, or the variant's
-            bounds.
+        graph: name of the graph's file.
+        engine: provider of ONNX Runtime, or name of the variant.
+        drift: drift from the golden answers; None if the run failed.
+        bounds: largest drift that is allowed.
+        problem: reason of the failure; None if there was none.
+        ok: whether the run succeeded within the bounds.
     """
 
     graph: str
@@ -55,14 +54,14 @@ class GraphRun:
 
 @dataclass(frozen=True)
 class BundleResult:
-    """A bundle and its graphs on the engines.
+    """Check of one bundle.
 
     Attributes:
-        path: its folder.
-        manifest: None if the bundle is damaged.
-        problem: what is wrong with the bundle as a whole, else None.
-        runs: graph by graph.
-        ok: whether it is whole and all its runs are ok.
+        path: folder of the bundle.
+        manifest: manifest of the bundle; None if the bundle is damaged.
+        problem: problem of the bundle as a whole; None if there is none.
+        runs: runs of its graphs, graph by graph.
+        ok: whether the bundle is whole and all its runs are ok.
     """
 
     path: Path
@@ -74,39 +73,37 @@ class BundleResult:
 
 @dataclass(frozen=True)
 class Verification:
-    """Bundles on this host.
+    """Check of several bundles on this host.
 
     Attributes:
-        bundles: in the order in which they were named.
+        bundles: checks in the order of the arguments.
         absent: engines that this host lacks.
-        ok: whether all bundles are.
+        ok: whether all bundles are ok.
     """
 
     bundles: tuple[BundleResult, ...]
-    absent: tuple[Absent, ...]
+    absent: tuple[AbsentEngine, ...]
     ok: bool
 
 
-def verify(
-    paths: Sequence[Path], open_engine: OpenEngine, open_variant: OpenVariant
-) -> Verification:
-    """Check the files of bundles and run their golden inputs on every engine there is.
+def verify(paths: Sequence[Path], open_graph: OpenGraph, open_variant: OpenVariant) -> Verification:
+    """Check the files of bundles and run their golden inputs on every engine of this host.
 
     Args:
-        paths: bundles, or folders that hold some; at least one.
-        open_engine: see there.
-        open_variant: likewise.
+        paths: bundles, or folders that hold bundles; at least one.
+        open_graph: opens a graph on a provider of ONNX Runtime.
+        open_variant: opens a variant.
 
     Raises:
-        BundleError: a path holds no bundle at all.
+        BundleError: a path holds no bundle.
     """
     absent: dict[str, str] = {}
     bundles = tuple(
-        _verify_bundle(path, open_engine, open_variant, absent) for path in _find_bundles(paths)
+        _verify_bundle(path, open_graph, open_variant, absent) for path in _find_bundles(paths)
     )
     return Verification(
         bundles=bundles,
-        absent=tuple(Absent(engine, reason) for engine, reason in absent.items()),
+        absent=tuple(AbsentEngine(engine, reason) for engine, reason in absent.items()),
         ok=all(bundle.ok for bundle in bundles),
     )
 
@@ -125,12 +122,12 @@ def _find_bundles(paths: Sequence[Path]) -> Sequence[Path]:
 
 
 def _is_bundle(path: Path) -> bool:
-    """By either file, so that a bundle that lost one is reported and not passed over."""
+    """Whether a folder has either file; a bundle that lost one is reported, not passed over."""
     return (path / MANIFEST).exists() or (path / MODEL).exists()
 
 
 def _below(path: Path) -> list[Path]:
-    """Folders of a repository or of a model; hidden ones are exports that were cut off."""
+    """Folders of a repository or of a model, without hidden ones, which are unfinished exports."""
     return [
         folder
         for pattern in ("*", "*/*")
@@ -140,9 +137,9 @@ def _below(path: Path) -> list[Path]:
 
 
 def _verify_bundle(
-    path: Path, open_engine: OpenEngine, open_variant: OpenVariant, absent: dict[str, str]
+    path: Path, open_graph: OpenGraph, open_variant: OpenVariant, absent: dict[str, str]
 ) -> BundleResult:
-    """Verify one bundle; engines found absent are noted and not tried again."""
+    """Check one bundle; adds the engines found absent, which are not tried again."""
     try:
         bundle = load_bundle(path)
         check_place(path, bundle.manifest)
@@ -155,7 +152,7 @@ def _verify_bundle(
             if engine in absent:
                 continue
             try:
-                opening = partial(open_engine, bundle.path / graph, engine)
+                opening = partial(open_graph, bundle.path / graph, engine)
                 runs.append(_run(bundle, graph, engine, opening, bounds))
             except ConfigurationError as error:
                 absent[engine] = str(error)
@@ -201,7 +198,7 @@ def _run(
 
 
 def _reason(error: TaktError) -> str:
-    """What went wrong; an engine's error leaves the runtime's own words to a log."""
+    """Reason of a failure; for an engine's error, the first line of the runtime's own."""
     if isinstance(error, EngineError) and error.__cause__ is not None:
         words = str(error.__cause__).strip().splitlines() or [type(error.__cause__).__name__]
         return f"the engine failed on the golden inputs: {words[0]}"

@@ -1,1 +1,5 @@
-"""Figures of an evaluation as a page, as tables and as a card."""
+"""An evaluation as an HTML page and as a table, a verification as a table, a bundle as a card.
+
+May import `export.evaluation`, `export.wording` and the service below its API; `export.commands`
+imports it. Start reading at `page.py`, then the template `page.html`.
+"""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from export.evaluation.evaluate import Evaluation, inspect_sample, marked
 from export.evaluation.inspectors import Inspector
-from export.evaluation.metrics import Judged
-from export.evaluation.record import Circumstances, relative_name
+from export.evaluation.metrics import JudgedPicture
+from export.evaluation.record import EvaluationContext, relative_name
 from export.pictures import read_picture
 from service.domain import Image
 from service.pictures.heatmap import ColorScale, render
@@ -22,7 +22,7 @@ from service.pictures.placement import Placement
 from service.pictures.postprocess import Criteria, judge
 from service.pictures.roi import roi_drawing
 
-Kind = Literal["miss", "false reject", "hit"]
+CaseKind = Literal["miss", "false reject", "hit"]
 
 EACH = 6
 """Pictures of a kind, at most; with their overlays they all stay below 5 MB."""
@@ -56,16 +56,18 @@ class Case:
         overlay: JPEG of the same size, with the anomaly map and its regions.
     """
 
-    kind: Kind
+    kind: CaseKind
     name: str
-    judged: Judged
+    judged: JudgedPicture
     outlined: bool
     wide: bool
     picture: bytes
     overlay: bytes
 
 
-def choose(pictures: Sequence[Judged], *, synthetic: bool) -> list[tuple[Kind, Judged]]:
+def choose_cases(
+    pictures: Sequence[JudgedPicture], *, synthetic: bool
+) -> list[tuple[CaseKind, JudgedPicture]]:
     """The misses that score lowest, the good pictures rejected that score highest, some hits.
 
     The hits are spread evenly over the scores of all hits, so that they are typical and not the
@@ -91,8 +93,8 @@ def choose(pictures: Sequence[Judged], *, synthetic: bool) -> list[tuple[Kind, J
     ]
 
 
-def show_cases(
-    inspector: Inspector, result: Evaluation, circumstances: Circumstances
+def draw_cases(
+    inspector: Inspector, result: Evaluation, context: EvaluationContext
 ) -> tuple[Case, ...]:
     """Inspect the chosen pictures once more and draw them; no maps were kept, as they are many.
 
@@ -102,17 +104,17 @@ def show_cases(
         EvaluationError: a picture is refused now.
     """
     return tuple(
-        _case(kind, one, inspector, result.threshold, circumstances)
-        for kind, one in choose(result.pictures, synthetic=result.groups[0].synthetic)
+        _case(kind, one, inspector, result.threshold, context)
+        for kind, one in choose_cases(result.pictures, synthetic=result.groups[0].synthetic)
     )
 
 
 def _case(
-    kind: Kind,
-    judged: Judged,
+    kind: CaseKind,
+    judged: JudgedPicture,
     inspector: Inspector,
     threshold: float,
-    circumstances: Circumstances,
+    context: EvaluationContext,
 ) -> Case:
     answer = inspect_sample(inspector, judged.sample)
     picture = _scaled(read_picture(judged.sample.path))
@@ -120,8 +122,8 @@ def _case(
     placed = Placement(
         x=replace(answer.placed.x, original=width), y=replace(answer.placed.y, original=height)
     )
-    roi = circumstances.manifest.roi
-    pixel_threshold = max(circumstances.pixel_threshold, -math.inf if roi is None else roi.outside)
+    roi = context.manifest.roi
+    pixel_threshold = max(context.pixel_threshold, -math.inf if roi is None else roi.outside)
     criteria = Criteria(threshold=threshold, pixel_threshold=pixel_threshold)
     verdict = judge(
         answer.score,
@@ -137,16 +139,16 @@ def _case(
         picture,
         answer.anomaly_map,
         placed.box,
-        ColorScale(low=circumstances.manifest.map.low, threshold=pixel_threshold),
+        ColorScale(low=context.manifest.map.low, threshold=pixel_threshold),
         verdict.regions,
-        roi_drawing(circumstances.bundle),
+        roi_drawing(context.bundle),
     )
     assert overlay is not None
     mask = marked(judged.sample, answer.width, answer.height)
     outlined = mask is not None and bool(mask.any())
     return Case(
         kind=kind,
-        name=relative_name(judged.sample.path, circumstances.data.root),
+        name=relative_name(judged.sample.path, context.data.root),
         judged=judged,
         outlined=outlined,
         wide=width > 1.6 * height,

@@ -10,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from scipy.stats import binomtest
 
 from export.evaluation.evaluate import Evaluation
-from export.evaluation.metrics import Figures
-from export.evaluation.record import Circumstances
+from export.evaluation.metrics import DetectionMetrics
+from export.evaluation.record import EvaluationContext
 from export.report.cases import Case
 from export.report.charts import Curve, ScoreHistogram, ranking_curves, score_histogram
-from export.report.tables import SYNTHETIC_NOTICE, compared_at
+from export.report.evaluation_table import SYNTHETIC_NOTICE, compared_at
 from export.wording import number
 
 
@@ -49,27 +49,27 @@ class Section:
         precision_recall: precision over recall; None where `roc` is.
     """
 
-    metrics: Figures
+    metrics: DetectionMetrics
     histogram: ScoreHistogram
     shares: tuple[Share, ...]
     roc: Curve | None
     precision_recall: Curve | None
 
 
-def report_html(result: Evaluation, circumstances: Circumstances, cases: Sequence[Case]) -> str:
+def report_html(result: Evaluation, context: EvaluationContext, cases: Sequence[Case]) -> str:
     """The whole page; it loads nothing, and every name in it is escaped."""
     return (
         templates()
         .get_template("page.html")
         .render(
             result=result,
-            circumstances=circumstances,
-            manifest=circumstances.manifest,
+            context=context,
+            manifest=context.manifest,
             sections=[_section(group, result) for group in result.groups],
             cases=cases,
             compared_at=compared_at(result.pixel_side),
             synthetic_notice=SYNTHETIC_NOTICE,
-            versions=", ".join(f"{name} {v}" for name, v in circumstances.versions.items()),
+            versions=", ".join(f"{name} {v}" for name, v in context.versions.items()),
         )
     )
 
@@ -89,7 +89,7 @@ def templates() -> Environment:
     return environment
 
 
-def _section(group: Figures, result: Evaluation) -> Section:
+def _section(group: DetectionMetrics, result: Evaluation) -> Section:
     good = [one.score for one in result.pictures if one.sample.defect is None]
     defective = [
         one.score

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 import export.commands.verify
 from export.commands.verify import verify
-from export.evaluation.verify import Absent, BundleResult, GraphRun, Verification
-from export.report.tables import verification_table
+from export.evaluation.verify import AbsentEngine, BundleResult, GraphRun, Verification
+from export.report.verification_table import verification_table
 from service.bundles.bundle import MODEL, Bundle
 from service.engines.golden import BatchDrift, GoldenDrift, bounds_of
 
@@ -131,10 +131,10 @@ def test_what_is_not_a_number_is_null_in_json(
     opener = export.commands.verify._opener
 
     def broken(threads: int, device_id: int) -> object:
-        open_engine = opener(threads, device_id)
+        open_graph = opener(threads, device_id)
 
         def open_broken(*given: object) -> object:
-            engine = open_engine(*given)
+            engine = open_graph(*given)
             infer = engine.infer
 
             def answer_nan(images: object) -> object:
@@ -164,7 +164,7 @@ def test_problems_are_told_below_the_table(bundle: Bundle) -> None:
         GraphRun(MODEL, "cuda", None, bounds_of(0.001), problem="it broke", ok=False),
     )
     checked = BundleResult(Path("here"), bundle.manifest, problem=None, runs=runs, ok=False)
-    absent = (Absent("tensorrt", "not installed"),)
+    absent = (AbsentEngine("tensorrt", "not installed"),)
     assert verification_table(Verification((checked,), absent, ok=False)).splitlines() == [
         "here: parts version 1",
         "graph       engine  batch  score drift  map drift  tolerance",

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from export.evaluation.aupro import PixelCounts, PixelFigures
+from export.evaluation.aupro import PixelCounts, PixelMetrics
 from export.evaluation.pixels import ComparedPixels
 
 
@@ -18,8 +18,8 @@ def counted(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> PixelCounts:
     return counts
 
 
-def figures(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> PixelFigures:
-    found = counted(maps, masks).figures()
+def figures(maps: NDArray[np.float32], masks: NDArray[np.bool_]) -> PixelMetrics:
+    found = counted(maps, masks).metrics()
     assert found is not None
     return found
 
@@ -136,10 +136,10 @@ def test_negative_values_rank_below_positive_ones_and_zeros_tie() -> None:
 @pytest.mark.parametrize("defective", [False, True])
 def test_one_kind_of_pixel_has_no_figures(defective: bool) -> None:
     masks = np.full((1, 2, 2), defective)
-    assert counted(np.ones((1, 2, 2), np.float32), masks).figures() is None
+    assert counted(np.ones((1, 2, 2), np.float32), masks).metrics() is None
 
 
 def test_counts_add_up_to_those_of_all_pictures() -> None:
     maps, masks = pictures(4, 64)
     parts = [counted(maps[:2], masks[:2]), counted(maps[2:], masks[2:])]
-    assert PixelCounts.total(parts).figures() == figures(maps, masks)
+    assert PixelCounts.total(parts).metrics() == figures(maps, masks)

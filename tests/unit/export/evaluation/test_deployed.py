@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from export.errors import InspectorError
-from export.evaluation.deployed import Deployed, deployed_at, deployed_beside
+from export.evaluation.deployed import AppliedThresholds, deployed_at, deployed_beside
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds, read_overrides
 
@@ -14,18 +14,18 @@ ORIGIN = {"image": {"source": "bundle"}, "pixel": {"source": "override", "since"
 THRESHOLDS = {"image": 0.4, "pixel": 0.3, "method": "conformal", "origin": ORIGIN}
 
 
-def ask(bundle: Bundle, answer: Callable[[httpx.Request], httpx.Response]) -> Deployed:
+def ask(bundle: Bundle, answer: Callable[[httpx.Request], httpx.Response]) -> AppliedThresholds:
     with httpx.Client(base_url="http://line", transport=httpx.MockTransport(answer)) as client:
         return deployed_at(client, bundle.manifest)
 
 
 def test_each_threshold_beside_a_bundle_tells_where_it_comes_from(bundle: Bundle) -> None:
-    assert deployed_beside(bundle) == Deployed(0.5, 0.5, "by hand", "by hand")
+    assert deployed_beside(bundle) == AppliedThresholds(0.5, 0.5, "by hand", "by hand")
     DeployedThresholds(bundle, read_overrides(bundle.path)).change(
         image=None, pixel=0.3, reason=None
     )
     set_here = "set at the line (thresholds.json)"
-    assert deployed_beside(bundle) == Deployed(0.5, 0.3, "by hand", set_here)
+    assert deployed_beside(bundle) == AppliedThresholds(0.5, 0.3, "by hand", set_here)
 
 
 def test_a_server_is_asked_for_those_of_the_version(bundle: Bundle) -> None:

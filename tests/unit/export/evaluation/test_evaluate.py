@@ -11,9 +11,9 @@ import pytest
 from export.errors import EvaluationError
 from export.evaluation.data_sets import DataSet, Sample
 from export.evaluation.evaluate import Evaluation, evaluate
-from export.evaluation.inspectors import Answer
+from export.evaluation.inspectors import InspectedPicture
 from export.evaluation.metrics import Latency
-from export.report.tables import evaluation_table
+from export.report.evaluation_table import evaluation_table
 from export.wording import aligned
 from service.bundles.manifest import Preprocess
 from service.errors import InvalidImageError
@@ -31,14 +31,14 @@ class FakeInspector:
     height: int = 2
     asked: int = 0
 
-    def inspect(self, data: bytes) -> Answer:
+    def inspect(self, data: bytes) -> InspectedPicture:
         self.asked += 1
         score = float(data)
         if score < 0:
             raise InvalidImageError("the picture is cut short")
         anomaly_map = np.zeros((2, 2), np.float32)
         anomaly_map[0, 0] = score
-        return Answer(
+        return InspectedPicture(
             score=score,
             threshold=THRESHOLD,
             anomalous=score > THRESHOLD,

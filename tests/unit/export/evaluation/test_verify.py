@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.evaluation.verify import Absent, OpenEngine, verify
+from export.evaluation.verify import AbsentEngine, OpenGraph, verify
 from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, add_variant
 from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
 from service.engines.base import Engine, EngineOutput
@@ -45,15 +45,15 @@ class Broken(Brightness):
         raise EngineError("the service's log says why") from RuntimeError("no memory\nat all")
 
 
-def only(**engines: Engine) -> OpenEngine:
+def only(**engines: Engine) -> OpenGraph:
     """A host that has these engines."""
 
-    def open_engine(graph: Path, provider: Provider) -> Engine:
+    def open_graph(graph: Path, provider: Provider) -> Engine:
         if provider not in engines:
             raise ConfigurationError(f"this host has no {provider}")
         return engines[provider]
 
-    return open_engine
+    return open_graph
 
 
 def no_variant(bundle: Bundle, name: str) -> Engine:
@@ -85,8 +85,8 @@ def test_engines_that_this_host_lacks_are_told_and_are_no_failures(bundle: Bundl
     result = verify([bundle.path], only(cpu=Brightness()), no_variant)
     assert result.ok
     assert result.absent == (
-        Absent("cuda", "this host has no cuda"),
-        Absent("tensorrt", "this host has no tensorrt"),
+        AbsentEngine("cuda", "this host has no cuda"),
+        AbsentEngine("tensorrt", "this host has no tensorrt"),
     )
 
 
@@ -95,11 +95,11 @@ def test_an_absent_engine_is_not_tried_for_every_bundle(make_bundle: MakeBundle)
     tried: list[Provider] = []
     present = only(cpu=Brightness())
 
-    def open_engine(graph: Path, provider: Provider) -> Engine:
+    def open_graph(graph: Path, provider: Provider) -> Engine:
         tried.append(provider)
         return present(graph, provider)
 
-    assert verify(paths, open_engine, no_variant).ok
+    assert verify(paths, open_graph, no_variant).ok
     assert tried == ["cpu", "cuda", "tensorrt", "cpu"]
 
 
@@ -189,10 +189,10 @@ def test_a_repository_stands_for_all_its_bundles_once(
     first, second = make_bundle("a", "1").path, make_bundle("a", "2").path
     third = make_bundle("b", "1").path
     shutil.copytree(first, repository / "a" / ".3-cut-off")
-    open_engine = only(cpu=Brightness())
+    open_graph = only(cpu=Brightness())
 
     def found(*paths: Path) -> list[Path]:
-        return [one.path for one in verify(paths, open_engine, no_variant).bundles]
+        return [one.path for one in verify(paths, open_graph, no_variant).bundles]
 
     assert found(repository) == [first, second, third]
     assert found(third, repository) == [third, first, second]

@@ -14,9 +14,9 @@ import pytest
 from export.evaluation.data_sets import DataSet, Sample
 from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import LocalInspector
-from export.evaluation.metrics import Judged
-from export.evaluation.record import Circumstances
-from export.report.cases import EACH, LONGEST, Case, choose, show_cases
+from export.evaluation.metrics import JudgedPicture
+from export.evaluation.record import EvaluationContext
+from export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
 from export.report.page import report_html, share_of
 from service.bundles.bundle import Bundle
 
@@ -80,7 +80,7 @@ def make_report(
                 masks = (mask_path,) if marked and label != "good" else ()
                 samples.append(Sample(path, None if label == "good" else label, masks))
         data = DataSet(tmp_path / "data", "plain", tuple(samples), (f"mind {HOSTILE}",))
-        circumstances = Circumstances(
+        context = EvaluationContext(
             bundle=bundle,
             pixel_threshold=bundle.manifest.thresholds.pixel,
             threshold_from=HOSTILE,
@@ -92,8 +92,8 @@ def make_report(
         )
         with LocalInspector(bundle, threads=1) as inspector:
             result = evaluate(inspector, data, model="parts", version="1", quiet=True)
-            cases = show_cases(inspector, result, circumstances)
-        return report_html(result, circumstances, cases), result, cases
+            cases = draw_cases(inspector, result, context)
+        return report_html(result, context, cases), result, cases
 
     return make
 
@@ -199,8 +199,8 @@ def decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
 
-def judged(score: float, defect: str | None = None) -> Judged:
-    return Judged(Sample(Path(f"{score}.png"), defect), score, score > 0.5, 1.0, 1.0)
+def judged(score: float, defect: str | None = None) -> JudgedPicture:
+    return JudgedPicture(Sample(Path(f"{score}.png"), defect), score, score > 0.5, 1.0, 1.0)
 
 
 def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
@@ -210,7 +210,7 @@ def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
         *(judged(score / 100, "synthetic-scar") for score in (1, 99)),
     ]
     chosen: dict[str, list[float]] = {"miss": [], "false reject": [], "hit": []}
-    for kind, one in choose(pictures, synthetic=False):
+    for kind, one in choose_cases(pictures, synthetic=False):
         chosen[kind].append(one.score)
         assert not one.sample.synthetic
     assert chosen["miss"] == [0.0, 0.01, 0.02, 0.03, 0.04, 0.05]
@@ -218,7 +218,9 @@ def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
     # Of 49 hits from 0.51 to 0.99.
     assert chosen["hit"] == [0.55, 0.63, 0.71, 0.79, 0.87, 0.95]
     assert len(chosen["hit"]) == EACH
-    assert [one.score for _, one in choose(pictures, synthetic=True) if one.sample.defect] == [
+    assert [
+        one.score for _, one in choose_cases(pictures, synthetic=True) if one.sample.defect
+    ] == [
         0.01,
         0.99,
     ]
