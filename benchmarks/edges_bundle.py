@@ -11,8 +11,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.bundles.bundle import Calibration, Golden, save_bundle
+from service.bundles.bundle import Calibration, Golden
 from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds, Tiling
+from service.bundles.writing import save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 SIDE = 256

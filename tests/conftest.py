@@ -19,8 +19,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from service.bundles.bundle import Bundle, Calibration, Golden, save_bundle
+from service.bundles.bundle import Bundle, Calibration, Golden
 from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.bundles.writing import save_bundle
 
 SIDE = 32
 

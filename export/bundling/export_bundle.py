@@ -32,7 +32,7 @@ from export.calibration.pictures_to_use import (
 from export.errors import CalibrationError
 from export.pictures import check_pictures, read_model_input
 from export.versions import package_versions
-from service.bundles.bundle import MODEL, Calibration, Golden, save_bundle
+from service.bundles.bundle import MODEL, Calibration, Golden
 from service.bundles.manifest import (
     NAME_PATTERN,
     Drift,
@@ -42,6 +42,7 @@ from service.bundles.manifest import (
     Thresholds,
     Tiling,
 )
+from service.bundles.writing import save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
 

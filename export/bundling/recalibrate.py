@@ -25,9 +25,10 @@ from export.calibration.pictures_to_use import (
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from export.pictures import check_pictures
 from models.checkpoints import picture_digest
-from service.bundles.bundle import Bundle, Calibration, recalibrate
+from service.bundles.bundle import Bundle, Calibration
 from service.bundles.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
-from service.bundles.thresholds import InForce, in_force, read_overrides, remove_overrides
+from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides
+from service.bundles.writing import replace_calibration
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
@@ -200,7 +201,7 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
     Raises:
         OSError: the folder cannot be written to; the bundle stays as it was.
     """
-    bundle = recalibrate(found.bundle, found.calibration, found.thresholds, found.map_low)
+    bundle = replace_calibration(found.bundle, found.calibration, found.thresholds, found.map_low)
     # Last, so that a calibration that fails has changed nothing at all.
     if remove_overrides(bundle.path):
         tell("thresholds that were set on a running server are removed: the bundle's own count")
@@ -219,7 +220,7 @@ def _recipe(bundle: Bundle) -> _Recipe:
 
 
 def _candidates(
-    until_now: InForce, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
+    until_now: ThresholdPair, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
 ) -> tuple[Candidate, ...]:
     def candidate(rule: Rule | None, image: float, pixel: float) -> Candidate:
         return Candidate(

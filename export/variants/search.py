@@ -27,8 +27,9 @@ from export.variants.drift_gate import (
     golden_bounds,
 )
 from export.versions import package_versions
-from service.bundles.bundle import Bundle, add_variant
+from service.bundles.bundle import Bundle
 from service.bundles.variant import EngineKind, Precision, Provider, Variant, VariantDrift
+from service.bundles.writing import add_variant
 from service.engines.base import Engine
 from service.engines.layers import LayerError, first_failing
 from service.engines.onnxruntime import OnnxRuntimeEngine

@@ -22,8 +22,9 @@ from export.variants.drift_gate import AllowedDrift, check_variant, golden_bound
 from export.variants.tensorrt_graph import cast_first
 from export.variants.tensorrt_ranges import TABLE, write_ranges
 from export.versions import package_versions
-from service.bundles.bundle import Bundle, add_variant
+from service.bundles.bundle import Bundle
 from service.bundles.variant import Precision, Variant
+from service.bundles.writing import add_variant
 from service.engines.base import Engine
 from service.engines.nvidia.cuda import fixed_sizes
 from service.engines.nvidia.gpu import read_gpu

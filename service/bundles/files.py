@@ -1,4 +1,4 @@
-"""Files that are whole or as they were, whenever a process or a machine stops."""
+"""Writes files so that each is whole or unchanged, whenever a process or a machine stops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file beside `path`, make it last, and let it take that place.
+    """Writes a file beside `path`, syncs it to the disk and renames it to `path`.
 
     The file keeps the mode of the one that it replaces.
 
@@ -33,7 +33,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last; the file systems that cannot do that for a folder say so, and may."""
+    """Makes a rename permanent, where the file system can sync a folder."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

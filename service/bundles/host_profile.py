@@ -1,4 +1,4 @@
-"""`host.json`: what `takt tune` found best for a bundle, on each host where it was asked."""
+"""`host.json` of a bundle: the layout that `takt tune` measured as the best, for each host."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ PROFILES = "host.json"
 class HostProfile(StrictModel):
     """The best way to run a bundle on one host.
 
-    The file is no part of what was exported: the manifest does not list it, and a copy of the
-    bundle without it is the same bundle.
+    The manifest does not list the file: a copy of the bundle without it is the same bundle.
     """
 
-    host: str = Field(description="See `service.host`.")
-    engine: str = Field(description="As the setting `engine` takes it.")
+    host: str = Field(description="Name of the host; see `service.host.host_name`.")
+    engine: str = Field(description="A value of the setting `engine`.")
     engine_instances: int = Field(ge=1)
     engine_threads: int = Field(ge=1)
     max_batch_size: int = Field(ge=1)
-    images_per_s: float = Field(gt=0, description="As it was measured.")
-    p99_ms: float = Field(gt=0, description="Likewise, of a picture among as many as may run.")
-    target_ms: float | None = Field(None, gt=0, description="That p99 was to keep.")
+    images_per_s: float = Field(gt=0, description="Measured pictures a second.")
+    p99_ms: float = Field(gt=0, description="Of a picture, with as many others as run at once.")
+    target_ms: float | None = Field(None, gt=0, description="Bound that p99 was to keep.")
     tuned_with: dict[str, str] = Field(description="Packages and their versions.")
     tuned_at: str = Field(description="UTC, ISO 8601.")
 
@@ -37,14 +36,14 @@ class _Profiles(StrictModel):
 
 
 def read_profile(path: Path, host: str) -> HostProfile | None:
-    """What was found for a bundle on this host; None where nobody asked.
+    """A bundle's profile for a host; None if it was not tuned there.
 
     Args:
         path: of the bundle.
-        host: its name.
+        host: name of the host.
 
     Raises:
-        BundleError: the file is there, but cannot be read.
+        BundleError: the file cannot be read.
     """
     for profile in _read(path).profiles:
         if profile.host == host:
@@ -53,15 +52,14 @@ def read_profile(path: Path, host: str) -> HostProfile | None:
 
 
 def write_profile(path: Path, profile: HostProfile) -> None:
-    """Keep what was found, in place of what was found before on the same host.
+    """Adds a profile to the file, in place of an earlier one of the same host.
 
     Raises:
-        BundleError: the file that is there cannot be read.
+        BundleError: the existing file cannot be read.
         OSError: the folder cannot be written to.
     """
     others = tuple(one for one in _read(path).profiles if one.host != profile.host)
-    text = _Profiles(profiles=(*others, profile)).model_dump_json(indent=2) + "\n"
-    write_atomically(path / PROFILES, text.encode())
+    write_atomically(path / PROFILES, _Profiles(profiles=(*others, profile)).json_bytes())
 
 
 def _read(path: Path) -> _Profiles:

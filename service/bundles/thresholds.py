@@ -1,4 +1,4 @@
-"""The thresholds in force: the bundle's own, unless somebody set others at the line.
+"""The thresholds in force: the bundle's own, unless others were set while serving.
 
 Those are kept in `thresholds.json` beside the manifest; graph and manifest stay as they are.
 """
@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from service.bundles.bundle import Bundle
 from service.bundles.files import write_atomically
+from service.bundles.strict_model import StrictModel
 from service.domain import ThresholdKind
-from service.errors import BundleError, validation_message
+from service.errors import BundleError
 
 OVERRIDES = "thresholds.json"
 MAX_REASON = 500
@@ -28,20 +29,16 @@ THRESHOLD_KINDS: tuple[ThresholdKind, ...] = ("image", "pixel")
 logger = logging.getLogger("takt.thresholds")
 
 
-class Override(BaseModel):
-    """A threshold that somebody set instead of the bundle's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Override(StrictModel):
+    """A threshold that was set instead of the bundle's."""
 
     value: float
     set_at: str = Field(description="UTC, ISO 8601.")
     reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 
-class Overrides(BaseModel):
-    """`thresholds.json`: what is in force instead of the bundle's own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Overrides(StrictModel):
+    """`thresholds.json`: the thresholds that hold instead of the bundle's own."""
 
     format_version: Literal[1] = 1
     image: Override | None = None
@@ -49,8 +46,8 @@ class Overrides(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """From which values on a picture or a pixel counts as anomalous, at one moment.
+class ThresholdPair:
+    """The thresholds in force at one moment.
 
     Attributes:
         image: a picture is anomalous if its score is greater.
@@ -62,7 +59,7 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ThresholdOrigin:
     """Where a threshold in force comes from.
 
     Attributes:
@@ -78,44 +75,34 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdChange:
-    """What a change did.
+    """The effect of a change.
 
     Attributes:
         before: the thresholds until then.
-        after: those from then on.
-        kinds: the thresholds that were set or given back, also by others, through the file.
-        persisted: whether it survives a restart.
+        after: the thresholds from then on.
+        kinds: the thresholds that were set or reset, including changes found in the file.
+        persisted: whether the change survives a restart.
     """
 
-    before: InForce
-    after: InForce
+    before: ThresholdPair
+    after: ThresholdPair
     kinds: tuple[ThresholdKind, ...]
     persisted: bool
 
 
 def read_overrides(folder: Path) -> Overrides:
-    """Those of a bundle's folder; none where the file is absent.
+    """The overrides in a bundle's folder; empty where there is no file.
 
     Raises:
-        BundleError: the file cannot be understood. It is not passed over, as the verdicts would
-            be others than somebody had decided.
+        BundleError: the file cannot be understood. Ignoring it would give other verdicts than
+            somebody has decided on.
     """
-    file = folder / OVERRIDES
-    try:
-        return Overrides.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        return Overrides()
-    except OSError as error:
-        raise BundleError(f"{file} cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        why = validation_message(error, "the file")
-        raise BundleError(
-            f"{file}: {why}; correct it, or delete it to go back to the bundle's own thresholds"
-        ) from None
+    remedy = "correct it, or delete it to go back to the bundle's own thresholds"
+    return Overrides.read(folder / OVERRIDES, BundleError, remedy) or Overrides()
 
 
 def remove_overrides(folder: Path) -> bool:
-    """Go back to a bundle's own thresholds; tells whether there were others.
+    """Goes back to a bundle's own thresholds; tells whether there were others.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -130,24 +117,34 @@ def remove_overrides(folder: Path) -> bool:
     return True
 
 
-def in_force(bundle: Bundle, overrides: Overrides) -> InForce:
-    """A bundle's own thresholds, where nothing overrides them."""
+def in_force(bundle: Bundle, overrides: Overrides) -> ThresholdPair:
+    """The overrides, and the bundle's own thresholds where there is none."""
     own = bundle.manifest.thresholds
-    return InForce(
+    return ThresholdPair(
         image=own.image if overrides.image is None else overrides.image.value,
         pixel=own.pixel if overrides.pixel is None else overrides.pixel.value,
     )
 
 
 class DeployedThresholds:
-    """The thresholds of a model that is served; they may change while it is.
+    """The thresholds of a version that is served, which may change meanwhile.
 
-    A change adds to the file, which `takt calibrate` or another server may have changed since; only
-    what could not be written there is added to from memory.
+    A change is added to the file, which `takt calibrate` or another server may have changed. After
+    a change that could not be written, the next one is added to memory instead.
+
+    >>> import tempfile
+    >>> from dataclasses import replace
+    >>> from service.bundles.bundle import load_bundle
+    >>> bundle = load_bundle(Path("examples/models/pitting/1"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     thresholds = DeployedThresholds(replace(bundle, path=Path(folder)), Overrides())
+    ...     change = thresholds.change(image=2.0, pixel=None, reason="new lamp")
+    >>> change.kinds, change.persisted, thresholds.in_force.image
+    (('image',), True, 2.0)
 
     Args:
-        bundle: has its own.
-        overrides: what stands beside it at the start.
+        bundle: states its own thresholds.
+        overrides: from the bundle's folder.
     """
 
     def __init__(self, bundle: Bundle, overrides: Overrides) -> None:
@@ -158,57 +155,56 @@ class DeployedThresholds:
         self._lock = threading.Lock()
 
     @property
-    def in_force(self) -> InForce:
-        """Both at one moment, so that no picture is judged by half a change."""
+    def in_force(self) -> ThresholdPair:
+        """Both thresholds at one moment, so that no picture is judged by half a change."""
         return self._in_force
 
-    def origin(self, kind: ThresholdKind) -> Origin:
-        """Where one of them comes from."""
+    def origin(self, kind: ThresholdKind) -> ThresholdOrigin:
+        """Where a threshold comes from."""
         override: Override | None = getattr(self._overrides, kind)
         if override is not None:
-            return Origin("override", override.set_at, override.reason)
+            return ThresholdOrigin("override", override.set_at, override.reason)
         manifest = self._bundle.manifest
-        return Origin("bundle", manifest.thresholds.found_at or manifest.created_at, None)
+        return ThresholdOrigin("bundle", manifest.thresholds.found_at or manifest.created_at, None)
 
     def change(
         self, *, image: float | None, pixel: float | None, reason: str | None
     ) -> ThresholdChange:
-        """Set one or both; None leaves a threshold as the file has it.
+        """Sets one or both thresholds; None leaves a threshold as the file states it.
 
         Blocks until the file is written.
 
         Raises:
-            BundleError: the file cannot be understood. Nothing is changed, as it may hold what
-                somebody had decided; `reset` removes it.
+            BundleError: the file cannot be understood. It stays, as it may hold somebody's
+                decision; `reset` removes it.
         """
         set_at = datetime.now(UTC).isoformat(timespec="seconds")
-        asked: dict[ThresholdKind, float | None] = {"image": image, "pixel": pixel}
-        given = {kind: value for kind, value in asked.items() if value is not None}
-        new: dict[str, Override] = {
+        given = {
             kind: Override(value=value, set_at=set_at, reason=reason)
-            for kind, value in given.items()
+            for kind, value in (("image", image), ("pixel", pixel))
+            if value is not None
         }
         with self._lock:
             # Under the lock, so that another change is added to and not undone.
             kept = read_overrides(self._bundle.path) if self._persisted else self._overrides
-            overrides = kept.model_copy(update=new)
-            kinds = tuple(
-                kind for kind in THRESHOLD_KINDS if kind in given or self._differs(kept, kind)
+            overrides = kept.model_copy(update=given)
+            kinds = self._kinds(lambda kind: kind in given or self._differs(kept, kind))
+            return self._apply(
+                overrides,
+                kinds,
+                lambda: write_atomically(self._bundle.path / OVERRIDES, overrides.json_bytes()),
             )
-            return self._apply(overrides, kinds, lambda: self._write(overrides))
 
     def reset(self) -> ThresholdChange:
-        """Go back to the bundle's own. Blocks until the file is gone."""
+        """Goes back to the bundle's own thresholds. Blocks until the file is gone."""
         with self._lock:
-            kinds = tuple(
-                kind for kind in THRESHOLD_KINDS if getattr(self._overrides, kind) is not None
-            )
+            kinds = self._kinds(lambda kind: self._differs(Overrides(), kind))
             return self._apply(Overrides(), kinds, lambda: remove_overrides(self._bundle.path))
 
     def follow(self) -> ThresholdChange | None:
-        """Take over what another server has set, as the file now says; None if it says the same.
+        """Takes over what another server has set, as the file states it; None if nothing changed.
 
-        Blocks until the file is read. What could not be written there stays, whatever it says.
+        Blocks until the file is read. A change that could not be written stays.
 
         Raises:
             BundleError: the file cannot be understood.
@@ -217,11 +213,11 @@ class DeployedThresholds:
             if not self._persisted:
                 return None
             kept = read_overrides(self._bundle.path)
-            kinds = tuple(kind for kind in THRESHOLD_KINDS if self._differs(kept, kind))
+            kinds = self._kinds(lambda kind: self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 
     def take_over(self, before: DeployedThresholds) -> None:
-        """Judge as another did, whose place this takes: by the file, or what could not be kept.
+        """Continues the thresholds of a predecessor: by the file, or by what it could not write.
 
         Raises:
             BundleError: the file cannot be understood.
@@ -233,6 +229,9 @@ class DeployedThresholds:
             self._overrides, self._persisted = before._overrides, False
             self._in_force = in_force(self._bundle, self._overrides)
 
+    def _kinds(self, changed: Callable[[ThresholdKind], bool]) -> tuple[ThresholdKind, ...]:
+        return tuple(kind for kind in THRESHOLD_KINDS if changed(kind))
+
     def _differs(self, kept: Overrides, kind: ThresholdKind) -> bool:
         return bool(getattr(kept, kind) != getattr(self._overrides, kind))
 
@@ -240,9 +239,9 @@ class DeployedThresholds:
         self, overrides: Overrides, kinds: tuple[ThresholdKind, ...], persist: Callable[[], object]
     ) -> ThresholdChange:
         before = self._in_force
+        persisted = True
         try:
             persist()
-            persisted = True
         except OSError as error:
             persisted = False
             logger.warning(
@@ -250,11 +249,6 @@ class DeployedThresholds:
                 self._bundle.path / OVERRIDES,
                 error.strerror,
             )
-        self._overrides = overrides
-        self._persisted = persisted
+        self._overrides, self._persisted = overrides, persisted
         self._in_force = in_force(self._bundle, overrides)
         return ThresholdChange(before, self._in_force, kinds, persisted)
-
-    def _write(self, overrides: Overrides) -> None:
-        text = overrides.model_dump_json(indent=2) + "\n"
-        write_atomically(self._bundle.path / OVERRIDES, text.encode())

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.bundles.bundle import Bundle, Calibration, recalibrate
+from service.bundles.bundle import Bundle, Calibration
 from service.bundles.thresholds import OVERRIDES
+from service.bundles.writing import replace_calibration
 
 INSPECT = "/v1/models/parts/inspect"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -292,7 +293,7 @@ def test_threshold_and_percentile_follow_a_new_calibration(
         own = bundle.manifest.thresholds.model_copy(
             update={"image": 0.88, "found_at": "2026-02-02T00:00:00+00:00"}
         )
-        recalibrate(bundle, Calibration(good, good, none, none), own, map_low=0.1)
+        replace_calibration(bundle, Calibration(good, good, none, none), own, map_low=0.1)
         async with serve() as client:
             again = (await client.post(INSPECT, content=bad_part)).json()
             assert again["score"] == answer["score"] == pytest.approx(200 / 255)

@@ -15,9 +15,9 @@ from export.commands.calibrate import calibrate
 from export.report.card import CARD, card, write_card
 from models.checkpoints import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.bundle import recalibrate as put_calibration
 from service.bundles.manifest import CALIBRATION
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
+from service.bundles.writing import replace_calibration as put_calibration
 
 MakeBundle = Callable[..., Bundle]
 
@@ -293,7 +293,7 @@ def test_a_calibration_that_fails_to_write_changes_nothing(
     DeployedThresholds(bundle, read_overrides(bundle.path)).change(
         image=0.125, pixel=None, reason=None
     )
-    monkeypatch.setattr("service.bundles.bundle.write_atomically", full_disk)
+    monkeypatch.setattr("service.bundles.writing.write_atomically", full_disk)
     assert "No space left" in refused(run(bundle.path, "--good", good))
     assert load_bundle(bundle.path).manifest == bundle.manifest
     assert (bundle.path / OVERRIDES).exists()

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from export.evaluation.verify import AbsentEngine, OpenGraph, verify
-from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, add_variant
+from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle
 from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
+from service.bundles.writing import add_variant
 from service.engines.base import Engine, EngineOutput
 from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
 from service.errors import BundleError, ConfigurationError, EngineError

@@ -19,7 +19,8 @@ from export.variants.drift_gate import AllowedDrift
 from export.variants.onnx_int8 import quantize_onnx
 from export.variants.onnxruntime import export_onnxruntime
 from export.variants.search import VariantOptions
-from service.bundles.bundle import MODEL, Bundle, add_variant, load_bundle
+from service.bundles.bundle import MODEL, Bundle, load_bundle
+from service.bundles.writing import add_variant
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener

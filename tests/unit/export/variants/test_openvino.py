@@ -16,8 +16,9 @@ from export.variants.drift_gate import ALLOWED, AllowedDrift
 from export.variants.openvino import export_openvino
 from export.variants.openvino_int8 import Ir, quantize
 from export.variants.search import VariantOptions
-from service.bundles.bundle import MODEL, Bundle, add_variant, load_bundle
+from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.variant import Variant
+from service.bundles.writing import add_variant
 from service.engines.golden import check_golden
 from service.engines.opener import engine_opener
 from service.engines.openvino import OpenVinoEngine, import_openvino

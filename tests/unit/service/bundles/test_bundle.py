@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundles import bundle as module
+from service.bundles import writing as module
 from service.bundles.bundle import (
     GOLDEN,
     MANIFEST,
     MODEL,
     Bundle,
     Calibration,
+    file_sha256,
     load_bundle,
-    recalibrate,
 )
 from service.bundles.manifest import CALIBRATION, Thresholds
+from service.bundles.writing import replace_calibration
 from service.errors import BundleError
 
 
@@ -66,7 +67,7 @@ def thresholds(level: float) -> Thresholds:
 
 def test_a_new_calibration_leaves_graph_and_golden_answers_alone(bundle: Bundle) -> None:
     before = {name: (bundle.path / name).stat().st_mtime_ns for name in (MODEL, GOLDEN)}
-    found = recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    found = replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
     again = load_bundle(bundle.path)
     assert again.manifest == found.manifest
     assert again.manifest.thresholds == thresholds(0.25)
@@ -80,8 +81,8 @@ def test_a_new_calibration_leaves_graph_and_golden_answers_alone(bundle: Bundle)
 
 
 def test_a_calibration_can_be_repeated(bundle: Bundle) -> None:
-    once = recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
-    twice = recalibrate(once, calibration(0.25), thresholds(0.3), map_low=0.2)
+    once = replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    twice = replace_calibration(once, calibration(0.25), thresholds(0.3), map_low=0.2)
     assert load_bundle(bundle.path).manifest == twice.manifest
     assert twice.manifest.thresholds.image == 0.3
 
@@ -100,7 +101,7 @@ def test_a_calibration_that_is_cut_off_leaves_the_former_bundle(
 
     monkeypatch.setattr(module, "write_atomically", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+        replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
     again = load_bundle(bundle.path)
     assert again.manifest == bundle.manifest
     assert again.calibration.good_score.size == 40
@@ -113,7 +114,7 @@ def test_a_calibration_that_is_cut_off_at_the_end_leaves_the_new_bundle(
         raise PermissionError
 
     monkeypatch.setattr(os, "unlink", no_unlink)
-    recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
     assert load_bundle(bundle.path).manifest.thresholds.image == 0.25
     assert (bundle.path / CALIBRATION).exists()
 
@@ -123,7 +124,7 @@ def test_a_bundle_from_before_recalibration_still_loads(bundle: Bundle) -> None:
         del manifest["calibration"]
         for name in ("defect_count", "found_at", "notes"):
             del manifest["thresholds"][name]
-        manifest["files"][CALIBRATION] = module._sha256(bundle.path / CALIBRATION)
+        manifest["files"][CALIBRATION] = file_sha256(bundle.path / CALIBRATION)
 
     old = {key: value for key, value in vars(bundle.calibration).items() if key != "seen"}
     np.savez_compressed(bundle.path / CALIBRATION, allow_pickle=False, **old)
@@ -135,7 +136,7 @@ def test_a_bundle_from_before_recalibration_still_loads(bundle: Bundle) -> None:
 
 def test_a_calibration_of_infinite_thresholds_is_never_written(bundle: Bundle) -> None:
     with pytest.raises(ValueError, match="finite"):
-        recalibrate(bundle, calibration(0.25), thresholds(0.25), map_low=float("nan"))
+        replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=float("nan"))
     assert load_bundle(bundle.path).manifest == bundle.manifest
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import MANIFEST, MODEL, Bundle, add_variant, load_bundle
+from service.bundles.bundle import MANIFEST, MODEL, Bundle, load_bundle
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
+from service.bundles.writing import add_variant
 from service.errors import BundleError
 
 

@@ -8,8 +8,8 @@ from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.thresholds import (
     OVERRIDES,
     DeployedThresholds,
-    InForce,
     Overrides,
+    ThresholdPair,
     read_overrides,
     remove_overrides,
 )
@@ -24,7 +24,7 @@ def deployed(bundle: Bundle) -> DeployedThresholds:
 def test_the_bundle_s_own_are_in_force_until_somebody_sets_others(
     bundle: Bundle, deployed: DeployedThresholds
 ) -> None:
-    assert deployed.in_force == InForce(image=0.5, pixel=0.5)
+    assert deployed.in_force == ThresholdPair(image=0.5, pixel=0.5)
     origin = deployed.origin("image")
     assert (origin.source, origin.since) == ("bundle", bundle.manifest.created_at)
 
@@ -33,12 +33,12 @@ def test_a_change_adds_to_the_one_before_and_survives_a_restart(
     bundle: Bundle, deployed: DeployedThresholds
 ) -> None:
     first = deployed.change(image=0.4, pixel=None, reason="new lamp")
-    assert (first.before, first.after) == (InForce(0.5, 0.5), InForce(0.4, 0.5))
+    assert (first.before, first.after) == (ThresholdPair(0.5, 0.5), ThresholdPair(0.4, 0.5))
     assert (first.kinds, first.persisted) == (("image",), True)
     deployed.change(image=None, pixel=0.3, reason=None)
 
     again = DeployedThresholds(bundle, read_overrides(bundle.path))
-    assert again.in_force == deployed.in_force == InForce(0.4, 0.3)
+    assert again.in_force == deployed.in_force == ThresholdPair(0.4, 0.3)
     assert (again.origin("image").source, again.origin("image").reason) == ("override", "new lamp")
     assert again.origin("pixel").reason is None
     assert load_bundle(bundle.path).manifest == bundle.manifest
@@ -49,7 +49,7 @@ def test_a_reset_gives_back_what_was_overridden(
 ) -> None:
     deployed.change(image=None, pixel=0.3, reason=None)
     done = deployed.reset()
-    assert (done.before.pixel, done.after, done.kinds) == (0.3, InForce(0.5, 0.5), ("pixel",))
+    assert (done.before.pixel, done.after, done.kinds) == (0.3, ThresholdPair(0.5, 0.5), ("pixel",))
     assert deployed.origin("pixel").source == "bundle"
     assert not (bundle.path / OVERRIDES).exists()
     nothing = deployed.reset()
@@ -76,7 +76,7 @@ def test_a_change_adds_to_what_others_left_in_the_file(bundle: Bundle) -> None:
     one, other = (DeployedThresholds(bundle, read_overrides(bundle.path)) for _ in range(2))
     one.change(image=0.4, pixel=None, reason="the one")
     done = other.change(image=None, pixel=0.3, reason="the other")
-    assert (done.before, done.after) == (InForce(0.5, 0.5), InForce(0.4, 0.3))
+    assert (done.before, done.after) == (ThresholdPair(0.5, 0.5), ThresholdPair(0.4, 0.3))
     assert done.kinds == ("image", "pixel")
     assert other.origin("image").reason == "the one"
     kept = read_overrides(bundle.path)
@@ -89,8 +89,8 @@ def test_a_change_does_not_bring_back_what_was_removed_from_disk(
 ) -> None:
     deployed.change(image=0.4, pixel=None, reason=None)
     remove_overrides(bundle.path)  # as `takt calibrate` does
-    assert deployed.in_force == InForce(0.4, 0.5)
-    assert deployed.change(image=None, pixel=0.3, reason=None).after == InForce(0.5, 0.3)
+    assert deployed.in_force == ThresholdPair(0.4, 0.5)
+    assert deployed.change(image=None, pixel=0.3, reason=None).after == ThresholdPair(0.5, 0.3)
     assert read_overrides(bundle.path).image is None
 
 
@@ -104,7 +104,7 @@ def test_a_change_that_could_not_be_kept_is_added_to_from_memory(
         patch.setattr(module, "write_atomically", read_only)
         deployed.change(image=0.4, pixel=None, reason=None)
     done = deployed.change(image=None, pixel=0.3, reason=None)
-    assert (done.after, done.persisted) == (InForce(0.4, 0.3), True)
+    assert (done.after, done.persisted) == (ThresholdPair(0.4, 0.3), True)
     assert DeployedThresholds(bundle, read_overrides(bundle.path)).in_force == done.after
 
 
@@ -115,10 +115,10 @@ def test_a_damaged_file_is_not_replaced_by_a_change_but_by_a_reset(
     (bundle.path / OVERRIDES).write_text("{")
     with pytest.raises(BundleError, match="delete it to go back"):
         deployed.change(image=None, pixel=0.3, reason=None)
-    assert deployed.in_force == InForce(0.4, 0.5)
+    assert deployed.in_force == ThresholdPair(0.4, 0.5)
     assert (bundle.path / OVERRIDES).read_text() == "{"
-    assert deployed.reset().after == InForce(0.5, 0.5)
-    assert deployed.change(image=None, pixel=0.3, reason=None).after == InForce(0.5, 0.3)
+    assert deployed.reset().after == ThresholdPair(0.5, 0.5)
+    assert deployed.change(image=None, pixel=0.3, reason=None).after == ThresholdPair(0.5, 0.3)
 
 
 def test_two_changes_at_once_do_not_undo_each_other(
@@ -138,7 +138,7 @@ def test_two_changes_at_once_do_not_undo_each_other(
     monkeypatch.setattr(module, "write_atomically", write_while_the_other_comes)
     deployed.change(image=0.4, pixel=None, reason="the one")
     other.join(10)
-    assert deployed.in_force == InForce(0.4, 0.3)
+    assert deployed.in_force == ThresholdPair(0.4, 0.3)
     kept = read_overrides(bundle.path)
     assert kept.image is not None
     assert kept.pixel is not None

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from service.bundles.bundle import MODEL, Bundle, add_variant
+from service.bundles.bundle import MODEL, Bundle
 from service.bundles.host_profile import HostProfile, write_profile
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
+from service.bundles.writing import add_variant
 from service.engines.opener import engine_opener
 from service.errors import ConfigurationError
 from service.host import host_name

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import MODEL, Bundle, add_variant
+from service.bundles.bundle import MODEL, Bundle
 from service.bundles.host_profile import HostProfile
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
+from service.bundles.writing import add_variant
 from service.engines.plan import plan_for
 from service.errors import ConfigurationError
 from service.settings import Settings

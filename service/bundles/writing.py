@@ -1,0 +1,142 @@
+"""Writes bundles: new ones, and later calibrations and variants of those that exist.
+
+Wherever a change stops, the folder holds the former bundle or the new one: new files get new
+names and are written first, and the manifest that lists them is replaced last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from service.bundles.bundle import (
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    Calibration,
+    Golden,
+    file_sha256,
+    load_bundle,
+)
+from service.bundles.files import write_atomically
+from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
+from service.bundles.variant import Variant
+from service.errors import BundleError
+
+
+def save_bundle(
+    path: Path,
+    golden: Golden,
+    calibration: Calibration,
+    write_model: Callable[[Path], None],
+    manifest: Callable[[dict[str, str]], Manifest],
+    further: Mapping[str, bytes] = MappingProxyType({}),
+) -> Bundle:
+    """Writes a new bundle beside `path` and renames it into place.
+
+    Args:
+        path: `<repository>/<name>/<version>`; must not exist.
+        golden: model inputs and answers that engines are checked against.
+        calibration: the scores behind the thresholds.
+        write_model: writes the graph to a path.
+        manifest: makes the manifest from the hashes of the other files.
+        further: files that only some bundles have, by name.
+
+    Raises:
+        BundleError: the folder exists already.
+    """
+    if path.exists():
+        raise BundleError(f"{path} exists; versions are never changed, so export to a new one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        write_model(unfinished / MODEL)
+        np.savez_compressed(unfinished / GOLDEN, allow_pickle=False, **vars(golden))
+        np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
+        for name, data in further.items():
+            (unfinished / name).write_bytes(data)
+        hashes = {file.name: file_sha256(file) for file in sorted(unfinished.iterdir())}
+        (unfinished / MANIFEST).write_bytes(manifest(hashes).json_bytes())
+        unfinished.chmod(0o755)
+        bundle = load_bundle(unfinished)
+        os.rename(unfinished, path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return replace(bundle, path=path)
+
+
+def replace_calibration(
+    bundle: Bundle, calibration: Calibration, thresholds: Thresholds, map_low: float
+) -> Bundle:
+    """Gives a bundle other thresholds and the scores behind them; its graph stays.
+
+    Args:
+        bundle: as it was loaded.
+        calibration: the scores behind the thresholds.
+        thresholds: of pictures and of pixels.
+        map_low: the new `MapSpec.low`.
+
+    Raises:
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **vars(calibration))
+    name = f"calibration-{hashlib.sha256(stream.getvalue()).hexdigest()[:12]}.npz"
+    former = bundle.manifest
+    fields = {
+        "map": former.map.model_dump() | {"low": map_low},
+        "thresholds": thresholds.model_dump(),
+        "calibration": name,
+    }
+    return _change(bundle, fields, {name: stream.getvalue()}, {former.calibration})
+
+
+def add_variant(bundle: Bundle, variant: Variant, files: Mapping[str, bytes]) -> Bundle:
+    """Adds a variant to a bundle, in place of one of the same name.
+
+    Args:
+        bundle: as it was loaded.
+        variant: its `files` are the given ones; its `model` is one of them or the bundle's own.
+        files: contents by name; a name states its content, such as by a digest.
+
+    Raises:
+        BundleError: the variant's files are others than those given.
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    if set(files) != set(variant.files):
+        raise BundleError(f"variant {variant.name} has files {variant.files}, not {tuple(files)}")
+    former = bundle.manifest.variants
+    others = tuple(one for one in former if one.name != variant.name)
+    replaced = {name for one in former if one not in others for name in one.files}
+    fields = {"variants": [one.model_dump() for one in (*others, variant)]}
+    return _change(bundle, fields, files, replaced)
+
+
+def _change(
+    bundle: Bundle, fields: dict[str, Any], added: Mapping[str, bytes], replaced: set[str]
+) -> Bundle:
+    """Changes fields of the manifest and the files that it lists."""
+    path, former = bundle.path, bundle.manifest
+    files = {name: digest for name, digest in former.files.items() if name not in replaced}
+    files |= {name: hashlib.sha256(data).hexdigest() for name, data in added.items()}
+    manifest = Manifest.model_validate(former.model_dump() | fields | {"files": files})
+    for name, data in added.items():
+        write_atomically(path / name, data)
+    write_atomically(path / MANIFEST, manifest.json_bytes())
+    for name in replaced - set(added):
+        with contextlib.suppress(OSError):
+            (path / name).unlink()
+    return load_bundle(path)
