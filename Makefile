@@ -47,8 +47,8 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[cpu]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,export,dev]'
+$(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[cpu,export,dev]'
 	@touch $@ $(VENV)/.serve
 
 # hadolint comes under the GPL: a program that is called, and no dependency.

@@ -19,7 +19,9 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models
-RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist . \
+COPY clients/python ./clients/python
+RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /src/dist \
+        ./clients/python . \
     && pip --python /opt/takt/bin/python install --no-deps --no-index /src/dist/*.whl
 COPY --chmod=0644 docker/healthcheck.py /opt/takt/healthcheck.py
 

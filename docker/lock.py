@@ -1,8 +1,8 @@
 """Write the locked dependencies of the container images: exact versions, and hashes of their files.
 
-`make lock` runs it. Each lock is resolved from the extras of pyproject.toml for what the images
-are: this Python, Linux with Debian 13's glibc. Only wheels are taken, so that a build of an image
-compiles nothing and runs no package's code.
+`make lock` runs it. Each lock is resolved from pyproject.toml with some of its extras, and from the
+client's, for the images' platform: this Python, Linux with Debian 13's glibc. Only wheels are
+taken, so that a build of an image compiles nothing and runs no package's code.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     write("build", "-", given="\n".join(project["build-system"]["requires"]))
     for lock, extras in EXTRAS.items():
-        write(lock, "pyproject.toml", *(f"--extra={extra}" for extra in extras))
+        given = [f"--extra={extra}" for extra in extras]
+        write(lock, "pyproject.toml", "clients/python/pyproject.toml", *given)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     make serve                                            # in another terminal
     python examples/client_rest.py examples/pictures/*/*.jpg
 
-Needs the extra `client`.
+Needs the client: `pip install ./clients/python`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from service.client import TaktClient
-from service.errors import TaktError
+from takt_client import TaktClient, TaktError
 
 
 def main(paths: list[Path]) -> None:

@@ -4,7 +4,7 @@
     python examples/client_stream.py examples/pictures/*/*.jpg
 
 The pictures stand in for a camera: any iterator over encoded pictures, paths or RGB arrays does.
-Needs the extra `client`.
+Needs the client: `pip install ./clients/python`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.client import FrameAnswer, FrameRefused, TaktClient
-from service.errors import TaktError
+from takt_client import FrameAnswer, FrameRefused, TaktClient, TaktError
 
 
 def main(camera: Iterator[Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +26,7 @@ from service.api.rest.releases import releases_router
 from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, stream_router
+from service.distribution import version
 from service.engines.opener import EngineFactory, engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.gpu_metrics import find_gpus
@@ -144,7 +144,7 @@ def create_app(
         redoc_url=None,
         title="Takt",
         description=DESCRIPTION,
-        version=importlib.metadata.version("takt"),
+        version=version(),
         lifespan=lifespan,
     )
     add_handlers(app, journal)

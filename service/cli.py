@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
+from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.settings import ENV_PREFIX, REPLACED, Settings, load_settings
 
 COMMANDS = "takt.commands"
-INSTALL = "install the extra `export`: pip install '.[export]' in the project's folder"
 
 
 class _Commands(click.Group):
@@ -42,23 +42,24 @@ class _Commands(click.Group):
 
 def _missing(command: str, module: str | None) -> click.Command:
     """Stands in for a command whose packages a server install leaves out."""
+    hint = install_hint(*(("bench", CLIENT) if command == "bench" else ("export",)))
 
     def refuse() -> None:
         raise click.ClickException(
-            f"`takt {command}` needs {module}, which a server install leaves out; {INSTALL}"
+            f"`takt {command}` needs {module}, which a server install leaves out; {hint}"
         )
 
     return click.Command(
         command,
         callback=refuse,
-        help=f"Not installed; {INSTALL}.",
+        help=f"Not installed; {hint}.",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="takt")
+@click.version_option(package_name=DISTRIBUTION)
 def main() -> None:
     """Real-time visual inspection: fit, export and serve anomaly detectors."""
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from service.distribution import CLIENT, install_hint
+
 if TYPE_CHECKING:
     from export.imported.rule import Size
     from service.bundles.manifest import Blend, Tiling
@@ -57,8 +59,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:
             raise click.ClickException(
-                f"this command needs {error.name}; install the extra `export`: pip install "
-                "'.[export]' in the project's folder"
+                f"this command needs {error.name}; {_hint(error.name)}"
             ) from error
         except Exception as error:
             if _package(error) not in OURS and not isinstance(error, OSError):
@@ -66,6 +67,10 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(str(error)) from error
 
     return run
+
+
+def _hint(module: str | None) -> str:
+    return install_hint(CLIENT if module == "takt_client" else "export")
 
 
 def _package(error: Exception) -> str:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT
 from service.bundles.variant import Precision
+from service.distribution import install_hint
 from service.engines.openvino import import_openvino
 from service.errors import ConfigurationError
 
 STEM = "openvino-int8"
-INSTALL = "pip install 'takt[export]'"
 TRANSFORMERS = frozenset({"inpformer"})
 """Families whose layers are quantised as NNCF does it for transformers."""
 
@@ -115,7 +115,7 @@ def _import_nncf() -> ModuleType:
     try:
         import nncf
     except ImportError:
-        raise ConfigurationError(f"NNCF is not installed: {INSTALL}") from None
+        raise ConfigurationError(f"NNCF is not installed: {install_hint('nncf')}") from None
     finally:
         logging.setLoggerClass(logger_class)  # it would have all loggers be of its own
         if before is None:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Precision
+from service.distribution import install_hint
 from service.engines.base import EngineOutput
 from service.errors import BundleError, ConfigurationError, EngineError
-
-INSTALL = "pip install 'takt[openvino]'"
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 """OpenVINO's words for what it may compute in; a CPU that has no bfloat16 takes float32 instead."""
@@ -141,7 +140,7 @@ def import_openvino() -> ModuleType:
     try:
         import openvino
     except ImportError:
-        raise ConfigurationError(f"OpenVINO is not installed: {INSTALL}") from None
+        raise ConfigurationError(f"OpenVINO is not installed: {install_hint('openvino')}") from None
     module: ModuleType = openvino
     return module
 

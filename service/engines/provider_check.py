@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from service.bundles.variant import Provider
+from service.distribution import install_hint
 from service.engines.nvidia.libraries import (
     CUDA_MAJOR,
     NvidiaLibrary,
@@ -21,12 +22,12 @@ from service.engines.nvidia.libraries import (
 from service.engines.provider_options import PROVIDERS, NamedOptions, provider_options
 from service.errors import ConfigurationError
 
-INSTALL: dict[Provider, str] = {
-    "cpu": "pip install 'takt[cpu]'",
-    "cuda": "pip install 'takt[gpu]'",
-    "tensorrt": "pip install 'takt[gpu,tensorrt]'",
+_EXTRAS: dict[Provider, tuple[str, ...]] = {
+    "cpu": ("cpu",),
+    "cuda": ("gpu",),
+    "tensorrt": ("gpu", "tensorrt"),
 }
-"""What brings each choice; the builds of ONNX Runtime for the CPU and for GPUs exclude another."""
+"""Extras that bring each; the builds of ONNX Runtime for the CPU and for GPUs exclude another."""
 
 _IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12'
@@ -49,7 +50,7 @@ def import_runtime(provider: Provider = "cpu") -> ModuleType:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigurationError(f"ONNX Runtime is not installed: {INSTALL[provider]}") from None
+        raise ConfigurationError(f"ONNX Runtime is not installed: {_install(provider)}") from None
     module: ModuleType = onnxruntime
     return module
 
@@ -68,7 +69,7 @@ def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) 
     wanted = PROVIDERS[provider][0]
     if wanted not in runtime.get_available_providers():
         raise ConfigurationError(
-            f"this ONNX Runtime has no {wanted}; {INSTALL[provider]}, or choose another engine"
+            f"this ONNX Runtime has no {wanted}; {_install(provider)}, or choose another engine"
         )
     if provider == "cpu":
         return
@@ -77,10 +78,14 @@ def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) 
         runtime, _without_subgraphs(provider_options(provider, device_id=device_id))
     )
     if running != wanted:
-        reason = _missing_library(runtime, provider) or f"{reason}; {INSTALL[provider]}"
+        reason = _missing_library(runtime, provider) or f"{reason}; {_install(provider)}"
         raise ConfigurationError(
             f"{wanted} cannot be had on this host: {reason}, or choose another engine"
         )
+
+
+def _install(provider: Provider) -> str:
+    return install_hint(*_EXTRAS[provider])
 
 
 def cuda_major(runtime: ModuleType) -> int:
@@ -128,7 +133,7 @@ def _missing_library(runtime: ModuleType, provider: Provider) -> str | None:
         try:
             load_library(library)
         except OSError as error:
-            brings = f"pip install {library.package}" if library.package else _DRIVER
+            brings = install_hint(library.package) if library.package else _DRIVER
             return f"{library.name} is missing ({error}); {brings}"
     return None
 

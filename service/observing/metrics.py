@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -19,6 +18,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from service.distribution import version
 from service.domain import DropReason, ProtocolName, ThresholdKind
 from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
@@ -172,7 +172,7 @@ class Metrics:
         in_flight = Gauge("takt_in_flight", "Requests being answered.", registry=self.registry)
         in_flight.set_function(lambda: self.in_flight)
         about = Gauge("takt_info", "What serves.", ("version",), registry=self.registry)
-        about.labels(importlib.metadata.version("takt")).set(1)
+        about.labels(version()).set(1)
         for collector in (self._stages, self._scores, self._frame_age, self._last_pictures):
             self.registry.register(collector)
         # Looking children up by their labels costs more than counting.

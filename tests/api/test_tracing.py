@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from service.client import AsyncTaktClient
 from service.observing.tracing.otlp import OtelTracing
 from service.streaming.frames import Frame, pack
+from takt_client import AsyncTaktClient
 
 PATH = "/v1/models/parts/inspect"
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

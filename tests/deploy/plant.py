@@ -27,8 +27,8 @@ from types import SimpleNamespace
 import httpx
 from prometheus_client import CollectorRegistry, start_http_server
 
-from service.client import FrameAnswer, FrameDropped, TaktClient
 from service.observing.gpu_metrics import GpuCollector
+from takt_client import FrameAnswer, FrameDropped, TaktClient
 from tests.conftest import run_server
 from tests.deploy.grafana import Query, dashboard, queries
 from tests.deploy.live_prometheus import Past, Prometheus, Series, eventually, run_prometheus

@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "examples/models"
 PICTURE = ROOT / "examples/pictures/good/01_200828160410_635000_270_crop_2.jpg"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CLIENT = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]
 KINDS = ("cpu", "gpu")
 PATIENCE_S = 60
 
@@ -99,7 +102,8 @@ def test_the_cpu_image_inspects_with_exactly_the_locked_packages(tmp_path: Path)
 
 def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> None:
     code = (
-        "import service, export, models; print(service.__file__, export.__file__, models.__file__)"
+        "import service, export, models, takt_client as client; "
+        "print(service.__file__, export.__file__, models.__file__, client.__file__)"
     )
     python = image.below("/opt/takt/bin/python")
     loaded = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True)
@@ -108,9 +112,10 @@ def test_what_the_image_holds_is_its_own_and_not_the_checkout(image: Image) -> N
 
 def test_the_packages_in_the_image_are_those_of_the_source_tree(image: Image) -> None:
     (site,) = (image.root / "opt/takt/lib").glob("python*/site-packages")
-    for package in ("service", "export", "models"):
+    roots = dict.fromkeys(("service", "export", "models"), ROOT)
+    for package, root in (roots | {"takt_client": ROOT / "clients/python/src"}).items():
         inside = {str(file.relative_to(site)) for file in (site / package).rglob("*.py")}
-        source = {str(file.relative_to(ROOT)) for file in (ROOT / package).rglob("*.py")}
+        source = {str(file.relative_to(root)) for file in (root / package).rglob("*.py")}
         assert inside == source
 
 
@@ -173,13 +178,14 @@ def test_every_setting_in_an_image_exists_and_the_port_is_the_default(kind: str)
 def test_the_labels_name_the_projects_version_and_licence(kind: str) -> None:
     labels = dict(assignments(last_stage(kind).only("LABEL").text))
     prefix = "org.opencontainers.image"
-    assert labels[f"{prefix}.version"] == PROJECT["project"]["version"]
+    assert labels[f"{prefix}.version"] == PROJECT["project"]["version"] == CLIENT["version"]
     assert labels[f"{prefix}.licenses"] == PROJECT["project"]["license"]
 
 
 @pytest.mark.parametrize(
     "kept_out",
     [".git/config", ".venv/bin/python", ".env", "tests/conftest.py", "service/__pycache__/a.pyc",
+     "clients/python/tests/conftest.py",
      "examples/models/pitting/1/model.onnx", "docker/cpu.Dockerfile", "bundles/a/1/model.onnx"],
 )  # fmt: skip
 def test_the_builder_gets_only_what_is_copied(kept_out: str) -> None:

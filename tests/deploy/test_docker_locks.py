@@ -17,6 +17,7 @@ from tests.deploy.deploy_tools import package
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+CLIENT = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text(encoding="utf-8"))
 LOCKING = runpy.run_path(str(ROOT / "docker/lock.py"))
 EXTRAS: dict[str, tuple[str, ...]] = LOCKING["EXTRAS"]
 LOCKS = ("build", *EXTRAS)
@@ -42,7 +43,7 @@ def pinned(lock: str) -> dict[str, tuple[str, int]]:
 def asked(lock: str) -> list[Requirement]:
     if lock == "build":
         return [Requirement(line) for line in PROJECT["build-system"]["requires"]]
-    lines = list(PROJECT["project"]["dependencies"])
+    lines = [*PROJECT["project"]["dependencies"], *CLIENT["project"]["dependencies"]]
     for extra in EXTRAS[lock]:
         lines += PROJECT["project"]["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.client import AsyncTaktClient, FrameAnswer, FrameRefused, TaktClient
-from service.errors import InvalidImageError, ModelNotFoundError
+from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, TaktClient
+from takt_client.errors import InvalidImageError, ModelNotFoundError
 
 TAKT = Path(sys.executable).with_name("takt")
 

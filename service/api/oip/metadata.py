@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 from service.api.oip.tensors import ANOMALY_MAP, INPUTS, OUTPUTS, Datatype, TensorSpec
+from service.distribution import version
 from service.domain import Json
 from service.repository.repository import ModelRepository
 from service.repository.served_model import ServedModel
@@ -23,7 +22,7 @@ def server_metadata() -> Json:
     """What `GET /v2` answers."""
     return {
         "name": "takt",
-        "version": importlib.metadata.version("takt"),
+        "version": version(),
         "extensions": ["binary_tensor_data", "model_configuration"],
     }
 

@@ -12,8 +12,8 @@ from service.commands.doctor.runtimes import (
     examine_decoding,
     examine_onnxruntime,
     examine_openvino,
-    version_of,
 )
+from service.distribution import version
 from service.engines.nvidia.libraries import CUDA_MAJOR
 
 
@@ -22,7 +22,7 @@ def examine_host() -> HostFacts:
     onnxruntime = examine_onnxruntime()
     cuda_major = onnxruntime.cuda_major or CUDA_MAJOR
     return HostFacts(
-        takt=version_of("takt") or "unknown",
+        takt=version(),
         python=platform.python_version(),
         system=platform.platform(),
         cpu=examine_cpu(),

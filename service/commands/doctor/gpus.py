@@ -11,6 +11,7 @@ from service.commands.doctor import remedies
 from service.commands.doctor.facts import Gpu, GpuFacts, GpuSource, Lack
 from service.commands.doctor.isolated import ask, run_limited
 from service.commands.doctor.probes import GpuAnswer
+from service.distribution import install_hint
 
 _LIMIT_S = 30.0
 _NVIDIA = "0x10de"
@@ -51,7 +52,7 @@ def examine_gpus(
         return GpuFacts(told.source, told.driver, told.cuda, (), on_pci, (lack,))
     lacks = []
     if told.source != "NVML":
-        lacks.append(Lack("NVML does not tell of the GPUs", remedies.NVML))
+        lacks.append(Lack("NVML does not tell of the GPUs", install_hint("nvidia-ml-py")))
     if told.cuda is not None and int(told.cuda.partition(".")[0]) < cuda_major:
         what = f"driver {told.driver} serves CUDA {told.cuda} at most; CUDA {cuda_major} is wanted"
         lacks.append(Lack(what, remedies.driver(cuda_major)))

@@ -8,7 +8,7 @@ from service.commands.doctor import remedies
 from service.commands.doctor.facts import Lack, LibrariesFacts, LibraryFacts
 from service.commands.doctor.isolated import ask
 from service.commands.doctor.probes import LibrariesAnswer, LibraryAnswer
-from service.commands.doctor.runtimes import version_of
+from service.distribution import install_hint, installed_version
 from service.engines.nvidia.libraries import (
     TENSORRT_MAJOR,
     NvidiaLibrary,
@@ -42,7 +42,7 @@ def examine_libraries(cuda_major: int) -> LibrariesFacts:
 
 
 def _facts(library: NvidiaLibrary, told: Mapping[str, LibraryAnswer], failure: str) -> LibraryFacts:
-    wheel = version_of(library.package) if library.package else None
+    wheel = installed_version(library.package) if library.package else None
     found = told.get(library.soname)
     reason = found.reason if found else failure
     return LibraryFacts(
@@ -59,7 +59,7 @@ def _facts(library: NvidiaLibrary, told: Mapping[str, LibraryAnswer], failure: s
 def _cuda_lacks(libraries: tuple[LibraryFacts, ...]) -> tuple[Lack, ...]:
     """The driver's own library is missed by who looks at the GPUs."""
     names = [one.name for one in libraries if one.package and not one.loads]
-    return (Lack(f"{', '.join(names)} cannot be loaded", remedies.GPU),) if names else ()
+    return (Lack(f"{', '.join(names)} cannot be loaded", install_hint("gpu")),) if names else ()
 
 
 def _tensorrt_lacks(libraries: tuple[LibraryFacts, ...], cuda_major: int) -> tuple[Lack, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 
 from service.bundles.variant import Provider
@@ -22,6 +21,7 @@ from service.commands.doctor.probes import (
     OpenVinoAnswer,
     ProviderAnswer,
 )
+from service.distribution import install_hint, installed_version
 
 _BUILDS = ("onnxruntime", "onnxruntime-gpu")
 _LIMIT_S: dict[Provider, float] = {"cpu": 60.0, "cuda": 120.0, "tensorrt": 300.0}
@@ -30,8 +30,8 @@ _LIMIT_S: dict[Provider, float] = {"cpu": 60.0, "cuda": 120.0, "tensorrt": 300.0
 
 def examine_onnxruntime() -> OnnxRuntimeFacts:
     """What ONNX Runtime is, lists, and can really load."""
-    builds = [build for build in _BUILDS if version_of(build)]
-    packages = tuple(f"{build} {version_of(build)}" for build in builds)
+    builds = [build for build in _BUILDS if installed_version(build)]
+    packages = tuple(f"{build} {installed_version(build)}" for build in builds)
     lacks = []
     if len(builds) > 1:
         what = f"{' and '.join(builds)} are installed over each other: one hides the other"
@@ -40,16 +40,16 @@ def examine_onnxruntime() -> OnnxRuntimeFacts:
     if build.value is None:
         if builds:
             what = f"ONNX Runtime cannot be imported: {build.failure}"
-            lacks.append(Lack(what, remedies.REINSTALL_ONNXRUNTIME))
+            lacks.append(Lack(what, install_hint("onnxruntime", again=True)))
         else:
-            lacks.append(Lack("ONNX Runtime is not installed", remedies.CPU))
+            lacks.append(Lack("ONNX Runtime is not installed", install_hint("cpu")))
         return OnnxRuntimeFacts(packages, None, None, (), (), tuple(lacks))
     listed = build.value.listed
     providers = tuple(_provider(one, listed=one.name in listed) for one in build.value.choices)
     for one in providers:
         if one.provider == "cpu" and not one.loads:
             what = f"ONNX Runtime does not run on this CPU: {one.reason}"
-            lacks.append(Lack(what, remedies.REINSTALL_ONNXRUNTIME))
+            lacks.append(Lack(what, install_hint("onnxruntime", again=True)))
     return OnnxRuntimeFacts(
         packages=packages,
         version=build.value.version,
@@ -62,18 +62,18 @@ def examine_onnxruntime() -> OnnxRuntimeFacts:
 
 def examine_openvino() -> OpenVinoFacts:
     """What OpenVINO is, and what its devices can do."""
-    version = version_of("openvino")
+    version = installed_version("openvino")
     if version is None:
-        lack = Lack("OpenVINO is not installed", remedies.OPENVINO)
+        lack = Lack("OpenVINO is not installed", install_hint("openvino"))
         return OpenVinoFacts(None, (), False, (lack,))
     answer = ask(OpenVinoAnswer, "openvino")
     if answer.value is None:
-        lack = Lack(f"OpenVINO does not run here: {answer.failure}", remedies.OPENVINO)
+        lack = Lack(f"OpenVINO does not run here: {answer.failure}", install_hint("openvino"))
         return OpenVinoFacts(version, (), False, (lack,))
     found = answer.value
     if found.right:
         return OpenVinoFacts(found.version, found.devices, True, ())
-    lack = Lack("OpenVINO computes a convolution wrongly on this CPU", remedies.OPENVINO)
+    lack = Lack("OpenVINO computes a convolution wrongly on this CPU", install_hint("openvino"))
     return OpenVinoFacts(found.version, found.devices, False, (lack,))
 
 
@@ -81,21 +81,19 @@ def examine_decoding() -> DecodingFacts:
     """OpenCV, and what decodes JPEG."""
     answer = ask(OpenCvAnswer, "opencv")
     if answer.value is None:
-        lack = Lack(f"OpenCV cannot be imported: {answer.failure}", remedies.OPENCV)
+        lack = Lack(
+            f"OpenCV cannot be imported: {answer.failure}",
+            remedies.opencv(),
+        )
         return DecodingFacts(None, "", (lack,))
     found = answer.value
     if "turbo" in found.jpeg:
         return DecodingFacts(found.version, found.jpeg, ())
-    lack = Lack("OpenCV decodes JPEG without libjpeg-turbo: slowly, or not at all", remedies.OPENCV)
+    lack = Lack(
+        "OpenCV decodes JPEG without libjpeg-turbo: slowly, or not at all",
+        remedies.opencv(),
+    )
     return DecodingFacts(found.version, found.jpeg, (lack,))
-
-
-def version_of(package: str) -> str | None:
-    """Of what is installed under this name; None if nothing is."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _provider(choice: Choice, *, listed: bool) -> ProviderFacts:

@@ -9,6 +9,7 @@ from typing import Literal
 from service.commands.doctor import remedies
 from service.commands.doctor.cpu import BF16_FLAGS, INT8_FLAGS
 from service.commands.doctor.facts import CpuFacts, Gpu, HostFacts, Lack
+from service.distribution import install_hint
 
 EngineName = Literal["cpu-fp32", "cpu-bf16", "cpu-int8", "openvino", "cuda", "tensorrt"]
 State = Literal["well", "slowly", "not"]
@@ -115,16 +116,16 @@ def _gpu_lacks(host: HostFacts, provider: Literal["cuda", "tensorrt"]) -> list[L
     """What keeps a GPU's provider from loading, the first cause first."""
     runtime = host.onnxruntime
     # A tool that is not installed keeps nobody from running.
-    lacks = [lack for lack in host.gpus.lacks if lack.remedy != remedies.NVML]
+    lacks = [lack for lack in host.gpus.lacks if lack.remedy != install_hint("nvidia-ml-py")]
     found = runtime.provider(provider)
     if runtime.version is None and not runtime.packages:
-        lacks.append(Lack("ONNX Runtime is not installed", remedies.GPU))
+        lacks.append(Lack("ONNX Runtime is not installed", install_hint("gpu")))
     elif found is None:
         lacks.extend(runtime.lacks)
     elif not found.listed:
         what = "the ONNX Runtime that is installed is a build for CPUs"
         several = len(runtime.packages) > 1
-        lacks.append(Lack(what, remedies.ONE_BUILD if several else remedies.TO_GPU_BUILD))
+        lacks.append(Lack(what, remedies.ONE_BUILD if several else remedies.to_gpu_build()))
     else:
         lacks.extend(host.libraries.cuda_lacks)
     return lacks

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from service.bundles.bundle import Bundle
 from service.commands.tune.results import Results
+from service.distribution import install_hint
 
 
 def advice(bundle: Bundle, results: Results, *, openvino: bool) -> Iterator[str]:
@@ -19,7 +20,7 @@ def advice(bundle: Bundle, results: Results, *, openvino: bool) -> Iterator[str]
     """
     variants = bundle.manifest.variants
     if not any(one.engine == "openvino" and one.precision == "int8" for one in variants):
-        first = "" if openvino else "install OpenVINO (pip install 'takt[openvino]'), then "
+        first = "" if openvino else f"install OpenVINO ({install_hint('openvino')}), then "
         yield (
             f"8 bits are often several times as fast on a CPU: {first}takt export openvino "
             f"{bundle.path} --precision int8 --good DIR, and tune again"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 from service.bundles.host_profile import PROFILES, HostProfile, write_profile
 from service.commands.tune.results import Measured
+from service.distribution import package_versions
 from service.errors import ConfigurationError
 
-PACKAGES = ("takt", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "numpy")
+PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "numpy")
 """On which the speed of an engine rests."""
 
 
@@ -57,7 +56,7 @@ def profile_of(best: Measured, host: str, target_ms: float | None) -> HostProfil
         images_per_s=best.images_per_s,
         p99_ms=best.p99_ms,
         target_ms=target_ms,
-        tuned_with=_versions(),
+        tuned_with=package_versions(*PACKAGES),
         tuned_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -67,13 +66,3 @@ def _unwritable(path: Path, error: OSError) -> ConfigurationError:
         f"{path / PROFILES} cannot be written: {error.strerror}; run with --dry-run and give the "
         "service what comes out as settings, or make the folder writable"
     )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

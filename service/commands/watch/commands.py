@@ -17,6 +17,7 @@ from service.commands.watch.report import Report
 from service.commands.watch.run import Plan, Watch
 from service.commands.watch.sources import Source, source_of
 from service.commands.watch.streams import Stream, Wishes
+from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
 from service.settings import load_settings
 from service.streaming.evidence import MOST_VOTES, VoteRule
@@ -44,18 +45,22 @@ class _Inspector:
     @asynccontextmanager
     async def _remote(self, wishes: Wishes) -> AsyncIterator[Stream]:
         try:
-            from service.client import AsyncTaktClient
             from service.commands.watch.remote import RETRY, remote_stream
+            from takt_client import AsyncTaktClient
+            from takt_client import TaktError as ClientError
         except ModuleNotFoundError as error:
             raise click.ClickException(
-                f"--url needs {error.name}; install the extra `client`: pip install 'takt[client]'"
+                f"--url needs {error.name}; {install_hint(CLIENT)}"
             ) from None
         assert self.url is not None
-        async with (
-            AsyncTaktClient(self.url, retry=RETRY) as client,
-            remote_stream(client, self.model, self.version, wishes) as stream,
-        ):
-            yield stream
+        try:
+            async with (
+                AsyncTaktClient(self.url, retry=RETRY) as client,
+                remote_stream(client, self.model, self.version, wishes) as stream,
+            ):
+                yield stream
+        except ClientError as error:
+            raise click.ClickException(str(error)) from None
 
 
 class _Vote(click.ParamType[VoteRule]):

@@ -1,44 +1,54 @@
-"""A server that inspects; needs the extra `client`."""
+"""A server that inspects; needs takt_client."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
-from service.client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
-from service.client.aio_stream import AsyncStream
-from service.client.session import StreamChoices
+import takt_client
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import Wishes
-from service.domain import Inspection, Verdict
+from service.domain import Box, Heatmap, Inspection, RawPicture, Region, Timings, Verdict
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
+from takt_client.session import StreamChoices
+from takt_client.stream import AsyncTaktStream
 
 RETRY = RetryPolicy(deadline_s=3600.0, max_delay_s=30.0)
 """A server that is restarted, or a network that is down for a shift's break, is waited for."""
 
 
 class RemoteStream:
-    """A stream of the client.
+    """A stream to a server's model.
 
     Args:
         stream: that is open.
     """
 
-    def __init__(self, stream: AsyncStream) -> None:
+    def __init__(self, stream: AsyncTaktStream) -> None:
         self._stream = stream
 
     async def send(self, shot: Shot) -> None:
         """Send a shot, as soon as there is room for it."""
-        await self._stream.send(shot.picture, captured_us=shot.captured_us)
+        picture = shot.picture
+        if isinstance(picture, RawPicture):
+            size = picture.width, picture.height
+            await self._stream.send(
+                takt_client.RawPicture(picture.pixels, *size, picture.format),
+                captured_us=shot.captured_us,
+            )
+        else:
+            await self._stream.send(picture, captured_us=shot.captured_us)
 
     async def finish(self) -> None:
         """Say that no shot follows."""
         await self._stream.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
-        """What became of the shots."""
+        """An outcome for each shot."""
         async for item in self._stream:
             yield _outcome(item)
 
@@ -53,11 +63,11 @@ async def remote_stream(
         client: of the server; to be closed by the caller.
         model: its name; None for the only one.
         version: of the model; None for the active one.
-        wishes: see there.
+        wishes: options of the stream.
 
     Raises:
         InvalidParameterError: no model was named, and there are several.
-        TaktError: the server cannot be had, or refuses.
+        takt_client.TaktError: the server cannot be reached, or refuses.
     """
     choices: StreamChoices = {"policy": wishes.policy}
     if wishes.vote is not None:
@@ -91,23 +101,27 @@ def _outcome(item: StreamItem) -> Outcome:
 
 def _answered(item: FrameAnswer) -> Answered:
     seen, vote = item.inspected, item.vote
+    regions = tuple(Region(_box(one.box), one.area_px, one.peak) for one in seen.regions)
+    heatmap = None if seen.heatmap is None else Heatmap(**asdict(seen.heatmap))
     return Answered(
         sequence=item.sequence,
         captured_us=item.captured_us,
         inspection=Inspection(
             model=seen.model,
             version=seen.version,
-            verdict=Verdict(
-                seen.anomalous, seen.score, seen.threshold, seen.percentile, seen.regions
-            ),
+            verdict=Verdict(seen.anomalous, seen.score, seen.threshold, seen.percentile, regions),
             width=seen.width,
             height=seen.height,
-            inspected=seen.inspected,
-            heatmap=seen.heatmap,
-            timings=seen.timings,
+            inspected=_box(seen.inspected),
+            heatmap=heatmap,
+            timings=Timings(**asdict(seen.timings)),
         ),
         age_ms=item.age_ms,
         dropped=item.dropped,
         smoothed_score=item.smoothed_score,
         vote=None if vote is None else VoteCount(vote.anomalous, vote.count, vote.of),
     )
+
+
+def _box(box: takt_client.values.Box) -> Box:
+    return Box(box.x, box.y, box.width, box.height)

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 from typing import Any
 
+from service.distribution import install_hint
 from service.engines.nvidia.cudart import CudaRuntime
 from service.engines.nvidia.libraries import CUDA_MAJOR, load_library, tensorrt_libraries
 from service.errors import ConfigurationError, TaktError
@@ -45,7 +46,8 @@ def _of_driver(bus_id: str) -> dict[str, str]:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError:
         raise ConfigurationError(
-            "nvidia-ml-py, which tells GPUs apart, is not installed: pip install nvidia-ml-py"
+            "nvidia-ml-py, which tells GPUs apart, is not installed: "
+            f"{install_hint('nvidia-ml-py')}"
         ) from None
     with contextlib.ExitStack() as held:
         try:

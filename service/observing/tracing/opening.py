@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.distribution import install_hint
 from service.errors import ConfigurationError
 from service.observing.tracing.base import Tracing, TracingKind
 
@@ -19,6 +20,6 @@ def open_tracing(kind: TracingKind) -> Tracing | None:
     except ImportError as error:
         raise ConfigurationError(
             f"tracing=otlp needs OpenTelemetry, which cannot be imported ({error}); "
-            "pip install '.[otel]'"
+            f"{install_hint('otel')}"
         ) from None
     return otlp_tracing()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import logging
 import threading
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from service.distribution import version
 from service.errors import ConfigurationError
 from service.observing.tracing.base import FrameTraces, Scope, Trace
 from service.observing.tracing.spans import begin_request, frames_of
@@ -70,7 +70,7 @@ class OtelTracing:
     def __init__(self, provider: TracerProvider, exporter: LoggedExporter | None = None) -> None:
         self._provider = provider
         self._exporter = exporter
-        self._tracer = provider.get_tracer("takt", importlib.metadata.version("takt"))
+        self._tracer = provider.get_tracer("takt", version())
 
     def request(self, scope: Scope) -> Trace | None:
         """Begin the span of an HTTP request."""
@@ -115,5 +115,5 @@ def otlp_tracing() -> OtelTracing:
 
 def resource() -> Resource:
     """What the spans are of: the service `takt`, unless `OTEL_SERVICE_NAME` names it."""
-    ours = {"service.name": "takt", "service.version": importlib.metadata.version("takt")}
+    ours = {"service.name": "takt", "service.version": version()}
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

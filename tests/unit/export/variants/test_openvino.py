@@ -180,7 +180,7 @@ def test_without_nncf_the_command_is_told_that_brings_it(
     thin: Bundle, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'takt\[export\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'nncf>=2.17'"):
         added(thin, pictures, "int8")
 
 

@@ -21,6 +21,7 @@ from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
 from export.variants.tensorrt import TensorRtOptions, export_tensorrt
 from service.bundles.bundle import Bundle, load_bundle
+from service.distribution import install_hint
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import ConfigurationError, DriftError
@@ -267,4 +268,4 @@ def test_the_command_fails_with_one_line_where_there_is_no_gpu(
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert "TensorrtExecutionProvider" in result.output
-    assert "pip install 'takt[gpu,tensorrt]'" in result.output
+    assert install_hint("gpu", "tensorrt") in result.output

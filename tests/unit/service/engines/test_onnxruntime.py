@@ -301,7 +301,7 @@ def test_a_missing_runtime_is_told_with_the_way_out(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'takt\[cpu\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'onnxruntime>=1.20'"):
         OnnxRuntimeEngine.open(bundle.model_path)
 
 

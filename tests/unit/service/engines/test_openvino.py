@@ -69,7 +69,7 @@ def test_without_openvino_the_command_is_told_that_brings_it(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'takt\[openvino\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'openvino>=2025.2'"):
         OpenVinoEngine.open(bundle.model_path)
 
 

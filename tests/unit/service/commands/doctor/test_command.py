@@ -7,13 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from service.commands.doctor import command, remedies
+from service.commands.doctor import command
 from service.commands.doctor.facts import HostFacts, Lack, OpenVinoFacts
+from service.distribution import install_hint
 
 
 @pytest.fixture
 def without_openvino(host: HostFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    lack = Lack("OpenVINO is not installed", remedies.OPENVINO)
+    lack = Lack("OpenVINO is not installed", install_hint("openvino"))
     bare = replace(host, openvino=OpenVinoFacts(None, (), False, (lack,)))
     monkeypatch.setattr(command, "examine_host", lambda: bare)
 
@@ -32,8 +33,8 @@ def test_each_required_engine_that_cannot_run_gets_a_line() -> None:
     result = CliRunner().invoke(main, ["doctor", *required])
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "cpu-bf16 cannot run here: OpenVINO is not installed -> pip install 'takt[openvino]'",
-        "openvino cannot run here: OpenVINO is not installed -> pip install 'takt[openvino]'",
+        "cpu-bf16 cannot run here: OpenVINO is not installed -> pip install 'openvino>=2025.2'",
+        "openvino cannot run here: OpenVINO is not installed -> pip install 'openvino>=2025.2'",
     ]
 
 
@@ -52,7 +53,7 @@ def test_json_stays_json_where_a_required_engine_cannot_run() -> None:
         "engine": "openvino",
         "state": "not",
         "why": "OpenVINO is not installed",
-        "remedies": ["pip install 'takt[openvino]'"],
+        "remedies": ["pip install 'openvino>=2025.2'"],
     }
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from service.commands.doctor import gpus, remedies
+from service.commands.doctor import gpus
 from service.commands.doctor.facts import Gpu, GpuFacts
 from service.commands.doctor.isolated import Answer
 from service.commands.doctor.probes import GpuAnswer
+from service.distribution import install_hint
 
 L4 = Gpu("NVIDIA L4", 24 << 30, "8.9")
 
@@ -84,7 +85,7 @@ def test_without_nvml_the_tool_is_asked(machine: Host) -> None:
     assert found.source == "nvidia-smi"
     assert found.driver == "580.95"
     assert found.gpus == (L4, Gpu("NVIDIA L4", None, "8.9"))
-    assert [lack.remedy for lack in found.lacks] == [remedies.NVML]
+    assert [lack.remedy for lack in found.lacks] == [install_hint("nvidia-ml-py")]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from service.commands.doctor import libraries
 from service.commands.doctor.facts import LibrariesFacts
 from service.commands.doctor.isolated import Answer
 from service.commands.doctor.probes import LibrariesAnswer, LibraryAnswer
+from service.distribution import install_hint
 from service.engines.nvidia.libraries import cuda_libraries, driver_library, tensorrt_libraries
 
 WANTED = (driver_library(), *cuda_libraries(13), *tensorrt_libraries(13))
@@ -24,7 +25,7 @@ def examine(
         for one in WANTED
     )
     monkeypatch.setattr(libraries, "ask", lambda *_: Answer(LibrariesAnswer(told), "", ""))
-    monkeypatch.setattr(libraries, "version_of", (wheels or {}).get)
+    monkeypatch.setattr(libraries, "installed_version", (wheels or {}).get)
     return libraries.examine_libraries(13)
 
 
@@ -38,7 +39,7 @@ def test_the_extra_brings_all_of_cuda_that_is_missing(monkeypatch: pytest.Monkey
     found = examine(monkeypatch, {"cuBLAS", "cuDNN"})
     (lack,) = found.cuda_lacks
     assert lack.what == "cuBLAS, cuDNN cannot be loaded"
-    assert lack.remedy == "pip install 'takt[gpu]'"
+    assert lack.remedy == install_hint("gpu")
     assert [one.reason for one in found.cuda if not one.loads] == [MISSING, MISSING]
 
 

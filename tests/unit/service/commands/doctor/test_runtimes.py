@@ -14,6 +14,7 @@ from service.commands.doctor.probes import (
     OpenVinoAnswer,
     ProviderAnswer,
 )
+from service.distribution import install_hint
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 LOG = (
@@ -30,7 +31,7 @@ class Replies:
         self.packages: dict[str, str] = {}
         self.asked: list[tuple[str, ...]] = []
         monkeypatch.setattr(runtimes, "ask", self.ask)
-        monkeypatch.setattr(runtimes, "version_of", self.packages.get)
+        monkeypatch.setattr(runtimes, "installed_version", self.packages.get)
 
     def ask(self, answer: type, *probe: str, limit_s: float = 60.0) -> Answer[Any]:
         self.asked.append(probe)
@@ -113,11 +114,11 @@ def test_two_builds_over_each_other_are_told(replies: Replies) -> None:
 @pytest.mark.parametrize(
     ("installed", "what", "remedy"),
     [
-        (False, "ONNX Runtime is not installed", "pip install 'takt[cpu]'"),
+        (False, "ONNX Runtime is not installed", "pip install 'onnxruntime>=1.20'"),
         (
             True,
             "ONNX Runtime cannot be imported: ImportError: no",
-            remedies.REINSTALL_ONNXRUNTIME,
+            install_hint("onnxruntime", again=True),
         ),
     ],
 )
@@ -135,7 +136,7 @@ def test_an_onnx_runtime_that_is_missing_or_broken_is_told_apart(
 
 def test_openvino_that_is_not_installed_is_not_started(replies: Replies) -> None:
     found = runtimes.examine_openvino()
-    assert [lack.remedy for lack in found.lacks] == ["pip install 'takt[openvino]'"]
+    assert [lack.remedy for lack in found.lacks] == ["pip install 'openvino>=2025.2'"]
     assert replies.asked == []
 
 
@@ -175,4 +176,4 @@ def test_opencv_without_libjpeg_turbo_is_told(
 ) -> None:
     replies.answers["opencv",] = Answer(answer, "ImportError: libGL.so.1", "")
     found = runtimes.examine_decoding()
-    assert [lack.remedy for lack in found.lacks] == ([] if whole else [remedies.OPENCV])
+    assert [lack.remedy for lack in found.lacks] == ([] if whole else [remedies.opencv()])

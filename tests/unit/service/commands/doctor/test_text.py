@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.commands.doctor import remedies
 from service.commands.doctor.facts import HostFacts, Lack, MemoryFacts
 from service.commands.doctor.text import report
 from service.commands.doctor.verdicts import Verdict, judge
+from service.distribution import install_hint
 
 
 def test_each_section_is_told_and_the_summary_comes_last(host: HostFacts) -> None:
@@ -41,23 +41,23 @@ def test_what_is_listed_but_does_not_load_is_not_told_as_loading(host: HostFacts
 
 
 def test_each_lack_has_its_remedy_below_it(host: HostFacts) -> None:
-    lack = Lack("OpenVINO is not installed", remedies.OPENVINO)
+    lack = Lack("OpenVINO is not installed", install_hint("openvino"))
     bare = replace(
         host, openvino=replace(host.openvino, version=None, devices=(), runs=False, lacks=(lack,))
     )
     text = report(bare, judge(bare))
     assert (
-        "OpenVINO: none\n  ! OpenVINO is not installed\n    -> pip install 'takt[openvino]'\n"
+        "OpenVINO: none\n  ! OpenVINO is not installed\n    -> pip install 'openvino>=2025.2'\n"
     ) in text
 
 
 def test_a_long_reason_goes_on_below_itself(host: HostFacts) -> None:
-    verdict = Verdict("cuda", "not", "word " * 60, ("pip install 'takt[gpu]'",))
+    verdict = Verdict("cuda", "not", "word " * 60, (install_hint("gpu"),))
     summary = report(host, (verdict,)).partition("What this host runs\n")[2].splitlines()
     assert summary[0].startswith("  not     cuda        word")
     assert all(line.startswith(" " * 22) for line in summary[1:])
     assert max(map(len, summary)) <= 110
-    assert summary[-1].strip() == "-> pip install 'takt[gpu]'"
+    assert summary[-1].strip() == f"-> {install_hint('gpu')}"
 
 
 @pytest.mark.parametrize("flags", [True, False])

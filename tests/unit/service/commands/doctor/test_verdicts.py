@@ -16,9 +16,10 @@ from service.commands.doctor.facts import (
     ProviderFacts,
 )
 from service.commands.doctor.verdicts import EngineName, Verdict, judge
+from service.distribution import install_hint
 
 NO_OPENVINO = OpenVinoFacts(
-    None, (), False, (Lack("OpenVINO is not installed", remedies.OPENVINO),)
+    None, (), False, (Lack("OpenVINO is not installed", install_hint("openvino")),)
 )
 NO_GPU = Lack("no NVIDIA GPU is seen", remedies.CONTAINER)
 
@@ -99,19 +100,22 @@ def test_without_openvino_the_cpu_has_float32_and_8_bits(host: HostFacts) -> Non
     for engine in engines:
         found = verdict(without, engine)
         assert (found.state, found.why) == ("not", "OpenVINO is not installed")
-        assert found.remedies == ("pip install 'takt[openvino]'",)
+        assert found.remedies == ("pip install 'openvino>=2025.2'",)
     assert verdict(without, "cpu-fp32").why == "by ONNX Runtime, with avx512f"
     assert verdict(without, "cpu-int8").why == "by ONNX Runtime, with avx512_vnni"
 
 
 def test_without_any_runtime_nothing_runs(host: HostFacts) -> None:
-    lack = Lack("ONNX Runtime is not installed", remedies.CPU)
+    lack = Lack("ONNX Runtime is not installed", install_hint("cpu"))
     runtime = OnnxRuntimeFacts((), None, None, (), (), (lack,))
     verdicts = judge(replace(host, onnxruntime=runtime, openvino=NO_OPENVINO))
     assert {one.state for one in verdicts} == {"not"}
     assert all(one.why and one.remedies for one in verdicts)
-    assert verdicts[0].remedies == ("pip install 'takt[cpu]'", "pip install 'takt[openvino]'")
-    assert verdicts[4].remedies == ("pip install 'takt[gpu]'",)
+    assert verdicts[0].remedies == (
+        "pip install 'onnxruntime>=1.20'",
+        "pip install 'openvino>=2025.2'",
+    )
+    assert verdicts[4].remedies == (install_hint("gpu"),)
 
 
 @pytest.mark.parametrize("engine", ["cuda", "tensorrt"])
@@ -119,7 +123,7 @@ def test_the_build_for_cpus_has_no_gpu_provider(host: HostFacts, engine: EngineN
     found = verdict(replace(host, onnxruntime=on_cpus_only(host.onnxruntime)), engine)
     assert found.state == "not"
     assert found.why == "the ONNX Runtime that is installed is a build for CPUs"
-    assert found.remedies == ("pip uninstall -y onnxruntime && pip install 'takt[gpu]'",)
+    assert found.remedies == (f"pip uninstall -y onnxruntime && {install_hint('gpu')}",)
 
 
 def test_each_cause_is_told_with_its_remedy_the_first_one_first(host: HostFacts) -> None:
@@ -135,7 +139,7 @@ def test_each_cause_is_told_with_its_remedy_the_first_one_first(host: HostFacts)
         gpus=replace(host.gpus, gpus=(), lacks=(NO_GPU,)),
         libraries=replace(
             host.libraries,
-            cuda_lacks=(Lack("cuDNN cannot be loaded", remedies.GPU),),
+            cuda_lacks=(Lack("cuDNN cannot be loaded", install_hint("gpu")),),
             tensorrt_lacks=(Lack("TensorRT 10 cannot be loaded", remedies.tensorrt()),),
         ),
     )
@@ -143,7 +147,7 @@ def test_each_cause_is_told_with_its_remedy_the_first_one_first(host: HostFacts)
     assert cuda.why == (
         f"no NVIDIA GPU is seen; cuDNN cannot be loaded; ONNX Runtime says: {reason}"
     )
-    assert cuda.remedies == (remedies.CONTAINER, remedies.GPU)
+    assert cuda.remedies == (remedies.CONTAINER, install_hint("gpu"))
     tensorrt = verdict(broken, "tensorrt")
     assert "TensorRT 10 cannot be loaded" in tensorrt.why
     assert "pip install 'tensorrt-cu13>=10,<11'" in tensorrt.remedies
@@ -175,7 +179,7 @@ def test_a_gpu_without_tensor_cores_is_slow(
 
 
 def test_a_tool_that_is_missing_keeps_no_engine_from_running(host: HostFacts) -> None:
-    lack = Lack("NVML does not tell of the GPUs", remedies.NVML)
+    lack = Lack("NVML does not tell of the GPUs", install_hint("nvidia-ml-py"))
     runtime = on_cpus_only(host.onnxruntime)
     with_lack = replace(host, onnxruntime=runtime, gpus=replace(host.gpus, lacks=(lack,)))
-    assert remedies.NVML not in verdict(with_lack, "cuda").remedies
+    assert install_hint("nvidia-ml-py") not in verdict(with_lack, "cuda").remedies

@@ -37,7 +37,7 @@ def test_a_bundle_without_8_bits_is_told_how_to_have_them(bundle: Bundle) -> Non
 
 def test_openvino_comes_first_where_it_is_missing(bundle: Bundle) -> None:
     (line,) = advice(bundle, NOTHING, openvino=False)
-    assert "pip install 'takt[openvino]'" in line
+    assert "pip install 'openvino>=2025.2'" in line
 
 
 def test_a_bundle_that_has_8_bits_is_told_nothing(make_bundle: MakeBundle) -> None:

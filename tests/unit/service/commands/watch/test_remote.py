@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from service.client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused
-from service.client.answers import Inspected
-from service.client.session import Vote
 from service.commands.watch.pacing import Shot
 from service.commands.watch.remote import RemoteStream, remote_stream
 from service.commands.watch.streams import Wishes
-from service.domain import Box, Timings
-from service.errors import InvalidImageError, InvalidParameterError
+from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import Answered, Dropped, Failed
+from takt_client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused, Inspected, Vote
+from takt_client.errors import InvalidImageError
+from takt_client.values import Box, Timings
 
 SEEN = Inspected(
     request_id="",

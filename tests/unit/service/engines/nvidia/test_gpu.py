@@ -77,7 +77,7 @@ def test_a_missing_binding_is_told_with_the_way_out(
     nvml: Nvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    with pytest.raises(ConfigurationError, match="pip install nvidia-ml-py"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'nvidia-ml-py>=12\.535'"):
         read_gpu(0)
 
 

@@ -31,5 +31,5 @@ def test_where_opentelemetry_is_missing_the_error_says_what_brings_it(
     monkeypatch.delitem(sys.modules, "service.observing.tracing.otlp", raising=False)
     monkeypatch.delattr("service.observing.tracing.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(ConfigurationError, match=r"pip install '\.\[otel\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'opentelemetry-api>=1\.30'"):
         open_tracing("otlp")

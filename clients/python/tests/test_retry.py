@@ -1,8 +1,8 @@
 import pytest
 
-from service.client.failures import Refusal
-from service.client.retry import Attempts, RetryPolicy
-from service.errors import InvalidImageError, NotReadyError, QueueFullError, UnreachableError
+from takt_client.errors import InvalidImageError, NotReadyError, QueueFullError, UnreachableError
+from takt_client.failures import Refusal
+from takt_client.retry import Attempts, RetryPolicy
 
 LOST = Refusal(UnreachableError("gone"), again=True)
 

@@ -1,33 +1,54 @@
-"""A stream's conversation without its connection: what to send, and what was answered."""
+"""A stream's conversation without its connection: the messages to send, and what was answered."""
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-import orjson
-
-from service.client.answers import inspected_of, readable, truth
-from service.client.calls import InspectChoices
-from service.client.failures import error_of
-from service.client.stream_items import (
+from takt_client.errors import RequestError, TaktError, UnreadableAnswerError
+from takt_client.failures import error_of
+from takt_client.pictures import RawPicture, pack_frame
+from takt_client.values import (
     FrameAnswer,
     FrameDropped,
     FrameRefused,
+    Heatmap,
+    HeatmapKind,
+    ImageFormat,
+    Json,
+    Priority,
     StreamItem,
     StreamStats,
-    Vote,
-    read_stats,
+    frame_answer_of,
+    readable,
+    stats_of,
 )
-from service.domain import Heatmap, Json, RawPicture
-from service.errors import RequestError, TaktError, UnreadableAnswerError
-from service.streaming.frames import Frame, pack
 
-StreamPolicy = Literal["all", "latest"]
+_BYE = '{"type": "bye"}'
 
 
-class VoteRule(TypedDict):
+class InspectChoices(TypedDict, total=False):
+    """Options of a picture; the server chooses those that are left out.
+
+    Attributes:
+        heatmap: `none`, the coloured `map`, the `overlay` on the picture, or the `raw` map.
+        format: of the coloured pictures.
+        threshold: instead of the model's, for this verdict.
+        pixel_threshold: instead of the model's, for these regions.
+        timeout_ms: after which the server gives up.
+        priority: `line` goes before `bulk` where both wait.
+    """
+
+    heatmap: HeatmapKind
+    format: ImageFormat
+    threshold: float
+    pixel_threshold: float
+    timeout_ms: float
+    priority: Priority
+
+
+class VoteChoice(TypedDict):
     """Anomalous if `k` of the last `n` frames are."""
 
     k: int
@@ -35,32 +56,32 @@ class VoteRule(TypedDict):
 
 
 class StreamChoices(InspectChoices, total=False):
-    """What a stream's sender may choose beside what holds for one picture.
+    """Options of a stream, beside those of a picture.
 
     Attributes:
         policy: `all` answers every frame; `latest` drops older frames while the engine is busy.
-        vote: see `VoteRule`.
+        vote: over the last frames.
         smoothing: weight of the newest score in the smoothed one, above 0 and up to 1.
     """
 
-    policy: StreamPolicy
-    vote: VoteRule
+    policy: Literal["all", "latest"]
+    vote: VoteChoice
     smoothing: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Headed:
-    """An answer whose heatmap is still to come."""
-
-    answer: Json
-    kind: str
-    format: str
 
 
 class StreamSession:
     """Numbers frames, counts credits, keeps what is unanswered, reads what arrives.
 
     It does no I/O; one thread or task at a time may call it.
+
+    >>> session = StreamSession({"policy": "latest"})
+    >>> session.hello()
+    '{"type": "hello", "policy": "latest"}'
+    >>> session.welcome('{"type": "welcome", "session": "a", "credits": 2, "next_sequence": 0}')
+    []
+    >>> frame = session.frame(b"a jpeg", captured_us=0)
+    >>> session.credits
+    1
     """
 
     def __init__(self, choices: StreamChoices) -> None:
@@ -70,7 +91,8 @@ class StreamSession:
         self._last_answered: int | None = None
         self._unanswered: dict[int, bytes] = {}
         self._granted = 0
-        self._headed: _Headed | None = None
+        self._announced: Json | None = None
+        """An answer whose heatmap is still to come."""
         self._arrived: deque[StreamItem] = deque()
         self.finishing = False
         self.stats: StreamStats | None = None
@@ -87,26 +109,26 @@ class StreamSession:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing has arrived that was not taken yet, and more may come."""
+        """Whether every item that has arrived was taken, and more may come."""
         return not self._arrived and self.stats is None
 
     def hello(self) -> str:
-        """What the client says first, on each connection."""
-        self._headed = None
+        """The client's first message on each connection."""
+        self._announced = None
         hello: Json = {"type": "hello", **self._choices}
         if self._session is not None:
             hello |= {"session": self._session, "last_sequence": self._last_answered}
-        return orjson.dumps(hello).decode()
+        return json.dumps(hello)
 
     def welcome(self, message: str | bytes) -> list[bytes | str]:
-        """Read what the server says first; the frames to send once more, oldest first.
+        """Read the server's first message; returns the frames to send once more, oldest first.
 
         Raises:
-            TaktError: it refused.
-            UnreadableAnswerError: it said something else.
+            TaktError: the server refused.
+            UnreadableAnswerError: the message is no welcome.
         """
         with readable("a stream's welcome", message):
-            body = orjson.loads(message)
+            body = json.loads(message)
             if body["type"] == "error":
                 raise _error_in(body)
             if body["type"] != "welcome":
@@ -120,22 +142,22 @@ class StreamSession:
         """The next frame; it counts as unanswered from now on.
 
         Raises:
-            RequestError: there are to be no more frames, or this is none.
+            RequestError: the stream was finished, or this is no frame.
         """
         if self.finishing:
             raise RequestError("the stream has been finished; open another one")
-        data = pack(Frame(self._next_sequence, captured_us, picture))
+        data = pack_frame(self._next_sequence, captured_us, picture)
         self._unanswered[self._next_sequence] = data
         self._next_sequence += 1
         return data
 
     def bye(self) -> str:
-        """What says that no frame follows."""
+        """The message that no frame follows."""
         self.finishing = True
         return _BYE
 
     def read(self, message: str | bytes) -> None:
-        """Take in a message; `next_item` then has what it answers.
+        """Take in a message; `next_item` then has the items in it.
 
         Raises:
             TaktError: the server ends the session.
@@ -145,10 +167,12 @@ class StreamSession:
             if isinstance(message, bytes):
                 self._read_heatmap(message)
                 return
-            body = orjson.loads(message)
+            body = json.loads(message)
             kind = body["type"]
-            if kind == "answer":
-                self._read_answer(body)
+            if kind == "answer" and body["heatmap"] is not None:
+                self._announced = body
+            elif kind == "answer":
+                self._settle(frame_answer_of(body, None))
             elif kind == "dropped":
                 self._keep(FrameDropped(int(body["sequence"]), int(body["dropped"])))
             elif kind == "error":
@@ -157,31 +181,24 @@ class StreamSession:
                     raise error
                 self._settle(FrameRefused(int(body["sequence"]), error))
             elif kind == "bye":
-                self.stats = read_stats(body["stats"])
+                self.stats = stats_of(body["stats"])
                 self._give_up_before(self._next_sequence)
             else:
                 raise ValueError(kind)
 
     def next_item(self) -> StreamItem | None:
-        """What has arrived and was not taken yet, in the order of the frames."""
+        """The oldest item that was not taken yet; None if there is none."""
         return self._arrived.popleft() if self._arrived else None
 
-    def _read_answer(self, body: Json) -> None:
-        heatmap = body["heatmap"]
-        if heatmap is not None:
-            self._headed = _Headed(body, heatmap["kind"], heatmap["format"])
-        else:
-            self._settle(_answer(body, None))
-
     def _read_heatmap(self, data: bytes) -> None:
-        headed, self._headed = self._headed, None
-        if headed is None:
+        body, self._announced = self._announced, None
+        if body is None:
             raise ValueError("a binary message that no answer announced")
-        heatmap = Heatmap(headed.kind, headed.format, data)  # type: ignore[arg-type]
-        self._settle(_answer(headed.answer, heatmap))
+        heatmap = Heatmap(body["heatmap"]["kind"], body["heatmap"]["format"], data)
+        self._settle(frame_answer_of(body, heatmap))
 
     def _settle(self, item: FrameAnswer | FrameRefused) -> None:
-        """A frame is done with; so are those before it, as answers come in order."""
+        """Keep a frame's item; those before it are over too, as answers come in order."""
         if item.sequence not in self._unanswered:
             return  # sent again after a lost connection, though it had arrived
         self._last_answered = item.sequence
@@ -196,22 +213,6 @@ class StreamSession:
     def _keep(self, item: StreamItem) -> None:
         if self._unanswered.pop(item.sequence, None) is not None:
             self._arrived.append(item)
-
-
-_BYE = orjson.dumps({"type": "bye"}).decode()
-
-
-def _answer(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
-    vote = body["vote"]
-    return FrameAnswer(
-        sequence=int(body["sequence"]),
-        captured_us=int(body["captured_us"]),
-        age_ms=float(body["age_ms"]),
-        dropped=int(body["dropped"]),
-        inspected=inspected_of(body, heatmap),
-        smoothed_score=body["smoothed_score"],
-        vote=None if vote is None else Vote(truth(vote["anomalous"]), vote["count"], vote["of"]),
-    )
 
 
 def _error_in(body: Json) -> TaktError:

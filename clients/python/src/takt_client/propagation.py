@@ -1,4 +1,4 @@
-"""The trace that a call belongs to, told to the server by W3C's headers."""
+"""W3C headers that tell the server which trace a call belongs to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 
 
 def trace_headers() -> dict[str, str]:
-    """`traceparent` and `tracestate` of the current span; none where there is no span.
+    """`traceparent` and `tracestate` of the current span; empty where there is none.
 
-    A program that has one has OpenTelemetry loaded, so that nobody else pays for it.
+    OpenTelemetry is never imported here: a program that has a span has loaded it already.
     """
     if "opentelemetry.trace" not in sys.modules:
         return {}

@@ -1,16 +1,16 @@
-import orjson
+import json
+
 import pytest
 
-from service.client.session import StreamSession
-from service.client.stream_items import FrameAnswer, FrameDropped, FrameRefused, Vote
-from service.domain import Heatmap
-from service.errors import (
+from fake_server import unpack
+from takt_client.errors import (
     InvalidImageError,
     ModelNotFoundError,
     RequestError,
     UnreadableAnswerError,
 )
-from service.streaming.frames import unpack
+from takt_client.session import StreamSession
+from takt_client.values import FrameAnswer, FrameDropped, FrameRefused, Heatmap, Vote
 
 
 def taken(session: StreamSession) -> list[object]:
@@ -29,7 +29,7 @@ def session(wire) -> StreamSession:
 
 def test_hello_says_only_what_was_chosen() -> None:
     session = StreamSession({"policy": "latest", "vote": {"k": 3, "n": 5}})
-    assert orjson.loads(session.hello()) == {
+    assert json.loads(session.hello()) == {
         "type": "hello",
         "policy": "latest",
         "vote": {"k": 3, "n": 5},
@@ -39,7 +39,7 @@ def test_hello_says_only_what_was_chosen() -> None:
 def test_frames_are_numbered_and_each_takes_a_credit(session) -> None:
     frames = [unpack(session.frame(b"one", 7)), unpack(session.frame(b"two", 8))]
     assert [(frame.sequence, frame.captured_us) for frame in frames] == [(0, 7), (1, 8)]
-    assert [bytes(frame.picture) for frame in frames] == [b"one", b"two"]
+    assert [frame.picture for frame in frames] == [b"one", b"two"]
     assert session.credits == 0
 
 
@@ -68,8 +68,8 @@ def test_an_answer_carries_vote_and_smoothed_score(session, wire) -> None:
 
 
 def _with(message: str, vote: object, smoothed_score: float) -> str:
-    body = orjson.loads(message) | {"vote": vote, "smoothed_score": smoothed_score}
-    return orjson.dumps(body).decode()
+    body = json.loads(message) | {"vote": vote, "smoothed_score": smoothed_score}
+    return json.dumps(body)
 
 
 def test_an_answer_is_whole_only_with_its_heatmap(session, wire) -> None:
@@ -125,7 +125,7 @@ def test_after_a_lost_connection_only_what_the_server_misses_is_sent_again(sessi
     frames = [session.frame(b"zero", 0), session.frame(b"one", 0)]
     session.read(wire.answer(0))
     session.frame(b"two", 0)
-    assert orjson.loads(session.hello()) == {
+    assert json.loads(session.hello()) == {
         "type": "hello",
         "session": "s1",
         "last_sequence": 0,

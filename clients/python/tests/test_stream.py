@@ -1,18 +1,15 @@
 import asyncio
+import json
 import threading
 
-import orjson
 import pytest
 from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.server import ServerConnection
 
-from service.client import FrameRefused, RetryPolicy
-from service.client.aio_stream import AsyncStream
-from service.client.blocking_stream import Stream
-from service.client.connection import HANDSHAKE_S
-from service.client.retry import Attempts, Clock
-from service.client.session import StreamSession
-from service.errors import (
+from fake_server import unpack
+from takt_client import FrameRefused, RetryPolicy
+from takt_client.blocking import TaktStream
+from takt_client.errors import (
     ImageTooLargeError,
     InvalidParameterError,
     ModelNotFoundError,
@@ -20,11 +17,13 @@ from service.errors import (
     RequestError,
     UnreachableError,
 )
-from service.streaming.frames import unpack
+from takt_client.retry import Attempts, RetryClock
+from takt_client.session import StreamSession
+from takt_client.stream import HANDSHAKE_S, AsyncTaktStream
 
 
 def greet(wire, connection: ServerConnection, **given: object) -> dict:
-    hello = orjson.loads(connection.recv())
+    hello = json.loads(connection.recv())
     connection.send(wire.welcome(**given))
     return hello
 
@@ -35,7 +34,7 @@ def answer_until_bye(wire, connection: ServerConnection) -> list[int]:
     while isinstance(message := connection.recv(), bytes):
         numbers.append(unpack(message).sequence)
         connection.send(wire.answer(numbers[-1]))
-    assert orjson.loads(message) == {"type": "bye"}
+    assert json.loads(message) == {"type": "bye"}
     connection.send(wire.goodbye(len(numbers)))
     connection.close()
     return numbers
@@ -73,9 +72,9 @@ def test_no_more_frames_are_under_way_than_there_are_credits(stream, scripted, w
 def test_an_array_travels_as_raw_pixels(stream, scripted, wire, rgb) -> None:
     def script(connection: ServerConnection) -> None:
         greet(wire, connection)
-        picture = unpack(connection.recv()).picture
-        assert (picture.width, picture.height, picture.format) == (5, 3, "rgb8")
-        assert bytes(picture.pixels) == rgb.tobytes()
+        frame = unpack(connection.recv())
+        assert (frame.width, frame.height, frame.code) == (5, 3, 1)
+        assert frame.picture == rgb.tobytes()
         connection.send(wire.answer(0))
         answer_until_bye(wire, connection)
 
@@ -332,33 +331,32 @@ def test_leaving_a_stream_ends_the_wait_for_a_server_that_is_away(
 
     retry = RetryPolicy(deadline_s=3600, first_delay_s=1000, max_delay_s=1000)
     with scripted(is_lost) as url:
-        error = left_while_sending(url, lost, left, retry=retry, clock=Clock(chance=lambda: 1.0))
+        error = left_while_sending(
+            url, lost, left, retry=retry, clock=RetryClock(chance=lambda: 1.0)
+        )
     assert type(error) is RequestError
 
 
 def test_one_silent_attempt_does_not_use_up_the_deadline(kind, time) -> None:
     allowed_s: list[float] = []
 
-    def silent(within_s: float) -> None:
+    async def silent(within_s: float) -> None:
         allowed_s.append(within_s)
         time.now_s += within_s
         raise TimeoutError
 
-    async def silent_async(within_s: float) -> None:
-        silent(within_s)
-
     def attempts() -> Attempts:
         return Attempts(RetryPolicy(deadline_s=25), time.clock)
 
+    stream = AsyncTaktStream("ws://takt", StreamSession({}), silent, attempts, time.sleep_async)
+
     async def open_async() -> None:
-        async with AsyncStream(
-            "ws://takt", StreamSession({}), silent_async, attempts, time.sleep_async
-        ):
+        async with stream:
             raise AssertionError("nobody is there")
 
     with pytest.raises(UnreachableError):
         if kind == "async":
             asyncio.run(open_async())
-        with Stream("ws://takt", StreamSession({}), silent, attempts, time.sleep):
+        with TaktStream(stream):
             raise AssertionError("nobody is there")
     assert allowed_s == [HANDSHAKE_S, HANDSHAKE_S, pytest.approx(4.7)]

@@ -1,14 +1,16 @@
-"""From what a server or a connection did wrong to the errors of `service.errors`."""
+"""Errors for what a server or a connection did wrong, and whether to try again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from dataclasses import dataclass
 
-import orjson
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.errors import (
+from takt_client import errors
+from takt_client.errors import (
     DeadlineExceededError,
+    ImageTooLargeError,
     QueueFullError,
     RequestError,
     TaktError,
@@ -20,15 +22,24 @@ from service.errors import (
 _SHOWN_BYTES = 200
 _TRY_AGAIN = (429, 503)
 
+_WRONG, _TOO_BIG = 1008, 1009
+"""WebSocket's close codes."""
+
+_BY_CODE = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, TaktError)
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why there is no answer, and whether to ask again.
+    """Reason why there is no answer.
 
     Attributes:
         error: for the caller.
         again: whether the same request may succeed later.
-        retry_after_s: the server's own word on when; None if it gave none.
+        retry_after_s: seconds that the server asks to wait; None if it names none.
     """
 
     error: TaktError
@@ -37,20 +48,20 @@ class Refusal:
 
 
 def refusal_of(status: int, body: bytes, retry_after: str | None = None) -> Refusal:
-    """What a response that is no success means.
+    """Meaning of a response that is no success.
 
     Args:
         status: of HTTP.
         body: a problem+json, or whatever a proxy on the way has answered.
-        retry_after: that header's value.
+        retry_after: value of that header.
     """
     retry_after_s = _seconds(retry_after)
     again = status in _TRY_AGAIN
     try:
-        problem = orjson.loads(body)
+        problem = json.loads(body)
         code, detail = problem["code"], problem["detail"]
         title, request_id = problem["title"], problem.get("request_id")
-    except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         shown = body[:_SHOWN_BYTES].decode(errors="replace")
         message = f"HTTP {status} without a problem that Takt would send: {shown!r}; check the URL"
         return Refusal(UnreadableAnswerError(message), again, retry_after_s)
@@ -63,7 +74,7 @@ def refusal_of(status: int, body: bytes, retry_after: str | None = None) -> Refu
 def error_of(
     status: int, code: str, title: str, detail: str, retry_after_s: float | None = None
 ) -> TaktError:
-    """The error that a server's problem stands for; of its status where the code is a new one."""
+    """Error for a server's problem; where the code is unknown, the one of its status."""
     if code == QueueFullError.code:
         return QueueFullError(detail, round(retry_after_s or 0))
     known = _BY_CODE.get(code)
@@ -75,7 +86,7 @@ def error_of(
 
 
 def unreachable(url: str, cause: Exception) -> Refusal:
-    """No connection, or one that broke; inspecting changes nothing, so it may be asked again."""
+    """Refusal for a connection that failed; inspecting changes nothing, so it may be repeated."""
     reason = str(cause) or type(cause).__name__
     error = UnreachableError(f"no answer from {url}: {reason}; is the server running there?")
     error.__cause__ = cause
@@ -83,7 +94,7 @@ def unreachable(url: str, cause: Exception) -> Refusal:
 
 
 def overdue(url: str, cause: Exception) -> Refusal:
-    """A connection on which no whole answer came while the call could wait."""
+    """Refusal for an answer that was not whole before the call's deadline."""
     error = DeadlineExceededError(
         f"no whole answer from {url} before the call's deadline; raise deadline_s, or add servers"
     )
@@ -91,17 +102,32 @@ def overdue(url: str, cause: Exception) -> Refusal:
     return Refusal(error, again=False)
 
 
-def _tree(root: type[TaktError]) -> Iterator[type[TaktError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
+def refused_opening(url: str, error: Exception) -> Refusal:
+    """Refusal for a stream that could not be opened."""
+    if isinstance(error, UnavailableError):
+        return Refusal(error, again=True)
+    if isinstance(error, InvalidStatus):
+        response = error.response
+        retry_after = response.headers.get("Retry-After")
+        return refusal_of(response.status_code, bytes(response.body or b""), retry_after)
+    return lost(url, error) if isinstance(error, ConnectionClosed) else unreachable(url, error)
 
 
-_BY_CODE = {error.code: error for error in reversed(list(_tree(TaktError)))}
+def lost(url: str, closed: ConnectionClosed) -> Refusal:
+    """Refusal for an open stream whose connection was closed."""
+    code, reason = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (None, "")
+    if code == _TOO_BIG:
+        return Refusal(
+            ImageTooLargeError("the server takes no frames of that size; send smaller pictures"),
+            again=False,
+        )
+    if code == _WRONG:
+        return Refusal(RequestError(f"the server ended the stream: {reason}"), again=False)
+    return unreachable(url, closed)
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Of a `Retry-After` in seconds; the form with a date is for browsers and is not read."""
+    """Seconds of a `Retry-After`; None for a date, which is for browsers."""
     if retry_after is None or not retry_after.strip().isdecimal():
         return None
     return float(retry_after)

@@ -1,4 +1,4 @@
-"""When to ask again, and when to give up."""
+"""When a call is tried again, and when it is given up."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.client.failures import Refusal
+from takt_client.failures import Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a call goes on trying.
+    """Bounds on the attempts of a call.
 
-    A full queue (429) and a server that is not ready (503) are asked again when `Retry-After` says
-    so; where it is silent, and after a lost connection, the waits double, each shortened by chance
-    so that many clients do not come back at once. Nothing else is tried again.
+    A full queue (429) and a server that is not ready (503) are tried again after `Retry-After`.
+    Where that header is missing, and after a lost connection, the waits double; chance shortens
+    each, so that many clients do not come back at once. Nothing else is tried again.
 
     Attributes:
         deadline_s: bounds a call, its waits and attempts together. A wait that would end later is
@@ -31,8 +31,8 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """Where time and chance come from.
+class RetryClock:
+    """Source of time and chance.
 
     Attributes:
         now_s: seconds that only grow.
@@ -44,9 +44,15 @@ class Clock:
 
 
 class Attempts:
-    """The attempts of one call; its deadline starts now."""
+    """Attempts of one call; its deadline starts now.
 
-    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+    >>> from takt_client.errors import UnreachableError
+    >>> attempts = Attempts(RetryPolicy(deadline_s=1.0), RetryClock(chance=lambda: 1.0))
+    >>> attempts.delay_s(Refusal(UnreachableError("no answer"), again=True))
+    0.1
+    """
+
+    def __init__(self, policy: RetryPolicy, clock: RetryClock) -> None:
         self._policy = policy
         self._clock = clock
         self._ends_s = clock.now_s() + policy.deadline_s
@@ -63,10 +69,10 @@ class Attempts:
         return self._clock.now_s() >= self._ends_s
 
     def delay_s(self, refusal: Refusal) -> float:
-        """How long to wait before the next attempt.
+        """Seconds to wait before the next attempt.
 
         Raises:
-            TaktError: the refusal's, as there is no point in trying again, or no time.
+            TaktError: the refusal's, if there is no point in another attempt, or no time.
         """
         if not refusal.again:
             raise refusal.error

@@ -1,4 +1,4 @@
-"""A stream of frames from an asyncio program."""
+"""A stream of frames: sends, reads, and opens a lost connection again."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from service.client.connection import (
-    HANDSHAKE_S,
-    LEFT,
-    MOST_FRUITLESS,
-    OPENING_FAILURES,
-    lost,
-    refused_opening,
-)
-from service.client.failures import Refusal
-from service.client.pictures import Picture, for_frame
-from service.client.retry import Attempts
-from service.client.session import StreamSession
-from service.client.stream_items import StreamItem, StreamStats
-from service.domain import RawPicture
-from service.errors import RequestError, TaktError, UnavailableError
+from takt_client.errors import RequestError, TaktError, UnavailableError
+from takt_client.failures import Refusal, lost, refused_opening
+from takt_client.pictures import Picture, RawPicture, for_frame
+from takt_client.retry import Attempts
+from takt_client.session import StreamSession
+from takt_client.values import StreamItem, StreamStats
 
-Open = Callable[[float], Awaitable[ClientConnection]]
-"""Opens a connection within so many seconds."""
+HANDSHAKE_S = 10.0
+"""Longest attempt to open a connection and be welcomed; a silent server is then tried again."""
+
+MOST_FRUITLESS = 3
+"""Connections in a row that may be lost with frames under way and not a word on them.
+
+A frame that makes the server hang up would be sent for ever otherwise."""
+
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+"""Longest message from a server; more than any heatmap has."""
+
+LEFT = "the stream has been left by its `with`; open another one"
+
+_OPENING_FAILURES = (OSError, WebSocketException, UnavailableError)
+"""Errors of an opening that may be tried again; all others are final."""
+
+OpenConnection = Callable[[float], Awaitable[ClientConnection]]
+"""Opens a connection within a number of seconds."""
 
 
-class AsyncStream:
-    """`async with`: sends frames and iterates over what is said of each, in order.
+class AsyncTaktStream:
+    """`async with`: sends frames and iterates over an item for each.
 
     A lost connection is opened again, within the client's retry policy, and what is unanswered is
     sent again. Sending and iterating may be done by two tasks; what arrives while `send` waits is
@@ -42,16 +48,16 @@ class AsyncStream:
     Args:
         url: of the WebSocket, for messages.
         session: the conversation.
-        open_connection: see there.
+        open_connection: opens a connection to the URL.
         attempts: begins the attempts to open a connection.
-        sleep: waits between them; unless it is given, leaving the stream ends a wait.
+        sleep: waits between them; without it, leaving the stream ends a wait.
     """
 
     def __init__(
         self,
         url: str,
         session: StreamSession,
-        open_connection: Open,
+        open_connection: OpenConnection,
         attempts: Callable[[], Attempts],
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
@@ -70,26 +76,21 @@ class AsyncStream:
 
     @property
     def stats(self) -> StreamStats | None:
-        """What the server counted, once the stream has been finished and iterated to its end."""
+        """The server's counts; None until the stream is finished and iterated to its end."""
         return self._session.stats
 
     async def __aenter__(self) -> Self:
         await self._open(None)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # First, lest whoever still sends takes this for a lost connection, and opens another one.
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # First: a task that still sends would take this for a lost connection, and open another.
         self._left.set()
         if self._connection is None:
             return
         try:
             if kind is None and not self._session.finishing:
-                # So that the server need not keep the session for somebody who comes back.
+                # The server then need not keep the session for somebody who comes back.
                 with contextlib.suppress(ConnectionClosed):
                     await self._connection.send(self._session.bye())
         finally:
@@ -98,10 +99,10 @@ class AsyncStream:
     async def inspect(
         self, pictures: Iterable[Picture | RawPicture] | AsyncIterable[Picture | RawPicture]
     ) -> AsyncIterator[StreamItem]:
-        """Send all these, yield what is said of each, and finish the stream.
+        """Send all pictures, yield an item for each, and finish the stream.
 
         Raises:
-            TaktError: as `send` and iterating do; and whatever `pictures` raises.
+            TaktError: sending or iterating failed; `pictures` may raise whatever it raises.
         """
         feeding = asyncio.create_task(self._feed(pictures))
         try:
@@ -120,7 +121,7 @@ class AsyncStream:
             captured_us: when it was captured, in µs since 1970; comes back with the answer.
 
         Raises:
-            TaktError: it cannot be sent, or the connection cannot be had again.
+            TaktError: it cannot be sent, or the connection cannot be opened again.
         """
         if isinstance(picture, Path):
             picture = await asyncio.to_thread(picture.read_bytes)
@@ -171,18 +172,18 @@ class AsyncStream:
         await self.finish()
 
     async def _deliver(self, connection: ClientConnection | None, message: bytes | str) -> None:
-        assert connection is not None, "the stream is used within `async with`"
+        assert connection is not None, "the stream is used within `with`"
         try:
             await connection.send(message)
         except ConnectionClosed:
-            # What the server said before it closed is read first; then a new connection is opened,
-            # on which the message is sent again with all that is unanswered.
+            # The server's last messages are read first; then a new connection is opened, on which
+            # the message is sent again with all that is unanswered.
             async with self._reading:
                 while self._connection is connection and self._session.stats is None:
                     await self._read()
 
     async def _read(self) -> None:
-        """Take in one message; a failure is final, and whoever reads next meets the same."""
+        """Take in one message; a failure is final, and every later reader meets it again."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -193,7 +194,7 @@ class AsyncStream:
 
     async def _read_message(self) -> None:
         connection = self._connection
-        assert connection is not None, "the stream is used within `async with`"
+        assert connection is not None, "the stream is used within `with`"
         try:
             message = await connection.recv()
             self._session.read(message)
@@ -222,13 +223,13 @@ class AsyncStream:
                     self._check_not_left()
                 try:
                     connection = await self._greet(min(attempts.remaining_s, HANDSHAKE_S))
-                except OPENING_FAILURES as error:
+                except _OPENING_FAILURES as error:
                     refusal = refused_opening(self._url, error)
                 else:
                     self._connection = connection
                     break
         if self._left.is_set():
-            # Meanwhile, and so the connection before this one was closed.
+            # It was left meanwhile, which closed the connection before this one.
             await connection.close()
         self._check_not_left()
 
@@ -247,7 +248,7 @@ class AsyncStream:
             try:
                 await connection.send(self._session.hello())
                 unanswered = self._session.welcome(await connection.recv())
-                # Whoever reads finds it closed, and counts it.
+                # The next reader finds it closed, and counts it.
                 with contextlib.suppress(ConnectionClosed):
                     for message in unanswered:
                         await connection.send(message)

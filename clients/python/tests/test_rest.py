@@ -4,12 +4,10 @@ import subprocess
 import sys
 
 import httpx
-import orjson
 import pytest
 
-from service.client import AsyncTaktClient, RetryPolicy, TaktClient, ThresholdPair
-from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
-from service.errors import (
+from takt_client import AsyncTaktClient, Inspected, RetryPolicy, TaktClient, ThresholdPair
+from takt_client.errors import (
     DeadlineExceededError,
     InvalidImageError,
     InvalidParameterError,
@@ -19,17 +17,7 @@ from service.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
-
-INSPECTION = Inspection(
-    model="parts",
-    version="2",
-    verdict=Verdict(True, 0.75, 0.5, 99.5, (Region(Box(1, 2, 3, 4), 5, 0.75),)),
-    width=64,
-    height=48,
-    inspected=Box(0, 0, 60, 48),
-    heatmap=Heatmap("overlay", "jpeg", b"\xff\xd8picture"),
-    timings=Timings(1, 2, 3, 4, 5, 6, 21),
-)
+from takt_client.values import Box, Heatmap, Region, Timings
 
 
 def respond(*responses: httpx.Response | Exception):
@@ -49,20 +37,28 @@ def respond(*responses: httpx.Response | Exception):
 
 @pytest.fixture
 def ok(wire) -> httpx.Response:
-    return httpx.Response(200, content=orjson.dumps(wire.inspection(request_id="r")))
+    return httpx.Response(200, json=wire.inspection(request_id="r"))
 
 
-def test_what_the_server_found_arrives_whole(call) -> None:
-    body = orjson.dumps(inspection_json(INSPECTION, "r1"))
-    answer = call(respond(httpx.Response(200, content=body)), "inspect", "parts", b"jpeg")
-    assert (answer.request_id, answer.model, answer.version) == ("r1", "parts", "2")
-    assert (answer.score, answer.threshold, answer.anomalous) == (0.75, 0.5, True)
-    assert answer.percentile == 99.5
-    assert (answer.width, answer.height) == (64, 48)
-    assert answer.inspected == INSPECTION.inspected
-    assert answer.regions == INSPECTION.verdict.regions
-    assert answer.heatmap == INSPECTION.heatmap
-    assert answer.timings == INSPECTION.timings
+def test_what_the_server_found_arrives_whole(call, wire) -> None:
+    heatmap = {"kind": "map", "format": "png", "data": base64.b64encode(b"png").decode()}
+    body = wire.inspection(request_id="r1", heatmap=heatmap)
+    answer = call(respond(httpx.Response(200, json=body)), "inspect", "parts", b"jpeg")
+    assert answer == Inspected(
+        request_id="r1",
+        model="parts",
+        version="1",
+        score=0.75,
+        threshold=0.5,
+        anomalous=True,
+        percentile=100.0,
+        width=64,
+        height=48,
+        inspected=Box(0, 0, 64, 48),
+        regions=(Region(Box(16, 12, 8, 6), 40, 0.75),),
+        heatmap=Heatmap("map", "png", b"png"),
+        timings=Timings(*[1.0] * 7),
+    )
 
 
 def test_picture_and_choices_are_sent(call, ok) -> None:
@@ -251,10 +247,8 @@ def test_what_is_no_url_is_refused_at_once(url: str) -> None:
         TaktClient(url)
 
 
-def test_importing_the_client_brings_no_server_with_it() -> None:
-    script = (
-        "import sys, service.client; "
-        "print(sorted({'fastapi', 'onnxruntime', 'cv2', 'torch', 'pydantic'} & sys.modules.keys()))"
-    )
+def test_importing_the_client_brings_nothing_of_the_server_and_no_numpy() -> None:
+    others = {"service", "export", "models", "numpy", "orjson", "fastapi", "cv2", "pydantic"}
+    script = f"import sys, takt_client; print(sorted({others} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

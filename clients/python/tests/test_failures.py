@@ -1,10 +1,9 @@
+import json
 from collections.abc import Iterator
 
-import orjson
 import pytest
 
-from service.client.failures import error_of, refusal_of
-from service.errors import (
+from takt_client.errors import (
     DriftError,
     InvalidImageError,
     QueueFullError,
@@ -13,6 +12,7 @@ from service.errors import (
     UnavailableError,
     UnreadableAnswerError,
 )
+from takt_client.failures import error_of, refusal_of
 
 
 def tree(root: type[TaktError]) -> Iterator[type[TaktError]]:
@@ -47,7 +47,7 @@ def test_a_code_of_a_later_release_becomes_its_family(status: int, family: type[
 
 
 def test_a_full_queue_says_when_to_come_back(wire) -> None:
-    refusal = refusal_of(429, orjson.dumps(wire.problem("queue_full", 429)), "3")
+    refusal = refusal_of(429, json.dumps(wire.problem("queue_full", 429)).encode(), "3")
     assert isinstance(refusal.error, QueueFullError)
     assert refusal.error.retry_after_s == 3
     assert refusal.retry_after_s == 3.0
@@ -55,7 +55,7 @@ def test_a_full_queue_says_when_to_come_back(wire) -> None:
 
 
 def test_the_request_id_is_noted_for_the_server_s_log(wire) -> None:
-    body = orjson.dumps(wire.problem("invalid_image", 400, request_id="abc"))
+    body = json.dumps(wire.problem("invalid_image", 400, request_id="abc")).encode()
     refusal = refusal_of(400, body)
     assert isinstance(refusal.error, InvalidImageError)
     assert not refusal.again

@@ -12,8 +12,11 @@ import httpx
 import numpy as np
 import pytest
 
-from service.client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
-from service.client.retry import Clock
+from fake_server import scripted, wire
+from takt_client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
+from takt_client.retry import RetryClock
+
+__all__ = ["scripted", "wire"]
 
 Kind = Literal["blocking", "async"]
 
@@ -26,8 +29,8 @@ class FakeTime:
     waits_s: list[float] = field(default_factory=list)
 
     @property
-    def clock(self) -> Clock:
-        return Clock(now_s=lambda: self.now_s, chance=lambda: 1.0)
+    def clock(self) -> RetryClock:
+        return RetryClock(now_s=lambda: self.now_s, chance=lambda: 1.0)
 
     def sleep(self, delay_s: float) -> None:
         self.waits_s.append(delay_s)

@@ -1,0 +1,45 @@
+"""A client of a Takt server, blocking (`TaktClient`) and async (`AsyncTaktClient`).
+
+It imports the standard library, httpx and websockets, and nothing of the server. Start reading at
+`calls.py`: each REST call is written there once, for both clients.
+"""
+
+from takt_client.aio import AsyncTaktClient
+from takt_client.blocking import TaktClient
+from takt_client.errors import TaktError
+from takt_client.pictures import RawPicture
+from takt_client.retry import RetryPolicy
+from takt_client.values import (
+    FrameAnswer,
+    FrameDropped,
+    FrameRefused,
+    Inspected,
+    Model,
+    ModelVersion,
+    Readiness,
+    StreamItem,
+    StreamStats,
+    ThresholdPair,
+    VersionReadiness,
+    Vote,
+)
+
+__all__ = [
+    "AsyncTaktClient",
+    "FrameAnswer",
+    "FrameDropped",
+    "FrameRefused",
+    "Inspected",
+    "Model",
+    "ModelVersion",
+    "RawPicture",
+    "Readiness",
+    "RetryPolicy",
+    "StreamItem",
+    "StreamStats",
+    "TaktClient",
+    "TaktError",
+    "ThresholdPair",
+    "VersionReadiness",
+    "Vote",
+]

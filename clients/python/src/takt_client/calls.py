@@ -1,0 +1,233 @@
+"""The calls of the REST surface, each written once, for a network that blocks or does not."""
+
+from __future__ import annotations
+
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypedDict, TypeVar, Unpack
+from urllib.parse import quote
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from takt_client.errors import InvalidParameterError
+from takt_client.failures import overdue, refusal_of, unreachable
+from takt_client.pictures import Picture
+from takt_client.propagation import trace_headers
+from takt_client.retry import Attempts, RetryClock, RetryPolicy
+from takt_client.session import InspectChoices, StreamChoices, StreamSession
+from takt_client.stream import MAX_MESSAGE_BYTES, AsyncTaktStream
+from takt_client.values import (
+    Inspected,
+    Model,
+    Readiness,
+    inspected_of,
+    model_of,
+    models_of,
+    readable,
+    readiness_of,
+)
+
+T = TypeVar("T")
+
+_LONGEST_TIMEOUT_MS = 3_600_000
+_WAY_BACK_S = 0.1
+_WAY_BACK_SHARE = 0.1
+"""How much sooner than the client the server gives up, so that its answer still arrives."""
+_OK = (200,)
+_OK_OR_NOT_READY = (200, 503)
+
+
+class ClientOptions(TypedDict, total=False):
+    """Options of a client; None is the same as leaving one out.
+
+    Attributes:
+        retry: bounds on the attempts of a call.
+        headers: sent with every request, say for a proxy that asks for a token.
+        tls: for https, where the system's certificates do not suffice.
+        clock: time and chance.
+    """
+
+    retry: RetryPolicy | None
+    headers: Mapping[str, str] | None
+    tls: ssl.SSLContext | None
+    clock: RetryClock | None
+
+
+class _HttpOptions(TypedDict):
+    base_url: str
+    headers: Mapping[str, str]
+    verify: ssl.SSLContext | bool
+
+
+class Calls(ABC):
+    """Calls of one server, over a network that a subclass chooses.
+
+    Args:
+        url: of the server, http://HOST:PORT.
+        options: of the client.
+
+    Raises:
+        InvalidParameterError: the URL is none of a server.
+    """
+
+    http: httpx.Client | httpx.AsyncClient
+
+    def __init__(self, url: str, options: ClientOptions) -> None:
+        scheme, separator, rest = url.partition("://")
+        if scheme.lower() not in ("http", "https") or not separator or not rest:
+            raise InvalidParameterError(f"{url!r} is no URL of a server; give http://HOST:PORT")
+        self._url = url.rstrip("/")
+        self._retry = options.get("retry") or RetryPolicy()
+        self._headers = dict(options.get("headers") or {})
+        self._tls = options.get("tls")
+        self._clock = options.get("clock") or RetryClock()
+
+    @property
+    def _http_options(self) -> _HttpOptions:
+        return {"base_url": self._url, "headers": self._headers, "verify": self._tls or True}
+
+    async def inspect(
+        self,
+        model: str,
+        picture: Picture,
+        *,
+        version: str | None = None,
+        **choices: Unpack[InspectChoices],
+    ) -> Inspected:
+        """Inspect a picture.
+
+        Args:
+            model: its name.
+            picture: encoded, the path of such a file, or RGB uint8 [height, width, 3].
+            version: of the model; else the active one.
+            **choices: see `InspectChoices`; without `timeout_ms` the server is told how long this
+                call still waits.
+        """
+        data = await self._encoded(picture)
+        path = f"{_model_path(model, version)}/inspect"
+        return await self._answer(
+            "an inspection", inspected_of, "POST", path, content=data, query=choices
+        )
+
+    async def models(self) -> tuple[Model, ...]:
+        """Every model of the server."""
+        return await self._answer("a list of models", models_of, "GET", "/v1/models")
+
+    async def model(self, name: str) -> Model:
+        """One model and its versions."""
+        return await self._answer("a model", model_of, "GET", _model_path(name, None))
+
+    async def ready(self) -> Readiness:
+        """Whether every model answers; one that does not is an answer and no error."""
+        return await self._answer(
+            "a server's readiness", readiness_of, "GET", "/health/ready", statuses=_OK_OR_NOT_READY
+        )
+
+    @abstractmethod
+    async def _send(self, request: httpx.Request, attempts: Attempts) -> httpx.Response:
+        """The whole response; a TimeoutError or httpx.ReadTimeout if it came too late."""
+
+    @abstractmethod
+    async def _wait(self, delay_s: float) -> None:
+        """Wait before the next attempt."""
+
+    @abstractmethod
+    async def _encoded(self, picture: Picture) -> bytes:
+        """The picture as the bytes of a file."""
+
+    async def _answer(
+        self,
+        what: str,
+        read: Callable[[Any], T],
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        query: Mapping[str, Any] | None = None,
+        statuses: tuple[int, ...] = _OK,
+    ) -> T:
+        """Ask until there is an answer or the policy gives up.
+
+        Args:
+            what: the answer, for messages.
+            read: makes the answer from the JSON; raises what a wrong field raises.
+            method: of HTTP.
+            path: below the server's URL.
+            content: body of the request.
+            query: its parameters; if there is one, the server is told how long the call waits.
+            statuses: those that carry an answer.
+        """
+        attempts = Attempts(self._retry, self._clock)
+        while True:
+            try:
+                request = self._request(method, path, content, query, attempts.remaining_s)
+                response = await self._send(request, attempts)
+            except (httpx.ReadTimeout, TimeoutError) as error:
+                refusal = overdue(self._url, error)
+            except httpx.TransportError as error:
+                refusal = unreachable(self._url, error)
+            else:
+                if response.status_code in statuses:
+                    with readable(what, response.content):
+                        return read(response.json())
+                retry_after = response.headers.get("retry-after")
+                refusal = refusal_of(response.status_code, response.content, retry_after)
+            await self._wait(attempts.delay_s(refusal))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        query: Mapping[str, Any] | None,
+        remaining_s: float,
+    ) -> httpx.Request:
+        sooner_s = remaining_s - min(_WAY_BACK_S, _WAY_BACK_SHARE * remaining_s)
+        if query is not None:
+            query = {
+                "timeout_ms": min(round(sooner_s * 1000, 3), _LONGEST_TIMEOUT_MS),
+                **query,
+            }
+        return self.http.build_request(
+            method,
+            path,
+            params=query,
+            content=content,
+            headers=trace_headers(),
+            # A caller who is not even connected by then hears that, and not of the deadline.
+            timeout=httpx.Timeout(remaining_s, connect=sooner_s),
+        )
+
+    def _stream(
+        self,
+        model: str,
+        version: str | None,
+        choices: StreamChoices,
+        sleep: Callable[[float], Awaitable[object]] | None,
+    ) -> AsyncTaktStream:
+        scheme, _, rest = self._url.partition("://")
+        secure = scheme.lower() == "https"
+        url = f"{'wss' if secure else 'ws'}://{rest}{_model_path(model, version)}/stream"
+        headers = self._headers | trace_headers()
+
+        async def open_connection(within_s: float) -> ClientConnection:
+            return await connect(
+                url,
+                additional_headers=headers,
+                compression=None,
+                open_timeout=within_s,
+                max_size=MAX_MESSAGE_BYTES,
+                ssl=self._tls or secure or None,
+            )
+
+        def attempts() -> Attempts:
+            return Attempts(self._retry, self._clock)
+
+        return AsyncTaktStream(url, StreamSession(choices), open_connection, attempts, sleep)
+
+
+def _model_path(model: str, version: str | None) -> str:
+    path = f"/v1/models/{quote(model, safe='')}"
+    return path if version is None else f"{path}/versions/{quote(version, safe='')}"

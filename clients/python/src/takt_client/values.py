@@ -1,0 +1,349 @@
+"""Answers of a server as values, read from its JSON; unknown fields are passed over."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from takt_client.errors import TaktError, UnreadableAnswerError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+HeatmapKind = Literal["none", "map", "overlay", "raw"]
+ImageFormat = Literal["png", "jpeg", "webp"]
+Priority = Literal["line", "bulk"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the original picture, its corner at the top left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A connected part of the picture whose anomaly map exceeds the pixel threshold.
+
+    Attributes:
+        box: its bounding rectangle.
+        area_px: pixels of the original picture that it covers.
+        peak: the highest map value in it.
+    """
+
+    box: Box
+    area_px: int
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """A rendered heatmap: an encoded picture, or a .npy of the float32 anomaly map."""
+
+    kind: HeatmapKind
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Time of each stage on the server, in milliseconds."""
+
+    decode_ms: float
+    preprocess_ms: float
+    queue_ms: float
+    engine_ms: float
+    postprocess_ms: float
+    render_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """Answer to one picture.
+
+    Attributes:
+        request_id: for the server's log; empty for a frame of a stream.
+        model: name of the model that answered.
+        version: of that model.
+        score: of the whole picture, unbounded; higher is more anomalous.
+        threshold: the one applied.
+        anomalous: score > threshold.
+        percentile: share of good calibration pictures, in percent, that score no higher.
+        width: of the picture, upright, in pixels.
+        height: of the picture, upright, in pixels.
+        inspected: the part of the picture that the model saw.
+        regions: the defects, the highest peak first.
+        heatmap: None unless one was asked for.
+        timings: by stage, as the server measured them.
+    """
+
+    request_id: str
+    model: str
+    version: str
+    score: float
+    threshold: float
+    anomalous: bool
+    percentile: float | None
+    width: int
+    height: int
+    inspected: Box
+    regions: tuple[Region, ...]
+    heatmap: Heatmap | None
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdPair:
+    """Thresholds in force: of a picture's score, and of a map value."""
+
+    image: float
+    pixel: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a model.
+
+    Attributes:
+        version: its name.
+        state: `loading`, `ready`, `failed` or `closed`.
+        reason: why it failed.
+        engine: what runs it, in words; this and the rest are None until it is loaded.
+        family: of detectors, such as `efficientad`.
+        variant: of that family.
+        thresholds: in force now.
+    """
+
+    version: str
+    state: str
+    reason: str | None
+    engine: str | None
+    family: str | None
+    variant: str | None
+    thresholds: ThresholdPair | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model and its versions; `active` is the one that answers where a call names none."""
+
+    name: str
+    active: str
+    versions: tuple[ModelVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReadiness:
+    """Whether one version of a model answers, and, if not, why."""
+
+    model: str
+    version: str
+    ready: bool
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether every model answers."""
+
+    ready: bool
+    versions: tuple[VersionReadiness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Verdict of the last frames together: `count` of the last `of` frames were anomalous."""
+
+    anomalous: bool
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAnswer:
+    """Answer to one frame of a stream.
+
+    Attributes:
+        sequence: number of the frame, from 0 on in the order of sending.
+        captured_us: as the sender gave it.
+        age_ms: from the frame's arrival at the server to its answer.
+        dropped: frames of this session that were dropped so far.
+        inspected: what was found.
+        smoothed_score: None where no smoothing was asked for.
+        vote: None where no vote was asked for.
+    """
+
+    sequence: int
+    captured_us: int
+    age_ms: float
+    dropped: int
+    inspected: Inspected
+    smoothed_score: float | None
+    vote: Vote | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRefused:
+    """A frame that cannot be answered, in its place in the order, and why."""
+
+    sequence: int
+    error: TaktError
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDropped:
+    """A frame that a newer one replaced; `dropped` counts those of this session."""
+
+    sequence: int
+    dropped: int
+
+
+StreamItem = FrameAnswer | FrameRefused | FrameDropped
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTimes:
+    """Percentiles of a time, in ms, over a stream's last answers; None while there is none."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """Counts of a session, by the server.
+
+    Attributes:
+        frames: that arrived; each was answered, refused (`errors`) or dropped.
+        answered: frames with a score.
+        errors: frames that were refused.
+        dropped: frames that a newer one replaced.
+        anomalous: answered frames over the threshold.
+        duration_s: of the session.
+        frames_per_s: the rate of the last answers.
+        latency_ms: the server's own time for a picture.
+        age_ms: from a frame's arrival at the server to its answer.
+    """
+
+    frames: int
+    answered: int
+    errors: int
+    dropped: int
+    anomalous: int
+    duration_s: float
+    frames_per_s: float
+    latency_ms: StreamTimes
+    age_ms: StreamTimes
+
+
+def inspected_of(answer: Json) -> Inspected:
+    """From the JSON of `POST .../inspect`; a wrong field raises what it raises, here and below."""
+    heatmap = answer["heatmap"]
+    if heatmap is not None:
+        data = base64.b64decode(heatmap["data"], validate=True)
+        heatmap = Heatmap(heatmap["kind"], heatmap["format"], data)
+    return _inspected(answer, heatmap)
+
+
+def models_of(answer: Json) -> tuple[Model, ...]:
+    """From the JSON of `GET /v1/models`."""
+    return tuple(model_of(model) for model in answer["models"])
+
+
+def model_of(model: Json) -> Model:
+    """From the JSON of `GET /v1/models/{name}`."""
+    return _record(Model, model, versions=tuple(_version(one) for one in model["versions"]))
+
+
+def readiness_of(answer: Json) -> Readiness:
+    """From the JSON of `GET /health/ready`, of status 200 or 503."""
+    versions = (_record(VersionReadiness, one, model=one["name"]) for one in answer["models"])
+    return _record(Readiness, answer, versions=tuple(versions))
+
+
+def frame_answer_of(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
+    """From a stream's answer and the heatmap that came after it."""
+    vote = None if body["vote"] is None else _record(Vote, body["vote"])
+    return _record(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
+
+
+def stats_of(body: Json) -> StreamStats:
+    """From the `stats` of a goodbye."""
+    return _record(
+        StreamStats,
+        body,
+        duration_s=float(body["seconds"]),
+        latency_ms=_record(StreamTimes, body["latency_ms"]),
+        age_ms=_record(StreamTimes, body["age_ms"]),
+    )
+
+
+@contextlib.contextmanager
+def readable(what: str, body: bytes | str) -> Iterator[None]:
+    """Turns what a wrong field raises into UnreadableAnswerError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableAnswerError(
+            f"the server did not answer {what} ({error!r}), but {body[:200]!r}; check the URL, and "
+            "that server and client are of the same release"
+        ) from error
+
+
+def truth(value: object) -> bool:
+    """A JSON boolean and nothing else: a verdict is not to be guessed."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is no boolean")
+    return value
+
+
+_READ: dict[object, Callable[[Any], object]] = {"int": int, "float": float, "bool": truth}
+
+
+def _record(kind: type[T], body: Json, **given: object) -> T:
+    """A value whose fields have the JSON's names, apart from those that are given."""
+    values = []
+    for field in fields(kind):
+        if field.name in given:
+            values.append(given[field.name])
+        else:
+            value = body[field.name]
+            read = _READ.get(field.type)
+            values.append(value if read is None else read(value))
+    return kind(*values)
+
+
+def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
+    """From the fields that REST and stream share."""
+    timings, image = answer["timings_ms"], answer["image"]
+    regions = answer["regions"]
+    return _record(
+        Inspected,
+        answer,
+        request_id=answer.get("request_id") or "",
+        width=image["width"],
+        height=image["height"],
+        inspected=Box(*answer["inspected"]),
+        regions=tuple(Region(Box(*one["box"]), one["area"], one["peak"]) for one in regions),
+        heatmap=heatmap,
+        timings=Timings(*(timings[stage.name.removesuffix("_ms")] for stage in fields(Timings))),
+    )
+
+
+def _version(version: Json) -> ModelVersion:
+    pair = version["thresholds"]
+    pair = None if pair is None else _record(ThresholdPair, pair)
+    return _record(ModelVersion, version, thresholds=pair)

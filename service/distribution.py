@@ -1,0 +1,72 @@
+"""This distribution: its version, and the commands that install what it can use."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shlex
+
+DISTRIBUTION = "takt-inspection"
+CLIENT = "takt-client"
+"""Not on PyPI: it is installed from the project's folder."""
+
+_REQUIREMENT = re.compile(r"(?P<whole>(?P<name>[\w.-]+)[^;]*)(;.*extra == [\"'](?P<extra>\w+))?")
+
+
+def version() -> str:
+    """Version of the installed Takt; `unknown` where it runs without being installed."""
+    return package_versions().get("takt", "unknown")
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """Versions of Python, of Takt and of those packages that are installed."""
+    versions = {"python": platform.python_version()}
+    for name in (DISTRIBUTION, *packages):
+        if (found := installed_version(name)) is not None:
+            versions["takt" if name == DISTRIBUTION else name] = found
+    return versions
+
+
+def installed_version(package: str) -> str | None:
+    """Version of a package; None if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def install_hint(*wanted: str, again: bool = False) -> str:
+    """The command that installs what is missing, within the ranges that this distribution declares.
+
+    It names the missing packages alone; all of them where none is missing, but something is wrong.
+
+    >>> install_hint("nncf")
+    "pip install 'nncf>=2.17'"
+
+    Args:
+        wanted: extras of this distribution; packages by name, or with a range of their own; CLIENT.
+        again: reinstalls what is installed already.
+    """
+    packages = {name: word for one in wanted for name, word in _packages(one).items()}
+    missing = {name for name in packages if installed_version(name) is None} or set(packages)
+    options = ["--force-reinstall"] if again else []
+    words = [word for name, word in packages.items() if name in missing]
+    command = shlex.join(["pip", "install", *options, *words])
+    return f"{command} in the project's folder" if CLIENT in missing else command
+
+
+def _packages(wanted: str) -> dict[str, str]:
+    """Packages by name, each as pip takes it: those of an extra, or the one that is named."""
+    if wanted == CLIENT:
+        return {CLIENT: "./clients/python"}
+    declared = [_match(one) for one in importlib.metadata.requires(DISTRIBUTION) or ()]
+    of_extra = {one["name"]: one["whole"].strip() for one in declared if one["extra"] == wanted}
+    by_name = {one["name"]: one["whole"].strip() for one in declared}
+    return of_extra or {_match(wanted)["name"]: by_name.get(wanted, wanted)}
+
+
+def _match(requirement: str) -> re.Match[str]:
+    match = _REQUIREMENT.match(requirement)
+    assert match is not None, requirement
+    return match
