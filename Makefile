@@ -27,6 +27,7 @@ check: $(VENV)/.dev ## Lint, format, types, import contracts.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd clients/python && $(abspath $(BIN))/lint-imports
 
 format: $(VENV)/.dev ## Format and fix what can be fixed.
 	$(BIN)/ruff format .
