@@ -189,7 +189,8 @@ def teacher(
     from export.versions import package_versions
     from models.checkpoints import load_teacher, save_teacher
     from models.fit.progress import write_curve
-    from models.fit.teacher.fit import TeacherOptions, fit_teacher
+    from models.fit.teacher.fit import fit_teacher
+    from models.fit.teacher.options import TeacherOptions
 
     compute = compute_on(device, threads)
     pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))

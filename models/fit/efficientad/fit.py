@@ -28,6 +28,7 @@ from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig, Siz
 from models.efficientad.statistics import set_map_quantiles, set_teacher_statistics
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.efficientad.losses import LOSSES, step_losses
+from models.fit.errors import FitError
 from models.fit.optim.muon import Muon, others_than, suits_muon
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.winograd import plain, winograd
@@ -43,10 +44,6 @@ SCORED_SHARE = 0.01
 
 LOOK_EVERY = 100
 """Steps between looks at the validation pictures."""
-
-
-class FitError(ValueError):
-    """The pictures or the options do not allow a fit."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from models.fit.device import Compute, place, round_to_fp16
-from models.fit.efficientad.fit import FitError
+from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained, load_into
 from models.fit.inpformer.losses import LOSSES, step_losses
 from models.fit.inpformer.tokens import EncodedPictures, set_token_statistics

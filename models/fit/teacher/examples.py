@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,10 +18,8 @@ from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHE
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
 from models.fit.device import Compute, place
 from models.fit.pictures import Load
+from models.fit.teacher.options import TeacherOptions
 from models.fit.teacher.textures import texture
-
-if TYPE_CHECKING:
-    from models.fit.teacher.fit import TeacherOptions
 
 SIDE = 256
 GRID = 56

@@ -28,10 +28,12 @@ from models.checkpoints import (
     save_teacher,
 )
 from models.efficientad.detector import PDN, EfficientAd
-from models.fit.efficientad.fit import EfficientAdOptions, FitError, FittedEfficientAd
+from models.fit.efficientad.fit import EfficientAdOptions, FittedEfficientAd
+from models.fit.errors import FitError
 from models.fit.inpformer.fit import InpFormerOptions
 from models.fit.progress import CurvePoint
-from models.fit.teacher.fit import FittedTeacher, TeacherOptions
+from models.fit.teacher.fit import FittedTeacher
+from models.fit.teacher.options import TeacherOptions
 from service.bundles.bundle import load_bundle
 
 WritePictures = Callable[..., list[Path]]

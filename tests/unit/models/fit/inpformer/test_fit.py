@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.checkpoints import InputRecipe
 from models.fit.device import Compute
-from models.fit.efficientad.fit import FitError
+from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained
 from models.fit.inpformer.fit import (
     FittedInpFormer,

@@ -15,10 +15,12 @@ import models.fit.teacher.examples as examples_module
 from models.efficientad.detector import PDN, TEACHER_CHANNELS
 from models.fit.backbone import CHANNELS, STRIDES
 from models.fit.device import Compute
+from models.fit.errors import TeacherError
 from models.fit.pictures import Load
 from models.fit.progress import ResumeMismatchError
 from models.fit.teacher.examples import FEATURES
-from models.fit.teacher.fit import FittedTeacher, TeacherError, TeacherOptions, fit_teacher
+from models.fit.teacher.fit import FittedTeacher, fit_teacher
+from models.fit.teacher.options import TeacherOptions
 
 OPTIONS = TeacherOptions(steps=4, batch_size=2, pool=3, save_every=2, held_out=0.2, textures=0.0)
 PICTURES = tuple(Path(f"{number}.jpg") for number in range(6))
