@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/models
 
-.PHONY: help demo serve test test-all check format deploy-tools lock clean
+.PHONY: help demo serve test test-services test-all check format deploy-tools lock clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,9 +17,12 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 	$(TAKT) serve --repository $(DEMO)
 
 test: $(VENV)/.dev ## Run the tests (under ten minutes on two cores).
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not services"
 
-test-all: $(VENV)/.dev ## Run the slow tests as well.
+test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
+	$(BIN)/python -m pytest -m "services and not gpu"
+
+test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"
 
 check: $(VENV)/.dev ## Lint, format, types, import contracts.

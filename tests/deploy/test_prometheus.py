@@ -16,6 +16,8 @@ from tests.deploy.live_prometheus import Series
 from tests.deploy.plant import INTERVAL_S, MODEL, Plant, run_plant
 from tests.deploy.prometheus_tools import recorded, rules, tool
 
+pytestmark = pytest.mark.services
+
 ON = {
     ("TaktServerDown", "line-3", None),
     ("TaktReplicaDown", "line-2", None),
