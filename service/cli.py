@@ -6,10 +6,12 @@ import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import click
+from pydantic.fields import FieldInfo
 
 from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
@@ -65,18 +67,37 @@ def main() -> None:
 
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """One option for each setting, with its description, default and variable."""
+    """One option for each setting, with its type, bounds, description, default and variable."""
     for name, field in reversed(Settings.model_fields.items()):
         flag = f"--{name.replace('_', '-')}"
         command = click.option(
             f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag,
             name,
+            type=_option_type(field),
             default=None,
             help=f"{field.description}  [{ENV_PREFIX}{name.upper()}; default: {field.default}]",
         )(command)
     for name in REPLACED:  # taken only to say what to do instead
         command = click.option(f"--{name.replace('_', '-')}", hidden=True)(command)
     return command
+
+
+def _option_type(field: FieldInfo) -> click.ParamType[Any] | None:
+    """The type that `--help` shows of a setting and that its option is checked against."""
+    kind, parts = field.annotation, get_args(field.annotation)
+    if get_origin(kind) is Literal:
+        return click.Choice(parts)
+    if Path in (kind, *parts):
+        return click.Path(path_type=Path)
+    bounds: dict[str, Any] = {}
+    for bound in field.metadata:
+        bounds |= asdict(bound)
+    if kind is int:
+        return click.IntRange(bounds.get("ge"), bounds.get("le"))
+    if kind is float:
+        lowest = bounds.get("ge", bounds.get("gt"))
+        return click.FloatRange(lowest, bounds.get("le"), min_open="gt" in bounds)
+    return None
 
 
 @main.command()

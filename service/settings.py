@@ -11,7 +11,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from service.errors import ConfigurationError
 from service.host import usable_cores
@@ -39,10 +46,20 @@ def _numbers(value: object) -> object:
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)]
 
 
-class Settings(BaseModel):
-    """The settings of one server process."""
+class Settings(BaseSettings):
+    """The settings of one server process.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    >>> Settings(port=0, timeout_ms=500).max_queue_size
+    256
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        enable_decoding=False,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+    )
 
     repository: Path = Field(
         Path("bundles"), description="Folder of bundles, <name>/<version>/ each."
@@ -193,6 +210,13 @@ class Settings(BaseModel):
         "level warning where it got 429 or an error of the service.",
     )
 
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **others: object
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The arguments alone; `load_settings` reads the environment and the file."""
+        return (init_settings,)
+
     @property
     def threads_for_decoding(self) -> int:
         """`decode_threads`, with 0 resolved."""
@@ -204,36 +228,39 @@ class Settings(BaseModel):
         return usable_cores()
 
 
-def load_settings(
-    given: dict[str, Any] | None = None,
-    *,
-    config: Path | None = None,
-    environment: dict[str, str] | None = None,
-) -> Settings:
+class _Environment(EnvSettingsSource):
+    """`TAKT_<NAME>`, but for what Kubernetes sets in each pod beside a Service named takt."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        # TAKT_PORT=tcp://10.0.0.1:8000
+        is_link = isinstance(value, str) and value.startswith("tcp://")
+        return (None if is_link else value), key, is_complex
+
+
+def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = None) -> Settings:
     """Merge the sources, the first one first: `given`, the environment, the TOML file.
+
+    >>> load_settings({"port": 8080}).port
+    8080
 
     Args:
         given: values from the command line; None means not given.
         config: a TOML file; else the one that `TAKT_CONFIG` names.
-        environment: instead of the process's.
 
     Raises:
         ConfigurationError: an unknown or old name, or a value out of bounds, with its source.
     """
-    variables = dict(os.environ) if environment is None else environment
-    if config is None and f"{ENV_PREFIX}CONFIG" in variables:
-        config = Path(variables[f"{ENV_PREFIX}CONFIG"])
+    if config is None and f"{ENV_PREFIX}CONFIG" in os.environ:
+        config = Path(os.environ[f"{ENV_PREFIX}CONFIG"])
     values = _from_file(config) if config else {}
-    for name in Settings.model_fields:
-        variable = ENV_PREFIX + name.upper()
-        if variable in variables and not _is_service_link(variables[variable]):
-            values[name] = variables[variable]
+    values |= _Environment(Settings)()
     values |= {name: value for name, value in (given or {}).items() if value is not None}
     for old, instead in REPLACED.items():
-        if old in values or ENV_PREFIX + old.upper() in variables:
+        if old in values or ENV_PREFIX + old.upper() in os.environ:
             raise ConfigurationError(f"the setting {old} {instead}")
     try:
-        return Settings.model_validate(values)
+        return Settings(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -245,14 +272,10 @@ def load_settings(
 
 
 def _from_file(path: Path) -> dict[str, Any]:
+    # pydantic-settings passes over a file that is missing.
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from None
-
-
-def _is_service_link(value: str) -> bool:
-    """Kubernetes sets TAKT_PORT=tcp://… in each pod beside a Service that is named takt."""
-    return value.startswith("tcp://")

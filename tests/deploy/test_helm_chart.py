@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
@@ -21,7 +23,8 @@ ROOT = CHART.parents[2]
 
 def settings_of(rendered: Rendered) -> Settings:
     """What the server in the pod makes of its environment."""
-    return load_settings(environment=rendered.environment)
+    with mock.patch.dict(os.environ, rendered.environment, clear=True):
+        return load_settings()
 
 
 def mounts(rendered: Rendered) -> dict[str, dict[str, Any]]:

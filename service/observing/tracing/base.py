@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from service.domain import Inspection
+if TYPE_CHECKING:
+    from service.domain import Inspection
 
 Scope = MutableMapping[str, Any]
 """A connection's, as ASGI has it."""

@@ -1,4 +1,5 @@
 import importlib.metadata
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,18 @@ def test_help_tells_every_setting_with_its_variable() -> None:
     for name in Settings.model_fields:
         assert f"--{name.replace('_', '-')}" in result.output
         assert ENV_PREFIX + name.upper() in result.output
+
+
+def test_help_tells_choices_and_bounds_which_are_checked() -> None:
+    helped = CliRunner().invoke(main, ["serve", "--help"], terminal_width=200).output
+    assert "--log-format [text|json]" in helped
+    assert re.search(r"--port INTEGER RANGE .*\[0<=x<=65535\]", helped)
+    assert re.search(r"--timeout-ms FLOAT RANGE .*\[x>0\]", helped)
+    assert "--engine-cache PATH" in helped
+    for option, value in (("--log-format", "xml"), ("--port", "65536"), ("--timeout-ms", "0")):
+        refused = CliRunner().invoke(main, ["serve", option, value])
+        assert refused.exit_code == 2
+        assert f"Invalid value for '{option}'" in refused.output
 
 
 def test_the_offline_commands_are_found_through_entry_points() -> None:

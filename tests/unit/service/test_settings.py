@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,25 +10,45 @@ from service.cli import main
 from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings, load_settings
 
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The process's environment, in which no setting is given yet."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    monkeypatch.setattr(os, "environ", bare)
+    return bare
+
+
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 
 
-def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+def test_the_command_line_beats_the_environment_beats_the_file(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
     file = tmp_path / "takt.toml"
     file.write_text("port = 1\nmax_batch_size = 2\nmax_queue_size = 3\n")
-    settings = load_settings(
-        {"port": 10, "max_batch_size": None},
-        config=file,
-        environment={"TAKT_PORT": "11", "TAKT_MAX_BATCH_SIZE": "12"},
-    )
+    environment |= {"TAKT_PORT": "11", "TAKT_MAX_BATCH_SIZE": "12"}
+    settings = load_settings({"port": 10, "max_batch_size": None}, config=file)
     assert (settings.port, settings.max_batch_size, settings.max_queue_size) == (10, 12, 3)
     assert settings.timeout_ms == Settings().timeout_ms
 
 
-def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
+def test_the_environment_can_name_the_file(tmp_path: Path, environment: dict[str, str]) -> None:
     file = tmp_path / "takt.toml"
     file.write_text('host = "0.0.0.0"')
-    assert load_settings(environment={"TAKT_CONFIG": str(file)}).host == "0.0.0.0"
+    environment["TAKT_CONFIG"] = str(file)
+    assert load_settings().host == "0.0.0.0"
+
+
+def test_lists_and_numbers_of_the_environment_are_read(environment: dict[str, str]) -> None:
+    environment |= {"TAKT_PREFERRED_BATCH_SIZES": "1,2,4", "TAKT_CUDA_GRAPHS": "false"}
+    settings = load_settings()
+    assert (settings.preferred_batch_sizes, settings.cuda_graphs) == ((1, 2, 4), False)
+
+
+def test_values_alone_make_settings_without_the_environment(environment: dict[str, str]) -> None:
+    environment["TAKT_PORT"] = "11"
+    assert Settings().port == 8000
 
 
 @pytest.mark.parametrize(
@@ -42,20 +63,32 @@ def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named_with_its_value(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        load_settings(given, environment={})
+        load_settings(given)
 
 
-def test_the_provider_is_part_of_the_engine_now_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "old", "message"),
+    [
+        (source, old, message)
+        for source in ("command line", "environment", "file")
+        for old, message in (
+            ("stream_origins", "stream_origins is now named allowed_origins"),
+            ("provider", "provider is gone; use engine=cuda"),
+        )
+    ],
+)
+def test_an_old_name_is_an_error_that_says_what_to_do_instead(
+    tmp_path: Path, environment: dict[str, str], source: str, old: str, message: str
+) -> None:
     file = tmp_path / "takt.toml"
-    file.write_text('provider = "cuda"')
-    cases: list[dict[str, Any]] = [
-        {"given": {"provider": "cuda"}, "environment": {}},
-        {"environment": {"TAKT_PROVIDER": "cuda"}},
-        {"config": file, "environment": {}},
-    ]
-    for sources in cases:
-        with pytest.raises(ConfigurationError, match="provider is gone; use engine=cuda"):
-            load_settings(**sources)
+    file.write_text(f'{old} = "cuda"' if source == "file" else "")
+    if source == "environment":
+        environment[ENV_PREFIX + old.upper()] = "cuda"
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings({old: "cuda"} if source == "command line" else {}, config=file)
+
+
+def test_an_old_option_is_an_error_that_says_what_to_do_instead() -> None:
     told = CliRunner().invoke(main, ["serve", "--provider", "cuda"])
     assert (told.exit_code, "use engine=cuda" in told.output) == (1, True)
 
@@ -70,24 +103,12 @@ def test_a_file_that_cannot_be_used_is_named(
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigurationError, match=re.escape(str(file)) + f".*{complaint}"):
-        load_settings(config=file, environment={})
+        load_settings(config=file)
 
 
-@pytest.mark.parametrize("source", ["command line", "environment", "file"])
-def test_an_old_name_is_an_error_that_says_the_new_one(tmp_path: Path, source: str) -> None:
-    file = tmp_path / "takt.toml"
-    file.write_text('stream_origins = "*"' if source == "file" else "")
-    with pytest.raises(ConfigurationError, match="stream_origins is now named allowed_origins"):
-        load_settings(
-            {"stream_origins": "*"} if source == "command line" else {},
-            config=file,
-            environment={"TAKT_STREAM_ORIGINS": "*"} if source == "environment" else {},
-        )
-
-
-def test_kubernetes_own_variables_are_no_settings() -> None:
-    settings = load_settings(environment={"TAKT_PORT": "tcp://10.0.0.1:8000"})
-    assert settings.port == Settings().port
+def test_kubernetes_own_variables_are_no_settings(environment: dict[str, str]) -> None:
+    environment["TAKT_PORT"] = "tcp://10.0.0.1:8000"
+    assert load_settings().port == Settings().port
 
 
 def test_decoding_has_a_thread_for_each_core_unless_it_is_told() -> None:
