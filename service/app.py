@@ -25,7 +25,7 @@ from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
 from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
-from service.api.stream.routes import StreamOptions, stream_router
+from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.distribution import version
 from service.engines.opener import EngineFactory, engine_opener
 from service.inspection.pipeline import Pools
@@ -157,9 +157,8 @@ def create_app(
         app.add_middleware(RequestSpan, tracing=tracing)
     app.include_router(inspect_routes)
     app.include_router(oip_router(repository, journal, _oip_limits(settings)))
-    app.include_router(
-        stream_router(repository, metrics, journal, sessions, _stream_options(settings), tracing)
-    )
+    streams = Streams(repository, metrics, journal, sessions, _stream_options(settings), tracing)
+    app.include_router(stream_router(streams))
     app.state.sessions = sessions
     app.state.drain = drain
     app.state.repository = repository

@@ -1,4 +1,4 @@
-"""A caller that hangs up: what was under way for it is given up."""
+"""Cancellation of the work for a client that has disconnected."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ from fastapi import Request
 from service.errors import ClientGoneError
 
 _PATIENCE_S = 0.02
-"""From the body to the first look whether the client is still there."""
+"""Seconds from the body to the first look for a disconnect; most answers are sent by then."""
 
 
 class CancelOnDisconnect:
-    """`async with`: once `watch` is called, the body is cancelled when the client goes.
+    """Cancels the block of an `async with` when the client disconnects.
+
+    >>> async def disconnected():
+    ...     return {"type": "http.disconnect"}
+    >>> async def answer():
+    ...     async with CancelOnDisconnect(Request({"type": "http"}, disconnected)) as disconnect:
+    ...         disconnect.watch()
+    ...         await asyncio.sleep(60)
+    >>> asyncio.run(answer())
+    Traceback (most recent call last):
+    service.errors.ClientGoneError: the caller hung up before the answer was there
+
+    Args:
+        request: whose client is watched.
 
     Raises:
-        ClientGoneError: out of the body, instead of the cancellation.
+        ClientGoneError: from the block, instead of the cancellation.
     """
 
     def __init__(self, request: Request) -> None:
@@ -29,10 +42,7 @@ class CancelOnDisconnect:
         self._gone = False
 
     def watch(self) -> None:
-        """Start; only after the body was read, since both read the same messages.
-
-        Most answers are there before it is worth a look.
-        """
+        """Begin to watch, after the request's body was read: both read the same messages."""
         self._later = asyncio.get_running_loop().call_later(_PATIENCE_S, self._begin)
 
     def _begin(self) -> None:
@@ -52,7 +62,7 @@ class CancelOnDisconnect:
             self._later.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        # A cancelled task keeps the frame that knows us: no cycle may be left to be collected.
+        # A cancelled task keeps a frame that refers to this object: leave no cycle behind.
         task, self._task, self._watch, self._later = self._task, None, None, None
         if self._gone and kind is asyncio.CancelledError and task is not None:
             task.uncancel()

@@ -23,6 +23,13 @@ def versioned(
 
     The handler reads the version with `version_of`.
 
+    >>> from fastapi import APIRouter
+    >>> router = APIRouter()
+    >>> @versioned(router.get, "/models/{name}/ready", "version_ready")
+    ... async def ready(request: HTTPConnection, name: Name) -> None: ...
+    >>> [route.path for route in router.routes]
+    ['/models/{name}/ready', '/models/{name}/versions/{version}/ready']
+
     Args:
         route: such as `router.get`.
         path: of the active version, with `{name}`.

@@ -1,4 +1,4 @@
-"""What surrounds every request, as one plain ASGI layer."""
+"""The layer around every request, in plain ASGI."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from service.errors import ImageTooLargeError
 from service.observing.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+"""Ids of callers that are fit to be logged."""
 
 
 class RequestContext:
-    """Gives each request its id, bounds its body, counts it, and answers what nobody caught.
+    """Gives each request an id, bounds its body, counts it, and answers uncaught exceptions.
 
     Args:
-        app: what it surrounds.
+        app: the application inside.
         metrics: has the gauge of requests in flight.
-        max_body_bytes: a larger body raises ImageTooLargeError where it is read.
+        max_body_bytes: largest body; reading a larger one raises ImageTooLargeError.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
-        # Random bits for each request would be a system call, and a turn at the interpreter lost.
+        # Random bits for each request would cost a system call, which gives the interpreter away.
         self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +77,7 @@ class RequestContext:
 
 
 def _given_id(scope: Scope) -> bytes | None:
-    """The caller's, where it is fit to be logged."""
+    """The caller's own id; None where it sent none that is fit to be logged."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             given: bytes = value

@@ -1,4 +1,4 @@
-"""A span around each request that inspects; only where traces are wanted."""
+"""A trace span around each request that inspects; part of the app only with tracing on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from service.observing.tracing.base import Tracing, use_trace
 
 
 class RequestSpan:
-    """Begins a request's span, names it in the response, and ends it when that is sent.
+    """Begins a request's span, names it in the response, and ends it when the response is sent.
 
-    Outside of `RequestContext`, which answers what went wrong.
+    It surrounds `RequestContext`, so that the span covers the answers to errors.
 
     Args:
-        app: what it surrounds.
-        tracing: records.
+        app: the application inside.
+        tracing: records the spans.
     """
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:

@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol tells of the models: metadata, configuration, index."""
+"""Descriptions of the models in the Open Inference Protocol: metadata, configuration, index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRITON_TYPES: dict[Datatype, str] = {
 
 
 def server_metadata() -> Json:
-    """What `GET /v2` answers."""
+    """Name, version and extensions of the server."""
     return {
         "name": "takt",
         "version": version(),
@@ -28,7 +28,7 @@ def server_metadata() -> Json:
 
 
 def model_metadata(repository: ModelRepository, name: str, version: str | None) -> Json:
-    """The tensors of a model, and which versions of it there are.
+    """The tensors of a model, and its versions.
 
     Raises:
         ModelNotFoundError: there is no such model or version.
@@ -44,7 +44,7 @@ def model_metadata(repository: ModelRepository, name: str, version: str | None) 
 
 
 def model_config(repository: ModelRepository, name: str, version: str | None) -> Json:
-    """As much of Triton's configuration as there is of a model.
+    """A model's configuration in Triton's form, as far as it applies.
 
     Raises:
         ModelNotFoundError: there is no such model or version.
@@ -64,7 +64,7 @@ def model_config(repository: ModelRepository, name: str, version: str | None) ->
 
 
 def index(repository: ModelRepository, *, ready_only: bool) -> list[Json]:
-    """Every version of every model, and whether it answers."""
+    """Every version of every model, with its state."""
     return [_indexed(model) for model in repository if model.ready or not ready_only]
 
 
@@ -75,7 +75,7 @@ def _indexed(model: ServedModel) -> Json:
 
 
 def _shape(spec: TensorSpec, model: ServedModel) -> tuple[int, ...]:
-    """The map's size is the model's own, unless tiles make one that depends on the picture."""
+    """The tensor's shape; a map has the model's size, unless tiles make it vary by picture."""
     manifest = model.bundle.manifest if model.bundle else None
     if spec is not ANOMALY_MAP or manifest is None or manifest.tiling is not None:
         return spec.shape

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from service.api.oip.inputs import InputTensor, Part, Word, only_input, pictures_of
 from service.api.oip.tensors import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
     HEATMAP,
-    IMAGE,
-    INPUTS,
     OUTPUTS,
-    PIXELS,
     TensorSpec,
-    from_base64,
-    numbers_of,
-    split_elements,
-    strings_of,
 )
 from service.batching.admission import room_for
-from service.domain import ImageFormat, InspectOptions, Priority, RawPicture
+from service.domain import ImageFormat, InspectOptions, Priority
 from service.errors import (
     ImageTooLargeError,
-    InvalidImageError,
     InvalidParameterError,
     RequestError,
     validation_message,
@@ -54,36 +46,17 @@ _SEND_BINARY = (
     "of the data, the header Inference-Header-Content-Length that of the JSON"
 )
 
-_Word = Annotated[str, Field(max_length=64)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _InputParameters(_Part):
-    binary_data_size: int | None = Field(default=None, ge=0)
-    content_type: Literal["base64"] | None = None
-
-
-class _Input(_Part):
-    name: _Word
-    shape: list[int] = Field(max_length=8)
-    datatype: _Word
-    parameters: _InputParameters | None = None
-    data: Any = None
-
-
-class _OutputParameters(_Part):
+class _OutputParameters(Part):
     binary_data: bool | None = None
 
 
-class _Output(_Part):
-    name: _Word
+class _Output(Part):
+    name: Word
     parameters: _OutputParameters | None = None
 
 
-class _Parameters(_Part):
+class _Parameters(Part):
     threshold: float | None = None
     pixel_threshold: float | None = None
     heatmap: Literal["map", "overlay"] | None = None
@@ -94,13 +67,13 @@ class _Parameters(_Part):
     binary_data_output: bool = False
 
 
-class _Body(_Part):
+class _Body(Part):
     id: str | None = Field(default=None, max_length=1024)
     # Some clients repeat here what the path says.
     model_name: str | None = None
     model_version: str | None = None
     parameters: _Parameters | None = None
-    inputs: list[_Input]
+    inputs: list[InputTensor]
     outputs: list[_Output] | None = None
 
 
@@ -140,6 +113,12 @@ class WantedOutput:
 class InferenceRequest:
     """A request that is read and checked.
 
+    >>> tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": ["YWJj"]}
+    >>> body = orjson.dumps({"inputs": [tensor], "outputs": [{"name": "score"}]})
+    >>> request = read_request(body, None, OipLimits(1_000_000, 16, timeout_ms=1000))
+    >>> request.pictures, request.outputs[0].spec.name, request.options.timeout_s
+    ([b'abc'], 'score', 1.0)
+
     Attributes:
         id: the caller's; the response repeats it.
         pictures: one or more.
@@ -171,15 +150,12 @@ def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> Infe
         )
     text = body if json_bytes is None else body[:json_bytes]
     parsed = _parse(text)
-    tensor = _only_input(parsed.inputs)
+    tensor = only_input(parsed.inputs)
     parameters = parsed.parameters or _Parameters()
     outputs = _outputs(parsed.outputs or [], parameters)
-    data = _binary_data(tensor, memoryview(body)[len(text) :], json_bytes is not None)
+    rest = memoryview(body)[len(text) :] if json_bytes is not None else None
     most = limits.most_pictures(_PRIORITIES[parameters.priority])
-    if tensor.name == IMAGE.name:
-        pictures: Sequence[Picture] = _encoded(tensor, data, most)
-    else:
-        pictures = _raw(tensor, data, most, limits.max_image_pixels)
+    pictures = pictures_of(tensor, rest, most, limits.max_image_pixels)
     return InferenceRequest(parsed.id, pictures, _options(parameters, outputs, limits), outputs)
 
 
@@ -199,97 +175,6 @@ def _parse(text: bytes) -> _Body:
         ) from None
     except ValidationError as error:
         raise InvalidParameterError(validation_message(error, "the body")) from None
-
-
-def _only_input(inputs: Sequence[_Input]) -> _Input:
-    """The one input, with a known name and the datatype that belongs to it."""
-    specs = {spec.name: spec for spec in INPUTS}
-    names = ", ".join(tensor.name for tensor in inputs) or "none"
-    if len(inputs) != 1 or inputs[0].name not in specs:
-        raise InvalidParameterError(f"the inputs are {names}; send one, {' or '.join(specs)}")
-    (tensor,) = inputs
-    if tensor.datatype != (wanted := specs[tensor.name].datatype):
-        raise InvalidParameterError(
-            f"the datatype of {tensor.name} is {wanted}, not {tensor.datatype!r}"
-        )
-    return tensor
-
-
-def _binary_data(tensor: _Input, rest: memoryview, has_header: bool) -> memoryview | None:
-    """The input's bytes after the JSON; None where its data is in the JSON."""
-    size = tensor.parameters.binary_data_size if tensor.parameters else None
-    if size is None:
-        if len(rest):
-            raise RequestError(
-                f"{len(rest)} bytes follow the JSON, of which {tensor.name} claims none; give it "
-                "the parameter binary_data_size"
-            )
-        return None
-    if tensor.data is not None:
-        raise RequestError(f"{tensor.name} has both data and binary_data_size; send one")
-    if not has_header:
-        raise RequestError(
-            "binary data needs the header Inference-Header-Content-Length, the length of the JSON"
-        )
-    if size != len(rest):
-        raise RequestError(
-            f"binary_data_size of {tensor.name} is {size}, but {len(rest)} bytes follow the JSON"
-        )
-    return rest
-
-
-def _encoded(tensor: _Input, data: memoryview | None, most: int) -> list[Picture]:
-    """Encoded pictures, [N] or [N,1]."""
-    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]):
-        raise InvalidParameterError(f"the shape of image is [N] or [N,1], not {tensor.shape}")
-    count = _count(tensor, most)
-    if data is not None:
-        elements = split_elements(data, count)
-        in_base64 = tensor.parameters is not None and tensor.parameters.content_type is not None
-        return [from_base64(one, IMAGE.name) if in_base64 else one for one in elements]
-    texts = strings_of(tensor.data, IMAGE.name)
-    if len(texts) != count:
-        raise RequestError(f"the shape of image says {count} elements, `data` has {len(texts)}")
-    return [from_base64(text, IMAGE.name) for text in texts]
-
-
-def _raw(tensor: _Input, data: memoryview | None, most: int, max_pixels: int) -> list[Picture]:
-    """Raw pictures, [N,H,W,3], [N,H,W,1] or [N,H,W]."""
-    shape = tensor.shape
-    if tensor.parameters is not None and tensor.parameters.content_type is not None:
-        raise InvalidParameterError("pixels are numbers; only image may be of content_type base64")
-    if len(shape) not in (3, 4) or shape[3:] not in ([], [1], [3]) or min(shape) < 1:
-        raise InvalidParameterError(
-            f"the shape of pixels is [N,H,W,3] in RGB, or [N,H,W,1] or [N,H,W] in grey, not {shape}"
-        )
-    count = _count(tensor, most)
-    height, width = shape[1:3]
-    # Before the bytes are counted: a shape may claim anything.
-    if height * width > max_pixels:
-        raise ImageTooLargeError(
-            f"pictures of {width} × {height} pixels are more than the {max_pixels} of the setting "
-            "max_image_pixels; send smaller ones or raise the setting"
-        )
-    if data is None:
-        data = memoryview(numbers_of(tensor.data, PIXELS.name))
-    if len(data) != math.prod(shape):
-        raise InvalidImageError(
-            f"pixels of shape {shape} are {math.prod(shape)} values, {len(data)} came"
-        )
-    size = len(data) // count
-    kind: Literal["rgb8", "mono8"] = "rgb8" if shape[3:] == [3] else "mono8"
-    return [
-        RawPicture(data[at : at + size], width, height, kind) for at in range(0, len(data), size)
-    ]
-
-
-def _count(tensor: _Input, most: int) -> int:
-    count = tensor.shape[0]
-    if not 1 <= count <= most:
-        raise InvalidParameterError(
-            f"{tensor.name} has {count} pictures; send 1 to {most} in one request of this priority"
-        )
-    return count
 
 
 def _outputs(named: Sequence[_Output], parameters: _Parameters) -> list[WantedOutput]:

@@ -1,1 +1,5 @@
-"""Video over WebSocket."""
+"""Streams of frames over a WebSocket, under `/v1/models/{name}/stream`.
+
+Imports what the modules of `service/api` share, and the room `streaming`, which keeps the order and
+the sessions. Start reading at `routes.py`.
+"""

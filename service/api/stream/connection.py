@@ -1,4 +1,4 @@
-"""One WebSocket of a stream: reads frames, writes outcomes, and ends in good order."""
+"""One WebSocket of a stream: reads frames, writes outcomes, and closes in order."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ from service.streaming.outcomes import Answered, Dropped, answer_json, dropped_j
 from service.streaming.session import Session
 from service.streaming.sessions import Sessions
 
+# Close codes of RFC 6455.
 NORMAL, GOING_AWAY, NO_STATUS, POLICY_VIOLATION = 1000, 1001, 1005, 1008
 INTERNAL, TRY_AGAIN_LATER = 1011, 1013
 
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The client has sent all it wants to send."""
+    """The client's message that it will send no more frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The client is not there any more; `code` is what its side was closed with."""
+    """The client's disconnection, with the close code of its side."""
 
     code: int
 
@@ -45,16 +46,16 @@ async def say(websocket: WebSocket, message: Json) -> None:
     """Send a JSON object.
 
     Raises:
-        WebSocketDisconnect: the client is gone.
+        WebSocketDisconnect: the client disconnected.
     """
     await websocket.send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
 
 
 async def complain(websocket: WebSocket, error: Exception, request_id: str) -> None:
-    """Say what is wrong with the stream itself, and close.
+    """Send an error of the stream itself, and close.
 
     Raises:
-        WebSocketDisconnect: the client is gone.
+        WebSocketDisconnect: the client disconnected.
     """
     await say(websocket, problem_json(problem_of(error, request_id)))
     if isinstance(error, RequestError):
@@ -64,50 +65,37 @@ async def complain(websocket: WebSocket, error: Exception, request_id: str) -> N
     await websocket.close(code)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Connection:
     """Joins a WebSocket and a session for as long as both last.
 
-    Args:
-        websocket: accepted.
-        welcome: sent before anything else.
+    Attributes:
+        websocket: the accepted connection.
+        welcome: the first message to the client.
         session: the stream.
-        link: of this connection.
-        sessions: where the session is kept when the connection is lost.
-        max_image_bytes: of a frame's picture.
+        link: brings the session's outcomes to this connection.
+        sessions: keeps the session when the connection is lost.
+        max_image_bytes: largest picture of a frame.
     """
 
-    def __init__(
-        self,
-        websocket: WebSocket,
-        welcome: Json,
-        session: Session,
-        link: Link,
-        sessions: Sessions,
-        max_image_bytes: int,
-    ) -> None:
-        self._websocket = websocket
-        self._welcome = welcome
-        self._session = session
-        self._link = link
-        self._sessions = sessions
-        self._max_image_bytes = max_image_bytes
-
-    @property
-    def session(self) -> Session:
-        """The stream."""
-        return self._session
+    websocket: WebSocket
+    welcome: Json
+    session: Session
+    link: Link
+    sessions: Sessions
+    max_image_bytes: int
 
     async def run(self) -> None:
-        """Serve until the client says bye or is gone, or the server must close."""
+        """Serve until the client says bye or disconnects, or the server must close."""
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
         lost = False
         try:
-            ends: set[asyncio.Future[Any]] = {reader, writer, self._link.stopped}
+            ends: set[asyncio.Future[Any]] = {reader, writer, self.link.stopped}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             lost = await self._end(reader, writer)
         except WebSocketDisconnect:
-            lost = not self._session.finished
+            lost = not self.session.finished
         finally:
             reader.cancel()
             writer.cancel()
@@ -115,70 +103,70 @@ class Connection:
             self._leave(lost=lost)
 
     async def _end(self, reader: asyncio.Task[Bye | Gone], writer: asyncio.Task[None]) -> bool:
-        """Say the last words that fit why it ends; True if somebody may come back.
+        """Send the last messages, as the reason for the end has it; True if the client may resume.
 
         Raises:
-            WebSocketDisconnect: the client is gone.
+            WebSocketDisconnect: the client disconnected.
         """
         if self._taken_over:
             writer.cancel()
             await complain(
-                self._websocket,
+                self.websocket,
                 RequestError("another connection has taken this stream over"),
-                self._session.key[:8],
+                self.session.key[:8],
             )
             return False
         if writer.done():
             await writer
-        if self._link.stopped.done():
+        if self.link.stopped.done():
             reader.cancel()
             await self._drain(writer)
-            await self._websocket.close(GOING_AWAY)
+            await self.websocket.close(GOING_AWAY)
             return False
         try:
             end = await reader
         except RequestError as error:
             await self._drain(writer)
-            await complain(self._websocket, error, self._session.key[:8])
+            await complain(self.websocket, error, self.session.key[:8])
             return False
         if isinstance(end, Gone):
             return end.code != NORMAL
         await self._drain(writer)
-        await say(self._websocket, figures_json("bye", self._session.figures))
-        await self._websocket.close(NORMAL)
+        await say(self.websocket, figures_json("bye", self.session.figures))
+        await self.websocket.close(NORMAL)
         return False
 
     async def _drain(self, writer: asyncio.Task[None]) -> None:
-        """Take no more and send what was accepted."""
-        self._session.finish()
+        """Accept no more frames, and send the outcomes of the accepted ones."""
+        self.session.finish()
         await writer
 
     def _leave(self, *, lost: bool) -> None:
-        self._session.detach(self._link)
+        self.session.detach(self.link)
         if self._taken_over:
             return
         if lost:
-            self._sessions.keep(self._session)
+            self.sessions.keep(self.session)
         else:
-            self._sessions.end(self._session)
+            self.sessions.end(self.session)
 
     @property
     def _taken_over(self) -> bool:
-        stopped = self._link.stopped
+        stopped = self.link.stopped
         return stopped.done() and stopped.result() is Stop.TAKEN_OVER
 
     async def _read(self) -> Bye | Gone:
-        """Take frames, as long as there is room for them.
+        """Accept frames while the session has room for them.
 
         Raises:
-            RequestError: a message that is none of ours.
+            RequestError: a message that is not in the protocol.
         """
         while True:
-            await self._session.room()
-            message = await self._websocket.receive()
+            await self.session.room()
+            message = await self.websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return Gone(message.get("code", NO_STATUS))
-            if self._link.stopped.done():
+            if self.link.stopped.done():
                 return Gone(GOING_AWAY)
             data = message.get("bytes")
             if data is not None:
@@ -189,48 +177,48 @@ class Connection:
     def _take(self, data: bytes) -> None:
         header = unpack_header(data)
         try:
-            if len(data) - HEADER_BYTES > self._max_image_bytes:
+            if len(data) - HEADER_BYTES > self.max_image_bytes:
                 raise ImageTooLargeError(
-                    f"the frame exceeds {self._max_image_bytes} bytes; send a smaller picture, or "
+                    f"the frame exceeds {self.max_image_bytes} bytes; send a smaller picture, or "
                     "raise max_image_bytes"
                 )
             picture = picture_after(header, data)
         except (InvalidImageError, ImageTooLargeError) as error:
-            self._session.refuse(header.sequence, header.captured_us, error)
+            self.session.refuse(header.sequence, header.captured_us, error)
         else:
-            self._session.accept(Frame(header.sequence, header.captured_us, picture))
+            self.session.accept(Frame(header.sequence, header.captured_us, picture))
 
     def _obey(self, text: str) -> bool:
-        """Do what a text message asks for; True if it says bye."""
+        """Act on a text message; True if it is bye."""
         kind = message_of(text)["type"]
         if kind == "bye":
             return True
         if kind != "stats":
             raise RequestError(f"a message of type {kind!r} came; send frames, stats or bye")
-        self._session.report()
+        self.session.report()
         return False
 
     async def _write(self) -> None:
-        """Send outcomes until no more will come.
+        """Send outcomes until there are no more.
 
         Raises:
-            WebSocketDisconnect: the client is gone.
+            WebSocketDisconnect: the client disconnected.
         """
-        await say(self._websocket, self._welcome)
-        while (outgoing := await self._link.next()) is not None:
+        await say(self.websocket, self.welcome)
+        while (outgoing := await self.link.next()) is not None:
             await self._send(outgoing)
-            self._session.sent(self._link)
+            self.session.sent(self.link)
 
     async def _send(self, outgoing: Outgoing) -> None:
         if isinstance(outgoing, Answered):
-            request_id = f"{self._session.key[:8]}-{outgoing.sequence}"
-            await say(self._websocket, answer_json(outgoing, request_id))
+            request_id = f"{self.session.key[:8]}-{outgoing.sequence}"
+            await say(self.websocket, answer_json(outgoing, request_id))
             if outgoing.inspection.heatmap is not None:
                 data = outgoing.inspection.heatmap.data
-                await self._websocket.send({"type": "websocket.send", "bytes": data})
+                await self.websocket.send({"type": "websocket.send", "bytes": data})
         elif isinstance(outgoing, Dropped):
-            await say(self._websocket, dropped_json(outgoing))
+            await say(self.websocket, dropped_json(outgoing))
         elif isinstance(outgoing, Figures):
-            await say(self._websocket, figures_json("stats", outgoing))
+            await say(self.websocket, figures_json("stats", outgoing))
         else:
-            await say(self._websocket, failed_json(outgoing))
+            await say(self.websocket, failed_json(outgoing))

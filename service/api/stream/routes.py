@@ -1,4 +1,4 @@
-"""`WS /v1/models/{name}/stream`: frames in, their answers out, in order; docs/streaming.md."""
+"""`WS /v1/models/{name}/stream`: frames in, their answers out in order; see docs/streaming.md."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
 
 HELLO_WITHIN_S = 10.0
+"""Longest wait for a client's first message."""
 
 logger = logging.getLogger("takt.stream")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """What the settings say of streams.
+    """The server's settings of streams.
 
     Attributes:
-        timeout_ms: of a frame, where the hello names none.
-        credits: see `Rules`.
-        max_image_bytes: of a frame's picture.
-        origins: pages that may connect.
+        timeout_ms: timeout of a frame, where the hello names none.
+        credits: most unanswered frames of a stream.
+        max_image_bytes: largest picture of a frame.
+        origins: web pages that may connect.
     """
 
     timeout_ms: float
@@ -51,26 +52,9 @@ class StreamOptions:
     origins: AllowedOrigins
 
 
-def stream_router(
-    repository: ModelRepository,
-    metrics: Metrics,
-    journal: Journal,
-    sessions: Sessions,
-    options: StreamOptions,
-    tracing: Tracing | None = None,
-) -> APIRouter:
-    """The routes that stream.
-
-    Args:
-        repository: the models.
-        metrics: count frames.
-        journal: counts and logs each picture and each refusal.
-        sessions: the open streams, and those that wait for a new connection.
-        options: of each stream.
-        tracing: records a trace of each frame; None for no traces.
-    """
+def stream_router(streams: Streams) -> APIRouter:
+    """The routes that stream."""
     router = APIRouter()
-    streams = _Streams(repository, metrics, journal, sessions, options, tracing)
 
     @versioned(router.websocket, "/v1/models/{name}/stream", "stream_version")
     async def stream(websocket: WebSocket, name: str) -> None:
@@ -79,30 +63,31 @@ def stream_router(
     return router
 
 
-class _Streams:
-    """Begins streams and goes on with them."""
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Begins streams, and resumes them.
 
-    def __init__(
-        self,
-        repository: ModelRepository,
-        metrics: Metrics,
-        journal: Journal,
-        sessions: Sessions,
-        options: StreamOptions,
-        tracing: Tracing | None,
-    ) -> None:
-        self._repository = repository
-        self._metrics = metrics
-        self._journal = journal
-        self._sessions = sessions
-        self._options = options
-        self._tracing = tracing
+    Attributes:
+        repository: the models.
+        metrics: counts frames.
+        journal: counts and logs each picture and each refusal.
+        sessions: the open streams, and those that wait for a new connection.
+        options: the server's settings.
+        tracing: records a trace of each frame; None for no traces.
+    """
+
+    repository: ModelRepository
+    metrics: Metrics
+    journal: Journal
+    sessions: Sessions
+    options: StreamOptions
+    tracing: Tracing | None = None
 
     async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
-        """Serve one connection, whatever comes of it."""
+        """Serve one connection to its end, and answer its errors."""
         request_id = uuid.uuid4().hex
         try:
-            self._options.origins.check(websocket.headers)
+            self.options.origins.check(websocket.headers)
         except ForbiddenError as error:
             await _deny(websocket, error, request_id)
             return
@@ -118,43 +103,44 @@ class _Streams:
             except (WebSocketDisconnect, asyncio.CancelledError):
                 raise
             except Exception as error:
-                known = name if self._repository.knows(name) else UNKNOWN
-                self._journal.refused(known, "stream", error, request_id)
+                known = name if self.repository.knows(name) else UNKNOWN
+                self.journal.refused(known, "stream", error, request_id)
                 await complain(websocket, error, request_id)
 
     def _connect(
         self, websocket: WebSocket, hello: Hello, name: str, version: str | None
     ) -> Connection:
-        """Begin a session, or go on with the one that the hello names.
+        """Begin a session, or resume the one that the hello names.
 
         Raises:
-            ModelNotFoundError, NotReadyError: there is nothing to stream to.
+            ModelNotFoundError: there is no such model.
+            NotReadyError: the model cannot serve.
             InvalidParameterError: the session was begun with other wishes.
-            UnavailableError: as many streams as may be are open.
+            UnavailableError: as many streams are open as allowed.
         """
-        model = self._repository.get(name, version)
+        model = self.repository.get(name, version)
         model.check_ready()
         wishes = (name, version, hello.wishes)
-        session = self._sessions.find(hello.session) if hello.session else None
+        session = self.sessions.find(hello.session) if hello.session else None
         if resumed := session is not None:
             if session.wishes != wishes:
                 raise InvalidParameterError(
                     "the session was begun with another model or other fields; say the same hello "
                     "to go on with it, or one without `session`"
                 )
-            link = self._sessions.resume(session, hello.last_sequence)
+            link = self.sessions.resume(session, hello.last_sequence)
         else:
             frames = None
-            if self._tracing is not None:
-                frames = self._tracing.stream(websocket.scope, model.name)
-            session = self._sessions.begin(lambda key: self._session(key, wishes, hello, frames))
+            if self.tracing is not None:
+                frames = self.tracing.stream(websocket.scope, model.name)
+            session = self.sessions.begin(lambda key: self._session(key, wishes, hello, frames))
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
         _log_begin(websocket, session, model, resumed=resumed)
         welcome = welcome_json(session, resumed=resumed, model=model.name, version=model.version)
         return Connection(
-            websocket, welcome, session, link, self._sessions, self._options.max_image_bytes
+            websocket, welcome, session, link, self.sessions, self.options.max_image_bytes
         )
 
     def _session(
@@ -165,11 +151,11 @@ class _Streams:
         frames: FrameTraces | None,
     ) -> Session:
         name, version, _ = wishes
-        options = hello.options(self._options.timeout_ms)
+        options = hello.options(self.options.timeout_ms)
 
         async def inspect(read: Read) -> Inspection:
-            # Asked for anew, as another version may have become the active one.
-            return await self._repository.get(name, version).pipeline.inspect(read, options)
+            # Looked up for each frame: another version may have become the active one.
+            return await self.repository.get(name, version).pipeline.inspect(read, options)
 
         def explain(sequence: int, error: Exception) -> Failed:
             return failed_of(sequence, error, frame_id(sequence))
@@ -180,18 +166,18 @@ class _Streams:
         def observe(outcome: Outcome) -> None:
             match outcome:
                 case Answered():
-                    self._journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
-                    self._metrics.frame_answered(name, outcome.age_ms / 1000)
+                    self.journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
+                    self.metrics.frame_answered(name, outcome.age_ms / 1000)
                 case Failed():
                     frame = frame_id(outcome.sequence)
-                    self._journal.failed(name, "stream", outcome.code, outcome.status, frame)
+                    self.journal.failed(name, "stream", outcome.code, outcome.status, frame)
                 case Dropped():
-                    self._metrics.frame_dropped(name, hello.policy)
+                    self.metrics.frame_dropped(name, hello.policy)
 
         rules = Rules(
             policy=hello.policy,
-            credits=self._options.credits,
-            in_flight=self._repository.get(name, version).instances,
+            credits=self.options.credits,
+            in_flight=self.repository.get(name, version).instances,
             patience_s=options.timeout_s,
             vote=hello.vote_rule,
             smoothing=hello.smoothing,
@@ -208,11 +194,11 @@ class _Streams:
 
 
 async def _hello(websocket: WebSocket) -> Hello:
-    """Wait for the hello.
+    """The client's first message.
 
     Raises:
-        RequestError: something else came, or nothing.
-        WebSocketDisconnect: the client is gone.
+        RequestError: another message came, or none in time.
+        WebSocketDisconnect: the client disconnected.
     """
     try:
         async with asyncio.timeout(HELLO_WITHIN_S):
