@@ -19,8 +19,8 @@ from export.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from export.imported.roles import Layout
-    from export.imported.rule import Size
+    from export.imported.preprocessing import PictureSize
+    from export.imported.signature import Layout
     from service.bundles.manifest import Filter, Tiling
 
 
@@ -138,14 +138,14 @@ def onnx(
     fitted_on: Path | None,
     roi: Path | None,
     out: Path,
-    size: Size | None,
+    size: PictureSize | None,
     layout: Layout | None,
     channels: str,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     white: str | None,
     resize: Filter,
-    crop_from: Size | None,
+    crop_from: PictureSize | None,
     map_output: str | None,
     score_output: str | None,
     before_cut: bool,
@@ -166,7 +166,7 @@ def onnx(
     """
     from export.bundling.export_bundle import ExportOptions, check_folder, export_bundle
     from export.bundling.roi import read_roi
-    from export.imported.rule import InputOptions
+    from export.imported.preprocessing import InputOptions
     from export.imported.source import ImportOptions, open_source
     from export.pictures import list_pictures
 

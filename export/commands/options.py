@@ -12,7 +12,7 @@ import click
 from service.distribution import CLIENT, install_hint
 
 if TYPE_CHECKING:
-    from export.imported.rule import Size
+    from export.imported.preprocessing import PictureSize
     from service.bundles.manifest import Blend, Tiling
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -135,7 +135,7 @@ def tiles(command: Command) -> Command:
     @functools.wraps(command)
     def run(
         *args: Any,
-        tile: Size | None,
+        tile: PictureSize | None,
         tile_overlap: int | None,
         tile_blend: Blend | None,
         **others: Any,
@@ -164,21 +164,21 @@ def tiles(command: Command) -> Command:
     return run
 
 
-def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
+def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> PictureSize | None:
     """Read `256`, or width x height as `320x256`."""
     if value is None:
         return None
-    from export.imported.rule import Size
+    from export.imported.preprocessing import PictureSize
 
     sides = value.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
         raise click.BadParameter(
             f"{value!r} is no size; give 256, or width x height as 320x256", param=param
         )
-    return Size(width=int(sides[0]), height=int(sides[-1]))
+    return PictureSize(width=int(sides[0]), height=int(sides[-1]))
 
 
-def _tiling(tile: Size | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
+def _tiling(tile: PictureSize | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
     from service.bundles.manifest import Tiling
 
     if tile is None:

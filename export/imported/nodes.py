@@ -1,4 +1,4 @@
-"""The nodes of a foreign ONNX graph: who makes a tensor, who uses it, and what it holds."""
+"""Nodes of an ONNX graph: the producer, the consumers and the value of each tensor."""
 
 from __future__ import annotations
 
@@ -24,14 +24,22 @@ from onnx import (
 Array = NDArray[Any]
 
 STANDARD = frozenset({"", "ai.onnx"})
-"""Both names of ONNX's own operators."""
+"""Names of the domain of ONNX's own operators."""
 
 PASSING = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
-"""Operators that give the numbers they were given, in another shape or type."""
+"""Operators that change only the shape or the type of a tensor."""
 
 
-class Nodes:
-    """A graph to ask questions of; its local functions are seen through."""
+class GraphNodes:
+    """Nodes of a graph by their tensors; local functions are inlined.
+
+    >>> from onnx import parser
+    >>> model = parser.parse_model('''<ir_version: 8, opset_import: ["" : 17]>
+    ...     g (float[N] x) => (float[N] y) <float two = {2}> { y = Mul(x, two) }''')
+    >>> nodes = GraphNodes(model)
+    >>> [node.op_type for node in nodes.consumers("x")], nodes.constant("two").item()
+    (['Mul'], 2.0)
+    """
 
     def __init__(self, model: ModelProto) -> None:
         self._model = inliner.inline_local_functions(model) if model.functions else model
@@ -47,16 +55,16 @@ class Nodes:
                 self._consumers[name].append(node)
 
     def consumers(self, name: str) -> list[NodeProto]:
-        """The nodes that use a tensor, themselves or in a subgraph."""
+        """Nodes that use a tensor, themselves or in a subgraph."""
         return self._consumers.get(name, [])
 
     def producer(self, name: str) -> NodeProto | None:
-        """The node that makes a tensor; None for inputs and stored ones."""
+        """Node that makes a tensor; None for inputs and stored tensors."""
         place = self._made_by.get(name)
         return None if place is None else self._nodes[place]
 
     def origin(self, name: str) -> str:
-        """The tensor from which this one differs in shape or type only."""
+        """Tensor from which this one differs only in shape or type."""
         node = self.producer(name)
         while node is not None and operator(node) in PASSING:
             name = node.input[0]
@@ -64,23 +72,20 @@ class Nodes:
         return name
 
     def constant(self, name: str) -> Array | None:
-        """What a tensor always holds; None if that depends on an input."""
+        """Value of a tensor that is always the same; None if it depends on an input."""
         if name in self._stored:
             return numpy_helper.to_array(self._stored[name])
-        nodes, given = self._ancestors(name, frozenset())
-        if not nodes or not given <= self._stored.keys():
-            return None
-        return self._run(name, nodes, given, {})
+        return self.evaluate(name, {})
 
     def evaluate(self, name: str, feeds: Mapping[str, Array]) -> Array | None:
-        """What a tensor holds for these inputs; None if it cannot be computed from them."""
+        """Value of a tensor for these inputs; None if it cannot be computed from them."""
         nodes, given = self._ancestors(name, frozenset(feeds))
         if not nodes or not given <= self._stored.keys():
             return None
         return self._run(name, nodes, given, feeds)
 
     def _ancestors(self, name: str, feeds: frozenset[str]) -> tuple[list[NodeProto], set[str]]:
-        """The nodes that a tensor needs, in order, and what else it needs but the feeds."""
+        """Nodes that a tensor needs, in order, and its other sources but for the feeds."""
         places: set[int] = set()
         given: set[str] = set()
         left, found = [name], set(feeds)
@@ -122,17 +127,17 @@ class Nodes:
             session = onnxruntime.InferenceSession(part.SerializeToString(), options)
             value: Array = np.asarray(session.run([name], dict(feeds))[0])
         except Exception:
-            return None  # whatever keeps the runtime from it, nothing is known then
+            return None  # the value is unknown, whatever the runtime's reason
         return value
 
 
 def operator(node: NodeProto) -> str:
-    """The name of an operator of ONNX itself; empty for another's."""
+    """Name of one of ONNX's own operators; empty for another's."""
     return node.op_type if node.domain in STANDARD else ""
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:
-    """An attribute's value, or the default where it is left out."""
+    """Value of an attribute, or the default if the node lacks it."""
     for found in node.attribute:
         if found.name == name:
             return helper.get_attribute_value(found)
@@ -140,7 +145,7 @@ def attribute(node: NodeProto, name: str, default: Any) -> Any:
 
 
 def uses(node: NodeProto) -> list[str]:
-    """The tensors that a node needs, those that only its subgraphs need among them."""
+    """Tensors that a node or its subgraphs need."""
     names = [name for name in node.input if name]
     for graph in subgraphs(node):
         own = {tensor.name for tensor in graph.initializer} | {port.name for port in graph.input}
@@ -152,7 +157,7 @@ def uses(node: NodeProto) -> list[str]:
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    """The bodies of If, Loop and Scan."""
+    """Bodies of If, Loop and Scan."""
     for found in node.attribute:
         if found.type == AttributeProto.GRAPH:
             yield found.g
@@ -160,7 +165,7 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """A graph and every one within it."""
+    """A graph and all its subgraphs."""
     yield graph
     for node in graph.node:
         for inner in subgraphs(node):
@@ -168,7 +173,7 @@ def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def all_tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """What is stored in a graph, in those within it, and in their nodes."""
+    """Stored tensors of a graph, of its subgraphs, and of their nodes."""
     for part in all_graphs(graph):
         yield from part.initializer
         for node in part.node:

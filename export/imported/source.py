@@ -1,9 +1,9 @@
-"""An ONNX graph that somebody else exported, on its way to a bundle."""
+"""An ONNX graph that another tool exported, as the source of a bundle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,26 +14,24 @@ from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi, place
 from export.bundling.source import SourceFacts
 from export.errors import ExportError
-from export.imported.feed import FeedRule
-from export.imported.file import read_graph, stored_floats
-from export.imported.graph import reveal, wrap
-from export.imported.nodes import Nodes
-from export.imported.probe import check_answers, check_window, most_at_once
-from export.imported.roles import Outputs, before_cut, find_input, find_outputs
-from export.imported.rule import InputOptions, find_rule, preprocess_of
-from export.imported.session import Original, open_session
+from export.imported.built_in import BuiltInPreprocessing
+from export.imported.checks import check_answers, check_window, largest_batch
+from export.imported.input_transform import InputTransform
+from export.imported.nodes import GraphNodes
+from export.imported.onnx_file import read_graph, stored_floats
+from export.imported.original import OriginalGraph, open_session
+from export.imported.preprocessing import InputOptions, Tell, find_transform, preprocess_of
+from export.imported.signature import GraphOutputs, before_cut, find_input, find_outputs
 from export.imported.thresholds import find_thresholds, read_metadata
-from export.imported.view import PictureView
+from export.imported.wrapper import reveal, wrap
 from export.pictures import read_model_input
 from models.checkpoints import picture_digest
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Preprocess
 from service.pictures.roi import RoiShape
 
-Tell = Callable[[str], None]
-
 ANOMALIB = frozenset({"anomaly_map", "pred_label", "pred_mask", "pred_score"})
-"""The outputs of a graph that anomalib 2 exports."""
+"""Outputs of a graph that anomalib 2 exports."""
 
 ROI_SCORE = (
     "region of interest: the score is the map's maximum within it; the graph's own score, of the "
@@ -43,18 +41,18 @@ ROI_SCORE = (
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How a graph is imported.
+    """Options of an import.
 
     Attributes:
-        pictures: how they get into the graph.
-        map_output: the name of the map's output, or `none`; looked for if None.
-        score_output: likewise.
-        family: of the model.
-        variant: of the family; the file's name if None.
-        allowed_drift: largest difference of an answer in a batch from that to the picture alone.
-        before_cut: take the answers before the graph cuts them off.
-        threads: of ONNX Runtime; 0 takes every core.
-        roi: what counts of a picture; all if None.
+        pictures: facts on the graph's input.
+        map_output: name of the map's output, or `none`; None finds it.
+        score_output: name of the score's output, or `none`; None finds it.
+        family: family of the model.
+        variant: variant of the family; None takes the file's name.
+        allowed_drift: largest difference between answers in a batch and alone.
+        before_cut: take the answers before the graph clips them.
+        threads: threads of ONNX Runtime; 0 takes every core.
+        roi: region of interest; None for the whole picture.
     """
 
     pictures: InputOptions = field(default_factory=InputOptions)
@@ -69,14 +67,14 @@ class ImportOptions:
 
 
 class OnnxSource:
-    """A graph whose input and outputs are known; see `open_source`.
+    """Source of a bundle from a foreign graph; `open_source` makes one.
 
     Attributes:
-        facts: what the bundle will say of it.
+        facts: facts for the bundle's manifest.
     """
 
     def __init__(
-        self, original: _Reading, graph: bytes, weights: tuple[int, int], facts: SourceFacts
+        self, original: _OriginalModel, graph: bytes, weights: tuple[int, int], facts: SourceFacts
     ) -> None:
         self._original = original
         self._graph = graph
@@ -84,31 +82,31 @@ class OnnxSource:
         self.facts = facts
 
     def write_graph(self, path: Path) -> GraphFacts:
-        """Write the graph with a bundle's input and outputs, as one file."""
+        """Write the wrapped graph as one file."""
         path.write_bytes(self._graph)
         return GraphFacts(len(self._graph), *self._weights)
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """What the graph as it came answers to model inputs, uint8 [N,h,w,3], one at a time."""
+        """Answers of the original graph to model inputs, uint8 [N,h,w,3], one at a time."""
         return self._original.answer(images)
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """The original, and how its input and outputs are read."""
+class _OriginalModel:
+    """The original graph with its input transform and its outputs."""
 
-    graph: Original
-    rule: FeedRule
-    outputs: Outputs
+    graph: OriginalGraph
+    transform: InputTransform
+    outputs: GraphOutputs
     roi: PlacedRoi | None = None
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """Map and score of model inputs, each on its own."""
+        """Maps and scores of model inputs, one at a time."""
         maps, scores = zip(*map(self._answer, images), strict=True)
         return Golden(images, np.stack(maps), np.array(scores, np.float32))
 
     def _answer(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], np.float32]:
-        answers = self.graph.run(self.rule, image, self.outputs.names)
+        answers = self.graph.run(self.transform, image, self.outputs.names)
         map_name, score_name = self.outputs.anomaly_map, self.outputs.score
         shown = answers[map_name or self.outputs.names[0]].astype(np.float32)
         anomaly_map = shown.reshape(self.outputs.map_size)
@@ -127,50 +125,52 @@ def open_source(
     seen: Sequence[Path] = (),
     tell: Tell,
 ) -> OnnxSource:
-    """Find out what a graph takes and answers, and bring it into the form of a bundle's.
+    """Find the input and the outputs of a foreign graph and wrap it for a bundle.
 
     Args:
         path: the ONNX file.
-        pictures: of good parts, at least one; the first two are tried.
-        options: what is known of the graph.
-        seen: pictures that the training looked at.
-        tell: takes lines about what was found.
+        pictures: pictures of good parts, at least one; the first two are run.
+        options: facts from the graph's owner.
+        seen: pictures that the training used.
+        tell: takes lines about the findings.
 
     Raises:
-        ExportError: it is no such graph, or something must be said of it; says what.
+        ExportError: the graph is unsuitable, or a fact is missing; names it.
         PicturesError: a picture cannot be read.
     """
     model = read_graph(path)
-    original = Original(open_session(path, path, options.threads), path)
-    nodes = Nodes(model)
+    original = OriginalGraph(open_session(path, path, options.threads), path)
+    nodes = GraphNodes(model)
     port = find_input(model, path, options.pictures.layout)
-    rule = find_rule(path, port, PictureView(nodes, port), options.pictures, tell)
-    spec = preprocess_of(rule, options.pictures)
+    transform = find_transform(
+        path, port, BuiltInPreprocessing(nodes, port), options.pictures, tell
+    )
+    spec = preprocess_of(transform, options.pictures)
     images = _probes(pictures, spec)
     names = original.output_names
     outputs = find_outputs(
-        [original.run(rule, image, names) for image in images],
+        [original.run(transform, image, names) for image in images],
         path,
         options.map_output,
         options.score_output,
     )
-    tell(_found(rule, outputs))
-    check_window(original, rule, images[0], path)
+    tell(_found(transform, outputs))
+    check_window(original, transform, images[0], path)
     beside = read_metadata(path)
     thresholds = find_thresholds(nodes, names, outputs) or beside
     uncut = _uncut(nodes, outputs, path, options, tell)
     if uncut != outputs:
         outputs, revealed = uncut, reveal(model, uncut.names)
         session = open_session(revealed.SerializeToString(), path, options.threads)
-        original = Original(session, path)
-    reading = _Reading(original, rule, outputs)
+        original = OriginalGraph(session, path)
+    reading = _OriginalModel(original, transform, outputs)
     answers = reading.answer(images)
     check_answers(answers, path, tell)
     placed = None
     if options.roi is not None:
         placed = _place(options.roi, spec, outputs, answers, path)
         reading = replace(reading, roi=placed)
-    wrapped = wrap(model, rule, outputs, placed)
+    wrapped = wrap(model, transform, outputs, placed)
     graph: bytes = wrapped.SerializeToString()
     session = open_session(graph, path, options.threads)
     facts = SourceFacts(
@@ -181,7 +181,9 @@ def open_source(
         map_width=outputs.map_size[1],
         map_height=outputs.map_size[0],
         reference="onnx",
-        max_batch_size=most_at_once(session, images, port.batch, options.allowed_drift, path, tell),
+        max_batch_size=largest_batch(
+            session, images, port.batch, options.allowed_drift, path, tell
+        ),
         # The training's thresholds belong to the whole map, and perhaps to another score.
         trained_thresholds=None if placed else thresholds,
         roi=placed,
@@ -193,11 +195,11 @@ def open_source(
 
 
 def _place(
-    shape: RoiShape, spec: Preprocess, outputs: Outputs, answers: Golden, path: Path
+    shape: RoiShape, spec: Preprocess, outputs: GraphOutputs, answers: Golden, path: Path
 ) -> PlacedRoi:
-    """The region of interest on the graph's map.
+    """Region of interest on the graph's map.
 
-    Nobody knows how low that can go: outside, it takes the lowest value of the pictures at hand.
+    The lowest possible value is unknown, so the outside takes the lowest of the given pictures.
     """
     if outputs.anomaly_map is None:
         raise ExportError(f"{path} has no map of which a part could count; leave --roi out")
@@ -205,14 +207,14 @@ def _place(
 
 
 def plain_name(text: str) -> str:
-    """A name of letters, digits, '.', '_' and '-'."""
+    """Name of letters, digits, '.', '_' and '-'."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-") or "onnx"
 
 
 def _uncut(
-    nodes: Nodes, outputs: Outputs, path: Path, options: ImportOptions, tell: Tell
-) -> Outputs:
-    """The outputs to take: as they are, or from before the graph cuts them off."""
+    nodes: GraphNodes, outputs: GraphOutputs, path: Path, options: ImportOptions, tell: Tell
+) -> GraphOutputs:
+    """Outputs as they are, or before the graph clips them."""
     uncut = before_cut(nodes, outputs)
     if options.before_cut:
         if uncut == outputs:
@@ -234,10 +236,12 @@ def _probes(pictures: Sequence[Path], spec: Preprocess) -> NDArray[np.uint8]:
     return np.stack([*images, 255 - images[0]])
 
 
-def _found(rule: FeedRule, outputs: Outputs) -> str:
-    """One line on what was found, for people to check."""
-    port = rule.port
-    order = "grey, weighted as Pillow's L" if port.channels == 1 else "BGR" if rule.bgr else "RGB"
+def _found(transform: InputTransform, outputs: GraphOutputs) -> str:
+    """Line on the input and the outputs, for users to check."""
+    port = transform.port
+    order = (
+        "grey, weighted as Pillow's L" if port.channels == 1 else "BGR" if transform.bgr else "RGB"
+    )
     height, width = outputs.map_size
     if outputs.anomaly_map is None:
         answer = f"no map, so a map of one cell holds the score {outputs.score}"
@@ -246,6 +250,6 @@ def _found(rule: FeedRule, outputs: Outputs) -> str:
     else:
         answer = f"map {outputs.anomaly_map} of {width}x{height}, score {outputs.score}"
     return (
-        f"input {port.name}: {rule.width}x{rule.height}, {port.layout.upper()}, {port.dtype}, "
-        f"{order}; {answer}"
+        f"input {port.name}: {transform.width}x{transform.height}, {port.layout.upper()}, "
+        f"{port.dtype}, {order}; {answer}"
     )

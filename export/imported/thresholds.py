@@ -1,4 +1,4 @@
-"""The thresholds of a foreign graph's training: in the graph, or in a file beside it."""
+"""Thresholds of a foreign graph's training, from the graph or from a file beside it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from export.imported.nodes import Nodes, operator
-from export.imported.roles import Outputs
+from export.imported.nodes import GraphNodes, operator
+from export.imported.signature import GraphOutputs
 from service.bundles.manifest import CheckpointThresholds
 
 METADATA = "metadata.json"
 
 COMPARING = {"Greater": False, "GreaterOrEqual": True}
-"""Operators that call a value anomalous, and whether one on the threshold is."""
+"""Operators that compare with a threshold, and whether a value equal to it is anomalous."""
 
 
 def find_thresholds(
-    nodes: Nodes, answers: Iterable[str], outputs: Outputs
+    nodes: GraphNodes, answers: Iterable[str], outputs: GraphOutputs
 ) -> CheckpointThresholds | None:
-    """What the graph compares its score and its map with to give a label and a mask.
+    """Thresholds by which the graph turns its score into a label and its map into a mask.
 
     Args:
-        nodes: the graph.
-        answers: the names of all its outputs.
-        outputs: the map's and the score's.
+        nodes: nodes of the graph.
+        answers: names of all its outputs.
+        outputs: outputs of the map and of the score.
 
     Returns:
-        Both, or None if one of them is not there. A picture or pixel is anomalous above them.
+        Both thresholds; None if one is absent. A picture or pixel is anomalous above its threshold.
     """
     found = {
         source: threshold
@@ -43,15 +43,15 @@ def find_thresholds(
 
 
 def read_metadata(path: Path) -> CheckpointThresholds | None:
-    """The thresholds in the `metadata.json` that anomalib 1 writes beside a graph.
+    """Thresholds from the `metadata.json` that anomalib 1 writes beside a graph.
 
     They are on the scale of the graph's own answers.
 
     Args:
-        path: of the graph.
+        path: file of the graph.
 
     Returns:
-        None where there is no such file, or it holds none.
+        The thresholds; None without such a file or if it holds none.
     """
     try:
         written = json.loads((path.parent / METADATA).read_bytes())
@@ -63,7 +63,7 @@ def read_metadata(path: Path) -> CheckpointThresholds | None:
     return CheckpointThresholds(image=image, pixel=pixel)
 
 
-def _threshold(nodes: Nodes, verdict: str, source: str) -> float | None:
+def _threshold(nodes: GraphNodes, verdict: str, source: str) -> float | None:
     node = nodes.producer(nodes.origin(verdict))
     if node is None or operator(node) not in COMPARING:
         return None

@@ -14,7 +14,7 @@ from onnx import parser
 
 from export.bundling.export_bundle import ExportOptions
 from export.commands.import_onnx import import_
-from export.imported.rule import InputOptions
+from export.imported.preprocessing import InputOptions
 from export.imported.source import ImportOptions
 from export.pictures import read_picture
 from service.bundles.bundle import load_bundle

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, parser
 
-from export.imported.nodes import Nodes, all_tensors
+from export.imported.nodes import GraphNodes, all_tensors
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17, "own" : 1]>'
 
@@ -29,29 +29,29 @@ def model(text: str) -> ModelProto:
 
 
 @pytest.fixture
-def nodes() -> Nodes:
+def nodes() -> GraphNodes:
     parsed = model(BRANCHING)
     # As exporters write them: what is used comes first.
     sorted_nodes = [parsed.graph.node[i] for i in (0, 2, 1, 3)]
     del parsed.graph.node[:]
     parsed.graph.node.extend(sorted_nodes)
-    return Nodes(parsed)
+    return GraphNodes(parsed)
 
 
-def test_a_stored_tensor_is_constant(nodes: Nodes) -> None:
+def test_a_stored_tensor_is_constant(nodes: GraphNodes) -> None:
     assert nodes.constant("half") == np.float32(0.5)
 
 
-def test_what_is_computed_from_constants_alone_is_constant(nodes: Nodes) -> None:
+def test_what_is_computed_from_constants_alone_is_constant(nodes: GraphNodes) -> None:
     assert nodes.constant("three") == np.float32(3)
 
 
-def test_what_depends_on_an_input_is_not_constant(nodes: Nodes) -> None:
+def test_what_depends_on_an_input_is_not_constant(nodes: GraphNodes) -> None:
     assert nodes.constant("x") is None
     assert nodes.constant("y") is None
 
 
-def test_a_tensor_is_computed_from_the_inputs_that_it_needs(nodes: Nodes) -> None:
+def test_a_tensor_is_computed_from_the_inputs_that_it_needs(nodes: GraphNodes) -> None:
     x = np.array([1, 2, 3], np.float32)
     found = nodes.evaluate("y", {"x": x, "above": np.array(True)})
     assert found is not None
@@ -59,13 +59,13 @@ def test_a_tensor_is_computed_from_the_inputs_that_it_needs(nodes: Nodes) -> Non
     assert nodes.evaluate("y", {"x": x}) is None
 
 
-def test_a_node_uses_what_its_subgraphs_take_from_outside(nodes: Nodes) -> None:
+def test_a_node_uses_what_its_subgraphs_take_from_outside(nodes: GraphNodes) -> None:
     assert [node.op_type for node in nodes.consumers("x")] == ["If"]
     assert [node.op_type for node in nodes.consumers("half")] == ["Div", "If"]
 
 
 def test_the_origin_is_behind_what_changes_shape_and_type_only() -> None:
-    nodes = Nodes(
+    nodes = GraphNodes(
         model(
             HEAD
             + """
@@ -79,7 +79,7 @@ def test_the_origin_is_behind_what_changes_shape_and_type_only() -> None:
 
 
 def test_a_local_function_is_seen_through() -> None:
-    nodes = Nodes(
+    nodes = GraphNodes(
         model(
             HEAD
             + """

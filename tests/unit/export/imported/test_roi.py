@@ -13,7 +13,7 @@ from onnx import ModelProto, parser
 
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.errors import ExportError
-from export.imported.rule import InputOptions
+from export.imported.preprocessing import InputOptions
 from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
 from export.pictures import read_model_input
 from service.bundles.bundle import load_bundle

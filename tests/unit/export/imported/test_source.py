@@ -19,7 +19,7 @@ from torch.nn import functional
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.errors import ExportError
 from export.evaluation.inspectors import LocalInspector
-from export.imported.rule import InputOptions, Size
+from export.imported.preprocessing import InputOptions, PictureSize
 from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name
 from export.pictures import read_model_input
 from service.bundles.bundle import load_bundle
@@ -334,8 +334,8 @@ def test_a_size_that_the_graph_does_not_take_is_said(good: list[Path]) -> None:
     path = good[0].parent.with_name("m.onnx")
     onnx.save(model, path)
     with pytest.raises(ExportError, match=r"fails on a picture of 16x16 pixels: .*--size"):
-        open_quietly(path, good, pictures=InputOptions(white=1, size=Size(16, 16)))
-    source, _ = open_quietly(path, good, pictures=InputOptions(white=1, size=Size(8, 8)))
+        open_quietly(path, good, pictures=InputOptions(white=1, size=PictureSize(16, 16)))
+    source, _ = open_quietly(path, good, pictures=InputOptions(white=1, size=PictureSize(8, 8)))
     assert source.facts.preprocess.input_size == (8, 8)
 
 

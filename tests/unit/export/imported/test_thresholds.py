@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from onnx import parser
 
-from export.imported.nodes import Nodes
-from export.imported.roles import Outputs
+from export.imported.nodes import GraphNodes
+from export.imported.signature import GraphOutputs
 from export.imported.thresholds import find_thresholds, read_metadata
 from service.bundles.manifest import CheckpointThresholds
 
@@ -23,12 +23,12 @@ g (float[N,1,8,8] x) => (float[N,1,8,8] map, float[N] score, bool[N] label, bool
   score = Reshape(cut, every)
   %s
 }"""
-OUTPUTS = Outputs("map", "score", (8, 8))
+OUTPUTS = GraphOutputs("map", "score", (8, 8))
 ANSWERS = ["map", "score", "label", "mask"]
 
 
-def found(verdicts: str, outputs: Outputs = OUTPUTS) -> CheckpointThresholds | None:
-    return find_thresholds(Nodes(parser.parse_model(TEXT % verdicts)), ANSWERS, outputs)
+def found(verdicts: str, outputs: GraphOutputs = OUTPUTS) -> CheckpointThresholds | None:
+    return find_thresholds(GraphNodes(parser.parse_model(TEXT % verdicts)), ANSWERS, outputs)
 
 
 def test_what_label_and_mask_compare_with_are_the_thresholds() -> None:
@@ -61,7 +61,7 @@ def test_other_comparisons_are_no_thresholds(verdicts: str) -> None:
 
 def test_without_a_score_s_own_output_there_are_none() -> None:
     both = "label = Greater(score, half) mask = Greater(map, quarter)"
-    assert found(both, Outputs("map", None, (8, 8))) is None
+    assert found(both, GraphOutputs("map", None, (8, 8))) is None
 
 
 def test_anomalib_1_keeps_them_beside_the_graph(tmp_path: Path) -> None:

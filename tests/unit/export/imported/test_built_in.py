@@ -7,9 +7,9 @@ import pytest
 import torch
 from onnx import parser
 
-from export.imported.nodes import Nodes
-from export.imported.roles import find_input
-from export.imported.view import Normalisation, PictureView
+from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
+from export.imported.nodes import GraphNodes
+from export.imported.signature import find_input
 from service.bundles.manifest import Crop
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -25,16 +25,16 @@ float[4,3,1,1] kernel, float[3,4] matrix
 END = "y = Conv(n, kernel)"
 
 
-def view(body: str, described: str = "float[N,3,16,12]") -> PictureView:
+def view(body: str, described: str = "float[N,3,16,12]") -> BuiltInPreprocessing:
     model = parser.parse_model(
         f"""<ir_version: 8, opset_import: ["" : 17]>
         g ({described} x) => (float[N] y) <{STORED}> {{ {body} }}"""
     )
-    return PictureView(Nodes(model), find_input(model, Path("m.onnx"), None))
+    return BuiltInPreprocessing(GraphNodes(model), find_input(model, Path("m.onnx"), None))
 
 
-def approx(mean: Any, std: Any, white: int | None) -> Normalisation:
-    return Normalisation(
+def approx(mean: Any, std: Any, white: int | None) -> BuiltInNormalisation:
+    return BuiltInNormalisation(
         pytest.approx(mean, abs=1e-4),
         pytest.approx(std, abs=1e-4),
         white,  # type: ignore[arg-type]

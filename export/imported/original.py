@@ -1,4 +1,4 @@
-"""Running graphs in ONNX Runtime before they are a bundle's."""
+"""A foreign graph as it came, run in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule, feed
-from export.imported.file import first_line
+from export.imported.input_transform import InputTransform
+from export.imported.nodes import Array
+from service.engines.provider_check import first_line
 
-Array = NDArray[Any]
+NOISE = (
+    re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "),
+    re.compile(r"^Load model from .*? failed: ?"),
+    re.compile(r"^/\S+:\d+ .*?\) (?=[A-Z])"),
+)
+"""Parts of ONNX Runtime's messages to leave out: code, file and place in its source."""
 
-CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-LOADING = re.compile(r"^Load model from .*? failed: ?")
-PLACE = re.compile(r"^/\S+:\d+ .*?\) (?=[A-Z])")
 
-
-class Original:
-    """A graph as it came: the reference of what is made of it.
+class OriginalGraph:
+    """A graph as it came, the reference for the graph of the bundle.
 
     Attributes:
-        output_names: what it can answer with.
+        output_names: names of all its outputs.
     """
 
     def __init__(self, session: Any, path: Path) -> None:
@@ -36,36 +38,36 @@ class Original:
 
     def run(
         self,
-        rule: FeedRule,
+        transform: InputTransform,
         image: NDArray[np.uint8],
         names: Sequence[str],
         *,
         surround: int = 0,
     ) -> dict[str, Array]:
-        """Outputs for one model input, uint8 [h,w,3]; of copies in a batch, the first's.
+        """Outputs for one model input, uint8 [h,w,3]; of copies in a batch, only the first's.
 
         Raises:
             ExportError: the graph fails.
         """
         try:
-            answers = self._session.run(list(names), feed(rule, image, surround))
+            answers = self._session.run(list(names), transform.feed(image, surround))
         except Exception as error:
             raise ExportError(
-                f"{self._path} fails on a picture of {rule.width}x{rule.height} pixels: "
+                f"{self._path} fails on a picture of {transform.width}x{transform.height} pixels: "
                 f"{_reason(error)}; where its input leaves the size open, give that of the "
                 "training with --size"
             ) from error
-        arrays = [_first(np.asarray(answer), rule.port.batch or 1) for answer in answers]
+        arrays = [_first(np.asarray(answer), transform.port.batch or 1) for answer in answers]
         return dict(zip(names, arrays, strict=True))
 
 
 def open_session(graph: Path | bytes, path: Path, threads: int) -> Any:
-    """A session on the CPU that says nothing.
+    """A session of ONNX Runtime on the CPU, without log lines.
 
     Args:
-        graph: a file, or what would be in one.
-        path: of the graph, for messages.
-        threads: 0 takes every core.
+        graph: file of the graph, or its content.
+        path: file of the graph, for messages.
+        threads: threads of the session; 0 takes every core.
 
     Raises:
         ExportError: ONNX Runtime cannot run the graph.
@@ -87,9 +89,8 @@ def open_session(graph: Path | bytes, path: Path, threads: int) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What ONNX Runtime says, without its codes, its places in the code and the file's path."""
     text = first_line(error)
-    for noise in (CODE, LOADING, PLACE):
+    for noise in NOISE:
         text = noise.sub("", text, count=1)
     return text.rstrip(". ")
 

@@ -10,9 +10,9 @@ from onnx import ModelProto, parser
 from PIL import Image
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule, feed
-from export.imported.graph import reveal, wrap
-from export.imported.roles import InputPort, Outputs
+from export.imported.input_transform import InputTransform
+from export.imported.signature import GraphOutputs, InputPort
+from export.imported.wrapper import reveal, wrap
 from service.bundles.manifest import Crop
 
 HEIGHT, WIDTH = 8, 6
@@ -70,7 +70,7 @@ def expected(images: NDArray[np.uint8], case: str) -> NDArray[Any]:
     }[case]
 
 
-RULES: dict[str, dict[str, Any]] = {
+TRANSFORMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "imagenet": IMAGENET,
     "bgr_imagenet": {**IMAGENET, "bgr": True},
@@ -102,15 +102,15 @@ def test_pictures_reach_the_graph_as_its_training_had_them(
 ) -> None:
     """Both ways, in the graph and in numpy, against a third."""
     channels = 1 if case.startswith("grey") else 3
-    rule = FeedRule(port(dtype, layout, channels), HEIGHT, WIDTH, **RULES[case])
+    transform = InputTransform(port(dtype, layout, channels), HEIGHT, WIDTH, **TRANSFORMS[case])
     original = echo(onnx_type, layout, channels)
-    wrapped = wrap(original, rule, Outputs("map", None, (channels * HEIGHT, WIDTH)))
+    wrapped = wrap(original, transform, GraphOutputs("map", None, (channels * HEIGHT, WIDTH)))
     wanted = planes(expected(images, case))
     found, score = run(wrapped, images)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance)
     np.testing.assert_allclose(score, wanted.max(axis=(1, 2)), rtol=0, atol=tolerance)
 
-    fed = [feed(rule, image)["x"] for image in images]
+    fed = [transform.feed(image)["x"] for image in images]
     assert {one.dtype for one in fed} == {np.dtype(dtype)}
     in_numpy = np.concatenate(fed).astype(float)
     in_numpy = in_numpy.transpose(0, 2, 3, 1) if layout == "nchw" else in_numpy
@@ -120,19 +120,19 @@ def test_pictures_reach_the_graph_as_its_training_had_them(
 def test_every_grey_is_pillow_s() -> None:
     levels = np.random.default_rng(1).integers(0, 256, (1, 400, 500, 3), dtype=np.uint8)
     levels[0, :256, 0] = np.arange(256, dtype=np.uint8)[:, None]
-    rule = FeedRule(port("uint8", "nhwc", 1), 400, 500)
+    transform = InputTransform(port("uint8", "nhwc", 1), 400, 500)
     model = parser.parse_model(
         """<ir_version: 8, opset_import: ["" : 17]>
         g (uint8[N,400,500,1] x) => (float[N,400,500,1] map) { map = Cast<to = 1>(x) }"""
     )
-    found, _ = run(wrap(model, rule, Outputs("map", None, (400, 500))), levels)
+    found, _ = run(wrap(model, transform, GraphOutputs("map", None, (400, 500))), levels)
     assert np.array_equal(found[0], np.array(Image.fromarray(levels[0]).convert("L")))
 
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 18, 21])
 def test_graphs_of_old_and_new_opsets_are_wrapped(images: NDArray[np.uint8], opset: int) -> None:
     window = Crop(x=2, y=1, width=WIDTH, height=HEIGHT)
-    rule = FeedRule(port(), HEIGHT + 3, WIDTH + 2, window=window, bgr=True, **IMAGENET)  # type: ignore[arg-type]
+    transform = InputTransform(port(), HEIGHT + 3, WIDTH + 2, window=window, bgr=True, **IMAGENET)  # type: ignore[arg-type]
     model = parser.parse_model(
         f"""<ir_version: 3, opset_import: ["" : {opset}]>
         g (float[N,3,H,W] x) => (float[N,3,H,W] y, float[N,1,H,W] map, float[N] score)
@@ -144,7 +144,7 @@ def test_graphs_of_old_and_new_opsets_are_wrapped(images: NDArray[np.uint8], ops
           y = Relu(x)
         }}"""
     )
-    wrapped = wrap(model, rule, Outputs("map", "score", (HEIGHT + 3, WIDTH + 2)))
+    wrapped = wrap(model, transform, GraphOutputs("map", "score", (HEIGHT + 3, WIDTH + 2)))
     assert wrapped.opset_import[0].version == opset
     found, score = run(wrapped, images)
     wanted = (expected(images, "bgr_imagenet") * [1, 2, 3]).sum(axis=-1)
@@ -184,10 +184,10 @@ def test_names_of_ours_subgraphs_functions_and_defaults_do_not_clash(
     model.graph.node[0].doc_string = model.functions[0].node[0].doc_string = "/home/them/train.py"
     model.metadata_props.add(key="where", value="/home/them")
     before = model.SerializeToString()
-    rule = FeedRule(
+    transform = InputTransform(
         InputPort("images", np.dtype("float32"), "nchw", None, 3, None, None), HEIGHT, WIDTH
     )
-    wrapped = wrap(model, rule, Outputs("score", "anomaly_map", (HEIGHT, WIDTH)))
+    wrapped = wrap(model, transform, GraphOutputs("score", "anomaly_map", (HEIGHT, WIDTH)))
     found, score = run(wrapped, images)
     total = images.sum(axis=-1) / 255
     np.testing.assert_allclose(found, 2 * total + 0.5, rtol=0, atol=1e-5)
@@ -199,10 +199,10 @@ def test_names_of_ours_subgraphs_functions_and_defaults_do_not_clash(
 
 def test_a_score_alone_fills_a_map_of_one_cell(images: NDArray[np.uint8]) -> None:
     model = parser.parse_model(OUTER)
-    rule = FeedRule(
+    transform = InputTransform(
         InputPort("images", np.dtype("float32"), "nchw", None, 3, None, None), HEIGHT, WIDTH
     )
-    found, score = run(wrap(model, rule, Outputs(None, "anomaly_map", (1, 1))), images)
+    found, score = run(wrap(model, transform, GraphOutputs(None, "anomaly_map", (1, 1))), images)
     assert found.shape == (2, 1, 1)
     assert found.ravel().tolist() == score.tolist()
     np.testing.assert_allclose(score, images.sum(axis=-1).max(axis=(1, 2)) / 255, atol=1e-5)
@@ -220,7 +220,7 @@ def test_shapes_that_an_exporter_noted_for_its_own_batch_do_not_bind(
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
     wrapped = wrap(
-        model, FeedRule(port(), HEIGHT, WIDTH), Outputs("map", None, (3 * HEIGHT, WIDTH))
+        model, InputTransform(port(), HEIGHT, WIDTH), GraphOutputs("map", None, (3 * HEIGHT, WIDTH))
     )
     assert not wrapped.graph.value_info
     assert run(wrapped, images)[0].shape == (2, 3 * HEIGHT, WIDTH)
@@ -230,7 +230,7 @@ def test_a_graph_that_is_no_valid_onnx_is_refused() -> None:
     model = echo()
     model.graph.node[0].input[0] = "from nowhere"
     with pytest.raises(ExportError, match="is not valid ONNX"):
-        wrap(model, FeedRule(port(), HEIGHT, WIDTH), Outputs("map", None, (24, WIDTH)))
+        wrap(model, InputTransform(port(), HEIGHT, WIDTH), GraphOutputs("map", None, (24, WIDTH)))
 
 
 def test_inner_tensors_are_revealed_but_for_those_within_functions() -> None:

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule
-from export.imported.probe import check_answers, check_window, most_at_once
-from export.imported.roles import InputPort
+from export.imported.checks import check_answers, check_window, largest_batch
+from export.imported.input_transform import InputTransform
+from export.imported.signature import InputPort
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Crop
 
@@ -67,7 +67,7 @@ def at_once(
     batch: int | None = None,
 ) -> tuple[int | None, list[str]]:
     told: list[str] = []
-    return most_at_once(Session(answer), IMAGES, batch, allowed, FILE, told.append), told
+    return largest_batch(Session(answer), IMAGES, batch, allowed, FILE, told.append), told
 
 
 def test_a_graph_that_takes_each_picture_for_itself_takes_any_number() -> None:
@@ -118,7 +118,7 @@ def test_a_graph_that_takes_several_pictures_alone_is_refused() -> None:
         at_once(refuse_unless(4), batch=4)
 
 
-class Original:
+class OriginalGraph:
     """Answers with the mean of all that it was given, or of the window alone."""
 
     output_names = ("y",)
@@ -126,17 +126,19 @@ class Original:
     def __init__(self, window: Crop | None) -> None:
         self._window = window
 
-    def run(self, rule: FeedRule, image: Any, names: Any, *, surround: int = 0) -> dict[str, Any]:
-        canvas = np.full((rule.height, rule.width, 3), surround, np.uint8)
-        canvas[rule.whole] = image
-        seen = canvas if self._window is None else canvas[rule.whole]
+    def run(
+        self, transform: InputTransform, image: Any, names: Any, *, surround: int = 0
+    ) -> dict[str, Any]:
+        canvas = np.full((transform.height, transform.width, 3), surround, np.uint8)
+        canvas[transform.place] = image
+        seen = canvas if self._window is None else canvas[transform.place]
         return {name: seen.mean() for name in names}
 
 
 def test_a_crop_that_the_graph_looks_beyond_is_refused() -> None:
     window = Crop(x=1, y=2, width=4, height=4)
     port = InputPort("x", np.dtype("float32"), "nchw", None, 3, 8, 8)
-    rule = FeedRule(port, 8, 8, window)
-    check_window(Original(window), rule, IMAGES[0], FILE)  # type: ignore[arg-type]
+    transform = InputTransform(port, 8, 8, window)
+    check_window(OriginalGraph(window), transform, IMAGES[0], FILE)  # type: ignore[arg-type]
     with pytest.raises(ExportError, match="looks at the rest too"):
-        check_window(Original(None), rule, IMAGES[0], FILE)  # type: ignore[arg-type]
+        check_window(OriginalGraph(None), transform, IMAGES[0], FILE)  # type: ignore[arg-type]

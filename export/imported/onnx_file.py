@@ -1,7 +1,9 @@
-"""Reading an ONNX file that somebody else made, or saying why it cannot become a bundle."""
+"""Reads an ONNX file of another tool, or refuses it with the reason."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,23 +17,24 @@ from onnx.external_data_helper import (
 
 from export.errors import ExportError
 from export.imported.nodes import STANDARD, all_graphs, all_tensors
+from service.engines.provider_check import first_line
 
 LARGEST = 2**31 - 2**20
-"""Bytes of a graph with its weights: what protobuf can hold, less room for what is added."""
+"""Largest size in bytes of a graph with its weights: protobuf's limit, less room for additions."""
 
 OLDEST_OPSET = 7
-"""ONNX Runtime promises nothing for older ones, and operands do not broadcast there."""
+"""Oldest opset that ONNX Runtime supports; operands of older ones do not broadcast."""
 
 DOMAINS = STANDARD | {"ai.onnx.ml", "com.microsoft"}
-"""Operators that every ONNX Runtime has."""
+"""Domains of the operators that every ONNX Runtime has."""
 
 
 def read_graph(path: Path) -> ModelProto:
-    """Read an ONNX file with all its weights, those in files beside it too.
+    """Read an ONNX file with all its weights, including those in files beside it.
 
     Raises:
-        ExportError: it is no ONNX file, is damaged, too large or too old, lacks its weights, or
-            needs operators that only its maker has.
+        ExportError: the file is no ONNX, damaged, too large or too old, lacks its weights, or needs
+            operators of its maker.
     """
     model = _parse(path)
     _load_weights(model, path)
@@ -41,15 +44,10 @@ def read_graph(path: Path) -> ModelProto:
 
 
 def opset_of(model: ModelProto) -> int:
-    """The version of ONNX's own operators; 0 if a graph uses none."""
+    """Version of ONNX's own operators; 0 if the graph uses none."""
     return max(
         (entry.version for entry in model.opset_import if entry.domain in STANDARD), default=0
     )
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without what follows."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _parse(path: Path) -> ModelProto:
@@ -57,7 +55,7 @@ def _parse(path: Path) -> ModelProto:
         raise _too_large(path)
     try:
         model = onnx.load_model(path, format="protobuf", load_external_data=False)
-    except Exception:  # of protobuf, which has no types
+    except Exception:  # protobuf's errors have no types
         raise _no_onnx(path) from None
     if not model.graph.node:
         raise _no_onnx(path)
@@ -126,21 +124,9 @@ def _too_large(path: Path) -> ExportError:
 
 
 def stored_floats(model: ModelProto) -> tuple[int, int]:
-    """Elements of all stored float tensors, and of those in float16."""
+    """Number of elements of all stored float tensors, and of those in float16."""
+    sizes = Counter[int]()
+    for tensor in all_tensors(model.graph):
+        sizes[tensor.data_type] += math.prod(tensor.dims)
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
-    sizes = [
-        (tensor.data_type, _elements(tensor))
-        for tensor in all_tensors(model.graph)
-        if tensor.data_type in floats
-    ]
-    return (
-        sum(size for _, size in sizes),
-        sum(size for kind, size in sizes if kind == TensorProto.FLOAT16),
-    )
-
-
-def _elements(tensor: TensorProto) -> int:
-    count = 1
-    for size in tensor.dims:
-        count *= size
-    return count
+    return sum(sizes[kind] for kind in floats), sizes[TensorProto.FLOAT16]

@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule
-from export.imported.roles import InputPort
-from export.imported.rule import InputOptions, Size, find_rule, preprocess_of
-from export.imported.view import Normalisation
+from export.imported.built_in import BuiltInNormalisation
+from export.imported.input_transform import InputTransform
+from export.imported.preprocessing import InputOptions, PictureSize, find_transform, preprocess_of
+from export.imported.signature import InputPort
 from service.bundles.manifest import Crop, Preprocess
 
 FILE = Path("by-others.onnx")
-IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)
+IMAGENET = BuiltInNormalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)
 
 
 @dataclass
 class View:
     """Stands for what a graph does by itself."""
 
-    own: Normalisation | None = None
+    own: BuiltInNormalisation | None = None
     target: tuple[int, int] | None = None
     cut: Crop | None = None
     unclear: bool = False
 
-    def normalisation(self) -> Normalisation | None:
+    def normalisation(self) -> BuiltInNormalisation | None:
         return self.own
 
     def own_size(self) -> tuple[int, int] | None:
@@ -45,7 +45,7 @@ class View:
 
 @dataclass
 class Found:
-    rule: FeedRule
+    transform: InputTransform
     told: list[str] = field(default_factory=list)
 
 
@@ -59,8 +59,8 @@ def find(
 ) -> Found:
     told: list[str] = []
     port = InputPort("x", np.dtype(dtype), "nchw", None, channels, *port_size)
-    rule = find_rule(FILE, port, view, InputOptions(**options), told.append)  # type: ignore[arg-type]
-    return Found(rule, told)
+    transform = find_transform(FILE, port, view, InputOptions(**options), told.append)  # type: ignore[arg-type]
+    return Found(transform, told)
 
 
 def refused(view: View, **given: Any) -> str:
@@ -71,12 +71,12 @@ def refused(view: View, **given: Any) -> str:
 
 def test_a_graph_that_normalises_by_itself_gets_its_pictures_on_its_own_scale() -> None:
     found = find(View(IMAGENET))
-    assert (found.rule.mean, found.rule.std, found.rule.white) == ((0,), (1,), 1)
+    assert (found.transform.mean, found.transform.std, found.transform.white) == ((0,), (1,), 1)
     assert found.told == [
         "the graph normalises by itself (mean 0.485, 0.456, 0.406; std 0.229, 0.224, 0.225), so it "
         "gets pictures from 0 to 1"
     ]
-    assert find(View(Normalisation((127.5,), (127.5,), 255))).rule.white == 255
+    assert find(View(BuiltInNormalisation((127.5,), (127.5,), 255))).transform.white == 255
 
 
 def test_a_normalisation_that_is_nowhere_is_asked_for_with_the_usual_answers() -> None:
@@ -85,16 +85,20 @@ def test_a_normalisation_that_is_nowhere_is_asked_for_with_the_usual_answers() -
     assert "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225" in message
     assert "--mean 0 --std 1 for plain ones from 0 to 1" in message
     assert "--white 255" in message
-    unusual = refused(View(Normalisation((2.0,), (0.5,), None)))
+    unusual = refused(View(BuiltInNormalisation((2.0,), (0.5,), None)))
     assert "first (mean 2; std 0.5) is no usual normalisation, so say" in unusual
 
 
 def test_what_is_given_is_taken() -> None:
     found = find(View(), mean=(0.1, 0.2, 0.3), std=(0.5,), white=255)
-    assert (found.rule.mean, found.rule.std, found.rule.white) == ((0.1, 0.2, 0.3), (0.5,), 255)
+    assert (found.transform.mean, found.transform.std, found.transform.white) == (
+        (0.1, 0.2, 0.3),
+        (0.5,),
+        255,
+    )
     assert found.told == []
     plain = find(View(), white=1)
-    assert (plain.rule.mean, plain.rule.std, plain.rule.white) == ((0,), (1,), 1)
+    assert (plain.transform.mean, plain.transform.std, plain.transform.white) == ((0,), (1,), 1)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +114,8 @@ def test_what_is_given_wins_over_what_is_found_with_a_warning(
     given: dict[str, Any], contradicts: bool
 ) -> None:
     found = find(View(IMAGENET), **given)
-    assert found.rule.mean == given.get("mean", (0,))
-    assert found.rule.white == given.get("white", 1)
+    assert found.transform.mean == given.get("mean", (0,))
+    assert found.transform.white == given.get("white", 1)
     assert [line[:37] for line in found.told] == [
         "warning: the graph normalises its pic"
     ] * contradicts
@@ -126,8 +130,8 @@ def test_what_is_given_wins_over_what_is_found_with_a_warning(
         ({"dtype": "uint8", "white": 255}, "takes pixels as they are, in uint8"),
         ({"channels": 1, "bgr": True, "white": 1}, "grey pictures, which have no order"),
         ({"white": 1, "port_size": (None, None)}, "any size; say that of its training with --size"),
-        ({"white": 1, "size": Size(32, 32)}, "takes pictures of 24x32 pixels .*not of 32x32"),
-        ({"white": 1, "port_size": (None, 24), "size": Size(32, 32)}, "24xany pixels"),
+        ({"white": 1, "size": PictureSize(32, 32)}, "pictures of 24x32 pixels .*not of 32x32"),
+        ({"white": 1, "port_size": (None, 24), "size": PictureSize(32, 32)}, "24xany pixels"),
     ],
 )  # fmt: skip
 def test_what_contradicts_the_graph_is_refused(given: dict[str, Any], message: str) -> None:
@@ -135,26 +139,26 @@ def test_what_contradicts_the_graph_is_refused(given: dict[str, Any], message: s
 
 
 def test_a_graph_of_pixels_needs_no_normalisation() -> None:
-    assert find(View(), dtype="uint8").rule.white == 255
+    assert find(View(), dtype="uint8").transform.white == 255
 
 
-def open_size(view: View, asked: Size | None = None) -> Found:
+def open_size(view: View, asked: PictureSize | None = None) -> Found:
     return find(view, port_size=(None, None), size=asked, white=1)
 
 
 def test_an_open_size_is_the_one_that_is_given_or_that_the_graph_resizes_to() -> None:
-    given = open_size(View(), Size(40, 30))
-    assert (given.rule.width, given.rule.height, given.told) == (40, 30, [])
+    given = open_size(View(), PictureSize(40, 30))
+    assert (given.transform.width, given.transform.height, given.told) == (40, 30, [])
     own = open_size(View(target=(30, 40)))
-    assert (own.rule.width, own.rule.height) == (40, 30)
+    assert (own.transform.width, own.transform.height) == (40, 30)
     assert own.told == [
         "the graph resizes its pictures to 40x30 pixels, so they reach it at that size"
     ]
 
 
 def test_a_graph_that_resizes_what_it_is_given_is_warned_of() -> None:
-    given = open_size(View(target=(30, 40)), Size(50, 50))
-    assert (given.rule.width, given.rule.height) == (50, 50)
+    given = open_size(View(target=(30, 40)), PictureSize(50, 50))
+    assert (given.transform.width, given.transform.height) == (50, 50)
     fixed = find(View(target=(30, 40)), white=1)
     for found, size in ((given, "50x50"), (fixed, "24x32")):
         assert f"warning: the graph resizes pictures of {size} pixels to 40x30" in found.told[0]
@@ -163,16 +167,16 @@ def test_a_graph_that_resizes_what_it_is_given_is_warned_of() -> None:
 def test_a_crop_of_the_graph_s_own_is_told_and_one_that_is_unclear_warned_of() -> None:
     crop = Crop(x=4, y=5, width=16, height=20)
     cut = find(View(cut=crop), white=1)
-    assert cut.rule.window == crop
+    assert cut.transform.window == crop
     assert cut.told == ["the graph cuts 16x20 pixels at (4, 5) out of 24x32; the map lies there"]
     unclear = find(View(unclear=True), white=1)
-    assert unclear.rule.window is None
+    assert unclear.transform.window is None
     assert "cannot be followed" in unclear.told[0]
 
 
 def spec(window: Crop | None = None, **options: Any) -> Preprocess:
     port = InputPort("x", np.dtype("float32"), "nchw", None, 3, 32, 24)
-    return preprocess_of(FeedRule(port, 32, 24, window), InputOptions(**options))
+    return preprocess_of(InputTransform(port, 32, 24, window), InputOptions(**options))
 
 
 def test_pictures_are_resized_to_the_graph_s_input_with_the_chosen_filter() -> None:
@@ -181,15 +185,15 @@ def test_pictures_are_resized_to_the_graph_s_input_with_the_chosen_filter() -> N
 
 
 def test_the_crop_of_the_training_is_in_the_centre() -> None:
-    assert spec(crop_from=Size(27, 42)).crop == Crop(x=2, y=5, width=24, height=32)
-    assert spec(crop_from=Size(24, 32)).crop is None
+    assert spec(crop_from=PictureSize(27, 42)).crop == Crop(x=2, y=5, width=24, height=32)
+    assert spec(crop_from=PictureSize(24, 32)).crop is None
     with pytest.raises(ExportError, match=r"--crop-from 20x40: .*24x32 pixels cannot be cut"):
-        spec(crop_from=Size(20, 40))
+        spec(crop_from=PictureSize(20, 40))
 
 
 def test_the_graph_s_own_crop_lies_within_that_of_the_training() -> None:
     window = Crop(x=4, y=5, width=16, height=20)
     assert spec(window) == Preprocess(width=24, height=32, resize="tensor_bilinear", crop=window)
-    both = spec(window, crop_from=Size(30, 40))
+    both = spec(window, crop_from=PictureSize(30, 40))
     assert (both.width, both.height) == (30, 40)
     assert both.crop == Crop(x=3 + 4, y=4 + 5, width=16, height=20)

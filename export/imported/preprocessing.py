@@ -1,17 +1,18 @@
-"""How pictures get into a foreign graph: what it shows by itself, and what its owner says."""
+"""Preprocessing of pictures for a foreign graph, from the graph itself and from its owner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule
-from export.imported.roles import InputPort, Layout
-from export.imported.view import Normalisation, PictureView, White
+from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
+from export.imported.input_transform import InputTransform
+from export.imported.signature import InputPort, Layout, White
 from service.bundles.manifest import Crop, Filter, Preprocess
 
 Tell = Callable[[str], None]
@@ -23,8 +24,12 @@ USUAL = (
 
 
 @dataclass(frozen=True)
-class Size:
-    """Of a picture, in pixels."""
+class PictureSize:
+    """Size of a picture in pixels.
+
+    >>> str(PictureSize(width=320, height=256))
+    '320x256'
+    """
 
     width: int
     height: int
@@ -35,83 +40,82 @@ class Size:
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What only the owner of a graph knows of its input; what is None is looked for.
+    """Facts on the input that a graph's owner gives; None leaves one to the graph.
 
     Attributes:
-        size: of the graph's input, where that is open.
-        layout: of the input.
-        bgr: the graph takes blue first.
-        mean: of each channel in the graph's order, or one for all, for pictures from 0 to 1.
-        std: likewise.
-        white: what the graph takes for white, before mean and std.
-        resize: the filter of the training.
-        crop_from: the training resized pictures to this and cut the input out of the centre.
+        size: size of the graph's input, if that is open.
+        layout: layout of the input.
+        bgr: whether the graph takes blue first.
+        mean: of each channel in the graph's order or one for all, for pictures from 0 to 1.
+        std: of each channel in the graph's order or one for all, for pictures from 0 to 1.
+        white: value of a white pixel, before mean and std.
+        resize: filter of the training.
+        crop_from: size from whose centre the training cropped the input.
     """
 
-    size: Size | None = None
+    size: PictureSize | None = None
     layout: Layout | None = None
     bgr: bool = False
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     white: White | None = None
     resize: Filter = "tensor_bilinear"
-    crop_from: Size | None = None
+    crop_from: PictureSize | None = None
 
 
-@dataclass(frozen=True)
-class _Values:
+class _Values(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     white: White
 
 
-def find_rule(
-    path: Path, port: InputPort, view: PictureView, options: InputOptions, tell: Tell
-) -> FeedRule:
-    """How a model input becomes the graph's.
+def find_transform(
+    path: Path, port: InputPort, built_in: BuiltInPreprocessing, options: InputOptions, tell: Tell
+) -> InputTransform:
+    """Steps from a model input to the graph's input.
 
     Args:
-        path: of the graph, for messages.
-        port: its input.
-        view: what it does to its pictures by itself.
-        options: what its owner says.
-        tell: takes lines about what was found.
+        path: file of the graph, for messages.
+        port: input of the graph.
+        built_in: preprocessing inside the graph.
+        options: facts from the graph's owner.
+        tell: takes lines about the findings.
 
     Raises:
-        ExportError: something must be said, or contradicts the graph.
+        ExportError: a fact is missing, or contradicts the graph.
     """
     if options.bgr and port.channels == 1:
         raise ExportError(f"{path} takes grey pictures, which have no order of channels")
-    values = _values(path, port, view.normalisation(), options, tell)
-    size = _size(path, port, view, options.size, tell)
-    return FeedRule(
+    mean, std, white = _values(path, port, built_in.normalisation(), options, tell)
+    size = _size(path, port, built_in, options.size, tell)
+    return InputTransform(
         port=port,
         height=size.height,
         width=size.width,
-        window=_window(view, size, tell),
+        window=_window(built_in, size, tell),
         bgr=options.bgr,
-        mean=values.mean,
-        std=values.std,
-        white=values.white,
+        mean=mean,
+        std=std,
+        white=white,
     )
 
 
-def preprocess_of(rule: FeedRule, options: InputOptions) -> Preprocess:
-    """From a picture to the model input: resized, and cropped as the training or the graph does.
+def preprocess_of(transform: InputTransform, options: InputOptions) -> Preprocess:
+    """Preprocessing from a picture to the model input: the resize and crop of training and graph.
 
     The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
 
     Raises:
-        ExportError: the crop is larger than what it is cut from.
+        ExportError: the crop is larger than the picture.
     """
-    whole = options.crop_from or Size(rule.width, rule.height)
-    if whole.width < rule.width or whole.height < rule.height:
+    whole = options.crop_from or PictureSize(transform.width, transform.height)
+    if whole.width < transform.width or whole.height < transform.height:
         raise ExportError(
-            f"--crop-from {whole}: the graph's input of {rule.width}x{rule.height} pixels cannot "
-            "be cut out of that"
+            f"--crop-from {whole}: the graph's input of {transform.width}x{transform.height} "
+            "pixels cannot be cut out of that"
         )
-    x, y = round((whole.width - rule.width) / 2), round((whole.height - rule.height) / 2)
-    inner = rule.window or Crop(x=0, y=0, width=rule.width, height=rule.height)
+    x, y = round((whole.width - transform.width) / 2), round((whole.height - transform.height) / 2)
+    inner = transform.window or Crop(x=0, y=0, width=transform.width, height=transform.height)
     crop = Crop(x=x + inner.x, y=y + inner.y, width=inner.width, height=inner.height)
     nothing_cut = (crop.width, crop.height) == (whole.width, whole.height)
     return Preprocess(
@@ -122,23 +126,29 @@ def preprocess_of(rule: FeedRule, options: InputOptions) -> Preprocess:
     )
 
 
-def _size(path: Path, port: InputPort, view: PictureView, asked: Size | None, tell: Tell) -> Size:
-    """The size of the graph's input."""
+def _size(
+    path: Path,
+    port: InputPort,
+    built_in: BuiltInPreprocessing,
+    asked: PictureSize | None,
+    tell: Tell,
+) -> PictureSize:
+    """Size of the graph's input."""
     is_fixed = port.height is not None and port.width is not None
-    own = None if is_fixed else view.own_size()
-    size = asked or (Size(own[1], own[0]) if own else None)
+    own = None if is_fixed else built_in.own_size()
+    size = asked or (PictureSize(own[1], own[0]) if own else None)
     if size is None and not is_fixed:
         raise ExportError(
             f"{path} takes pictures of any size; say that of its training with --size, such as "
             "--size 256 or --size 320x256 (width x height)"
         )
-    size = size or Size(port.width or 0, port.height or 0)
+    size = size or PictureSize(port.width or 0, port.height or 0)
     if size.width != (port.width or size.width) or size.height != (port.height or size.height):
         raise ExportError(
             f"{path} takes pictures of {port.width or 'any'}x{port.height or 'any'} pixels "
             f"(width x height), not of {size}; correct --size, or leave it out"
         )
-    resized = view.resized(size.height, size.width)
+    resized = built_in.resized(size.height, size.width)
     if resized is not None and resized != (size.height, size.width):
         tell(
             f"warning: the graph resizes pictures of {size} pixels to {resized[1]}x{resized[0]} by "
@@ -151,9 +161,9 @@ def _size(path: Path, port: InputPort, view: PictureView, asked: Size | None, te
 
 
 def _values(
-    path: Path, port: InputPort, own: Normalisation | None, options: InputOptions, tell: Tell
+    path: Path, port: InputPort, own: BuiltInNormalisation | None, options: InputOptions, tell: Tell
 ) -> _Values:
-    """The mean, the std and the white of what the graph takes."""
+    """Mean, std and white of the graph's input."""
     given = (options.mean, options.std, options.white) != (None, None, None)
     if port.dtype == np.uint8:
         if given:
@@ -198,10 +208,10 @@ def _given(path: Path, port: InputPort, options: InputOptions) -> _Values:
     return _Values(mean, std, options.white or 1)
 
 
-def _window(view: PictureView, size: Size, tell: Tell) -> Crop | None:
-    """The part of its input that the graph looks at."""
+def _window(built_in: BuiltInPreprocessing, size: PictureSize, tell: Tell) -> Crop | None:
+    """Part of its input that the graph looks at; None for the whole."""
     try:
-        window = view.window(size.height, size.width)
+        window = built_in.window(size.height, size.width)
     except ValueError:
         tell(
             "warning: the graph cuts its pictures in a way that cannot be followed, so regions may "
@@ -217,7 +227,7 @@ def _window(view: PictureView, size: Size, tell: Tell) -> Crop | None:
     return window
 
 
-def _of(own: Normalisation) -> str:
+def _of(own: BuiltInNormalisation) -> str:
     """`mean 0.485, 0.456, 0.406; std 0.229, 0.224, 0.225`."""
     return f"mean {_numbers(own.mean)}; std {_numbers(own.std)}"
 

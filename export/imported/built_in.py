@@ -1,25 +1,19 @@
-"""What a foreign graph does to its pictures before the network: normalise, resize, crop."""
+"""Preprocessing inside a foreign graph, before its network: normalisation, resize and crop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import NodeProto
 
-from export.imported.nodes import Nodes, attribute, operator
-from export.imported.roles import InputPort
+from export.imported.nodes import Array, GraphNodes, attribute, operator
+from export.imported.signature import InputPort, White
 from service.bundles.manifest import Crop
 
-Array = NDArray[Any]
-White = Literal[1, 255]
-"""What a white pixel is to a graph."""
-
-LOOKING = frozenset({"Shape", "Size"})
-"""Operators that look at a tensor's size alone."""
+SIZE_READING = frozenset({"Shape", "Size"})
+"""Operators that read only a tensor's size."""
 
 RESIZING = frozenset({"Resize", "Upsample"})
 CUTTING = frozenset({"CenterCropPad", "Slice"})
@@ -27,30 +21,29 @@ KEEPING = RESIZING | CUTTING | {
     "Cast", "Clip", "Dropout", "Gather", "Identity", "Pad", "Reshape", "Squeeze", "Transpose",
     "Unsqueeze",
 }  # fmt: skip
-"""Operators after which the first operand is still the picture, elsewhere or in another form."""
+"""Operators whose output is still the picture of their first operand, moved or reshaped."""
 
 MOST_STEPS = 100
-"""Of a way from the input that are followed."""
+"""Largest number of steps followed from the input."""
 
 MOST_UNEVEN = 0.25
-"""Pixels by which samples may lie off a regular grid."""
+"""Largest distance in pixels of a sample from a regular grid."""
 
 FLOAT_NOISE = 0.02
-"""Pixels by which a normalised coordinate may come back wrong."""
+"""Largest error in pixels of a coordinate after a normalisation and its inverse."""
 
 PROBES = ((97, 131), (151, 83))
-"""Heights and widths that no resize has for its target."""
+"""(height, width) of pictures; no resize has one of these as its target."""
 
 
 @dataclass(frozen=True)
-class Normalisation:
-    """How a graph normalises by itself: (x - mean) / std.
+class BuiltInNormalisation:
+    """Normalisation inside a graph: (x - mean) / std.
 
     Attributes:
-        mean: of each channel, or one for all, on the scale of the graph's input.
-        std: likewise.
-        white: what the input's white must be for these numbers to make sense; None if they fit
-            neither.
+        mean: of each channel or one for all, on the scale of the graph's input.
+        std: of each channel or one for all, on the same scale.
+        white: value of a white pixel that fits these numbers; None if neither fits.
     """
 
     mean: tuple[float, ...]
@@ -63,12 +56,12 @@ class _Step:
     """A tensor that is still the picture, as gain · picture + offset.
 
     Attributes:
-        tensor: its name.
-        gain: of each channel, or one for all.
-        offset: likewise.
-        steps: from the input.
-        resized: the first tensor on the way that a resize made.
-        cut: the last step that may have cut the picture.
+        tensor: name of the tensor.
+        gain: of each channel or one for all.
+        offset: of each channel or one for all.
+        steps: number of steps from the input.
+        resized: first resized tensor on the way.
+        cut: last step that may have cropped the picture.
     """
 
     tensor: str
@@ -79,19 +72,19 @@ class _Step:
     cut: _Step | None = None
 
 
-class PictureView:
-    """The ways of the picture from a graph's input to the first operator of its network."""
+class BuiltInPreprocessing:
+    """Paths of the picture from a graph's input to the first operators of its network."""
 
-    def __init__(self, nodes: Nodes, port: InputPort) -> None:
+    def __init__(self, nodes: GraphNodes, port: InputPort) -> None:
         self._nodes = nodes
         self._port = port
         self._ends = list(self._walk())
 
-    def normalisation(self) -> Normalisation | None:
-        """What the graph does to the pixels' values; None if nothing.
+    def normalisation(self) -> BuiltInNormalisation | None:
+        """Normalisation of the pixels inside the graph; None if there is none.
 
-        Of several ways, those that leave the values as they are do not count: an autoencoder may
-        get what its teacher gets normalised.
+        Of several paths, those without a normalisation do not count: an autoencoder may get plain
+        pictures while its teacher gets normalised ones.
         """
         found = {_normalisation(end.gain, end.offset) for end in self._ends} - {None}
         whites = {one.white for one in found if one is not None}
@@ -99,12 +92,12 @@ class PictureView:
         return first if first is None or len(whites) == 1 else replace(first, white=None)
 
     def own_size(self) -> tuple[int, int] | None:
-        """(height, width) to which the graph resizes pictures of any size; None if it does not."""
+        """(height, width) to which the graph resizes pictures of any size, or None."""
         sizes = {self.resized(height, width) for height, width in PROBES}
         return sizes.pop() if len(sizes) == 1 else None
 
     def resized(self, height: int, width: int) -> tuple[int, int] | None:
-        """(height, width) to which the graph resizes pictures of this size; None if it does not."""
+        """(height, width) to which the graph resizes pictures of this size, or None."""
         sizes = {
             self._target(end.resized, height, width)
             for end in self._ends
@@ -113,12 +106,12 @@ class PictureView:
         return sizes.pop() if len(sizes) == 1 else None
 
     def window(self, height: int, width: int) -> Crop | None:
-        """The part that the graph cuts out of its input; None if it takes the whole.
+        """Crop inside the graph; None if it takes the whole input.
 
-        It is rounded outwards where a resize of the graph's leaves no whole pixels.
+        Fractions of pixels, which a resize may leave, are rounded outwards.
 
         Raises:
-            ValueError: it cuts, but not one rectangle for all of its network.
+            ValueError: the crop is not one rectangle for the whole network.
         """
         windows = {self._window(end.cut, height, width) for end in self._ends}
         if len(windows) != 1:
@@ -130,7 +123,9 @@ class PictureView:
         while left:
             step = left.pop()
             readers = [
-                node for node in self._nodes.consumers(step.tensor) if operator(node) not in LOOKING
+                node
+                for node in self._nodes.consumers(step.tensor)
+                if operator(node) not in SIZE_READING
             ]
             following = [self._follow(step, node) for node in readers]
             if None in following or not following or step.steps > MOST_STEPS:
@@ -138,7 +133,7 @@ class PictureView:
             left += [one for one in following if one is not None and one.steps <= MOST_STEPS]
 
     def _follow(self, step: _Step, node: NodeProto) -> _Step | None:
-        """The picture after one node; None if what the node makes is no picture any more."""
+        """The picture after a node; None if the node's output is no picture any more."""
         name = operator(node)
         after = replace(step, tensor=node.output[0], steps=step.steps + 1)
         if name in KEEPING:
@@ -153,14 +148,14 @@ class PictureView:
         return replace(after, gain=step.gain * gain, offset=step.offset * gain + offset)
 
     def _strides(self, node: NodeProto) -> bool:
-        """Whether a Slice takes every n-th pixel, which is a network's way to look, and no crop."""
+        """Whether a Slice takes every n-th pixel, which belongs to a network and is no crop."""
         if operator(node) != "Slice" or len(node.input) < 5:
             return False
         steps = self._nodes.constant(node.input[4])
         return steps is None or bool((np.abs(steps) != 1).any())
 
     def _affine(self, step: _Step, node: NodeProto) -> tuple[Array, Array] | None:
-        """What a node multiplies the picture with and adds to it, if it does only that."""
+        """Gain and offset that a node applies to the picture; None if it does anything else."""
         name = operator(node)
         if name == "BatchNormalization" and node.input[0] == step.tensor:
             scale, bias, mean, variance = map(self._per_channel, node.input[1:5])
@@ -194,7 +189,7 @@ class PictureView:
         return rows, columns
 
     def _window(self, cut: _Step | None, height: int, width: int) -> Crop | None:
-        """Where the pixels come from, by showing the graph pictures of coordinates."""
+        """Part of the input that is left after a crop, found by running pictures of coordinates."""
         if cut is None:
             return None
         rows, columns = np.mgrid[:height, :width]
@@ -204,9 +199,9 @@ class PictureView:
         return None if (found.width, found.height) == (width, height) else found
 
     def _span(self, cut: _Step, coordinates: Array, axis: int) -> tuple[int, int]:
-        """The pixels of an axis, first and after the last, that the cut picture is made of.
+        """First pixel of an axis in the cropped picture, and the pixel after the last.
 
-        A resize on the way may lay its samples between pixels.
+        A resize on the way may put samples between pixels.
         """
         value = self._nodes.evaluate(cut.tensor, self._feed(coordinates))
         if value is None:
@@ -216,14 +211,14 @@ class PictureView:
         regular = np.linspace(samples[0], samples[-1], len(samples))
         if np.abs(plane - np.expand_dims(regular, 1 - axis)).max() > MOST_UNEVEN:
             raise ValueError
-        # A sample stands for the pixels around it where the resize leaves some out.
+        # A resize that skips pixels makes a sample stand for those around it.
         beside = max(0.0, (regular[-1] - regular[0]) / max(1, len(regular) - 1) - 1) / 2
         first = int(np.floor(samples[0] - beside + FLOAT_NOISE))
         last = int(np.ceil(samples[-1] + beside - FLOAT_NOISE))
         return max(0, first), min(coordinates.shape[axis], last + 1)
 
     def _feed(self, plane: Array) -> dict[str, Array]:
-        """A picture whose channels are all this plane, as the graph takes it."""
+        """The graph's input for a picture whose channels are all this plane."""
         picture = np.repeat(plane[None, None], self._port.channels, axis=1)
         if self._port.layout == "nhwc":
             picture = picture.transpose(0, 2, 3, 1)
@@ -231,20 +226,20 @@ class PictureView:
         return {self._port.name: np.ascontiguousarray(batch.astype(self._port.dtype))}
 
     def _plane(self, picture: Array) -> Array:
-        """The first channel of the first picture, wherever the channels are by now."""
+        """First channel of the first picture, in either layout."""
         plane: Array = picture[0]
         if plane.ndim == 2:
             return plane
         return plane[0] if plane.shape[0] in (1, self._port.channels) else plane[..., 0]
 
 
-def _normalisation(gain: Array, offset: Array) -> Normalisation | None:
+def _normalisation(gain: Array, offset: Array) -> BuiltInNormalisation | None:
     gain, offset = np.broadcast_arrays(gain, offset)
     if np.allclose(gain, 1, atol=1e-6) and np.allclose(offset, 0, atol=1e-6):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, std = -offset / gain, 1 / gain
-    return Normalisation(_rounded(mean), _rounded(std), _white(mean, std))
+    return BuiltInNormalisation(_rounded(mean), _rounded(std), _white(mean, std))
 
 
 def _white(mean: Array, std: Array) -> White | None:
@@ -260,5 +255,5 @@ def _white(mean: Array, std: Array) -> White | None:
 
 
 def _rounded(values: Array) -> tuple[float, ...]:
-    """Six digits, as float32 does not hold more."""
+    """Six digits, as float32 holds no more."""
     return tuple(float(f"{value:.6g}") for value in values)

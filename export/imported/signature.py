@@ -1,4 +1,4 @@
-"""What is what in a foreign graph: the input for pictures, the anomaly map, the score."""
+"""Input and outputs of a foreign graph: pictures in, an anomaly map and a score out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from export.errors import ExportError
-from export.imported.nodes import Nodes, operator
+from export.imported.nodes import Array, GraphNodes, operator
 
-Array = NDArray[Any]
 Layout = Literal["nchw", "nhwc"]
+White = Literal[1, 255]
+"""Value of a white pixel."""
 
 NONE = "none"
-"""Said instead of an output's name: take none of them."""
+"""Given instead of an output's name, to take none."""
 
 UNNAMED = re.compile(r"\d+|onnx::.*|/.*")
-"""Names that an exporter makes up: what has one beside others was not meant to be an output."""
+"""Names that an exporter generates; beside other outputs, such an output is unintended."""
 
 PIXEL_TYPES: dict[int, np.dtype[Any]] = {
     TensorProto.UINT8: np.dtype(np.uint8),
@@ -34,12 +34,12 @@ PIXEL_TYPES: dict[int, np.dtype[Any]] = {
 
 @dataclass(frozen=True)
 class _Role:
-    """What an output can be.
+    """Role of an output.
 
     Attributes:
-        name: of the role.
-        rank: dimensions greater than one of an answer to one picture.
-        usual: names that such outputs have, the surest first.
+        name: name of the role.
+        rank: number of dimensions greater than one in the answer to one picture.
+        usual: usual names of such outputs, the surest first.
     """
 
     name: str
@@ -53,16 +53,16 @@ _SCORE = _Role("score", 0, ("pred_score", "anomaly_score", "image_score", "score
 
 @dataclass(frozen=True)
 class InputPort:
-    """The input that takes pictures.
+    """Input that takes pictures.
 
     Attributes:
-        name: of the input.
+        name: name of the input.
         dtype: uint8, float16, float32 or float64.
         layout: nchw or nhwc.
-        batch: pictures that it takes; None for any number.
+        batch: number of pictures; None for any number.
         channels: 1 or 3.
-        height: in pixels; None for any.
-        width: likewise.
+        height: height in pixels; None for any.
+        width: width in pixels; None for any.
     """
 
     name: str
@@ -75,12 +75,12 @@ class InputPort:
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """The outputs that become a bundle's.
+class GraphOutputs:
+    """Outputs that become those of a bundle.
 
     Attributes:
-        anomaly_map: name of the map's; None where the score stands for it, as a map of one cell.
-        score: name of the score's; None where it is the map's maximum.
+        anomaly_map: name of the map's output; None if the score becomes a map of one cell.
+        score: name of the score's output; None if the score is the map's maximum.
         map_size: (height, width) of the map.
     """
 
@@ -90,20 +90,21 @@ class Outputs:
 
     @property
     def names(self) -> list[str]:
-        """Those that there are."""
+        """Names of the outputs that are not None."""
         return [name for name in (self.anomaly_map, self.score) if name is not None]
 
 
 def find_input(model: ModelProto, path: Path, layout: Layout | None) -> InputPort:
-    """The input for pictures.
+    """Input for pictures.
 
     Args:
         model: the graph.
-        path: of its file, for messages.
-        layout: where the shape does not tell.
+        path: file of the graph, for messages.
+        layout: layout given by the owner; None takes it from the shape.
 
     Raises:
-        ExportError: there are several, or it takes no pictures of one or three channels.
+        ExportError: there are several inputs, or the input takes no pictures of one or three
+            channels.
     """
     stored = {tensor.name for tensor in model.graph.initializer}
     ports = [port for port in model.graph.input if port.name not in stored]
@@ -127,7 +128,7 @@ def find_input(model: ModelProto, path: Path, layout: Layout | None) -> InputPor
             f"the input of {path}, {_described(port)}, has {channels} channels as {found.upper()}; "
             "pictures have 3, or 1 where they are grey"
         )
-    # An exporter that leaves the channels open was given pictures in colour.
+    # An exporter leaves the channels open only for pictures in colour.
     return InputPort(
         port.name, PIXEL_TYPES[tensor.elem_type], found, dims[0], channels or 3, height, width
     )
@@ -138,20 +139,20 @@ def find_outputs(
     path: Path,
     map_output: str | None,
     score_output: str | None,
-) -> Outputs:
-    """The map's output and the score's, by what the graph answers.
+) -> GraphOutputs:
+    """Outputs of the map and of the score, found by the graph's answers.
 
-    A float output with two dimensions greater than one is a map, a single float is a score; names
-    that are in use for them decide between several.
+    A float output with two dimensions greater than one is a map, a single float is a score. Usual
+    names decide between several.
 
     Args:
-        answers: to some pictures, one at a time, by the outputs' names.
-        path: of the graph's file, for messages.
-        map_output: the map's name where it is known, or `none`.
-        score_output: likewise.
+        answers: answers to some pictures, one at a time, by the outputs' names.
+        path: file of the graph, for messages.
+        map_output: name of the map's output if it is known, or `none`.
+        score_output: name of the score's output if it is known, or `none`.
 
     Raises:
-        ExportError: there is neither, one of them is not clear, or a name is unknown.
+        ExportError: there is neither, one of them is ambiguous, or a name is unknown.
     """
     anomaly_map = _choose(_MAP, answers, path, map_output)
     score = _choose(_SCORE, answers, path, score_output)
@@ -162,14 +163,14 @@ def find_outputs(
             "output, or name another output with --map-output or --score-output"
         )
     height, width = (1, 1) if anomaly_map is None else _plane(answers[0][anomaly_map])
-    return Outputs(anomaly_map, score, (height, width))
+    return GraphOutputs(anomaly_map, score, (height, width))
 
 
-def before_cut(nodes: Nodes, outputs: Outputs) -> Outputs:
-    """The same answers before the graph cuts them off, as anomalib 2 does at 0 and 1.
+def before_cut(nodes: GraphNodes, outputs: GraphOutputs) -> GraphOutputs:
+    """The same outputs before the graph clips them, as anomalib 2 does at 0 and 1.
 
     Returns:
-        With the names of inner tensors where that is so; the outputs themselves elsewhere.
+        Outputs with the names of inner tensors where the graph clips; unchanged elsewhere.
     """
     return replace(
         outputs,
@@ -178,7 +179,7 @@ def before_cut(nodes: Nodes, outputs: Outputs) -> Outputs:
     )
 
 
-def _before_cut(nodes: Nodes, name: str | None) -> str | None:
+def _before_cut(nodes: GraphNodes, name: str | None) -> str | None:
     node = None if name is None else nodes.producer(nodes.origin(name))
     return node.input[0] if node is not None and operator(node) == "Clip" else name
 
@@ -196,7 +197,7 @@ def _layout_of(dims: list[int | None], port: ValueInfoProto, path: Path) -> Layo
 def _choose(
     role: _Role, answers: Sequence[Mapping[str, Array]], path: Path, asked: str | None
 ) -> str | None:
-    """The output that has a role, None if there is none."""
+    """Output with a role; None if there is none."""
     if asked == NONE:
         return None
     if asked is not None:
@@ -217,7 +218,7 @@ def _choose(
 
 
 def _candidates(role: _Role, answers: Sequence[Mapping[str, Array]]) -> list[str]:
-    """The outputs that may have a role: none, one, or several that nothing tells apart."""
+    """Outputs that may have a role; several if nothing distinguishes them."""
     found = [
         name
         for name, array in answers[0].items()
@@ -234,7 +235,7 @@ def _candidates(role: _Role, answers: Sequence[Mapping[str, Array]]) -> list[str
 
 
 def _fits(name: str, answers: Sequence[Mapping[str, Array]], rank: int) -> bool:
-    """Whether each answer to one picture has so many dimensions greater than one."""
+    """Whether each answer to one picture has this number of dimensions greater than one."""
     planes = {_plane(answer[name]) for answer in answers}
     return len(planes) == 1 and len(planes.pop()) == rank
 

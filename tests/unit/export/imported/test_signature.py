@@ -8,8 +8,8 @@ import pytest
 from onnx import ModelProto, parser
 
 from export.errors import ExportError
-from export.imported.nodes import Nodes
-from export.imported.roles import InputPort, Outputs, before_cut, find_input, find_outputs
+from export.imported.nodes import GraphNodes
+from export.imported.signature import GraphOutputs, InputPort, before_cut, find_input, find_outputs
 
 FILE = Path("made/by-others.onnx")
 
@@ -81,7 +81,7 @@ def answers(**shapes: tuple[str, tuple[int, ...]]) -> list[Answer]:
 
 def find(
     found: list[Answer], asked_map: str | None = None, asked_score: str | None = None
-) -> Outputs:
+) -> GraphOutputs:
     return find_outputs(found, FILE, asked_map, asked_score)
 
 
@@ -91,7 +91,7 @@ def test_shapes_tell_the_map_from_the_score(
     map_shape: tuple[int, ...], score_shape: tuple[int, ...]
 ) -> None:
     found = answers(b=("float32", score_shape), a=("float16", map_shape))
-    assert find(found) == Outputs("a", "b", (8, 6))
+    assert find(found) == GraphOutputs("a", "b", (8, 6))
 
 
 def test_labels_masks_and_features_are_neither() -> None:
@@ -104,7 +104,7 @@ def test_labels_masks_and_features_are_neither() -> None:
         segmentation=("float32", (1, 1, 4, 3)),
         certainty=("float32", (1,)),
     )
-    assert find(found) == Outputs("segmentation", "certainty", (4, 3))
+    assert find(found) == GraphOutputs("segmentation", "certainty", (4, 3))
 
 
 def test_usual_names_decide_between_several() -> None:
@@ -112,7 +112,7 @@ def test_usual_names_decide_between_several() -> None:
     found = answers(
         pred_mask=plane, anomaly_map=plane, raw_map=plane, pred_label=number, pred_score=number
     )
-    assert find(found) == Outputs("anomaly_map", "pred_score", (8, 6))
+    assert find(found) == GraphOutputs("anomaly_map", "pred_score", (8, 6))
     assert find(answers(first=plane, the_map=plane)).anomaly_map == "the_map"
 
 
@@ -135,13 +135,13 @@ def test_outputs_that_nothing_tells_apart_are_listed() -> None:
     )
     with pytest.raises(ExportError, match=message):
         find(found)
-    assert find(found, "b") == Outputs("b", "s", (4, 3))
-    assert find(found, "none") == Outputs(None, "s", (1, 1))
+    assert find(found, "b") == GraphOutputs("b", "s", (4, 3))
+    assert find(found, "none") == GraphOutputs(None, "s", (1, 1))
 
 
 def test_a_missing_score_or_map_is_left_to_the_other() -> None:
-    assert find(answers(a=("float32", (1, 8, 6)))) == Outputs("a", None, (8, 6))
-    assert find(answers(a=("float32", (1,)))) == Outputs(None, "a", (1, 1))
+    assert find(answers(a=("float32", (1, 8, 6)))) == GraphOutputs("a", None, (8, 6))
+    assert find(answers(a=("float32", (1,)))) == GraphOutputs(None, "a", (1, 1))
 
 
 @pytest.mark.parametrize("name", ["absent", "logits", "s"])
@@ -164,7 +164,7 @@ def test_an_answer_without_map_and_score_is_refused() -> None:
 
 
 def test_what_is_cut_off_is_found_before_the_cut() -> None:
-    nodes = Nodes(
+    nodes = GraphNodes(
         parser.parse_model(
             """<ir_version: 8, opset_import: ["" : 17]>
             g (float[N,1,8,8] x) => (float[N,1,8,8] map, float[N] score)
@@ -177,5 +177,7 @@ def test_what_is_cut_off_is_found_before_the_cut() -> None:
             }"""
         )
     )
-    assert before_cut(nodes, Outputs("map", "score", (8, 8))) == Outputs("map", "peak", (8, 8))
-    assert before_cut(nodes, Outputs("map", None, (8, 8))) == Outputs("map", None, (8, 8))
+    assert before_cut(nodes, GraphOutputs("map", "score", (8, 8))) == GraphOutputs(
+        "map", "peak", (8, 8)
+    )
+    assert before_cut(nodes, GraphOutputs("map", None, (8, 8))) == GraphOutputs("map", None, (8, 8))

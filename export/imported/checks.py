@@ -1,4 +1,4 @@
-"""Trying a foreign graph: are its answers any use, and does a batch change them."""
+"""Checks of a foreign graph by running it: its answers, its crop and its largest batch."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.feed import FeedRule
-from export.imported.session import Original
+from export.imported.input_transform import InputTransform
+from export.imported.original import OriginalGraph
 from service.bundles.bundle import INPUT, OUTPUTS, Golden
 
 NOISE = 1e-4
-"""Of the largest answer: what the order of a sum may change in float32."""
+"""Largest change of an answer by float32 rounding, as a share of the largest answer."""
 
 SHARE = 0.01
-"""Of the range of the answers: what may change where they are all as small as what is allowed."""
+"""Largest allowed change, as a share of the answers' range; matters where all answers are tiny."""
 
 MOST_NOISE = 1e-3
-"""No service takes a bundle whose answers change by more, unless a larger drift is allowed."""
+"""Upper limit of the rounding: the service refuses bundles that drift further by default."""
 
 
 def check_answers(answer: Golden, path: Path, tell: Callable[[str], None]) -> None:
-    """Refuse answers that are no numbers, or the same whatever the picture.
+    """Refuse answers that are not finite, or that are the same for all pictures.
 
     Args:
-        answer: to different pictures, at least two.
-        path: of the graph.
-        tell: takes a warning where only the scores are the same.
+        answer: answers to at least two different pictures.
+        path: file of the graph, for messages.
+        tell: takes a warning if only the scores are the same.
 
     Raises:
-        ExportError: they are.
+        ExportError: the answers are refused.
     """
     hint = "check that --mean, --std, --white and --size are those of its training"
     if not (np.isfinite(answer.score).all() and np.isfinite(answer.anomaly_map).all()):
@@ -52,16 +52,18 @@ def check_answers(answer: Golden, path: Path, tell: Callable[[str], None]) -> No
         )
 
 
-def check_window(original: Original, rule: FeedRule, image: NDArray[np.uint8], path: Path) -> None:
-    """Make sure that the graph does not look at what its crop leaves out.
+def check_window(
+    original: OriginalGraph, transform: InputTransform, image: NDArray[np.uint8], path: Path
+) -> None:
+    """Refuse a graph whose answers depend on the pixels outside its crop.
 
     Raises:
-        ExportError: it does.
+        ExportError: the graph is refused.
     """
-    if rule.window is None:
+    if transform.window is None:
         return
     names = original.output_names
-    black, white = (original.run(rule, image, names, surround=level) for level in (0, 255))
+    black, white = (original.run(transform, image, names, surround=level) for level in (0, 255))
     if not all(np.array_equal(black[name], white[name]) for name in names):
         raise ExportError(
             f"{path} cuts a part out of its pictures, but looks at the rest too; export it without "
@@ -69,7 +71,7 @@ def check_window(original: Original, rule: FeedRule, image: NDArray[np.uint8], p
         )
 
 
-def most_at_once(
+def largest_batch(
     session: Any,
     images: NDArray[np.uint8],
     batch: int | None,
@@ -77,21 +79,21 @@ def most_at_once(
     path: Path,
     tell: Callable[[str], None],
 ) -> int | None:
-    """How many pictures a graph takes at once with the answers that it gives to each alone.
+    """Largest batch in which a graph answers each picture as it does alone.
 
     Args:
-        session: of the graph in a bundle's form.
-        images: different model inputs, uint8 [N,h,w,3], at least two.
-        batch: pictures that the original takes at once; None for any number.
-        allowed: largest difference.
-        path: of the graph, for messages.
-        tell: takes a line where it is one.
+        session: session of the wrapped graph.
+        images: at least two different model inputs, uint8 [N,h,w,3].
+        batch: batch size of the original graph; None for any.
+        allowed: largest difference of an answer.
+        path: file of the graph, for messages.
+        tell: takes a line if the largest batch is 1.
 
     Returns:
         1, or None for any number.
 
     Raises:
-        ExportError: it does not take one.
+        ExportError: the graph does not take a single picture.
     """
     alone = [_run(session, image[None]) for image in images]
     if any(answer is None for answer in alone):
@@ -118,15 +120,15 @@ def most_at_once(
 
 
 def _limit(answers: NDArray[np.float32], allowed: float) -> float:
-    """What a batch may change: as much as is allowed, but nothing that matters among them."""
+    """Largest change of answers by a batch: as allowed, but no more than matters among them."""
     noise = NOISE * float(np.abs(answers).max())
     return max(min(allowed, SHARE * float(np.ptp(answers))), min(MOST_NOISE, noise))
 
 
 def _run(session: Any, images: NDArray[np.uint8]) -> list[NDArray[np.float32]] | None:
-    """Map and score, or None where the graph fails or does not answer each picture."""
+    """Maps and scores; None if the graph fails or does not answer each picture."""
     try:
         answers: list[NDArray[np.float32]] = session.run(list(OUTPUTS), {INPUT: images})
     except Exception:
-        return None  # whatever keeps it from taking them, it does not take them
+        return None  # the graph does not take this batch, whatever the reason
     return answers if all(len(answer) == len(images) for answer in answers) else None
