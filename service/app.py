@@ -36,7 +36,7 @@ from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.opening import open_tracing
-from service.repository.folder_watch import RepositoryWatch
+from service.repository.folder_watch import FolderWatch
 from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
 from service.settings import Settings
@@ -118,7 +118,7 @@ def create_app(
     drain = Drain(settings.drain_timeout_s)
     watch = None
     if settings.repository_poll_s:
-        watch = RepositoryWatch(settings.repository, repository, settings.repository_poll_s)
+        watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

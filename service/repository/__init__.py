@@ -1,1 +1,5 @@
-"""Which versions of a model there are, and which one answers."""
+"""Which versions of a model there are, and which one answers.
+
+May import `inspection` and everything below it. Start reading at `repository.py`: a repository has
+a `Model` for each name, a model has a `ModelVersion` for each folder.
+"""

@@ -1,4 +1,4 @@
-"""Watches a model repository's folder: versions that come, change or go while the server serves."""
+"""Watches a repository's folder for versions that come, change or go while the server runs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from service.repository.repository import ModelRepository
 from service.repository.versions import find_bundles
 
 Signature = tuple[tuple[str, int, int, int, int], ...]
-"""Of each file that an engine is made of: name, bytes, time of change, device and number there."""
+"""Name, bytes, time of change, device and inode of each file that an engine is made of."""
 
 _NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, "card.md"})
 
 logger = logging.getLogger("takt.repository")
 
 
-class RepositoryWatch:
-    """Looks at the folder every so often; made before the repository loads.
+class FolderWatch:
+    """Polls the folder; must be made before the repository loads.
 
-    What has changed is brought in once it looks the same twice, and what is gone is let go once
-    it is missed twice, so that a bundle which is being copied or moved is not taken half.
+    A changed version is loaded after two equal polls, and a missing one is removed after two polls
+    without it, so that a bundle that is being copied or moved is not taken half.
 
     Args:
         folder: of the repository.
-        repository: is told.
-        every_s: time between two looks.
+        repository: loads and removes the versions.
+        every_s: time between two polls.
     """
 
     def __init__(self, folder: Path, repository: ModelRepository, every_s: float) -> None:
@@ -42,25 +42,25 @@ class RepositoryWatch:
         self._missing: set[Path] = set()
         self._lost: set[Path] = set()
         self._unreadable = False
-        self._complaints: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Watch until it is cancelled."""
+        """Polls until it is cancelled."""
         await self._repository.loaded.wait()
         try:
             while True:
                 await asyncio.sleep(self._every_s)
                 try:
-                    await self.look()
+                    await self.poll()
                 except Exception:
                     logger.exception("the model repository %s could not be looked at", self._folder)
         finally:
             for task in self._following.values():
                 task.cancel()
 
-    async def look(self) -> None:
-        """Look once."""
+    async def poll(self) -> None:
+        """Compares the folder with what is served, once."""
         try:
             found = await asyncio.to_thread(scan, self._folder)
         except (ConfigurationError, OSError) as error:
@@ -70,20 +70,20 @@ class RepositoryWatch:
             self._unreadable = True
             return
         self._unreadable = False
-        missing = {path for path in self._known if path not in found}
+        missing = self._known.keys() - found.keys()
         for path in missing & self._missing:
-            await self._gone(path)
+            await self._remove(path)
         self._missing = missing
         for path, signature in found.items():
-            await self._here(path, signature)
+            await self._load(path, signature)
         for name in {path.parent.name for path in found} - self._following.keys():
             task = self._following[name] = asyncio.create_task(self._follow(name))
             task.add_done_callback(partial(self._followed, name))
         if self._following:
-            # One whose engine does not answer keeps the others waiting for a look only.
+            # A model whose engine does not answer delays the others by one poll only.
             await asyncio.wait(self._following.values(), timeout=self._every_s)
 
-    async def _here(self, path: Path, signature: Signature) -> None:
+    async def _load(self, path: Path, signature: Signature) -> None:
         self._lost.discard(path)
         if self._known.get(path) == signature:
             return
@@ -91,16 +91,16 @@ class RepositoryWatch:
             self._seen[path] = signature
             return
         try:
-            await self._repository.bring(path)
+            await self._repository.load_version(path)
         except TaktError as error:
-            self._complain(str(path), f"{path} is not served: {error}")
+            self._warn_once(str(path), f"{path} is not served: {error}")
             return
-        self._complaints.pop(str(path), None)
+        self._warned.pop(str(path), None)
         del self._seen[path]
         self._known[path] = signature
 
-    async def _gone(self, path: Path) -> None:
-        if await self._repository.let_go(path):
+    async def _remove(self, path: Path) -> None:
+        if await self._repository.remove_version(path):
             logger.info("%s is gone, and served no longer", path)
             del self._known[path]
             self._lost.discard(path)
@@ -115,28 +115,28 @@ class RepositoryWatch:
         try:
             await self._repository.follow(name)
         except TaktError as error:
-            # It may only be a matter of time: the version that was decided on is still coming.
-            self._complain(name, f"{name} stays as it is: {error}")
+            # The version that was decided on may still be on its way.
+            self._warn_once(name, f"{name} stays as it is: {error}")
         else:
-            self._complaints.pop(name, None)
+            self._warned.pop(name, None)
 
     def _followed(self, name: str, task: asyncio.Task[None]) -> None:
         del self._following[name]
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s could not be followed", name, exc_info=error)
 
-    def _complain(self, what: str, why: str) -> None:
-        """Say what is wrong, once."""
-        if self._complaints.get(what) != why:
-            logger.warning(why)
-        self._complaints[what] = why
+    def _warn_once(self, subject: str, warning: str) -> None:
+        """Logs a warning, unless it is the last one of this subject."""
+        if self._warned.get(subject) != warning:
+            logger.warning(warning)
+        self._warned[subject] = warning
 
 
 def scan(folder: Path) -> dict[Path, Signature]:
-    """What each version's folder holds now.
+    """The signature of each version's folder.
 
     Raises:
-        ConfigurationError: there is no folder, or no bundle in it.
+        ConfigurationError: the folder is missing, or has no bundle.
         OSError: it cannot be read.
     """
     return {path: _signature(path) for path in find_bundles(folder)}

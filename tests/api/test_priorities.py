@@ -115,7 +115,7 @@ def test_what_waits_to_be_rendered_counts_as_waiting(
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr("service.repository.served_model.Pipeline", Recorded)
+    monkeypatch.setattr("service.repository.model_version.Pipeline", Recorded)
 
     async def test() -> None:
         async with serve(decode_threads=1, max_queue_size=3) as client:

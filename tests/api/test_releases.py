@@ -345,7 +345,7 @@ def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
 
             post = asyncio.create_task(client.post(INSPECT, content=body()))
             await half_sent.wait()
-            await app.state.repository.bring(repository / "parts" / "2")
+            await app.state.repository.load_version(repository / "parts" / "2")
             assert len(engines) == 3
             assert not engines[1].closed
             go_on.set()

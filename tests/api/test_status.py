@@ -271,7 +271,7 @@ def test_a_model_that_cannot_start_its_threads_is_failed_and_the_rest_closes(
         raise RuntimeError("can't start new thread")
 
     async def test() -> None:
-        monkeypatch.setattr("service.repository.served_model.Batcher", no_threads)
+        monkeypatch.setattr("service.repository.model_version.Batcher", no_threads)
         async with serve() as client:
             (model,) = (await client.get("/health/ready")).json()["models"]
             assert model["state"] == "failed"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from service.api.oip.tensors import ANOMALY_MAP, INPUTS, OUTPUTS, Datatype, TensorSpec
 from service.distribution import version
 from service.domain import Json
+from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
-from service.repository.served_model import ServedModel
 
 PLATFORM = "takt"
 
@@ -68,13 +68,13 @@ def index(repository: ModelRepository, *, ready_only: bool) -> list[Json]:
     return [_indexed(model) for model in repository if model.ready or not ready_only]
 
 
-def _indexed(model: ServedModel) -> Json:
+def _indexed(model: ModelVersion) -> Json:
     state = "READY" if model.ready else "LOADING" if model.state == "loading" else "UNAVAILABLE"
     reason = "" if model.ready else model.reason or model.state
     return {"name": model.name, "version": model.version, "state": state, "reason": reason}
 
 
-def _shape(spec: TensorSpec, model: ServedModel) -> tuple[int, ...]:
+def _shape(spec: TensorSpec, model: ModelVersion) -> tuple[int, ...]:
     """The tensor's shape; a map has the model's size, unless tiles make it vary by picture."""
     manifest = model.bundle.manifest if model.bundle else None
     if spec is not ANOMALY_MAP or manifest is None or manifest.tiling is not None:

@@ -15,7 +15,8 @@ from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON
 from service.errors import ForbiddenError
 from service.observing.logging_setup import audit
-from service.repository.repository import Activated, ModelRepository
+from service.repository.model import Activated
+from service.repository.repository import ModelRepository
 
 Version = Annotated[str, Path(description="The version that is to answer.")]
 
@@ -101,12 +102,12 @@ def releases_router(
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
         reason = await reason_of(request)
-        return report(request, name, await repository.activate(name, version, reason), reason)
+        return report(request, name, await repository.model(name).activate(version, reason), reason)
 
     @router.post("/v1/models/{name}/rollback", openapi_extra=_BODY)
     async def rollback(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
         reason = await reason_of(request)
-        return report(request, name, await repository.roll_back(name, reason), reason)
+        return report(request, name, await repository.model(name).roll_back(reason), reason)
 
     return router

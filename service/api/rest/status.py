@@ -31,8 +31,8 @@ from service.domain import ThresholdKind
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
+from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
-from service.repository.served_model import ServedModel
 
 
 def status_router(
@@ -115,22 +115,22 @@ class _Read(Collector):
 
 
 def _model(repository: ModelRepository, name: str) -> ModelOut:
-    active = repository.get(name)
+    model = repository.model(name)
     return ModelOut(
         name=name,
-        active=active.version,
-        previous=repository.previous(name),
-        decided=repository.decided(name) is not None,
-        versions=[_version(model) for model in repository if model.name == name],
+        active=model.get().version,
+        previous=model.previous,
+        decided=model.decision is not None,
+        versions=[_version(version) for version in model],
     )
 
 
-def _version(model: ServedModel) -> VersionOut:
+def _version(model: ModelVersion) -> VersionOut:
     fields: dict[str, Any] = dict.fromkeys(VersionOut.model_fields) | {
         "version": model.version,
         "state": model.state,
         "reason": model.reason,
-        "engine": model.engine,
+        "engine": model.loaded.engine if model.loaded else None,
         "notes": [],
     }
     if model.bundle is not None:
@@ -138,7 +138,7 @@ def _version(model: ServedModel) -> VersionOut:
     return VersionOut(**fields)
 
 
-def _of_bundle(manifest: Manifest, model: ServedModel) -> dict[str, Any]:
+def _of_bundle(manifest: Manifest, model: ModelVersion) -> dict[str, Any]:
     height, width = manifest.preprocess.input_size
     fields: dict[str, Any] = {
         "family": manifest.family,
@@ -150,10 +150,10 @@ def _of_bundle(manifest: Manifest, model: ServedModel) -> dict[str, Any]:
     }
     if model.thresholds is not None:
         fields["thresholds"] = _thresholds(manifest.thresholds, model.thresholds)
-    if model.drift is not None:
+    if model.loaded is not None:
         fields["drift"] = DriftOut(
-            score=model.drift.score,
-            anomaly_map=model.drift.anomaly_map,
+            score=model.loaded.drift.score,
+            anomaly_map=model.loaded.drift.anomaly_map,
             tolerance=manifest.tolerance,
         )
     return fields

@@ -17,8 +17,8 @@ from service.bundles.thresholds import MAX_REASON, DeployedThresholds, Threshold
 from service.errors import ForbiddenError
 from service.observing.logging_setup import audit
 from service.observing.metrics import Metrics
+from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
-from service.repository.served_model import ServedModel
 
 Apply = Callable[[DeployedThresholds], ThresholdChange]
 
@@ -97,7 +97,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    def changeable(request: Request, name: str) -> ServedModel:
+    def changeable(request: Request, name: str) -> ModelVersion:
         if not allowed:
             raise ForbiddenError(
                 "this server's thresholds are not to be changed; whoever runs it may set "
@@ -106,7 +106,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         return repository.get(name, version_of(request))
 
     async def change(
-        request: Request, model: ServedModel, apply: Apply, reason: str | None = None
+        request: Request, model: ModelVersion, apply: Apply, reason: str | None = None
     ) -> ThresholdChangeOut:
         # In a thread, as it waits for the disk.
         done = await asyncio.to_thread(apply, model.thresholds_to_change)

@@ -22,8 +22,8 @@ from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.metrics import Metrics
 from service.observing.tracing.base import FrameTraces, Tracing
+from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
-from service.repository.served_model import ServedModel
 from service.streaming.entrance import Read
 from service.streaming.outcomes import Answered, Dropped, Failed, Outcome, failed_of
 from service.streaming.session import Rules, Session
@@ -214,7 +214,7 @@ async def _hello(websocket: WebSocket) -> Hello:
 
 
 def _log_begin(
-    websocket: WebSocket, session: Session, model: ServedModel, *, resumed: bool
+    websocket: WebSocket, session: Session, model: ModelVersion, *, resumed: bool
 ) -> None:
     facts: dict[str, object] = {
         "session": session.key[:8],

@@ -14,8 +14,8 @@ from service.engines.opener import EngineFactory, engine_opener
 from service.errors import ConfigurationError
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
+from service.repository.model_version import ModelVersion
 from service.repository.options import repository_options
-from service.repository.served_model import ServedModel
 from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.figures import Figures
@@ -69,7 +69,7 @@ async def local_stream(
         ConfigurationError: the bundle cannot be run; the message says why.
     """
     threads = settings.threads_for_decoding
-    model = ServedModel(bundle.resolve())
+    model = ModelVersion(bundle.resolve())
     with (
         ThreadPoolExecutor(threads, thread_name_prefix="preparing") as preparing,
         ThreadPoolExecutor(threads, thread_name_prefix="finishing") as finishing,
@@ -92,14 +92,15 @@ async def local_stream(
             await model.close(settings.drain_timeout_s)
 
 
-def _session(model: ServedModel, settings: Settings, wishes: Wishes) -> Session:
+def _session(model: ModelVersion, settings: Settings, wishes: Wishes) -> Session:
+    plan = model.check_ready().plan
     timeout_s = settings.timeout_ms / 1000
     options = InspectOptions(heatmap="overlay" if wishes.overlays else "none", timeout_s=timeout_s)
     rules = Rules(
         policy=wishes.policy,
         # One more than the engines hold, to be made ready meanwhile; others would only wait.
-        credits=model.at_once + 1,
-        in_flight=model.instances,
+        credits=plan.instances * plan.max_batch_size + 1,
+        in_flight=plan.instances,
         patience_s=timeout_s,
         vote=wishes.vote,
         smoothing=wishes.smoothing,

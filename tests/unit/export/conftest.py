@@ -23,11 +23,11 @@ from service.bundles.bundle import Bundle, load_bundle
 from service.engines.opener import engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
+from service.repository.model_version import ModelVersion
 from service.repository.options import repository_options
-from service.repository.served_model import ServedModel
 from service.settings import Settings
 
-ServeOnce = Callable[[Path, Settings], ServedModel]
+ServeOnce = Callable[[Path, Settings], ModelVersion]
 WritePictures = Callable[..., list[Path]]
 
 
@@ -146,8 +146,8 @@ def thin(exported: Path, tmp_path: Path) -> Bundle:
 def serve_once() -> ServeOnce:
     """Loads a bundle's folder as the service does, and closes it again."""
 
-    async def load(path: Path, settings: Settings) -> ServedModel:
-        model = ServedModel(path)
+    async def load(path: Path, settings: Settings) -> ModelVersion:
+        model = ModelVersion(path)
         with ThreadPoolExecutor(1) as pool:
             await model.load(
                 repository_options(settings),

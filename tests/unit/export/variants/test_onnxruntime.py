@@ -25,10 +25,10 @@ from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener
 from service.errors import ConfigurationError, DriftError
-from service.repository.served_model import ServedModel
+from service.repository.model_version import ModelVersion
 from service.settings import Settings
 
-ServeOnce = Callable[[Path, Settings], ServedModel]
+ServeOnce = Callable[[Path, Settings], ModelVersion]
 
 WRONG = "teacher.conv2"
 """The teacher: what it answers outweighs the student of a detector that was never trained."""

@@ -23,10 +23,10 @@ from service.engines.golden import check_golden
 from service.engines.opener import engine_opener
 from service.engines.openvino import OpenVinoEngine, import_openvino
 from service.errors import ConfigurationError, DriftError
-from service.repository.served_model import ServedModel
+from service.repository.model_version import ModelVersion
 from service.settings import Settings
 
-ServeOnce = Callable[[Path, Settings], ServedModel]
+ServeOnce = Callable[[Path, Settings], ModelVersion]
 
 WRONG, NODE = "teacher.conv2", "node_conv2d_5/WithoutBiases"
 """The teacher: what it answers outweighs the student of a detector that was never trained."""

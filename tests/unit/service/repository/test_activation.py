@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from service.errors import ConfigurationError
-from service.repository.activation import ACTIVE, decide, keep_activation, read_activation
+from service.repository.activation import ACTIVE, Activation, keep_activation, read_activation
 
 
 def test_a_decision_is_read_as_it_was_kept(tmp_path: Path) -> None:
-    decision = decide("2", "1", "new lamp")
+    decision = Activation.now("2", "1", "new lamp")
     assert keep_activation(tmp_path, decision)
     assert read_activation(tmp_path) == decision
 
@@ -18,7 +18,7 @@ def test_where_nobody_has_decided_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, caplog) -> None:
-    assert not keep_activation(tmp_path / "gone", decide("2", "1", None))
+    assert not keep_activation(tmp_path / "gone", Activation.now("2", "1", None))
     assert "until the next start only" in caplog.text
 
 

@@ -20,8 +20,8 @@ from service.engines.golden import BatchDrift, check_golden
 from service.engines.opener import engine_opener
 from service.inspection.pipeline import Pools
 from service.observing.metrics import Metrics
-from service.repository.activation import ACTIVE, decide, keep_activation
-from service.repository.folder_watch import RepositoryWatch
+from service.repository.activation import ACTIVE, Activation, keep_activation
+from service.repository.folder_watch import FolderWatch
 from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
 from service.settings import Settings
@@ -30,13 +30,13 @@ from service.settings import Settings
 @dataclass
 class Watched:
     repository: ModelRepository
-    watch: RepositoryWatch
+    watch: FolderWatch
     engines: list[FakeEngine]
     metrics: Metrics
 
     async def look(self, times: int = 2) -> None:
         for _ in range(times):
-            await self.watch.look()
+            await self.watch.poll()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ def watched(repository: Path) -> Callable[[], AsyncIterator[Watched]]:
                 Pools(threads, threads, 1),
                 metrics,
             )
-            watch = RepositoryWatch(repository, models, 0.2)
+            watch = FolderWatch(repository, models, 0.2)
             await models.load()
             try:
                 yield Watched(models, watch, engines, metrics)
@@ -133,11 +133,11 @@ def test_where_somebody_has_decided_a_higher_version_waits(watched, make_bundle)
 
     async def test() -> None:
         async with watched() as found:
-            await found.repository.activate("parts", "1")
+            await found.repository.model("parts").activate("1")
             make_bundle(version="3")
             await found.look()
             assert found.active == "1"
-            await found.repository.activate("parts", "3")
+            await found.repository.model("parts").activate("3")
             assert found.active == "3"
 
     run(test)
@@ -233,7 +233,7 @@ def test_the_active_version_goes_on_from_memory_when_its_folder_is_gone(
             assert found.active == "2"
             assert found.repository.ready
             assert caplog.text.count("goes on from memory") == 1
-            await found.repository.activate("parts", "1")
+            await found.repository.model("parts").activate("1")
             await found.look(1)
             assert found.versions == {"parts/1": "ready"}
 
@@ -276,10 +276,10 @@ def test_what_one_server_activates_another_on_the_same_folder_follows(watched, m
 
     async def test() -> None:
         async with watched() as one, watched() as other:
-            await one.repository.activate("parts", "1")
+            await one.repository.model("parts").activate("1")
             await other.look(1)
             assert other.active == "1"
-            await other.repository.roll_back("parts")
+            await other.repository.model("parts").roll_back()
             await one.look(1)
             assert one.active == "2"
 
@@ -312,7 +312,7 @@ def test_a_decision_for_a_version_that_is_still_coming_is_followed_when_it_is_th
 
     async def test() -> None:
         async with watched() as found:
-            keep_activation(repository / "parts", decide("3", "1", None))
+            keep_activation(repository / "parts", Activation.now("3", "1", None))
             await found.look(2)
             assert found.active == "1"
             assert caplog.text.count("parts stays as it is") == 1
@@ -331,11 +331,11 @@ def test_where_the_decision_is_taken_back_the_highest_version_answers(
 
     async def test() -> None:
         async with watched() as found:
-            await found.repository.activate("parts", "1")
+            await found.repository.model("parts").activate("1")
             (repository / "parts" / ACTIVE).unlink()
             await found.look(1)
             assert found.active == "2"
-            assert found.repository.decided("parts") is None
+            assert found.repository.model("parts").decision is None
 
     run(test)
 
@@ -348,7 +348,7 @@ def test_a_decision_that_cannot_be_read_changes_nothing(
 
     async def test() -> None:
         async with watched() as found:
-            await found.repository.activate("parts", "1")
+            await found.repository.model("parts").activate("1")
             (repository / "parts" / ACTIVE).write_text("{")
             await found.look(1)
             assert found.active == "1"
@@ -364,9 +364,9 @@ def test_an_activation_is_not_undone_by_a_look_at_the_same_time(watched, make_bu
         async with watched() as found:
             found.engines[0].gate.clear()
             found.engines[0].batch_sizes.clear()
-            activating = asyncio.create_task(found.repository.activate("parts", "1"))
+            activating = asyncio.create_task(found.repository.model("parts").activate("1"))
             await until(lambda: bool(found.engines[0].batch_sizes))
-            looking = asyncio.create_task(found.watch.look())
+            looking = asyncio.create_task(found.watch.poll())
             for _ in range(100):
                 await asyncio.sleep(0)
             found.engines[0].gate.set()
@@ -374,7 +374,7 @@ def test_an_activation_is_not_undone_by_a_look_at_the_same_time(watched, make_bu
             assert found.active == "1"
             await looking
             assert found.active == "1"
-            assert found.repository.decided("parts") is not None
+            assert found.repository.model("parts").decision is not None
 
     run(test)
 
@@ -393,7 +393,7 @@ def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
 
     async def test() -> None:
         async with watched() as found:
-            assert not (await found.repository.activate("parts", "1")).persisted
+            assert not (await found.repository.model("parts").activate("1")).persisted
             found.thresholds.change(image=0.7, pixel=None, reason=None)
             await found.look()
             assert found.active == "1"
@@ -416,8 +416,8 @@ def test_after_a_version_that_had_failed_is_activated_a_rollback_goes_back(
             await found.look()
             assert found.versions["parts/2"] == "failed"
             manifest.write_bytes(whole)
-            assert (await found.repository.activate("parts", "2")).previous == "1"
-            await found.repository.roll_back("parts")
+            assert (await found.repository.model("parts").activate("2")).previous == "1"
+            await found.repository.model("parts").roll_back()
             assert found.active == "1"
 
     run(test)
@@ -430,8 +430,8 @@ def test_after_a_version_stepped_in_by_itself_a_rollback_goes_back(watched, make
         async with watched() as found:
             make_bundle(version="2")
             await found.look()
-            assert found.repository.previous("parts") == "1"
-            await found.repository.roll_back("parts")
+            assert found.repository.model("parts").previous == "1"
+            await found.repository.model("parts").roll_back()
             assert found.active == "1"
 
     run(test)
@@ -497,7 +497,7 @@ def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         go_on.wait()
         return check_golden(*args)
 
-    monkeypatch.setattr("service.repository.served_model.check_golden", wait_then_check)
+    monkeypatch.setattr("service.repository.model_version.check_golden", wait_then_check)
     return go_on
 
 
@@ -509,7 +509,7 @@ def test_a_threshold_that_is_set_while_a_changed_bundle_loads_holds(
     async def test() -> None:
         async with watched() as found:
             go_on = held_check(monkeypatch)
-            bringing = asyncio.create_task(found.repository.bring(first.path))
+            bringing = asyncio.create_task(found.repository.load_version(first.path))
             await until(lambda: len(found.engines) == 2)
             found.thresholds.change(image=0.7, pixel=None, reason=None)
             go_on.set()
@@ -529,7 +529,7 @@ def test_an_engine_that_was_opened_for_a_change_is_closed_at_the_end(
     async def test() -> None:
         async with watched() as found:
             go_on = held_check(monkeypatch)
-            bringing = asyncio.create_task(found.repository.bring(first.path))
+            bringing = asyncio.create_task(found.repository.load_version(first.path))
             await until(lambda: len(found.engines) == 2)
             bringing.cancel()
             go_on.set()
@@ -571,7 +571,7 @@ def test_bad_thresholds_of_one_version_do_not_keep_a_decision_from_being_followe
     async def test() -> None:
         async with watched() as found:
             (first.path / OVERRIDES).write_text("{")
-            keep_activation(repository / "parts", decide("2", "3", None))
+            keep_activation(repository / "parts", Activation.now("2", "3", None))
             await found.look(1)
             assert found.active == "2"
 
@@ -660,7 +660,7 @@ def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
             names = [f"{model.name}/{model.version}" for model in found.repository]
             hung = found.engines[names.index("parts/1")]
             hung.gate.clear()
-            keep_activation(repository / "parts", decide("1", "2", None))
+            keep_activation(repository / "parts", Activation.now("1", "2", None))
             make_bundle("nuts", "2")
             await found.look()
             assert found.repository.get("nuts").version == "2"

@@ -1,0 +1,80 @@
+"""Loads versions one after another, and closes those that no request can find any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from service.engines.opener import EngineOpener
+from service.host import return_freed_memory
+from service.inspection.pipeline import Pools
+from service.observing.metrics import Metrics
+from service.repository.model_version import ModelVersion
+from service.repository.options import RepositoryOptions
+
+_NOTHING_WAITS_S = 10.0
+"""Time for the engines' threads to end, when nobody waits for an answer of theirs."""
+
+logger = logging.getLogger("takt.repository")
+
+
+class Lifecycle:
+    """Loads and closes the versions of all models; used on one event loop.
+
+    Args:
+        options: how to load and run a version.
+        open_engine: opens an engine instance for a bundle.
+        pools: threads for pictures.
+        metrics: where versions report.
+    """
+
+    def __init__(
+        self,
+        options: RepositoryOptions,
+        open_engine: EngineOpener,
+        pools: Pools,
+        metrics: Metrics,
+    ) -> None:
+        self.metrics = metrics
+        self._options = options
+        self._open_engine = open_engine
+        self._pools = pools
+        self._loading = asyncio.Lock()
+        self._retiring: dict[asyncio.Task[None], ModelVersion] = {}
+
+    async def load(self, version: ModelVersion) -> None:
+        """Loads a version after those that load already, as each needs much memory for a while."""
+        async with self._loading:
+            await version.load(self._options, self._open_engine, self._pools, self.metrics)
+
+    def retire(self, version: ModelVersion, closed: Callable[[], None] = lambda: None) -> None:
+        """Closes a version in the background, once its last request is answered.
+
+        Args:
+            version: must not be found by new requests.
+            closed: called after closing, even if closing fails.
+        """
+
+        async def retire() -> None:
+            try:
+                await version.quiet()
+                await version.close(_NOTHING_WAITS_S)
+                await asyncio.to_thread(return_freed_memory)
+            except Exception:
+                logger.exception("%s %s could not be closed", version.name, version.version)
+            finally:
+                closed()
+
+        task = asyncio.create_task(retire())
+        self._retiring[task] = version
+        task.add_done_callback(self._retiring.pop)
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Closes the retired versions within a time, even if requests still wait."""
+        left = dict(self._retiring)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+        await asyncio.gather(*(version.close(drain_timeout_s) for version in left.values()))

@@ -1,0 +1,300 @@
+"""One model: its versions, and which of them answers where a request names none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
+from service.observing.metrics import VersionGauges
+from service.repository.activation import Activation, keep_activation, read_activation
+from service.repository.lifecycle import Lifecycle
+from service.repository.model_version import ModelVersion
+from service.repository.versions import natural
+
+_PROVED_WITHIN_S = 120.0
+"""Longest wait for golden answers among the pictures that wait."""
+
+logger = logging.getLogger("takt.repository")
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The effect of an activation.
+
+    Attributes:
+        version: answers from now on where a request names none.
+        before: answered until now.
+        previous: the version that a rollback goes back to, if any.
+        persisted: whether the decision survives a restart.
+    """
+
+    version: str
+    before: str
+    previous: str | None
+    persisted: bool
+
+
+class Model:
+    """The versions of one model; the highest is active, unless somebody has decided on another.
+
+    Args:
+        folder: `<repository>/<name>`.
+        lifecycle: loads and closes versions.
+
+    Attributes:
+        name: of the model.
+        active: the version that answers where a request names none; None until a version of a
+            new model is ready, and once the model's folder is gone.
+        decision: somebody's decision for the active version, if any.
+    """
+
+    def __init__(self, folder: Path, lifecycle: Lifecycle) -> None:
+        self.name = folder.name
+        self.active: str | None = None
+        self.decision: Activation | None = None
+        self._folder = folder
+        self._lifecycle = lifecycle
+        self._metrics = lifecycle.metrics
+        self._versions: dict[str, ModelVersion] = {}
+        # Held while the active version or the set of versions changes.
+        self._changing = asyncio.Lock()
+        self._kept = True
+        self._stepped_in_for: str | None = None
+
+    def __iter__(self) -> Iterator[ModelVersion]:
+        """The versions, the lowest first."""
+        return iter(list(self._versions.values()))
+
+    @property
+    def previous(self) -> str | None:
+        """The version that was active before, if another was."""
+        return self.decision.previous if self.decision else self._stepped_in_for
+
+    def get(self, version: str | None = None) -> ModelVersion:
+        """Returns a version, or the active one.
+
+        Raises:
+            ModelNotFoundError: there is none; the message lists the versions that there are.
+        """
+        wanted = self.active if version is None else version
+        found = self._versions.get(wanted or "")
+        if found is None:
+            raise ModelNotFoundError(
+                f"model {self.name} has no version {wanted!r}; it has {', '.join(self._versions)}"
+            )
+        return found
+
+    def start(self, paths: list[Path]) -> None:
+        """Takes the versions that exist at the start. Blocks until the decision is read.
+
+        The expected version is active, whether it can answer or not. If the version that somebody
+        has decided on is missing, no other answers: it may be the one that was rolled back.
+
+        Args:
+            paths: folders of the versions, the lowest first.
+        """
+        for path in paths:
+            self._put(ModelVersion(path))
+        try:
+            self.decision = read_activation(self._folder)
+        except ConfigurationError as error:
+            for version in self:
+                version.refuse(str(error))
+        self.active = self.decision.active if self.decision else paths[-1].name
+        if self.active not in self._versions:
+            self._put(ModelVersion(self._folder / self.active))
+        for version in self:
+            self._show_figures(version.version)
+
+    async def activate(self, version: str, reason: str | None = None) -> Activated:
+        """Makes a version active, once its golden answers are right.
+
+        A version that had failed is loaded anew first. Requests in progress are answered by the
+        former version, which stays loaded: a rollback takes only as long as its golden check.
+
+        Raises:
+            ModelNotFoundError: there is no such version.
+            NotReadyError: the version is loading, or cannot be served.
+            DriftError, EngineError: the version does not answer as the trained model did. After
+                each of these errors the former version stays active.
+        """
+        found = self.get(version)
+        if found.state in ("failed", "closed"):
+            await self._load(found.path)
+        async with self._changing:
+            before = self.get().version
+            await self._prove(version)
+            previous = self.active
+            if previous == version:
+                previous = self.decision.previous if self.decision else None
+            decision = Activation.now(version, previous, reason)
+            self._kept = await asyncio.to_thread(keep_activation, self._folder, decision)
+            self.decision = decision
+            self._make_active(version)
+            return Activated(version, before, previous, self._kept)
+
+    async def roll_back(self, reason: str | None = None) -> Activated:
+        """Activates the version that was active before the last activation.
+
+        Raises:
+            ConflictError: no other version was active before, or it is gone.
+            NotReadyError, DriftError, EngineError: see `activate`.
+        """
+        previous = self.previous
+        if previous is None:
+            raise ConflictError(
+                f"model {self.name} has no version to go back to; activate the one that is wanted"
+            )
+        if previous not in self._versions:
+            raise ConflictError(
+                f"version {previous} of model {self.name}, which was active before, is gone; "
+                "activate another"
+            )
+        return await self.activate(previous, reason)
+
+    async def follow(self) -> None:
+        """Takes over the active version and the thresholds that the folder states by now.
+
+        Another server or a person may have changed them. A decision that could not be written to
+        the folder stays.
+
+        Raises:
+            ConfigurationError, BundleError: a file cannot be understood.
+            ModelNotFoundError, NotReadyError, DriftError, EngineError: see `activate`.
+        """
+        try:
+            async with self._changing:
+                await self._follow_decision()
+        finally:
+            for version in self:
+                await version.follow_thresholds(self._metrics)
+
+    async def load_version(self, path: Path) -> None:
+        """Loads a version that is new, or whose folder has changed.
+
+        If a changed version cannot be served, the former one stays in its place. Without a
+        decision, a new version that is higher than the active one becomes active.
+
+        Raises:
+            ConfigurationError: the decision for a new model cannot be understood.
+        """
+        if not self._versions:
+            self.decision = await asyncio.to_thread(read_activation, self._folder)
+            self._kept, self._stepped_in_for = True, None
+        await self._load(path)
+        found = self._versions.get(path.name)
+        if found is not None and found.ready and self._steps_in(found.version):
+            if found.version != self.active:
+                self._stepped_in_for = self.active
+            self._make_active(found.version)
+
+    async def remove_version(self, version: str) -> bool:
+        """Stops serving a version whose folder is gone, once its last request is answered.
+
+        Returns:
+            Whether it is removed: the active version stays as long as the model's folder exists.
+        """
+        async with self._changing:
+            whole = not await asyncio.to_thread(self._folder.is_dir)
+            if self.active == version and not whole:
+                return False
+            found = self._versions.pop(version, None)
+            if found is not None:
+                self._lifecycle.retire(found, closed=partial(self._forget_figures, version))
+            if whole:
+                self.active = None
+            return True
+
+    def _put(self, version: ModelVersion) -> None:
+        versions = self._versions | {version.version: version}
+        self._versions = dict(sorted(versions.items(), key=lambda item: natural(item[0])))
+
+    async def _load(self, path: Path) -> None:
+        version, old = ModelVersion(path), self._versions.get(path.name)
+        if old is None:
+            self._put(version)
+            self._show_figures(version.version)
+            await self._lifecycle.load(version)
+            version.report_to(self._metrics)
+            return
+        try:
+            await self._lifecycle.load(version)
+            await self._replace(old, version)
+        except BaseException:
+            self._lifecycle.retire(version)
+            raise
+
+    async def _replace(self, old: ModelVersion, version: ModelVersion) -> None:
+        if old.ready and not version.ready:
+            logger.error("%s %s goes on as it was", version.name, version.version)
+            return
+        if old.thresholds is not None and version.thresholds is not None:
+            await asyncio.to_thread(version.thresholds.take_over, old.thresholds)
+        if self._versions.get(version.version) is not old:
+            # Another task has replaced or removed it meanwhile.
+            self._lifecycle.retire(version)
+            return
+        self._put(version)
+        version.report_to(self._metrics)
+        self._lifecycle.retire(old)
+
+    async def _follow_decision(self) -> None:
+        if not self._kept or self.active is None:
+            return
+        decision = await asyncio.to_thread(read_activation, self._folder)
+        if decision == self.decision:
+            return
+        if decision is not None:
+            await self._prove(decision.active)
+            self.decision = decision
+            self._make_active(decision.active)
+            return
+        self.decision = None
+        ready = [version.version for version in self if version.ready]
+        if ready:
+            self._make_active(ready[-1])
+
+    def _steps_in(self, version: str) -> bool:
+        """Whether a version that has loaded while serving becomes active."""
+        if self.decision is not None:
+            return self.active is None and self.decision.active == version
+        return self.active is None or natural(version) > natural(self.active)
+
+    async def _prove(self, version: str) -> None:
+        try:
+            async with asyncio.timeout(_PROVED_WITHIN_S):
+                await self.get(version).prove()
+        except TimeoutError:
+            raise NotReadyError(
+                f"model {self.name}, version {version}, did not answer its golden inputs within "
+                f"{_PROVED_WITHIN_S:.0f} s; is its engine alive, and its queue not full of others?"
+            ) from None
+
+    def _make_active(self, version: str) -> None:
+        before, self.active = self.active, version
+        if before != version:
+            logger.info(
+                "%s %s is active; until now it was %s", self.name, version, before or "none"
+            )
+            self._metrics.activated(self.name)
+
+    def _show_figures(self, version: str) -> None:
+        """Shows the figures of whichever object has this version's place when they are read."""
+        self._metrics.watch(
+            self.name,
+            version,
+            VersionGauges(
+                depth=lambda: one.depth if (one := self._versions.get(version)) else 0,
+                ready=lambda: one.ready if (one := self._versions.get(version)) else 0,
+                active=lambda: self.active == version,
+            ),
+        )
+
+    def _forget_figures(self, version: str) -> None:
+        if version not in self._versions:
+            self._metrics.forget(self.name, version)

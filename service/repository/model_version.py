@@ -1,0 +1,321 @@
+"""One version of one model: loaded, checked, asked, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from service.batching.batcher import Batcher
+from service.bundles.bundle import Bundle, check_place, load_bundle
+from service.bundles.thresholds import THRESHOLD_KINDS, DeployedThresholds, read_overrides
+from service.domain import Image, ModelOutput
+from service.engines.base import Engine, EngineOutput
+from service.engines.batches import batch_runner
+from service.engines.golden import BatchDrift, check_answers, check_golden
+from service.engines.opener import EngineOpener, OpenedEngine
+from service.engines.plan import EnginePlan
+from service.errors import NotReadyError, TaktError
+from service.inspection.pipeline import Pipeline, Pools
+from service.observing.metrics import Metrics
+from service.observing.model_metrics import score_bounds
+from service.repository.options import RepositoryOptions
+
+VersionState = Literal["loading", "ready", "failed", "closed"]
+
+logger = logging.getLogger("takt.repository")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The parts of a version that has loaded.
+
+    Attributes:
+        bundle: its files.
+        thresholds: in force.
+        plan: of its engines; `plan.instances` of them work at the same time.
+        engine: what runs where, for people.
+        drift: of the engines from the golden answers; the largest of all instances.
+        batcher: queues model inputs and runs them on the engines.
+        pipeline: the journey of a picture.
+        load_s: seconds that loading took.
+    """
+
+    bundle: Bundle
+    thresholds: DeployedThresholds
+    plan: EnginePlan
+    engine: str
+    drift: BatchDrift
+    batcher: Batcher[Image, ModelOutput]
+    pipeline: Pipeline
+    load_s: float
+
+
+class ModelVersion:
+    """One version of one model, from the moment its folder is found.
+
+    >>> version = ModelVersion(Path("bundles/pitting/1"))
+    >>> version.name, version.version, version.state
+    ('pitting', '1', 'loading')
+    >>> version.check_ready()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    service.errors.NotReadyError: model pitting, version 1, is not ready: loading; ...
+
+    Args:
+        path: the version's folder, `<repository>/<name>/<version>`.
+
+    Attributes:
+        name: of the model.
+        version: its name.
+        state: only a `ready` version answers.
+        reason: why it failed, else None.
+        bundle: once it is read; stays if loading fails later.
+        thresholds: once they are read; stay if loading fails later.
+        loaded: once loading has succeeded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.parent.name
+        self.version = path.name
+        self.state: VersionState = "loading"
+        self.reason: str | None = None
+        self.bundle: Bundle | None = None
+        self.thresholds: DeployedThresholds | None = None
+        self.loaded: Loaded | None = None
+        self._engines: list[Engine] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether the engines answered the golden inputs and still live."""
+        return self.state == "ready" and self.loaded is not None and self.loaded.batcher.healthy
+
+    @property
+    def depth(self) -> int:
+        """Pictures that wait for an engine."""
+        return self.loaded.pipeline.depth if self.loaded else 0
+
+    @property
+    def instances(self) -> int:
+        """Engines that work at the same time; 1 until it is loaded."""
+        return self.loaded.plan.instances if self.loaded else 1
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The journey of a picture through this version.
+
+        Raises:
+            NotReadyError: the version is loading, has failed or is closed.
+        """
+        return self.check_ready().pipeline
+
+    @property
+    def thresholds_to_change(self) -> DeployedThresholds:
+        """The thresholds, while they may be changed.
+
+        Raises:
+            NotReadyError: the version is loading, has failed or is closed.
+        """
+        return self.check_ready().thresholds
+
+    def check_ready(self) -> Loaded:
+        """Returns the parts that answer.
+
+        Raises:
+            NotReadyError: the version is loading, has failed or is closed.
+        """
+        if self.state != "ready" or self.loaded is None:
+            raise NotReadyError(
+                f"model {self.name}, version {self.version}, is not ready: {self.state}; "
+                "/health/ready says why"
+            )
+        return self.loaded
+
+    async def load(
+        self, options: RepositoryOptions, open_engine: EngineOpener, pools: Pools, metrics: Metrics
+    ) -> None:
+        """Reads the bundle, opens the engines and checks each; a failure sets `reason`."""
+        try:
+            loaded = self.loaded = await self._load(options, open_engine, pools, metrics)
+        except TaktError as error:
+            logger.error("%s %s cannot be served: %s", self.name, self.version, error)
+            self.refuse(str(error))
+        except Exception:
+            logger.exception("%s %s cannot be served", self.name, self.version)
+            self.refuse("an internal error while loading; the log has it")
+        else:
+            self.state = "ready"
+            logger.info(
+                "%s %s is ready on %s; its golden answers drift by %.2g in score, %.2g in the map",
+                self.name,
+                self.version,
+                loaded.engine,
+                loaded.drift.score,
+                loaded.drift.anomaly_map,
+            )
+
+    async def prove(self) -> BatchDrift:
+        """Has the golden inputs answered once more, in turn with the pictures that wait.
+
+        Whoever activates the version thus knows that it is warm and still answers right.
+
+        Raises:
+            DriftError: the answers differ from the trained model's.
+            EngineError: the engine failed.
+            NotReadyError: the version is loading, has failed or is closed.
+        """
+        loaded = self.check_ready()
+        done = await loaded.batcher.submit_parts(list(loaded.bundle.golden.images))
+        answers = [one.result for one in done]
+        found = EngineOutput(
+            anomaly_map=np.stack([answer.anomaly_map for answer in answers]),
+            score=np.array([answer.score for answer in answers], np.float32),
+        )
+        return check_answers(found, loaded.bundle, loaded.engine, loaded.plan.variant)
+
+    def refuse(self, reason: str) -> None:
+        """Marks the version as failed, and closes its engines."""
+        self.state, self.reason = "failed", reason
+        self._close_engines()
+
+    async def quiet(self) -> None:
+        """Waits until all requests that have begun are answered; no new one may begin."""
+        if self.loaded is not None and self.state == "ready":
+            await self.loaded.pipeline.quiet()
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Answers the accepted pictures within a time, then closes the engines."""
+        self.state = "closed"
+        deadline_s = time.monotonic() + drain_timeout_s
+        if self.loaded is not None:
+            await self.loaded.pipeline.drain(drain_timeout_s)
+            await self.loaded.batcher.close(max(0.0, deadline_s - time.monotonic()))
+        # An engine of a GPU takes its time to give its memory back.
+        await asyncio.to_thread(self._close_engines)
+
+    def report_to(self, metrics: Metrics) -> None:
+        """Shows the figures of a version that is ready, and logs thresholds that were set."""
+        if self.state != "ready" or self.loaded is None:
+            return
+        bundle, thresholds = self.loaded.bundle, self.loaded.thresholds
+        own = bundle.manifest.thresholds.image
+        scores = bundle.calibration.good_score
+        metrics.loaded(
+            self.name,
+            self.version,
+            seconds=self.loaded.load_s,
+            instances=self.instances,
+            bounds=score_bounds(float(scores.min()) if len(scores) else own, own),
+        )
+        for kind in THRESHOLD_KINDS:
+            metrics.watch_threshold(
+                self.name,
+                self.version,
+                kind,
+                lambda kind=kind: getattr(thresholds.in_force, kind),  # type: ignore[misc]
+            )
+            if (origin := thresholds.origin(kind)).source == "override":
+                logger.warning(
+                    "%s %s serves by another %s threshold than its bundle's, %.6g, set at %s",
+                    self.name,
+                    self.version,
+                    kind,
+                    getattr(thresholds.in_force, kind),
+                    origin.since,
+                )
+
+    async def follow_thresholds(self, metrics: Metrics) -> None:
+        """Takes over the thresholds in the folder, if the folder still exists.
+
+        Raises:
+            BundleError: the file of thresholds cannot be understood.
+        """
+        ours = self.thresholds
+        if ours is None or not await asyncio.to_thread(self.path.is_dir):
+            return
+        change = await asyncio.to_thread(ours.follow)
+        for kind in change.kinds if change else ():
+            metrics.threshold_changed(self.name, kind)
+            value = getattr(ours.in_force, kind)
+            logger.info(
+                "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value
+            )
+
+    async def _load(
+        self, options: RepositoryOptions, open_engine: EngineOpener, pools: Pools, metrics: Metrics
+    ) -> Loaded:
+        started_s = time.perf_counter()
+        bundle = self.bundle = await asyncio.to_thread(load_bundle, self.path)
+        check_place(self.path, bundle.manifest)
+        overrides = await asyncio.to_thread(read_overrides, self.path)
+        thresholds = self.thresholds = DeployedThresholds(bundle, overrides)
+        opened, drift = await self._open(open_engine, bundle)
+        plan, drifts = opened.plan, [drift]
+        engines = [opened.engine] * (plan.instances if opened.engine.shareable else 1)
+        while len(engines) < plan.instances:
+            another, drift = await self._open(open_engine, bundle)
+            engines.append(another.engine)
+            drifts.append(drift)
+        batcher = Batcher(
+            [batch_runner(engine) for engine in engines],
+            replace(options.batching, max_batch_size=plan.max_batch_size),
+            metrics.of_model(self.name),
+            name=f"{self.name}-{self.version}",
+        )
+        try:
+            pipeline = Pipeline(bundle, batcher, pools, options.limits, thresholds)
+        except Exception:
+            await batcher.close(0)
+            raise
+        return Loaded(
+            bundle=bundle,
+            thresholds=thresholds,
+            plan=plan,
+            engine=engines[0].description,
+            drift=BatchDrift(
+                batch_size=drifts[0].batch_size,
+                score=max(drift.score for drift in drifts),
+                anomaly_map=max(drift.anomaly_map for drift in drifts),
+            ),
+            batcher=batcher,
+            pipeline=pipeline,
+            load_s=time.perf_counter() - started_s,
+        )
+
+    async def _open(
+        self, open_engine: EngineOpener, bundle: Bundle
+    ) -> tuple[OpenedEngine, BatchDrift]:
+        """Opens an engine, checks it, and makes it as small as it may be.
+
+        An engine that opens after the service gave up waiting is closed again.
+        """
+        opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
+        try:
+            opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_if_opened)
+            raise
+        engine = opened.engine
+        self._engines.append(engine)
+        explain = partial(opened.drifting_layers, bundle)
+        drift = await asyncio.to_thread(check_golden, engine, bundle, opened.plan.variant, explain)
+        await asyncio.to_thread(engine.trim)
+        return opened, drift
+
+    def _close_engines(self) -> None:
+        while self._engines:
+            try:
+                self._engines.pop().close()
+            except Exception:
+                logger.exception("an engine of %s %s did not close", self.name, self.version)
+
+
+def _close_if_opened(opening: asyncio.Future[OpenedEngine]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().engine.close()
