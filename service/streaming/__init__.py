@@ -1,1 +1,5 @@
-"""Streams of frames: their order, what is dropped, votes over several frames, and going on."""
+"""Streams of frames: their order, which are dropped, votes over several, and resuming.
+
+Knows no transport and no model; imports `domain` and `errors` alone. Start reading at `session.py`,
+one stream; `frames.py` is what goes over the wire.
+"""

@@ -1,4 +1,4 @@
-"""The way of a stream's frames into the queue: one after another, in the order of the frames."""
+"""How a stream's frames enter the queue: one after another, in their order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Inspect = Callable[[Read], Awaitable[Inspection]]
 """Answers one picture, which it reads once there is room for it.
 
 Raises:
-    QueueFullError: there is none.
+    QueueFullError: there is no room.
 """
 
 _FIRST_PAUSE_S = 0.01
@@ -24,12 +24,12 @@ _MOST_PAUSE_S = 0.05
 
 
 class Entrance:
-    """Lets frames in; the oldest one alone tries a full queue again, and others wait behind it.
+    """Lets frames in; only the oldest tries a full queue again, and the others wait behind it.
 
     Args:
-        inspect: see there.
-        patience_s: how long a frame tries a queue that others have filled; 0 for once.
-        sleep: waits between its tries.
+        inspect: answers one picture.
+        patience_s: how long a frame tries a queue that others have filled; 0 for one try.
+        sleep: waits between the tries.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Entrance:
 
         Raises:
             QueueFullError: the queue stayed full.
-            TaktError: as `inspect` does.
+            TaktError: any other error of the inspection.
         """
         give_up_s = time.perf_counter() + self._patience_s
         pause_s = _FIRST_PAUSE_S

@@ -1,4 +1,4 @@
-"""What several frames say together: votes of the last n, and scores smoothed over time."""
+"""Evidence of several frames: votes of the last n, and scores smoothed over time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import deque
 from dataclasses import dataclass
 
 MOST_VOTES = 1000
-"""Frames that a vote may look back on, at most."""
+"""Most frames that a vote may count."""
 
 
 @dataclass(frozen=True, slots=True)
-class VoteRule:
+class VotingRule:
     """Anomalous if at least k of the last n answered frames are; 1 ≤ k ≤ n ≤ MOST_VOTES."""
 
     k: int
@@ -19,12 +19,12 @@ class VoteRule:
 
 @dataclass(frozen=True, slots=True)
 class VoteCount:
-    """How a vote stands.
+    """The state of a vote.
 
     Attributes:
         anomalous: count ≥ k.
-        count: anomalous frames among those that were counted.
-        of: frames that were counted: the last n, or all while they are fewer.
+        count: anomalous frames among the last ones.
+        of: the last frames: n, or all while they are fewer.
     """
 
     anomalous: bool
@@ -33,9 +33,14 @@ class VoteCount:
 
 
 class Voting:
-    """Counts the anomalous among the last n frames."""
+    """Counts the anomalous among the last n frames.
 
-    def __init__(self, rule: VoteRule) -> None:
+    >>> voting = Voting(VotingRule(k=2, n=3))
+    >>> [voting.add(anomalous).anomalous for anomalous in (True, False, True, False, False)]
+    [False, False, True, False, False]
+    """
+
+    def __init__(self, rule: VotingRule) -> None:
         self._rule = rule
         self._last: deque[bool] = deque(maxlen=rule.n)
         self._count = 0
@@ -50,7 +55,11 @@ class Voting:
 
 
 class Smoothing:
-    """Exponential smoothing: each score counts with `weight`, what came before with the rest.
+    """Exponential smoothing: each score counts with `weight`, those before it with the rest.
+
+    >>> smoothing = Smoothing(weight=0.25)
+    >>> [smoothing.add(score) for score in (1.0, 0.0, 0.0)]
+    [1.0, 0.75, 0.5625]
 
     Args:
         weight: over 0, up to 1; at 1 nothing is smoothed.
@@ -61,7 +70,7 @@ class Smoothing:
         self._smoothed: float | None = None
 
     def add(self, score: float) -> float:
-        """The smoothed score once this one is in; the first is taken as it is."""
+        """Add a score and return the smoothed one; the first is taken as it is."""
         before = score if self._smoothed is None else self._smoothed
         self._smoothed = before + self._weight * (score - before)
         return self._smoothed

@@ -1,4 +1,4 @@
-"""A frame of a stream on the wire: a header of 32 bytes, and its picture."""
+"""A frame on the wire: a header of 32 bytes, then the picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.errors import InvalidImageError, InvalidParameterError, RequestErro
 HEADER_BYTES = 32
 
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
-"""More than any heatmap has; bounds what a server that is none can make the client hold."""
+"""Largest message that a client takes: more than any heatmap, and a bound for its memory."""
 
 _HEADER = struct.Struct("<2sBBIQQII")
 _MAGIC = b"TK"
@@ -24,6 +24,9 @@ _CODES: dict[PixelFormat, int] = {name: code for code, name in _FORMATS.items()}
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A picture of a stream.
+
+    >>> unpack(pack(Frame(sequence=7, captured_us=0, picture=b"a jpeg"))).sequence
+    7
 
     Attributes:
         sequence: greater than that of the frame before; 0 … 2⁶⁴ - 1.
@@ -38,14 +41,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """What the 32 bytes say.
+    """The header of a frame.
 
     Attributes:
-        sequence: see `Frame`.
-        captured_us: likewise.
+        sequence: as in `Frame`.
+        captured_us: as in `Frame`.
         format: of raw pixels; None for an encoded picture.
         width: of raw pixels; 0 for an encoded picture.
-        height: likewise.
+        height: of raw pixels; 0 for an encoded picture.
     """
 
     sequence: int
@@ -56,11 +59,11 @@ class FrameHeader:
 
 
 def pack(frame: Frame) -> bytes:
-    """Put a frame on the wire.
+    """Write a frame as bytes.
 
     Raises:
-        InvalidParameterError: a number that the header has no room for.
-        InvalidImageError: raw pixels of another size than they claim.
+        InvalidParameterError: the header has no room for a number.
+        InvalidImageError: the raw pixels are not as many as the size says.
     """
     picture = frame.picture
     if isinstance(picture, RawPicture):
@@ -86,21 +89,21 @@ def pack(frame: Frame) -> bytes:
 
 
 def unpack(data: bytes | memoryview) -> Frame:
-    """Take a frame off the wire; its picture is a view of `data`, not a copy.
+    """Read a frame; its picture is a view of `data`, not a copy.
 
     Raises:
-        RequestError: no header of ours.
-        InvalidImageError: raw pixels of another size than the header says.
+        RequestError: the header is none of ours.
+        InvalidImageError: the raw pixels are not as many as the header says.
     """
     header = unpack_header(data)
     return Frame(header.sequence, header.captured_us, picture_after(header, data))
 
 
 def unpack_header(data: bytes | memoryview) -> FrameHeader:
-    """Read the first 32 bytes alone, so that a frame with a bad picture still has its number.
+    """Read the header alone, so that a frame with a bad picture still has its number.
 
     Raises:
-        RequestError: no header of ours.
+        RequestError: the header is none of ours.
     """
     if len(data) < HEADER_BYTES:
         raise RequestError(
@@ -122,10 +125,10 @@ def unpack_header(data: bytes | memoryview) -> FrameHeader:
 
 
 def picture_after(header: FrameHeader, data: bytes | memoryview) -> memoryview | RawPicture:
-    """What follows the header, as a view.
+    """The picture behind the header, as a view of `data`.
 
     Raises:
-        InvalidImageError: raw pixels of another size than the header says.
+        InvalidImageError: the raw pixels are not as many as the header says.
     """
     payload = memoryview(data)[HEADER_BYTES:]
     if header.format is None:

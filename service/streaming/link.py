@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from service.streaming.figures import Figures
 from service.streaming.outcomes import Outcome
+from service.streaming.statistics import StreamStatistics
 
-Outgoing = Outcome | Figures
+Outgoing = Outcome | StreamStatistics
 
 
 class Stop(Enum):
@@ -25,29 +24,32 @@ class Stop(Enum):
 class Link:
     """Hands outcomes to one connection; made by `Session.attach`.
 
+    Args:
+        ready: outcomes to send first.
+
     Attributes:
         stopped: done when the connection must end.
     """
 
     def __init__(self, ready: Iterable[Outcome]) -> None:
         self.stopped: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
-        self._outgoing: deque[Outgoing] = deque(ready)
-        self._changed = asyncio.Event()
-        self._drained = False
+        self._outgoing: asyncio.Queue[Outgoing | None] = asyncio.Queue()
+        self._unsent = 0
+        for outcome in ready:
+            self.push(outcome)
 
     def __len__(self) -> int:
-        """What has not been sent yet."""
-        return len(self._outgoing)
+        """How many have not been sent yet."""
+        return self._unsent
 
     def push(self, outgoing: Outgoing) -> None:
         """Send this after what waits already."""
-        self._outgoing.append(outgoing)
-        self._changed.set()
+        self._unsent += 1
+        self._outgoing.put_nowait(outgoing)
 
     def drained(self) -> None:
-        """Nothing more will be pushed."""
-        self._drained = True
-        self._changed.set()
+        """Say that nothing more will be pushed."""
+        self._outgoing.put_nowait(None)
 
     def stop(self, why: Stop) -> None:
         """End the connection; the first reason counts."""
@@ -55,14 +57,9 @@ class Link:
             self.stopped.set_result(why)
 
     async def next(self) -> Outgoing | None:
-        """Wait for what is to be sent next; None once everything was sent and no more will come."""
-        while not self._outgoing:
-            if self._drained:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._outgoing[0]
+        """Wait for what to send next; None once everything was sent and no more will come."""
+        return await self._outgoing.get()
 
     def sent(self) -> None:
-        """Let go what `next` gave, now that it is on its way."""
-        self._outgoing.popleft()
+        """Count one as sent; `next` gave it, and it is on its way."""
+        self._unsent -= 1

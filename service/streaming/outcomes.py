@@ -1,4 +1,4 @@
-"""What becomes of a frame, and the last of these, kept for a connection that was lost."""
+"""The outcome of a frame, its message, and the last outcomes for a connection that was lost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from service.errors import problem_of
 from service.streaming.evidence import VoteCount
 
 KEPT_HEATMAP_BYTES = 16 * 1024 * 1024
-"""Of one stream's kept answers; the oldest give up their heatmaps first."""
+"""Most bytes of heatmaps that a stream keeps; the oldest answers give theirs up first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredFrame:
     """A frame that was inspected.
 
     Attributes:
         sequence: of the frame.
-        captured_us: as the sender said, µs since 1970; 0 if unknown.
+        captured_us: in µs since 1970, by the sender's clock; 0 if unknown.
         inspection: the answer.
         age_ms: from the frame's arrival to its answer.
         dropped: frames of the stream that were dropped so far.
-        smoothed_score: None where no smoothing was asked for.
-        vote: None where no vote was asked for.
+        smoothed_score: None where the stream has no smoothing.
+        vote: None where the stream has no vote.
     """
 
     sequence: int
@@ -37,11 +37,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A frame that could not be answered, and why; the fields are those of an error of ours.
+class FailedFrame:
+    """A frame that could not be answered, with the fields of the error.
 
-    Not the exception itself, whose traceback would hold the picture. `age_ms` is from the frame's
-    arrival to its refusal, where that is known; it is for those who keep count, and is not sent.
+    It does not hold the exception itself, whose traceback would hold the picture. `age_ms` is from
+    the frame's arrival to its refusal, where that is known; it is counted, but not sent.
     """
 
     sequence: int
@@ -53,17 +53,17 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """A frame that a newer one replaced; `dropped` counts those of the stream, this one too."""
+class DroppedFrame:
+    """A frame that a newer one replaced; `dropped` counts the stream's, this one included."""
 
     sequence: int
     dropped: int
 
 
-Outcome = Answered | Failed | Dropped
+Outcome = AnsweredFrame | FailedFrame | DroppedFrame
 
 
-def answer_json(answer: Answered, request_id: str) -> Json:
+def answer_json(answer: AnsweredFrame, request_id: str) -> Json:
     """An answer; the heatmap's bytes follow it as a message of their own."""
     inspection = answer.inspection
     heatmap = inspection.heatmap
@@ -84,30 +84,30 @@ def answer_json(answer: Answered, request_id: str) -> Json:
     }
 
 
-def failed_of(sequence: int, error: Exception, request_id: str) -> Failed:
+def failed_of(sequence: int, error: Exception, request_id: str) -> FailedFrame:
     """The outcome of a frame that an exception ended; logged as `problem_of` says."""
     problem = problem_of(error, request_id)
-    return Failed(sequence, problem.status, problem.code, problem.title, problem.detail)
+    return FailedFrame(sequence, problem.status, problem.code, problem.title, problem.detail)
 
 
-def failed_json(failed: Failed) -> Json:
+def failed_json(failed: FailedFrame) -> Json:
     """Why a frame has no answer."""
     fields = asdict(failed)
     del fields["age_ms"]
     return {"type": "error", **fields}
 
 
-def dropped_json(dropped: Dropped) -> Json:
+def dropped_json(dropped: DroppedFrame) -> Json:
     """A frame that a newer one replaced."""
     return {"type": "dropped", "sequence": dropped.sequence, "dropped": dropped.dropped}
 
 
 class KeptOutcomes:
-    """The last outcomes of a stream, whether they were sent or not.
+    """The last outcomes of a stream, sent or not.
 
     Args:
-        most: as many frames as a client may have under way, so that none it misses is gone.
-        heatmap_bytes: see `KEPT_HEATMAP_BYTES`.
+        most: outcomes that are kept: as many as a client may miss.
+        heatmap_bytes: as `KEPT_HEATMAP_BYTES`.
     """
 
     def __init__(self, most: int, heatmap_bytes: int = KEPT_HEATMAP_BYTES) -> None:
@@ -117,7 +117,7 @@ class KeptOutcomes:
         self._held_bytes = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Keep one more, and let go what is over the bounds."""
+        """Keep one more, and drop what exceeds the bounds."""
         self._kept.append(outcome)
         self._held_bytes += _heatmap_bytes(outcome)
         if len(self._kept) > self._most:
@@ -125,16 +125,16 @@ class KeptOutcomes:
         for i, kept in enumerate(self._kept):
             if self._held_bytes <= self._heatmap_bytes:
                 break
-            if isinstance(kept, Answered):
+            if isinstance(kept, AnsweredFrame):
                 self._held_bytes -= _heatmap_bytes(kept)
                 self._kept[i] = replace(kept, inspection=replace(kept.inspection, heatmap=None))
 
     def after(self, sequence: int | None) -> list[Outcome]:
-        """Those of later frames, in the order in which they came about; all, after None."""
+        """Outcomes of later frames, in the order in which they came about; all, after None."""
         return [kept for kept in self._kept if sequence is None or kept.sequence > sequence]
 
 
 def _heatmap_bytes(outcome: Outcome) -> int:
-    if isinstance(outcome, Answered) and outcome.inspection.heatmap is not None:
+    if isinstance(outcome, AnsweredFrame) and outcome.inspection.heatmap is not None:
         return len(outcome.inspection.heatmap.data)
     return 0

@@ -1,7 +1,7 @@
-"""One stream of frames: which are inspected, in which order they are answered, what they add up to.
+"""One stream of frames: which are inspected, and the answers in the order of the frames.
 
-A session outlives its connections. Frames come in by `accept`; what becomes of each goes, in the
-order of the frames, to the `Link` of the connection that is there, and is kept for the next one.
+A session outlives its connections. Frames come in by `accept`. The outcome of each goes to the
+`Link` of the connection that is there, in the order of the frames, and is kept for the next one.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.domain import Inspection
 from service.errors import NotReadyError, RequestError
 from service.streaming.entrance import Entrance, Inspect, Picture
-from service.streaming.evidence import Smoothing, VoteRule, Voting
-from service.streaming.figures import Figures, Tally
+from service.streaming.evidence import Smoothing, Voting, VotingRule
 from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop
-from service.streaming.outcomes import Answered, Dropped, Failed, KeptOutcomes, Outcome
+from service.streaming.outcomes import (
+    AnsweredFrame,
+    DroppedFrame,
+    FailedFrame,
+    KeptOutcomes,
+    Outcome,
+)
+from service.streaming.statistics import StreamStatistics, Tally
 
 Policy = Literal["all", "latest"]
-Explain = Callable[[int, Exception], Failed]
-"""Says why the frame of this number could not be answered."""
+Explain = Callable[[int, Exception], FailedFrame]
+"""Makes an outcome of the error that ended the frame of this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +38,24 @@ class Rules:
     """How a stream is treated.
 
     Attributes:
-        policy: `all` drops nothing; of `latest` the newest frame counts.
+        policy: `all` drops nothing; with `latest` the newest frame counts.
         credits: most frames that came and whose answers are not sent.
-        in_flight: most frames of `latest` that are inspected at the same time.
-        patience_s: how long a frame of `all` tries a queue that others have filled.
-        vote: over the last frames, if one is wanted.
-        smoothing: weight of each new score, if smoothing is wanted.
+        in_flight: most frames that are inspected at the same time, with `latest`.
+        patience_s: how long a frame tries a queue that others have filled, with `all`.
+        vote: over the last frames; None for no vote.
+        smoothing: weight of each new score; None for no smoothing.
     """
 
     policy: Policy
     credits: int
     in_flight: int
     patience_s: float
-    vote: VoteRule | None = None
+    vote: VotingRule | None = None
     smoothing: float | None = None
 
     @property
     def room(self) -> int:
-        """The credits; of `latest` enough for one to wait and a newer one to take its place."""
+        """The credits; with `latest` enough for one to wait and a newer one to take its place."""
         return max(self.credits, self.in_flight + 2) if self.policy == "latest" else self.credits
 
 
@@ -60,26 +66,35 @@ class _Slot:
     sequence: int
     captured_us: int
     arrived_s: float
-    result: Inspection | Failed | None = None
-    task: asyncio.Task[None] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    slot: _Slot
-    picture: Picture
+    result: Inspection | FailedFrame | None = None
+    picture: Picture | None = None
+    task: asyncio.Task[None] | None = None
 
 
 class Session:
     """A stream; made and used on one event loop.
 
+    >>> async def broken(read: object) -> Inspection:
+    ...     raise ValueError("no picture")
+    >>> def explain(sequence: int, error: Exception) -> FailedFrame:
+    ...     return FailedFrame(sequence, 400, "invalid_image", "Invalid image", str(error))
+    >>> async def stream() -> list[str]:
+    ...     rules = Rules("all", credits=4, in_flight=1, patience_s=1.0)
+    ...     session = Session("key", None, broken, explain, rules, observe=lambda outcome: None)
+    ...     link = session.attach()
+    ...     session.accept(Frame(7, captured_us=0, picture=b"nonsense"))
+    ...     failed = await link.next()
+    ...     return [f"frame {failed.sequence}: {failed.detail}"]
+    >>> asyncio.run(stream())
+    ['frame 7: no picture']
+
     Args:
-        key: what names it; whoever knows it may go on with the stream.
-        wishes: what it was begun with; who goes on with it must wish the same.
-        inspect: see there.
-        explain: makes an outcome of what it raises.
-        rules: see there.
-        observe: told of each outcome, once.
+        key: names it; whoever knows it may go on with the stream.
+        wishes: it was begun with these; whoever goes on with it must wish the same.
+        inspect: answers one picture.
+        explain: makes an outcome of what `inspect` raises.
+        rules: how the stream is treated.
+        observe: hears of each outcome, once.
     """
 
     def __init__(
@@ -104,7 +119,7 @@ class Session:
         self._last_sequence = -1
         self._order: deque[_Slot] = deque()
         self._in_flight = 0
-        self._waiting: _Waiting | None = None
+        self._waiting: _Slot | None = None
         self._link: Link | None = None
         self._finished = False
         self._may_have_room = asyncio.Event()
@@ -120,20 +135,20 @@ class Session:
         return self._finished
 
     @property
-    def figures(self) -> Figures:
+    def statistics(self) -> StreamStatistics:
         """What the stream has done so far."""
-        return self._tally.figures()
+        return self._tally.statistics()
 
     def begin_after(self, sequence: int) -> None:
-        """Take frames after this one only; for a stream that began elsewhere."""
+        """Take only frames after this one; for a stream that began elsewhere."""
         self._last_sequence = max(self._last_sequence, sequence)
 
     def attach(self, after: int | None = None) -> Link:
         """Connect; a connection that is still there must end.
 
         Args:
-            after: number of the last frame whose answer is known; those of later frames that
-                are ready are sent again.
+            after: number of the last frame whose answer is known; outcomes of later frames are
+                sent again.
         """
         if self._link is not None:
             self._link.stop(Stop.TAKEN_OVER)
@@ -153,12 +168,12 @@ class Session:
             self._link.stop(why)
 
     def finish(self) -> None:
-        """Take no more frames; once everything accepted is sent, the link has no next."""
+        """Take no more frames; the link ends once everything accepted is sent."""
         self._finished = True
         self._settle()
 
     def cancel(self) -> None:
-        """Give up what is under way: nobody will ask for it."""
+        """Give up the frames under way, since nobody will ask for them."""
         self._finished = True
         for slot in self._order:
             if slot.task is not None:
@@ -181,21 +196,21 @@ class Session:
             NotReadyError: the session has ended.
         """
         self._count(frame.sequence)
-        slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter())
+        slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter(), picture=frame.picture)
         self._order.append(slot)
         if self.rules.policy == "all" or self._in_flight < self.rules.in_flight:
-            self._start(slot, frame.picture)
+            self._start(slot)
             return
-        replaced, self._waiting = self._waiting, _Waiting(slot, frame.picture)
+        replaced, self._waiting = self._waiting, slot
         if replaced is not None:
-            self._order.remove(replaced.slot)
-            self._emit(Dropped(replaced.slot.sequence, self._tally.dropped + 1))
+            self._order.remove(replaced)
+            self._emit(DroppedFrame(replaced.sequence, self._tally.dropped + 1))
 
     def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
         """Answer a frame by an error, in its place in the order.
 
         Raises:
-            RequestError, NotReadyError: see `accept`.
+            RequestError, NotReadyError: as `accept` does.
         """
         self._count(sequence)
         failed = self._explain(sequence, error)
@@ -203,12 +218,12 @@ class Session:
         self._advance()
 
     def report(self) -> None:
-        """Send the figures."""
+        """Send the statistics."""
         if self._link is not None:
-            self._link.push(self.figures)
+            self._link.push(self.statistics)
 
     def sent(self, link: Link) -> None:
-        """Take back the credit of what was sent last."""
+        """Count an outcome as sent, which gives its credit back."""
         link.sent()
         self._settle()
 
@@ -228,11 +243,13 @@ class Session:
         self._last_sequence = sequence
         self._tally.arrived()
 
-    def _start(self, slot: _Slot, picture: Picture) -> None:
+    def _start(self, slot: _Slot) -> None:
         self._in_flight += 1
-        slot.task = asyncio.create_task(self._answer(slot, picture))
+        slot.task = asyncio.create_task(self._answer(slot))
 
-    async def _answer(self, slot: _Slot, picture: Picture) -> None:
+    async def _answer(self, slot: _Slot) -> None:
+        picture, slot.picture = slot.picture, None
+        assert picture is not None
         try:
             slot.result = await self._entrance.inspect(picture)
         except Exception as error:
@@ -242,19 +259,19 @@ class Session:
             self._in_flight -= 1
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
-            self._start(waiting.slot, waiting.picture)
+            self._start(waiting)
         self._advance()
 
     def _advance(self) -> None:
-        """Let out what is ready and whose turn has come."""
+        """Emit the results that are ready, in the order of the frames."""
         while self._order and (result := self._order[0].result) is not None:
             slot = self._order.popleft()
-            self._emit(result if isinstance(result, Failed) else self._answered(slot, result))
+            self._emit(result if isinstance(result, FailedFrame) else self._answered(slot, result))
         self._settle()
 
-    def _answered(self, slot: _Slot, inspection: Inspection) -> Answered:
+    def _answered(self, slot: _Slot, inspection: Inspection) -> AnsweredFrame:
         verdict = inspection.verdict
-        return Answered(
+        return AnsweredFrame(
             sequence=slot.sequence,
             captured_us=slot.captured_us,
             inspection=inspection,
@@ -272,7 +289,7 @@ class Session:
             self._link.push(outcome)
 
     def _settle(self) -> None:
-        """Wake those who wait, since something has changed."""
+        """Wake whoever waits for room or for the end, since something has changed."""
         if self._under_way < self.rules.room:
             self._may_have_room.set()
         if self._finished and self._link is not None and not self._order:

@@ -1,4 +1,4 @@
-"""Every stream of a server: those that are open, and those that wait for their connection."""
+"""All streams of a server: the open ones, and those that wait to be resumed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class SessionLimits:
     """Bounds of the streams of one server.
 
     Attributes:
-        most_open: streams with a connection.
-        most_kept: streams that lost theirs; the one that lost it first is let go first.
-        kept_s: for this long.
+        most_open: most streams with a connection.
+        most_kept: most streams that lost their connection; the one that lost it first ends first.
+        kept_s: how long these are kept.
     """
 
     most_open: int
@@ -38,8 +38,8 @@ class Sessions:
     """Begins, keeps, finds again and ends sessions.
 
     Args:
-        limits: see there.
-        count_open: told how many are open, whenever that changes.
+        limits: bounds.
+        count_open: hears how many are open, whenever that changes.
     """
 
     def __init__(self, limits: SessionLimits, count_open: Callable[[int], None]) -> None:
@@ -63,7 +63,7 @@ class Sessions:
         return session
 
     def find(self, key: str) -> Session | None:
-        """The session of this key, unless it has ended; its connection need not be lost yet."""
+        """The session of this key, connected or kept; None if it has ended."""
         kept = self._kept.get(key)
         session = kept.session if kept else self._open.get(key)
         return None if session is None or session.finished else session
@@ -72,7 +72,7 @@ class Sessions:
         """Connect again to a session that was found.
 
         Raises:
-            UnavailableError, NotReadyError: see `begin`.
+            UnavailableError, NotReadyError: as `begin` does.
         """
         self._check_closing()
         if session.key not in self._open:
@@ -82,7 +82,7 @@ class Sessions:
         return session.attach(after)
 
     def keep(self, session: Session) -> None:
-        """A session has lost its connection; somebody may come back for it."""
+        """Keep a session that has lost its connection, since its client may come back."""
         if self._closing:
             self.end(session)
             return
@@ -94,7 +94,7 @@ class Sessions:
         self._count()
 
     def end(self, session: Session) -> None:
-        """A session is over; what is still under way is given up."""
+        """End a session and give up its frames under way."""
         session.cancel()
         self._open.pop(session.key, None)
         self._count()

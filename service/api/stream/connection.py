@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.stream.messages import figures_json, message_of, problem_json
+from service.api.stream.messages import message_of, problem_json, statistics_json
 from service.domain import Json
 from service.errors import (
     ImageTooLargeError,
@@ -18,12 +18,18 @@ from service.errors import (
     UnavailableError,
     problem_of,
 )
-from service.streaming.figures import Figures
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
-from service.streaming.outcomes import Answered, Dropped, answer_json, dropped_json, failed_json
+from service.streaming.outcomes import (
+    AnsweredFrame,
+    DroppedFrame,
+    answer_json,
+    dropped_json,
+    failed_json,
+)
 from service.streaming.session import Session
 from service.streaming.sessions import Sessions
+from service.streaming.statistics import StreamStatistics
 
 # Close codes of RFC 6455.
 NORMAL, GOING_AWAY, NO_STATUS, POLICY_VIOLATION = 1000, 1001, 1005, 1008
@@ -132,7 +138,7 @@ class Connection:
         if isinstance(end, Gone):
             return end.code != NORMAL
         await self._drain(writer)
-        await say(self.websocket, figures_json("bye", self.session.figures))
+        await say(self.websocket, statistics_json("bye", self.session.statistics))
         await self.websocket.close(NORMAL)
         return False
 
@@ -210,15 +216,15 @@ class Connection:
             self.session.sent(self.link)
 
     async def _send(self, outgoing: Outgoing) -> None:
-        if isinstance(outgoing, Answered):
+        if isinstance(outgoing, AnsweredFrame):
             request_id = f"{self.session.key[:8]}-{outgoing.sequence}"
             await say(self.websocket, answer_json(outgoing, request_id))
             if outgoing.inspection.heatmap is not None:
                 data = outgoing.inspection.heatmap.data
                 await self.websocket.send({"type": "websocket.send", "bytes": data})
-        elif isinstance(outgoing, Dropped):
+        elif isinstance(outgoing, DroppedFrame):
             await say(self.websocket, dropped_json(outgoing))
-        elif isinstance(outgoing, Figures):
-            await say(self.websocket, figures_json("stats", outgoing))
+        elif isinstance(outgoing, StreamStatistics):
+            await say(self.websocket, statistics_json("stats", outgoing))
         else:
             await say(self.websocket, failed_json(outgoing))

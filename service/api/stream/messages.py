@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from service.api.schemas import OptionsIn
 from service.domain import Json
 from service.errors import InvalidParameterError, Problem, RequestError, validation_message
-from service.streaming.evidence import MOST_VOTES, VoteRule
-from service.streaming.figures import Figures
+from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy, Session
+from service.streaming.statistics import StreamStatistics
 
 MOST_TEXT = 64 * 1024
 """Most characters of a text message; real ones are much shorter."""
@@ -59,9 +59,9 @@ class Hello(OptionsIn):
         return self.model_copy(update={"session": None, "last_sequence": None})
 
     @property
-    def vote_rule(self) -> VoteRule | None:
+    def vote_rule(self) -> VotingRule | None:
         """The vote's rule, if there is a vote."""
-        return None if self.vote is None else VoteRule(self.vote.k, self.vote.n)
+        return None if self.vote is None else VotingRule(self.vote.k, self.vote.n)
 
 
 def message_of(text: str) -> Json:
@@ -119,6 +119,6 @@ def problem_json(problem: Problem) -> Json:
     return {"type": "error", **fields}
 
 
-def figures_json(kind: Literal["stats", "bye"], figures: Figures) -> Json:
+def statistics_json(kind: Literal["stats", "bye"], figures: StreamStatistics) -> Json:
     """The stream's figures, as the answer to a message of this type."""
     return {"type": kind, "stats": asdict(figures)}

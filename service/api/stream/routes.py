@@ -25,7 +25,7 @@ from service.observing.tracing.base import FrameTraces, Tracing
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 from service.streaming.entrance import Read
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome, failed_of
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome, failed_of
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
 
@@ -157,7 +157,7 @@ class Streams:
             # Looked up for each frame: another version may have become the active one.
             return await self.repository.get(name, version).pipeline.inspect(read, options)
 
-        def explain(sequence: int, error: Exception) -> Failed:
+        def explain(sequence: int, error: Exception) -> FailedFrame:
             return failed_of(sequence, error, frame_id(sequence))
 
         def frame_id(sequence: int) -> str:
@@ -165,13 +165,13 @@ class Streams:
 
         def observe(outcome: Outcome) -> None:
             match outcome:
-                case Answered():
+                case AnsweredFrame():
                     self.journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
                     self.metrics.frame_answered(name, outcome.age_ms / 1000)
-                case Failed():
+                case FailedFrame():
                     frame = frame_id(outcome.sequence)
                     self.journal.failed(name, "stream", outcome.code, outcome.status, frame)
-                case Dropped():
+                case DroppedFrame():
                     self.metrics.frame_dropped(name, hello.policy)
 
         rules = Rules(
@@ -184,7 +184,7 @@ class Streams:
         )
 
         def trace(outcome: Outcome) -> None:
-            if frames is None or isinstance(outcome, Dropped):
+            if frames is None or isinstance(outcome, DroppedFrame):
                 observe(outcome)
                 return
             with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
@@ -227,7 +227,7 @@ def _log_begin(
 
 
 def _log_end(session: Session) -> None:
-    figures = session.figures
+    figures = session.statistics
     facts: dict[str, object] = {
         "session": session.key[:8],
         "may_resume": not session.finished,

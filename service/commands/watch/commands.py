@@ -20,9 +20,9 @@ from service.commands.watch.streams import Stream, Wishes
 from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
 from service.settings import load_settings
-from service.streaming.evidence import MOST_VOTES, VoteRule
-from service.streaming.figures import Figures, Tally
+from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
+from service.streaming.statistics import StreamStatistics, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class _Inspector:
             raise click.ClickException(str(error)) from None
 
 
-class _Vote(click.ParamType[VoteRule]):
+class _Vote(click.ParamType[VotingRule]):
     name = "k/n"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> VoteRule:
+    ) -> VotingRule:
         k, _, n = str(value).partition("/")
         if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= MOST_VOTES):
             self.fail(f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames", param, ctx)
-        return VoteRule(int(k), int(n))
+        return VotingRule(int(k), int(n))
 
 
 @click.command()
@@ -118,7 +118,7 @@ def watch(
     version: str | None,
     policy: Policy | None,
     fps: float | None,
-    vote: VoteRule | None,
+    vote: VotingRule | None,
     smoothing: float | None,
     save: Path | None,
     as_json: bool,
@@ -173,7 +173,7 @@ async def _run(
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(signal_number, told)
 
-    async def watch() -> Figures:
+    async def watch() -> StreamStatistics:
         async with connecting as stream:
             connected.set()
             return await Watch(source, stream, report, plan, clock, _say).run(stop)
@@ -185,7 +185,7 @@ async def _run(
             # A server that is away, or a bundle that is loading: nothing was sent.
             watching.cancel()
         await asyncio.wait({watching})
-        report.sum_up(Tally().figures() if watching.cancelled() else watching.result())
+        report.sum_up(Tally().statistics() if watching.cancelled() else watching.result())
     finally:
         watching.cancel()
         stopping.cancel()

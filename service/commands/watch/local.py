@@ -18,10 +18,10 @@ from service.repository.model_version import ModelVersion
 from service.repository.options import repository_options
 from service.settings import Settings
 from service.streaming.entrance import Read
-from service.streaming.figures import Figures
 from service.streaming.frames import Frame
-from service.streaming.outcomes import Failed, Outcome, failed_of
+from service.streaming.outcomes import FailedFrame, Outcome, failed_of
 from service.streaming.session import Rules, Session
+from service.streaming.statistics import StreamStatistics
 
 
 class LocalStream:
@@ -48,7 +48,7 @@ class LocalStream:
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """What became of the shots, in order."""
         while (outgoing := await self._link.next()) is not None:
-            if not isinstance(outgoing, Figures):
+            if not isinstance(outgoing, StreamStatistics):
                 yield outgoing
             self._session.sent(self._link)
 
@@ -109,7 +109,7 @@ def _session(model: ModelVersion, settings: Settings, wishes: Wishes) -> Session
     async def inspect(read: Read) -> Inspection:
         return await model.pipeline.inspect(read, options)
 
-    def explain(sequence: int, error: Exception) -> Failed:
+    def explain(sequence: int, error: Exception) -> FailedFrame:
         return failed_of(sequence, error, f"frame {sequence}")
 
     return Session(model.name, wishes, inspect, explain, rules, lambda _: None)

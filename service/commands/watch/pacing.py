@@ -64,8 +64,8 @@ class Backoff:
         return longest_s * (0.5 + chance / 2)
 
 
-class Pace:
-    """At most so many turns in a second; those that were missed are not made up for.
+class RateLimit:
+    """At most so many turns in a second; missed turns are not made up for.
 
     Args:
         fps: over 0.
@@ -90,20 +90,20 @@ class Pace:
         self._due_s = max(self._due_s + self._interval_s, now_s)
 
 
-async def spaced(shots: Shots, pace: Pace) -> Shots:
+async def spaced(shots: Shots, rate: RateLimit) -> Shots:
     """Every shot, each in its turn."""
     async with aclosing(shots):
         async for shot in shots:
-            await pace.turn()
+            await rate.turn()
             yield shot
 
 
-async def thinned(shots: Shots, pace: Pace) -> Shots:
+async def thinned(shots: Shots, rate: RateLimit) -> Shots:
     """The shots that do not come too early; for a source that does not wait."""
     async with aclosing(shots):
         async for shot in shots:
-            if not pace.early:
-                await pace.turn()
+            if not rate.early:
+                await rate.turn()
                 yield shot
 
 

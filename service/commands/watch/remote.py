@@ -12,7 +12,7 @@ from service.commands.watch.streams import Wishes
 from service.domain import Box, Heatmap, Inspection, RawPicture, Region, Timings, Verdict
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
 from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
@@ -95,15 +95,15 @@ def _outcome(item: StreamItem) -> Outcome:
         return _answered(item)
     if isinstance(item, FrameRefused):
         error = item.error
-        return Failed(item.sequence, error.status, error.code, error.title, str(error))
-    return Dropped(item.sequence, item.dropped)
+        return FailedFrame(item.sequence, error.status, error.code, error.title, str(error))
+    return DroppedFrame(item.sequence, item.dropped)
 
 
-def _answered(item: FrameAnswer) -> Answered:
+def _answered(item: FrameAnswer) -> AnsweredFrame:
     seen, vote = item.inspected, item.vote
     regions = tuple(Region(_box(one.box), one.area_px, one.peak) for one in seen.regions)
     heatmap = None if seen.heatmap is None else Heatmap(**asdict(seen.heatmap))
-    return Answered(
+    return AnsweredFrame(
         sequence=item.sequence,
         captured_us=item.captured_us,
         inspection=Inspection(

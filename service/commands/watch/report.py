@@ -11,16 +11,16 @@ import orjson
 
 from service.domain import Json
 from service.errors import ConfigurationError
-from service.streaming.figures import Figures, Percentiles
 from service.streaming.outcomes import (
-    Answered,
-    Dropped,
-    Failed,
+    AnsweredFrame,
+    DroppedFrame,
+    FailedFrame,
     Outcome,
     answer_json,
     dropped_json,
     failed_json,
 )
+from service.streaming.statistics import LatencyPercentiles, StreamStatistics
 
 
 class Report:
@@ -49,16 +49,16 @@ class Report:
             ConfigurationError: the overlay cannot be written.
         """
         saved = None
-        if isinstance(outcome, Answered):
+        if isinstance(outcome, AnsweredFrame):
             saved = await self._saved(name, outcome)
         if self._as_json:
             self._put(
                 _json(outcome) | {"name": name, "saved": None if saved is None else str(saved)}
             )
-        elif not isinstance(outcome, Dropped):
+        elif not isinstance(outcome, DroppedFrame):
             self._write(f"{name}  {_words(outcome)}")
 
-    def sum_up(self, figures: Figures) -> None:
+    def sum_up(self, figures: StreamStatistics) -> None:
         """Tell the figures of all shots."""
         if self._as_json:
             self._put({"type": "summary", "stats": asdict(figures)})
@@ -72,7 +72,7 @@ class Report:
             self._write(f"inspection {_spread(figures.latency_ms)}")
             self._write(f"age of the answered frame {_spread(figures.age_ms)}")
 
-    async def _saved(self, name: str, answer: Answered) -> Path | None:
+    async def _saved(self, name: str, answer: AnsweredFrame) -> Path | None:
         heatmap = answer.inspection.heatmap
         if self._save is None or heatmap is None or not answer.inspection.verdict.anomalous:
             return None
@@ -95,18 +95,18 @@ def _write_file(path: Path, data: bytes) -> None:
 
 def _json(outcome: Outcome) -> Json:
     match outcome:
-        case Answered():
+        case AnsweredFrame():
             body = answer_json(outcome, "")
             del body["request_id"], body["heatmap"]
             return body
-        case Failed():
+        case FailedFrame():
             return failed_json(outcome)
-        case Dropped():
+        case DroppedFrame():
             return dropped_json(outcome)
 
 
-def _words(outcome: Answered | Failed) -> str:
-    if isinstance(outcome, Failed):
+def _words(outcome: AnsweredFrame | FailedFrame) -> str:
+    if isinstance(outcome, FailedFrame):
         return f"{outcome.title}: {outcome.detail}"
     verdict = outcome.inspection.verdict
     words = [
@@ -124,5 +124,5 @@ def _words(outcome: Answered | Failed) -> str:
     return "  ".join(words)
 
 
-def _spread(times: Percentiles) -> str:
+def _spread(times: LatencyPercentiles) -> str:
     return f"p50 {times.p50:.1f} ms, p95 {times.p95:.1f} ms, p99 {times.p99:.1f} ms"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from service.commands.watch.pacing import Pace, Shots, Time, newest, spaced, thinned
+from service.commands.watch.pacing import RateLimit, Shots, Time, newest, spaced, thinned
 from service.commands.watch.report import Report
 from service.commands.watch.sources import Source
 from service.commands.watch.streams import Stream
-from service.streaming.figures import Figures, Tally
-from service.streaming.outcomes import Dropped
+from service.streaming.outcomes import DroppedFrame
 from service.streaming.session import Policy
+from service.streaming.statistics import StreamStatistics, Tally
 
 GRACE_S = 10.0
 """How long answers are waited for once the watch was told to stop; a server may be away."""
@@ -68,7 +68,7 @@ class Watch:
         self._tally = Tally()
         self._names: dict[int, str] = {}
 
-    async def run(self, stop: asyncio.Event) -> Figures:
+    async def run(self, stop: asyncio.Event) -> StreamStatistics:
         """Watch; what was sent when it ends is still answered and told.
 
         Args:
@@ -99,7 +99,7 @@ class Watch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return self._tally.figures()
+        return self._tally.statistics()
 
     async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
         """Send no more, and tell what is still answered."""
@@ -125,8 +125,8 @@ class Watch:
     def _shots(self) -> Shots:
         shots, live = self._source.shots(), self._source.live
         if self._plan.fps is not None:
-            pace = Pace(self._plan.fps, self._clock)
-            shots = thinned(shots, pace) if live else spaced(shots, pace)
+            rate = RateLimit(self._plan.fps, self._clock)
+            shots = thinned(shots, rate) if live else spaced(shots, rate)
         return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
 
     def _count_sent(self, number: int) -> None:
@@ -138,7 +138,7 @@ class Watch:
     def _left_out(self) -> None:
         """Count a shot that a newer one replaced here, as the stream counts those of its own."""
         self._tally.arrived()
-        self._tally.add(Dropped(-1, self._tally.dropped + 1))
+        self._tally.add(DroppedFrame(-1, self._tally.dropped + 1))
 
     async def _tell(self) -> None:
         async for outcome in self._stream.outcomes():

@@ -20,7 +20,7 @@ from service.commands.watch.capture import (
     shown,
 )
 from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import Backoff, Pace, Shot, Shots, Time
+from service.commands.watch.pacing import Backoff, RateLimit, Shot, Shots, Time
 from service.commands.watch.worker import Worker
 
 _USUAL_FPS = 25.0
@@ -74,11 +74,11 @@ class VideoFile:
         try:
             while True:
                 fps = await reader.open()
-                pace = Pace(fps or _USUAL_FPS, self._clock) if self._clock else None
+                rate = RateLimit(fps or _USUAL_FPS, self._clock) if self._clock else None
                 before = number
                 while (frame := await reader.read()) is not None:
-                    if pace is not None:
-                        await pace.turn()
+                    if rate is not None:
+                        await rate.turn()
                     yield Shot(f"{self._path.stem}-{number:06}", 0, raw_picture(frame))
                     number += 1
                 if number == before:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.commands.watch.pacing import Shot
-from service.streaming.evidence import VoteRule
+from service.streaming.evidence import VotingRule
 from service.streaming.outcomes import Outcome
 from service.streaming.session import Policy
 
@@ -24,7 +24,7 @@ class Wishes:
     """
 
     policy: Policy
-    vote: VoteRule | None
+    vote: VotingRule | None
     smoothing: float | None
     overlays: bool
 

@@ -1,10 +1,10 @@
 import pytest
 
-from service.streaming.evidence import Smoothing, VoteCount, VoteRule, Voting
+from service.streaming.evidence import Smoothing, VoteCount, Voting, VotingRule
 
 
 def test_a_vote_needs_k_of_the_last_n() -> None:
-    voting = Voting(VoteRule(k=2, n=3))
+    voting = Voting(VotingRule(k=2, n=3))
     counts = [voting.add(anomalous) for anomalous in (True, False, True, False, False, True, True)]
     assert counts == [
         VoteCount(False, 1, 1),
@@ -18,7 +18,7 @@ def test_a_vote_needs_k_of_the_last_n() -> None:
 
 
 def test_a_vote_of_one_is_the_frame_s_own_verdict() -> None:
-    voting = Voting(VoteRule(k=1, n=1))
+    voting = Voting(VotingRule(k=1, n=1))
     assert [voting.add(anomalous).anomalous for anomalous in (True, False, True)] == [
         True,
         False,

@@ -1,8 +1,8 @@
-from service.streaming.outcomes import Answered, Dropped, Failed, KeptOutcomes
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, KeptOutcomes
 
 
-def answered(sequence: int, inspection) -> Answered:
-    return Answered(sequence, 0, inspection, 1.0, 0, None, None)
+def answered(sequence: int, inspection) -> AnsweredFrame:
+    return AnsweredFrame(sequence, 0, inspection, 1.0, 0, None, None)
 
 
 def test_the_last_outcomes_are_kept_and_older_ones_are_let_go(inspection) -> None:
@@ -14,10 +14,10 @@ def test_the_last_outcomes_are_kept_and_older_ones_are_let_go(inspection) -> Non
 
 def test_only_outcomes_of_later_frames_are_given_again(inspection) -> None:
     kept = KeptOutcomes(8)
-    kept.add(Dropped(1, 1))
+    kept.add(DroppedFrame(1, 1))
     kept.add(answered(0, inspection()))
-    kept.add(Failed(2, 400, "invalid_image", "", ""))
-    kept.add(Dropped(4, 2))
+    kept.add(FailedFrame(2, 400, "invalid_image", "", ""))
+    kept.add(DroppedFrame(4, 2))
     kept.add(answered(3, inspection()))
     assert [outcome.sequence for outcome in kept.after(1)] == [2, 4, 3]
     assert kept.after(4) == []

@@ -8,12 +8,12 @@ import pytest
 
 from service.domain import Inspection
 from service.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
-from service.streaming.evidence import VoteCount, VoteRule
-from service.streaming.figures import Figures
+from service.streaming.evidence import VoteCount, VotingRule
 from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from service.streaming.session import Rules, Session
+from service.streaming.statistics import StreamStatistics
 
 ALL = Rules(policy="all", credits=4, in_flight=1, patience_s=60.0)
 LATEST = replace(ALL, policy="latest")
@@ -48,8 +48,8 @@ class Engine:
         self._turns[number].set_exception(error)
 
 
-def explain(sequence: int, error: Exception) -> Failed:
-    return Failed(sequence, 400, "bad", type(error).__name__, str(error))
+def explain(sequence: int, error: Exception) -> FailedFrame:
+    return FailedFrame(sequence, 400, "bad", type(error).__name__, str(error))
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ def test_answers_come_in_the_order_of_the_frames_whichever_is_done_first(go, eng
         assert len(link) == 0
         engine.answer(1)
         assert numbers(await take(session, link, 3)) == [
-            ("Answered", 1),
-            ("Answered", 2),
-            ("Answered", 3),
+            ("AnsweredFrame", 1),
+            ("AnsweredFrame", 2),
+            ("AnsweredFrame", 3),
         ]
 
     go(test)
@@ -136,10 +136,10 @@ def test_a_frame_that_fails_has_its_error_in_its_place(go, engine) -> None:
         engine.fail(2, InvalidImageError("cut short"))
         engine.answer(1, 4)
         assert numbers(await take(session, link, 4)) == [
-            ("Answered", 1),
-            ("Failed", 2),
-            ("Failed", 3),
-            ("Answered", 4),
+            ("AnsweredFrame", 1),
+            ("FailedFrame", 2),
+            ("FailedFrame", 3),
+            ("AnsweredFrame", 4),
         ]
 
     go(test)
@@ -150,9 +150,9 @@ def test_the_newest_frame_takes_the_place_of_the_one_that_waits(go, engine) -> N
         session = session_of(engine, LATEST)
         link = session.attach()
         send(session, 1, 2, 3)
-        assert await take(session, link, 1) == [Dropped(2, 1)]
+        assert await take(session, link, 1) == [DroppedFrame(2, 1)]
         send(session, 4)
-        assert await take(session, link, 1) == [Dropped(3, 2)]
+        assert await take(session, link, 1) == [DroppedFrame(3, 2)]
         assert engine.started == []
         await settle()
         assert engine.started == [1]
@@ -161,8 +161,8 @@ def test_the_newest_frame_takes_the_place_of_the_one_that_waits(go, engine) -> N
         assert engine.started == [1, 4]
         engine.answer(4)
         first, second = await take(session, link, 2)
-        assert isinstance(first, Answered)
-        assert isinstance(second, Answered)
+        assert isinstance(first, AnsweredFrame)
+        assert isinstance(second, AnsweredFrame)
         assert (first.sequence, second.sequence) == (1, 4)
         assert second.dropped == 2
 
@@ -180,9 +180,9 @@ def test_a_refused_frame_of_latest_does_not_overtake_the_one_that_waits(go, engi
         await settle()
         engine.answer(5)
         assert numbers(await take(session, link, 3)) == [
-            ("Answered", 4),
-            ("Answered", 5),
-            ("Failed", 6),
+            ("AnsweredFrame", 4),
+            ("AnsweredFrame", 5),
+            ("FailedFrame", 6),
         ]
 
     go(test)
@@ -199,9 +199,9 @@ def test_a_frame_that_is_replaced_holds_up_no_refused_one_behind_it(go, engine) 
         engine.answer(4)
         await settle()
         assert numbers(await take(session, link, 3)) == [
-            ("Dropped", 5),
-            ("Answered", 4),
-            ("Failed", 6),
+            ("DroppedFrame", 5),
+            ("AnsweredFrame", 4),
+            ("FailedFrame", 6),
         ]
         session.cancel()
 
@@ -220,10 +220,10 @@ def test_as_many_newest_frames_are_inspected_as_there_are_engines(go, engine) ->
         assert engine.started == [1, 2, 4]
         engine.answer(1, 4)
         assert numbers(await take(session, link, 4)) == [
-            ("Dropped", 3),
-            ("Answered", 1),
-            ("Answered", 2),
-            ("Answered", 4),
+            ("DroppedFrame", 3),
+            ("AnsweredFrame", 1),
+            ("AnsweredFrame", 2),
+            ("AnsweredFrame", 4),
         ]
 
     go(test)
@@ -258,7 +258,7 @@ def test_a_client_that_takes_nothing_is_read_no_further(go, engine) -> None:
 
 def test_votes_and_smoothing_follow_the_order_of_the_frames(go, engine) -> None:
     async def test() -> None:
-        session = session_of(engine, replace(ALL, vote=VoteRule(2, 3), smoothing=0.5))
+        session = session_of(engine, replace(ALL, vote=VotingRule(2, 3), smoothing=0.5))
         link = session.attach()
         send(session, 10, 60, 90)
         await settle()
@@ -282,7 +282,7 @@ def test_a_frame_that_may_not_be_dropped_waits_for_room_in_the_queue(go, engine)
         session = session_of(engine, ALL)
         link = session.attach()
         send(session, 1)
-        assert numbers(await take(session, link, 1)) == [("Answered", 1)]
+        assert numbers(await take(session, link, 1)) == [("AnsweredFrame", 1)]
         assert engine.full == 0
 
     go(test)
@@ -296,7 +296,7 @@ def test_a_frame_without_patience_is_told_that_the_queue_is_full(go, engine, rul
         link = session.attach()
         send(session, 1)
         (failed,) = await take(session, link, 1)
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, FailedFrame)
         assert failed.title == "QueueFullError"
 
     go(test)
@@ -325,7 +325,7 @@ def test_a_finished_session_sends_what_it_accepted_and_takes_no_more(go, engine)
         await settle()
         engine.open = True
         engine.answer(1)
-        assert numbers(await take(session, link, 2)) == [("Answered", 1), ("Answered", 2)]
+        assert numbers(await take(session, link, 2)) == [("AnsweredFrame", 1), ("AnsweredFrame", 2)]
         assert await link.next() is None
 
     go(test)
@@ -347,7 +347,7 @@ def test_a_cancelled_session_gives_up_what_is_under_way(go, engine) -> None:
 
 def test_what_is_ready_while_nobody_is_there_waits_for_the_next_connection(go, engine) -> None:
     async def test() -> None:
-        session = session_of(engine, replace(ALL, vote=VoteRule(2, 2)))
+        session = session_of(engine, replace(ALL, vote=VotingRule(2, 2)))
         link = session.attach()
         send(session, 60, 70, 80)
         await settle()
@@ -362,7 +362,7 @@ def test_what_is_ready_while_nobody_is_there_waits_for_the_next_connection(go, e
         answers = await take(session, again, 2)
         assert [answer.sequence for answer in answers] == [70, 80]
         assert [answer.vote for answer in answers] == [VoteCount(True, 2, 2)] * 2
-        assert session.figures.answered == 3
+        assert session.statistics.answered == 3
 
     go(test)
 
@@ -378,7 +378,10 @@ def test_answers_that_were_sent_and_lost_are_sent_again(go, engine) -> None:
             await take(session, link, 1)
         session.detach(link)
         again = session.attach(after=7)
-        assert numbers(await take(session, again, 2)) == [("Answered", 8), ("Answered", 9)]
+        assert numbers(await take(session, again, 2)) == [
+            ("AnsweredFrame", 8),
+            ("AnsweredFrame", 9),
+        ]
         assert len(again) == 0
 
     go(test)
@@ -393,7 +396,7 @@ def test_another_connection_ends_the_one_before_it(go, engine) -> None:
         assert old.stopped.result() is Stop.TAKEN_OVER
         session.detach(old)
         send(session, 1)
-        assert numbers(await take(session, new, 1)) == [("Answered", 1)]
+        assert numbers(await take(session, new, 1)) == [("AnsweredFrame", 1)]
         assert len(old) == 0
 
     go(test)
@@ -410,7 +413,7 @@ def test_figures_are_sent_after_what_is_ready(go, engine) -> None:
         await settle()
         session.report()
         answer, figures = await take(session, link, 2)
-        assert isinstance(figures, Figures)
+        assert isinstance(figures, StreamStatistics)
         assert (figures.frames, figures.answered) == (1, 1)
         assert observed == [answer]
 

@@ -7,7 +7,7 @@ import pytest
 from service.errors import NotReadyError, UnavailableError
 from service.streaming.frames import Frame
 from service.streaming.link import Stop
-from service.streaming.outcomes import Failed
+from service.streaming.outcomes import FailedFrame
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import SessionLimits, Sessions
 
@@ -19,7 +19,7 @@ async def never(picture: object):
 
 
 def make(key: str) -> Session:
-    def explain(sequence: int, error: Exception) -> Failed:
+    def explain(sequence: int, error: Exception) -> FailedFrame:
         raise AssertionError("nothing fails here") from error
 
     return Session(key, None, never, explain, RULES, lambda _: None)

@@ -13,8 +13,8 @@ from service.commands.watch.streams import Wishes
 from service.engines.fake import FakeEngine
 from service.errors import ConfigurationError
 from service.settings import Settings
-from service.streaming.evidence import VoteCount, VoteRule
-from service.streaming.outcomes import Answered, Dropped, Failed
+from service.streaming.evidence import VoteCount, VotingRule
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 
 SETTINGS = Settings()
 
@@ -24,7 +24,7 @@ def shot(level: int) -> Shot:
 
 
 def test_a_bundle_answers_shots_as_a_server_would(go, bundle, repository: Path) -> None:
-    wishes = Wishes("all", VoteRule(1, 2), 0.5, overlays=True)
+    wishes = Wishes("all", VotingRule(1, 2), 0.5, overlays=True)
 
     async def test() -> None:
         async with local_stream(repository / "parts" / "1", SETTINGS, wishes) as stream:
@@ -32,13 +32,13 @@ def test_a_bundle_answers_shots_as_a_server_would(go, bundle, repository: Path) 
             await stream.send(Shot("bad", 0, b"no picture"))
             await stream.finish()
             answer, failed = [outcome async for outcome in stream.outcomes()]
-        assert isinstance(answer, Answered)
+        assert isinstance(answer, AnsweredFrame)
         assert answer.captured_us == 7
         assert answer.inspection.verdict.score == pytest.approx(50 / 255, abs=1e-3)
         assert answer.vote == VoteCount(False, 0, 1)
         assert answer.inspection.heatmap is not None
         assert answer.inspection.heatmap.kind == "overlay"
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, FailedFrame)
         assert (failed.sequence, failed.code) == (1, "invalid_image")
 
     go(test)
@@ -61,7 +61,7 @@ def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> 
             await stream.send(shot(50))
             await stream.send(shot(50))
             await stream.send(shot(50))
-            assert await anext(outcomes) == Dropped(1, 1)
+            assert await anext(outcomes) == DroppedFrame(1, 1)
             engines[0].gate.set()
             await stream.finish()
             assert [outcome.sequence async for outcome in outcomes] == [0, 2]

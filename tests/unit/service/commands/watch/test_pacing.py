@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.commands.watch.pacing import Backoff, Pace, Shot, newest, spaced, thinned
+from service.commands.watch.pacing import Backoff, RateLimit, Shot, newest, spaced, thinned
 
 
 def test_waits_double_up_to_a_bound_and_are_shortened_by_at_most_a_half() -> None:
@@ -14,8 +14,8 @@ def test_waits_double_up_to_a_bound_and_are_shortened_by_at_most_a_half() -> Non
 
 def test_shots_of_a_recording_are_spaced_and_none_is_left_out(go, fake_time, make_shots) -> None:
     async def test() -> None:
-        pace = Pace(4.0, fake_time.clock)
-        names = [shot.name async for shot in spaced(make_shots("a", "b", "c"), pace)]
+        rate = RateLimit(4.0, fake_time.clock)
+        names = [shot.name async for shot in spaced(make_shots("a", "b", "c"), rate)]
         assert names == ["a", "b", "c"]
         assert fake_time.slept == pytest.approx([0.25, 0.25])
 
@@ -25,7 +25,7 @@ def test_shots_of_a_recording_are_spaced_and_none_is_left_out(go, fake_time, mak
 def test_time_that_was_lost_is_not_made_up_for(go, fake_time, make_shots) -> None:
     async def test() -> None:
         names = []
-        async for shot in spaced(make_shots(*"abcde"), Pace(1.0, fake_time.clock)):
+        async for shot in spaced(make_shots(*"abcde"), RateLimit(1.0, fake_time.clock)):
             names.append(shot.name)
             if shot.name == "b":
                 fake_time.now_s += 10
@@ -42,7 +42,7 @@ def test_live_shots_in_between_are_left_out(go, fake_time) -> None:
             fake_time.now_s += 0.1
 
     async def test() -> None:
-        names = [shot.name async for shot in thinned(live(), Pace(4.0, fake_time.clock))]
+        names = [shot.name async for shot in thinned(live(), RateLimit(4.0, fake_time.clock))]
         assert names == ["0", "3", "5", "8"]
         assert fake_time.slept == []
 

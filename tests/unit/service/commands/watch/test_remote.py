@@ -11,7 +11,7 @@ from service.commands.watch.remote import RemoteStream, remote_stream
 from service.commands.watch.streams import Wishes
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
-from service.streaming.outcomes import Answered, Dropped, Failed
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 from takt_client import AsyncTaktClient, FrameAnswer, FrameDropped, FrameRefused, Inspected, Vote
 from takt_client.errors import InvalidImageError
 from takt_client.values import Box, Timings
@@ -63,15 +63,15 @@ def test_what_a_server_says_reads_like_what_a_bundle_says(go) -> None:
         assert fake.sent == [(b"picture", 1_700)]
         assert fake.finished
         dropped, answer, failed = [outcome async for outcome in stream.outcomes()]
-        assert dropped == Dropped(1, 1)
-        assert isinstance(answer, Answered)
+        assert dropped == DroppedFrame(1, 1)
+        assert isinstance(answer, AnsweredFrame)
         assert (answer.sequence, answer.captured_us, answer.age_ms) == (0, 1_700, 25.0)
         assert answer.vote == VoteCount(True, 2, 3)
         assert answer.inspection.version == "2"
         assert answer.inspection.verdict.score == 0.75
         assert answer.inspection.verdict.anomalous
         assert answer.inspection.timings.total_ms == 21
-        assert failed == Failed(2, 400, "invalid_image", "Invalid image", "cut short")
+        assert failed == FailedFrame(2, 400, "invalid_image", "Invalid image", "cut short")
 
     go(test)
 

@@ -10,8 +10,8 @@ from service.commands.watch.report import Report
 from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
 from service.errors import ConfigurationError
 from service.streaming.evidence import VoteCount
-from service.streaming.figures import Figures, Percentiles
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
+from service.streaming.statistics import LatencyPercentiles, StreamStatistics
 
 REGION = Region(Box(1, 1, 2, 2), 4, 0.8)
 SEEN = Inspection(
@@ -24,16 +24,16 @@ SEEN = Inspection(
     heatmap=Heatmap("overlay", "jpeg", b"an overlay"),
     timings=Timings(0, 0, 0, 0, 0, 0, 8.25),
 )
-BAD = Answered(3, 1_700, SEEN, 9.0, 0, 0.6, VoteCount(True, 2, 3))
+BAD = AnsweredFrame(3, 1_700, SEEN, 9.0, 0, 0.6, VoteCount(True, 2, 3))
 GOOD = replace(
     BAD,
     inspection=replace(SEEN, verdict=Verdict(False, 0.25, 0.5, 40.0, ())),
     smoothed_score=None,
     vote=None,
 )
-FAILED = Failed(4, 400, "invalid_image", "Invalid image", "cut short")
-SPREAD = Percentiles(1.0, 2.0, 3.0)
-FIGURES = Figures(4, 2, 1, 1, 1, 2.0, 1.0, SPREAD, SPREAD)
+FAILED = FailedFrame(4, 400, "invalid_image", "Invalid image", "cut short")
+SPREAD = LatencyPercentiles(1.0, 2.0, 3.0)
+FIGURES = StreamStatistics(4, 2, 1, 1, 1, 2.0, 1.0, SPREAD, SPREAD)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def tell(go, report: Report, *outcomes: Outcome) -> None:
 
 def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
     report = Report(lines.append, as_json=False, save=None)
-    tell(go, report, BAD, GOOD, FAILED, Dropped(5, 1))
+    tell(go, report, BAD, GOOD, FAILED, DroppedFrame(5, 1))
     assert lines == [
         "cam  ANOMALOUS  score 0.75 at threshold 0.5  smoothed 0.6  regions 1  "
         "vote anomalous, 2 of 3  8.2 ms",
@@ -61,7 +61,7 @@ def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
 
 
 def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> None:
-    tell(go, Report(lines.append, as_json=True, save=None), BAD, FAILED, Dropped(5, 1))
+    tell(go, Report(lines.append, as_json=True, save=None), BAD, FAILED, DroppedFrame(5, 1))
     answer, failed, dropped = map(json.loads, lines)
     assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
     assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
@@ -98,8 +98,8 @@ def test_the_sum_has_the_figures(lines) -> None:
 
 
 def test_the_sum_of_nothing_has_no_percentiles(lines) -> None:
-    none = Percentiles(None, None, None)
-    figures = Figures(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
+    none = LatencyPercentiles(None, None, None)
+    figures = StreamStatistics(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
     Report(lines.append, as_json=False, save=None).sum_up(figures)
     assert len(lines) == 1
 

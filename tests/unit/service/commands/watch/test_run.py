@@ -11,17 +11,17 @@ from service.commands.watch.report import Report
 from service.commands.watch.run import Plan, Watch
 from service.domain import Box, Inspection, Timings, Verdict
 from service.errors import UnreachableError
-from service.streaming.figures import Figures
-from service.streaming.outcomes import Answered, Outcome
+from service.streaming.outcomes import AnsweredFrame, Outcome
+from service.streaming.statistics import StreamStatistics
 
 ALL = Plan("all", None, None)
 
 
-def answered(sequence: int) -> Answered:
+def answered(sequence: int) -> AnsweredFrame:
     timings = Timings(0, 0, 0, 0, 0, 0, 1.0)
     verdict = Verdict(False, 0.1, 0.5, None, ())
     seen = Inspection("parts", "1", verdict, 4, 3, Box(0, 0, 4, 3), None, timings)
-    return Answered(sequence, 0, seen, 1.0, 0, None, None)
+    return AnsweredFrame(sequence, 0, seen, 1.0, 0, None, None)
 
 
 class FakeSource:
@@ -64,7 +64,7 @@ async def watch(
     stop=None,
     notices: list[str] | None = None,
     grace_s: float = 60.0,
-) -> tuple[Figures, list[str]]:
+) -> tuple[StreamStatistics, list[str]]:
     lines: list[str] = []
     noticed = [] if notices is None else notices
     report = Report(lines.append, as_json=False, save=None)

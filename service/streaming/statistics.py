@@ -8,15 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from service.streaming.outcomes import Answered, Dropped, Failed, Outcome
+from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 
 WINDOW = 1000
 """Answers whose times are kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Of some times in ms, each the smallest that this share does not exceed; None of none."""
+class LatencyPercentiles:
+    """Percentiles of times in ms, each one of the times; None where there are no times."""
 
     p50: float | None
     p95: float | None
@@ -24,19 +24,19 @@ class Percentiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """A stream's figures at one moment.
+class StreamStatistics:
+    """A stream's statistics at one moment.
 
     Attributes:
-        frames: that came, whatever became of them.
-        answered: those with a score.
-        errors: those that could not be answered.
-        dropped: those that a newer one replaced.
-        anomalous: answered ones over the threshold.
+        frames: all that came.
+        answered: frames with a score.
+        errors: frames that could not be answered.
+        dropped: frames that a newer one replaced.
+        anomalous: answered frames over the threshold.
         seconds: since the stream began.
-        frames_per_s: answers, over the last `WINDOW` of them.
-        latency_ms: of the inspection alone, over the same answers.
-        age_ms: from a frame's arrival to its answer, likewise.
+        frames_per_s: rate of the last `WINDOW` answers.
+        latency_ms: of the inspection alone, over the last `WINDOW` answers.
+        age_ms: from a frame's arrival to its answer, over the last `WINDOW` answers.
     """
 
     frames: int
@@ -46,15 +46,24 @@ class Figures:
     anomalous: int
     seconds: float
     frames_per_s: float
-    latency_ms: Percentiles
-    age_ms: Percentiles
+    latency_ms: LatencyPercentiles
+    age_ms: LatencyPercentiles
 
 
 class Tally:
-    """Counts a stream's frames and what became of them.
+    """Counts a stream's frames by their outcome.
+
+    >>> tally = Tally()
+    >>> tally.arrived()
+    >>> tally.add(DroppedFrame(sequence=0, dropped=1))
+    >>> tally.statistics().dropped
+    1
 
     Args:
-        clock: seconds, from any start.
+        clock: gives seconds, from any start.
+
+    Attributes:
+        dropped: frames that a newer one replaced.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -72,24 +81,24 @@ class Tally:
         self._frames += 1
 
     def add(self, outcome: Outcome) -> None:
-        """Count what became of a frame."""
+        """Count the outcome of a frame."""
         match outcome:
-            case Answered():
+            case AnsweredFrame():
                 self._answered += 1
                 self._anomalous += outcome.inspection.verdict.anomalous
                 self._latencies_ms.append(outcome.inspection.timings.total_ms)
                 self._ages_ms.append(outcome.age_ms)
                 self._moments_s.append(self._clock())
-            case Failed():
+            case FailedFrame():
                 self._errors += 1
-            case Dropped():
+            case DroppedFrame():
                 self.dropped += 1
 
-    def figures(self) -> Figures:
-        """The figures now."""
+    def statistics(self) -> StreamStatistics:
+        """The statistics now."""
         now_s = self._clock()
         window_s = now_s - self._moments_s[0]
-        return Figures(
+        return StreamStatistics(
             frames=self._frames,
             answered=self._answered,
             errors=self._errors,
@@ -102,11 +111,11 @@ class Tally:
         )
 
 
-def _percentiles(times_ms: Iterable[float]) -> Percentiles:
+def _percentiles(times_ms: Iterable[float]) -> LatencyPercentiles:
     ordered = sorted(times_ms)
     if not ordered:
-        return Percentiles(None, None, None)
+        return LatencyPercentiles(None, None, None)
     p50, p95, p99 = (
         round(ordered[math.ceil(len(ordered) * percent / 100) - 1], 3) for percent in (50, 95, 99)
     )
-    return Percentiles(p50, p95, p99)
+    return LatencyPercentiles(p50, p95, p99)
