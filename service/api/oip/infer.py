@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from fastapi import Request, Response
@@ -15,6 +14,7 @@ from service.api.disconnect import CancelOnDisconnect
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
 from service.api.problems import request_id_of
+from service.batching.stage import Stage
 from service.domain import Inspection
 from service.errors import (
     ClientGoneError,
@@ -47,7 +47,8 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
         journal: counts and logs each picture and each refusal.
         limits: bounds of a request.
     """
-    bodies = _Bodies(limits.max_queue_size)
+    # Bodies that are being read: their pictures are in no queue yet.
+    bodies = Stage()
 
     async def infer(request: Request, name: str, version: str | None) -> Response:
         known, request_id = UNKNOWN, request_id_of(request.scope)
@@ -57,8 +58,7 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
             model.check_ready()
             async with CancelOnDisconnect(request) as disconnect:
                 started_s = time.monotonic()
-                with bodies.one():
-                    inference = await _read(request, disconnect, limits)
+                inference = await _read_if_room(request, disconnect, limits, bodies)
                 taken_s = time.monotonic() - started_s
                 # Looked up again: another version may have become the active one meanwhile.
                 pipeline = repository.get(name, version).pipeline
@@ -77,31 +77,22 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
     return infer
 
 
-class _Bodies:
-    """Number of bodies that are being read; their pictures are in no queue yet."""
+async def _read_if_room(
+    request: Request, disconnect: CancelOnDisconnect, limits: OipLimits, bodies: Stage
+) -> InferenceRequest:
+    """Read a request, unless as many are being read as pictures may wait.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count = 0
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count one body for as long as it is read.
-
-        Raises:
-            QueueFullError: as many bodies are being read as allowed.
-        """
-        if self._count >= self._most:
-            raise QueueFullError(
-                f"{self._count} requests are being read, as many as max_queue_size allows; come "
-                "back later or add servers",
-                retry_after_s=1,
-            )
-        self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
+    Raises:
+        QueueFullError: too many bodies are being read.
+    """
+    if len(bodies) >= limits.max_queue_size:
+        raise QueueFullError(
+            f"{len(bodies)} requests are being read, as many as max_queue_size allows; come back "
+            "later or add servers",
+            retry_after_s=1,
+        )
+    with bodies.count("line"):
+        return await _read(request, disconnect, limits)
 
 
 async def _read(
