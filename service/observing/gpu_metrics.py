@@ -1,7 +1,8 @@
-"""What NVIDIA's GPUs are at, by NVML, whenever Prometheus asks; nothing where there is none."""
+"""Load, memory, temperature and power of NVIDIA's GPUs, by NVML, whenever Prometheus asks."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 from collections.abc import Callable, Iterator
@@ -13,20 +14,36 @@ from prometheus_client.registry import Collector
 
 logger = logging.getLogger("takt.gpu")
 
-_GAUGES = {
-    "takt_gpu_utilization_ratio": "Share of the last moment in which the GPU worked.",
-    "takt_gpu_memory_used_bytes": "Memory of the GPU that is in use, by whomever.",
-    "takt_gpu_memory_total_bytes": "Memory of the GPU.",
-    "takt_gpu_temperature_celsius": "Temperature of the GPU.",
-    "takt_gpu_power_watts": "Power that the GPU draws.",
+_GAUGES: dict[str, tuple[str, Callable[[Any, Any], float]]] = {
+    "takt_gpu_utilization_ratio": (
+        "Share of the last moment in which the GPU worked.",
+        lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
+    ),
+    "takt_gpu_memory_used_bytes": (
+        "Memory of the GPU that is in use, by whomever.",
+        lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used,
+    ),
+    "takt_gpu_memory_total_bytes": (
+        "Memory of the GPU.",
+        lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).total,
+    ),
+    "takt_gpu_temperature_celsius": (
+        "Temperature of the GPU.",
+        lambda nvml, gpu: nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU),
+    ),
+    "takt_gpu_power_watts": (
+        "Power that the GPU draws.",
+        lambda nvml, gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
+    ),
 }
+"""By name: the help text, and what reads the value from NVML."""
 
 
 class GpuCollector(Collector):
     """Reads every GPU of the host; a driver may take its time to answer.
 
     Args:
-        nvml: nvidia-ml-py's module, initialised.
+        nvml: the module of nvidia-ml-py, initialised.
     """
 
     def __init__(self, nvml: Any) -> None:
@@ -34,49 +51,33 @@ class GpuCollector(Collector):
         self._failed = False
 
     def describe(self) -> list[Metric]:
-        """What the registry learns of it without asking the GPUs."""
-        return [GaugeMetricFamily(name, text) for name, text in _GAUGES.items()]
+        """The metrics' names, for which no GPU is read."""
+        return [GaugeMetricFamily(name, text) for name, (text, _) in _GAUGES.items()]
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus reads; a figure that a GPU does not tell is left out."""
+        """The metrics; a GPU that does not report a value has none."""
+        nvml = self._nvml
         families = {
-            name: GaugeMetricFamily(name, text, labels=("gpu",)) for name, text in _GAUGES.items()
+            name: GaugeMetricFamily(name, text, labels=("gpu",))
+            for name, (text, _) in _GAUGES.items()
         }
         try:
-            for index in range(self._nvml.nvmlDeviceGetCount()):
-                for name, value in self._read(self._nvml.nvmlDeviceGetHandleByIndex(index)):
-                    families[name].add_metric((str(index),), value)
-        except self._nvml.NVMLError as error:
+            for index in range(nvml.nvmlDeviceGetCount()):
+                gpu = nvml.nvmlDeviceGetHandleByIndex(index)
+                for name, (_, read) in _GAUGES.items():
+                    with contextlib.suppress(nvml.NVMLError):
+                        families[name].add_metric((str(index),), float(read(nvml, gpu)))
+        except nvml.NVMLError as error:
             if not self._failed:
                 logger.warning("the GPUs' figures cannot be read: %s", error)
             self._failed = True
         yield from families.values()
 
-    def _read(self, device: Any) -> Iterator[tuple[str, float]]:
-        nvml = self._nvml
-        readers: dict[str, Callable[[], Any]] = {
-            "takt_gpu_utilization_ratio": lambda: (
-                nvml.nvmlDeviceGetUtilizationRates(device).gpu / 100
-            ),
-            "takt_gpu_memory_used_bytes": lambda: nvml.nvmlDeviceGetMemoryInfo(device).used,
-            "takt_gpu_memory_total_bytes": lambda: nvml.nvmlDeviceGetMemoryInfo(device).total,
-            "takt_gpu_temperature_celsius": lambda: nvml.nvmlDeviceGetTemperature(
-                device, nvml.NVML_TEMPERATURE_GPU
-            ),
-            "takt_gpu_power_watts": lambda: nvml.nvmlDeviceGetPowerUsage(device) / 1000,
-        }
-        for name, read in readers.items():
-            try:
-                value = float(read())
-            except nvml.NVMLError:
-                continue
-            yield name, value
-
 
 def find_gpus() -> GpuCollector | None:
-    """What reads the GPUs' figures, where nvidia-ml-py is installed and finds a driver.
+    """A collector for the GPUs; None where nvidia-ml-py is missing or finds no driver.
 
-    It stays initialised for as long as the process runs; the driver lets go of it then.
+    NVML stays initialised for as long as the process runs; the driver lets go of it then.
     """
     try:
         nvml = importlib.import_module("pynvml")

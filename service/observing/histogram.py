@@ -1,7 +1,7 @@
 """Histograms for the event loop: a count costs a fraction of a microsecond.
 
-prometheus_client's take a lock and format a timestamp per value, which for seven stages of a
-picture costs more than all else that the service counts; what is exposed is the same.
+Those of prometheus_client take a lock and format a timestamp for each value, which for seven stages
+of a picture costs more than all else that the service counts. Prometheus reads the same from both.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 Bucket = tuple[str, float] | tuple[str, float, Exemplar]
-"""An upper bound as Prometheus writes it, the count up to it, and an example; its own order."""
-
+"""Upper bound as Prometheus writes it, the count up to it, and an example, in its own order."""
 
 _MAX_EXEMPLAR = 128 - len("request_id")
-"""OpenMetrics allows an example's labels so many characters in all."""
+"""Most characters that OpenMetrics allows an example's labels, without the label's name."""
 
 
 class UnlockedHistogram:
-    """Counts values by the bucket that they fall in; used on one thread, and scraped on it.
+    """Counts values by their bucket; one thread counts, and the same thread reads.
+
+    >>> seconds = UnlockedHistogram([0.1, 1.0])
+    >>> seconds.observe(0.5)
+    >>> seconds.buckets()
+    [('0.1', 0), ('1.0', 1), ('+Inf', 1)]
 
     Args:
-        bounds: the upper ends of the buckets, rising; one more has what lies above.
+        bounds: the upper ends of the buckets, rising; one more bucket takes what lies above.
     """
 
     __slots__ = ("_bounds", "_counts", "_exemplars", "_sum")
@@ -46,7 +50,7 @@ class UnlockedHistogram:
         self._sum += value
 
     def observe_of(self, value: float, request_id: str, at_s: float) -> None:
-        """Count a value, and keep the request as its bucket's example, with its Unix time."""
+        """Count a value, and keep its request and Unix time as the bucket's example."""
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self._sum += value
@@ -55,11 +59,11 @@ class UnlockedHistogram:
 
     @property
     def sum(self) -> float:
-        """Of all values."""
+        """Sum of all values."""
         return self._sum
 
     def buckets(self) -> list[Bucket]:
-        """For `HistogramMetricFamily.add_metric`: counts add up from bucket to bucket."""
+        """Buckets for `HistogramMetricFamily.add_metric`: each count includes those before."""
         bounds = (*self._bounds, math.inf)
         named: list[str] = [floatToGoString(bound) for bound in bounds]  # type: ignore[no-untyped-call]
         return [
@@ -73,12 +77,12 @@ class UnlockedHistogram:
 
 
 class LabelledHistograms(Collector):
-    """A metric's histograms by their labels, for a registry.
+    """The histograms of one metric by their labels, for a registry.
 
     Args:
-        name: of the metric.
-        documentation: what it counts.
-        labels: the names of its labels.
+        name: name of the metric.
+        documentation: its help text.
+        labels: names of its labels.
     """
 
     def __init__(self, name: str, documentation: str, labels: Sequence[str]) -> None:
@@ -88,26 +92,26 @@ class LabelledHistograms(Collector):
         self._children: dict[tuple[str, ...], UnlockedHistogram] = {}
 
     def child(self, bounds: Sequence[float], *values: str) -> UnlockedHistogram:
-        """The histogram of these values of the labels; made with these bounds if there is none."""
+        """The histogram of these label values; made with these bounds if there is none."""
         child = self._children.get(values)
         if child is None:
             child = self._children[values] = UnlockedHistogram(bounds)
         return child
 
     def get(self, *values: str) -> UnlockedHistogram:
-        """The histogram of these values; one that nobody reads where there is none any more."""
+        """The histogram of these label values; one that nobody reads if it was removed."""
         return self._children.get(values) or UnlockedHistogram(())
 
     def remove(self, *values: str) -> None:
-        """Forget a histogram, if it is there."""
+        """Remove a histogram, if it is there."""
         self._children.pop(values, None)
 
     def describe(self) -> Iterable[Metric]:
-        """What the registry learns of it without collecting."""
+        """The metric without its values."""
         return [self._family()]
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus reads."""
+        """The metric with the values of all labels."""
         family = self._family()
         for values, child in self._children.items():
             family.add_metric(values, child.buckets(), child.sum)

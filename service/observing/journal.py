@@ -1,7 +1,7 @@
-"""What became of each picture, told to all that keep count of it, by every protocol alike.
+"""Hands each picture's outcome to the metrics, the request log and the current trace.
 
-A picture's way notes it down and goes on; counting and writing follow for many at once, which takes
-a fraction of the time that it takes for each between two others.
+A request notes its outcome and goes on. Counting and writing follow for many outcomes at once,
+which takes a fraction of the time that one at a time would take.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ from service.observing.request_log import RequestLog
 from service.observing.tracing.base import current_trace
 
 UNKNOWN = "unknown"
-"""A model's label where there is none of that name: names from outside have no end."""
+"""Label of a model that does not exist; its name comes from outside, and such names have no end."""
 
 EVERY_S = 0.1
-"""Longest time that what happened waits to be counted and written."""
+"""Longest time for which an outcome waits to be counted and written."""
 
 _MANY = 128
-"""What waits at most: settling them takes the event loop half a millisecond."""
+"""Most outcomes that wait; settling them takes the event loop half a millisecond."""
 
 
 class Journal:
-    """Tells metrics, the request log and the current trace of answers and refusals.
+    """Notes answers and refusals; used on one event loop.
 
-    Used on one event loop.
+    >>> async def refuse(journal: Journal) -> None:
+    ...     journal.failed("screw", "rest", "queue_full", 429, "r1")
+    ...     journal.settle()
+    >>> asyncio.run(refuse(Journal(Metrics())))
 
     Args:
-        metrics: count.
-        requests: has a line for each, if lines are wanted.
+        metrics: counts the outcomes.
+        requests: writes a line for each, if lines are wanted.
     """
 
     def __init__(self, metrics: Metrics, requests: RequestLog | None = None) -> None:
@@ -43,7 +46,7 @@ class Journal:
         self._awaited = False
 
     def answered(self, inspection: Inspection, by: ProtocolName, request_id: str) -> None:
-        """A picture was inspected."""
+        """Note the answer to a picture."""
         trace, trace_id = current_trace(), None
         if trace is not None:
             trace.answered(inspection)
@@ -65,19 +68,19 @@ class Journal:
         )
 
     def refused(self, model: str, by: ProtocolName, error: Exception, request_id: str) -> None:
-        """A picture was answered by an error; of a foreign one nothing is told.
+        """Note an error that answered a picture; a foreign one counts as an internal error.
 
         Args:
-            model: one that there is, or UNKNOWN.
-            by: how the picture came.
-            error: what answered it.
-            request_id: of the request.
+            model: name of a model that exists, or UNKNOWN.
+            by: protocol by which the picture came.
+            error: the error.
+            request_id: id of the request, or of the frame.
         """
         known = error if isinstance(error, TaktError) else TaktError()
         self.failed(model, by, known.code, known.status, request_id)
 
     def failed(self, model: str, by: ProtocolName, code: str, status: int, request_id: str) -> None:
-        """A picture was answered by an error of this code and status."""
+        """Note an error by its code and status; `refused` says the rest."""
         trace, trace_id = current_trace(), None
         if trace is not None:
             trace.failed(code, status)
@@ -85,7 +88,7 @@ class Journal:
         self._note(RefusalRecord(model, code, status, by, request_id, trace_id, time.time()))
 
     def settle(self) -> None:
-        """Count and write what has happened so far; whoever reads the metrics asks for it first."""
+        """Count and write the outcomes so far; called before the metrics are read."""
         pending, self._pending = self._pending, []
         for record in pending:
             if isinstance(record, AnswerRecord):

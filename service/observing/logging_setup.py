@@ -1,4 +1,4 @@
-"""How the service's process logs: one line a message, on standard error, for people or machines."""
+"""Logging of the service's process: one line a message, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ AUDIT = "takt.audit"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a message: time, level, logger, message; facts and exception if any."""
+    """Writes a message as a JSON object: time, level, logger, message; facts and exception if any.
+
+    >>> record = logging.makeLogRecord({"name": "takt", "levelname": "INFO", "msg": "ready"})
+    >>> json.loads(JsonFormatter().format(record))["message"]
+    'ready'
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
@@ -46,32 +51,32 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, log_format: LogFormat, handler: logging.Handler) -> None:
-    """Set the process's logging up; called once, by the command that serves.
+    """Set up the process's logging; the command that serves calls it once.
 
     Args:
-        level: least severe message that is logged.
-        log_format: of a line.
+        level: level of the least severe message that is logged.
+        log_format: the form of a line.
         handler: takes every message.
     """
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # What people changed is logged even where only errors are.
+    # Changes that people made are logged even where only errors are.
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     # A warning that Python writes itself would be no JSON.
     logging.captureWarnings(log_format == "json")
 
 
 def audit(event: str, **facts: object) -> None:
-    """Log what somebody changed."""
+    """Log a change that somebody made while serving."""
     log_event(logging.getLogger(AUDIT), event, facts)
 
 
 def log_event(logger: logging.Logger, event: str, facts: dict[str, object]) -> None:
-    """Log what happened: its name and its facts as JSON, in one line of level `info`.
+    """Log an event of level `info`: its name, and its facts as JSON.
 
-    JSON in ASCII, so that no text from outside can end the line and forge another.
+    The JSON is ASCII, so that no text from outside can end the line and forge another.
     """
     if logger.isEnabledFor(logging.INFO):
         extra = {"takt_event": event, "takt_facts": facts}

@@ -1,4 +1,4 @@
-"""Every Prometheus instrument, once. Base units; label sets are bounded by the models served."""
+"""Every Prometheus instrument, in base units; labels are bounded by the models served."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from service.observing.model_metrics import (
     STAGES,
     AnswerMetrics,
     BatchMetrics,
-    LastPictures,
 )
 from service.observing.records import AnswerRecord, RefusalRecord
 
@@ -35,7 +34,7 @@ BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
 @dataclass(frozen=True, slots=True)
 class VersionGauges:
-    """What a version of a model tells whenever it is asked.
+    """Figures of a version that are read whenever Prometheus asks.
 
     Attributes:
         depth: pictures that wait for its engine.
@@ -51,23 +50,31 @@ class VersionGauges:
 class Metrics:
     """The instruments of one app, on a registry of its own; fed and read on its event loop.
 
+    >>> metrics = Metrics(max_queue_size=256)
+    >>> metrics.in_flight += 1
+    >>> [metric.samples[0].value for metric in metrics.read() if metric.name == "takt_in_flight"]
+    [1.0]
+
     Args:
-        max_queue_size: the setting, to hold queues against.
+        max_queue_size: the setting, shown beside the lengths of the queues.
 
     Attributes:
         registry: what `/metrics` shows.
-        in_flight: requests being answered.
+        in_flight: requests that are being answered.
+        streams: gauge of the streams that are open.
     """
 
     def __init__(self, max_queue_size: int = 0) -> None:
         self.registry = CollectorRegistry()
         self.in_flight = 0
         self._batches: dict[str, BatchMetrics] = {}
-        self._requests = Counter(
+        self._last_answers_s: dict[str, float] = {}
+        counter = functools.partial(Counter, registry=self.registry)
+        gauge = functools.partial(Gauge, registry=self.registry)
+        self._requests = counter(
             "takt_requests",
             "Pictures answered, by verdict (good, anomalous, none) and outcome (ok or error code).",
             ("model", "protocol", "verdict", "outcome"),
-            registry=self.registry,
         )
         self._stages = LabelledHistograms(
             "takt_stage_seconds",
@@ -79,7 +86,6 @@ class Metrics:
             "Scores of answered pictures; a bucket ends at the bundle's own threshold.",
             ("model", "version"),
         )
-        self._last_pictures = LastPictures()
         self._batch_sizes = Histogram(
             "takt_batch_size",
             "Pictures in each batch that ran.",
@@ -87,94 +93,78 @@ class Metrics:
             buckets=BATCH_SIZES,
             registry=self.registry,
         )
-        self._busy = Counter(
-            "takt_engine_busy_seconds",
-            "Time that engines spent on batches.",
-            ("model",),
-            registry=self.registry,
+        self._busy = counter(
+            "takt_engine_busy_seconds", "Time that engines spent on batches.", ("model",)
         )
-        self._dropped = Counter(
+        self._dropped = counter(
             "takt_dropped",
             "Pictures taken out of the queue: their time ran out (expired), or their caller left.",
             ("model", "reason"),
-            registry=self.registry,
         )
-        self._instances = Gauge(
+        of_version = ("model", "version")
+        self._instances = gauge(
             "takt_engine_instances",
             "Copies of the engine that work at the same time.",
-            ("model", "version"),
-            registry=self.registry,
+            of_version,
         )
-        self._queue_depth = Gauge(
-            "takt_queue_depth",
-            "Pictures that wait for the engine.",
-            ("model", "version"),
-            registry=self.registry,
+        self._queue_depth = gauge(
+            "takt_queue_depth", "Pictures that wait for the engine.", of_version
         )
-        limit = Gauge(
-            "takt_queue_size_limit",
-            "Pictures of one model that may wait; one more is refused.",
-            registry=self.registry,
+        limit = gauge(
+            "takt_queue_size_limit", "Pictures of one model that may wait; one more is refused."
         )
         limit.set(max_queue_size)
-        self._ready = Gauge(
+        self._ready = gauge(
             "takt_model_ready",
             "1 if the model's engine answers as the trained model did.",
-            ("model", "version"),
-            registry=self.registry,
+            of_version,
         )
-        self._active = Gauge(
+        self._active = gauge(
             "takt_model_active",
             "1 if it is the version that answers where a request names none.",
-            ("model", "version"),
-            registry=self.registry,
+            of_version,
         )
-        self._load_seconds = Gauge(
+        self._load_seconds = gauge(
             "takt_model_load_seconds",
             "Time that loading took, from the bundle's files to the last golden answer.",
-            ("model", "version"),
-            registry=self.registry,
+            of_version,
         )
-        self._activations = Counter(
+        self._activations = counter(
             "takt_model_activations",
             "Times that another version was made the active one.",
             ("model",),
-            registry=self.registry,
         )
-        self._thresholds = Gauge(
+        self._thresholds = gauge(
             "takt_threshold",
             "The threshold in force, of a picture (image) or of a map's cells (pixel).",
             ("model", "version", "kind"),
-            registry=self.registry,
         )
-        self._threshold_changes = Counter(
+        self._threshold_changes = counter(
             "takt_threshold_changes",
             "Thresholds that were set, or given back to the bundle's own, while serving.",
             ("model", "kind"),
-            registry=self.registry,
         )
-        self.streams = Gauge(
-            "takt_streams",
-            "Streams that are open.",
-            registry=self.registry,
-        )
-        self._frames_dropped = Counter(
+        self.streams = gauge("takt_streams", "Streams that are open.")
+        self._frames_dropped = counter(
             "takt_stream_frames_dropped",
             "Frames of a stream that a newer one replaced.",
             ("model", "policy"),
-            registry=self.registry,
         )
         self._frame_age = LabelledHistograms(
             "takt_stream_frame_age_seconds",
             "Time from a frame's arrival to its answer.",
             ("model",),
         )
-        in_flight = Gauge("takt_in_flight", "Requests being answered.", registry=self.registry)
+        in_flight = gauge("takt_in_flight", "Requests being answered.")
         in_flight.set_function(lambda: self.in_flight)
-        about = Gauge("takt_info", "What serves.", ("version",), registry=self.registry)
-        about.labels(version()).set(1)
-        for collector in (self._stages, self._scores, self._frame_age, self._last_pictures):
+        gauge("takt_info", "What serves.", ("version",)).labels(version()).set(1)
+        for collector in (self._stages, self._scores, self._frame_age):
             self.registry.register(collector)
+        self._last_picture = gauge(
+            "takt_last_picture_timestamp_seconds",
+            "When the last picture was answered, in Unix time; absent until the first one.",
+            ("model",),
+        )
         # Looking children up by their labels costs more than counting.
         self._ok = functools.cache(
             lambda model, protocol, verdict: self._requests.labels(model, protocol, verdict, "ok")
@@ -188,6 +178,11 @@ class Metrics:
         verdict = "anomalous" if answered.verdict.anomalous else "good"
         self._ok(answered.model, answered.by, verdict).inc()
         self._of(answered.model, answered.version).count(answered)
+        last_s = self._last_answers_s.get(answered.model)
+        if last_s is None:
+            newest_s = functools.partial(self._last_answers_s.__getitem__, answered.model)
+            self._last_picture.labels(answered.model).set_function(newest_s)
+        self._last_answers_s[answered.model] = max(last_s or 0.0, answered.at_s)
 
     def refused(self, refused: RefusalRecord) -> None:
         """Count a request that was answered by an error."""
@@ -231,28 +226,28 @@ class Metrics:
     def loaded(
         self, name: str, version: str, *, seconds: float, instances: int, bounds: Sequence[float]
     ) -> None:
-        """A version is ready to answer.
+        """Show the figures of a version that is ready to answer.
 
         Args:
-            name: of the model.
-            version: likewise.
-            seconds: that it took.
-            instances: of its engine.
-            bounds: of its scores' buckets.
+            name: name of the model.
+            version: its version.
+            seconds: time that loading took.
+            instances: copies of its engine.
+            bounds: upper ends of the buckets of its scores.
         """
         self._load_seconds.labels(name, version).set(seconds)
         self._instances.labels(name, version).set(instances)
         self._scores.remove(name, version)
         self._scores.child(bounds, name, version)
         self._of.cache_clear()
-        # From 0 on, lest the first of each be no increase to Prometheus.
+        # Each series exists from 0 on, lest its first count be no increase to Prometheus.
         self._of(name, version)
         for protocol in get_args(ProtocolName):
             for verdict in ("good", "anomalous"):
                 self._ok(name, protocol, verdict)
 
     def forget(self, name: str, version: str) -> None:
-        """A version is gone; so are its figures, lest old ones pile up."""
+        """Remove the figures of a version that is gone, lest old ones pile up."""
         version_gauges = (self._queue_depth, self._ready, self._active)
         for gauge in (*version_gauges, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):
@@ -264,7 +259,7 @@ class Metrics:
         self._of.cache_clear()
 
     def activated(self, name: str) -> None:
-        """Another version answers where a request names none."""
+        """Count that another version became the active one."""
         self._activations.labels(name).inc()
 
     def watch_threshold(
@@ -282,5 +277,4 @@ class Metrics:
         return AnswerMetrics(
             [self._stages.child(SECONDS, name, stage) for stage in STAGES],
             self._scores.get(name, version),
-            self._last_pictures.of(name),
         )

@@ -1,4 +1,4 @@
-"""What is kept of a picture's end until it is counted and written: never the picture."""
+"""Records of how pictures ended, kept until they are counted and written; never the pictures."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class AnswerRecord(NamedTuple):
     A named tuple, as one is made for each picture and a frozen dataclass takes three times as long.
 
     Attributes:
-        model: that answered.
-        version: of it.
-        verdict: likewise.
+        model: name of the model that answered.
+        version: its version.
+        verdict: its verdict.
         width: of the picture, in pixels.
-        height: likewise.
-        timings: by stage.
-        by: how the picture came.
-        request_id: of the request, or of the frame.
-        trace_id: if it is traced.
-        at_s: when, in Unix time.
+        height: of the picture, in pixels.
+        timings: times by stage.
+        by: protocol by which the picture came.
+        request_id: id of the request, or of the frame.
+        trace_id: id of the trace, if there is one.
+        at_s: time of the answer, in Unix time.
     """
 
     model: str
@@ -41,13 +41,13 @@ class RefusalRecord(NamedTuple):
     """A picture that was answered by an error.
 
     Attributes:
-        model: that was asked, or `unknown`.
-        code: of the error.
-        status: likewise, as HTTP has it.
-        by: how the picture came.
-        request_id: of the request, or of the frame.
-        trace_id: if it is traced.
-        at_s: when, in Unix time.
+        model: name of the model, or `unknown`.
+        code: code of the error.
+        status: HTTP status of the error, whatever the protocol.
+        by: protocol by which the picture came.
+        request_id: id of the request, or of the frame.
+        trace_id: id of the trace, if there is one.
+        at_s: time of the refusal, in Unix time.
     """
 
     model: str

@@ -21,12 +21,16 @@ Facts = dict[str, Any]
 class RequestLog:
     """Writes lines in the form of the process's other messages.
 
-    Answers and refusals that the caller is to blame for are of level `info`, refusals that the
-    service is to blame for, or its load, of level `warning`.
+    Answers and the caller's errors are of level `info`; errors of the service, and refusals for
+    its load, are of level `warning`.
+
+    >>> refusal = RefusalRecord("screw", "queue_full", 429, "rest", "r1", None, at_s=0.0)
+    >>> RequestLog(lambda line: print(line[32:]), "text").write([refusal])
+    takt.request: 429 queue_full screw rest r1
 
     Args:
         write: takes whole lines.
-        log_format: of a line.
+        log_format: the form of a line.
     """
 
     def __init__(self, write: Write, log_format: LogFormat) -> None:
@@ -35,62 +39,48 @@ class RequestLog:
         self._logger = logging.getLogger(LOGGER)
 
     def write(self, records: Iterable[AnswerRecord | RefusalRecord]) -> None:
-        """Write what the process's level lets through, in one go."""
+        """Write the records that the process's level lets through, in one go."""
         info = self._logger.isEnabledFor(logging.INFO)
         warning = self._logger.isEnabledFor(logging.WARNING)
         lines = []
         for record in records:
-            if isinstance(record, AnswerRecord):
-                if info:
-                    lines.append(self._line(_of_answer(record)))
-            elif warning if _is_ours(record) else info:
-                lines.append(self._line(_of_refusal(record)))
+            ours = _is_ours(record)
+            if warning if ours else info:
+                lines.append(self._line(_facts(record, "warning" if ours else "info")))
         if lines:
             self._write("\n".join(lines))
 
 
-def _is_ours(refused: RefusalRecord) -> bool:
-    return refused.status >= 500 or refused.status == 429
+def _is_ours(record: AnswerRecord | RefusalRecord) -> bool:
+    """Whether the service is to blame, or its load."""
+    return isinstance(record, RefusalRecord) and (record.status >= 500 or record.status == 429)
 
 
-def _of_answer(answered: AnswerRecord) -> Facts:
-    verdict = answered.verdict
+def _facts(record: AnswerRecord | RefusalRecord, level: str) -> Facts:
     facts: Facts = {
-        "time": datetime.fromtimestamp(answered.at_s, UTC),
-        "level": "info",
+        "time": datetime.fromtimestamp(record.at_s, UTC),
+        "level": level,
         "logger": LOGGER,
-        "message": "answered",
-        "request_id": answered.request_id,
-        "protocol": answered.by,
-        "model": answered.model,
-        "version": answered.version,
-        "verdict": "anomalous" if verdict.anomalous else "good",
-        "score": verdict.score,
-        "threshold": verdict.threshold,
-        "regions": len(verdict.regions),
-        "width": answered.width,
-        "height": answered.height,
-        "timings": answered.timings,
+        "message": "answered" if isinstance(record, AnswerRecord) else "refused",
+        "request_id": record.request_id,
+        "protocol": record.by,
+        "model": record.model,
     }
-    if answered.trace_id is not None:
-        facts["trace_id"] = answered.trace_id
-    return facts
-
-
-def _of_refusal(refused: RefusalRecord) -> Facts:
-    facts: Facts = {
-        "time": datetime.fromtimestamp(refused.at_s, UTC),
-        "level": "warning" if _is_ours(refused) else "info",
-        "logger": LOGGER,
-        "message": "refused",
-        "request_id": refused.request_id,
-        "protocol": refused.by,
-        "model": refused.model,
-        "code": refused.code,
-        "status": refused.status,
-    }
-    if refused.trace_id is not None:
-        facts["trace_id"] = refused.trace_id
+    if isinstance(record, AnswerRecord):
+        verdict = record.verdict
+        facts["version"] = record.version
+        facts["verdict"] = "anomalous" if verdict.anomalous else "good"
+        facts["score"] = verdict.score
+        facts["threshold"] = verdict.threshold
+        facts["regions"] = len(verdict.regions)
+        facts["width"] = record.width
+        facts["height"] = record.height
+        facts["timings"] = record.timings
+    else:
+        facts["code"] = record.code
+        facts["status"] = record.status
+    if record.trace_id is not None:
+        facts["trace_id"] = record.trace_id
     return facts
 
 

@@ -1,1 +1,5 @@
-"""Traces of what is inspected: a span for each picture, and one for each stage of its journey."""
+"""Traces by OpenTelemetry, which is imported only where the setting `tracing` asks for it.
+
+`base.py` says what the service needs of a trace, `spans.py` makes the spans, `otlp.py` sends them,
+and `opening.py` chooses.
+"""
