@@ -1,4 +1,4 @@
-"""What the service asks of traces, and which one a picture belongs to; docs/tracing.md."""
+"""What the service needs of a trace, and the current one; docs/tracing.md describes the spans."""
 
 from __future__ import annotations
 
@@ -11,63 +11,68 @@ if TYPE_CHECKING:
     from service.domain import Inspection
 
 Scope = MutableMapping[str, Any]
-"""A connection's, as ASGI has it."""
+"""Scope of a connection, as ASGI has it."""
 
 TracingKind = Literal["off", "otlp"]
 
 
 class Trace(Protocol):
-    """The span of a request that inspects, or of a stream's frame; only where it is recorded."""
+    """The span of a request that inspects, or of a stream's frame; exists only if it is recorded."""
 
     @property
     def trace_id(self) -> str:
-        """Of the trace that it belongs to: 32 hexadecimal digits."""
+        """Id of the trace: 32 hexadecimal digits."""
 
     @property
     def header(self) -> tuple[bytes, bytes]:
-        """The response header that names the span: `traceresponse`, as W3C drafts it."""
+        """The response header `traceresponse`, as W3C drafts it, which names the span."""
 
     def answered(self, inspection: Inspection) -> None:
-        """Note an answer, as soon as it is there; a request of many pictures has many."""
+        """Note an answer as soon as it is there; a request of many pictures has many."""
 
     def failed(self, code: str, status: int) -> None:
-        """Note the error that was the answer; of several the first one counts."""
+        """Note the error that was the answer; the first of several counts."""
 
     def end(self, request_id: str, status: int | None = None) -> None:
-        """Once everything is sent; `status` is the response's, None where none was begun."""
+        """End the span once everything is sent.
+
+        Args:
+            request_id: id of the request, or of the frame.
+            status: status of the response; None if none was begun.
+        """
 
 
 class FrameTraces(Protocol):
     """The traces of one stream's frames."""
 
     def of(self, sequence: int, age_ms: float, request_id: str) -> AbstractContextManager[None]:
-        """For as long as it is told what became of a frame that came so long ago."""
+        """The span of a frame that came `age_ms` ago, for the time in which its outcome is sent."""
 
 
 class Tracing(Protocol):
-    """Records spans; no method raises, or waits for what takes the spans, but `close`."""
+    """Records spans; no method raises, and none but `close` waits for the collector."""
 
     def request(self, scope: Scope) -> Trace | None:
-        """Begin the span of an HTTP request; None unless it inspects and is recorded."""
+        """Begin the span of an HTTP request; None if it does not inspect or is not recorded."""
 
     def stream(self, scope: Scope, model: str) -> FrameTraces:
-        """What traces the frames of a stream that this handshake began."""
+        """The traces of the frames of the stream that this handshake began."""
 
     async def close(self, timeout_s: float) -> None:
-        """Send what is recorded, and stop; what is not taken by then is lost."""
+        """Send what is recorded, and stop; spans that the collector has not taken by then are lost."""
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("takt_trace", default=None)
 
 
 def current_trace() -> Trace | None:
-    """That of the request or frame that the caller is at work for, where it is recorded."""
+    """The trace of the caller's request or frame; None if it is not recorded."""
     return _CURRENT.get()
 
 
 @contextmanager
 def use_trace(trace: Trace) -> Iterator[None]:
-    """Within, and in tasks that are begun within, this is the current trace."""
+    """Makes this the current trace within, and in tasks that are begun within."""
     token = _CURRENT.set(trace)
     try:
         yield

@@ -8,7 +8,10 @@ from service.observing.tracing.base import Tracing, TracingKind
 
 
 def open_tracing(kind: TracingKind) -> Tracing | None:
-    """What the setting `tracing` asks for; None for no traces at all.
+    """What records traces, by the setting `tracing`; None for no traces at all.
+
+    >>> open_tracing("off") is None
+    True
 
     Raises:
         ConfigurationError: OpenTelemetry is not installed, or its variables are wrong.

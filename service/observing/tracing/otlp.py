@@ -20,14 +20,14 @@ from service.observing.tracing.spans import begin_request, frames_of
 logger = logging.getLogger("takt.tracing")
 
 _LOST_CAUSE_S = 1.0
-"""How long the end waits for a collector that took nothing the last time either."""
+"""Longest wait at the end for a collector that took nothing the last time either."""
 
 
 class LoggedExporter(SpanExporter):
-    """Says once that spans cannot be sent, and once that they can be again.
+    """Logs once that spans cannot be sent, and once that they can be again.
 
     Args:
-        exporter: sends them.
+        exporter: sends the spans.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -53,18 +53,18 @@ class LoggedExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Stop sending, in the middle of it as well."""
+        """Stop sending, even in the middle of it."""
         self._exporter.shutdown()
 
 
 class OtelTracing:
-    """Traces through OpenTelemetry's SDK; see `Tracing`.
+    """Records traces by OpenTelemetry's SDK; a `tracing.base.Tracing`.
 
-    The provider stays our own: a global one would have other libraries trace as well.
+    The provider is not made the global one, as other libraries would trace then as well.
 
     Args:
-        provider: of the tracer.
-        exporter: where the provider's spans go, if they go anywhere.
+        provider: makes the tracer.
+        exporter: takes the provider's spans, if they go anywhere.
     """
 
     def __init__(self, provider: TracerProvider, exporter: LoggedExporter | None = None) -> None:
@@ -77,7 +77,7 @@ class OtelTracing:
         return begin_request(self._tracer, scope)
 
     def stream(self, scope: Scope, model: str) -> FrameTraces:
-        """What traces the frames of a stream."""
+        """The traces of the frames of a stream."""
         return frames_of(self._tracer, scope, model)
 
     async def close(self, timeout_s: float) -> None:
@@ -94,14 +94,14 @@ class OtelTracing:
 
 
 def otlp_tracing() -> OtelTracing:
-    """Traces that a thread of its own sends, so that a request never waits for the collector.
+    """Traces that are sent from a thread of their own, so that no request waits for the collector.
 
     Endpoint, headers, sampler, limits and the service's name come from `OTEL_*`.
 
     Raises:
-        ConfigurationError: one of these is wrong.
+        ConfigurationError: one of these variables is wrong.
     """
-    # They tell the same for each batch, and `LoggedExporter` says what counts.
+    # They log the same for each batch, and `LoggedExporter` says what counts.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     logging.getLogger("opentelemetry.sdk").setLevel(logging.ERROR)
     try:
@@ -114,6 +114,6 @@ def otlp_tracing() -> OtelTracing:
 
 
 def resource() -> Resource:
-    """What the spans are of: the service `takt`, unless `OTEL_SERVICE_NAME` names it."""
+    """The service that the spans name: `takt`, unless `OTEL_SERVICE_NAME` names another."""
     ours = {"service.name": "takt", "service.version": version()}
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

@@ -29,21 +29,21 @@ Attributes = dict[str, AttributeValue]
 STAGES = tuple(
     field.name.removesuffix("_ms") for field in fields(Timings) if field.name != "total_ms"
 )
-"""In the order of a picture's journey; `Timings` has the time of each."""
+"""Stages in the order of a picture's journey; `Timings` has the time of each."""
 
 _INSPECTS = re.compile(r"/(v1|v2)/models/[^/]+(/versions/[^/]+)?/(inspect|infer)")
 _CONTEXT_HEADERS = (b"traceparent", b"tracestate")
 
 
 class PictureSpan:
-    """A span that is recorded; see `Trace`.
+    """A span that is recorded; a `tracing.base.Trace`.
 
-    The spans of its stages are made when it ends, and by then the answer is sent.
+    The spans of its stages are made when it ends, after the answer was sent.
 
     Args:
-        tracer: makes spans.
-        span: begun.
-        begun_ns: when, since 1970.
+        tracer: makes the spans of the stages.
+        span: the span, begun.
+        begun_ns: the time at which it began, in ns since 1970.
     """
 
     def __init__(self, tracer: Tracer, span: Span, begun_ns: int) -> None:
@@ -66,7 +66,7 @@ class PictureSpan:
         self._error = self._error or (code, status)
 
     def end(self, request_id: str, status: int | None = None) -> None:
-        """Make the spans of the stages, and end."""
+        """Make the spans of the stages, and end the span."""
         self._span.set_attribute("takt.request_id", request_id)
         if len(self._answers) == 1:
             [(inspection, answered_ns)] = self._answers
@@ -78,13 +78,13 @@ class PictureSpan:
         if status is not None:
             self._span.set_attribute("http.response.status_code", status)
         if self._error is not None:
-            self._blame(*self._error)
+            self._set_error(*self._error)
         elif status is not None and status >= 400:
-            self._blame(str(status), status)
+            self._set_error(str(status), status)
         self._span.end()
 
     def _add_picture(self, inspection: Inspection, answered_ns: int) -> None:
-        """One of many pictures, as a span below the request's."""
+        """Add one of many pictures, as a span below the request's."""
         begun_ns = max(self._begun_ns, answered_ns - _ns(inspection.timings.total_ms))
         span = self._tracer.start_span(
             "inspect",
@@ -98,10 +98,10 @@ class PictureSpan:
     def _add_stages(
         self, parent: Span, inspection: Inspection, begun_ns: int, answered_ns: int
     ) -> None:
-        """One span for each stage, one after another, the last one ending with the answer.
+        """Add a span for each stage, one after another; the last one ends with the answer.
 
-        What lies before the first one is the upload and the changes of threads. Without a heatmap
-        nothing was rendered, and there is no such span.
+        The time before the first one is that of the upload and of changes of threads. Without a
+        heatmap nothing was rendered, and there is no such span.
         """
         context = set_span_in_context(parent, Context())
         timings = inspection.timings
@@ -114,22 +114,22 @@ class PictureSpan:
             at_ns += stage_ns
             span.end(at_ns)
 
-    def _blame(self, code: str, status: int) -> None:
-        """Name the error; the span has failed only where the service has, as HTTP's spans do."""
+    def _set_error(self, code: str, status: int) -> None:
+        """Name the error; as HTTP's spans do, the span fails only if the service did."""
         self._span.set_attribute("error.type", code)
         if status >= 500:
             self._span.set_status(StatusCode.ERROR)
 
 
 class FrameSpans:
-    """The spans of a stream's frames, each a trace of its own; see `FrameTraces`.
+    """The spans of a stream's frames, each a trace of its own; a `tracing.base.FrameTraces`.
 
-    A stream may last for weeks, and a trace must not: each is linked to the handshake's.
+    A stream may last for weeks, and a trace must not: each is linked to that of the handshake.
 
     Args:
-        tracer: makes spans.
-        attributes: of every frame's span.
-        handshake: the caller's context.
+        tracer: makes the spans.
+        attributes: attributes of every frame's span.
+        handshake: the caller's context in the handshake.
     """
 
     def __init__(self, tracer: Tracer, attributes: Attributes, handshake: Context) -> None:
@@ -140,7 +140,7 @@ class FrameSpans:
 
     @contextmanager
     def of(self, sequence: int, age_ms: float, request_id: str) -> Iterator[None]:
-        """For as long as it is told what became of a frame."""
+        """The span of a frame, for the time in which its outcome is sent."""
         begun_ns = time.time_ns() - _ns(age_ms)
         attributes = self._attributes | {"takt.stream.sequence": sequence}
         span = self._tracer.start_span(
@@ -158,7 +158,7 @@ class FrameSpans:
 
 
 def begin_request(tracer: Tracer, scope: Scope) -> PictureSpan | None:
-    """Begin the span of a request that inspects, below the caller's; None if not recorded."""
+    """Begin the span of a request, below the caller's; None if it does not inspect or record."""
     asked = _INSPECTS.fullmatch(scope["path"])
     if asked is None or scope["method"] != "POST":
         return None
@@ -176,12 +176,12 @@ def begin_request(tracer: Tracer, scope: Scope) -> PictureSpan | None:
 
 
 def frames_of(tracer: Tracer, scope: Scope, model: str) -> FrameSpans:
-    """What traces the frames of a stream, from its handshake."""
+    """The spans of a stream's frames, from its handshake."""
     return FrameSpans(tracer, _of_connection(scope) | {"takt.model": model}, _caller_of(scope))
 
 
 def _caller_of(scope: Scope) -> Context:
-    """The caller's context, from W3C's headers; an empty one where there is none."""
+    """The caller's context, from W3C's headers; an empty one without them."""
     carrier: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name in _CONTEXT_HEADERS:
