@@ -1,27 +1,27 @@
 """Everything that can go wrong, as one tree.
 
 TaktError
-├── RequestError              the caller can mend it
+├── RequestError              400  the caller can mend it
 │   ├── InvalidImageError         400  bytes that are no whole picture
 │   ├── ForbiddenError            403  the settings of this server do not allow it
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
-│   ├── ConflictError             409  what is asked does not fit what is there
+│   ├── ConflictError             409  the request does not fit the server's state
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
-├── UnavailableError          the caller may try again later
+├── UnavailableError          503  the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
 │   ├── DeadlineExceededError     504  no answer within the request's timeout
-│   └── UnreachableError          503  a client's side: no connection to the server
-├── UnreadableAnswerError     502  a client's side: what answered is no Takt, or of another version
+│   └── UnreachableError          503  a tool has no connection to the server
+├── UnreadableAnswerError     502  a tool cannot make sense of the server's answer
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that this host cannot honour
 
-Each carries the HTTP status, a stable code and a title; the message says what to do.
+Each class carries the HTTP status, a stable code and a title; the message says what to do.
 """
 
 from __future__ import annotations
@@ -38,11 +38,21 @@ logger = logging.getLogger("takt.api")
 
 
 class TaktError(Exception):
-    """An error of ours: its message may be shown to the caller."""
+    """An error of this service, whose message may be shown to the caller.
+
+    >>> error = ImageTooLargeError("the picture has 90 pixels, more than 64; send a smaller one")
+    >>> error.status, error.code, error.title
+    (413, 'image_too_large', 'Image too large')
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+
+    def __init_subclass__(cls) -> None:
+        """A class that names no title of its own takes the words of its code."""
+        if "title" not in vars(cls):
+            cls.title = cls.code.replace("_", " ").capitalize()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -55,22 +65,19 @@ class RequestError(TaktError):
 
     status = 400
     code = "bad_request"
-    title = "Bad request"
 
 
 class InvalidImageError(RequestError):
-    """The bytes are no whole picture."""
+    """The bytes are not a whole picture."""
 
     code = "invalid_image"
-    title = "Invalid image"
 
 
 class ForbiddenError(RequestError):
-    """Whoever runs this server has turned that off."""
+    """The settings of this server do not allow the request."""
 
     status = 403
     code = "forbidden"
-    title = "Forbidden"
 
 
 class InvalidParameterError(RequestError):
@@ -78,7 +85,6 @@ class InvalidParameterError(RequestError):
 
     status = 422
     code = "invalid_parameter"
-    title = "Invalid parameter"
 
 
 class ImageTooLargeError(RequestError):
@@ -86,7 +92,6 @@ class ImageTooLargeError(RequestError):
 
     status = 413
     code = "image_too_large"
-    title = "Image too large"
 
 
 class UnsupportedImageError(RequestError):
@@ -94,7 +99,6 @@ class UnsupportedImageError(RequestError):
 
     status = 415
     code = "unsupported_image"
-    title = "Unsupported image"
 
 
 class ModelNotFoundError(RequestError):
@@ -102,23 +106,20 @@ class ModelNotFoundError(RequestError):
 
     status = 404
     code = "model_not_found"
-    title = "Model not found"
 
 
 class ConflictError(RequestError):
-    """The request does not fit the state of what it is about."""
+    """The request does not fit the state of the model."""
 
     status = 409
     code = "conflict"
-    title = "Conflict"
 
 
 class ClientGoneError(RequestError):
-    """The caller hung up before the answer was there; what was under way is given up."""
+    """The caller hung up before the answer was there; its work is given up."""
 
     status = 499
     code = "client_gone"
-    title = "Client gone"
 
 
 class UnavailableError(TaktError):
@@ -126,20 +127,18 @@ class UnavailableError(TaktError):
 
     status = 503
     code = "unavailable"
-    title = "Unavailable"
 
 
 class QueueFullError(UnavailableError):
     """As many requests wait as the settings allow.
 
     Args:
-        message: what to do.
+        message: text that says what to do.
         retry_after_s: seconds after which the queue will have room.
     """
 
     status = 429
     code = "queue_full"
-    title = "Queue full"
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -163,36 +162,32 @@ class DeadlineExceededError(UnavailableError):
 
     status = 504
     code = "deadline_exceeded"
-    title = "Deadline exceeded"
 
 
 class UnreachableError(UnavailableError):
-    """A client has no connection to the server, or lost it before the answer."""
+    """A tool has no connection to the server, or lost it before the answer."""
 
     code = "unreachable"
     title = "Server unreachable"
 
 
 class UnreadableAnswerError(TaktError):
-    """A client cannot make sense of what the server answered."""
+    """A tool cannot make sense of the server's answer."""
 
     status = 502
     code = "unreadable_answer"
-    title = "Unreadable answer"
 
 
 class EngineError(TaktError):
     """The engine failed on the batch that held the request."""
 
     code = "engine_failed"
-    title = "Engine failed"
 
 
 class BundleError(TaktError):
     """A model folder is incomplete, damaged or of another format."""
 
     code = "invalid_bundle"
-    title = "Invalid bundle"
 
 
 class DriftError(BundleError):
@@ -203,10 +198,9 @@ class DriftError(BundleError):
 
 
 class ConfigurationError(TaktError):
-    """The settings ask for what this host cannot do."""
+    """The settings want something that this host cannot do."""
 
     code = "configuration"
-    title = "Configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +217,12 @@ class Problem:
 def problem_of(error: Exception, request_id: str) -> Problem:
     """The problem to answer with; logs an error of the service, and hides a foreign one.
 
+    >>> problem_of(ModelNotFoundError("there is no model 'nut'"), "r1").status
+    404
+
     Args:
-        error: what was raised.
-        request_id: names the request in the log.
+        error: the exception that was raised.
+        request_id: id of the request, for the log.
     """
     if isinstance(error, TaktError):
         if error.status == 500:

@@ -17,7 +17,7 @@ TracingKind = Literal["off", "otlp"]
 
 
 class Trace(Protocol):
-    """The span of a request that inspects, or of a stream's frame; exists only if it is recorded."""
+    """The span of a request that inspects, or of a stream's frame; there only if recorded."""
 
     @property
     def trace_id(self) -> str:
@@ -59,7 +59,7 @@ class Tracing(Protocol):
         """The traces of the frames of the stream that this handshake began."""
 
     async def close(self, timeout_s: float) -> None:
-        """Send what is recorded, and stop; spans that the collector has not taken by then are lost."""
+        """Send what is recorded, and stop; what the collector has not taken by then is lost."""
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("takt_trace", default=None)
