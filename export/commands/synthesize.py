@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from export.synthetic.data_set import GoodFolder
-    from export.synthetic.defects import Kind
+    from export.synthetic.defects import DefectKind
 
 NAMES = ("cutpaste", "scar", "perlin")
 
@@ -73,7 +73,7 @@ def _kinds(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, 
 def synthesize(
     good: Path,
     out: Path,
-    kinds: tuple[Kind, ...],
+    kinds: tuple[DefectKind, ...],
     count: int,
     seed: int,
     texture: Path | None,

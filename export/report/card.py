@@ -1,4 +1,4 @@
-"""The model card: what a bundle is, as Markdown for whoever must decide whether to serve it."""
+"""Model card: the facts on a bundle as Markdown, for those who decide whether to serve it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.bundles.manifest import Manifest
 from service.bundles.variant import Variant
 
 CARD = "card.md"
-"""No part of what was exported, as `host.json` is none: the manifest does not list it."""
+"""Name of the card's file; like `host.json`, it is not listed in the manifest."""
 
 _FACTS_HEAD = ("what", "value")
 _VARIANTS_HEAD = (
@@ -22,7 +22,7 @@ _VARIANTS_HEAD = (
 
 
 def card(manifest: Manifest) -> str:
-    """A bundle's card, in Markdown, with a newline at its end."""
+    """Card of a bundle in Markdown, with a newline at its end."""
     sections = (
         _model(manifest),
         _thresholds(manifest),
@@ -35,10 +35,10 @@ def card(manifest: Manifest) -> str:
 
 
 def write_card(bundle: Bundle) -> Path:
-    """Write a bundle's card into it, in place of a former one.
+    """Write a bundle's card into its folder, in place of a former one.
 
     Returns:
-        The file.
+        File of the card.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -56,10 +56,9 @@ def _model(manifest: Manifest) -> list[str]:
         ("input", _input(manifest)),
         ("map", f"{manifest.map.width} x {manifest.map.height}"),
         ("largest batch", str(manifest.max_batch_size or "any")),
+        ("region of interest", roi_text(manifest)),
+        ("tiles", tiles_text(manifest)),
     ]
-    counted, tiled = roi_text(manifest), tiles_text(manifest)
-    rows += [] if counted is None else [("region of interest", counted)]
-    rows += [] if tiled is None else [("tiles", tiled)]
     return [
         f"# {_plain(manifest.name)}, version {_plain(manifest.version)}",
         "",
@@ -71,12 +70,9 @@ def _model(manifest: Manifest) -> list[str]:
 
 def _input(manifest: Manifest) -> str:
     spec = manifest.preprocess
-    crop = spec.crop
-    cropped = (
-        ""
-        if crop is None
-        else f", of which {crop.width} x {crop.height} from {crop.x}, " + (f"{crop.y} on")
-    )
+    crop, cropped = spec.crop, ""
+    if crop is not None:
+        cropped = f", of which {crop.width} x {crop.height} from {crop.x}, {crop.y} on"
     reduced = "; large JPEGs are decoded reduced" if spec.reduced_decode else ""
     return f"{spec.width} x {spec.height}, resized by {spec.resize}{cropped}{reduced}"
 
@@ -87,17 +83,18 @@ def _thresholds(manifest: Manifest) -> list[str]:
         ("of a picture's score", f"{found.image:.6g}"),
         ("of a map's value", f"{found.pixel:.6g}"),
         ("found by", found.method),
+        (
+            "good pictures that may be refused",
+            None if found.alpha is None else f"{found.alpha:.2%}",
+        ),
+        ("good pictures behind them", str(found.good_count)),
+        ("defective pictures behind them", str(found.defect_count)),
+        ("found anew", found.found_at),
+        (
+            "those of the training",
+            None if trained is None else f"score {trained.image:.6g}, map {trained.pixel:.6g}",
+        ),
     ]
-    if found.alpha is not None:
-        rows.append(("good pictures that may be refused", f"{found.alpha:.2%}"))
-    rows.append(("good pictures behind them", str(found.good_count)))
-    rows.append(("defective pictures behind them", str(found.defect_count)))
-    if found.found_at is not None:
-        rows.append(("found anew", found.found_at))
-    if trained is not None:
-        rows.append(
-            ("those of the training", f"score {trained.image:.6g}, map {trained.pixel:.6g}")
-        )
     return [
         "## Thresholds",
         "",
@@ -172,13 +169,16 @@ def _versions(manifest: Manifest) -> list[str]:
     return ["## Made with", "", *_table(("package", "version"), rows)]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
+    """Lines of a table; a row that lacks a value is left out."""
     for row in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(map(_plain, row))} |"
+        cells = [_plain(cell) for cell in row if cell is not None]
+        if len(cells) == len(head):
+            yield f"| {' | '.join(cells)} |"
 
 
 def _bullets(lines: Sequence[str]) -> list[str]:
-    """A list after an empty line; nothing if there is nothing to list."""
+    """A list after an empty line; nothing for no items."""
     return ["", *(f"- {_plain(line)}" for line in lines)] if lines else []
 
 
@@ -187,5 +187,5 @@ def _pairs(values: dict[str, str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, and nothing that ends a cell or begins a tag."""
+    """Text on one line, without characters that end a cell or begin a tag."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""Pictures for the report: what the model missed, what it wrongly rejected, and what it found."""
+"""Pictures of the report: misses, false rejects and hits."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from service.pictures.roi import roi_drawing
 CaseKind = Literal["miss", "false reject", "hit"]
 
 EACH = 6
-"""Pictures of a kind, at most; with their overlays they all stay below 5 MB."""
+"""Largest number of pictures of a kind; with their overlays all stay below 5 MB."""
 
 LONGEST = 400
-"""Of a picture in the report, in pixels."""
+"""Longer side of a picture in the report, in pixels."""
 
 MAX_REGIONS = 64
-# Colours at full size, as a thin line would pale otherwise.
+# Colours at full resolution; a thin line would fade otherwise.
 _JPEG = [
     cv2.IMWRITE_JPEG_QUALITY,
     85,
@@ -44,14 +44,14 @@ _RIM = (0, 0, 0)
 
 @dataclass(frozen=True)
 class Case:
-    """A picture of the evaluation, to be looked at.
+    """A picture of the evaluation in the report.
 
     Attributes:
-        kind: why it is shown.
-        name: of its file, below the data set.
-        judged: its label and its score.
-        outlined: whether the picture shows where a mask marks the defect.
-        wide: whether the two stand better one below the other.
+        kind: reason to show it.
+        name: name of its file below the data set.
+        judged: label and score.
+        outlined: whether the mask of the defect is outlined in the picture.
+        wide: whether picture and overlay fit better one below the other.
         picture: JPEG.
         overlay: JPEG of the same size, with the anomaly map and its regions.
     """
@@ -68,14 +68,13 @@ class Case:
 def choose_cases(
     pictures: Sequence[JudgedPicture], *, synthetic: bool
 ) -> list[tuple[CaseKind, JudgedPicture]]:
-    """The misses that score lowest, the good pictures rejected that score highest, some hits.
+    """The misses with the lowest scores, the false rejects with the highest, and some hits.
 
-    The hits are spread evenly over the scores of all hits, so that they are typical and not the
-    best ones.
+    The hits are spread evenly over the scores of all hits: typical ones, not the best.
 
     Args:
-        pictures: all answers.
-        synthetic: whether to take synthetic defects, or the others.
+        pictures: all pictures of the evaluation.
+        synthetic: whether to take synthetic defects or real ones.
     """
     ranked = sorted(pictures, key=lambda one: one.score)
     defective = [
@@ -96,12 +95,12 @@ def choose_cases(
 def draw_cases(
     inspector: Inspector, result: Evaluation, context: EvaluationContext
 ) -> tuple[Case, ...]:
-    """Inspect the chosen pictures once more and draw them; no maps were kept, as they are many.
+    """Inspect the chosen pictures again, as their maps were not kept, and draw them.
 
-    Of a data set with real and synthetic defects, only real ones are shown.
+    A data set with real and synthetic defects shows only real ones.
 
     Raises:
-        EvaluationError: a picture is refused now.
+        EvaluationError: a picture was refused.
     """
     return tuple(
         _case(kind, one, inspector, result.threshold, context)
@@ -158,7 +157,7 @@ def _case(
 
 
 def _scaled(picture: Image) -> Image:
-    """The picture, no side longer than `LONGEST`."""
+    """The picture with no side longer than `LONGEST`."""
     height, width, _ = picture.shape
     factor = LONGEST / max(height, width)
     if factor >= 1:
@@ -169,9 +168,9 @@ def _scaled(picture: Image) -> Image:
 
 
 def _outline(picture: Image, mask: NDArray[np.bool_]) -> Image:
-    """A copy with a line around what a mask of the original size marks, just outside of it."""
+    """A copy with a line just outside the pixels that a mask of the original size marks."""
     height, width, _ = picture.shape
-    # Whatever a marked pixel touches, so that no small mark is lost.
+    # All pixels that a marked pixel touches, so that no small mark is lost.
     share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     grown = cv2.dilate((share > 0).astype(np.uint8), np.ones((7, 7), np.uint8))
     contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

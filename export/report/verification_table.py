@@ -33,12 +33,13 @@ def _verified(result: BundleResult) -> list[str]:
         if run.problem is not None
     ]
     lines.append(f"recorded    {drift_text(manifest)}")
-    resized, counted, tiled = resize_text(manifest), roi_text(manifest), tiles_text(manifest)
-    lines += [] if resized is None else [f"resize      {resized}"]
-    lines += [] if counted is None else [f"roi         {counted}"]
-    lines += [] if tiled is None else [f"tiles       {tiled}"]
-    notes = (*manifest.notes, *manifest.thresholds.notes)
-    return [*lines, *(f"note        {note}" for note in notes)]
+    facts = [
+        ("resize", resize_text(manifest)),
+        ("roi", roi_text(manifest)),
+        ("tiles", tiles_text(manifest)),
+        *(("note", note) for note in (*manifest.notes, *manifest.thresholds.notes)),
+    ]
+    return [*lines, *(f"{name:<12}{fact}" for name, fact in facts if fact is not None)]
 
 
 def _drift_rows(run: GraphRun) -> Iterator[list[str]]:

@@ -1,16 +1,14 @@
-"""A labelled data set for a line that has no defects yet: good pictures, some of them altered.
+"""A labelled data set for a line without defects so far: good pictures, some of them altered.
 
-The defects are made by a computer. How a model does on them says little of how it does on real
-ones; see docs/synthetic.md.
+A program draws the defects. Metrics on them say little about real defects; docs/synthetic.md has
+more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,8 +21,9 @@ from tqdm import tqdm
 from export.errors import SyntheticError
 from export.evaluation.data_sets import SYNTHETIC
 from export.pictures import check_pictures, read_picture
-from export.synthetic.defects import KINDS, Defect, Kind, changed, defect_of
-from export.synthetic.part_mask import estimate_part
+from export.synthetic.defects import KINDS, Defect, DefectKind, defect_of
+from export.synthetic.part_mask import estimate_part_mask
+from service.bundles.files import new_folder
 from service.domain import Image
 
 FACTS = "synthetic.json"
@@ -32,52 +31,52 @@ NOTICE = (
     "The defects in this data set were made by a computer. They are no real defects, and figures "
     "measured on them do not say how well real defects are found."
 )
-FOLDERS: dict[Kind, str] = {
+FOLDERS: dict[DefectKind, str] = {
     "cutpaste": f"{SYNTHETIC}cutpaste",
     "scar": f"{SYNTHETIC}cutpaste-scar",
     "perlin": f"{SYNTHETIC}perlin",
 }
 VISIBLE_LEVELS = 10
-"""Of 255, in any channel: a smaller change is not seen."""
+"""Smallest visible change of a pixel, in levels of 255 in any channel."""
 
 VISIBLE_SHARE = 1e-4
-"""Of the picture's pixels that must change visibly."""
+"""Smallest share of the picture's pixels that must change visibly."""
 
 TRIES = 50
 
 
 @dataclass(frozen=True)
 class SyntheticOptions:
-    """What is made.
+    """Options of a synthetic data set.
 
     Attributes:
-        kinds: of defects, each once.
-        count: altered pictures of each kind.
-        seed: of everything random.
+        kinds: kinds of defects, each once.
+        count: number of altered pictures of each kind.
+        seed: seed of all random choices.
     """
 
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[DefectKind, ...] = KINDS
     count: int = 100
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class SyntheticFacts:
-    """What `synthetic.json` says.
+    """Content of `synthetic.json`.
 
     Attributes:
-        notice: that the defects are not real.
-        made_by: the command.
+        notice: warning that the defects are not real.
+        made_by: name of the command.
         made_with: package versions by name.
-        seed: of everything random.
+        seed: seed of all random choices.
         good_folder: name of the folder of good pictures.
-        texture_folder: name of the folder of textures; None where the pictures lent their own.
-        left_out: good pictures left out as seen by the fit; None where nobody asked for that.
-        good: pictures in test/good.
-        sources: good pictures that were altered; none of them is in test/good.
-        defects: altered pictures by folder under test.
-        pictures: every picture's place in this data set and the good picture it comes from,
-            relative to the folder of good pictures.
+        texture_folder: name of the folder of textures; None if the pictures lent their own.
+        left_out: number of good pictures left out as seen by the fit; None if not requested.
+        good: number of pictures in test/good.
+        sources: number of good pictures that were altered; none of them is in test/good.
+        defects: number of altered pictures by folder under test.
+        pictures: good picture by picture of this data set; good pictures are relative to their
+            folder.
     """
 
     notice: str
@@ -95,12 +94,12 @@ class SyntheticFacts:
 
 @dataclass(frozen=True)
 class GoodFolder:
-    """The good pictures that may be used.
+    """Good pictures to use.
 
     Attributes:
-        root: the folder.
-        digests: each picture below it, without copies, with `picture_digest`.
-        left_out: pictures left out as seen by the fit; None where nobody asked for that.
+        root: folder of the pictures.
+        digests: `picture_digest` of each picture below the folder, without copies.
+        left_out: number of pictures left out as seen by the fit; None if not requested.
     """
 
     root: Path
@@ -110,7 +109,7 @@ class GoodFolder:
 
 @dataclass(frozen=True)
 class TextureFolder:
-    """Pictures that lend their texture: the folder and what is in it, sorted."""
+    """Folder of pictures that lend their texture, and its pictures, sorted."""
 
     root: Path
     pictures: tuple[Path, ...]
@@ -118,9 +117,9 @@ class TextureFolder:
 
 @dataclass(frozen=True)
 class _Altered:
-    """One picture to make: the kind, its number within it, and how often its source was used."""
+    """A picture to make: its kind, its number of the kind, and earlier uses of its source."""
 
-    kind: Kind
+    kind: DefectKind
     number: int
     source: Path
     turn: int
@@ -137,34 +136,33 @@ def synthesize(
 ) -> SyntheticFacts:
     """Write the data set, whole or not at all.
 
-    Half of the good pictures, chosen by seed and content, go unaltered into `test/good`; the others
-    are altered, in turn, and are not in it. Altered pictures and masks are PNG. A mask is 255 where
-    the altered picture differs from its source and 0 elsewhere.
+    Half of the good pictures, chosen by seed and content, go unaltered into `test/good`. The others
+    are altered in turn and are not in `test/good`. Altered pictures and masks are PNG. A mask is
+    255 where the altered picture differs from its source and 0 elsewhere.
 
-    Each altered picture draws from a generator of its own, seeded by the seed, its kind, its
-    source's content and how often that was used before: the result does not depend on names,
-    on the order of files or on the other kinds.
+    Each altered picture has a random generator of its own, seeded by the seed, its kind, its
+    source's content and earlier uses of the source. The result does not depend on names, on the
+    order of files or on the other kinds.
 
     Args:
-        good: pictures of good parts, two at least.
-        textures: what lends the `perlin` kind its texture; None lets each picture lend its own.
-        out: the folder to write; must not exist.
-        options: see there.
-        made_with: package versions by name, to be written down.
+        good: pictures of good parts, at least two.
+        textures: pictures that lend the `perlin` kind their texture; None lets each picture lend
+            its own.
+        out: folder to write; must not exist.
+        options: kinds, count and seed.
+        made_with: package versions by name, for `synthetic.json`.
         quiet: show no progress bar.
 
     Raises:
         PicturesError: a picture cannot be read.
-        SyntheticError: too few pictures, `out` exists or lies among the pictures, or a picture is
-            so flat that no defect shows in it.
+        SyntheticError: there are too few pictures, `out` exists or lies among the pictures, or a
+            picture is so flat that no defect shows in it.
     """
     _check_place(out, good.root)
     unaltered, sources = split(good.digests, options.seed)
     lent = textures.pictures if textures else ()
     check_pictures([*good.digests, *lent])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with new_folder(out) as unfinished:
         origins = _copy_good(unaltered, unfinished)
         defects = {kind: defect_of(kind, lent) for kind in options.kinds}
         plan = _plan(sources, options)
@@ -190,21 +188,20 @@ def synthesize(
         text = json.dumps(asdict(facts), indent=2, ensure_ascii=False)
         # A file name that is not UTF-8 has surrogates; \udcXX is how JSON escapes them.
         (unfinished / FACTS).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-        unfinished.chmod(0o755)
-        os.rename(unfinished, out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return facts
 
 
 def split(digests: Mapping[Path, str], seed: int) -> tuple[list[Path], list[Path]]:
-    """Part good pictures into those that stay as they are and those to alter, half and half.
+    """Split good pictures in half: those that stay as they are, and those to alter.
 
-    The order in each part is that of a hash of seed and content. With an odd number one more stays.
+    A hash of seed and content orders each half. Of an odd number, one more stays.
 
     Raises:
-        SyntheticError: fewer than two pictures.
+        SyntheticError: there are fewer than two pictures.
+
+    >>> unaltered, sources = split({Path("a.png"): "1f", Path("b.png"): "2e"}, seed=0)
+    >>> len(unaltered), len(sources)
+    (1, 1)
     """
     if len(digests) < 2:
         raise SyntheticError(
@@ -224,16 +221,16 @@ def split(digests: Mapping[Path, str], seed: int) -> tuple[list[Path], list[Path
 def alter(
     picture: Image, defect: Defect, rng: np.random.Generator
 ) -> tuple[Image, NDArray[np.bool_]] | None:
-    """A visibly altered picture and the pixels that changed; None if fifty draws show nothing.
+    """A visibly altered picture and its changed pixels, bool [H,W]; None after fifty failures.
 
-    Visible is a change of at least 10 levels in at least 0.01 % of the pixels.
+    A change of at least 10 levels in at least 0.01 % of the pixels is visible.
     """
-    part = estimate_part(picture)
+    part = estimate_part_mask(picture)
     for _ in range(TRIES):
         altered = defect(picture, part, rng)
         difference = cv2.absdiff(picture, altered).max(axis=2)
         if (difference >= VISIBLE_LEVELS).mean() >= VISIBLE_SHARE:
-            return altered, changed(picture, altered)
+            return altered, (picture != altered).any(axis=2)
     return None
 
 
@@ -260,7 +257,7 @@ def _generator(seed: int, one: _Altered, digest: str) -> np.random.Generator:
 
 
 def _copy_good(pictures: Sequence[Path], root: Path) -> dict[str, Path]:
-    """Copy them under new names; where each place comes from."""
+    """Copy pictures under new names; returns the source of each copy."""
     origins = {}
     (root / "test" / "good").mkdir(parents=True)
     for number, path in enumerate(pictures):
@@ -271,7 +268,7 @@ def _copy_good(pictures: Sequence[Path], root: Path) -> dict[str, Path]:
 
 
 def _write_altered(one: _Altered, defect: Defect, rng: np.random.Generator, root: Path) -> str:
-    """Make and write one picture and its mask; its place in the data set."""
+    """Make and write a picture and its mask; returns its place in the data set."""
     made = alter(read_picture(one.source), defect, rng)
     if made is None:
         raise SyntheticError(

@@ -1,8 +1,8 @@
-"""Defects put into pictures of good parts: CutPaste, its scar, and Perlin-shaped textures.
+"""Defects for pictures of good parts: CutPaste, its scar, and Perlin-shaped textures.
 
-CutPaste and its scar are those of Li et al. (arXiv 2104.04015), section 3.1; the textures those
-of DRAEM (Zavrtanik et al., arXiv 2108.07610), section 3.3. Lengths in pixels are for pictures of
-256 × 256 and are scaled by √(HW) / 256.
+CutPaste and its scar follow Li et al. (arXiv 2104.04015), section 3.1; the textures follow DRAEM
+(Zavrtanik et al., arXiv 2108.07610), section 3.3. Lengths in pixels hold for pictures of 256 × 256
+and are scaled by √(HW) / 256.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.synthetic.part_mask import Part
+from export.synthetic.part_mask import PartMask
 from export.synthetic.perlin import perlin_noise
 from export.synthetic.texture import NOISE_PX, texture_for
 from service.domain import Image
 
-Kind = Literal["cutpaste", "scar", "perlin"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+DefectKind = Literal["cutpaste", "scar", "perlin"]
+KINDS: tuple[DefectKind, ...] = get_args(DefectKind)
 
 REFERENCE_PX = 256
 PATCH_SHARE = (0.02, 0.15)
-"""Of the picture's area."""
+"""Smallest and largest area of a patch, as a share of the picture."""
 
 PATCH_ASPECT = 3.3
 """Largest ratio of a patch's longer side to its shorter one."""
@@ -38,22 +38,22 @@ JITTER = 0.1
 """Largest relative change of brightness, contrast and saturation, and of the hue's circle."""
 
 OCTAVES = 6
-"""A Perlin lattice has 2⁰ to 2⁵ cells along an axis."""
+"""Number of sizes of a Perlin lattice: 2⁰ to 2⁵ cells along an axis."""
 
 PERLIN_THRESHOLD = 0.5
 OPACITY = (0.1, 1.0)
 
-Defect = Callable[[Image, Part, np.random.Generator], Image]
-"""Picture, part, random generator -> the altered picture, a new array of the same size."""
+Defect = Callable[[Image, PartMask, np.random.Generator], Image]
+"""(picture, part mask, random generator) -> altered picture, a new array of the same size."""
 
 
-def defect_of(kind: Kind, textures: Sequence[Path] = ()) -> Defect:
-    """The function that makes one kind of defect.
+def defect_of(kind: DefectKind, textures: Sequence[Path] = ()) -> Defect:
+    """Function that makes one kind of defect.
 
     Args:
-        kind: which.
-        textures: pictures that lend the `perlin` kind their texture; none lets the altered
-            picture lend its own.
+        kind: kind of the defect.
+        textures: pictures that lend the `perlin` kind their texture; without any, the altered
+            picture lends its own.
     """
     if kind == "cutpaste":
         return cut_paste
@@ -62,17 +62,11 @@ def defect_of(kind: Kind, textures: Sequence[Path] = ()) -> Defect:
     return functools.partial(perlin_anomaly, textures=textures)
 
 
-def changed(picture: Image, altered: Image) -> NDArray[np.bool_]:
-    """The pixels that differ in any channel: bool [H,W]."""
-    different: NDArray[np.bool_] = (picture != altered).any(axis=2)
-    return different
-
-
-def cut_paste(picture: Image, part: Part, rng: np.random.Generator) -> Image:
-    """A rectangle of 2 to 15 % of the area, jittered in colour, put down elsewhere."""
+def cut_paste(picture: Image, part: PartMask, rng: np.random.Generator) -> Image:
+    """Copy a rectangle of 2 to 15 % of the area to another place, jittered in colour."""
     rows, columns, _ = picture.shape
     area = rng.uniform(*PATCH_SHARE) * rows * columns
-    # Tall and wide ones alike: the paper draws from (0.3, 1) or (1, 3.3).
+    # Tall and wide patches are equally likely: the paper draws from (0.3, 1) or (1, 3.3).
     aspect = np.exp(rng.uniform(-np.log(PATCH_ASPECT), np.log(PATCH_ASPECT)))
     height = int(np.clip(round(np.sqrt(area / aspect)), 1, rows))
     width = int(np.clip(round(np.sqrt(area * aspect)), 1, columns))
@@ -83,8 +77,8 @@ def cut_paste(picture: Image, part: Part, rng: np.random.Generator) -> Image:
     return altered
 
 
-def cut_paste_scar(picture: Image, part: Part, rng: np.random.Generator) -> Image:
-    """A thin rectangle, jittered in colour and turned by up to 45°, put down elsewhere."""
+def cut_paste_scar(picture: Image, part: PartMask, rng: np.random.Generator) -> Image:
+    """Copy a thin rectangle to another place, jittered in colour and turned by up to 45°."""
     rows, columns, _ = picture.shape
     scale = np.sqrt(rows * columns) / REFERENCE_PX
     width = int(np.clip(round(scale * rng.uniform(*SCAR_WIDTH_PX)), 1, columns))
@@ -100,17 +94,17 @@ def cut_paste_scar(picture: Image, part: Part, rng: np.random.Generator) -> Imag
 
 
 def perlin_anomaly(
-    picture: Image, part: Part, rng: np.random.Generator, *, textures: Sequence[Path]
+    picture: Image, part: PartMask, rng: np.random.Generator, *, textures: Sequence[Path]
 ) -> Image:
-    """A foreign texture A blended in where Perlin noise exceeds 0.5, on the part.
+    """Blend in a foreign texture A on the part where Perlin noise exceeds 0.5.
 
-    With the mask M and the opacity β from U(0.1, 1):  I' = I outside M, (1 - β) I + β A within.
+    With the mask M and the opacity β from U(0.1, 1):  I' = I outside M, (1 - β) I + β A inside.
 
     Args:
         picture: RGB uint8 [H,W,3].
-        part: where the mask may lie.
+        part: pixels where the mask may lie.
         rng: draws mask, opacity and texture.
-        textures: pictures that lend the texture; none lets the picture lend its own.
+        textures: pictures that lend the texture; without any, the picture lends its own.
     """
     rows, columns, _ = picture.shape
     scale = min(1.0, NOISE_PX / max(rows, columns))
@@ -128,7 +122,7 @@ def perlin_anomaly(
 
 
 def jittered(patch: Image, rng: np.random.Generator) -> Image:
-    """Brightness, contrast, saturation and hue changed by up to a tenth each; RGB uint8 [h,w,3]."""
+    """Change brightness, contrast, saturation and hue by up to a tenth each; RGB uint8 [h,w,3]."""
     brightness, contrast, saturation = rng.uniform(1 - JITTER, 1 + JITTER, 3)
     hue_deg = 360 * rng.uniform(-JITTER, JITTER)
     levels = patch.astype(np.float32) / 255 * np.float32(brightness)
@@ -141,13 +135,15 @@ def jittered(patch: Image, rng: np.random.Generator) -> Image:
     return cast(Image, np.clip(np.rint(255 * rgb), 0, 255).astype(np.uint8))
 
 
-def _cut(picture: Image, part: Part, height: int, width: int, rng: np.random.Generator) -> Image:
+def _cut(
+    picture: Image, part: PartMask, height: int, width: int, rng: np.random.Generator
+) -> Image:
     top, left = part.corner(height, width, rng)
     return cast(Image, picture[top : top + height, left : left + width])
 
 
 def _turned(patch: Image, angle_deg: float) -> tuple[Image, NDArray[np.bool_]]:
-    """The patch turned about its middle in the box that it then needs, and where it covers it."""
+    """The patch turned about its middle, in its new bounding box, and the pixels that it covers."""
     height, width, _ = patch.shape
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1.0)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])

@@ -1,7 +1,7 @@
-"""Where on a picture the part probably is, so that made defects land on it.
+"""Estimate of the pixels of a picture that show the part, so that defects land on it.
 
-An estimate, no segmentation: a background is seen only where most of the picture's border has one
-colour. Else the part is taken to fill the picture.
+It is no segmentation: there is a background only if most of the picture's border has one colour.
+Otherwise the part fills the picture.
 """
 
 from __future__ import annotations
@@ -13,28 +13,32 @@ from numpy.typing import NDArray
 from service.domain import Image
 
 LOOKED_AT_PX = 128
-"""Longer side of the picture on which the estimate is made."""
+"""Longer side of the picture that the estimate uses."""
 
 BORDER_SHARE = 0.04
-"""Width of the border over the shorter side."""
+"""Width of the border as a share of the shorter side."""
 
 EVEN_BORDER = 15.0
-"""Largest distance in Lab of three quarters of a border that counts as one colour."""
+"""Largest distance in Lab of three quarters of a border of one colour from its median."""
 
 LEAST_DISTANCE = 12.0
-"""From the border's colour in Lab; below it a pixel is background, whatever the rest."""
+"""Smallest distance in Lab of a part's pixel from the border's colour."""
 
 LEAST_SHARE = 0.03
-"""Of the picture; a smaller part is no part but noise."""
+"""Smallest share of the picture that a part fills; less is noise."""
 
 CANDIDATES = 256
 
 
-class Part:
-    """The pixels of a picture that are probably the part.
+class PartMask:
+    """Pixels of a picture that probably show the part.
 
     Args:
-        mask: bool [H,W], True on the part, somewhere at least.
+        mask: bool [H,W], True on the part; at least one is True.
+
+    >>> part = PartMask(np.eye(4, dtype=np.bool_))
+    >>> part.corner(height=4, width=4, rng=np.random.default_rng(0))
+    (0, 0)
     """
 
     def __init__(self, mask: NDArray[np.bool_]) -> None:
@@ -42,15 +46,15 @@ class Part:
         self._sums = cv2.integral(mask.astype(np.uint8))
 
     def corner(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Where a box may lie: one of 256 random places, chosen by the share of part in it.
+        """Place for a box: one of 256 random places, chosen by the area of the part inside.
 
         Args:
-            height: of the box, at most that of the picture.
-            width: of the box, likewise.
-            rng: chooses.
+            height: height of the box, at most that of the picture.
+            width: width of the box, at most that of the picture.
+            rng: random generator.
 
         Returns:
-            (top, left) of a box within the picture.
+            (top, left) of the box in the picture.
         """
         rows, columns = self.mask.shape
         top = rng.integers(rows - height + 1, size=CANDIDATES)
@@ -68,30 +72,31 @@ class Part:
         return int(top[chosen]), int(left[chosen])
 
 
-def estimate_part(picture: Image) -> Part:
-    """The part, by its distance from the border's median colour.
+def estimate_part_mask(picture: Image) -> PartMask:
+    """Part of a picture, by the distance of its pixels from the border's median colour.
 
-    The border's outermost 4 % are one colour if three quarters of it lie within 15 units of Lab of
-    their median. The part is then what lies farther from it than Otsu's threshold. Where the border
-    is no single colour, or hardly anything differs from it, all of the picture is the part.
+    The outermost 4 % of the picture have one colour if three quarters of them lie within 15 units
+    of Lab of their median. The part is then all that lies farther from it than Otsu's threshold.
+    If the border has several colours, or hardly any pixel differs from it, the part is the whole
+    picture.
     """
     rows, columns, _ = picture.shape
     distance = _distance_from_border(picture)
     border = distance[_border(distance.shape)]
     spread = float(np.quantile(border, 0.75))
     if spread > EVEN_BORDER:
-        return Part(np.ones((rows, columns), np.bool_))
+        return PartMask(np.ones((rows, columns), np.bool_))
     part = distance > max(LEAST_DISTANCE, 1.5 * spread, _otsu(distance))
     if part.mean() < LEAST_SHARE:
-        return Part(np.ones((rows, columns), np.bool_))
-    # A hole is rarely background: a dark chip on a bright biscuit belongs to it.
+        return PartMask(np.ones((rows, columns), np.bool_))
+    # A hole is rarely background: a dark chip on a bright biscuit belongs to the part.
     filled = cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     whole = cv2.resize(filled, (columns, rows), interpolation=cv2.INTER_NEAREST)
-    return Part(whole.astype(np.bool_))
+    return PartMask(whole.astype(np.bool_))
 
 
 def _distance_from_border(picture: Image) -> NDArray[np.float32]:
-    """Distance in Lab from the border's median, on the picture made small and smooth: [h,w]."""
+    """Distance in Lab from the border's median, on a small and smooth picture: [h,w]."""
     rows, columns, _ = picture.shape
     scale = min(1.0, LOOKED_AT_PX / max(rows, columns))
     size = max(1, round(scale * columns)), max(1, round(scale * rows))
@@ -110,7 +115,7 @@ def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _otsu(distance: NDArray[np.float32]) -> float:
-    """The threshold that parts near from far best, in the distance's units."""
+    """Otsu's threshold between near and far, in the unit of the distance."""
     highest = float(distance.max())
     if highest == 0:
         return 0.0

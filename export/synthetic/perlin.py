@@ -20,8 +20,8 @@ def perlin_noise(
     Args:
         shape: (height, width) of the result.
         cells: cells of the lattice down and across.
-        angle_rad: by which the lattice is turned.
-        rng: draws the gradients.
+        angle_rad: angle by which the lattice is turned.
+        rng: random generator of the gradients.
 
     Returns:
         float32 [height,width].

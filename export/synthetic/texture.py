@@ -1,4 +1,4 @@
-"""Textures that do not belong on a part: of other pictures, or of the picture itself, shuffled."""
+"""Textures foreign to a part: from other pictures, or from the picture itself, shuffled."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from export.synthetic.perlin import perlin_noise
 from service.domain import Image
 
 AUGMENTATIONS = 3
-"""Changes that a texture goes through one after another, as in DRAEM."""
+"""Number of changes applied to a texture one after another, as in DRAEM."""
 
 TILES = 8
-"""Tiles down and across into which a picture is cut to be shuffled."""
+"""Number of tiles down and across when a picture is shuffled."""
 
 NOISE_PX = 512
-"""Longer side of noise before it is enlarged to the picture."""
+"""Longer side of the noise before it is enlarged to the picture."""
 
 Change = Callable[[Image, np.random.Generator], Image]
 
 
 def texture_for(picture: Image, others: Sequence[Path], rng: np.random.Generator) -> Image:
-    """A texture of the picture's size, in grey if the picture is.
+    """Texture of the picture's size, in grey if the picture is grey.
 
     Args:
         picture: RGB uint8 [H,W,3].
-        others: pictures to take textures of; none leaves the picture itself.
-        rng: chooses and changes.
+        others: pictures that lend a texture; without any, the picture lends its own.
+        rng: random generator.
 
     Raises:
         PicturesError: the chosen picture cannot be read.

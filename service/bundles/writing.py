@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +27,7 @@ from service.bundles.bundle import (
     file_sha256,
     load_bundle,
 )
-from service.bundles.files import write_atomically
+from service.bundles.files import new_folder, write_atomically
 from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
 from service.bundles.variant import Variant
 from service.errors import BundleError
@@ -59,9 +56,7 @@ def save_bundle(
     """
     if path.exists():
         raise BundleError(f"{path} exists; versions are never changed, so export to a new one")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with new_folder(path) as unfinished:
         write_model(unfinished / MODEL)
         np.savez_compressed(unfinished / GOLDEN, allow_pickle=False, **vars(golden))
         np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
@@ -69,12 +64,7 @@ def save_bundle(
             (unfinished / name).write_bytes(data)
         hashes = {file.name: file_sha256(file) for file in sorted(unfinished.iterdir())}
         (unfinished / MANIFEST).write_bytes(manifest(hashes).json_bytes())
-        unfinished.chmod(0o755)
         bundle = load_bundle(unfinished)
-        os.rename(unfinished, path)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return replace(bundle, path=path)
 
 

@@ -6,14 +6,13 @@ import pytest
 
 from export.synthetic.defects import (
     KINDS,
-    Kind,
-    changed,
+    DefectKind,
     cut_paste,
     cut_paste_scar,
     defect_of,
     jittered,
 )
-from export.synthetic.part_mask import Part
+from export.synthetic.part_mask import PartMask
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -21,8 +20,13 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def whole(picture: np.ndarray) -> Part:
-    return Part(np.ones(picture.shape[:2], bool))
+def changed(picture: np.ndarray, altered: np.ndarray) -> np.ndarray:
+    """The pixels that differ in any channel."""
+    return (picture != altered).any(axis=2)
+
+
+def whole(picture: np.ndarray) -> PartMask:
+    return PartMask(np.ones(picture.shape[:2], bool))
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int]:
@@ -34,7 +38,7 @@ def box_of(mask: np.ndarray) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(64, 64), (1, 1), (5, 300), (301, 7)])
 def test_a_defect_keeps_the_size_and_leaves_its_source_alone(
-    kind: Kind, size: tuple[int, int]
+    kind: DefectKind, size: tuple[int, int]
 ) -> None:
     picture = noise(*size)
     before = picture.copy()
@@ -47,7 +51,7 @@ def test_a_defect_keeps_the_size_and_leaves_its_source_alone(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_generator_of_the_same_seed_makes_the_same_defect(kind: Kind) -> None:
+def test_a_generator_of_the_same_seed_makes_the_same_defect(kind: DefectKind) -> None:
     picture = noise(90, 120)
     first, again, other = (
         defect_of(kind)(picture, whole(picture), np.random.default_rng(seed)) for seed in (1, 1, 2)
@@ -57,13 +61,13 @@ def test_a_generator_of_the_same_seed_makes_the_same_defect(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_defects_land_on_the_part(kind: Kind) -> None:
+def test_defects_land_on_the_part(kind: DefectKind) -> None:
     picture = noise(128, 192)
     mask = np.zeros((128, 192), bool)
     mask[20:100, 90:180] = True
     inside = total = 0
     for seed in range(30):
-        altered = defect_of(kind)(picture, Part(mask), np.random.default_rng(seed))
+        altered = defect_of(kind)(picture, PartMask(mask), np.random.default_rng(seed))
         different = changed(picture, altered)
         inside += int((different & mask).sum())
         total += int(different.sum())

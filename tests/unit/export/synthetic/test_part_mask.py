@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.synthetic.part_mask import Part, estimate_part
+from export.synthetic.part_mask import PartMask, estimate_part_mask
 
 
 def disc_on(background: np.ndarray, colour: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +21,7 @@ def test_a_part_on_an_even_background_is_found(
 ) -> None:
     noise = np.random.default_rng(1).normal(110, 4, (*shape, 3)).astype(np.uint8)
     picture, disc = disc_on(noise, colour)
-    found = estimate_part(picture).mask
+    found = estimate_part_mask(picture).mask
     assert found.shape == shape
     assert (found & disc).sum() / (found | disc).sum() > 0.85
 
@@ -30,18 +30,18 @@ def test_without_an_even_border_the_part_fills_the_picture() -> None:
     stripes = np.zeros((80, 100, 3), np.uint8)
     stripes[:, ::20] = stripes[:, 1::20] = stripes[:, 2::20] = stripes[:, 3::20] = 220
     stripes[:, 4::20] = stripes[:, 5::20] = stripes[:, 6::20] = stripes[:, 7::20] = 220
-    assert estimate_part(stripes).mask.all()
+    assert estimate_part_mask(stripes).mask.all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (60, 80)])
 def test_where_nothing_differs_the_part_fills_the_picture(shape: tuple[int, int]) -> None:
-    assert estimate_part(np.full((*shape, 3), 90, np.uint8)).mask.all()
+    assert estimate_part_mask(np.full((*shape, 3), 90, np.uint8)).mask.all()
 
 
 def test_boxes_lie_in_the_picture_and_mostly_on_the_part() -> None:
     mask = np.zeros((60, 80), bool)
     mask[5:25, 50:75] = True
-    part = Part(mask)
+    part = PartMask(mask)
     rng = np.random.default_rng(0)
     shares = []
     for _ in range(50):
@@ -55,6 +55,6 @@ def test_boxes_lie_in_the_picture_and_mostly_on_the_part() -> None:
 
 def test_a_box_of_the_picture_s_size_and_an_empty_part_have_a_place_too() -> None:
     rng = np.random.default_rng(0)
-    assert Part(np.ones((6, 9), bool)).corner(6, 9, rng) == (0, 0)
-    top, left = Part(np.zeros((6, 9), bool)).corner(2, 3, rng)
+    assert PartMask(np.ones((6, 9), bool)).corner(6, 9, rng) == (0, 0)
+    top, left = PartMask(np.zeros((6, 9), bool)).corner(2, 3, rng)
     assert 0 <= top <= 4 and 0 <= left <= 6
