@@ -13,8 +13,6 @@ from export.commands.options import FILE, FOLDER, plain_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx
-
     from export.evaluation.deployed import AppliedThresholds
     from export.evaluation.inspectors import Inspector
     from service.bundles.bundle import Bundle
@@ -71,9 +69,7 @@ def evaluate(
     from functools import lru_cache, partial
 
     from export.evaluation.data_sets import read_data_set
-    from export.evaluation.deployed import deployed_at, deployed_beside
     from export.evaluation.evaluate import evaluate as evaluate_on
-    from export.evaluation.inspectors import open_client
     from export.evaluation.record import EvaluationContext, to_json
     from export.report.evaluation_table import evaluation_table
     from export.versions import package_versions
@@ -86,9 +82,7 @@ def evaluate(
     for file in (json_file, report):
         _check_place(file)
     with ExitStack() as to_close:
-        client = None if url is None else to_close.enter_context(open_client(url))
-        deployed = deployed_beside(loaded) if client is None else deployed_at(client, manifest)
-        inspector = to_close.enter_context(_inspector(client, loaded, deployed, engine, threads))
+        inspector, deployed = to_close.enter_context(_inspector(url, loaded, engine, threads))
         context = EvaluationContext(
             bundle=loaded,
             pixel_threshold=deployed.pixel,
@@ -123,23 +117,25 @@ def evaluate(
 
 @contextmanager
 def _inspector(
-    client: httpx.Client | None,
-    bundle: Bundle,
-    deployed: AppliedThresholds,
-    engine: str,
-    threads: int,
-) -> Iterator[Inspector]:
-    from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
+    url: str | None, bundle: Bundle, engine: str, threads: int
+) -> Iterator[tuple[Inspector, AppliedThresholds]]:
+    """An inspector, and the thresholds that it applies."""
+    from export.evaluation.deployed import deployed_beside
+    from export.evaluation.inspectors import LocalInspector, check_same_model
     from service.pictures.postprocess import Criteria
 
-    if client is None:
+    if url is None:
+        deployed = deployed_beside(bundle)
         criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
         with LocalInspector(bundle, threads=threads, criteria=criteria, engine=engine) as local:
-            yield local
+            yield local, deployed
         return
-    remote = HttpInspector(client, bundle.manifest)
-    check_same_model(remote, bundle)
-    yield remote
+    from export.evaluation.http_inspector import HttpInspector
+
+    with HttpInspector(url, bundle.manifest) as remote:
+        deployed = remote.deployed()
+        check_same_model(remote, bundle)
+        yield remote, deployed
 
 
 def _told(engine: str) -> str:

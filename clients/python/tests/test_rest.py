@@ -17,7 +17,7 @@ from takt_client.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
-from takt_client.values import Box, Heatmap, Region, Timings
+from takt_client.values import Box, Heatmap, Region, ThresholdOrigin, Timings
 
 
 def respond(*responses: httpx.Response | Exception):
@@ -208,7 +208,17 @@ VERSION = {
     "engine": "onnxruntime on the CPU",
     "family": "efficientad",
     "variant": "small",
-    "thresholds": {"image": 0.5, "pixel": 0.25, "alpha": 0.01, "of a later release": {}},
+    "thresholds": {
+        "image": 0.5,
+        "pixel": 0.25,
+        "alpha": 0.01,
+        "method": "conformal",
+        "origin": {
+            "image": {"source": "bundle", "since": "2026-01-01T00:00:00Z", "bundle": 0.5},
+            "pixel": {"source": "override", "since": "2026-01-02T00:00:00Z", "bundle": 0.2},
+        },
+        "of a later release": {},
+    },
 }
 MODEL = {"name": "parts", "active": "1", "versions": [VERSION]}
 
@@ -217,7 +227,9 @@ def test_models_are_listed(call) -> None:
     (model,) = call(respond(httpx.Response(200, json={"models": [MODEL]})), "models")
     (version,) = model.versions
     assert (model.name, model.active, version.state) == ("parts", "1", "ready")
-    assert version.thresholds == ThresholdPair(image=0.5, pixel=0.25)
+    own = ThresholdOrigin("bundle", "2026-01-01T00:00:00Z")
+    set_here = ThresholdOrigin("override", "2026-01-02T00:00:00Z")
+    assert version.thresholds == ThresholdPair(0.5, 0.25, "conformal", own, set_here)
 
 
 def test_a_model_that_is_still_loading_has_no_thresholds(call) -> None:

@@ -40,3 +40,8 @@ def test_the_deadline_bounds_waits_and_attempts_together(time) -> None:
     assert 0 < attempts.remaining_s <= 0.001
     with pytest.raises(UnreachableError):
         attempts.delay_s(LOST)
+
+
+def test_a_thousand_failures_do_not_overflow(time) -> None:
+    attempts = Attempts(RetryPolicy(deadline_s=1e9), time.clock)
+    assert [attempts.delay_s(LOST) for _ in range(2000)][-1] == 5.0

@@ -53,7 +53,7 @@ def _blocking(
     return run
 
 
-class TaktClient(_Face["_BlockingCalls"]):
+class TaktClient(_Face[Calls]):
     """A Takt server; use it with `with`. Threads may share it.
 
     Its methods are those of AsyncTaktClient, and block. All raise errors of `takt_client.errors`:
@@ -80,7 +80,7 @@ class TaktClient(_Face["_BlockingCalls"]):
         sleep: Callable[[float], object] | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        self._source = _BlockingCalls(url, transport, sleep, options)
+        self._source = self._calls = _BlockingCalls(url, transport, sleep, options)
 
     inspect = _blocking(Calls.inspect)
     models = _blocking(Calls.models)
@@ -95,7 +95,7 @@ class TaktClient(_Face["_BlockingCalls"]):
 
     def close(self) -> None:
         """Close the connections; streams are closed by their own `with`."""
-        self._source.http.close()
+        self._calls.http.close()
 
     def stream(
         self, model: str, *, version: str | None = None, **choices: Unpack[StreamChoices]
@@ -107,7 +107,7 @@ class TaktClient(_Face["_BlockingCalls"]):
             version: of the model; else the active one.
             **choices: see `StreamChoices`.
         """
-        return TaktStream(self._source.new_stream(model, version, choices))
+        return TaktStream(self._calls.new_stream(model, version, choices))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         # The source blocks, so it ends before it ever waits for an event loop.

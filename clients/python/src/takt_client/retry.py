@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from takt_client.failures import Refusal
 
+_MOST_DOUBLINGS = 60
+"""More than any wait needs; the power would overflow after a thousand failures."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -76,7 +79,8 @@ class Attempts:
         """
         if not refusal.again:
             raise refusal.error
-        longest_s = min(self._policy.first_delay_s * 2.0**self._failed, self._policy.max_delay_s)
+        doubled = 2.0 ** min(self._failed, _MOST_DOUBLINGS)
+        longest_s = min(self._policy.first_delay_s * doubled, self._policy.max_delay_s)
         self._failed += 1
         delay_s = self._clock.chance() * longest_s + (refusal.retry_after_s or 0.0)
         if delay_s >= self._ends_s - self._clock.now_s():

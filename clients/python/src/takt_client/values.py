@@ -104,11 +104,30 @@ class Inspected:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdOrigin:
+    """Origin of a threshold: the bundle, or an override at the line; `since` is UTC, ISO 8601."""
+
+    source: Literal["bundle", "override"]
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThresholdPair:
-    """Thresholds in force: of a picture's score, and of a map value."""
+    """Thresholds in force.
+
+    Attributes:
+        image: of a picture's score.
+        pixel: of a map value.
+        method: how the bundle's own were found.
+        image_origin: where the one of the score comes from.
+        pixel_origin: where the one of map values comes from.
+    """
 
     image: float
     pixel: float
+    method: str
+    image_origin: ThresholdOrigin
+    pixel_origin: ThresholdOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +363,11 @@ def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
 
 
 def _version(version: Json) -> ModelVersion:
-    pair = version["thresholds"]
-    pair = None if pair is None else _record(ThresholdPair, pair)
-    return _record(ModelVersion, version, thresholds=pair)
+    thresholds = version["thresholds"]
+    if thresholds is not None:
+        origins = {
+            f"{kind}_origin": _record(ThresholdOrigin, thresholds["origin"][kind])
+            for kind in ("image", "pixel")
+        }
+        thresholds = _record(ThresholdPair, thresholds, **origins)
+    return _record(ModelVersion, version, thresholds=thresholds)

@@ -24,7 +24,8 @@ from export.bundling.tiles import in_tiles
 from export.commands.export import export as export_
 from export.commands.import_onnx import import_
 from export.commands.verify import verify
-from export.evaluation.inspectors import HttpInspector, LocalInspector, check_same_model
+from export.evaluation.http_inspector import HttpInspector
+from export.evaluation.inspectors import LocalInspector, check_same_model
 from export.pictures import middle_tile, read_model_input, read_picture
 from export.wording import tiles_text
 from models.checkpoints import Checkpoint
@@ -297,8 +298,8 @@ def test_a_server_is_compared_by_a_picture_of_one_tile(make_bundle) -> None:
         version="2", tiling={"width": 16, "height": 16, "overlap": 4, "blend": "linear"}
     )
     unasked = httpx.MockTransport(lambda request: pytest.fail("nobody need be asked"))
-    with httpx.Client(base_url="http://line:8000", transport=unasked) as client:
-        check_same_model(HttpInspector(client, smaller.manifest), smaller)
+    with HttpInspector("http://line:8000", smaller.manifest, transport=unasked) as inspector:
+        check_same_model(inspector, smaller)
 
 
 def test_no_tiles_say_nothing(bundle: Bundle) -> None:

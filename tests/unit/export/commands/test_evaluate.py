@@ -19,13 +19,16 @@ from export.commands.evaluate import evaluate
 from export.evaluation.inspectors import LocalInspector
 from service.bundles.bundle import Bundle
 
+STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render")
+REST = {"state": "ready", "reason": None, "engine": None, "family": None, "variant": None}
 MODEL = {
     "name": "parts",
     "active": "2",
     "versions": [
-        {"version": "2", "thresholds": None},
+        {"version": "2", "thresholds": None, **REST},
         {
             "version": "1",
+            **REST,
             "thresholds": {
                 "image": 0.5,
                 "pixel": 0.75,
@@ -173,24 +176,27 @@ def test_a_server_is_evaluated_like_the_bundle_itself(
             answer = inspector.inspect(request.content)
             npy = io.BytesIO()
             np.save(npy, answer.anomaly_map)
+            data = base64.b64encode(npy.getvalue()).decode()
             box = answer.placed.box
             return httpx.Response(
                 200,
                 json={
+                    "model": "parts",
+                    "version": "1",
+                    "percentile": None,
+                    "regions": [],
                     "score": answer.score,
                     "threshold": answer.threshold,
                     "anomalous": answer.anomalous,
                     "image": {"width": answer.width, "height": answer.height},
                     "inspected": [box.x, box.y, box.width, box.height],
-                    "heatmap": {"data": base64.b64encode(npy.getvalue()).decode()},
-                    "timings_ms": {"total": answer.total_ms},
+                    "heatmap": {"kind": "raw", "format": "npy", "data": data},
+                    "timings_ms": dict.fromkeys(STAGES, 0.0) | {"total": answer.total_ms},
                 },
             )
 
-        def connect(url: str) -> httpx.Client:
-            return httpx.Client(base_url=url, transport=httpx.MockTransport(serve))
-
-        monkeypatch.setattr("export.evaluation.inspectors.open_client", connect)
+        transport_to = "export.evaluation.http_inspector.transport_to"
+        monkeypatch.setattr(transport_to, lambda url: httpx.MockTransport(serve))
         second = run(
             bundle.path, "--data", labelled, "--url", "http://line", "--json", remote,
             "--report", report,
