@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from export.errors import PicturesError
@@ -18,10 +19,10 @@ from service.pictures.preprocess import preprocess
 from service.pictures.tiles import tile_grid
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""BMP, JPEG, PNG, TIFF and WebP: what the service decodes."""
+"""Of the formats that the service decodes: BMP, JPEG, PNG, TIFF and WebP."""
 
 MAX_PIXELS = 200_000_000
-"""Of a picture read offline, where no stranger sends it."""
+"""Most pixels of a picture offline; the service, which strangers reach, takes fewer."""
 
 GOOD = "good"
 MASKS = "ground_truth"
@@ -53,10 +54,8 @@ def read_picture(path: Path) -> Image:
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    try:
+    with _named(path):
         return decode(path.read_bytes(), MAX_PIXELS)
-    except (OSError, RequestError) as error:
-        raise _unreadable(path, error) from error
 
 
 def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
@@ -66,27 +65,23 @@ def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
         EngineError: the engine failed.
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    try:
+    with _named(path):
         return inspect_offline(engine, path.read_bytes(), view, MAX_PIXELS)
-    except (OSError, RequestError) as error:
-        raise _unreadable(path, error) from error
 
 
 def check_pictures(paths: Iterable[Path]) -> None:
-    """Find files that are no pictures by their first bytes, before long work begins.
+    """Check by their first bytes that files are pictures, before long work begins.
 
     Raises:
-        PicturesError: one is not; says which.
+        PicturesError: one is no picture; says which.
     """
     for path in paths:
-        try:
+        with _named(path):
             read_header(path.read_bytes())
-        except (OSError, RequestError) as error:
-            raise _unreadable(path, error) from error
 
 
 def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
-    """The tile in the middle of a picture, a view of it; the picture itself without tiling."""
+    """View of the tile in the middle of a picture; the picture itself without tiling."""
     if tiling is None:
         return picture
     height, width, _ = picture.shape
@@ -96,27 +91,31 @@ def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
 def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None) -> Image:
     """Decode and preprocess a file as the service does: uint8 [H,W,3] of the model's input size.
 
-    Where the model sees tiles, the one in the middle stands for the picture.
+    If the model sees tiles, the one in the middle stands for the picture.
 
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
     if tiling is not None:
         return preprocess(middle_tile(read_picture(path), tiling), spec)
-    try:
+    with _named(path):
         return prepare(path.read_bytes(), spec, MAX_PIXELS).model_input
-    except (OSError, RequestError) as error:
-        raise _unreadable(path, error) from error
 
 
 def is_picture(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder is one by its suffix, and not hidden."""
+    """Whether a file below a folder has a picture's suffix and is not hidden."""
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
-def _unreadable(path: Path, error: Exception) -> PicturesError:
-    return PicturesError(f"{path}: {error} (replace it, or take it out of the folder)")
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn an error of reading a picture into one that names its file."""
+    try:
+        yield
+    except (OSError, RequestError) as error:
+        hint = "(replace it, or take it out of the folder)"
+        raise PicturesError(f"{path}: {error} {hint}") from error
 
 
 def _a_good_folder(root: Path) -> Path:

@@ -1,8 +1,8 @@
-"""Words for people: what a bundle records of itself, and cells of tables."""
+"""Words for people: a bundle's own record, its guarantee, and cells of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the service's models take a while to load
@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the service's models take a while to load
 
 
 def drift_text(manifest: Manifest) -> str:
-    """What the export measured of the graph against what it was made from."""
+    """The graph's differences from the model that it was made from, as the export measured them."""
     drift = manifest.drift
     pair = "torch and the graph" if manifest.reference == "torch" else "the file and the bundle"
     return (
@@ -20,7 +20,7 @@ def drift_text(manifest: Manifest) -> str:
 
 
 def resize_text(manifest: Manifest) -> str | None:
-    """What another way to the input than the training's changed; None if it is the training's."""
+    """Differences by another filter than the training's; None if it is the training's."""
     spec = manifest.preprocess
     if spec.drift is None:
         return None
@@ -33,7 +33,7 @@ def resize_text(manifest: Manifest) -> str | None:
 
 
 def roi_text(manifest: Manifest) -> str | None:
-    """The bundle's region of interest; None if all of a picture counts."""
+    """The bundle's region of interest; None if it has none."""
     roi = manifest.roi
     if roi is None:
         return None
@@ -44,7 +44,7 @@ def roi_text(manifest: Manifest) -> str | None:
 
 
 def tiles_text(manifest: Manifest) -> str | None:
-    """The tiles in which the bundle's model sees a picture; None if it sees the whole."""
+    """The tiles in which the bundle's model sees a picture; None if it sees it whole."""
     tiling = manifest.tiling
     if tiling is None:
         return None
@@ -54,23 +54,43 @@ def tiles_text(manifest: Manifest) -> str | None:
     )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+def guarantee_text(alpha: float, pictures: str, *, seen_known: bool) -> str:
+    """What conformal thresholds promise; `pictures` names those that they were found on."""
+    percent = f"{100 * alpha:.3g} %"
+    return (
+        f"a further good picture like {pictures} is called anomalous with a probability of at most "
+        f"{percent}, and shows a region with at most {percent}"
+        + ("" if seen_known else ", if the training has seen none of them")
+    )
+
+
+def aligned(
+    rows: Sequence[Sequence[str]], justify: Callable[[str, int], str] = str.rjust
+) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right.
+
+    >>> aligned([["rule", "score"], ["best F1", "0.5"]])
+    ['rule     score', 'best F1    0.5']
+
+    Args:
+        rows: of as many cells each.
+        justify: places a cell of all columns but the first; `str.ljust` for the left.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
+            cell.ljust(width) if index == 0 else justify(cell, width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
+        ).rstrip()
         for row in rows
     ]
 
 
 def share(part: int, whole: int) -> str:
-    """A part of a whole, in numbers and percent."""
+    """A part of a whole in numbers and percent: `3 of 4 (75.0%)`."""
     return f"{part} of {whole} ({part / whole:.1%})" if whole else "0 of 0"
 
 
 def number(value: float | None) -> str:
-    """To four places; a dash if there is none."""
+    """A number with four decimals; a dash for None."""
     return "-" if value is None else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""A checkpoint on its way to a bundle: its recipe in the manifest's words, torch as reference."""
+"""A checkpoint as the source of a bundle, with torch as its reference."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class CheckpointSource:
     """A checkpoint that can be exported.
 
     Args:
-        checkpoint: nothing may be missing from it.
-        roi: what counts of a picture; all if None.
+        checkpoint: complete, as `with_statistics` makes it.
+        roi: the region of interest; the whole picture if None.
 
     Raises:
-        RoiError: nothing that the model sees counts.
+        RoiError: the model sees nothing of the region.
     """
 
     def __init__(self, checkpoint: Checkpoint, roi: RoiShape | None = None) -> None:
@@ -47,14 +47,12 @@ class CheckpointSource:
         placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)
         self._inside = None if placed is None else placed.inside
         self._reference = ImagesToAnswer(checkpoint.model, self._inside).eval()
-        map_height, map_width = grid
         self.facts = SourceFacts(
             family=checkpoint.model.family,
             variant=checkpoint.model.variant,
             framework=checkpoint.framework,
             preprocess=spec,
-            map_width=map_width,
-            map_height=map_height,
+            map_size=grid,
             reference="torch",
             score_from=checkpoint.model.score_from,
             # The training's thresholds belong to the whole map.
@@ -66,18 +64,21 @@ class CheckpointSource:
         )
 
     def write_graph(self, path: Path) -> GraphFacts:
-        """Write the model as a bundle's graph; see `export.bundling.graph.write_graph`."""
+        """Write the model as a bundle's graph, by `export.bundling.graph.write_graph`."""
         return write_graph(self._model, path, self._inside)
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """What torch answers to model inputs, uint8 [N,H,W,3]."""
+        """Torch's answers to model inputs, uint8 [N,H,W,3]."""
         with torch.inference_mode():
             anomaly_map, score = self._reference(torch.from_numpy(images))
         return Golden(images, anomaly_map.numpy(), score.numpy())
 
 
 def preprocess_of(recipe: InputRecipe) -> Preprocess:
-    """A training's recipe as a manifest says it: the crop with its corner.
+    """A training's recipe as a manifest holds it: the crop with its corner.
+
+    >>> preprocess_of(InputRecipe(256, 256, "area")).input_size
+    (256, 256)
 
     The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
     """
@@ -86,11 +87,11 @@ def preprocess_of(recipe: InputRecipe) -> Preprocess:
     )
 
 
-def view_whole(checkpoint: Checkpoint) -> Checkpoint:
+def with_full_view(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint without its crop: pictures are resized straight to the model's input.
 
     Raises:
-        ExportError: it crops nothing.
+        ExportError: the model crops nothing.
     """
     crop = checkpoint.recipe.crop
     if crop is None:
@@ -106,11 +107,11 @@ def view_whole(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, recipe=whole, thresholds=None, notes=(*checkpoint.notes, note))
 
 
-def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
+def with_zero_shot(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with the map of distances to the nearest prototype, which no decoder made.
 
     Raises:
-        ExportError: it is no INP-Former.
+        ExportError: the model is no INP-Former.
     """
     model = checkpoint.model
     if not isinstance(model, InpFormer):
@@ -127,24 +128,24 @@ def zero_shots(checkpoint: Checkpoint) -> Checkpoint:
     )
 
 
-def seen_of(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
-    """The checkpoint, knowing that its training has seen these pictures too."""
+def with_seen(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
+    """The checkpoint with further pictures that its training has seen."""
     digests = (picture_digest(path) for path in pictures)
     return replace(checkpoint, seen=tuple(dict.fromkeys((*checkpoint.seen, *digests))))
 
 
-def complete(
+def with_statistics(
     checkpoint: Checkpoint,
     pictures: Sequence[Path],
     tell: Callable[[str], None],
     tiling: Tiling | None = None,
 ) -> Checkpoint:
-    """Measure on good pictures what the checkpoint lacks, if anything.
+    """The checkpoint with the statistics that it lacks, measured on good pictures.
 
     Args:
-        checkpoint: as loaded.
+        checkpoint: as it was loaded.
         pictures: those that it was trained on.
-        tell: takes a line about it.
+        tell: takes a line about what is measured.
         tiling: the tiles that the model will see; the one in each picture's middle is measured.
 
     Raises:
@@ -164,7 +165,7 @@ def complete(
 
     measured = measure_missing(checkpoint, pictures, read)
     notes = (*checkpoint.notes, f"measured at the export, not by the training: {what}")
-    # Whether they may calibrate too is not decided here: see `seen_of`.
+    # `with_seen` decides whether they may calibrate too.
     return replace(measured, seen=checkpoint.seen, notes=notes)
 
 

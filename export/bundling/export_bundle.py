@@ -16,21 +16,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundling.input_filter import asked_way, with_way
-from export.bundling.measure import Measured, check_drift, measure, measure_drift
-from export.bundling.source import Source, SourceFacts
+from export.bundling.input_filter import requested_preprocess, with_preprocess
+from export.bundling.measure import (
+    PictureScores,
+    check_drift,
+    measure_calibration,
+    measure_drift,
+)
+from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
-from export.bundling.tiles import in_tiles, warn_of_small
-from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha, warning_of_ties
+from export.bundling.tiles import with_tiling
+from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
-    distinct,
-    leave_out_seen,
-    refuse_in_both,
-    spread,
+    choose_pictures,
+    sample_evenly,
 )
 from export.errors import CalibrationError
-from export.pictures import check_pictures, read_model_input
+from export.pictures import read_model_input
 from export.versions import package_versions
 from service.bundles.bundle import MODEL, Calibration, Golden
 from service.bundles.manifest import (
@@ -49,24 +52,24 @@ from service.errors import BundleError
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
 TOLERANCE = 1e-3
-"""Of the golden inputs as the service loads the bundle: other engines than this one may serve."""
+"""Largest difference from the golden answers, as the service loads the bundle on any engine."""
 
 ROUNDING = 1e-4
-"""Of the largest answer: what the order of float32's sums may change on another engine."""
+"""Part of the largest answer that another engine may change by the order of float32's sums."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How a checkpoint is exported.
+    """Options of an export.
 
     Attributes:
-        alpha: share of good pictures that may be refused; see `choose_alpha` for None.
+        alpha: share of good pictures that may be refused; `choose_alpha` chooses one if None.
         allowed_drift: largest absolute difference of score and map between the trained model
             and the graph.
         keep_thresholds: take those that the training left, instead of calibrating.
         resize: filter instead of the training's; what it changes is measured and recorded.
-        reduced_decode: let JPEGs be decoded at a part of their size; likewise.
-        tiling: the tiles in which the model is to see pictures; as a whole if None.
+        reduced_decode: decode JPEGs at a part of their size; what it changes is recorded too.
+        tiling: the tiles in which the model is to see pictures; it sees them whole if None.
         threads: of ONNX Runtime; 0 takes every core.
     """
 
@@ -80,7 +83,7 @@ class ExportOptions:
 
 
 def export_bundle(
-    source: Source,
+    source: ModelSource,
     good: Sequence[Path],
     defects: Sequence[Path],
     out: Path,
@@ -96,7 +99,7 @@ def export_bundle(
         good: pictures of good parts; those that the training has seen are left out.
         defects: pictures of defective parts, for the record; the thresholds do not use them.
         out: the bundle's folder; must not exist.
-        options: see there.
+        options: of the export.
         tell: takes lines about what is going on.
         quiet: show no progress bar.
 
@@ -107,14 +110,11 @@ def export_bundle(
         PicturesError: a picture cannot be read.
     """
     out = check_folder(out)
-    facts = in_tiles(source.facts, options.tiling)
-    way = asked_way(facts, options.resize, reduced_decode=options.reduced_decode)
-    digests = distinct(good, tell)
-    refuse_in_both(digests, defects)
-    check_pictures([*digests, *defects])
-    chosen = leave_out_seen(digests, facts.seen, tell)
+    facts = with_tiling(source.facts, options.tiling)
+    preprocess = requested_preprocess(facts, options.resize, reduced_decode=options.reduced_decode)
+    chosen = choose_pictures(good, defects, facts.seen, tell)
     alpha = _alpha(facts, len(chosen.unseen), options, tell)
-    compared = spread([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
+    compared = sample_evenly([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
         graph_path = Path(folder) / MODEL
@@ -123,19 +123,18 @@ def export_bundle(
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
             drift = measure_drift(source, facts, engine, compared, quiet=quiet)
             check_drift(drift, options.allowed_drift)
-            facts = with_way(facts, way, engine, compared, tell=tell, quiet=quiet)
+            facts = with_preprocess(facts, preprocess, engine, compared, tell=tell, quiet=quiet)
             if options.keep_thresholds and facts.preprocess.drift is not None:
                 tell(
                     "warning: the training's thresholds are kept, but pictures are decoded or "
                     "resized otherwise, which moves scores against them"
                 )
-            of_good = measure(engine, chosen.unseen, facts, "good pictures", quiet=quiet)
-            of_defects = measure(engine, defects, facts, "defective pictures", quiet=quiet)
-        warn_of_small(of_good.smaller, facts.tiling, tell)
-        thresholds = _thresholds(facts, of_good, alpha)
-        if (warning := warning_of_ties(of_good.score)) is not None:
-            tell(warning)
+            of_good, of_defects = measure_calibration(
+                engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
+            )
+        height, width = facts.map_size
         golden = _golden(source, facts, chosen.unseen, defects)
+        fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
             out,
             golden,
@@ -146,7 +145,7 @@ def export_bundle(
                 of_defects.peak,
                 np.array(facts.seen, np.str_),
             ),
-            partial(_copy, graph_path),
+            partial(shutil.copyfile, graph_path),
             lambda files: Manifest(
                 name=out.parent.name,
                 version=out.name,
@@ -154,41 +153,31 @@ def export_bundle(
                 variant=facts.variant,
                 framework=facts.framework,
                 preprocess=facts.preprocess,
-                map=MapSpec(width=facts.map_width, height=facts.map_height, low=of_good.map_median),
+                map=MapSpec(width=width, height=height, low=of_good.map_median),
                 score_from=facts.score_from,
                 max_batch_size=facts.max_batch_size,
-                thresholds=thresholds,
+                thresholds=_thresholds(facts, of_good, alpha),
                 trained_thresholds=facts.trained_thresholds,
                 roi=facts.roi.manifest if facts.roi else None,
                 tiling=facts.tiling,
                 reference=facts.reference,
                 notes=facts.notes,
                 drift=drift,
-                tolerance=_tolerance(
-                    golden, drift, options.allowed_drift, facts.roi.inside if facts.roi else None
-                ),
-                made_with=_made_with(facts),
+                tolerance=_tolerance(golden, drift, options.allowed_drift, facts.inside),
+                made_with=package_versions() | fitted_with,
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
             facts.roi.files if facts.roi else {},
         )
-    return ExportReport(
-        bundle=bundle,
-        graph=graph,
-        good_rejected=int((of_good.score > thresholds.image).sum()),
-        good_count=len(chosen.unseen),
-        defect_count=len(defects),
-        seen_known=bool(facts.seen),
-        defects_found=int((of_defects.score > thresholds.image).sum()),
-    )
+    return ExportReport(bundle, graph)
 
 
 def check_folder(out: Path) -> Path:
-    """Refuse a folder that cannot become a bundle, before any work; else give its whole path.
+    """The absolute path of a folder that can become a bundle.
 
     Raises:
-        BundleError: it exists, or its name is none for a model or version.
+        BundleError: it exists, its name is none for a model or version, or it cannot be written.
     """
     out = out.resolve()
     if out.exists():
@@ -211,7 +200,11 @@ def check_folder(out: Path) -> Path:
 def _alpha(
     facts: SourceFacts, good_count: int, options: ExportOptions, tell: Callable[[str], None]
 ) -> Alpha | None:
-    """Before any work: can the thresholds be had that were asked for. None keeps the training's."""
+    """The false-reject rate to calibrate for; None keeps the training's thresholds.
+
+    Raises:
+        CalibrationError: the pictures are too few, or the training left no thresholds.
+    """
     if not options.keep_thresholds:
         alpha = choose_alpha(options.alpha, good_count)
         if alpha.note is not None:
@@ -226,7 +219,7 @@ def _alpha(
     return None
 
 
-def _thresholds(facts: SourceFacts, of_good: Measured, alpha: Alpha | None) -> Thresholds:
+def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None) -> Thresholds:
     trained = facts.trained_thresholds
     of_seen = () if facts.seen else (SEEN_UNKNOWN,)
     if alpha is None:
@@ -251,9 +244,9 @@ def _thresholds(facts: SourceFacts, of_good: Measured, alpha: Alpha | None) -> T
 
 
 def _golden(
-    source: Source, facts: SourceFacts, good: Sequence[Path], defects: Sequence[Path]
+    source: ModelSource, facts: SourceFacts, good: Sequence[Path], defects: Sequence[Path]
 ) -> Golden:
-    """A few real pictures with the model's answers, a defective one among them if there is one."""
+    """A few real pictures with the model's answers; one is defective if there is any."""
     defective = list(defects[:1])
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
     inputs = [read_model_input(path, facts.preprocess, facts.tiling) for path in pictures]
@@ -263,23 +256,14 @@ def _golden(
 def _tolerance(
     golden: Golden, drift: Drift, allowed: float, inside: NDArray[np.bool_] | None = None
 ) -> float:
-    """Of the golden inputs as the service loads the bundle.
+    """The largest difference from the golden answers at which the service loads the bundle.
 
-    A hundredth of what the map spans, where that is less, as there are models whose answers are
-    as small as what would else be tolerated; but not less than float32 rounds, and than twice
-    the drift that was found and allowed.
+    It is `TOLERANCE` or the allowed drift, but at most a hundredth of the map's span, as some
+    models' answers are smaller than that tolerance; and never less than float32 rounds, nor than
+    twice the drift that was found.
     """
     tolerance = max(TOLERANCE, allowed)
     answers = golden.anomaly_map if inside is None else golden.anomaly_map[:, inside]
     meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
     found = 2 * max(drift.score, drift.anomaly_map)
     return max(min(tolerance, meaningful or tolerance), found)
-
-
-def _made_with(facts: SourceFacts) -> dict[str, str]:
-    """What exported the bundle, and with `fit:` before it what trained the model."""
-    return package_versions() | {f"fit:{name}": value for name, value in facts.made_with.items()}
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)

@@ -31,12 +31,12 @@ HALVED_FROM = 1024
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What was written.
+    """Size and weights of a graph's file.
 
     Attributes:
         size_bytes: of the file.
         weights: elements of all float tensors.
-        halved_weights: those of them that are stored in float16.
+        halved_weights: elements that are stored in float16.
     """
 
     size_bytes: int
@@ -50,7 +50,7 @@ class ImagesToAnswer(nn.Module):
     Args:
         model: as trained.
         inside: the cells of the map that count, bool [h,w], at least one; all if None. The others
-            take the lowest value that the map can have, and the score is that of the rest.
+            take the lowest value that the map can have and do not change the score.
     """
 
     inside: Tensor
@@ -84,7 +84,7 @@ class ImagesToAnswer(nn.Module):
 def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = None) -> GraphFacts:
     """Write a model as one ONNX file, opset 18, of any batch size.
 
-    The graph computes the model as `export.bundling.rewrite` puts it.
+    The graph computes the model as `export.bundling.rewrite` rewrites it.
 
     Args:
         model: as trained.
@@ -93,7 +93,7 @@ def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = 
             the graph, so that every engine leaves the others out.
 
     Raises:
-        ExportError: the exporter made another graph than the bundle's contract says.
+        ExportError: the graph breaks the bundle's contract.
     """
     graph = _trace(ImagesToAnswer(rewritten(model), inside).eval(), model.input_size)
     _strip(graph)
@@ -128,7 +128,7 @@ def _trace(answering: ImagesToAnswer, input_size: tuple[int, int]) -> ModelProto
 
 @contextlib.contextmanager
 def _only_errors(name: str) -> Iterator[None]:
-    """Keep a logger from telling people what an optimiser could not do better."""
+    """Silence a logger's warnings, which are not for people who export."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -139,7 +139,7 @@ def _only_errors(name: str) -> Iterator[None]:
 
 
 def _strip(graph: ModelProto) -> None:
-    """Take out what the exporter notes about its own run, stack traces with paths among it."""
+    """Take out the exporter's notes on its own run, which hold stack traces with paths."""
     parts = graph.graph
     for part in (
         parts,
@@ -154,7 +154,7 @@ def _strip(graph: ModelProto) -> None:
 
 
 def _name_transposed(graph: ModelProto, model: Detector) -> None:
-    """Name the weights that the exporter transposed as the model does, so that people know them.
+    """Give weights that the exporter transposed the model's names, which people know.
 
     A linear layer becomes a product with the transpose of its weights, which has no name of theirs.
     """
@@ -216,7 +216,7 @@ def _halve_weights(graph: ModelProto) -> tuple[int, int]:
 def check_contract(
     graph: ModelProto, input_size: tuple[int, int], map_size: tuple[int, int]
 ) -> None:
-    """Compare a graph's input and outputs with what a bundle promises.
+    """Compare a graph's input and outputs with the bundle's contract.
 
     Args:
         graph: with its shapes inferred.

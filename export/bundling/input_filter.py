@@ -1,4 +1,4 @@
-"""The way from a picture to the model's input, where people ask for another than the training's."""
+"""Another filter from the picture to the model's input than the training's, and its cost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from service.engines.base import Engine
 from service.pictures.decode import divisor_of
 
 
-def asked_way(facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool) -> Preprocess:
-    """How the service is to make the model's input.
+def requested_preprocess(
+    facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool
+) -> Preprocess:
+    """The preprocessing by which the service is to make the model's input.
 
     Args:
         facts: of the model.
@@ -23,7 +25,7 @@ def asked_way(facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool
         reduced_decode: whether JPEGs may be decoded at a part of their size.
 
     Raises:
-        ExportError: reduced pictures are asked for where nothing goes on from them.
+        ExportError: reduced decoding does not go with the filter, or with tiles.
     """
     resize = resize or facts.preprocess.resize
     if reduced_decode and resize != "area":
@@ -36,51 +38,50 @@ def asked_way(facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool
             "tiles are cut out of the whole picture, so that --reduced-decode does not go with "
             "--tile; leave one of them out"
         )
-    asked = {"resize": resize, "reduced_decode": reduced_decode}
-    return facts.preprocess.model_copy(update=asked)
+    changed = {"resize": resize, "reduced_decode": reduced_decode}
+    return facts.preprocess.model_copy(update=changed)
 
 
-def with_way(
+def with_preprocess(
     facts: SourceFacts,
-    way: Preprocess,
+    preprocess: Preprocess,
     engine: Engine,
     pictures: Sequence[Path],
     *,
     quiet: bool,
     tell: Callable[[str], None],
 ) -> SourceFacts:
-    """The facts with the way that the service takes, and its cost if it is not the training's.
+    """The facts with the service's preprocessing, and its cost if it is not the training's.
 
     Args:
-        facts: of the model, with the training's way.
-        way: that the service takes.
+        facts: of the model, with the training's preprocessing.
+        preprocess: the service's preprocessing.
         engine: runs the graph.
-        pictures: on which the cost is measured; where only the decoding differs, on those of them
-            that are decoded reduced.
+        pictures: the cost is measured on them; if only the decoding differs, on those that are
+            decoded reduced.
         quiet: show no bar.
-        tell: takes a warning of pictures that are not.
+        tell: takes a warning of pictures that are decoded whole.
 
     Raises:
-        ExportError: an answer is not finite, or none of the pictures is decoded reduced though the
-            way allows it.
+        ExportError: an answer is not finite, or no picture is decoded reduced though it is allowed.
         PicturesError: a picture cannot be read.
     """
     trained = facts.preprocess
-    if way == trained:
+    if preprocess == trained:
         return facts
-    if way.reduced_decode:
-        reduced = _reduced(pictures, way, tell)
-        pictures = pictures if way.resize != trained.resize else reduced
-    other = replace(facts, preprocess=way)
+    if preprocess.reduced_decode:
+        reduced = _reduced(pictures, preprocess, tell)
+        pictures = pictures if preprocess.resize != trained.resize else reduced
+    other = replace(facts, preprocess=preprocess)
     cost = measure_resize(engine, pictures, other, trained.resize, quiet=quiet)
-    return replace(other, preprocess=way.model_copy(update={"drift": cost}))
+    return replace(other, preprocess=preprocess.model_copy(update={"drift": cost}))
 
 
 def _reduced(
-    pictures: Sequence[Path], way: Preprocess, tell: Callable[[str], None]
+    pictures: Sequence[Path], preprocess: Preprocess, tell: Callable[[str], None]
 ) -> Sequence[Path]:
-    """Those that are decoded at a part of their size; at least one."""
-    least = way.least_side
+    """The pictures that are decoded at a part of their size; at least one."""
+    least = preprocess.least_side
     reduced = [path for path in pictures if divisor_of(path.read_bytes(), least) > 1]
     large = f"JPEGs with at least {2 * least} pixels on each side"
     if not reduced:

@@ -1,9 +1,9 @@
-"""What a graph answers to real pictures: its scores, its drift, and what another filter costs."""
+"""Measurements on real pictures: scores, the graph's drift, and the cost of another filter."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.bundling.source import Source, SourceFacts
-from export.bundling.tiles import is_smaller
+from export.bundling.source import ModelSource, SourceFacts
+from export.bundling.tiles import is_smaller, warn_of_small_pictures
+from export.calibration.conformal import warning_of_ties
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.bundles.manifest import Drift, Filter, ResizeDrift, ScoreFrom
@@ -23,42 +24,34 @@ from service.inspection.offline import View
 from service.pictures.postprocess import picture_score
 
 MAP_STEP = 4
-"""The median of the maps is taken of every fourth row and column, which bounds the memory; within
-a region of interest, of every sixteenth cell."""
+"""The maps' median is taken of every fourth row and column, which bounds the memory; within a
+region of interest, of every sixteenth cell."""
 
 MAP_SIDE = 512
-"""Of a map with more cells than a square of this side, fewer rows and columns are taken."""
+"""Maps with more cells than a square of this side give fewer rows and columns."""
 
 
-class Counted(Protocol):
-    """The part of a map that counts."""
-
-    @property
-    def inside(self) -> NDArray[np.bool_]:
-        """The cells that do, bool [h, w]; at least one."""
+Cells = NDArray[np.bool_]
+"""Cells of a map [h, w]."""
 
 
 class Recipe(View, Protocol):
-    """What is to be known of a model to measure it: of a source, or of a bundle."""
+    """How a model sees and scores pictures; `SourceFacts` and a manifest are recipes."""
 
     @property
     def score_from(self) -> ScoreFrom:
         """Where a picture's score is taken."""
 
-    @property
-    def roi(self) -> Counted | None:
-        """The cells of its map that count; all if None."""
-
 
 @dataclass(frozen=True)
-class Measured:
-    """Answers to n pictures.
+class PictureScores:
+    """Scores and map values of n pictures.
 
     Attributes:
         score: float32 [n].
         peak: the highest value of each map, float32 [n].
-        map_median: of all map values that count together, 0 without pictures.
-        smaller: pictures that are smaller than a tile.
+        map_median: median of all map values that count; 0 without pictures.
+        smaller: number of pictures that are smaller than a tile.
     """
 
     score: NDArray[np.float32]
@@ -68,15 +61,22 @@ class Measured:
 
 
 def measure(
-    engine: Engine, pictures: Sequence[Path], facts: Recipe, what: str, *, quiet: bool
-) -> Measured:
+    engine: Engine,
+    pictures: Sequence[Path],
+    facts: Recipe,
+    inside: Cells | None,
+    what: str,
+    *,
+    quiet: bool,
+) -> PictureScores:
     """Scores and maps of pictures, one at a time, from the engine that serves.
 
     Args:
         engine: runs the graph.
         pictures: files.
-        facts: how they become the graph's input, where their score is taken and what counts.
-        what: names them beside the progress bar.
+        facts: how they become the graph's input, and where their score is taken.
+        inside: the cells of the map that count, at least one; all if None.
+        what: name of the pictures beside the progress bar.
         quiet: show no bar.
 
     Raises:
@@ -90,9 +90,9 @@ def measure(
         _check_finite(path, np.float32(answer.score), answer.anomaly_map)
         scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
-        values.append(_few(answer.anomaly_map, facts))
+        values.append(_sampled(answer.anomaly_map, inside))
         smaller += is_smaller(width, height, facts.tiling)
-    return Measured(
+    return PictureScores(
         score=np.array(scores, np.float32),
         peak=np.array(peaks, np.float32),
         map_median=float(np.median(np.concatenate(values))) if values else 0.0,
@@ -100,14 +100,43 @@ def measure(
     )
 
 
+def measure_calibration(
+    engine: Engine,
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    facts: Recipe,
+    inside: Cells | None,
+    *,
+    tell: Callable[[str], None],
+    quiet: bool,
+) -> tuple[PictureScores, PictureScores]:
+    """Measure good and defective pictures; warn of what speaks against their thresholds.
+
+    Raises:
+        ExportError: an answer is not finite.
+        PicturesError: a picture cannot be read.
+    """
+    of_good = measure(engine, good, facts, inside, "good pictures", quiet=quiet)
+    of_defects = measure(engine, defects, facts, inside, "defective pictures", quiet=quiet)
+    warn_of_small_pictures(of_good.smaller, facts.tiling, tell)
+    if (warning := warning_of_ties(of_good.score)) is not None:
+        tell(warning)
+    return of_good, of_defects
+
+
 def measure_drift(
-    source: Source, facts: SourceFacts, engine: Engine, pictures: Sequence[Path], *, quiet: bool
+    source: ModelSource,
+    facts: SourceFacts,
+    engine: Engine,
+    pictures: Sequence[Path],
+    *,
+    quiet: bool,
 ) -> Drift:
     """The largest absolute differences between the trained model and an engine's graph.
 
     Args:
         source: the trained model.
-        facts: how pictures reach it; where it sees tiles, one of each picture does.
+        facts: how pictures reach it; if it sees tiles, one of each picture is compared.
         engine: runs the graph.
         pictures: files.
         quiet: show no bar.
@@ -135,9 +164,9 @@ def measure_resize(
     *,
     quiet: bool,
 ) -> ResizeDrift:
-    """What the way of `facts.preprocess` changes against the training's, which decoded whole.
+    """Differences of `facts.preprocess` from the training's filter on wholly decoded pictures.
 
-    Where the model sees tiles, one of each picture is compared.
+    If the model sees tiles, one of each picture is compared.
 
     Raises:
         ExportError: an answer is not finite.
@@ -174,12 +203,12 @@ def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput
     return answer
 
 
-def _few(anomaly_map: AnomalyMap, facts: Recipe) -> NDArray[np.float32]:
+def _sampled(anomaly_map: AnomalyMap, inside: Cells | None) -> NDArray[np.float32]:
     """Evenly spread values of a map [n], of the cells that count."""
-    if facts.roi is None:
+    if inside is None:
         step = math.ceil(MAP_STEP * max(1.0, math.sqrt(anomaly_map.size) / MAP_SIDE))
         return anomaly_map[::step, ::step].ravel()
-    return anomaly_map[facts.roi.inside][:: MAP_STEP**2].copy()
+    return anomaly_map[inside][:: MAP_STEP**2].copy()
 
 
 def _score(answer: ModelOutput, facts: Recipe, width: int, height: int) -> float:

@@ -11,22 +11,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from export.bundling.measure import Measured, measure
-from export.bundling.tiles import warn_of_small
-from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha, warning_of_ties
+from export.bundling.measure import PictureScores, measure_calibration
+from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
+    choose_pictures,
     distinct,
-    leave_out_seen,
-    refuse_in_both,
 )
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
-from export.pictures import check_pictures
 from models.checkpoints import picture_digest
 from service.bundles.bundle import Bundle, Calibration
-from service.bundles.manifest import Preprocess, ScoreFrom, Thresholds, Tiling
+from service.bundles.manifest import Thresholds
 from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides
 from service.bundles.writing import replace_calibration
 from service.engines.golden import check_golden
@@ -40,12 +36,12 @@ Rule = Literal["conformal", "best-f1", "cost"]
 
 @dataclass(frozen=True)
 class RecalibrationOptions:
-    """What is asked of a calibration.
+    """Options of a calibration.
 
     Attributes:
-        alpha: share of good pictures that may be refused; see `choose_alpha` for None.
+        alpha: share of good pictures that may be refused; `choose_alpha` chooses one if None.
         rule: whose thresholds are to be deployed.
-        costs: what mistakes cost; None leaves the rule `cost` out.
+        costs: of mistakes on the line; None leaves the rule `cost` out.
         threads: of ONNX Runtime; 0 takes every core.
     """
 
@@ -56,15 +52,15 @@ class RecalibrationOptions:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RuleThresholds:
     """The thresholds of one rule, and what they do on the pictures at hand.
 
     Attributes:
         rule: how they were found; None for those in force until now.
-        image: of scores.
-        pixel: of the highest map values, so that it says which pictures show a region.
-        of_image: what `image` does.
-        of_pixel: what `pixel` does.
+        image: threshold of the score.
+        pixel: threshold of the highest map value, above which a picture shows a region.
+        of_image: counts at `image`.
+        of_pixel: counts at `pixel`.
     """
 
     rule: Rule | None
@@ -76,45 +72,27 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What was found, before anything is written.
+    """New thresholds, before anything is written.
 
     Attributes:
         bundle: as it is.
         alpha: of the conformal thresholds.
-        costs: what mistakes cost, if that was said.
-        candidates: those in force until now, then each rule's.
-        chosen: the one to deploy.
-        thresholds: that one as the manifest will say it.
+        costs: of mistakes on the line, if they are known.
+        candidates: the thresholds in force until now, then each rule's.
+        chosen: the candidate to deploy.
+        thresholds: the chosen ones as the manifest will hold them.
         calibration: the scores behind it.
         map_low: the median of the maps of good pictures.
-        seen_known: whether anything says which pictures the training has seen.
     """
 
     bundle: Bundle
     alpha: Alpha
     costs: Costs | None
-    candidates: tuple[Candidate, ...]
-    chosen: Candidate
+    candidates: tuple[RuleThresholds, ...]
+    chosen: RuleThresholds
     thresholds: Thresholds
     calibration: Calibration
     map_low: float
-    seen_known: bool
-
-
-@dataclass(frozen=True)
-class _Counted:
-    inside: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """A bundle's; see `export.bundling.measure.Recipe`."""
-
-    preprocess: Preprocess
-    tiling: Tiling | None
-    map_size: tuple[int, int]
-    score_from: ScoreFrom
-    roi: _Counted | None
 
 
 def find_thresholds(
@@ -130,12 +108,11 @@ def find_thresholds(
     """Measure pictures with a bundle's own graph and find thresholds by each rule.
 
     Args:
-        bundle: as loaded.
+        bundle: as it was loaded.
         good: pictures of good parts; those that the training has seen are left out.
-        defects: pictures of defective parts; may be empty, which leaves the rules out that need
-            some.
+        defects: pictures of defective parts; without any, the rules that need them are left out.
         fitted_on: pictures that the training has seen, besides those that the bundle knows of.
-        options: see there; a rule that needs defects or costs must have them.
+        options: a rule that needs defects or costs must have them.
         tell: takes lines about what is going on.
         quiet: show no progress bar.
 
@@ -148,23 +125,17 @@ def find_thresholds(
     until_now = in_force(bundle, read_overrides(bundle.path))
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
-    digests = distinct(good, tell)
-    refuse_in_both(digests, defects)
     bad = list(distinct(defects, tell))
-    check_pictures([*digests, *bad])
-    unseen = leave_out_seen(digests, seen, tell).unseen
+    unseen = choose_pictures(good, bad, seen, tell).unseen
     alpha = choose_alpha(options.alpha, len(unseen))
     if alpha.note is not None:
         tell(f"warning: {alpha.note}")
 
-    recipe = _recipe(bundle)
     with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as engine:
         check_golden(engine, bundle)
-        of_good = measure(engine, unseen, recipe, "good pictures", quiet=quiet)
-        of_bad = measure(engine, bad, recipe, "defective pictures", quiet=quiet)
-    if (warning := warning_of_ties(of_good.score)) is not None:
-        tell(warning)
-    warn_of_small(of_good.smaller, recipe.tiling, tell)
+        of_good, of_bad = measure_calibration(
+            engine, unseen, bad, bundle.manifest, roi_on_map(bundle), tell=tell, quiet=quiet
+        )
     candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
     chosen = next(one for one in candidates if one.rule == options.rule)
     return Recalibration(
@@ -178,7 +149,6 @@ def find_thresholds(
             of_good.score, of_good.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
         ),
         map_low=of_good.map_median,
-        seen_known=bool(seen),
     )
 
 
@@ -196,7 +166,7 @@ def check_writable(bundle: Bundle) -> None:
 
 
 def deploy(found: Recalibration, tell: Tell) -> Bundle:
-    """Put the chosen thresholds into the bundle, and take thresholds away that override them.
+    """Put the chosen thresholds into the bundle, and remove thresholds that override them.
 
     Raises:
         OSError: the folder cannot be written to; the bundle stays as it was.
@@ -208,22 +178,15 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
     return bundle
 
 
-def _recipe(bundle: Bundle) -> _Recipe:
-    manifest, inside = bundle.manifest, roi_on_map(bundle)
-    return _Recipe(
-        preprocess=manifest.preprocess,
-        tiling=manifest.tiling,
-        map_size=manifest.map_size,
-        score_from=manifest.score_from,
-        roi=None if inside is None else _Counted(inside),
-    )
-
-
 def _candidates(
-    until_now: ThresholdPair, good: Measured, bad: Measured, alpha: Alpha, costs: Costs | None
-) -> tuple[Candidate, ...]:
-    def candidate(rule: Rule | None, image: float, pixel: float) -> Candidate:
-        return Candidate(
+    until_now: ThresholdPair,
+    good: PictureScores,
+    bad: PictureScores,
+    alpha: Alpha,
+    costs: Costs | None,
+) -> tuple[RuleThresholds, ...]:
+    def candidate(rule: Rule | None, image: float, pixel: float) -> RuleThresholds:
+        return RuleThresholds(
             rule,
             image,
             pixel,
@@ -247,9 +210,9 @@ def _candidates(
 
 
 def _thresholds(
-    chosen: Candidate, alpha: Alpha, costs: Costs | None, *, seen_known: bool
+    chosen: RuleThresholds, alpha: Alpha, costs: Costs | None, *, seen_known: bool
 ) -> Thresholds:
-    """The chosen ones as a manifest says them."""
+    """The chosen thresholds as a manifest holds them."""
     notes = [] if seen_known else [SEEN_UNKNOWN]
     if chosen.rule == "conformal":
         method = METHOD

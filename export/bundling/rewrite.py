@@ -1,7 +1,7 @@
 """A model rewritten for engines: the same answers up to rounding, in operations that run fast.
 
-The trained model stays as it is, formula by formula, and is what its rewritten form is compared
-with; only graphs are written from the latter. What pays is measured in `benchmarks/graph.py`.
+The trained model stays as it is, formula by formula. Graphs are written from the rewritten form,
+and compared with the trained model. `benchmarks/graph.py` measures what a rewriting gains.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from models.inpformer import InpFormer
 from models.inpformer.inp import GuidedAttention
 
 LEAST_LENGTH = 1e-12
-"""Below it `torch.nn.functional.normalize` takes no vector's length to be."""
+"""Least length of a vector for `torch.nn.functional.normalize`."""
 
 Rewriting = Callable[[nn.Module], nn.Module | None]
-"""From a module to what takes its place; None if it may stay, changed or not."""
+"""From a module to its replacement; None if the module stays, changed in place or not."""
 
 
 def rewritten(model: Detector) -> Detector:
-    """The model as its graph is to compute it; itself where nothing is known to be faster.
+    """The model as its graph is to compute it; itself if no faster form is known.
 
     Weights are shared, not copied, and keep their names.
     """
@@ -67,7 +67,7 @@ class RewrittenEfficientAd(EfficientAd):
         return (features + self.teacher_offset) * self.teacher_factor
 
     def combine(self, raw: Differences, output_size: tuple[int, int] | None = None) -> Tensor:
-        """The raw maps -> the anomaly map [N,1,H,W]; see `EfficientAd.combine`.
+        """The raw maps -> the anomaly map [N,1,H,W], as `EfficientAd.combine` does.
 
         Bilinear weights add up to 1, so that scaling and resizing may change places.
         """
@@ -129,7 +129,7 @@ class FoldedAttention(nn.Module):
 
 
 class ErfGelu(nn.Module):
-    """The exact GELU, written as ONNX Runtime knows it: the exporter's own form is not fused."""
+    """The exact GELU in the form that ONNX Runtime fuses, unlike the exporter's own."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Elementwise."""
@@ -148,9 +148,10 @@ def erf_gelu(module: nn.Module) -> nn.Module | None:
 
 
 def written_out_attention(module: nn.Module) -> None:
-    """The encoder's attentions as timm writes them out, products and softmax.
+    """Let the encoder's attentions compute products and softmax, as timm writes them out.
 
-    Of torch's fused one the exporter makes more: it works the scale out of shapes, at each run.
+    From torch's fused attention the exporter makes a slower graph, which computes the scale from
+    shapes at each run.
     """
     if isinstance(getattr(module, "fused_attn", None), bool):
         module.fused_attn = False  # type: ignore[assignment]

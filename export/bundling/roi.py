@@ -1,4 +1,4 @@
-"""The region of interest as people give it: polygons in JSON, or a mask picture."""
+"""The region of interest, read from a file with polygons or from a mask picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PlacedRoi:
         shape: on the picture.
         inside: the cells of the map that count, bool [h, w]; at least one.
         share: of the picture that counts.
-        outside: what the map holds where nothing counts.
+        outside: value of the map's other cells.
     """
 
     shape: RoiShape
@@ -40,7 +40,7 @@ class PlacedRoi:
 
     @property
     def manifest(self) -> Roi:
-        """As a manifest says it."""
+        """The region as a manifest holds it."""
         return Roi(
             polygons=self.shape.polygons,
             exclude=self.shape.exclude,
@@ -51,7 +51,7 @@ class PlacedRoi:
 
     @property
     def files(self) -> Mapping[str, bytes]:
-        """What a bundle must hold besides, by name."""
+        """Further files that the bundle must hold, by name."""
         if self.shape.mask is None:
             return {}
         grey = self.shape.mask.astype(np.uint8) * 255
@@ -63,15 +63,15 @@ def read_roi(path: Path) -> RoiShape:
     """Read a region of interest.
 
     Args:
-        path: a picture, of which what is not black counts; any other file is JSON, an object with
+        path: a picture, whose black does not count; any other file is JSON, an object with
             `polygons`, `exclude` or both, each a list of polygons, which are lists of corners
             [x, y]: fractions of the picture's width and height, or pixels of a picture whose
             `width` and `height` stand beside them, from 0 at the first pixel's outer edge.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
         PicturesError: it is a picture that cannot be decoded.
-        RoiError: it says nothing, or no region; says what.
+        RoiError: it holds no region, or one that cannot be understood.
     """
     if path.suffix.lower() in SUFFIXES:
         return RoiShape(mask=_read_mask(path))
@@ -79,14 +79,17 @@ def read_roi(path: Path) -> RoiShape:
 
 
 def place(shape: RoiShape, spec: Preprocess, grid: tuple[int, int], outside: float) -> PlacedRoi:
-    """Bring a region of interest to the map of a model.
+    """Place a region of interest on the map of a model.
+
+    >>> left = RoiShape(polygons=(((0, 0), (0.5, 0), (0.5, 1), (0, 1)),))
+    >>> place(left, Preprocess(width=256, height=256, resize="area"), (2, 2), 0.0).inside.tolist()
+    [[True, False], [True, False]]
 
     Args:
-        shape: as read.
+        shape: on the picture.
         spec: how pictures reach the model.
         grid: (h, w) of its map.
-        outside: what the map is to hold where nothing counts; no value that counts should lie
-            below it.
+        outside: value of the cells that do not count; at most the lowest that counts.
 
     Raises:
         RoiError: no cell is left to inspect, or a polygon holds none.
@@ -204,7 +207,7 @@ def _list(value: object, what: str) -> list[Any]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """NaN, infinity, which Python's JSON knows, and what no float holds are none."""
+    """Whether it is a finite float; Python's JSON knows NaN and infinity too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max

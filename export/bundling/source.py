@@ -24,25 +24,23 @@ class SourceFacts:
         variant: of the family.
         framework: whose code trained it.
         preprocess: how a picture becomes the model's input.
-        map_width: of the anomaly map.
-        map_height: likewise.
-        reference: what `answer` runs.
+        map_size: (h, w) of the anomaly map.
+        reference: what `ModelSource.answer` runs.
         score_from: where a picture's score is taken.
         max_batch_size: most pictures that the graph takes at once; any number if None.
         trained_thresholds: those of the training, if it left any.
-        seen: `picture_digest` of each picture that the training looked at; empty if unknown.
+        seen: `picture_digest` of each picture that the training has seen; empty if unknown.
         made_with: versions of the packages that trained it.
         notes: what else its answers rest on, in words.
-        roi: the cells of its map that count; all if None.
-        tiling: the tiles in which it will see pictures; as a whole if None.
+        roi: the region of interest; the whole map if None.
+        tiling: the tiles in which the model sees pictures; it sees them whole if None.
     """
 
     family: str
     variant: str
     framework: str
     preprocess: Preprocess
-    map_width: int
-    map_height: int
+    map_size: tuple[int, int]
     reference: Reference
     score_from: ScoreFrom = "model"
     max_batch_size: int | None = None
@@ -54,27 +52,27 @@ class SourceFacts:
     tiling: Tiling | None = None
 
     @property
-    def map_size(self) -> tuple[int, int]:
-        """(h, w) of the anomaly map."""
-        return self.map_height, self.map_width
+    def inside(self) -> NDArray[np.bool_] | None:
+        """The cells of the map that count, bool [h, w]; all if None."""
+        return self.roi.inside if self.roi else None
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """A trained model that can write its graph and answer as it was trained."""
 
     @property
     def facts(self) -> SourceFacts:
-        """What is known of it."""
+        """What is known of the model."""
 
     def write_graph(self, path: Path) -> GraphFacts:
         """Write the bundle's graph: uint8 [N,H,W,3] RGB -> map [N,h,w], score [N].
 
         Raises:
-            ExportError: it cannot be brought into that form.
+            ExportError: the model cannot be brought into that form.
         """
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """What the trained model itself answers to model inputs, uint8 [N,H,W,3].
+        """Answers of the trained model itself to model inputs, uint8 [N,H,W,3].
 
         Raises:
             ExportError: it fails on them.

@@ -1,55 +1,47 @@
-"""What an export says when it is done."""
+"""The report that an export ends with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
-from export.wording import drift_text, resize_text, roi_text, tiles_text
+from export.wording import drift_text, guarantee_text, resize_text, roi_text, tiles_text
 from service.bundles.bundle import Bundle
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was exported.
+    """A bundle that was written.
 
     Attributes:
-        bundle: as it was written.
+        bundle: as the service loads it.
         graph: size and storage of the weights.
-        good_count: good pictures that the training had not seen.
-        good_rejected: those of them that score above the threshold.
-        defect_count: defective pictures that were given.
-        seen_known: whether anything says which pictures the training has seen.
-        defects_found: those that score above the threshold.
     """
 
     bundle: Bundle
     graph: GraphFacts
-    good_count: int
-    good_rejected: int
-    defect_count: int
-    seen_known: bool
-    defects_found: int
 
     def text(self) -> str:
         """The report for people: size, drift, thresholds and what they promise."""
-        manifest = self.bundle.manifest
+        manifest, calibration = self.bundle.manifest, self.bundle.calibration
         thresholds = manifest.thresholds
+        told = {
+            "drift": drift_text(manifest),
+            "resize": resize_text(manifest),
+            "roi": roi_text(manifest),
+            "tiles": tiles_text(manifest),
+        }
         lines = [
             f"graph       {self.graph.size_bytes / 1e6:.1f} MB{self._halved()}",
-            f"drift       {drift_text(manifest)}",
-            *([f"resize      {changed}"] if (changed := resize_text(manifest)) else []),
-            *([f"roi         {counted}"] if (counted := roi_text(manifest)) else []),
-            *([f"tiles       {tiled}"] if (tiled := tiles_text(manifest)) else []),
+            *(f"{name:<12}{text}" for name, text in told.items() if text is not None),
             f"thresholds  score {thresholds.image:.6g}, map {thresholds.pixel:.6g}, "
             + self._origin(),
             self._promise(),
         ]
         lines += [f"note        {note}" for note in (*manifest.notes, *thresholds.notes)]
-        if self.defect_count:
-            lines.append(
-                f"defects     {self.defects_found} of {self.defect_count} score above the threshold"
-            )
+        if defects := calibration.defect_score.size:
+            found = (calibration.defect_score > thresholds.image).sum()
+            lines.append(f"defects     {found} of {defects} score above the threshold")
         name = f"model {manifest.name}, version {manifest.version}"
         return "\n".join([*lines, f"bundle      {self.bundle.path}: {name}"])
 
@@ -66,15 +58,12 @@ class ExportReport:
         return f"from {thresholds.good_count} good pictures"
 
     def _promise(self) -> str:
-        alpha = self.bundle.manifest.thresholds.alpha
-        if alpha is None:
+        thresholds, calibration = self.bundle.manifest.thresholds, self.bundle.calibration
+        if thresholds.alpha is None:
+            rejected = (calibration.good_score > thresholds.image).sum()
             return (
-                f"guarantee   none: of the {self.good_count} good pictures, "
-                f"{self.good_rejected} score above the threshold"
+                f"guarantee   none: of the {calibration.good_score.size} good pictures, "
+                f"{rejected} score above the threshold"
             )
-        percent = f"{100 * alpha:.3g} %"
-        return (
-            "guarantee   a further good picture like these is called anomalous with a probability "
-            f"of at most {percent}, and shows a region with at most {percent}"
-            + ("" if self.seen_known else ", if the training has seen none of them")
-        )
+        seen_known = bool(calibration.seen.size)
+        return f"guarantee   {guarantee_text(thresholds.alpha, 'these', seen_known=seen_known)}"

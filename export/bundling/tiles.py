@@ -1,4 +1,4 @@
-"""Tiles as people ask for them, and what they mean to an export."""
+"""Tiles and what they change in an export."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from export.errors import ExportError
 from service.bundles.manifest import Tiling
 
 
-def in_tiles(facts: SourceFacts, tiling: Tiling | None) -> SourceFacts:
-    """The facts of a model that is to see pictures in tiles; as they are without any.
+def with_tiling(facts: SourceFacts, tiling: Tiling | None) -> SourceFacts:
+    """The facts of a model that is to see pictures in tiles; unchanged if `tiling` is None.
 
     Raises:
-        ExportError: it crops its pictures, or has a region of interest.
+        ExportError: the model crops its pictures, or has a region of interest.
     """
     if tiling is None:
         return facts
@@ -35,12 +35,12 @@ def in_tiles(facts: SourceFacts, tiling: Tiling | None) -> SourceFacts:
 
 
 def is_smaller(width: int, height: int, tiling: Tiling | None) -> bool:
-    """Whether a tile would not fit into a picture of this size, which is enlarged then."""
+    """Whether a picture of this size is smaller than a tile, so that it is enlarged."""
     return tiling is not None and (width < tiling.width or height < tiling.height)
 
 
-def warn_of_small(count: int, tiling: Tiling | None, tell: Callable[[str], None]) -> None:
-    """Tell that good pictures, `count` of them, are smaller than a tile; nothing if none is."""
+def warn_of_small_pictures(count: int, tiling: Tiling | None, tell: Callable[[str], None]) -> None:
+    """Warn if `count` good pictures are smaller than a tile."""
     if tiling is not None and count:
         tell(
             f"warning: good pictures that are smaller than a tile of {tiling.width}x"

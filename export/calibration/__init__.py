@@ -1,1 +1,5 @@
-"""Finds the thresholds of a bundle."""
+"""Finds thresholds: which pictures count, conformal prediction, and rules that weigh costs.
+
+Imports the root of `export` and `models.checkpoints`.
+Start reading at `conformal.py`.
+"""

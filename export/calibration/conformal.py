@@ -23,18 +23,18 @@ from export.errors import CalibrationError
 
 METHOD = "split conformal"
 USUAL_ALPHA = 0.01
-"""The false-reject rate where none is asked for and the pictures allow it."""
+"""The false-reject rate unless --alpha says otherwise, if the pictures allow it."""
 
 
 @dataclass(frozen=True)
 class ConformalThresholds:
-    """From which score a picture, and from which map value a pixel, counts as anomalous.
+    """The score and the map value above which a picture and a pixel are anomalous.
 
     Attributes:
         image: at most α of good pictures score higher.
         pixel: at most α of good pictures have any map value that is higher.
-        alpha: the false-reject rate that was asked for.
-        good_count: pictures that they rest on.
+        alpha: the false-reject rate that they were calibrated for.
+        good_count: number of pictures behind them.
     """
 
     image: float
@@ -49,23 +49,26 @@ class Alpha:
 
     Attributes:
         value: between 0 and 1.
-        note: why it is not the usual one, if nobody asked for it.
+        note: why it is not the usual one, unless it was given.
     """
 
     value: float
     note: str | None = None
 
 
-def choose_alpha(asked: float | None, count: int) -> Alpha:
+def choose_alpha(given: float | None, count: int) -> Alpha:
     """The false-reject rate to calibrate for, with n = `count` good pictures.
 
-    Asked for none, it is `USUAL_ALPHA`, or 1 / (n + 1) rounded up where n is too small for that.
+    It is the given one, else `USUAL_ALPHA`, or 1 / (n + 1) rounded up if n is too small for that.
+
+    >>> choose_alpha(None, 19).value
+    0.05
 
     Raises:
-        CalibrationError: the one that was asked for cannot be had, or there is no picture.
+        CalibrationError: the given one needs more pictures, or there is no picture.
     """
-    if asked is not None or count == 0 or USUAL_ALPHA * (count + 1) >= 1:
-        value = USUAL_ALPHA if asked is None else asked
+    if given is not None or count == 0 or USUAL_ALPHA * (count + 1) >= 1:
+        value = USUAL_ALPHA if given is None else given
         conformal_rank(count, value)
         return Alpha(value)
     value = _smallest(count)
@@ -83,7 +86,7 @@ def needed_for(alpha: float) -> int:
 
 
 def warning_of_ties(scores: NDArray[np.float32]) -> str | None:
-    """What to tell where good pictures' scores [n] are all the same."""
+    """A warning if the scores [n] of all good pictures are the same."""
     if len(scores) < 2 or np.ptp(scores) > 0:
         return None
     return (
@@ -97,8 +100,12 @@ def calibrate(
 ) -> ConformalThresholds:
     """Both thresholds, from good pictures' scores [n] and highest map values [n].
 
+    >>> scores = np.arange(1, 20, dtype=np.float32)
+    >>> calibrate(scores, 10 * scores, alpha=0.1)
+    ConformalThresholds(image=18.0, pixel=180.0, alpha=0.1, good_count=19)
+
     Raises:
-        CalibrationError: see `conformal_threshold`.
+        CalibrationError: as `conformal_threshold` does.
     """
     return ConformalThresholds(
         image=conformal_threshold(scores, alpha),
@@ -142,12 +149,12 @@ def conformal_rank(count: int, alpha: float) -> int:
 
 
 def _exact(alpha: float) -> Fraction:
-    """In decimals, as written: in binary, 100 * (1 - 0.01) could come out just above 99."""
+    """The decimal number as written: in binary, 100 * (1 - 0.01) could be just above 99."""
     return Fraction(repr(float(alpha)))
 
 
 def _smallest(count: int) -> float:
-    """The smallest α that n pictures allow, 1 / (n + 1), rounded up to a number to type."""
+    """The smallest α that n pictures allow, 1 / (n + 1), rounded up to three digits."""
     smallest = Fraction(1, count + 1)
     places = 2 - math.floor(math.log10(smallest))
     return float(math.ceil(smallest * 10**places) / 10**places)

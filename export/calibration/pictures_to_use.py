@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import CalibrationError, PicturesError
+from export.pictures import check_pictures
 from models.checkpoints import picture_digest
 
 SEEN_UNKNOWN = (
@@ -16,15 +17,41 @@ SEEN_UNKNOWN = (
 
 
 @dataclass(frozen=True)
-class Good:
-    """Good pictures, parted by whether the training looked at them."""
+class GoodPictures:
+    """Good pictures, parted by whether the training has seen them."""
 
     unseen: tuple[Path, ...]
     seen: tuple[Path, ...]
 
 
+def choose_pictures(
+    good: Sequence[Path],
+    defects: Sequence[Path],
+    seen: Sequence[str],
+    tell: Callable[[str], None],
+) -> GoodPictures:
+    """Check all pictures before long work, leave copies out, and part the good ones.
+
+    Args:
+        good: pictures of good parts.
+        defects: pictures of defective parts.
+        seen: digests of the pictures that the training has seen; empty if unknown.
+        tell: takes lines about what is left out.
+
+    Raises:
+        CalibrationError: the training has seen all good pictures.
+        PicturesError: a file cannot be read or is no picture, or a picture is good and defective.
+    """
+    digests = distinct(good, tell)
+    refuse_in_both(digests, defects)
+    check_pictures([*digests, *defects])
+    return leave_out_seen(digests, seen, tell)
+
+
 def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:
-    """The first file of each content with its digest, in order; tells how many copies there were.
+    """The first file of each content with its digest, in order; tells the number of copies.
+
+    A copy says nothing new, and a threshold must not count it.
 
     Raises:
         PicturesError: a file cannot be read.
@@ -46,8 +73,8 @@ def refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
     """Refuse pictures that are given as good and as defective.
 
     Args:
-        good: the digest of each good picture.
-        defects: the defective ones.
+        good: each good picture with its digest.
+        defects: the defective pictures.
 
     Raises:
         PicturesError: one is both; says which.
@@ -63,12 +90,12 @@ def refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
 
 def leave_out_seen(
     good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
-) -> Good:
-    """Part the good pictures by whether the training looked at them.
+) -> GoodPictures:
+    """Part the good pictures by whether the training has seen them.
 
     Args:
-        good: the digest of each.
-        seen: digests of what the training looked at; empty if unknown, which is told.
+        good: each good picture with its digest.
+        seen: digests of the pictures that the training has seen; empty if unknown, with a warning.
         tell: takes lines about it.
 
     Raises:
@@ -81,7 +108,7 @@ def leave_out_seen(
             "from pictures that it has seen is too low: name them with --fitted-on, or give "
             "others as --good"
         )
-    parted = Good(
+    parted = GoodPictures(
         unseen=tuple(path for path, digest in good.items() if digest not in known),
         seen=tuple(path for path, digest in good.items() if digest in known),
     )
@@ -98,8 +125,8 @@ def leave_out_seen(
     return parted
 
 
-def spread(first: Sequence[Path], then: Sequence[Path], count: int) -> list[Path]:
-    """At most `count`, evenly from the first ones, filled up from the others."""
+def sample_evenly(first: Sequence[Path], then: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` pictures, evenly from the first ones, filled up from the others."""
     if len(first) < count:
         return [*first, *then][:count]
     return [first[i * len(first) // count] for i in range(count)]

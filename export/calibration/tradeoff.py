@@ -1,8 +1,8 @@
 """Thresholds that weigh false rejects against misses, from good and defective pictures.
 
-They are chosen by the pictures that they are then counted on, so their figures flatter, and none
-carries a guarantee. A threshold lies half-way between neighbouring scores, and is a float32 that a
-comparison with `>` parts them by, in whatever precision.
+They are counted on the very pictures that chose them, so their counts flatter, and none carries a
+guarantee. A threshold lies half-way between neighbouring scores; it is a float32, so that `>` parts
+them alike in every precision.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Counts:
-    """What a threshold does on pictures at hand.
+    """Verdicts of a threshold on known pictures.
 
     Attributes:
-        good: good pictures.
-        rejected: those of them above the threshold.
-        defective: defective pictures; may be 0.
-        missed: those of them that are not above it.
+        good: number of good pictures.
+        rejected: good pictures above the threshold.
+        defective: number of defective pictures; may be 0.
+        missed: defective pictures that are not above it.
     """
 
     good: int
@@ -32,12 +32,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Costs:
-    """What mistakes cost on a line, in any one unit.
+    """Costs of mistakes on a line, in any one unit.
+
+    >>> Costs(miss=100, reject=1, prevalence=0.01).per_part(Counts(100, 2, 50, 5))
+    0.1198
 
     Attributes:
-        miss: of a defective part that passes, > 0.
-        reject: of a good part that is rejected, > 0.
-        prevalence: share of parts on the line that are defective, between 0 and 1.
+        miss: cost of a defective part that passes, > 0.
+        reject: cost of a good part that is rejected, > 0.
+        prevalence: share of the line's parts that are defective, between 0 and 1.
     """
 
     miss: float
@@ -45,13 +48,13 @@ class Costs:
     prevalence: float
 
     def per_part(self, counts: Counts) -> float:
-        """Expected: miss · P(miss) · prevalence + reject · P(false reject) · (1 - prevalence)."""
+        """Expected cost: miss · P(miss) · prevalence + reject · P(reject) · (1 - prevalence)."""
         of_misses = self.miss * counts.missed / counts.defective * self.prevalence
         return of_misses + self.reject * counts.rejected / counts.good * (1 - self.prevalence)
 
 
 def count(threshold: float, good: NDArray[np.float32], defects: NDArray[np.float32]) -> Counts:
-    """What a threshold does on the scores of good [n] and defective [m] pictures."""
+    """Counts of a threshold on the scores of good [n] and defective [m] pictures."""
     above = np.float64(threshold)  # as the service compares; float32 would round it first
     return Counts(
         good=len(good),
@@ -66,9 +69,12 @@ def best_f1(good: NDArray[np.float32], defects: NDArray[np.float32]) -> float:
 
     F1 depends on how many pictures of each kind there are.
 
+    >>> best_f1(np.float32([1, 2]), np.float32([4, 5]))
+    3.0
+
     Args:
         good: finite scores [n], n > 0.
-        defects: likewise [m], m > 0.
+        defects: finite scores [m], m > 0.
     """
     thresholds = _between(good, defects)
 
@@ -84,15 +90,15 @@ def least_cost(good: NDArray[np.float32], defects: NDArray[np.float32], costs: C
 
     Args:
         good: finite scores [n], n > 0.
-        defects: likewise [m], m > 0.
-        costs: see there.
+        defects: finite scores [m], m > 0.
+        costs: of both mistakes.
     """
     thresholds = _between(good, defects)
     return min(thresholds, key=lambda one: (costs.per_part(count(one, good, defects)), -one))
 
 
 def _between(good: NDArray[np.float32], defects: NDArray[np.float32]) -> list[float]:
-    """A threshold for every way to part the scores, ascending: all above it, ..., none."""
+    """A threshold for each way to part the scores, ascending: from all above it to none."""
     levels = np.unique(np.concatenate([good, defects]).astype(np.float32))
     lower, upper = levels[:-1], levels[1:]
     middle = ((lower.astype(np.float64) + upper) / 2).astype(np.float32)

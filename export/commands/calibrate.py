@@ -1,4 +1,4 @@
-"""`takt calibrate`: thresholds anew for a bundle that is there."""
+"""`takt calibrate`: new thresholds for a bundle, from pictures of the line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import ALPHA, FOLDER, QUIET, THREADS, plain_errors
-from export.wording import aligned, share
+from export.commands.options import (
+    ALPHA,
+    FOLDER,
+    POSITIVE,
+    QUIET,
+    SHARE,
+    SHOW_DEFAULTS,
+    THREADS,
+    plain_errors,
+)
+from export.wording import aligned, guarantee_text, share
 
 if TYPE_CHECKING:
     from export.bundling.recalibrate import Recalibration, Rule
     from export.calibration.tradeoff import Costs, Counts
-
 
 NAMES: dict[Rule | None, str] = {
     None: "until now",
@@ -25,10 +33,8 @@ NAMES: dict[Rule | None, str] = {
 }
 WIDTH = 100
 
-COST = click.FloatRange(min=0, min_open=True)
 
-
-@click.command()
+@click.command(context_settings=SHOW_DEFAULTS)
 @click.argument("bundle", type=FOLDER)
 @click.option(
     "--good",
@@ -53,14 +59,13 @@ COST = click.FloatRange(min=0, min_open=True)
     "--deploy",
     type=click.Choice(["conformal", "best-f1", "cost"]),
     default="conformal",
-    show_default=True,
     help="Whose thresholds the bundle gets; only the conformal ones carry a guarantee.",
 )
-@click.option("--cost-miss", type=COST, help="Of a defective part that passes, in any unit.")
-@click.option("--cost-reject", type=COST, help="Of a good part that is rejected, in that unit.")
+@click.option("--cost-miss", type=POSITIVE, help="Of a defective part that passes, in any unit.")
+@click.option("--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit.")
 @click.option(
     "--prevalence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=SHARE,
     help="Share of the line's parts that are defective.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing.")
@@ -165,7 +170,7 @@ def calibration_table(found: Recalibration) -> str:
 
 
 def deployment(found: Recalibration, *, dry_run: bool) -> str:
-    """Which thresholds the bundle has now, or would have."""
+    """The thresholds that the bundle has now, or would have without --dry-run."""
     chosen = found.chosen
     what = f"{NAMES[chosen.rule]}: score {chosen.image:.6g}, map {chosen.pixel:.6g}"
     if dry_run:
@@ -181,7 +186,7 @@ def _rows(found: Recalibration) -> list[str]:
         name = NAMES[one.rule] + (" *" if one is found.chosen else "")
         rows.append([f"{name}, score", *_cells(found, one.image, one.of_image)])
         rows.append([f"{name}, map", *_cells(found, one.pixel, one.of_pixel)])
-    return [line.rstrip() for line in aligned([head, *rows])]
+    return aligned([head, *rows])
 
 
 def _cells(found: Recalibration, threshold: float, counts: Counts) -> list[str]:
@@ -194,12 +199,10 @@ def _cells(found: Recalibration, threshold: float, counts: Counts) -> list[str]:
 
 def _promise(found: Recalibration) -> str:
     alpha, good = found.alpha.value, found.chosen.of_image.good
-    percent = f"{100 * alpha:.3g} %"
     spread = 100 * math.sqrt(alpha * (1 - alpha) / (good + 2))
-    unless = "" if found.seen_known else ", if the training has seen none of them"
+    seen_known = bool(found.calibration.seen.size)
     return (
-        f"conformal: a further good picture like these {good} is called anomalous with a "
-        f"probability of at most {percent}, and shows a region with at most {percent}{unless}. The "
+        f"conformal: {guarantee_text(alpha, f'these {good}', seen_known=seen_known)}. The "
         "probability is over the calibration pictures and the new one together: with this one "
         f"calibration the rate may lie above or below, by some {spread:.2g} points. Nothing is "
         "promised of defects, of one kind of part alone, or where line, light or parts have "

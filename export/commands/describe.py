@@ -1,4 +1,4 @@
-"""`takt inspect-checkpoint` and `takt card`: what a checkpoint and a bundle hold."""
+"""`takt inspect-checkpoint` and `takt card`: the contents of a checkpoint and of a bundle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from export.commands.options import FOLDER, plain_errors
+from export.wording import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,17 +43,15 @@ def inspect_checkpoint(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _text(described: Description) -> str:
-    """Several aligned lines: the files, then what is known of them."""
+    """The files, then an aligned line for each known fact."""
     from models.checkpoints.errors import printable
 
-    rows = list(_rows(described))
-    width = max(len(name) for name, _ in rows)
-    lines = [f"  {name.ljust(width)}  {printable(value)}" for name, value in rows]
-    return "\n".join([*map(str, described.files), *lines])
+    rows = [("  " + name, printable(value)) for name, value in _rows(described)]
+    return "\n".join([*map(str, described.files), *aligned(rows, str.ljust)])
 
 
 def _rows(described: Description) -> Iterator[tuple[str, str]]:
-    """Each fact that is known, with its name; last, whether the checkpoint can be loaded."""
+    """Known facts with their names; the last says whether the checkpoint can be loaded."""
     if described.format:
         yield "format", described.format
     model = " ".join(filter(None, (described.family, described.variant)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.options import FILE, FOLDER, QUIET, SHOW_DEFAULTS, plain_errors, threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.bundles.bundle import Bundle
 
 
-@click.command("eval")
+@click.command("eval", context_settings=SHOW_DEFAULTS)
 @click.argument("bundle", type=FOLDER)
 @click.option(
     "--data",
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 @click.option(
     "--engine",
     default="onnxruntime",
-    show_default=True,
     help="What runs the bundle, without --url: onnxruntime or openvino for its graph, or a "
     "variant's name, such as openvino-int8.",
 )
@@ -41,17 +40,10 @@ if TYPE_CHECKING:
     "--pixel-side",
     type=click.IntRange(min=0, max=4096),
     default=256,
-    show_default=True,
     help="Size in pixels at which maps and masks are compared; 0 for each picture's own.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="every core",
-    help="Of the engine, without --url.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@threads("Of the engine, without --url.")
+@QUIET
 @plain_errors
 def evaluate(
     bundle: Path,
@@ -89,7 +81,7 @@ def evaluate(
             threshold_from=deployed.image_from,
             pixel_threshold_from=deployed.pixel_from,
             data=data_set,
-            through=f"the server at {url}" if url else f"this process, on {_told(engine)}",
+            through=f"the server at {url}" if url else f"this process, on {_runner(engine)}",
             evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=package_versions(),
         )
@@ -138,16 +130,16 @@ def _inspector(
         yield remote, deployed
 
 
-def _told(engine: str) -> str:
+def _runner(engine: str) -> str:
     return "ONNX Runtime's CPU provider" if engine == "onnxruntime" else engine
 
 
 def _encodable(text: str) -> str:
-    """A text with file names that are not UTF-8: their surrogates are escaped, as JSON does it."""
+    """The text with the surrogates escaped that file names hold which are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _check_place(file: Path | None) -> None:
-    """Before the long work, as the figures would be lost."""
+    """Refuse a place that cannot be written to, before the long work."""
     if file is not None and not file.parent.is_dir():
         raise click.ClickException(f"{file} cannot be written: there is no folder {file.parent}")

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from export.commands.fit_inpformer import inpformer
-from export.commands.fit_options import budget, compute_on, of_detectors, resumable, shared
-from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.fit_options import (
+    BUDGET,
+    EVERY_FIT,
+    OF_DETECTORS,
+    compute_on,
+    learning_rate,
+    resumable,
+    save_detector,
+)
+from export.commands.options import COUNT, FILE, FOLDER, SHARE, SHOW_DEFAULTS, Option, plain_errors
 
 if TYPE_CHECKING:
     from models.efficientad.detector import Size
 
 
-@click.group()
+def size(help: str) -> Option:
+    """The option --size, of a patch description network."""
+    return click.option(
+        "--size", type=click.Choice(["small", "medium"]), default="small", help=help
+    )
+
+
+@click.group(context_settings=SHOW_DEFAULTS)
 def fit() -> None:
     """Train on pictures of good parts; an interrupted fit goes on when called again."""
 
@@ -28,33 +43,19 @@ fit.add_command(inpformer)
 @click.option(
     "--other", type=FOLDER, help="Pictures of anything else, for the penalty on the student."
 )
-@click.option(
-    "--size",
-    type=click.Choice(["small", "medium"]),
-    default="small",
-    show_default=True,
-    help="Of teacher and student.",
-)
+@size("Of teacher and student.")
 @click.option(
     "--image-size",
     type=int,
     default=256,
-    show_default=True,
     help="Side of the model's input in pixels: a multiple of 32, at least 256.",
 )
-@budget
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-3,
-    show_default=True,
-    help="Of Muon and Adam, before it falls.",
-)
+@BUDGET
+@learning_rate("Of Muon and Adam, before it falls.")
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=SHARE,
     default=0.1,
-    show_default=True,
     help="Share of the good pictures that scale the maps.",
 )
 @click.option(
@@ -64,28 +65,20 @@ fit.add_command(inpformer)
     help="Share of the steps whose picture is mirrored, scaled and shifted; 0 where a mirrored "
     "part is a defective one.",
 )
-@of_detectors
+@OF_DETECTORS
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
-@shared
+@EVERY_FIT
 @plain_errors
 def efficientad(
     good: Path,
     other: Path | None,
-    size: Size,
     image_size: int,
-    steps: int | None,
-    minutes: float,
-    learning_rate: float,
-    validation: float,
-    variety: float | None,
-    calibration: float,
-    save_every: int,
     teacher: Path | None,
     out: Path,
-    seed: int,
     device: str,
     threads: int,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Fit an EfficientAD on pictures of good parts.
 
@@ -93,13 +86,12 @@ def efficientad(
     """
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
-    from export.versions import package_versions
-    from models.checkpoints import FitFacts, load_teacher, save_checkpoint
+    from models.checkpoints import load_teacher
     from models.fit.efficientad.fit import EfficientAdOptions, fit_efficientad
-    from models.fit.progress import write_curve
     from service.bundles.manifest import Preprocess
 
     _check_image_size(image_size)
+    asked = EfficientAdOptions(image_size=image_size, **options)
     compute = compute_on(device, threads)
     spec = Preprocess(width=image_size, height=image_size, resize="area", crop=None)
     if other is None:
@@ -114,58 +106,21 @@ def efficientad(
             read_picture,
             load_teacher(teacher),
             out,
-            EfficientAdOptions(
-                steps=steps,
-                minutes=minutes,
-                learning_rate=learning_rate,
-                image_size=image_size,
-                size=size,
-                seed=seed,
-                validation=validation,
-                calibration=calibration,
-                save_every=save_every,
-                variety=variety,
-            ),
+            asked,
             compute,
             quiet=quiet,
         )
-        seen = tuple(digests[path] for path in fitted.seen)
-        facts = FitFacts(fitted.model.config, seen, fitted.steps, seed, package_versions())
-        save_checkpoint(out, fitted.model, facts)
-        write_curve(out.with_suffix(".csv"), fitted.curve)
-    click.echo(
-        f"{out}: {fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on {len(fitted.seen)} "
-        f"good pictures; {len(fitted.calibration)} more were never looked at\n"
-        f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
-    )
+        save_detector(out, fitted, digests, asked.seed, good)
 
 
 @fit.command()
 @click.option("--good", type=FOLDER, required=True, help="Pictures to distil on.")
 @click.option("--other", type=FOLDER, help="More pictures; the more varied, the better.")
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=8000,
-    show_default=True,
-    help="Optimiser steps, of eight crops each.",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-3,
-    show_default=True,
-    help="Of Muon and AdamW, before it falls.",
-)
-@click.option(
-    "--size",
-    type=click.Choice(["small", "medium"]),
-    default="small",
-    show_default=True,
-    help="PDN-S, or PDN-M, which costs three times as much.",
-)
+@click.option("--steps", type=COUNT, default=8000, help="Optimiser steps, of eight crops each.")
+@learning_rate("Of Muon and AdamW, before it falls.")
+@size("PDN-S, or PDN-M, which costs three times as much.")
 @click.option("--start", type=FILE, help="A teacher of `takt fit teacher` to go on from.")
-@shared
+@EVERY_FIT
 @plain_errors
 def teacher(
     good: Path,

@@ -1,79 +1,72 @@
-"""What every fit's command shares: its options, its device, how it goes on and ends."""
+"""What the commands of fits share: options, device, resuming and saving."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from export.commands.options import FILE
+from export.commands.options import (
+    COUNT,
+    FILE,
+    POSITIVE,
+    QUIET,
+    SEED,
+    SHARE,
+    Option,
+    threads,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from models.fit.device import Compute
+    from models.fit.efficientad.fit import FittedEfficientAd
+    from models.fit.inpformer.fit import FittedInpFormer
+
+EVERY_FIT = with_options(
+    click.option("--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."),
+    SEED,
+    click.option("--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …"),
+    threads("CPU threads.", "torch's choice"),
+    QUIET,
+)
+"""The options that every fit has."""
+
+BUDGET = with_options(
+    click.option(
+        "--minutes", type=POSITIVE, default=20,
+        help="Time for the whole fit; the pace of the first steps tells how many it allows.",
+    ),
+    click.option(
+        "--steps", type=COUNT, show_default="as many as --minutes allow",
+        help="Optimiser steps, all of them, whatever time they take.",
+    ),
+)  # fmt: skip
+"""The length of a detector's fit: a number of steps, or as many as a time allows."""
+
+OF_DETECTORS = with_options(
+    click.option(
+        "--calibration", type=SHARE, default=0.25,
+        help="Share of the good pictures that the fit never sees, for the thresholds.",
+    ),
+    click.option(
+        "--save-every", type=COUNT, default=100,
+        help="Steps between states from which an interrupted fit goes on.",
+    ),
+)  # fmt: skip
+"""The options that the fits of both detectors have besides."""
 
 
-def shared(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that every fit has."""
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."),
-        click.option(
-            "--threads", type=click.IntRange(min=0), default=0, show_default="torch's choice",
-            help="CPU threads.",
-        ),
-        click.option(
-            "--device", default="auto", show_default=True,
-            help="Where to compute: auto, cpu, cuda, cuda:1, …",
-        ),
-        click.option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True,
-            help="Of everything random.",
-        ),
-        click.option(
-            "--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def budget(command: Callable[..., None]) -> Callable[..., None]:
-    """How long a fit lasts: so many steps, or as many as a time allows."""
-    for option in (
-        click.option(
-            "--steps", type=click.IntRange(min=1), show_default="as many as --minutes allow",
-            help="Optimiser steps, all of them, whatever time they take.",
-        ),
-        click.option(
-            "--minutes", type=click.FloatRange(0, min_open=True), default=20, show_default=True,
-            help="Time for the whole fit; the pace of the first steps tells how many it allows.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def of_detectors(command: Callable[..., None]) -> Callable[..., None]:
-    """What the fits of both detectors have beyond that."""
-    for option in (
-        click.option(
-            "--save-every", type=click.IntRange(min=1), default=100, show_default=True,
-            help="Steps between states from which an interrupted fit goes on.",
-        ),
-        click.option(
-            "--calibration", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            default=0.25, show_default=True,
-            help="Share of the good pictures that the fit never sees, for the thresholds.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+def learning_rate(help: str) -> Option:
+    """The option --learning-rate, of the optimisers that `help` names."""
+    return click.option("--learning-rate", type=POSITIVE, default=1e-3, help=help)
 
 
 def compute_on(device: str, threads: int) -> Compute:
-    """The device that was asked for, tried.
+    """The device, after a first computation on it.
 
     Raises:
         click.BadParameter: there is no such device here.
@@ -96,7 +89,11 @@ def compute_on(device: str, threads: int) -> Compute:
 
 @contextlib.contextmanager
 def resumable(out: Path) -> Iterator[None]:
-    """Refuse to replace a checkpoint; keep the state until there is one, and say so on Ctrl-C."""
+    """Keep a fit's state until its checkpoint is there, and name the state on Ctrl-C.
+
+    Raises:
+        click.ClickException: the checkpoint is there already.
+    """
     from models.fit.progress import Resume
 
     if out.exists():
@@ -113,3 +110,37 @@ def resumable(out: Path) -> Iterator[None]:
             err=True,
         )
         raise click.exceptions.Exit(130) from None
+
+
+def save_detector(
+    out: Path,
+    fitted: FittedEfficientAd | FittedInpFormer,
+    digests: Mapping[Path, str],
+    seed: int,
+    good: Path,
+    **facts: Any,
+) -> None:
+    """Write a fitted detector with its loss curve beside it, and say what comes next.
+
+    Args:
+        out: the checkpoint.
+        fitted: the detector.
+        digests: of every good picture.
+        seed: of the fit.
+        good: the folder to name in the next command.
+        facts: further fields of `FitFacts`.
+    """
+    from export.versions import package_versions
+    from models.checkpoints import FitFacts, save_checkpoint
+    from models.fit.progress import write_curve
+
+    seen = tuple(digests[path] for path in fitted.seen)
+    versions = package_versions()
+    known = FitFacts(fitted.model.config, seen, fitted.steps, seed, versions, **facts)
+    save_checkpoint(out, fitted.model, known)
+    write_curve(out.with_suffix(".csv"), fitted.curve)
+    click.echo(
+        f"{out}: {fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on {len(fitted.seen)} "
+        f"good pictures; {len(fitted.calibration)} more were never looked at\n"
+        f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+    )

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from export.commands.options import (
-    FILTERS,
-    REDUCED_DECODE,
-    pictures_and_place,
-    plain_errors,
-    size,
-    thresholds_and_checks,
-    tiles,
-)
-
-if TYPE_CHECKING:
-    from export.imported.preprocessing import PictureSize
-    from export.imported.signature import Layout
-    from service.bundles.manifest import Filter, Tiling
+from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command, size
 
 
 def _channels(
     _ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[float, ...] | None:
-    """Read one number for all channels, or one for each, of pictures from 0 to 1."""
+    """Read one number for all channels, or one for each; pictures go from 0 to 1."""
     if value is None:
         return None
     try:
@@ -45,174 +32,123 @@ def _channels(
     return numbers
 
 
-@click.group("import")
+@click.group("import", context_settings=SHOW_DEFAULTS)
 def import_() -> None:
     """Turn a model that somebody else exported into a bundle."""
 
 
 @import_.command("onnx")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@pictures_and_place
-@click.option(
-    "--size",
-    metavar="N|WxH",
-    callback=size,
-    help="Of the graph's input, where that is open and the graph does not resize by itself.",
+@bundle_command(
+    click.option(
+        "--size",
+        metavar="N|WxH",
+        callback=size,
+        help="Of the graph's input, where that is open and the graph does not resize by itself.",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["nchw", "nhwc"]),
+        help="Of the graph's input, where its shape does not tell.",
+    ),
+    click.option(
+        "--channels",
+        "bgr",
+        callback=lambda _ctx, _param, channels: channels == "bgr",
+        type=click.Choice(["rgb", "bgr"]),
+        default="rgb",
+        help="The order that the graph takes.",
+    ),
+    click.option(
+        "--mean",
+        metavar="N[,N,N]",
+        callback=_channels,
+        show_default="found, where the graph normalises by itself",
+        help="Of pictures from 0 to 1, in the order of --channels: 0.485,0.456,0.406 of ImageNet, "
+        "0 of plain ones.",
+    ),
+    click.option(
+        "--std",
+        metavar="N[,N,N]",
+        callback=_channels,
+        show_default="found, as --mean",
+        help="Likewise: 0.229,0.224,0.225 of ImageNet, 1 of plain ones.",
+    ),
+    click.option(
+        "--white",
+        callback=lambda _ctx, _param, white: None if white is None else int(white),
+        type=click.Choice(["1", "255"]),
+        show_default="found, else 1",
+        help="What the graph takes for white, before --mean and --std.",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(FILTERS),
+        default="tensor_bilinear",
+        help="How the training resized its pictures, which no graph tells: tensor_bilinear is "
+        "torchvision's on tensors and anomalib's, pillow_bilinear that on PIL images, area and "
+        "linear are OpenCV's.",
+    ),
+    click.option(
+        "--crop-from",
+        metavar="N|WxH",
+        callback=size,
+        help="The training resized pictures to this and cut the graph's input out of the centre.",
+    ),
+    click.option(
+        "--map-output",
+        metavar="NAME",
+        show_default="found",
+        help="The output with the anomaly map; `none` takes the score for a map of one cell.",
+    ),
+    click.option(
+        "--score-output",
+        metavar="NAME",
+        show_default="found",
+        help="The output with the score; `none` takes the map's maximum.",
+    ),
+    click.option(
+        "--before-cut",
+        is_flag=True,
+        help="Take score and map before the graph cuts them off at limits, as anomalib 2 does at 0 "
+        "and 1; beyond these, good and bad pictures score the same.",
+    ),
+    click.option("--family", default="imported", help="Of the model."),
+    click.option("--variant", show_default="the file's name", help="Of the family."),
 )
-@click.option(
-    "--layout",
-    type=click.Choice(["nchw", "nhwc"]),
-    help="Of the graph's input, where its shape does not tell.",
-)
-@click.option(
-    "--channels",
-    type=click.Choice(["rgb", "bgr"]),
-    default="rgb",
-    show_default=True,
-    help="The order that the graph takes.",
-)
-@click.option(
-    "--mean",
-    metavar="N[,N,N]",
-    callback=_channels,
-    show_default="found, where the graph normalises by itself",
-    help="Of pictures from 0 to 1, in the order of --channels: 0.485,0.456,0.406 of ImageNet, "
-    "0 of plain ones.",
-)
-@click.option(
-    "--std",
-    metavar="N[,N,N]",
-    callback=_channels,
-    show_default="found, as --mean",
-    help="Likewise: 0.229,0.224,0.225 of ImageNet, 1 of plain ones.",
-)
-@click.option(
-    "--white",
-    type=click.Choice(["1", "255"]),
-    show_default="found, else 1",
-    help="What the graph takes for white, before --mean and --std.",
-)
-@click.option(
-    "--resize",
-    type=click.Choice(FILTERS),
-    default="tensor_bilinear",
-    show_default=True,
-    help="How the training resized its pictures, which no graph tells: tensor_bilinear is "
-    "torchvision's on tensors and anomalib's, pillow_bilinear that on PIL images, area and "
-    "linear are OpenCV's.",
-)
-@click.option(
-    "--crop-from",
-    metavar="N|WxH",
-    callback=size,
-    help="The training resized pictures to this and cut the graph's input out of the centre.",
-)
-@click.option(
-    "--map-output",
-    metavar="NAME",
-    show_default="found",
-    help="The output with the anomaly map; `none` takes the score for a map of one cell.",
-)
-@click.option(
-    "--score-output",
-    metavar="NAME",
-    show_default="found",
-    help="The output with the score; `none` takes the map's maximum.",
-)
-@click.option(
-    "--before-cut",
-    is_flag=True,
-    help="Take score and map before the graph cuts them off at limits, as anomalib 2 does at 0 "
-    "and 1; beyond these, good and bad pictures score the same.",
-)
-@click.option("--family", default="imported", show_default=True, help="Of the model.")
-@click.option("--variant", show_default="the file's name", help="Of the family.")
-@REDUCED_DECODE
-@tiles
-@thresholds_and_checks
-@plain_errors
 def onnx(
     file: Path,
-    good: Path,
-    defects: Path | None,
-    fitted_on: Path | None,
-    roi: Path | None,
-    out: Path,
-    size: PictureSize | None,
-    layout: Layout | None,
-    channels: str,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    white: str | None,
-    resize: Filter,
-    crop_from: PictureSize | None,
+    request: BundleRequest,
     map_output: str | None,
     score_output: str | None,
     before_cut: bool,
     family: str,
     variant: str | None,
-    reduced_decode: bool,
-    tiling: Tiling | None,
-    alpha: float | None,
-    keep_thresholds: bool,
-    allow_drift: float,
-    threads: int,
-    quiet: bool,
+    **pictures: Any,
 ) -> None:
     """Write a bundle from FILE, an ONNX graph of any anomaly detector.
 
     It takes one picture and answers with an anomaly map, a score, or both. What FILE does not
     show is asked for. The bundle answers as FILE does in ONNX Runtime, and is checked against it.
     """
-    from export.bundling.export_bundle import ExportOptions, check_folder, export_bundle
-    from export.bundling.roi import read_roi
     from export.imported.preprocessing import InputOptions
     from export.imported.source import ImportOptions, open_source
-    from export.pictures import list_pictures
 
-    check_folder(out)
-    region = read_roi(roi) if roi else None
-    pictures = list_pictures(good)
     source = open_source(
         file,
-        pictures,
+        request.good,
         ImportOptions(
-            pictures=InputOptions(
-                size=size,
-                layout=layout,
-                bgr=channels == "bgr",
-                mean=mean,
-                std=std,
-                white=None if white is None else (255 if white == "255" else 1),
-                resize=resize,
-                crop_from=crop_from,
-            ),
+            pictures=InputOptions(**pictures),
             map_output=map_output,
             score_output=score_output,
             family=family,
             variant=variant,
-            allowed_drift=allow_drift,
+            allowed_drift=request.options.allowed_drift,
             before_cut=before_cut,
-            threads=threads,
-            roi=region,
+            threads=request.options.threads,
+            roi=request.roi,
         ),
-        seen=list_pictures(fitted_on) if fitted_on else (),
+        seen=request.fitted_on,
         tell=click.echo,
     )
-    report = export_bundle(
-        source,
-        pictures,
-        list_pictures(defects) if defects else (),
-        out,
-        ExportOptions(
-            alpha=alpha,
-            allowed_drift=allow_drift,
-            keep_thresholds=keep_thresholds,
-            reduced_decode=reduced_decode,
-            tiling=tiling,
-            threads=threads,
-        ),
-        tell=click.echo,
-        quiet=quiet,
-    )
-    click.echo(report.text())
+    request.write(source)

@@ -1,9 +1,10 @@
-"""What commands share: options of those that write bundles, and how a command fails."""
+"""What the offline commands share: options, and how a command fails."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -11,39 +12,62 @@ import click
 
 from service.distribution import CLIENT, install_hint
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what makes bundles takes seconds to load
+    from export.bundling.export_bundle import ExportOptions
+    from export.bundling.source import ModelSource
     from export.imported.preprocessing import PictureSize
-    from service.bundles.manifest import Blend, Tiling
+    from service.bundles.manifest import Blend, Filter, Tiling
+    from service.pictures.roi import RoiShape
+
+SHOW_DEFAULTS = {"show_default": True}
+"""Context settings of each command and group: --help shows every option's default."""
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+COUNT = click.IntRange(min=1)
+POSITIVE = click.FloatRange(0, min_open=True)
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear")
 BLENDS = ("linear", "max", "mean")
 USUAL_OVERLAP = 8
-"""Tiles overlap by this part of their shorter side where nothing else is asked for."""
+"""Tiles overlap by this part of their shorter side, unless --tile-overlap says otherwise."""
 
 OURS = frozenset({"export", "models", "service"})
 
-Command = Callable[..., None]
+Command = Callable[..., Any]
+Option = Callable[[Command], Command]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+def threads(help: str, show_default: str = "every core") -> Option:
+    """The option --threads; 0 leaves the number to the library."""
+    return click.option(
+        "--threads", type=click.IntRange(min=0), default=0, show_default=show_default, help=help
+    )
+
+
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+THREADS = threads("Of ONNX Runtime.")
+DEVICE_ID = click.option("--device-id", type=click.IntRange(min=0), default=0, help="The GPU.")
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Of everything random.")
 ALPHA = click.option(
-    "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    "--alpha",
+    type=SHARE,
     show_default="0.01, or the smallest that the pictures allow",
     help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
-)  # fmt: skip
-THREADS = click.option(
-    "--threads", type=click.IntRange(min=0), default=0, show_default="every core",
-    help="Of ONNX Runtime.",
-)  # fmt: skip
-REDUCED_DECODE = click.option(
-    "--reduced-decode", is_flag=True,
-    help="Decode JPEGs that are much larger than the model's input at a half, a quarter or an "
-    "eighth of their size: sooner, and a little other than in the training. What that changes is "
-    "measured and kept in the manifest. With --resize area only.",
-)  # fmt: skip
-QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+)
+
+
+def with_options(*options: Option) -> Option:
+    """Several options as one decorator; --help lists them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -77,91 +101,98 @@ def _package(error: Exception) -> str:
     return type(error).__module__.partition(".")[0]
 
 
-def pictures_and_place(command: Command) -> Command:
-    """--good, --defects, --fitted-on, --roi and --out."""
-    for option in (
-        click.option(
-            "--out", type=click.Path(path_type=Path), required=True,
-            help="The bundle: REPOSITORY/NAME/VERSION.",
-        ),
-        click.option(
-            "--roi", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="What counts of a picture, the rest never does: a JSON file with polygons, or a "
-            "picture that is black elsewhere. docs/roi.md tells how to draw one.",
-        ),
-        click.option(
-            "--fitted-on", type=FOLDER,
-            help="The good pictures of the training, where the file does not know them: no "
-            "threshold comes from these. They give the statistics that a checkpoint lacks; without "
-            "them --good does.",
-        ),
-        click.option(
-            "--defects", type=FOLDER,
-            help="Pictures of defective parts; the thresholds do not use them.",
-        ),
-        click.option(
-            "--good", type=FOLDER, required=True,
-            help="Pictures of good parts; those that the training has seen are left out.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class BundleRequest:
+    """Checked arguments of a command that writes a bundle.
+
+    Attributes:
+        good: pictures of good parts.
+        defects: pictures of defective parts; may be empty.
+        fitted_on: pictures that the training has seen; may be empty.
+        roi: the region of interest; the whole picture if None.
+        out: the bundle's folder, which does not exist.
+        options: of the export.
+        quiet: show no progress bar.
+    """
+
+    good: tuple[Path, ...]
+    defects: tuple[Path, ...]
+    fitted_on: tuple[Path, ...]
+    roi: RoiShape | None
+    out: Path
+    options: ExportOptions
+    quiet: bool
+
+    def write(self, source: ModelSource, resize: Filter | None = None) -> None:
+        """Write the bundle and print its report; `resize` replaces the training's filter."""
+        from export.bundling.export_bundle import export_bundle
+
+        report = export_bundle(
+            source,
+            self.good,
+            self.defects,
+            self.out,
+            replace(self.options, resize=resize),
+            tell=click.echo,
+            quiet=self.quiet,
+        )
+        click.echo(report.text())
 
 
-def thresholds_and_checks(command: Command) -> Command:
-    """--alpha, --keep-thresholds, --allow-drift, --threads and --quiet."""
-    for option in (
-        QUIET,
-        THREADS,
-        click.option(
-            "--allow-drift", type=click.FloatRange(min=0), default=1e-4, show_default=True,
-            help="Largest difference of score and map between the trained model and the bundle's "
-            "graph.",
-        ),
-        click.option(
-            "--keep-thresholds", is_flag=True,
-            help="Take the thresholds that the training left in the file, or in anomalib's "
-            "metadata.json beside it; --alpha is not used.",
-        ),
-        ALPHA,
-    ):  # fmt: skip
-        command = option(command)
-    return command
+def bundle_command(*own: Option) -> Option:
+    """Give a command the options of all that write a bundle, around its `own`.
 
+    They reach the command as one argument, `request`.
+    """
 
-def tiles(command: Command) -> Command:
-    """--tile, --tile-overlap and --tile-blend; they reach the command as one, `tiling`."""
+    def decorate(command: Command) -> Command:
+        @plain_errors
+        @functools.wraps(command)
+        def run(
+            *,
+            good: Path,
+            defects: Path | None,
+            fitted_on: Path | None,
+            roi: Path | None,
+            out: Path,
+            reduced_decode: bool,
+            tile: PictureSize | None,
+            tile_overlap: int | None,
+            tile_blend: Blend | None,
+            alpha: float | None,
+            keep_thresholds: bool,
+            allow_drift: float,
+            threads: int,
+            quiet: bool,
+            **own: Any,
+        ) -> None:
+            tiling = _tiling(tile, tile_overlap, tile_blend)
+            from export.bundling.export_bundle import ExportOptions, check_folder
+            from export.bundling.roi import read_roi
+            from export.pictures import list_pictures
 
-    @functools.wraps(command)
-    def run(
-        *args: Any,
-        tile: PictureSize | None,
-        tile_overlap: int | None,
-        tile_blend: Blend | None,
-        **others: Any,
-    ) -> None:
-        command(*args, tiling=_tiling(tile, tile_overlap, tile_blend), **others)
+            check_folder(out)
+            request = BundleRequest(
+                roi=read_roi(roi) if roi else None,
+                good=list_pictures(good),
+                defects=list_pictures(defects) if defects else (),
+                fitted_on=list_pictures(fitted_on) if fitted_on else (),
+                out=out,
+                options=ExportOptions(
+                    alpha=alpha,
+                    allowed_drift=allow_drift,
+                    keep_thresholds=keep_thresholds,
+                    reduced_decode=reduced_decode,
+                    tiling=tiling,
+                    threads=threads,
+                ),
+                quiet=quiet,
+            )
+            command(request=request, **own)
 
-    for option in (
-        click.option(
-            "--tile-blend", type=click.Choice(BLENDS), show_default="linear",
-            help="What the map holds where tiles overlap: their mean, weighted by the distance "
-            "from the tile's edge; their highest value; or their plain mean.",
-        ),
-        click.option(
-            "--tile-overlap", type=click.IntRange(min=0), metavar="N",
-            show_default="an eighth of the tile",
-            help="Pixels that neighbouring tiles share; about the longest defect that must be seen "
-            "whole.",
-        ),
-        click.option(
-            "--tile", metavar="N|WxH", callback=size,
-            help="Look at pictures in tiles of so many of their pixels, each resized to the "
-            "model's input. docs/tiling.md tells when.",
-        ),
-    ):  # fmt: skip
-        run = option(run)
-    return run
+        return with_options(*BUNDLE_PICTURES, *own, *BUNDLE_CHECKS)(run)
+
+    return decorate
 
 
 def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> PictureSize | None:
@@ -193,3 +224,67 @@ def _tiling(tile: PictureSize | None, overlap: int | None, blend: Blend | None) 
             f"{shorter // 2} or less, or larger tiles"
         )
     return Tiling(width=tile.width, height=tile.height, overlap=overlap, blend=blend or "linear")
+
+
+BUNDLE_PICTURES = (
+    click.option(
+        "--good", type=FOLDER, required=True,
+        help="Pictures of good parts; those that the training has seen are left out.",
+    ),
+    click.option(
+        "--defects", type=FOLDER,
+        help="Pictures of defective parts; the thresholds do not use them.",
+    ),
+    click.option(
+        "--fitted-on", type=FOLDER,
+        help="The good pictures of the training, where the file does not know them: no "
+        "threshold comes from these. They give the statistics that a checkpoint lacks; without "
+        "them --good does.",
+    ),
+    click.option(
+        "--roi", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="What counts of a picture, the rest never does: a JSON file with polygons, or a "
+        "picture that is black elsewhere. docs/roi.md tells how to draw one.",
+    ),
+    click.option(
+        "--out", type=click.Path(path_type=Path), required=True,
+        help="The bundle: REPOSITORY/NAME/VERSION.",
+    ),
+)  # fmt: skip
+BUNDLE_CHECKS = (
+    click.option(
+        "--reduced-decode", is_flag=True,
+        help="Decode JPEGs that are much larger than the model's input at a half, a quarter or an "
+        "eighth of their size: sooner, and a little other than in the training. What that changes "
+        "is measured and kept in the manifest. With --resize area only.",
+    ),
+    click.option(
+        "--tile", metavar="N|WxH", callback=size,
+        help="Look at pictures in tiles of so many of their pixels, each resized to the "
+        "model's input. docs/tiling.md tells when.",
+    ),
+    click.option(
+        "--tile-overlap", type=click.IntRange(min=0), metavar="N",
+        show_default="an eighth of the tile",
+        help="Pixels that neighbouring tiles share; about the longest defect that must be seen "
+        "whole.",
+    ),
+    click.option(
+        "--tile-blend", type=click.Choice(BLENDS), show_default="linear",
+        help="What the map holds where tiles overlap: their mean, weighted by the distance "
+        "from the tile's edge; their highest value; or their plain mean.",
+    ),
+    ALPHA,
+    click.option(
+        "--keep-thresholds", is_flag=True,
+        help="Take the thresholds that the training left in the file, or in anomalib's "
+        "metadata.json beside it; --alpha is not used.",
+    ),
+    click.option(
+        "--allow-drift", type=click.FloatRange(min=0), default=1e-4,
+        help="Largest difference of score and map between the trained model and the bundle's "
+        "graph.",
+    ),
+    THREADS,
+    QUIET,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""`takt synthesize`: a labelled data set with made defects, for a line that has none yet."""
+"""`takt synthesize`: a labelled data set with made defects, for a line without real ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.options import COUNT, FILE, FOLDER, QUIET, SEED, SHOW_DEFAULTS, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,14 +19,14 @@ NAMES = ("cutpaste", "scar", "perlin")
 
 
 def _kinds(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:
-    """Names separated by commas: each once, in the usual order."""
+    """Read names separated by commas: each once, in the usual order."""
     asked = {name.strip() for name in text.split(",")}
     if unknown := sorted(asked - set(NAMES)):
         raise click.BadParameter(f"{', '.join(unknown)!r} is none of {', '.join(NAMES)}")
     return tuple(name for name in NAMES if name in asked)
 
 
-@click.command()
+@click.command(context_settings=SHOW_DEFAULTS)
 @click.option(
     "--good",
     type=FOLDER,
@@ -43,19 +43,10 @@ def _kinds(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, 
     "--kinds",
     callback=_kinds,
     default=",".join(NAMES),
-    show_default=True,
     help="Kinds of defects, separated by commas.",
 )
-@click.option(
-    "--count",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Altered pictures of each kind.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
-)
+@click.option("--count", type=COUNT, default=100, help="Altered pictures of each kind.")
+@SEED
 @click.option(
     "--texture",
     type=FOLDER,
@@ -68,7 +59,7 @@ def _kinds(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, 
     metavar="CHECKPOINT",
     help="Leave out the good pictures that the fit of this checkpoint of `takt fit` has seen.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
+@QUIET
 @plain_errors
 def synthesize(
     good: Path,
@@ -110,7 +101,7 @@ def synthesize(
 
 
 def _unseen(good: Path, digests: Mapping[Path, str], checkpoint: Path | None) -> GoodFolder:
-    """The pictures without those that the checkpoint's fit has seen."""
+    """The good pictures that the checkpoint's fit has not seen."""
     from export.errors import SyntheticError
     from export.synthetic.data_set import GoodFolder
     from models.checkpoints import load_checkpoint

@@ -1,275 +1,182 @@
-"""`takt export openvino`, `onnxruntime` and `tensorrt`: variants of a bundle that is there."""
+"""`takt export openvino`, `onnxruntime` and `tensorrt`: variants of a bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from export.commands.options import FOLDER, QUIET, THREADS, Command, plain_errors
+from export.commands.options import (
+    COUNT,
+    DEVICE_ID,
+    FOLDER,
+    POSITIVE,
+    QUIET,
+    THREADS,
+    Option,
+    plain_errors,
+    with_options,
+)
+from export.wording import aligned
 
 if TYPE_CHECKING:
-    from export.variants.search import VariantOptions
+    from export.variants.search import Maker, VariantOptions
     from service.bundles.bundle import Bundle
     from service.bundles.manifest import Manifest
     from service.bundles.variant import Precision, Variant
 
-    Export = Callable[..., Bundle]
+HEAD = ("variant", "images/s", "score drift", "map drift", "verdicts turned", "image AUROC", "kept")
 
-
-_HEAD = (
-    "variant",
-    "images/s",
-    "score drift",
-    "map drift",
-    "verdicts turned",
-    "image AUROC",
-    "kept",
-)
-
-
-def pictures_and_gate(command: Command) -> Command:
-    """BUNDLE, --good, --defects, --auto-mixed, --allow-drift, --threads and --quiet."""
-    for option in (
-        QUIET,
-        THREADS,
-        click.option(
-            "--allow-drift",
-            type=click.FloatRange(min=0, min_open=True),
-            default=1.0,
-            show_default=True,
-            metavar="FACTOR",
-            help="Widen what is let through by this factor.",
-        ),
-        click.option(
-            "--auto-mixed",
-            is_flag=True,
-            help="If the drift is too much, keep the layers where it begins in higher precision.",
-        ),
-        click.option(
-            "--defects",
-            type=FOLDER,
-            help="Pictures of defective parts: compared too, and then the image AUROC may not "
-            "fall.",
-        ),
-        click.option(
-            "--good",
-            type=FOLDER,
-            required=True,
-            help="Pictures of good parts: some hundred, as varied as the line's. They give the "
-            "ranges of 8 bits, and the variant is compared with the trained model on them.",
-        ),
-    ):
-        command = option(command)
-    return click.argument("bundle", type=FOLDER)(command)
-
-
-@click.command()
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "int8"]),
-    default="int8",
-    show_default=True,
-    help="To compute in. int8 is quantised on the good pictures; fp32 and bf16 run the bundle's "
-    "own graph.",
-)
-@pictures_and_gate
-@plain_errors
-def openvino(
-    bundle: Path,
-    precision: Precision,
-    good: Path,
-    defects: Path | None,
-    auto_mixed: bool,
-    allow_drift: float,
-    threads: int,
-    quiet: bool,
-) -> None:
-    """Add a variant for OpenVINO to BUNDLE, unless it answers unlike the trained model."""
-    from export.variants.openvino import export_openvino
-
-    options = _options(precision, auto_mixed, allow_drift, threads)
-    _add(export_openvino, bundle, good, defects, options, quiet)
-
-
-@click.command()
-@click.option(
-    "--precision",
-    type=click.Choice(["int8", "fp16"]),
-    default="int8",
-    show_default=True,
-    help="To compute in. int8 is for CPUs, and is quantised on the good pictures; fp16 is for "
-    "NVIDIA GPUs.",
-)
-@pictures_and_gate
-@plain_errors
-def onnxruntime(
-    bundle: Path,
-    precision: Precision,
-    good: Path,
-    defects: Path | None,
-    auto_mixed: bool,
-    allow_drift: float,
-    threads: int,
-    quiet: bool,
-) -> None:
-    """Add a variant for ONNX Runtime to BUNDLE, unless it answers unlike the trained model."""
-    from export.variants.onnxruntime import export_onnxruntime
-
-    options = _options(precision, auto_mixed, allow_drift, threads)
-    _add(export_onnxruntime, bundle, good, defects, options, quiet)
-
-
-@click.command()
-@click.argument("bundle", type=FOLDER)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "fp16", "bf16", "int8"]),
-    default="fp16",
-    show_default=True,
-    help="That TensorRT may compute in. What int8 leaves over runs in fp16.",
-)
-@click.option(
+GOOD = click.option(
     "--good",
     type=FOLDER,
     required=True,
     help="Pictures of good parts: some hundred, as varied as the line's. They give the ranges of 8 "
     "bits, and the variant is compared with the trained model on them.",
 )
-@click.option(
+DEFECTS = click.option(
     "--defects",
     type=FOLDER,
     help="Pictures of defective parts: compared too, and then the image AUROC may not fall.",
 )
-@click.option(
-    "--opt-batch",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    help="Batch size that it is tuned for.",
-)
-@click.option(
-    "--max-batch",
-    type=click.IntRange(min=1, max=256),
-    default=16,
-    show_default=True,
-    help="Largest batch that it takes; the smallest is 1.",
-)
-@click.option(
-    "--timing-cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for what TensorRT timed, so that the next build is quicker; nothing is kept "
-    "without one.",
-)
-@click.option(
-    "--device-id", type=click.IntRange(min=0), default=0, show_default=True, help="The GPU."
-)
-@click.option(
+ALLOW_DRIFT = click.option(
     "--allow-drift",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     default=1.0,
-    show_default=True,
     metavar="FACTOR",
     help="Widen what is let through by this factor.",
 )
-@THREADS
-@QUIET
-@plain_errors
-def tensorrt(
-    bundle: Path,
-    precision: Precision,
-    good: Path,
-    defects: Path | None,
-    opt_batch: int,
-    max_batch: int,
-    timing_cache: Path | None,
-    device_id: int,
-    allow_drift: float,
-    threads: int,
-    quiet: bool,
-) -> None:
+AUTO_MIXED = click.option(
+    "--auto-mixed",
+    is_flag=True,
+    help="If the drift is too much, keep the layers where it begins in higher precision.",
+)
+
+
+def variant_command(
+    precisions: Sequence[Precision], default: Precision, help: str, *own: Option
+) -> Callable[[Callable[..., Maker]], click.Command]:
+    """Turn a function that gives an engine's `Maker` into the command that adds its variant.
+
+    The function gets the bundle, the `VariantOptions` and the values of its own options.
+
+    Args:
+        precisions: that the engine has.
+        default: one of them.
+        help: on the precision.
+        own: options that only this engine has; `AUTO_MIXED` goes into the `VariantOptions`.
+    """
+
+    def decorate(make_maker: Callable[..., Maker]) -> click.Command:
+        @plain_errors
+        @functools.wraps(make_maker)
+        def run(
+            bundle: Path,
+            precision: Precision,
+            good: Path,
+            defects: Path | None,
+            allow_drift: float,
+            threads: int,
+            quiet: bool,
+            auto_mixed: bool = False,
+            **own: Any,
+        ) -> None:
+            from export.pictures import list_pictures
+            from export.report.card import write_card
+            from export.variants.drift_gate import ALLOWED
+            from export.variants.search import VariantOptions, export_variant
+            from service.bundles.bundle import load_bundle
+
+            loaded = load_bundle(bundle)
+            good_pictures = list_pictures(good)
+            defective = list_pictures(defects) if defects else ()
+            allowed = ALLOWED[precision].widened(allow_drift)
+            options = VariantOptions(precision, allowed, auto_mixed, threads)
+            maker = make_maker(loaded, options, **own)
+            changed = export_variant(maker, good_pictures, defective, quiet=quiet)
+            write_card(changed)
+            click.echo(variant_table(changed.manifest))
+
+        choice = click.Choice(precisions)
+        command = with_options(
+            click.argument("bundle", type=FOLDER),
+            click.option("--precision", type=choice, default=default, help=help),
+            GOOD,
+            DEFECTS,
+            *own,
+            ALLOW_DRIFT,
+            THREADS,
+            QUIET,
+        )
+        return click.command()(command(run))
+
+    return decorate
+
+
+@variant_command(
+    ("fp32", "bf16", "int8"),
+    "int8",
+    "To compute in. int8 is quantised on the good pictures; fp32 and bf16 run the bundle's own "
+    "graph.",
+    AUTO_MIXED,
+)
+def openvino(bundle: Bundle, options: VariantOptions) -> Maker:
+    """Add a variant for OpenVINO to BUNDLE, unless it answers unlike the trained model."""
+    from export.variants.openvino import OpenVinoMaker
+
+    return OpenVinoMaker(bundle, options, click.echo)
+
+
+@variant_command(
+    ("int8", "fp16"),
+    "int8",
+    "To compute in. int8 is for CPUs, and is quantised on the good pictures; fp16 is for NVIDIA "
+    "GPUs.",
+    AUTO_MIXED,
+)
+def onnxruntime(bundle: Bundle, options: VariantOptions) -> Maker:
+    """Add a variant for ONNX Runtime to BUNDLE, unless it answers unlike the trained model."""
+    from export.variants.onnxruntime import OnnxRuntimeMaker
+
+    return OnnxRuntimeMaker(bundle, options, click.echo)
+
+
+@variant_command(
+    ("fp32", "fp16", "bf16", "int8"),
+    "fp16",
+    "That TensorRT may compute in. What int8 leaves over runs in fp16.",
+    click.option("--opt-batch", type=COUNT, default=8, help="Batch size that it is tuned for."),
+    click.option(
+        "--max-batch",
+        type=click.IntRange(min=1, max=256),
+        default=16,
+        help="Largest batch that it takes; the smallest is 1.",
+    ),
+    click.option(
+        "--timing-cache",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for what TensorRT timed, so that the next build is quicker; nothing is kept "
+        "without one.",
+    ),
+    DEVICE_ID,
+)
+def tensorrt(bundle: Bundle, options: VariantOptions, **build: Any) -> Maker:
     """Build an engine for this GPU and add it to BUNDLE, unless it answers unlike the model.
 
     It runs on GPUs of the same name, with the same driver and TensorRT, only.
     """
-    from export.pictures import list_pictures
-    from export.report.card import write_card
-    from export.variants.drift_gate import ALLOWED
-    from export.variants.tensorrt import TensorRtOptions, export_tensorrt
-    from service.bundles.bundle import load_bundle
+    from export.variants.tensorrt import TensorRtMaker
 
-    loaded = load_bundle(bundle)
-    good_pictures = list_pictures(good)
-    defective = list_pictures(defects) if defects else ()
-    changed = export_tensorrt(
-        loaded,
-        good_pictures,
-        defective,
-        TensorRtOptions(
-            precision=precision,
-            opt_batch=opt_batch,
-            max_batch=max_batch,
-            device_id=device_id,
-            allowed=ALLOWED[precision].widened(allow_drift),
-            timing_cache=timing_cache,
-            threads=threads,
-        ),
-        tell=click.echo,
-        quiet=quiet,
-    )
-    write_card(changed)
-    click.echo(variant_table(changed.manifest))
-
-
-def _options(
-    precision: Precision, auto_mixed: bool, allow_drift: float, threads: int
-) -> VariantOptions:
-    from export.variants.drift_gate import ALLOWED
-    from export.variants.search import VariantOptions
-
-    return VariantOptions(
-        precision=precision,
-        allowed=ALLOWED[precision].widened(allow_drift),
-        auto_mixed=auto_mixed,
-        threads=threads,
-    )
-
-
-def _add(
-    export: Export,
-    bundle: Path,
-    good: Path,
-    defects: Path | None,
-    options: VariantOptions,
-    quiet: bool,
-) -> None:
-    from export.pictures import list_pictures
-    from export.report.card import write_card
-    from service.bundles.bundle import load_bundle
-
-    loaded = load_bundle(bundle)
-    changed = export(
-        loaded,
-        list_pictures(good),
-        list_pictures(defects) if defects else (),
-        options,
-        tell=click.echo,
-        quiet=quiet,
-    )
-    write_card(changed)
-    click.echo(variant_table(changed.manifest))
+    return TensorRtMaker(bundle, options, click.echo, **build)
 
 
 def variant_table(manifest: Manifest) -> str:
-    """One line for each variant; drifts in spans, see `VariantDrift`."""
-    rows = [_HEAD, *(_row(variant) for variant in manifest.variants)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    """One line for each variant; `VariantDrift` says what the spans of drifts are."""
+    rows = [HEAD, *(_row(variant) for variant in manifest.variants)]
+    return "\n".join(aligned(rows, str.ljust))
 
 
 def _row(variant: Variant) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`takt verify`: may this host serve these bundles."""
+"""`takt verify`: whether this host may serve bundles."""
 
 from __future__ import annotations
 
@@ -7,28 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.options import DEVICE_ID, FILE, FOLDER, SHOW_DEFAULTS, plain_errors, threads
 
 if TYPE_CHECKING:
-    from export.evaluation.verify import OpenGraph, OpenVariant
     from service.bundles.bundle import Bundle
     from service.bundles.variant import Provider
     from service.engines.base import Engine
 
 
-@click.command()
+@click.command(context_settings=SHOW_DEFAULTS)
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=FOLDER)
 @click.option("--json", "json_file", type=FILE, help="Also write the figures here.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="every core",
-    help="Of ONNX Runtime on the CPU.",
-)
-@click.option(
-    "--device-id", type=click.IntRange(min=0), default=0, show_default=True, help="The GPU."
-)
+@threads("Of ONNX Runtime on the CPU.")
+@DEVICE_ID
 @plain_errors
 def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, device_id: int) -> None:
     """Check bundles: their files, and how far each engine of this host drifts.
@@ -43,41 +34,27 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
     from export.evaluation.verify import Verification
     from export.evaluation.verify import verify as verify_bundles
     from export.report.verification_table import verification_table
-
-    result = verify_bundles(
-        bundles, _opener(threads, device_id), _variant_opener(threads, device_id)
-    )
-    click.echo(verification_table(result))
-    if json_file is not None:
-        json_file.write_bytes(TypeAdapter(Verification).dump_json(result, indent=2) + b"\n")
-    if not result.ok:
-        raise click.exceptions.Exit(1)
-
-
-def _opener(threads: int, device_id: int) -> OpenGraph:
     from service.engines.onnxruntime import OnnxRuntimeEngine
+    from service.engines.opener import engine_opener
+    from service.settings import Settings
 
     def open_graph(graph: Path, provider: Provider) -> Engine:
         return OnnxRuntimeEngine.open(
             graph, provider=provider, threads=threads, device_id=device_id
         )
 
-    return open_graph
-
-
-def _variant_opener(threads: int, device_id: int) -> OpenVariant:
-    from service.engines.opener import engine_opener
-    from service.settings import Settings
-
     def open_variant(bundle: Bundle, name: str) -> Engine:
-        settings = Settings.model_validate(
-            {
-                "engine": name,
-                "engine_instances": 1,
-                "engine_threads": threads,
-                "device_id": device_id,
-            }
-        )
-        return engine_opener(settings)(bundle).engine
+        settings = {
+            "engine": name,
+            "engine_instances": 1,
+            "engine_threads": threads,
+            "device_id": device_id,
+        }
+        return engine_opener(Settings.model_validate(settings))(bundle).engine
 
-    return open_variant
+    result = verify_bundles(bundles, open_graph, open_variant)
+    click.echo(verification_table(result))
+    if json_file is not None:
+        json_file.write_bytes(TypeAdapter(Verification).dump_json(result, indent=2) + b"\n")
+    if not result.ok:
+        raise click.exceptions.Exit(1)

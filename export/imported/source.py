@@ -178,8 +178,7 @@ def open_source(
         variant=options.variant or plain_name(path.stem),
         framework="anomalib" if beside or set(names) >= ANOMALIB else model.producer_name or "onnx",
         preprocess=spec,
-        map_width=outputs.map_size[1],
-        map_height=outputs.map_size[0],
+        map_size=outputs.map_size,
         reference="onnx",
         max_batch_size=largest_batch(
             session, images, port.batch, options.allowed_drift, path, tell

@@ -24,7 +24,7 @@ def _verified(result: BundleResult) -> list[str]:
     if result.runs:
         head = ["graph", "engine", "batch", "score drift", "map drift", "tolerance", ""]
         rows = [row for run in result.runs for row in _drift_rows(run)]
-        lines += [line.rstrip() for line in aligned([head, *rows])]
+        lines += aligned([head, *rows])
     if result.problem is not None:
         lines.append(f"problem     {result.problem}")
     lines += [

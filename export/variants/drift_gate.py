@@ -1,4 +1,4 @@
-"""The drift gate: how far a variant answers from the trained model, and whether that is too far.
+"""The drift gate: how far a variant's answers lie from the trained model's, and what is too far.
 
 The reference graph stands for the trained model: it was compared with that when the bundle was
 made, and differs by rounding alone.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from export.calibration.pictures_to_use import spread
+from export.calibration.pictures_to_use import sample_evenly
 from export.pictures import look_at
 from service.bundles.bundle import Bundle
 from service.bundles.variant import GoldenBounds, Precision, VariantDrift
@@ -26,24 +26,27 @@ from service.errors import DriftError
 from service.pictures.postprocess import picture_score
 
 GATE_PICTURES = 64
-"""Of the good and of the defective ones each; the first and the last among them."""
+"""Most good and most defective pictures that the gate compares."""
 
 MARGIN = 2.0
-"""Of what was found on the golden inputs: another processor of the same kind rounds otherwise."""
+"""Factor on the differences of golden answers: another processor of the kind rounds otherwise."""
 
 LEAST_BOUND_SPANS = 0.01
-"""Of a golden input's answer: differences below are of no consequence."""
+"""Differences of golden answers below this, in spans, are of no consequence."""
 
 
 @dataclass(frozen=True)
 class AllowedDrift:
-    """The most that a variant may differ by; see `VariantDrift` for spans.
+    """The most that a variant may differ by, in the spans of `VariantDrift`.
+
+    >>> AllowedDrift(0.02, 0.02, 0.02, 0.001).widened(2)
+    AllowedDrift(score_spans=0.04, map_spans=0.04, turned_share=0.04, auroc=0.002)
 
     Attributes:
         score_spans: mean difference of scores, in spans of scores.
-        map_spans: that of maps, in spans of maps.
-        turned_share: of pictures whose verdict becomes another.
-        auroc: by which the image AUROC may fall, where defective pictures are given.
+        map_spans: mean difference of maps, in spans of maps.
+        turned_share: share of pictures whose verdict changes.
+        auroc: fall of the image AUROC, if there are defective pictures.
     """
 
     score_spans: float
@@ -52,7 +55,7 @@ class AllowedDrift:
     auroc: float
 
     def widened(self, factor: float) -> AllowedDrift:
-        """As many times as much of everything."""
+        """All bounds times a factor."""
         return AllowedDrift(*(factor * value for value in astuple(self)))
 
 
@@ -62,18 +65,18 @@ ALLOWED: dict[Precision, AllowedDrift] = {
     "bf16": AllowedDrift(score_spans=0.05, map_spans=0.05, turned_share=0.05, auroc=0.001),
     "int8": AllowedDrift(score_spans=0.15, map_spans=0.15, turned_share=0.05, auroc=0.005),
 }
-"""What is let through unless more is asked for. A verdict may turn where a score lies beside the
-threshold, which is why a share of them may even at a small drift."""
+"""The usual bounds. Even a small drift moves a score across the threshold if it lies beside it, so
+that a share of the verdicts may change."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What an engine answered to pictures.
+    """An engine's answers to n pictures.
 
     Attributes:
         score: float64 [n].
-        maps: float32 [h,w] each.
-        defective: bool [n].
+        maps: n maps, float32 [h,w].
+        defective: which pictures show a defect, bool [n].
     """
 
     score: NDArray[np.float64]
@@ -89,13 +92,13 @@ def answers_of(
     *,
     quiet: bool = False,
 ) -> Answers:
-    """Run some of the pictures, as the service would.
+    """Run at most `GATE_PICTURES` of each kind, as the service would.
 
     Raises:
         EngineError: the engine failed.
         PicturesError: a picture cannot be read.
     """
-    chosen = [*spread(good, (), GATE_PICTURES), *spread(defects, (), GATE_PICTURES)]
+    chosen = [*sample_evenly(good, (), GATE_PICTURES), *sample_evenly(defects, (), GATE_PICTURES)]
     few = min(len(good), GATE_PICTURES)
     scores, maps = [], []
     for path in tqdm(chosen, desc=engine.description, unit="picture", disable=quiet or None):
@@ -110,7 +113,7 @@ def answers_of(
 
 
 def drift_between(found: Answers, reference: Answers, bundle: Bundle) -> VariantDrift:
-    """Compare a variant's answers with the reference's, to the same pictures.
+    """Compare a variant's answers with the reference's on the same pictures.
 
     Raises:
         DriftError: an answer is not finite.
@@ -137,26 +140,8 @@ def drift_between(found: Answers, reference: Answers, bundle: Bundle) -> Variant
     )
 
 
-def measure_variant(
-    engine: Engine,
-    reference: Engine,
-    bundle: Bundle,
-    good: Sequence[Path],
-    defects: Sequence[Path],
-    *,
-    quiet: bool = False,
-) -> VariantDrift:
-    """Run the same pictures through a variant and through the reference, and compare.
-
-    Raises:
-        DriftError, EngineError, PicturesError: see `answers_of` and `drift_between`.
-    """
-    expected = answers_of(reference, bundle, good, defects, quiet=quiet)
-    return drift_between(answers_of(engine, bundle, good, defects, quiet=quiet), expected, bundle)
-
-
 def excess(drift: VariantDrift, allowed: AllowedDrift) -> tuple[str, ...]:
-    """What of a drift is beyond the bounds, in words; nothing if it is within all."""
+    """The parts of a drift beyond the bounds, in words; empty if it is within all."""
     found = []
     for value, most, what in (
         (drift.score_spans, allowed.score_spans, "scores differ by {:.3g} of their span"),
@@ -191,11 +176,11 @@ def check_variant(
     Args:
         drift: as measured.
         precision: whose bounds hold.
-        allowed: instead of them.
+        allowed: other bounds; the precision's if None.
         layers: where the difference begins, as far as that is known.
 
     Raises:
-        DriftError: it does; says in what, and where that begins.
+        DriftError: the drift is beyond the bounds; says in what, and where it begins.
     """
     beyond = excess(drift, allowed or ALLOWED[precision])
     if not beyond:
@@ -209,7 +194,7 @@ def check_variant(
 
 
 def golden_bounds(engine: Engine, bundle: Bundle) -> GoldenBounds:
-    """At which differences from the golden answers the service may still load a variant.
+    """The largest differences from the golden answers at which the service loads a variant.
 
     Raises:
         DriftError: the engine answers arrays of other shapes.
@@ -232,7 +217,7 @@ def golden_bounds(engine: Engine, bundle: Bundle) -> GoldenBounds:
 
 
 def score_span(bundle: Bundle) -> float:
-    """From the median score of good pictures to the threshold; that of a tolerance at least."""
+    """Distance from the median score of good pictures to the threshold, at least the tolerance."""
     median = float(np.median(bundle.calibration.good_score))
     return max(abs(bundle.manifest.thresholds.image - median), bundle.manifest.tolerance)
 

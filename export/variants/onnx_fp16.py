@@ -1,4 +1,4 @@
-"""float16 for ONNX Runtime on a GPU: the layers and what lies between, where that is enough."""
+"""float16 for ONNX Runtime on a GPU: the layers, and what between them is exact enough."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import onnx
 from onnx import GraphProto, ModelProto, TensorProto
 
 from export.errors import ExportError
-from export.variants.onnx_layers import casts_to, weighted_layers
+from export.variants.onnx_layers import casts_to, replace_nodes, weighted_layers
 from service.engines.provider_check import first_line, import_runtime
 
 SENSITIVE = (
     *("InstanceNormalization", "LayerNormalization", "LpNormalization"),
     *("Pow", "ReduceL2", "ReduceMean", "ReduceSum", "ReduceSumSquare"),
 )
-"""Sums and squares of many values leave float16's range, or lose what is small beside them."""
+"""Sums and squares of many values, which leave float16's range or lose small values."""
 
 _OF_NORMS = ("Clip", "Max", "Sqrt", "Expand", "Div")
-"""What follows an L2 norm until something was divided by it: float16 has no 1e-12 to clip it at."""
+"""Operators from an L2 norm to the division by it: float16 has no 1e-12 to clip the norm at."""
 
 
 def halve_onnx(model: Path, out: Path, kept: Sequence[str] = ()) -> None:
     """Write a graph whose layers compute in float16; its input and outputs stay as they are.
 
-    What comes before the first layers and after the last ones stays in float32: the normalisation
-    of pictures, and the differences, quantiles and scores, which cost little. So do `SENSITIVE`
+    Everything before the first layers and after the last ones stays in float32: the normalisation
+    of pictures, and the differences, quantiles and scores, which cost little. So do the `SENSITIVE`
     operators between them.
 
     Args:
@@ -63,7 +63,7 @@ def halve_onnx(model: Path, out: Path, kept: Sequence[str] = ()) -> None:
 
 
 def _forget_types_of_constants(graph: GraphProto) -> None:
-    """The conversion takes what has a type for computed, and would cast constants to no avail."""
+    """Drop the types of constants: the conversion takes a tensor with a type for computed."""
     constants = {tensor.name for tensor in graph.initializer}
     computed = [info for info in graph.value_info if info.name not in constants]
     del graph.value_info[:]
@@ -71,7 +71,7 @@ def _forget_types_of_constants(graph: GraphProto) -> None:
 
 
 def _outside(graph: GraphProto) -> list[str]:
-    """Nodes with no layer before them, or none after; those that only cast weights are neither."""
+    """Nodes without a layer before or after them, but for casts of weights."""
     weights = {tensor.name for tensor in graph.initializer}
     layers = weighted_layers(graph)
     computed: set[str] = set()
@@ -108,7 +108,7 @@ def _after_norms(graph: GraphProto) -> list[str]:
 def _without_detours(graph: GraphProto) -> None:
     """Take out casts from float32 to float16 and back, which the conversion leaves between nodes.
 
-    What two operators in float32 hand on would else be rounded to float16, or leave its range.
+    Otherwise a value between two float32 operators would be rounded to float16, or leave its range.
     """
     full = {
         info.name
@@ -128,5 +128,4 @@ def _without_detours(graph: GraphProto) -> None:
     read = {name for node in graph.node for name in node.input}
     read |= {port.name for port in graph.output}
     left = [node for node in graph.node if node.output[0] not in source or node.output[0] in read]
-    del graph.node[:]
-    graph.node.extend(left)
+    replace_nodes(graph, left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from export.errors import ExportError
-from export.variants.onnx_layers import LAYERS, casts_to, weighted_layers
+from export.variants.onnx_layers import LAYERS, casts_to, replace_nodes, weighted_layers
 from service.bundles.bundle import INPUT
 from service.engines.provider_check import first_line, import_runtime
 
 QUANTIZED = (*LAYERS, "Relu")
-"""Operators that work in 8 bits, if they have weights of more than one channel: products of two
-things that were computed, as in attention, are slower so. A Relu becomes a part of the layer before
-it, whose output then has all 256 steps for what is above 0."""
+"""Operators that work in 8 bits, if their weights have more than one channel. Products of two
+computed tensors, as in attention, would be slower. A Relu becomes a part of the layer before it,
+whose output then has all 256 steps for values above 0."""
 
 
 def quantize_onnx(
@@ -56,7 +56,7 @@ def quantize_onnx(
         quantize_static(
             prepared,
             out,
-            _Pictures(images),
+            OneByOne(images),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTIZED),
             per_channel=True,
@@ -72,9 +72,9 @@ def quantize_onnx(
 
 
 def _float32_weights(model: ModelProto) -> None:
-    """Store as float32 what is float16 and cast, as the quantiser knows weights only as they are.
+    """Store weights that are float16 and cast as float32, since the quantiser needs them so.
 
-    Nothing else is folded: a layer that took in what follows it would answer something else than
+    Nothing else is folded: a layer that includes its successor would answer something else than
     the reference's layer of its name.
     """
     halved = {
@@ -89,19 +89,18 @@ def _float32_weights(model: ModelProto) -> None:
             model.graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
         else:
             left.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(left)
+    replace_nodes(model.graph, left)
     read = {name for node in left for name in node.input}
     for tensor in halved.values():
         if tensor.name not in read:
             model.graph.initializer.remove(tensor)
 
 
-class _Pictures:
-    """Hands out model inputs one by one, as ONNX Runtime's calibration asks for them."""
+class OneByOne:
+    """Hands model inputs, uint8 [H,W,3], to ONNX Runtime's calibration one by one."""
 
     def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
-        self._left: Iterator[NDArray[np.uint8]] = iter(images)
+        self._left = iter(images)
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         """A batch of one; None after the last."""

@@ -1,4 +1,4 @@
-"""Where an ONNX graph begins to answer unlike another, by what ONNX Runtime computes in both."""
+"""The layers of ONNX graphs, and where one graph begins to answer unlike another."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from service.engines.layers import Layer, LayerError, LayerOutputs, compare_laye
 from service.engines.provider_check import import_runtime
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-"""Operators that have weights, or do the work that is done in lower precision."""
+"""Operators with weights, and matrix products: they do most of the work."""
 
 _OF_WEIGHTS = ("Cast", "DequantizeLinear", "Identity", "Transpose")
-"""What may lie between weights as they are stored and their layer."""
+"""Operators between stored weights and their layer."""
 
 
 def onnx_layer_errors(
     reference: Path, variant: Path, images: NDArray[np.uint8]
 ) -> tuple[LayerError, ...]:
-    """Compare what the layers answer, in the order of the reference graph, on the CPU.
+    """Compare the outputs of layers, in the order of the reference graph, on the CPU.
 
     Unlike `service.engines.layers` it needs no OpenVINO, but the package `onnx`.
 
@@ -67,9 +67,9 @@ def layers_of(graph: GraphProto, known: Container[str]) -> tuple[Layer, ...]:
 
 
 def weighted_layers(graph: GraphProto) -> frozenset[str]:
-    """The layers with weights of more than one channel, by name: those that do most of the work.
+    """Names of the layers whose weights have more than one channel; they do most of the work.
 
-    A product of two things that were computed is none, as in attention; nor is a filter of one
+    A product of two computed tensors, as in attention, is none of them; nor is a filter of one
     channel, such as the one that smooths the map.
     """
     producer = {name: node for node in graph.node for name in node.output}
@@ -94,8 +94,15 @@ def casts_to(node: NodeProto, element: int) -> bool:
     )
 
 
+def replace_nodes(graph: GraphProto, nodes: Sequence[NodeProto]) -> None:
+    """Give a graph these nodes, of its own or new, in this order."""
+    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
 def _label(node: NodeProto, producer: Mapping[str, NodeProto]) -> str:
-    """Of the weights that a layer takes: `teacher.conv1` of model.teacher.conv1.weight.float16."""
+    """Name of a layer's weights: `teacher.conv1` from model.teacher.conv1.weight.float16."""
     name: str = node.input[1]
     while name in producer:
         source = producer[name]
@@ -110,12 +117,12 @@ def _label(node: NodeProto, producer: Mapping[str, NodeProto]) -> str:
 
 
 class _Tapped:
-    """A session of a graph that gives the outputs of its layers, and nothing else."""
+    """A session of a graph whose outputs are those of its layers."""
 
     def __init__(self, model: ModelProto, nodes: Sequence[str], due: Mapping[str, str]) -> None:
         own = {node.name: node.output[0] for node in model.graph.node}
         given = {name for node in model.graph.node for name in node.output}
-        # By the reference's name it is what the layer hands on, if that is not what it gives.
+        # A variant's layer may pass its output on under the reference's name.
         self._names = [due[node] if due[node] in given else own[node] for node in nodes]
         del model.graph.output[:]
         # Without a type: the runtime knows it.
@@ -128,6 +135,6 @@ class _Tapped:
         )
 
     def outputs(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Of the layers, float32."""
+        """Outputs of the layers, float32."""
         found = self._session.run(self._names, {INPUT: images})
         return [np.asarray(one, np.float32) for one in found]

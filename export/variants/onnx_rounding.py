@@ -1,7 +1,7 @@
-"""A graph in float16 as a graph in float32 that rounds alike, for hosts whose CPU must stand in.
+"""A float16 graph as a float32 graph that rounds alike, to compare it on a host without a GPU.
 
-ONNX Runtime has few operators in float16 on a CPU. It computes the others in float32 and leaves the
-roundings between them out, so that the graph itself would answer better there than on a GPU.
+ONNX Runtime has few float16 operators on a CPU. It computes the others in float32 and leaves out
+the roundings between them, so that the float16 graph would answer better there than on a GPU.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from export.variants.onnx_layers import replace_nodes
+
 
 def rounding_in_float32(halved: ModelProto) -> ModelProto:
-    """The same nodes in float32; what was float16 is rounded to it by casts there and back.
+    """The same nodes in float32; float16 values are rounded by a cast to float16 and back.
 
     A layer sums up in float32 and rounds its result, as GPUs do.
 
@@ -40,15 +42,13 @@ def rounding_in_float32(halved: ModelProto) -> ModelProto:
                 _widen(attribute.t)
         rounded = [name for name in node.output if name in half]
         nodes += [node, *_casts(node, rounded)]
-    ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.graph.node[:]
-    graph.graph.node.extend(ordered)
+    replace_nodes(graph.graph, nodes)
     del graph.graph.value_info[:]
     return graph
 
 
 def _casts(node: NodeProto, rounded: Iterable[str]) -> list[NodeProto]:
-    """Let a node give these outputs under other names, and round those to the former names."""
+    """Rename these outputs of a node, and round them to their former names."""
     found = []
     for name in rounded:
         exact, half = f"{name}.exact", f"{name}.half"

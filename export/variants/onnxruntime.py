@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -16,92 +13,62 @@ from export.variants.onnx_fp16 import halve_onnx
 from export.variants.onnx_int8 import quantize_onnx
 from export.variants.onnx_layers import onnx_layer_errors
 from export.variants.onnx_rounding import rounding_in_float32
-from export.variants.search import Candidate, Images, Tell, VariantOptions, export_variant
+from export.variants.search import (
+    ConvertedGraph,
+    Images,
+    Maker,
+    Tell,
+    VariantOptions,
+    named_by_content,
+)
 from service.bundles.bundle import Bundle
-from service.bundles.variant import EngineKind, Precision, Provider
 from service.engines.layers import LayerError
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_check import check_provider, import_runtime
 from service.errors import ConfigurationError
 
-NAMES_DIFFER_BY = 8
-"""Digits of the digest in a file's name."""
 
+class OnnxRuntimeMaker(Maker):
+    """Converts to int8 for CPUs, or to fp16 for CUDA.
 
-def export_onnxruntime(
-    bundle: Bundle,
-    good: Sequence[Path],
-    defects: Sequence[Path],
-    options: VariantOptions,
-    *,
-    tell: Tell,
-    quiet: bool = False,
-) -> Bundle:
-    """Add a variant for ONNX Runtime to a bundle, if it answers like the trained model.
-
-    int8 is for CPUs. fp16 is for CUDA; on a host without a GPU, a graph that rounds alike is
-    compared in its place, on the CPU.
-
-    Args:
-        bundle: as it was loaded.
-        good: pictures of good parts; see `export_variant`.
-        defects: pictures of defective parts, for the comparison.
-        options: with a precision of int8 or fp16.
-        tell: takes lines about what is going on.
-        quiet: show no progress bar.
-
-    Raises:
-        ExportError: the graph cannot be converted.
-        CalibrationError, DriftError, PicturesError: see `export_variant`.
+    On a host without a GPU, a graph that rounds as fp16 does is compared in its place, on the CPU.
     """
-    runs_on: Literal["cpu", "cuda"] = "cpu"
-    if options.precision == "fp16":
-        runs_on = _gpu_or_cpu(tell)
-    maker = _OnnxMaker(bundle, options.precision, runs_on, options.threads)
-    return export_variant(bundle, good, defects, options, maker, tell=tell, quiet=quiet)
 
+    name = "onnxruntime"
+    engine = "onnxruntime"
 
-@dataclass(frozen=True)
-class _OnnxMaker:
-    """Writes ONNX files; `runs_on` is where they are compared."""
+    def __init__(self, bundle: Bundle, options: VariantOptions, tell: Tell) -> None:
+        super().__init__(bundle, options, tell)
+        if options.precision == "fp16":
+            self.provider = "cuda"
+            self.timed = _has_gpu(tell)
 
-    bundle: Bundle
-    precision: Precision
-    runs_on: Literal["cpu", "cuda"]
-    threads: int
-    engine: EngineKind = "onnxruntime"
-    keeps: bool = True
+    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> ConvertedGraph:
+        """Write a graph.
 
-    @property
-    def provider(self) -> Provider:
-        return "cuda" if self.precision == "fp16" else "cpu"
-
-    @property
-    def calibrates(self) -> bool:
-        return self.precision == "int8"
-
-    @property
-    def timed(self) -> bool:
-        return self.runs_on == self.provider
-
-    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> Candidate:
+        Raises:
+            ExportError: the graph cannot be converted.
+        """
         folder.mkdir(parents=True)
         written = folder / "graph.onnx"
-        if self.precision == "int8":
+        if self.calibrates:
             quantize_onnx(self.bundle.model_path, images, written, kept)
         else:
             halve_onnx(self.bundle.model_path, written, kept)
-        digest = hashlib.sha256(written.read_bytes()).hexdigest()[:NAMES_DIFFER_BY]
-        named = written.rename(folder / f"{self.engine}-{self.precision}-{digest}.onnx")
-        return Candidate(named, (named,))
+        files = named_by_content(f"{self.name}-{self.precision}", written)
+        return ConvertedGraph(files[0], files)
 
-    def open(self, candidate: Candidate) -> OnnxRuntimeEngine:
+    def open(self, converted: ConvertedGraph) -> OnnxRuntimeEngine:
+        """The graph on one core or GPU, or its stand-in on every core."""
         if self.timed:
-            return OnnxRuntimeEngine.open(candidate.model, provider=self.provider, threads=1)
-        return OnnxRuntimeEngine.open(_rounding(candidate.model), threads=self.threads)
+            return OnnxRuntimeEngine.open(converted.model, provider=self.provider, threads=1)
+        return OnnxRuntimeEngine.open(_rounding(converted.model), threads=self.options.threads)
 
-    def layer_errors(self, candidate: Candidate, images: NDArray[np.uint8]) -> Sequence[LayerError]:
-        computed = candidate.model if self.precision == "int8" else _rounding(candidate.model)
+    def layer_errors(
+        self, converted: ConvertedGraph, images: NDArray[np.uint8]
+    ) -> Sequence[LayerError]:
+        """Compare the layers on the CPU."""
+        computed = converted.model if self.calibrates else _rounding(converted.model)
         return onnx_layer_errors(self.bundle.model_path, computed, images)
 
 
@@ -113,10 +80,10 @@ def _rounding(halved: Path) -> Path:
     return written
 
 
-def _gpu_or_cpu(tell: Tell) -> Literal["cpu", "cuda"]:
+def _has_gpu(tell: Tell) -> bool:
     try:
         check_provider(import_runtime("cuda"), "cuda")
     except ConfigurationError as error:
         tell(f"comparing on the CPU, by a graph that rounds to float16 where a GPU does: {error}")
-        return "cpu"
-    return "cuda"
+        return False
+    return True

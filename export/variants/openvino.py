@@ -3,75 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.variants.openvino_int8 import quantize, rest_of
-from export.variants.search import Candidate, Images, Tell, VariantOptions, export_variant
+from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantOptions
 from service.bundles.bundle import Bundle
-from service.bundles.variant import EngineKind, Precision, Provider
 from service.engines.layers import LayerError, layer_errors
 from service.engines.openvino import OpenVinoEngine, precision_hint
 
 
-def export_openvino(
-    bundle: Bundle,
-    good: Sequence[Path],
-    defects: Sequence[Path],
-    options: VariantOptions,
-    *,
-    tell: Tell,
-    quiet: bool = False,
-) -> Bundle:
-    """Add a variant for OpenVINO to a bundle, if it answers like the trained model.
-
-    Args:
-        bundle: as it was loaded.
-        good: pictures of good parts; see `export_variant`.
-        defects: pictures of defective parts, for the comparison.
-        options: with a precision of fp32, bf16 or int8.
-        tell: takes lines about what is going on.
-        quiet: show no progress bar.
+class OpenVinoMaker(Maker):
+    """Quantises to int8 by NNCF; fp32 and bf16 compute the bundle's own graph.
 
     Raises:
-        ConfigurationError: OpenVINO or NNCF is not installed.
-        CalibrationError, DriftError, PicturesError: see `export_variant`.
+        ConfigurationError: OpenVINO or NNCF is not installed; from `make` and `open`.
     """
-    maker = _OpenVinoMaker(bundle, options.precision)
-    return export_variant(bundle, good, defects, options, maker, tell=tell, quiet=quiet)
 
+    name = "openvino"
+    engine = "openvino"
 
-@dataclass(frozen=True)
-class _OpenVinoMaker:
-    """Of 8 bits by NNCF; the other precisions compute the bundle's own graph."""
+    def __init__(self, bundle: Bundle, options: VariantOptions, tell: Tell) -> None:
+        super().__init__(bundle, options, tell)
+        self.mixes = self.calibrates
 
-    bundle: Bundle
-    precision: Precision
-    engine: EngineKind = "openvino"
-    provider: Provider = "cpu"
-    timed: bool = True
-
-    @property
-    def calibrates(self) -> bool:
-        return self.precision == "int8"
-
-    @property
-    def keeps(self) -> bool:
-        return self.precision == "int8"
-
-    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> Candidate:
-        if self.precision != "int8":
-            return Candidate(self.bundle.model_path)
+    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> ConvertedGraph:
+        """Write an 8-bit graph, or take the bundle's own."""
+        if not self.calibrates:
+            return ConvertedGraph(self.bundle.model_path)
         family = self.bundle.manifest.family
         ir = quantize(self.bundle.model_path, family, images, folder, kept)
-        return Candidate(ir.xml, (ir.xml, ir.weights), rest_of(family))
+        return ConvertedGraph(ir.xml, (ir.xml, ir.weights), rest_of(family))
 
-    def open(self, candidate: Candidate) -> OpenVinoEngine:
-        return OpenVinoEngine.open(candidate.model, precision=self.precision, rest=candidate.rest)
+    def open(self, converted: ConvertedGraph) -> OpenVinoEngine:
+        """The graph on one core."""
+        return OpenVinoEngine.open(converted.model, precision=self.precision, rest=converted.rest)
 
-    def layer_errors(self, candidate: Candidate, images: NDArray[np.uint8]) -> Sequence[LayerError]:
-        hint = precision_hint(self.precision, candidate.rest)
-        return layer_errors(self.bundle.model_path, candidate.model, images, hint)
+    def layer_errors(
+        self, converted: ConvertedGraph, images: NDArray[np.uint8]
+    ) -> Sequence[LayerError]:
+        """Compare the layers in the precision that serves."""
+        hint = precision_hint(self.precision, converted.rest)
+        return layer_errors(self.bundle.model_path, converted.model, images, hint)

@@ -1,8 +1,7 @@
-"""8 bits for OpenVINO: NNCF's quantisation after training, on real good pictures."""
+"""8 bits for OpenVINO: NNCF's post-training quantisation on real good pictures."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.variants.search import named_by_content
 from service.bundles.bundle import INPUT
 from service.bundles.variant import Precision
 from service.distribution import install_hint
@@ -22,7 +22,7 @@ from service.errors import ConfigurationError
 
 STEM = "openvino-int8"
 TRANSFORMERS = frozenset({"inpformer"})
-"""Families whose layers are quantised as NNCF does it for transformers."""
+"""Families that NNCF quantises as transformers."""
 
 _NO_TELEMETRY = "NNCF_CI"
 
@@ -36,10 +36,10 @@ class Ir:
 
 
 def rest_of(family: str) -> Precision:
-    """What an 8-bit graph computes in wherever it is not in 8 bits.
+    """Precision of the parts of an 8-bit graph that are not in 8 bits.
 
-    Of a transformer that is attention, norms and sums, which take half as long again in float32; of
-    a convolutional network next to nothing.
+    In a transformer these are attention, norms and sums, which take half as long again in float32;
+    in a convolutional network they are next to nothing.
     """
     return "bf16" if family in TRANSFORMERS else "fp32"
 
@@ -53,13 +53,13 @@ def quantize(
 ) -> Ir:
     """Write a graph whose layers with weights work in 8 bits.
 
-    Products of two things that were computed, as in attention, stay as they are: in 8 bits they
-    gain next to nothing, as most of their time goes into the softmax between them.
+    Products of two computed tensors, as in attention, stay as they are: 8 bits gain next to
+    nothing there, since the softmax between them takes most of the time.
 
     Args:
         model: the reference graph, ONNX.
         family: of the model: transformers are quantised otherwise than convolutional networks.
-        images: model inputs, uint8 [H,W,3], that show what the ranges must hold.
+        images: model inputs, uint8 [H,W,3], whose values the ranges must hold.
         folder: for the files; is made.
         kept: names of layers that stay as they are.
 
@@ -81,11 +81,11 @@ def quantize(
     folder.mkdir(parents=True)
     written = Ir(folder / "graph.xml", folder / "graph.bin")
     openvino.save_model(quantized, written.xml, compress_to_fp16=False)
-    return _named_by_content(written)
+    return Ir(*named_by_content(STEM, written.xml, written.weights))
 
 
 def _products(graph: Any) -> list[str]:
-    """Names of matrix products without weights; these are constants of at most two axes."""
+    """Names of matrix products without weights, which are constants of at most two axes."""
     constant: set[str] = set()
     products = []
     for node in graph.get_ordered_ops():
@@ -99,13 +99,6 @@ def _products(graph: Any) -> list[str]:
         ):
             products.append(name)
     return products
-
-
-def _named_by_content(ir: Ir) -> Ir:
-    """Under names that no other graph has; one stem, by which OpenVINO finds the weights."""
-    digest = hashlib.sha256(ir.xml.read_bytes() + ir.weights.read_bytes()).hexdigest()[:8]
-    stem = ir.xml.parent / f"{STEM}-{digest}"
-    return Ir(ir.xml.rename(f"{stem}.xml"), ir.weights.rename(f"{stem}.bin"))
 
 
 def _import_nncf() -> ModuleType:

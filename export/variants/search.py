@@ -1,25 +1,29 @@
-"""How a variant comes to a bundle: made, compared, refused or made anew with layers kept back."""
+"""The one path of a variant into a bundle: made, compared, refused or made anew, added.
+
+An engine's module brings a `Maker`; nothing else here knows which engine it is.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.pictures_to_use import distinct, leave_out_seen, refuse_in_both, spread
-from export.pictures import check_pictures, read_model_input
+from export.calibration.pictures_to_use import choose_pictures, sample_evenly
+from export.pictures import read_model_input
 from export.variants.drift_gate import (
     ALLOWED,
     AllowedDrift,
-    Answers,
     answers_of,
     check_variant,
     drift_between,
@@ -35,7 +39,7 @@ from service.engines.layers import LayerError, first_failing
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 CALIBRATION_PICTURES = 128
-"""That the ranges of 8 bits are taken from."""
+"""Most pictures that the ranges of 8 bits are taken from."""
 
 COMPARED_INPUTS = 4
 """Golden inputs on which layers are compared."""
@@ -48,7 +52,10 @@ MOST_KEPT = 16
 TIMED_RUNS = 15
 
 NAMED_FROM: dict[Precision, float] = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.05, "int8": 0.25}
-"""Error of a layer, in deviations of its output, from which it is named."""
+"""Error of a layer, in deviations of its output, from which a refusal names it."""
+
+NAMES_DIFFER_BY = 8
+"""Digits of the contents' digest in a file's name."""
 
 Tell = Callable[[str], None]
 Images = Sequence[NDArray[np.uint8]]
@@ -56,12 +63,12 @@ Images = Sequence[NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class VariantOptions:
-    """What is asked of a variant.
+    """Options of a variant.
 
     Attributes:
         precision: one that its engine has.
-        allowed: the most drift; None for what the precision's bounds say.
-        auto_mixed: keep the layers where the drift begins in higher precision, if it is too much.
+        allowed: the most drift; the precision's usual bounds if None.
+        auto_mixed: if the drift is too much, keep the layers where it begins in higher precision.
         threads: of the engines that compare; 0 takes every core.
     """
 
@@ -72,13 +79,13 @@ class VariantOptions:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ConvertedGraph:
     """A graph that may become a variant.
 
     Attributes:
-        model: its file; the bundle's own graph, or one of `files`.
-        files: those of its own, under names that no other contents have.
-        rest: what an 8-bit graph of OpenVINO is to compute in wherever it is not in 8 bits.
+        model: the file that the engine opens: the bundle's own graph, or one of `files`.
+        files: the graph's own files, under the names that they get in the bundle.
+        rest: precision of the parts that an 8-bit graph of OpenVINO does not compute in 8 bits.
     """
 
     model: Path
@@ -86,169 +93,168 @@ class Candidate:
     rest: Precision = "fp32"
 
 
-class Maker(Protocol):
-    """What makes the candidates of one engine in one precision, and runs them."""
+class Maker(ABC):
+    """Converts a bundle's graph for one engine in one precision, and runs the result.
 
-    @property
-    def engine(self) -> EngineKind:
-        """That will serve them."""
+    Args:
+        bundle: as it was loaded.
+        options: with a precision that the engine has.
+        tell: takes lines about what is going on.
 
-    @property
-    def provider(self) -> Provider:
-        """Of ONNX Runtime, that will."""
+    Attributes:
+        name: first part of the variant's name.
+        engine: the engine that will serve it.
+        provider: the provider of ONNX Runtime that will serve it.
+        mixes: whether `make` can keep layers in higher precision.
+        timed: whether `open` runs on the device that will serve.
+        facts: fields of the manifest's entry that only this engine fills in.
+    """
+
+    name: str
+    engine: EngineKind
+    provider: Provider = "cpu"
+    mixes = True
+    timed = True
+
+    def __init__(self, bundle: Bundle, options: VariantOptions, tell: Tell) -> None:
+        self.bundle = bundle
+        self.options = options
+        self.precision = options.precision
+        self.tell = tell
+        self.facts: dict[str, Any] = {}
 
     @property
     def calibrates(self) -> bool:
         """Whether `make` needs pictures."""
+        return self.precision == "int8"
 
-    @property
-    def keeps(self) -> bool:
-        """Whether `make` can keep layers in higher precision."""
-
-    @property
-    def timed(self) -> bool:
-        """Whether what `open` gives runs on the device that will serve."""
-
-    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> Candidate:
-        """Write a candidate.
+    @abstractmethod
+    def make(self, images: Images, folder: Path, kept: Sequence[str]) -> ConvertedGraph:
+        """Write a graph.
 
         Args:
-            images: model inputs, uint8 [H,W,3], that show what the ranges must hold; none unless
-                it calibrates.
-            folder: for its files; is made.
+            images: model inputs, uint8 [H,W,3], whose values the ranges of 8 bits must hold; none
+                unless it calibrates.
+            folder: for the files; made here.
             kept: nodes of layers that stay as they are.
 
         Raises:
-            TaktError: it cannot be made.
+            TaktError: the graph cannot be converted.
         """
 
-    def open(self, candidate: Candidate) -> Engine:
-        """What will serve it, on one core or device, or the nearest to it that is here."""
+    @abstractmethod
+    def open(self, converted: ConvertedGraph) -> Engine:
+        """The engine that will serve the graph, or the nearest to it on this host."""
 
-    def layer_errors(self, candidate: Candidate, images: NDArray[np.uint8]) -> Sequence[LayerError]:
-        """How far its layers answer from the reference's to images uint8 [N,H,W,3]."""
+    def layer_errors(
+        self, converted: ConvertedGraph, images: NDArray[np.uint8]
+    ) -> Sequence[LayerError]:
+        """How far the layers answer from the reference's to images uint8 [N,H,W,3]."""
+        return ()
 
 
 def export_variant(
-    bundle: Bundle,
-    good: Sequence[Path],
-    defects: Sequence[Path],
-    options: VariantOptions,
-    maker: Maker,
-    *,
-    tell: Tell,
-    quiet: bool = False,
+    maker: Maker, good: Sequence[Path], defects: Sequence[Path], *, quiet: bool = False
 ) -> Bundle:
     """Add a variant to a bundle, if it answers like the trained model.
 
     Args:
-        bundle: as it was loaded.
+        maker: of the bundle, the engine and the precision.
         good: pictures of good parts, for the ranges of 8 bits and for the comparison; those that
             the training has seen come last.
         defects: pictures of defective parts, for the comparison.
-        options: see there.
-        maker: of its precision.
-        tell: takes lines about what is going on.
         quiet: show no progress bar.
+
+    Returns:
+        The bundle with the variant.
 
     Raises:
         CalibrationError: the training has seen all good pictures.
         DriftError: the variant answers too far from the trained model; the bundle stays as it was.
         PicturesError: a picture cannot be read.
     """
-    digests = distinct(good, tell)
-    refuse_in_both(digests, defects)
-    check_pictures([*digests, *defects])
-    chosen = leave_out_seen(digests, tuple(bundle.calibration.seen.tolist()), tell)
-    with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as reference:
+    bundle, manifest = maker.bundle, maker.bundle.manifest
+    seen = tuple(bundle.calibration.seen.tolist())
+    chosen = choose_pictures(good, defects, seen, maker.tell)
+    threads = maker.options.threads
+    with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=threads)) as reference:
         expected = answers_of(reference, bundle, chosen.unseen, defects, quiet=quiet)
-    calibrated = (
-        spread(chosen.unseen, chosen.seen, CALIBRATION_PICTURES) if maker.calibrates else ()
+    sample = (
+        sample_evenly(chosen.unseen, chosen.seen, CALIBRATION_PICTURES) if maker.calibrates else ()
     )
-    manifest = bundle.manifest
-    images = [read_model_input(path, manifest.preprocess, manifest.tiling) for path in calibrated]
-    search = _Search(bundle, chosen.unseen, defects, options, maker, expected, tell, quiet)
+    images = [read_model_input(path, manifest.preprocess, manifest.tiling) for path in sample]
+
+    def drift_of(converted: ConvertedGraph) -> VariantDrift:
+        with closing(maker.open(converted)) as engine:
+            found = answers_of(engine, bundle, chosen.unseen, defects, quiet=quiet)
+        return drift_between(found, expected, bundle)
+
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
-        found = search.run(images, Path(folder))
-        with closing(maker.open(found.candidate)) as engine:
-            variant = Variant(
-                name=f"{maker.engine}-{options.precision}",
-                engine=maker.engine,
-                provider=maker.provider,
-                precision=options.precision,
-                rest=found.candidate.rest,
-                model=found.candidate.model.name,
-                files=tuple(file.name for file in found.candidate.files),
-                drift=found.drift,
-                bounds=golden_bounds(engine, bundle),
-                kept=found.kept,
-                images_per_s=_images_per_s(engine, bundle) if maker.timed else None,
-                made_with=package_versions(),
-                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
+        converted, drift, kept = _accepted(maker, images, Path(folder), drift_of)
+        with closing(maker.open(converted)) as engine:
+            facts: dict[str, Any] = {
+                "name": f"{maker.name}-{maker.precision}",
+                "engine": maker.engine,
+                "provider": maker.provider,
+                "precision": maker.precision,
+                "rest": converted.rest,
+                "model": converted.model.name,
+                "files": tuple(file.name for file in converted.files),
+                "drift": drift,
+                "bounds": golden_bounds(engine, bundle),
+                "kept": kept,
+                "images_per_s": _images_per_s(engine, bundle) if maker.timed else None,
+                "made_with": package_versions(),
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
         return add_variant(
-            bundle, variant, {file.name: file.read_bytes() for file in found.candidate.files}
+            bundle,
+            Variant(**facts | maker.facts),
+            {file.name: file.read_bytes() for file in converted.files},
         )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A candidate that passed the gate; `kept` are layers, by the names of their weights."""
+def _accepted(
+    maker: Maker, images: Images, folder: Path, drift_of: Callable[[ConvertedGraph], VariantDrift]
+) -> tuple[ConvertedGraph, VariantDrift, tuple[str, ...]]:
+    """Convert; with `auto_mixed`, keep more and more layers back until the drift is small enough.
 
-    candidate: Candidate
-    drift: VariantDrift
-    kept: tuple[str, ...]
+    Returns:
+        The graph, its drift, and the layers that were kept back, by the names of their weights.
+
+    Raises:
+        DriftError: the drift is too much, with as many layers kept as may be.
+    """
+    options, precision = maker.options, maker.precision
+    allowed = options.allowed or ALLOWED[precision]
+    kept: dict[str, str] = {}
+    while True:
+        if maker.mixes:
+            maker.tell(f"converting to {precision}, {len(kept)} layers kept back")
+        converted = maker.make(images, folder / str(len(kept)), tuple(kept))
+        drift = drift_of(converted)
+        beyond = excess(drift, allowed)
+        if not beyond:
+            return converted, drift, tuple(kept.values())
+        errors = maker.layer_errors(converted, maker.bundle.golden.images[:COMPARED_INPUTS])
+        worst = sorted(errors, key=lambda one: -one.grown)
+        fresh = [one for one in worst if one.node not in kept][: max(KEPT_AT_FIRST, len(kept))]
+        mixing = options.auto_mixed and maker.mixes and len(kept) < MOST_KEPT
+        if not (mixing and fresh):
+            check_variant(drift, precision, allowed, first_failing(errors, NAMED_FROM[precision]))
+        kept |= {one.node: one.name for one in fresh}
+        maker.tell(f"too much drift: {'; '.join(beyond)}")
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Makes candidates and judges them; each is compared on the same pictures."""
-
-    bundle: Bundle
-    good: Sequence[Path]
-    defects: Sequence[Path]
-    options: VariantOptions
-    maker: Maker
-    expected: Answers
-    tell: Tell
-    quiet: bool
-
-    def run(self, images: Images, folder: Path) -> _Found:
-        """Make one; where asked, keep more and more layers back until the drift is small enough.
-
-        Raises:
-            DriftError: the drift is too much, with as many layers kept as may be.
-        """
-        options = self.options
-        allowed = options.allowed or ALLOWED[options.precision]
-        kept: dict[str, str] = {}
-        while True:
-            if self.maker.keeps:
-                self.tell(f"converting to {options.precision}, {len(kept)} layers kept back")
-            candidate = self.maker.make(images, folder / str(len(kept)), tuple(kept))
-            drift = self._drift(candidate)
-            beyond = excess(drift, allowed)
-            if not beyond:
-                return _Found(candidate, drift, tuple(kept.values()))
-            errors = self.maker.layer_errors(candidate, self.bundle.golden.images[:COMPARED_INPUTS])
-            worst = sorted(errors, key=lambda one: -one.grown)
-            fresh = [one for one in worst if one.node not in kept][: max(KEPT_AT_FIRST, len(kept))]
-            mixing = options.auto_mixed and self.maker.keeps and len(kept) < MOST_KEPT
-            if not (mixing and fresh):
-                layers = first_failing(errors, NAMED_FROM[options.precision])
-                check_variant(drift, options.precision, allowed, layers)
-            kept |= {one.node: one.name for one in fresh}
-            self.tell(f"too much drift: {'; '.join(beyond)}")
-
-    def _drift(self, candidate: Candidate) -> VariantDrift:
-        """How far it answers from the reference."""
-        with closing(self.maker.open(candidate)) as engine:
-            found = answers_of(engine, self.bundle, self.good, self.defects, quiet=self.quiet)
-        return drift_between(found, self.expected, self.bundle)
+def named_by_content(stem: str, *files: Path) -> tuple[Path, ...]:
+    """Rename the files of one graph so that no other graph's have the same name."""
+    contents = b"".join(file.read_bytes() for file in files)
+    digest = hashlib.sha256(contents).hexdigest()[:NAMES_DIFFER_BY]
+    return tuple(file.rename(file.with_name(f"{stem}-{digest}{file.suffix}")) for file in files)
 
 
 def _images_per_s(engine: Engine, bundle: Bundle) -> float:
-    """One picture after another, by the median of some runs."""
+    """One picture after another, by the median of `TIMED_RUNS`."""
     image = bundle.golden.images[:1]
     times = []
     for _ in range(TIMED_RUNS):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+from export.variants.onnx_layers import casts_to, replace_nodes
 from service.bundles.bundle import INPUT
 
 
-def cast_first(model: ModelProto) -> bool:
-    """Let the pictures be cast to float32 before they are transposed instead of after.
+def cast_before_transpose(model: ModelProto) -> bool:
+    """Cast the pictures to float32 before they are transposed instead of after.
 
     A transpose moves numbers and a cast of 8 bits is exact, so the graph answers the same bits.
 
@@ -16,14 +17,14 @@ def cast_first(model: ModelProto) -> bool:
         model: a bundle's graph; changed in place.
 
     Returns:
-        Whether it had to be; a graph of another form stays as it is.
+        Whether it was changed; a graph of another form stays as it is.
     """
     graph = model.graph
     transpose = _only_reader(graph, INPUT)
     if transpose is None or transpose.op_type != "Transpose":
         return False
     cast = _only_reader(graph, transpose.output[0])
-    if cast is None or cast.op_type != "Cast" or _target(cast) != TensorProto.FLOAT:
+    if cast is None or not casts_to(cast, TensorProto.FLOAT):
         return False
     between, result = transpose.output[0], cast.output[0]
     transpose.output[0], cast.output[0] = result, between
@@ -31,9 +32,7 @@ def cast_first(model: ModelProto) -> bool:
     first, second = sorted((list(graph.node).index(transpose), list(graph.node).index(cast)))
     nodes = list(graph.node)
     nodes[first], nodes[second] = cast, transpose
-    ordered = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(ordered)
+    replace_nodes(graph, nodes)
     kept = [info for info in graph.value_info if info.name != between]
     del graph.value_info[:]
     graph.value_info.extend(kept)
@@ -43,8 +42,3 @@ def cast_first(model: ModelProto) -> bool:
 def _only_reader(graph: GraphProto, name: str) -> NodeProto | None:
     readers = [node for node in graph.node if name in node.input]
     return readers[0] if len(readers) == 1 else None
-
-
-def _target(cast: NodeProto) -> int:
-    (to,) = (attribute.i for attribute in cast.attribute if attribute.name == "to")
-    return int(to)

@@ -8,25 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.pictures import read_model_input
-from service.bundles.bundle import INPUT
-from service.bundles.manifest import Manifest
+from export.variants.onnx_int8 import OneByOne
 
 TABLE = "calibration.flatbuffers"
 """The file that ONNX Runtime's TensorRT provider reads."""
 
 
-def write_ranges(graph: Path, manifest: Manifest, pictures: Sequence[Path], folder: Path) -> None:
-    """Run pictures and write the largest absolute value of each tensor to `TABLE`.
+def write_ranges(graph: Path, images: Sequence[NDArray[np.uint8]], folder: Path) -> Path:
+    """Run pictures and write the largest absolute value of each tensor.
 
     Args:
         graph: an ONNX file, as TensorRT gets it.
-        manifest: of the bundle: how pictures become its input.
-        pictures: of good parts; at least one.
+        images: model inputs of good parts, uint8 [H,W,3]; at least one.
         folder: for the table.
 
-    Raises:
-        PicturesError: a picture cannot be read.
+    Returns:
+        The table's file.
     """
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
     from onnxruntime.quantization.quant_utils import write_calibration_table
@@ -38,19 +35,7 @@ def write_ranges(graph: Path, manifest: Manifest, pictures: Sequence[Path], fold
         # The table has one number for each tensor, which only a symmetric range is.
         extra_options={"symmetric": True},
     )
-    for path in pictures:  # by themselves, as it keeps all tensors of what it gets together
-        image = read_model_input(path, manifest.preprocess, manifest.tiling)
-        calibrator.collect_data(_Once(image[np.newaxis]))
+    for image in images:  # one at a time: all tensors of one call stay in memory together
+        calibrator.collect_data(OneByOne([image]))
     write_calibration_table(calibrator.compute_data(), str(folder))
-
-
-class _Once:
-    """Hands out one batch, as ONNX Runtime's calibrators ask for it."""
-
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self._images: NDArray[np.uint8] | None = images
-
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        """The batch; None afterwards."""
-        images, self._images = self._images, None
-        return None if images is None else {INPUT: images}
+    return folder / TABLE

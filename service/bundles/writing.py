@@ -37,7 +37,7 @@ def save_bundle(
     path: Path,
     golden: Golden,
     calibration: Calibration,
-    write_model: Callable[[Path], None],
+    write_model: Callable[[Path], object],
     manifest: Callable[[dict[str, str]], Manifest],
     further: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:

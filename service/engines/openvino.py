@@ -14,6 +14,7 @@ from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Precision
 from service.distribution import install_hint
 from service.engines.base import EngineOutput
+from service.engines.provider_check import first_line
 from service.errors import BundleError, ConfigurationError, EngineError
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -84,7 +85,7 @@ class OpenVinoEngine:
         except BundleError:
             raise
         except Exception as error:
-            raise BundleError(f"{model} cannot be loaded: {_first_line(error)}") from error
+            raise BundleError(f"{model} cannot be loaded: {first_line(error)}") from error
         computes = precision if rest == "fp32" else f"{precision} and {rest}"
         description = f"openvino CPU {computes}, {streams} streams of {threads} threads"
         return cls(compiled, streams, description)
@@ -157,7 +158,3 @@ def _check_signature(graph: Any, model: Path) -> None:
             f"{model} takes {inputs} and gives {outputs}; a bundle's graph takes {INPUT!r} as "
             f"uint8 [N,H,W,3] and gives {OUTPUTS} as float32"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,8 @@ import pytest
 
 from export.pictures import list_pictures
 from export.variants.drift_gate import ALLOWED
-from export.variants.tensorrt import TensorRtOptions, export_tensorrt
+from export.variants.search import VariantOptions, export_variant
+from export.variants.tensorrt import TensorRtMaker
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.variant import Precision
 from service.engines.built_for import host_mismatch
@@ -34,19 +35,18 @@ def bundle(tmp_path: Path) -> Bundle:
 def test_an_exported_variant_is_loaded_and_answers_within_its_bounds(
     bundle: Bundle, precision: Precision, tmp_path: Path
 ) -> None:
-    changed = export_tensorrt(
-        bundle,
-        list_pictures(EXAMPLES / "pictures" / "good"),
-        list_pictures(EXAMPLES / "pictures" / "pitting"),
-        # A few pictures are no calibration: this is about building and loading.
-        TensorRtOptions(
-            precision=precision,
+    changed = export_variant(
+        TensorRtMaker(
+            bundle,
+            # A few pictures are no calibration: this is about building and loading.
+            VariantOptions(precision=precision, allowed=ALLOWED[precision].widened(100)),
+            print,
             opt_batch=2,
             max_batch=4,
-            allowed=ALLOWED[precision].widened(100),
             timing_cache=tmp_path / "timed",
         ),
-        tell=print,
+        list_pictures(EXAMPLES / "pictures" / "good"),
+        list_pictures(EXAMPLES / "pictures" / "pitting"),
         quiet=True,
     )
     variant = changed.variant(f"tensorrt-{precision}")

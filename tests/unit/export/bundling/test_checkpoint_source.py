@@ -10,11 +10,11 @@ import torch
 
 from export.bundling.checkpoint_source import (
     CheckpointSource,
-    complete,
     preprocess_of,
-    seen_of,
-    view_whole,
-    zero_shots,
+    with_full_view,
+    with_seen,
+    with_statistics,
+    with_zero_shot,
 )
 from export.errors import ExportError
 from models.checkpoints import (
@@ -90,7 +90,7 @@ def test_the_crop_lies_where_torchvision_cuts(
 def test_the_facts_are_those_of_the_checkpoint(inpformer: Checkpoint) -> None:
     facts = CheckpointSource(inpformer).facts
     assert (facts.family, facts.variant, facts.framework) == ("inpformer", "dim16", "official")
-    assert (facts.map_width, facts.map_height, facts.score_from) == (256, 256, "model")
+    assert (facts.map_size, facts.score_from) == ((256, 256), "model")
     assert facts.preprocess.input_size == (70, 70)
     assert facts.trained_thresholds is not None
     assert (facts.trained_thresholds.image, facts.trained_thresholds.pixel) == (0.5, 0.6)
@@ -110,16 +110,16 @@ def test_the_answer_is_torch_s(inpformer: Checkpoint) -> None:
 def test_the_whole_view_resizes_straight_to_the_input_and_leaves_the_thresholds(
     inpformer: Checkpoint,
 ) -> None:
-    whole = view_whole(inpformer)
+    whole = with_full_view(inpformer)
     assert whole.recipe == InputRecipe(70, 70, "pillow_bilinear")
     assert whole.thresholds is None
     assert "80 x 80" in whole.notes[0]
     with pytest.raises(ExportError, match="without --full-view"):
-        view_whole(whole)
+        with_full_view(whole)
 
 
 def test_zero_shot_answers_by_the_distance_to_the_prototypes(inpformer: Checkpoint) -> None:
-    shot = zero_shots(inpformer)
+    shot = with_zero_shot(inpformer)
     assert shot.thresholds is None
     assert "zero-shot" in shot.notes[0]
     images = torch.rand(1, 3, 70, 70, generator=torch.Generator().manual_seed(0))
@@ -135,14 +135,14 @@ def test_zero_shot_answers_by_the_distance_to_the_prototypes(inpformer: Checkpoi
 
 def test_zero_shot_is_refused_where_there_are_no_prototypes(thin_checkpoint: Checkpoint) -> None:
     with pytest.raises(ExportError, match="family efficientad"):
-        zero_shots(thin_checkpoint)
+        with_zero_shot(thin_checkpoint)
 
 
 def test_pictures_of_the_training_count_as_seen_once(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     pictures = write_pictures(tmp_path / "good", 2)
-    knowing = seen_of(seen_of(thin_checkpoint, pictures), pictures)
+    knowing = with_seen(with_seen(thin_checkpoint, pictures), pictures)
     assert knowing.seen == (*thin_checkpoint.seen, *map(picture_digest, pictures))
 
 
@@ -151,7 +151,7 @@ def test_what_is_missing_is_measured_on_pictures_resized_as_in_the_training(
 ) -> None:
     told: list[str] = []
     pictures = write_pictures(tmp_path / "good", 4)
-    finished = complete(unfinished, pictures, told.append)
+    finished = with_statistics(unfinished, pictures, told.append)
     assert told == ["measuring teacher statistics and map quantiles on 4 pictures"]
     assert finished.missing == ()
     assert finished.seen == ()
@@ -162,16 +162,16 @@ def test_what_is_missing_is_measured_on_pictures_resized_as_in_the_training(
 
 
 def test_nothing_is_measured_where_nothing_is_missing(thin_checkpoint: Checkpoint) -> None:
-    assert complete(thin_checkpoint, [], pytest.fail) is thin_checkpoint
+    assert with_statistics(thin_checkpoint, [], pytest.fail) is thin_checkpoint
 
 
 def test_one_picture_is_too_few_to_measure_on(
     unfinished: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match="at least two"):
-        complete(unfinished, write_pictures(tmp_path / "good", 1), lambda line: None)
+        with_statistics(unfinished, write_pictures(tmp_path / "good", 1), lambda line: None)
 
 
 def test_the_map_of_nelson1425_is_scored_on_the_picture(unfinished: Checkpoint) -> None:
     facts = CheckpointSource(dataclasses.replace(unfinished, missing=())).facts
-    assert (facts.score_from, facts.map_width, facts.map_height) == ("map_on_picture", 64, 64)
+    assert (facts.score_from, facts.map_size) == ("map_on_picture", (64, 64))

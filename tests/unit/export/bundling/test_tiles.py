@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from onnx import parser
 
 import export.bundling.checkpoint_source
-from export.bundling.checkpoint_source import complete
+from export.bundling.checkpoint_source import with_statistics
 from export.bundling.recalibrate import RecalibrationOptions, find_thresholds
 from export.bundling.source import SourceFacts
-from export.bundling.tiles import in_tiles
+from export.bundling.tiles import with_tiling
 from export.commands.export import export as export_
 from export.commands.import_onnx import import_
 from export.commands.verify import verify
@@ -253,8 +253,7 @@ def facts(**fields: object) -> SourceFacts:
         "variant": "tiny",
         "framework": "tests",
         "preprocess": Preprocess(width=SIDE, height=SIDE, resize="area"),
-        "map_width": SIDE,
-        "map_height": SIDE,
+        "map_size": (SIDE, SIDE),
         "reference": "onnx",
     }
     return SourceFacts(**ours | fields)  # type: ignore[arg-type]
@@ -263,8 +262,8 @@ def facts(**fields: object) -> SourceFacts:
 def test_thresholds_of_the_training_belong_to_whole_pictures() -> None:
     trained = facts(trained_thresholds=CheckpointThresholds(image=1, pixel=2))
     tiling = Tiling(width=32, height=32, overlap=0, blend="max")
-    assert in_tiles(trained, tiling).trained_thresholds is None
-    assert in_tiles(trained, None) is trained
+    assert with_tiling(trained, tiling).trained_thresholds is None
+    assert with_tiling(trained, None) is trained
 
 
 def test_what_a_checkpoint_lacks_is_measured_on_tiles(
@@ -283,7 +282,7 @@ def test_what_a_checkpoint_lacks_is_measured_on_tiles(
 
     monkeypatch.setattr(export.bundling.checkpoint_source, "measure_missing", measure)
     lacking = dataclasses.replace(thin_checkpoint, missing=("map quantiles",))
-    complete(lacking, [path], lambda line: None, tiling)
+    with_statistics(lacking, [path], lambda line: None, tiling)
     tile = middle_tile(read_picture(path), tiling)
     pixels = (seen[0][0].permute(1, 2, 0) * 255).round().numpy()
     assert np.array_equal(pixels, tile)

@@ -6,7 +6,12 @@ from typing import get_args
 
 import pytest
 
-from export.calibration.pictures_to_use import distinct, leave_out_seen, refuse_in_both, spread
+from export.calibration.pictures_to_use import (
+    distinct,
+    leave_out_seen,
+    refuse_in_both,
+    sample_evenly,
+)
 from export.commands.options import FILTERS
 from export.errors import CalibrationError, PicturesError
 from models.checkpoints import Filter as TrainedFilter
@@ -67,9 +72,9 @@ def test_a_picture_is_good_or_defective_but_not_both(
 
 
 def test_compared_pictures_are_spread_over_the_first_ones() -> None:
-    assert spread(PATHS, [], 5) == PATHS[::2]
-    assert spread(PATHS[:2], PATHS[2:], 5) == PATHS[:5]
-    assert spread(PATHS[:2], [], 5) == PATHS[:2]
+    assert sample_evenly(PATHS, [], 5) == PATHS[::2]
+    assert sample_evenly(PATHS[:2], PATHS[2:], 5) == PATHS[:5]
+    assert sample_evenly(PATHS[:2], [], 5) == PATHS[:2]
 
 
 def test_the_filters_to_choose_from_are_those_of_the_bundle() -> None:

@@ -313,7 +313,7 @@ def test_overrides_that_cannot_be_understood_are_refused_before_any_work(
     def too_late(*_: object, **__: object) -> None:
         pytest.fail("a picture is scored")
 
-    monkeypatch.setattr("export.bundling.recalibrate.measure", too_late)
+    monkeypatch.setattr("export.bundling.recalibrate.measure_calibration", too_late)
     (bundle.path / OVERRIDES).write_text("{")
     assert "delete it to go back" in refused(run(bundle.path, "--good", good))
 

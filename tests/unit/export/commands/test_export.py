@@ -35,6 +35,7 @@ from models.fit.progress import CurvePoint
 from models.fit.teacher.fit import FittedTeacher
 from models.fit.teacher.options import TeacherOptions
 from service.bundles.bundle import load_bundle
+from service.distribution import install_hint
 
 WritePictures = Callable[..., list[Path]]
 
@@ -207,7 +208,7 @@ def test_an_error_of_a_fit_is_one_line(
     fake_fit.error = OSError(28, "No space left on device")
     assert "No space left" in refused(run(fit, *arguments))
     fake_fit.error = ModuleNotFoundError("No module named 'tqdm'", name="tqdm")
-    assert "needs tqdm; install the extra `export`" in refused(run(fit, *arguments))
+    assert f"needs tqdm; {install_hint('export')}" in refused(run(fit, *arguments))
     fake_fit.error = ZeroDivisionError("a bug")
     assert run(fit, *arguments).exception is fake_fit.error
 

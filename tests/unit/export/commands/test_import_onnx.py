@@ -75,7 +75,7 @@ def test_the_help_s_defaults_are_those_of_the_import() -> None:
     offered = {param.name: param.default for param in import_.commands["onnx"].params}
     assert offered["allow_drift"] == ImportOptions.allowed_drift == ExportOptions.allowed_drift
     assert offered["family"] == ImportOptions.family
-    assert (offered["resize"], offered["channels"]) == (InputOptions.resize, "rgb")
+    assert (offered["resize"], offered["bgr"]) == (InputOptions.resize, "rgb")
 
 
 def test_every_option_reaches_the_bundle(

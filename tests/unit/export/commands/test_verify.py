@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 from click.testing import CliRunner, Result
 
-import export.commands.verify
 from export.commands.verify import verify
 from export.evaluation.verify import AbsentEngine, BundleResult, GraphRun, Verification
 from export.report.verification_table import verification_table
 from service.bundles.bundle import MODEL, Bundle
 from service.engines.golden import BatchDrift, GoldenDrift, bounds_of
+from service.engines.onnxruntime import OnnxRuntimeEngine
 
 MakeBundle = Callable[..., Bundle]
 
@@ -128,26 +128,21 @@ def test_the_figures_are_written_as_json(bundle: Bundle, tmp_path: Path) -> None
 def test_what_is_not_a_number_is_null_in_json(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opener = export.commands.verify._opener
+    real = OnnxRuntimeEngine.open
 
-    def broken(threads: int, device_id: int) -> object:
-        open_graph = opener(threads, device_id)
+    def open_broken(model: Path, **options: object) -> object:
+        engine = real(model, **options)
+        infer = engine.infer
 
-        def open_broken(*given: object) -> object:
-            engine = open_graph(*given)
-            infer = engine.infer
+        def answer_nan(images: object) -> object:
+            output = infer(images)
+            output.score[:] = np.nan
+            return output
 
-            def answer_nan(images: object) -> object:
-                output = infer(images)
-                output.score[:] = np.nan
-                return output
+        engine.infer = answer_nan
+        return engine
 
-            engine.infer = answer_nan
-            return engine
-
-        return open_broken
-
-    monkeypatch.setattr(export.commands.verify, "_opener", broken)
+    monkeypatch.setattr(OnnxRuntimeEngine, "open", open_broken)
     result = run(bundle.path, "--json", tmp_path / "verified.json")
     assert result.exit_code == 1
     assert " nan " in result.output

@@ -300,7 +300,7 @@ def test_a_graph_without_a_map_has_one_of_one_cell(good: list[Path]) -> None:
     answer = source.answer(np.full((2, 8, 8, 3), 51, np.uint8))
     assert answer.anomaly_map.shape == (2, 1, 1)
     assert answer.score == pytest.approx([1.2, 1.2])
-    assert (source.facts.map_width, source.facts.map_height) == (1, 1)
+    assert source.facts.map_size == (1, 1)
 
 
 def test_a_graph_without_a_score_has_its_map_s_maximum(good: list[Path], tmp_path: Path) -> None:

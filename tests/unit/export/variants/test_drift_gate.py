@@ -11,11 +11,11 @@ from export.variants.drift_gate import (
     ALLOWED,
     AllowedDrift,
     Answers,
+    answers_of,
     check_variant,
     drift_between,
     excess,
     golden_bounds,
-    measure_variant,
     score_span,
 )
 from service.bundles.bundle import Bundle
@@ -147,7 +147,11 @@ def test_the_pictures_are_looked_at_as_the_service_does(
 ) -> None:
     good = write_pictures(tmp_path / "good", 3)
     bad = write_pictures(tmp_path / "bad", 2, high=255)
-    drift = measure_variant(Brightness(0.01), Brightness(), bundle, good, bad, quiet=True)
+    found, expected = (
+        answers_of(engine, bundle, good, bad, quiet=True)
+        for engine in (Brightness(0.01), Brightness())
+    )
+    drift = drift_between(found, expected, bundle)
     assert drift.pictures == 5
     assert drift.score == pytest.approx(0.01, abs=1e-6)
     assert drift.anomaly_map == pytest.approx(0.01, abs=1e-6)

@@ -17,8 +17,8 @@ import export.variants.onnxruntime
 from export.commands.export import export as export_group
 from export.variants.drift_gate import AllowedDrift
 from export.variants.onnx_int8 import quantize_onnx
-from export.variants.onnxruntime import export_onnxruntime
-from export.variants.search import VariantOptions
+from export.variants.onnxruntime import OnnxRuntimeMaker
+from export.variants.search import VariantOptions, export_variant
 from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.writing import add_variant
 from service.engines.golden import check_golden
@@ -46,12 +46,11 @@ def added(
     tell: Callable[[str], None] = lambda _: None,
     **more: bool,
 ) -> Bundle:
-    return export_onnxruntime(
-        bundle,
+    options = VariantOptions(precision=precision, allowed=allowed, threads=1, **more)  # type: ignore[arg-type]
+    return export_variant(
+        OnnxRuntimeMaker(bundle, options, tell),
         sorted((pictures / "good").iterdir()),
         sorted((pictures / "bad").iterdir()),
-        VariantOptions(precision=precision, allowed=allowed, threads=1, **more),  # type: ignore[arg-type]
-        tell=tell,
         quiet=True,
     )
 

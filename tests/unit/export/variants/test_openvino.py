@@ -13,9 +13,9 @@ from click.testing import CliRunner
 import export.variants.openvino
 from export.commands.export import export as export_group
 from export.variants.drift_gate import ALLOWED, AllowedDrift
-from export.variants.openvino import export_openvino
+from export.variants.openvino import OpenVinoMaker
 from export.variants.openvino_int8 import Ir, quantize
-from export.variants.search import VariantOptions
+from export.variants.search import VariantOptions, export_variant
 from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.variant import Variant
 from service.bundles.writing import add_variant
@@ -49,12 +49,11 @@ ENOUGH = AllowedDrift(score_spans=1.0, map_spans=0.3, turned_share=1.0, auroc=1.
 def added(
     bundle: Bundle, pictures: Path, precision: str, *, allowed: AllowedDrift = ENOUGH, **more: bool
 ) -> Bundle:
-    return export_openvino(
-        bundle,
+    options = VariantOptions(precision=precision, allowed=allowed, **more)  # type: ignore[arg-type]
+    return export_variant(
+        OpenVinoMaker(bundle, options, tell=lambda _: None),
         sorted((pictures / "good").iterdir()),
         sorted((pictures / "bad").iterdir()),
-        VariantOptions(precision=precision, allowed=allowed, **more),  # type: ignore[arg-type]
-        tell=lambda _: None,
         quiet=True,
     )
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from export.commands.export import export
-from export.errors import ExportError
+from export.errors import ExportError, PicturesError
 from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
-from export.variants.tensorrt import TensorRtOptions, export_tensorrt
+from export.variants.search import VariantOptions, export_variant
+from export.variants.tensorrt import TensorRtMaker
 from service.bundles.bundle import Bundle, load_bundle
 from service.distribution import install_hint
 from service.engines.base import EngineOutput
@@ -136,8 +137,11 @@ def good(write_pictures: WritePictures, tmp_path: Path) -> list[Path]:
 
 
 def run(bundle: Bundle, good: list[Path], **options: Any) -> Bundle:
-    asked = TensorRtOptions(**({"precision": "fp16", "threads": 1} | options))
-    return export_tensorrt(bundle, good, [], asked, tell=lambda _: None, quiet=True)
+    names = ("precision", "allowed")
+    shared = {name: options.pop(name) for name in names if name in options}
+    asked = VariantOptions(**{"precision": "fp16", "threads": 1} | shared)
+    maker = TensorRtMaker(bundle, asked, lambda _: None, **options)
+    return export_variant(maker, good, [], quiet=True)
 
 
 def test_the_variant_holds_the_engine_and_what_it_was_built_for(
@@ -269,3 +273,12 @@ def test_the_command_fails_with_one_line_where_there_is_no_gpu(
     assert result.output.startswith("Error: ")
     assert "TensorrtExecutionProvider" in result.output
     assert install_hint("gpu", "tensorrt") in result.output
+
+
+def test_a_picture_that_cannot_be_read_is_named_before_any_work(
+    host: Host, bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(PicturesError, match=r"broken\.png"):
+        run(bundle, [tmp_path / "broken.png"], precision="int8")
+    assert host.runtime.built == {}

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from export.variants.tensorrt_graph import cast_first
+from export.variants.tensorrt_graph import cast_before_transpose
 from service.bundles.bundle import load_bundle
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "models" / "pitting" / "1"
@@ -40,7 +40,7 @@ def test_pictures_are_cast_before_they_are_transposed_and_the_answer_is_the_same
     model = graph_of("Transpose", "Cast", "Relu")
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
     before = answers(model, images)
-    assert cast_first(model)
+    assert cast_before_transpose(model)
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["Cast", "Transpose", "Relu"]
     assert np.array_equal(answers(model, images)[0], before[0])
@@ -50,7 +50,7 @@ def test_an_exported_model_answers_the_same_bits() -> None:
     bundle = load_bundle(EXAMPLE)
     model = onnx.load(bundle.model_path)
     before = answers(model, bundle.golden.images[:1])
-    assert cast_first(model)
+    assert cast_before_transpose(model)
     onnx.checker.check_model(model, full_check=True)
     (reader,) = [node for node in model.graph.node if "images" in node.input]
     assert reader.op_type == "Cast"
@@ -65,5 +65,5 @@ def test_an_exported_model_answers_the_same_bits() -> None:
 )
 def test_a_graph_of_another_form_stays_as_it_is(model: ModelProto) -> None:
     before = model.SerializeToString()
-    assert not cast_first(model)
+    assert not cast_before_transpose(model)
     assert model.SerializeToString() == before
