@@ -23,18 +23,18 @@ from service.pictures.prepare import Picture
 Word = Annotated[str, Field(max_length=64)]
 
 
-class Part(BaseModel):
+class RequestPart(BaseModel):
     """Base of a request's parts: an unknown field is refused, since it may be a typo."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class _InputParameters(Part):
+class _InputParameters(RequestPart):
     binary_data_size: int | None = Field(default=None, ge=0)
     content_type: Literal["base64"] | None = None
 
 
-class InputTensor(Part):
+class InputTensor(RequestPart):
     """An input as the JSON has it."""
 
     name: Word

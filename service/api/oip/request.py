@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 from pydantic import Field, ValidationError
 
-from service.api.oip.inputs import InputTensor, Part, Word, only_input, pictures_of
+from service.api.oip.inputs import InputTensor, RequestPart, Word, only_input, pictures_of
 from service.api.oip.tensors import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
@@ -47,16 +47,16 @@ _SEND_BINARY = (
 )
 
 
-class _OutputParameters(Part):
+class _OutputParameters(RequestPart):
     binary_data: bool | None = None
 
 
-class _Output(Part):
+class _Output(RequestPart):
     name: Word
     parameters: _OutputParameters | None = None
 
 
-class _Parameters(Part):
+class _Parameters(RequestPart):
     threshold: float | None = None
     pixel_threshold: float | None = None
     heatmap: Literal["map", "overlay"] | None = None
@@ -67,7 +67,7 @@ class _Parameters(Part):
     binary_data_output: bool = False
 
 
-class _Body(Part):
+class _Body(RequestPart):
     id: str | None = Field(default=None, max_length=1024)
     # Some clients repeat here what the path says.
     model_name: str | None = None

@@ -84,7 +84,7 @@ def inspect_handler(
         try:
             model = repository.get(name, version)
             known = model.name
-            picture_format = _picture_wanted(request.headers.get("accept"), query.format)
+            picture_format = _wanted_format(request.headers.get("accept"), query.format)
             options = _options(query, picture_format, default_timeout_ms)
             async with CancelOnDisconnect(request) as disconnect:
 
@@ -142,7 +142,7 @@ def _options(
     return replace(options, heatmap=heatmap, format=picture_format)
 
 
-def _picture_wanted(accept: str | None, default: ImageFormat) -> ImageFormat | None:
+def _wanted_format(accept: str | None, default: ImageFormat) -> ImageFormat | None:
     """The format of the picture where `Accept` prefers one to JSON, else None."""
     if not accept or "image/" not in accept:
         return None

@@ -42,13 +42,13 @@ class Bye:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Disconnected:
     """The client's disconnection, with the close code of its side."""
 
     code: int
 
 
-async def say(websocket: WebSocket, message: Json) -> None:
+async def send_json(websocket: WebSocket, message: Json) -> None:
     """Send a JSON object.
 
     Raises:
@@ -57,13 +57,13 @@ async def say(websocket: WebSocket, message: Json) -> None:
     await websocket.send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
 
 
-async def complain(websocket: WebSocket, error: Exception, request_id: str) -> None:
+async def close_with_error(websocket: WebSocket, error: Exception, request_id: str) -> None:
     """Send an error of the stream itself, and close.
 
     Raises:
         WebSocketDisconnect: the client disconnected.
     """
-    await say(websocket, problem_json(problem_of(error, request_id)))
+    await send_json(websocket, problem_json(problem_of(error, request_id)))
     if isinstance(error, RequestError):
         code = POLICY_VIOLATION
     else:
@@ -108,15 +108,17 @@ class Connection:
             await asyncio.gather(reader, writer, return_exceptions=True)
             self._leave(lost=lost)
 
-    async def _end(self, reader: asyncio.Task[Bye | Gone], writer: asyncio.Task[None]) -> bool:
-        """Send the last messages, as the reason for the end has it; True if the client may resume.
+    async def _end(
+        self, reader: asyncio.Task[Bye | Disconnected], writer: asyncio.Task[None]
+    ) -> bool:
+        """Send the last messages for this kind of end; True if the client may resume.
 
         Raises:
             WebSocketDisconnect: the client disconnected.
         """
         if self._taken_over:
             writer.cancel()
-            await complain(
+            await close_with_error(
                 self.websocket,
                 RequestError("another connection has taken this stream over"),
                 self.session.key[:8],
@@ -133,12 +135,12 @@ class Connection:
             end = await reader
         except RequestError as error:
             await self._drain(writer)
-            await complain(self.websocket, error, self.session.key[:8])
+            await close_with_error(self.websocket, error, self.session.key[:8])
             return False
-        if isinstance(end, Gone):
+        if isinstance(end, Disconnected):
             return end.code != NORMAL
         await self._drain(writer)
-        await say(self.websocket, statistics_json("bye", self.session.statistics))
+        await send_json(self.websocket, statistics_json("bye", self.session.statistics))
         await self.websocket.close(NORMAL)
         return False
 
@@ -161,7 +163,7 @@ class Connection:
         stopped = self.link.stopped
         return stopped.done() and stopped.result() is Stop.TAKEN_OVER
 
-    async def _read(self) -> Bye | Gone:
+    async def _read(self) -> Bye | Disconnected:
         """Accept frames while the session has room for them.
 
         Raises:
@@ -171,16 +173,16 @@ class Connection:
             await self.session.room()
             message = await self.websocket.receive()
             if message["type"] == "websocket.disconnect":
-                return Gone(message.get("code", NO_STATUS))
+                return Disconnected(message.get("code", NO_STATUS))
             if self.link.stopped.done():
-                return Gone(GOING_AWAY)
+                return Disconnected(GOING_AWAY)
             data = message.get("bytes")
             if data is not None:
-                self._take(data)
-            elif self._obey(message["text"]):
+                self._accept(data)
+            elif self._handle_text(message["text"]):
                 return Bye()
 
-    def _take(self, data: bytes) -> None:
+    def _accept(self, data: bytes) -> None:
         header = unpack_header(data)
         try:
             if len(data) - HEADER_BYTES > self.max_image_bytes:
@@ -194,8 +196,8 @@ class Connection:
         else:
             self.session.accept(Frame(header.sequence, header.captured_us, picture))
 
-    def _obey(self, text: str) -> bool:
-        """Act on a text message; True if it is bye."""
+    def _handle_text(self, text: str) -> bool:
+        """Act on a text message; True for bye."""
         kind = message_of(text)["type"]
         if kind == "bye":
             return True
@@ -210,7 +212,7 @@ class Connection:
         Raises:
             WebSocketDisconnect: the client disconnected.
         """
-        await say(self.websocket, self.welcome)
+        await send_json(self.websocket, self.welcome)
         while (outgoing := await self.link.next()) is not None:
             await self._send(outgoing)
             self.session.sent(self.link)
@@ -218,13 +220,13 @@ class Connection:
     async def _send(self, outgoing: Outgoing) -> None:
         if isinstance(outgoing, AnsweredFrame):
             request_id = f"{self.session.key[:8]}-{outgoing.sequence}"
-            await say(self.websocket, answer_json(outgoing, request_id))
+            await send_json(self.websocket, answer_json(outgoing, request_id))
             if outgoing.inspection.heatmap is not None:
                 data = outgoing.inspection.heatmap.data
                 await self.websocket.send({"type": "websocket.send", "bytes": data})
         elif isinstance(outgoing, DroppedFrame):
-            await say(self.websocket, dropped_json(outgoing))
+            await send_json(self.websocket, dropped_json(outgoing))
         elif isinstance(outgoing, StreamStatistics):
-            await say(self.websocket, statistics_json("stats", outgoing))
+            await send_json(self.websocket, statistics_json("stats", outgoing))
         else:
-            await say(self.websocket, failed_json(outgoing))
+            await send_json(self.websocket, failed_json(outgoing))

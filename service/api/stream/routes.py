@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.api.origins import AllowedOrigins
 from service.api.paths import version_of, versioned
 from service.api.problems import problem_response
-from service.api.stream.connection import Connection, complain
+from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.domain import Inspection
 from service.errors import ForbiddenError, InvalidParameterError, RequestError
@@ -105,7 +105,7 @@ class Streams:
             except Exception as error:
                 known = name if self.repository.knows(name) else UNKNOWN
                 self.journal.refused(known, "stream", error, request_id)
-                await complain(websocket, error, request_id)
+                await close_with_error(websocket, error, request_id)
 
     def _connect(
         self, websocket: WebSocket, hello: Hello, name: str, version: str | None
@@ -227,16 +227,16 @@ def _log_begin(
 
 
 def _log_end(session: Session) -> None:
-    figures = session.statistics
+    statistics = session.statistics
     facts: dict[str, object] = {
         "session": session.key[:8],
         "may_resume": not session.finished,
-        "seconds": round(figures.seconds, 3),
-        "frames": figures.frames,
-        "answered": figures.answered,
-        "anomalous": figures.anomalous,
-        "dropped": figures.dropped,
-        "errors": figures.errors,
+        "seconds": round(statistics.seconds, 3),
+        "frames": statistics.frames,
+        "answered": statistics.answered,
+        "anomalous": statistics.anomalous,
+        "dropped": statistics.dropped,
+        "errors": statistics.errors,
     }
     log_event(logger, "stream_left", facts)
 
