@@ -49,11 +49,15 @@ a verdict, a heatmap and the defect's regions out."""
 
 
 class Drain:
-    """One span of time for everything that closes, one after another.
+    """The time that is left at shutdown for everything that closes, one after another.
+
+    >>> drain = Drain(30.0, clock=lambda: 5.0)
+    >>> drain.left_s()
+    30.0
 
     Args:
-        timeout_s: its length.
-        clock: seconds that never go back.
+        timeout_s: length of the whole time.
+        clock: gives seconds that never go back.
     """
 
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,7 +66,7 @@ class Drain:
         self._deadline_s: float | None = None
 
     def left_s(self) -> float:
-        """Seconds that are left of it, at least 0; it begins when this is asked first."""
+        """Seconds that are left, at least 0; the time begins with the first call."""
         now_s = self._clock()
         if self._deadline_s is None:
             self._deadline_s = now_s + self._timeout_s
@@ -75,16 +79,16 @@ def create_app(
     tracing: Tracing | None = None,
     write: Write | None = None,
 ) -> FastAPI:
-    """Build the app; its models load when it starts, and `/health/ready` tells when they have.
+    """Build the app; its models load when it starts, and `/health/ready` says when they have.
 
     Args:
-        settings: see there.
+        settings: settings of the server.
         open_engine: makes engines, instead of those that the settings name.
-        tracing: records traces, instead of what the settings name.
-        write: takes the request log's lines; without, there is none.
+        tracing: records traces, instead of the setting `tracing`.
+        write: takes the lines of the request log; None writes none.
 
     Raises:
-        ConfigurationError: there is no model to serve, or traces cannot be had.
+        ConfigurationError: there is no model to serve, or OpenTelemetry cannot be set up.
     """
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
@@ -93,7 +97,7 @@ def create_app(
         lines = RequestLog(write, settings.log_format)
     journal = Journal(metrics, lines)
     threads = settings.threads_for_decoding
-    # Each picture has a thread of ours; OpenCV's own would wake for a map of a few kilobytes.
+    # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
     pools = Pools(
         preparing=ThreadPoolExecutor(threads, thread_name_prefix="preparing"),
@@ -139,7 +143,7 @@ def create_app(
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
-    # With its own copy of Swagger UI: most lines have no way to a CDN.
+    # This one has its own copy of Swagger UI, as most production lines cannot reach a CDN.
     app = FastAPIOffline(
         redoc_url=None,
         title="Takt",
@@ -150,7 +154,7 @@ def create_app(
     add_handlers(app, journal)
     inspect = inspect_handler(repository, journal, settings.timeout_ms)
     inspect_routes = inspect_router(inspect)
-    # The one that is added last is outermost.
+    # The middleware that is added last is outermost.
     app.add_middleware(FastPath, routes=inspect_routes.routes, handler=inspect, journal=journal)
     app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
     if tracing is not None:

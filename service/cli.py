@@ -1,4 +1,4 @@
-"""The `takt` command: serves; and finds every other command through entry points."""
+"""The `takt` command: `serve`, and every other command, found through entry points."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Commands(click.Group):
 
 
 def _missing(command: str, module: str | None) -> click.Command:
-    """Stands in for a command whose packages a server install leaves out."""
+    """A command in the place of one whose packages a server install leaves out."""
     hint = install_hint(*(("bench", CLIENT) if command == "bench" else ("export",)))
 
     def refuse() -> None:
@@ -83,7 +83,7 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option_type(field: FieldInfo) -> click.ParamType[Any] | None:
-    """The type that `--help` shows of a setting and that its option is checked against."""
+    """Type of a setting's option: `--help` shows it, and click checks values against it."""
     kind, parts = field.annotation, get_args(field.annotation)
     if get_origin(kind) is Literal:
         return click.Choice(parts)

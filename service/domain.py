@@ -1,4 +1,4 @@
-"""The values that travel through the service: what is asked, what is answered."""
+"""The values that travel through the service, and the JSON of an answer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PixelFormat = Literal["rgb8", "bgr8", "mono8"]
 Priority = Literal["line", "bulk"]
 """Pictures of the line go before those of the bulk."""
 ProtocolName = Literal["rest", "stream", "oip"]
-"""How a picture came."""
+"""Protocol by which a picture came."""
 DropReason = Literal["expired", "abandoned"]
-"""Why what waited was not run: its time ran out, or its caller left."""
+"""Why a waiting item was not run: its time ran out, or its caller left."""
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",
@@ -40,9 +40,9 @@ class RawPicture:
 
     Attributes:
         pixels: width · height pixels, of three bytes each or, for mono8, of one.
-        width: in pixels.
-        height: likewise.
-        format: the order of a pixel's bytes.
+        width: pixels of a row.
+        height: number of rows.
+        format: order of a pixel's bytes.
     """
 
     pixels: bytes | memoryview
@@ -53,7 +53,7 @@ class RawPicture:
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """A graph's output for one picture: anomaly_map, float32 [h,w], and score."""
+    """A graph's output for one picture: anomaly_map, float32 [h, w], and score."""
 
     anomaly_map: AnomalyMap
     score: float
@@ -61,7 +61,7 @@ class ModelOutput:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the original picture, its corner at the top left."""
+    """A rectangle in pixels of the original picture; (x, y) is its top left corner."""
 
     x: int
     y: int
@@ -74,9 +74,9 @@ class Region:
     """A connected part of the picture whose map exceeds the pixel threshold.
 
     Attributes:
-        box: its bounding rectangle.
-        area_px: pixels of the original picture that it covers.
-        peak: the highest map value in it.
+        box: bounding rectangle.
+        area_px: pixels of the original picture that the region covers.
+        peak: highest map value in the region.
     """
 
     box: Box
@@ -86,14 +86,14 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the score and the map mean at the thresholds.
+    """The meaning of a score and a map at the thresholds.
 
     Attributes:
-        anomalous: score > threshold.
-        score: of the whole picture.
-        threshold: the one applied, the bundle's or the request's.
+        anomalous: whether score > threshold.
+        score: score of the whole picture.
+        threshold: the threshold that was applied, the bundle's or the request's.
         percentile: share of good calibration pictures, in percent, that score no higher.
-        regions: the highest peak first.
+        regions: anomalous regions, the highest peak first.
     """
 
     anomalous: bool
@@ -105,16 +105,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectOptions:
-    """What a request may choose.
+    """The choices of a request.
 
     Attributes:
         heatmap: `none`, the coloured `map`, the `overlay` on the picture, or the `raw` map.
-        format: of the coloured pictures.
-        threshold: instead of the bundle's image threshold.
-        pixel_threshold: instead of the bundle's pixel threshold.
-        timeout_s: after which the caller wants no answer any more.
+        format: file format of a coloured heatmap.
+        threshold: replaces the bundle's image threshold.
+        pixel_threshold: replaces the bundle's pixel threshold.
+        timeout_s: seconds after which the caller wants no answer any more.
         priority: `line` goes before `bulk` where both wait.
-        with_map: whether the answer is to have the anomaly map itself, beside any heatmap.
+        with_map: whether the answer has the anomaly map itself, beside any heatmap.
     """
 
     heatmap: HeatmapKind = "none"
@@ -137,7 +137,7 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where a request's time went, in milliseconds."""
+    """Times of a picture's stages, in milliseconds."""
 
     decode_ms: float
     preprocess_ms: float
@@ -154,14 +154,14 @@ class Inspection:
 
     Attributes:
         model: name of the model that answered.
-        version: of that model.
+        version: version of that model.
         verdict: score, threshold and regions.
-        width: of the picture, upright, in pixels.
-        height: likewise.
-        inspected: the part of the picture that the model saw.
-        heatmap: if one was asked for.
-        timings: by stage.
-        anomaly_map: float32 [h, w], if it was asked for.
+        width: width of the picture, upright, in pixels.
+        height: height of the picture, upright, in pixels.
+        inspected: part of the picture that the model saw.
+        heatmap: the heatmap, if the request chose one.
+        timings: times by stage.
+        anomaly_map: float32 [h, w], if the request wanted it.
     """
 
     model: str

@@ -21,12 +21,15 @@ def host_name(
     cpuinfo: Path = Path("/proc/cpuinfo"),
     gpus: Path = Path("/proc/driver/nvidia/gpus"),
 ) -> str:
-    """A name that two hosts share if what is fastest on one is so on the other.
+    """A name that two hosts share if the fastest engine of one is the fastest of the other.
+
+    >>> host_name(2, Path("missing"), Path("missing"))
+    'unknown processor, 2 cores'
 
     Args:
-        cores: that this process may use.
-        cpuinfo: where Linux tells of the processor.
-        gpus: where NVIDIA's driver tells of its GPUs.
+        cores: number of cores that this process may use.
+        cpuinfo: file in which Linux describes the processor.
+        gpus: folder in which NVIDIA's driver describes the GPUs.
     """
     text = _read(cpuinfo)
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
@@ -54,10 +57,10 @@ def _read(file: Path) -> str:
 
 
 def usable_cores(cgroups: Path = CGROUPS) -> int:
-    """Cores that this process may use: a container's quota counts, rounded up.
+    """Number of cores that this process may use; a container's quota counts, rounded up.
 
     Args:
-        cgroups: where Linux tells of the container's limits, of version 2 or 1.
+        cgroups: folder with the container's limits, as control groups of version 2 or 1.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     quota = _quota(cgroups)
@@ -66,7 +69,7 @@ def usable_cores(cgroups: Path = CGROUPS) -> int:
 
 
 def _quota(cgroups: Path) -> float | None:
-    """The container's share in cores; None where it is not limited."""
+    """The container's quota in cores; None without a limit."""
     for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
             quota, period = " ".join((cgroups / file).read_text() for file in files).split()
@@ -79,10 +82,11 @@ def _quota(cgroups: Path) -> float | None:
 
 
 def return_freed_memory() -> None:
-    """Ask for it; takes some milliseconds, in which others that allocate may wait.
+    """Return freed memory to the operating system, where the C library can do that.
 
-    glibc keeps what a loaded and checked model needed for a moment, in each thread's arena: after
-    ten models that stepped in one after another a process had twice the memory that it used.
+    It takes some milliseconds, in which other threads that allocate may wait. glibc keeps in each
+    thread's arena what loading and checking a model took for a moment: after ten models, one after
+    another, a process held twice the memory that it used.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -18,19 +18,19 @@ from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
 
 _SWITCH_S = 0.0005
-"""How long a thread of Python waits for another. An engine that has its answer waits here for the
-event loop, which seldom has more than this to do for one request."""
+"""Time after which a waiting thread asks the running one to let it run. An engine that has its
+answer waits for the event loop, which seldom works for longer than this on one request."""
 
 
 class Server(uvicorn.Server):
     """Closes the streams in good order before uvicorn cuts every WebSocket.
 
     Args:
-        config: uvicorn's.
-        drain: begins once the process was told to end.
-        close_streams: called then, with the seconds that it may take; given up when the process
-            is told twice.
-        loaded: returns once the models are loaded; what is in memory by then is there to stay.
+        config: configuration of uvicorn.
+        drain: the time for closing, which begins once the process is told to end.
+        close_streams: closes the streams within the seconds that it gets; it is given up when the
+            process is told to end twice.
+        loaded: returns once the models are loaded; what is in memory by then stays there.
         ended: called at the very end, before the signal that ended it takes its usual effect.
     """
 
@@ -52,7 +52,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals while it serves; those that came have their usual effect at the end."""
+        """Take signals while the server runs; they have their usual effect after its end."""
         with super().capture_signals():
             try:
                 yield
@@ -60,7 +60,7 @@ class Server(uvicorn.Server):
                 self._ended()
 
     async def main_loop(self) -> None:
-        """Serve; what was loaded is spared from being searched for garbage again and again.
+        """Serve; what was loaded is taken out of the search for garbage.
 
         A full search takes tens of milliseconds, during which nobody is answered.
         """
@@ -108,9 +108,9 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
     """Serve until the process is told to end.
 
     Args:
-        app: what is served.
-        settings: see there.
-        ended: see `Server`.
+        app: the application.
+        settings: settings of the server.
+        ended: called at the very end, as `Server` says.
 
     Raises:
         SystemExit: the server cannot start; the log says why.
@@ -121,15 +121,15 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         port=settings.port,
         log_config=None,
         access_log=False,
-        # Longer than a line's cycle and than load balancers keep theirs, lest a POST meet a close.
+        # Longer than a line's cycle and than load balancers wait, lest a POST meet a close.
         timeout_keep_alive=75,
         server_header=False,
-        # It reads no further than the app does, so that TCP makes a camera wait.
+        # This one reads no further than the app does, so that TCP makes a camera wait.
         ws="websockets-sansio",
         # Pictures are compressed already.
         ws_per_message_deflate=False,
         ws_max_size=settings.max_image_bytes + HEADER_BYTES,
-        # A pong waits behind the frames that were not read yet, so it is given time.
+        # A pong waits behind the frames that were not read yet, so it has time.
         ws_ping_interval=20.0,
         ws_ping_timeout=60.0,
     )

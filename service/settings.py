@@ -1,4 +1,4 @@
-"""Every setting of the service, once: name, default, bounds and meaning.
+"""Every setting of the service: name, default, bounds and meaning.
 
 A value comes from the command line, else from `TAKT_<NAME>` in the environment, else from the
 TOML file that `--config` or `TAKT_CONFIG` names, else from the default here.
@@ -37,7 +37,7 @@ VariantFallback = Literal["fail", "build", "cuda", "cpu"]
 
 
 def _numbers(value: object) -> object:
-    """`1,2,4` of the command line or the environment as its numbers."""
+    """The numbers of a text such as `1,2,4`, as the command line and the environment have it."""
     if isinstance(value, str):
         return tuple(part for part in value.split(",") if part.strip())
     return value
@@ -219,17 +219,17 @@ class Settings(BaseSettings):
 
     @property
     def threads_for_decoding(self) -> int:
-        """`decode_threads`, with 0 resolved."""
+        """`decode_threads`, or one for each core."""
         return self.decode_threads or usable_cores()
 
     @property
     def cores(self) -> int:
-        """Cores that this process may use."""
+        """Number of cores that this process may use."""
         return usable_cores()
 
 
 class _Environment(EnvSettingsSource):
-    """`TAKT_<NAME>`, but for what Kubernetes sets in each pod beside a Service named takt."""
+    """Reads `TAKT_<NAME>`, except what Kubernetes sets in each pod beside a Service named takt."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         value, key, is_complex = super().get_field_value(field, field_name)
