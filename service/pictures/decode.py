@@ -1,6 +1,4 @@
-"""Encoded picture -> RGB, as the inspector sees it; or a clear refusal, never half a picture.
-
-What becomes of what:
+"""Decodes a picture to RGB, as a person sees it; a damaged one is refused, never half decoded.
 
 | in the file | out |
 |---|---|
@@ -12,9 +10,10 @@ What becomes of what:
 | EXIF orientation | applied, in JPEG, PNG, WebP and TIFF |
 | several pages or frames | the first one |
 
-A file that is cut short is always refused. Damage within is found by the checksums of PNG, and
-where the decoder stumbles; else a flipped bit may pass as wrong pixels. Bytes lost from the middle
-of a baseline JPEG are found as a rule, those of one with restart markers or several scans not.
+A file that is cut short is always refused. Damage within a file is found by the checksums of PNG,
+and where the decoder stumbles; otherwise a flipped bit may pass as wrong pixels. Bytes that are
+missing from the middle of a baseline JPEG are found as a rule; those of a JPEG with restart markers
+or several scans are not.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ from service.pictures.header import ImageHeader, read_header
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
 _JPEG_SCANS = 200
-"""Most scans of a progressive JPEG. Encoders write about ten; each costs a pass over all blocks."""
+"""Most scans of a progressive JPEG; encoders write about ten, each a pass over all blocks."""
 
 _JPEG_FILL = b"\x80"
-"""What libjpeg puts into every channel where the data ran out."""
+"""Value of every channel where libjpeg had no data."""
 
 _NOISE = bytes(range(1, 255)) * 4
-"""Data that no encoder would write, without markers."""
+"""Data without markers that no encoder would write."""
 
 _REDUCED = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -46,19 +45,19 @@ _REDUCED = {
     4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
-"""OpenCV's flags by divisor; those that reduce are named for grey, which the colour overrides."""
+"""OpenCV's flags by divisor; those that reduce are named for grey, but the colour flag wins."""
 
 _CHANNELS: dict[PixelFormat, int] = {"rgb8": 3, "bgr8": 3, "mono8": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture, or a smaller one in its stead.
+    """A decoded picture, whole or reduced.
 
     Attributes:
         picture: RGB uint8 [ceil(height / n), ceil(width / n), 3], upright; n is 1, 2, 4 or 8.
-        width: of the whole picture, upright, in pixels.
-        height: likewise.
+        width: width of the whole picture, upright, in pixels.
+        height: height of the whole picture, upright, in pixels.
     """
 
     picture: Image
@@ -68,6 +67,10 @@ class Decoded:
 
 def decode(data: bytes, max_pixels: int) -> Image:
     """Decode a JPEG, PNG, BMP, WebP or TIFF.
+
+    >>> file = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
+    >>> decode(file, max_pixels=100).shape
+    (4, 6, 3)
 
     Args:
         data: the whole file.
@@ -87,12 +90,15 @@ def decode(data: bytes, max_pixels: int) -> Image:
 def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
     """Decode a JPEG at a half, a quarter or an eighth of its size; anything else whole.
 
-    libjpeg then computes fewer coefficients and pixels, of which each is a mean of the picture's.
+    libjpeg then computes fewer coefficients and pixels; each pixel is a mean of the picture's.
 
     Args:
-        data: as for `decode`, which also has the errors.
-        max_pixels: likewise.
+        data: the whole file.
+        max_pixels: most pixels, checked on the header before anything is decoded.
         least: pixels that either side keeps at least.
+
+    Raises:
+        RequestError: as `decode` does.
     """
     header = read_header(data)
     divisor = _divisor(header, least)
@@ -104,20 +110,23 @@ def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
 
 
 def divisor_of(data: bytes, least: int) -> int:
-    """By how much `decode_reduced` divides each side: 1, 2, 4 or 8; only the header is read.
+    """Divisor of each side in `decode_reduced`: 1, 2, 4 or 8; only the header is read.
 
     Args:
-        data: as for `read_header`, which also has the errors.
-        least: as for `decode_reduced`.
+        data: the whole file, or enough of its beginning.
+        least: pixels that either side keeps at least.
+
+    Raises:
+        RequestError: as `read_header` does.
     """
     return _divisor(read_header(data), least)
 
 
 def from_raw(raw: RawPicture, max_pixels: int) -> Image:
-    """The pixels that a camera gave as RGB uint8 [height, width, 3].
+    """RGB uint8 [height, width, 3] of the pixels that a camera gave.
 
     Raises:
-        InvalidImageError: as many bytes as the size says are not there.
+        InvalidImageError: the number of bytes does not fit the size.
         ImageTooLargeError: more than `max_pixels`.
     """
     _refuse_too_large(raw.width, raw.height, max_pixels)
@@ -139,7 +148,7 @@ def from_raw(raw: RawPicture, max_pixels: int) -> Image:
 
 
 def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) -> Image:
-    """Decode at 1 / divisor of the size, with every check."""
+    """Decode at 1 / divisor of the size, with all checks."""
     _refuse_too_large(header.width, header.height, max_pixels)
     _refuse_truncated(data, header)
     if header.straight_alpha_at is not None:
@@ -151,7 +160,7 @@ def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) ->
 
 
 def _divisor(header: ImageHeader, least: int) -> int:
-    """The largest that leaves each side `least` pixels, and tells how the picture is turned."""
+    """The largest divisor that keeps `least` pixels a side and shows how the picture is turned."""
     if header.format != "JPEG":
         return 1
     for divisor in (8, 4, 2):
@@ -163,7 +172,7 @@ def _divisor(header: ImageHeader, least: int) -> int:
 
 
 def _size(header: ImageHeader, divisor: int) -> tuple[int, int]:
-    """(width, height) of what libjpeg gives, before orientation."""
+    """(width, height) of libjpeg's output, before orientation."""
     return -(-header.width // divisor), -(-header.height // divisor)
 
 
@@ -177,7 +186,7 @@ def _refuse_too_large(width: int, height: int, max_pixels: int) -> None:
 
 
 def _refuse_truncated(data: bytes, header: ImageHeader) -> None:
-    """Check the mark at the end, where the format has one; trailing bytes may follow it."""
+    """Check the mark at the end, where the format has one; other bytes may follow it."""
     if header.format == "JPEG":
         whole = data.rfind(_JPEG_END, header.scan_start) >= 0
         if header.progressive and data.count(_JPEG_SCAN, header.scan_start) > _JPEG_SCANS:
@@ -219,11 +228,11 @@ def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
 
 
 def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: int) -> None:
-    """Find a JPEG that ends properly but lost data before, as from a camera that dropped packets.
+    """Refuse a JPEG that ends properly but lacks data, as from a camera that dropped packets.
 
-    libjpeg fills what is missing with grey, so the block decoded last, which lies in a corner, is
-    grey. A whole picture may have such a corner too. What tells them apart: more data before the
-    end changes a picture that lacked some, and only that. Few pictures need this second decoding.
+    libjpeg fills missing blocks with grey, so the block that it decodes last, in a corner, is grey.
+    A whole picture may have such a corner too. More data before the end changes a picture that
+    lacked some, and no other. Few pictures need this second decoding.
     """
     if not _has_filled_corner(picture, header, divisor):
         return
@@ -236,7 +245,7 @@ def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: in
 
 
 def _has_filled_corner(picture: Image, header: ImageHeader, divisor: int) -> bool:
-    """See whether a corner is blank, as far as the last block of 8 × 8 reaches into the picture."""
+    """Whether a corner is grey, as far as the last block of 8 × 8 reaches into the picture."""
     side = min((header.width - 1) % 8, (header.height - 1) % 8) // divisor + 1
     ends = (slice(None, side), slice(-side, None))
     fill = _JPEG_FILL * (side * side * 3)

@@ -1,7 +1,7 @@
-"""What the first bytes of a picture say about it, read without decoding anything.
+"""Reads format and size from the first bytes of a picture, without decoding anything.
 
-Costs microseconds, so that a picture of too many pixels, or of a kind that is not served, is
-refused before any memory is spent on it. Served are JPEG, PNG, BMP, WebP and classic TIFF.
+It takes microseconds, so that a picture of too many pixels, or of a kind that is not served, is
+refused before it takes memory. JPEG, PNG, BMP, WebP and classic TIFF are served.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _JPEG_SEGMENTS = 4096
 """Most segments before the first scan; a profile and a thumbnail take a few dozen."""
 
 _BMP_MASKS = 3
-"""Compression: none, but the channels lie where masks say; 0 is none, 1 and 2 are run lengths."""
+"""Compression by which masks place the channels; 0 is none, 1 and 2 are run lengths."""
 
 _BMP_MASKS_OF_BGR = (0xFF0000, 0xFF00, 0xFF)
 
@@ -38,7 +38,7 @@ _TIFF_SAMPLE_FORMAT = 339
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I"}
 _TIFF_GREY_RGB_PALETTE_CMYK_YCC = (0, 1, 2, 3, 5, 6)
 _TIFF_LOOSE_TILE = 1024
-"""Tiles up to this side are taken, however small the picture."""
+"""Side up to which tiles are taken, however small the picture is."""
 
 _OTHER_FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF"),
@@ -62,17 +62,16 @@ _MEDIA_BRANDS = {
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What a picture says about itself.
+    """Facts that a picture's file declares.
 
     Attributes:
-        format: of the file.
+        format: format of the file.
         width: stored columns in pixels, before any EXIF rotation; at least 1.
-        height: stored rows, likewise.
-        scan_start: JPEG: offset in bytes at which the data of the picture's first scan starts,
-            which is past any thumbnail; else 0.
-        progressive: JPEG: the picture comes in several scans, each over all of it.
+        height: stored rows in pixels, before any EXIF rotation; at least 1.
+        scan_start: JPEG: offset in bytes of the first scan's data, past any thumbnail; else 0.
+        progressive: JPEG: whether the picture comes in several scans, each over all of it.
         straight_alpha_at: TIFF: offset of the two bytes that declare an alpha channel by which
-            the colours are not multiplied yet; None if there is none.
+            the colours are not multiplied yet; None without such a channel.
     """
 
     format: PictureFormat
@@ -85,6 +84,9 @@ class ImageHeader:
 
 def read_header(data: bytes) -> ImageHeader:
     """Find the format and size of an encoded picture.
+
+    >>> read_header(b"BM" + bytes(12) + struct.pack("<IHH", 12, 640, 480)).width
+    640
 
     Args:
         data: the whole file, or enough of its beginning.
@@ -209,7 +211,7 @@ class _Field:
 
 
 class _TiffDirectory:
-    """The first page's whole-number fields (TIFF 6.0, section 2)."""
+    """The whole-number fields of the first page (TIFF 6.0, section 2)."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -223,11 +225,11 @@ class _TiffDirectory:
             tag, kind, length, offset = struct.unpack_from(self._order + "HHII", data, entry)
             code = _TIFF_TYPES.get(kind)
             inline = code is not None and length * struct.calcsize(code) <= 4
-            # Of fields given twice libtiff takes the first, so the sizes checked here are its.
+            # libtiff takes the first of two equal fields, so the sizes checked here are its sizes.
             self._fields.setdefault(tag, _Field(code, entry + 8 if inline else offset))
 
     def first(self, tag: int, default: int) -> int:
-        """The field's value, the first one where it has several; `default` if it is absent."""
+        """First value of a field; `default` if the field is absent."""
         field = self._fields.get(tag)
         if field is None:
             return default
@@ -237,7 +239,7 @@ class _TiffDirectory:
         return value
 
     def position(self, tag: int) -> int:
-        """Offset in bytes of the value of a field that is there."""
+        """Offset in bytes of the value of a field that exists."""
         return self._fields[tag].value_at
 
 

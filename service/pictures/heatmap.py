@@ -1,4 +1,4 @@
-"""What an operator sees: the anomaly map in colour, or laid over the picture, as encoded bytes."""
+"""Draws and encodes heatmaps: the anomaly map in colours, alone or laid over the picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENCODINGS: dict[ImageFormat, tuple[str, list[int]]] = {
 # Blue is normal, green is the threshold, yellow to red is anomalous. Inferno keeps its order in
 # grey, but its pale yellow is lost on bright metal, and its black is that of the uninspected part.
 _COLOR_MAP = cv2.COLORMAP_TURBO
-# Levels are map values on the colour scale as uint8; this one is the last that is not anomalous.
+# A level is a map value on the colour scale as uint8; this is the last that is not anomalous.
 _THRESHOLD_LEVEL = 127
 _CLEAR_LEVEL = 96
 _DENSE_LEVEL = 192
@@ -35,7 +35,7 @@ _STRIP_ROWS = 64
 # White within black shows on any picture, and is no colour of the colour map.
 _LINE_COLOR = (255, 255, 255)
 _RIM_COLOR = (0, 0, 0)
-# What does not count is seen, but steps back; the line between is no defect's, so it has no rim.
+# What does not count is shown darker; the line around what counts is no defect's, and has no rim.
 _BRIGHTNESS_OUTSIDE = 0.55
 _ROI_COLOR = (200, 200, 200)
 # A map that is all noise would take seconds to outline, and outlines everywhere point nowhere.
@@ -47,7 +47,7 @@ _Point = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ColorScale:
-    """Where a map value lies in the colour map: the same for every picture of a model.
+    """The scale from map values to colours: the same for every picture of a model.
 
     A value v is shown at 0.5 * (v - low) / (threshold - low), clipped to [0, 1], so that the
     pixel threshold is always the middle of the colour map and a good part never looks red.
@@ -56,8 +56,8 @@ class ColorScale:
 
     Attributes:
         low: map value where the colours begin, the median of good pictures.
-        threshold: the pixel threshold. At or below `low`, or infinite, it leaves two colours:
-            the first for values up to it, the last for those above.
+        threshold: pixel threshold. At or below `low`, or infinite, it leaves two colours: the
+            first for values up to it, the last for those above.
     """
 
     low: float
@@ -71,7 +71,7 @@ class _Palette:
     Attributes:
         colors: BGR uint8 [256, 1, 3].
         weighted: `colors` times their opacity.
-        kept: share of the picture beneath that stays, of 255, uint8 [256, 1].
+        kept: share of the picture beneath that stays, out of 255, uint8 [256, 1].
     """
 
     colors: MatLike
@@ -89,22 +89,28 @@ def render(
     regions: Sequence[Region],
     roi: RoiDrawing | None = None,
 ) -> Heatmap | None:
-    """Draw and encode the heatmap that was asked for; the arguments are left as they are.
+    """Draw and encode a heatmap; the arguments are left as they are.
+
+    >>> picture, anomaly_map = np.zeros((48, 64, 3), np.uint8), np.eye(4, dtype=np.float32)
+    >>> scale, inspected = ColorScale(low=0.1, threshold=0.5), Box(0, 0, 64, 48)
+    >>> heatmap = render("overlay", "png", picture, anomaly_map, inspected, scale, regions=())
+    >>> heatmap.data[1:4]
+    b'PNG'
 
     Args:
         kind: `none` gives None. `map` is the coloured map on the picture's size, black where
             nothing is inspected or counts. `overlay` is the picture with the colours laid over it,
             from clear where it is normal to dense, and with the regions outlined; a region too
             small to be noticed gets a ring around it; with a region of interest, the rest is
-            darker and a line parts them. `raw` is a .npy of the map at its own size.
-        format: of `map` and `overlay`.
+            darker, and a line divides them. `raw` is a .npy of the map at its own size.
+        format: file format of `map` and `overlay`.
         picture: RGB uint8 [height, width, 3].
         anomaly_map: float32 [h, w], finite.
-        inspected: the part of the picture that the map covers, to the nearest pixel; of a model
-            that crops, the colours are within half a pixel of their place.
-        scale: where a map value lies in the colour map.
-        regions: those of the verdict.
-        roi: the part of the picture that counts; all if None.
+        inspected: part of the picture that the map covers, to the nearest pixel; if the model
+            crops, the colours are within half a pixel of their place.
+        scale: scale from map values to colours.
+        regions: regions of the verdict.
+        roi: part of the picture that counts; all of it if None.
 
     Raises:
         InvalidParameterError: the picture cannot be encoded in this format.
@@ -151,7 +157,7 @@ def _draw(
         levels = cv2.bitwise_and(levels, levels, mask=_part(counts, inspected))
         _step_back(drawn, counts)
         cv2.drawContours(drawn, roi.outlines(inspected), -1, _ROI_COLOR, _line_px(drawn))
-    # Most of a picture is normal, so blending and outlining look at the rest only.
+    # Most of a picture is normal, so blending and outlining take the rest only.
     visible = Box(*cv2.boundingRect(_above(levels, _CLEAR_LEVEL)))
     if visible.width > 0:
         _blend(_part(levels, visible), _part(_part(drawn, inspected), visible))
@@ -224,9 +230,9 @@ def _outline(levels: MatLike, corner: _Point, regions: Sequence[Region], onto: M
     """Outline on a BGR picture, in place, what is above the threshold.
 
     Args:
-        levels: the visible part of them, at the picture's scale; may be empty.
-        corner: where its top left lies on the picture.
-        regions: those that fit into a ring get one.
+        levels: visible part of the levels, at the picture's scale; may be empty.
+        corner: place of its top left corner on the picture.
+        regions: regions of the verdict; one that fits into a ring gets a ring.
         onto: the whole picture.
     """
     longest = max(onto.shape)

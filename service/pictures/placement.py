@@ -1,4 +1,4 @@
-"""Where on the picture the model looked, and which of its pixels a box of map cells touches."""
+"""The place of the anomaly map on the picture, and the pixels that a box of map cells touches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from service.domain import Box
 
 @dataclass(frozen=True, slots=True)
 class PlacedAxis:
-    """What the model sees of one axis of the picture, in whole numbers.
+    """The part of one axis of the picture that the model sees, in whole numbers.
 
     Attributes:
-        start: the crop's first pixel, of the resized picture.
-        length: the crop's pixels, likewise.
+        start: first pixel of the crop, on the resized picture.
+        length: pixels of the crop, on the resized picture.
         resized: pixels of the whole axis after resizing.
-        original: pixels of the whole axis before.
+        original: pixels of the whole axis before resizing.
     """
 
     start: int
@@ -27,7 +27,7 @@ class PlacedAxis:
 
     @property
     def rounded(self) -> tuple[int, int]:
-        """The picture's pixels [first, end) that are seen, edges to the nearest; never empty."""
+        """The picture's pixels [first, end) that are seen, edges rounded; never empty."""
         first = min(self._nearest(self.start), self.original - 1)
         return first, max(self._nearest(self.start + self.length), first + 1)
 
@@ -43,25 +43,25 @@ class PlacedAxis:
         return left // whole, -(-right // whole)
 
     def center(self, cell: int, cells: int) -> Fraction:
-        """Where on the picture the middle of one of `cells` cells lies, in pixels; exact."""
+        """Place of the middle of one of `cells` cells on the picture, in pixels; exact."""
         middle = 2 * self.start * cells + (2 * cell + 1) * self.length
         return Fraction(middle * self.original, 2 * self.resized * cells)
 
     def _nearest(self, edge: int) -> int:
-        """Give edge · original / resized, rounded half up."""
+        """The value of edge · original / resized, rounded half up."""
         return (2 * edge * self.original + self.resized) // (2 * self.resized)
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How the anomaly map lies on a picture; see `placement`."""
+    """The place of an anomaly map on a picture; `placement` makes it."""
 
     x: PlacedAxis
     y: PlacedAxis
 
     @property
     def box(self) -> Box:
-        """The part of the picture that the model sees, edges to the nearest pixel; never empty."""
+        """The part of the picture that the model sees, edges rounded to pixels; never empty."""
         left, right = self.x.rounded
         top, bottom = self.y.rounded
         return Box(left, top, right - left, bottom - top)
@@ -69,10 +69,10 @@ class Placement:
     def touched(self, cells: Box, grid: tuple[int, int]) -> Box:
         """The picture's whole pixels that a box of map cells touches; never empty.
 
-        Exact, so it may reach a pixel beyond `box`, whose edges are rounded.
+        It is exact, so it may reach a pixel beyond `box`, whose edges are rounded.
 
         Args:
-            cells: of the map, in its rows and columns.
+            cells: box in rows and columns of the map.
             grid: (h, w) of the map.
         """
         rows, columns = grid
@@ -81,28 +81,31 @@ class Placement:
         return Box(left, top, right - left, bottom - top)
 
     def area_px(self, cells: int, grid: tuple[int, int]) -> int:
-        """Pixels of the picture that a number of map cells covers, rounded; at least one."""
+        """Pixels of the picture that a number of map cells covers, rounded; at least 1."""
         rows, columns = grid
         seen = self.x.length * self.x.original * self.y.length * self.y.original
-        # Of whole numbers, whose quotient is the float next to the exact one.
+        # Python divides whole numbers to the float next to the exact quotient.
         return max(1, round(cells * seen / (self.x.resized * columns * self.y.resized * rows)))
 
 
 def placement(spec: Preprocess, width: int, height: int) -> Placement:
     """Place a bundle's maps on a picture.
 
+    >>> spec = Preprocess(width=256, height=256, resize="area")
+    >>> placement(spec, 640, 480).touched(Box(0, 0, 1, 1), (64, 64))
+    Box(x=0, y=0, width=10, height=8)
+
     Args:
-        spec: of the bundle; its resize does not keep the ratio, so each axis has its own scale.
-        width: of the picture, upright, in pixels.
-        height: likewise.
+        spec: preprocessing of the bundle; each axis has a scale of its own.
+        width: width of the picture, upright, in pixels.
+        height: height of the picture, upright, in pixels.
     """
     crop = spec.crop
     if crop is None:
-        return Placement(
-            x=PlacedAxis(0, spec.width, spec.width, width),
-            y=PlacedAxis(0, spec.height, spec.height, height),
-        )
+        x, y = (0, spec.width), (0, spec.height)
+    else:
+        x, y = (crop.x, crop.width), (crop.y, crop.height)
     return Placement(
-        x=PlacedAxis(crop.x, crop.width, spec.width, width),
-        y=PlacedAxis(crop.y, crop.height, spec.height, height),
+        PlacedAxis(*x, spec.width, width),
+        PlacedAxis(*y, spec.height, height),
     )

@@ -1,4 +1,4 @@
-"""What a score and an anomaly map mean: the verdict, and the regions on the original picture."""
+"""From score and anomaly map to the verdict and the regions on the original picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.pictures.placement import Placement
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Where normal ends; infinity is allowed and says never or always.
+    """The thresholds of a verdict; infinity is allowed and means never or always.
 
     Attributes:
         threshold: a picture is anomalous if its score is greater.
@@ -40,9 +40,9 @@ class _Samples:
     """Places on one axis of a map, each between the centres of two neighbouring cells.
 
     Attributes:
-        near: the first of the two cells, intp [n].
-        far: the second, likewise.
-        weight: of `far` against `near`, float64 [n], 0..1.
+        near: first of the two cells, intp [n].
+        far: second of the two cells, intp [n].
+        weight: weight of `far` against `near`, float64 [n], 0..1.
     """
 
     near: NDArray[np.intp]
@@ -50,7 +50,7 @@ class _Samples:
     weight: NDArray[np.float64]
 
     def at(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Samples:
-        """Some of them, by a mask [n] or by their numbers."""
+        """Some of the places, by a mask [n] or by their indices."""
         return _Samples(self.near[chosen], self.far[chosen], self.weight[chosen])
 
     def of(self, values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,20 +65,23 @@ def picture_score(
 ) -> float:
     """Score a picture as the training of its model did.
 
-    For `map_on_picture` that is the maximum of the map once it is resized to the picture:
+    For `map_on_picture` the score is the maximum of the map once it is resized to the picture:
     bilinear, centres at half pixels, without antialiasing. That is less than the map's own
     maximum, as the centres of pixels and of cells seldom meet; how much less depends on the size.
 
-    Between neighbouring cell centres the resized map is linear along each axis, so that of all
-    pixels there only the first and the last can hold the maximum. Hence at most
+    Between neighbouring cell centres the resized map is linear along each axis, so that only the
+    first and the last of the pixels there can hold the maximum. Hence at most
     2(w + 1) · 2(h + 1) values are computed, however large the picture is.
 
+    >>> picture_score(0.9, np.eye(2, dtype=np.float32), "map_on_picture", width=4, height=4)
+    1.0
+
     Args:
-        score: that the graph gave.
+        score: score that the graph gave.
         anomaly_map: float32 [h, w], of the whole picture.
-        score_from: of the bundle.
-        width: of the picture, upright, in pixels.
-        height: likewise.
+        score_from: the bundle's rule.
+        width: width of the picture, upright, in pixels.
+        height: height of the picture, upright, in pixels.
 
     Returns:
         NaN or infinite only if the score or a map value is.
@@ -107,11 +110,20 @@ def judge(
     The comparison is strict, since conformal calibration bounds how often a good picture's score
     lies above the threshold: P(score > threshold) <= alpha.
 
+    >>> from service.bundles.manifest import Preprocess
+    >>> from service.pictures.placement import placement
+    >>> placed = placement(Preprocess(width=64, height=64, resize="area"), 640, 640)
+    >>> criteria = Criteria(threshold=0.5, pixel_threshold=0.4)
+    >>> good_scores = np.array([0.1, 0.2], np.float32)
+    >>> verdict = judge(0.9, np.eye(64, dtype=np.float32), placed, criteria, good_scores, 8)
+    >>> verdict.anomalous, verdict.percentile, verdict.regions[0].box
+    (True, 100.0, Box(x=0, y=0, width=640, height=640))
+
     Args:
-        score: of the whole picture; unbounded, higher is more anomalous.
-        anomaly_map: float32 [h, w], likewise.
-        placed: how the map lies on the original picture.
-        criteria: the thresholds to apply.
+        score: score of the whole picture; unbounded, higher is more anomalous.
+        anomaly_map: float32 [h, w]; unbounded, higher is more anomalous.
+        placed: place of the map on the original picture.
+        criteria: thresholds to apply.
         good_scores: scores [n] of good calibration pictures in ascending order; may be empty.
         max_regions: most regions to return; those with the highest peaks are kept.
 
@@ -133,7 +145,7 @@ def judge(
 
 
 def _outermost(cells: int, pixels: int) -> _Samples:
-    """Where an axis of a map is sampled to resize it, the first and last of each gap of cells."""
+    """The first and last places between two cells at which resizing samples an axis of a map."""
     # Rounded to float32 where torch's resize rounds, as that moves a place by some 4e-6 cells and
     # the score with it; once, as processors fuse the product and the difference.
     centers = np.arange(pixels) + 0.5
@@ -148,7 +160,7 @@ def _outermost(cells: int, pixels: int) -> _Samples:
 
 
 def _highest(anomaly_map: AnomalyMap, rows: _Samples, columns: _Samples) -> float:
-    """The highest value of the map at these rows and columns; -infinity if there are none."""
+    """The highest value of the map at these rows and columns; -infinity without any."""
     return float(columns.of(rows.of(anomaly_map.T).T).max(initial=-np.inf))
 
 
@@ -164,7 +176,7 @@ def _regions(
     if float(anomaly_map.max()) <= threshold:
         return ()
     above = anomaly_map > _rounded_down(threshold)
-    # Most regions are small: only the part of the map that holds them is looked at closely.
+    # Most regions are small, so only the part of the map that holds them is searched.
     rows = _span(np.any(above, axis=1))
     columns = _span(np.any(above[rows], axis=0))
     above = np.ascontiguousarray(above[rows, columns])
@@ -194,11 +206,11 @@ def _regions(
 
 
 def _rounded_down(threshold: float) -> np.float32:
-    """The largest float32 that is no greater: what is above it is above the threshold itself."""
+    """The largest float32 that is no greater; values above it are above the threshold itself."""
     nearest = np.float32(threshold)
     return nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-np.inf))
 
 
 def _span(some: NDArray[np.bool_]) -> slice:
-    """From the first that is true to the last; one is."""
+    """From the first true value to the last; at least one is true."""
     return slice(int(some.argmax()), len(some) - int(some[::-1].argmax()))

@@ -1,4 +1,4 @@
-"""A picture, encoded or raw, -> the model's input: what serves, and what measures offline."""
+"""From a picture, encoded or raw, to the model's input; the service and the exporter share it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Picture = bytes | RawPicture
 
 @dataclass(frozen=True, slots=True)
 class ReadPicture:
-    """A picture that was read, and how the model sees it.
+    """A picture that was read.
 
     Attributes:
-        width: of the picture, upright, in pixels.
-        height: likewise.
-        placed: how the model's map will lie on it.
-        whole: the picture as a person sees it, RGB uint8 [height, width, 3], if it was to be kept.
-        decode_ms: that reading the picture took.
-        preprocess_ms: that resizing took.
+        width: width of the picture, upright, in pixels.
+        height: height of the picture, upright, in pixels.
+        placed: place of the model's map on the picture.
+        whole: the picture as a person sees it, RGB uint8 [height, width, 3], if it is kept.
+        decode_ms: time that decoding took.
+        preprocess_ms: time that resizing took.
     """
 
     width: int
@@ -37,7 +37,7 @@ class ReadPicture:
 
 @dataclass(frozen=True, slots=True)
 class Prepared(ReadPicture):
-    """What the model gets to see of it: RGB uint8 [*spec.input_size, 3]."""
+    """A picture with the model's input, RGB uint8 [*spec.input_size, 3]."""
 
     model_input: Image
 
@@ -45,11 +45,15 @@ class Prepared(ReadPicture):
 def prepare(data: Picture, spec: Preprocess, max_pixels: int, *, keep: bool = False) -> Prepared:
     """Decode, resize and crop.
 
+    >>> raw = RawPicture(bytes(640 * 480), 640, 480, "mono8")
+    >>> prepare(raw, Preprocess(width=256, height=256, resize="area"), 10**6).model_input.shape
+    (256, 256, 3)
+
     Args:
         data: a whole file, or pixels.
-        spec: of the bundle.
-        max_pixels: most that a picture may have.
-        keep: the whole picture, to draw on.
+        spec: preprocessing of the bundle.
+        max_pixels: most pixels that the picture may have.
+        keep: whether to keep the whole picture, to draw on.
 
     Raises:
         RequestError: the picture is at fault.
@@ -85,7 +89,7 @@ def whole_picture(data: Picture, max_pixels: int) -> Image:
 
 
 def _read(data: Picture, spec: Preprocess, max_pixels: int) -> Decoded:
-    """The picture, as small as the bundle allows."""
+    """The picture, decoded as small as the bundle allows."""
     if spec.reduced_decode and not isinstance(data, RawPicture):
         return decode_reduced(data, max_pixels, spec.least_side)
     picture = whole_picture(data, max_pixels)

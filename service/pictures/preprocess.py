@@ -1,4 +1,4 @@
-"""Picture -> model input, as the bundle says."""
+"""Resizes and crops a picture to the model's input, as the bundle says."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from service.pictures.resampling.antialiased import pillow_bilinear, tensor_bili
 def preprocess(picture: Image, spec: Preprocess) -> Image:
     """Resize, then crop.
 
+    >>> picture = np.full((480, 640, 3), 128, np.uint8)
+    >>> preprocess(picture, Preprocess(width=256, height=256, resize="pillow_bilinear")).shape
+    (256, 256, 3)
+
     Args:
         picture: RGB uint8 [H, W, 3].
-        spec: of the bundle.
+        spec: preprocessing of the bundle.
 
     Returns:
         RGB uint8 [*spec.input_size, 3], C-contiguous; `picture` itself if it fits already.
@@ -37,10 +41,9 @@ def preprocess(picture: Image, spec: Preprocess) -> Image:
 
 
 def _area(picture: Image, width: int, height: int) -> Image:
-    """Area averaging on each axis that shrinks, then bilinear on each that grows.
+    """Average areas on each axis that shrinks, then interpolate on each that grows.
 
-    OpenCV averages areas only if no axis grows, hence the two steps; one of them is all that most
-    pictures need.
+    OpenCV averages areas only if no axis grows, hence two steps; most pictures need one of them.
     """
     rows, columns, _ = picture.shape
     shrunk = (min(columns, width), min(rows, height))

@@ -1,9 +1,9 @@
 """The region of interest: which cells of the map count, and where they lie on a picture.
 
-Its shape is said of the picture, of whatever size; the exporter brings it to the map's grid and
-makes it a constant of the graph. A cell counts if its centre lies within. Within a polygon is what
-a ray to its outside leaves through an odd number of edges (even-odd), so that where a polygon
-crosses itself twice around, it has a hole; several polygons are united.
+Its shape is stated relative to the picture, of whatever size. The exporter brings the shape to the
+map's grid and makes it a constant of the graph. A cell counts if its centre lies within. A point is
+within a polygon if a ray from it crosses an odd number of edges (even-odd), so that a polygon that
+winds around a place twice has a hole there. Several polygons are united.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ from service.errors import BundleError
 from service.pictures.placement import placement
 
 _REMEMBERED_SIZES = 8
-"""Sizes of pictures whose outlines are kept; a line has one or two."""
+"""Number of picture sizes whose outlines are kept; a line has one or two."""
 
 
 @dataclass(frozen=True)
 class RoiShape:
-    """What counts, on a picture of any size.
+    """The part that counts, on a picture of any size.
+
+    >>> left_half = RoiShape((((0, 0), (0.5, 0), (0.5, 1), (0, 1)),))
+    >>> spec = Preprocess(width=256, height=256, resize="area")
+    >>> left_half.on_map(spec, (1, 4)).tolist()
+    [[True, True, False, False]]
 
     Attributes:
-        polygons: what counts is within any of them; the whole picture if there are none.
-        exclude: what does not count nevertheless.
+        polygons: points within any of these count; the whole picture if there are none.
+        exclude: points within any of these do not count.
         mask: bool [H, W], stretched over the picture, instead of polygons.
     """
 
@@ -46,7 +51,7 @@ class RoiShape:
         """The cells of a map that count, bool [h, w].
 
         Args:
-            spec: how pictures reach the model, which may see a part of them only.
+            spec: preprocessing of the bundle, whose model may see a part of the picture only.
             grid: (h, w) of the map.
         """
         rows, columns = grid
@@ -66,7 +71,7 @@ def roi_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[n
     """The cells of a bundle's map that count, bool [h, w]; None if all do.
 
     Args:
-        bundle: as loaded.
+        bundle: a loaded bundle.
         grid: (h, w) to which the map was resized; its own size if None.
 
     Raises:
@@ -82,12 +87,12 @@ def roi_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[n
 
 
 class RoiDrawing:
-    """The region of interest on pictures, for whoever draws them.
+    """The region of interest as it is drawn on pictures.
 
     Its edge lies halfway between the centres of cells that count and of others.
 
     Args:
-        inside: the cells of the map that count, bool [h, w].
+        inside: cells of the map that count, bool [h, w].
     """
 
     def __init__(self, inside: NDArray[np.bool_]) -> None:
@@ -95,17 +100,17 @@ class RoiDrawing:
         self._outlines = functools.lru_cache(_REMEMBERED_SIZES)(self._trace)
 
     def outlines(self, inspected: Box) -> Sequence[MatLike]:
-        """Closed lines around what counts, in pixels of the picture; not to be written to.
+        """Closed lines around the region, in pixels of the picture; not to be written to.
 
         Args:
-            inspected: the part of the picture that the map covers.
+            inspected: part of the picture that the map covers.
         """
         return self._outlines(inspected)
 
     def mask(self, inspected: Box, height: int, width: int) -> MatLike:
         """uint8 [height, width]: 255 where the picture counts, else 0."""
         mask = np.zeros((height, width), np.uint8)
-        # All at once: filled even-odd, so that holes stay open.
+        # One call fills all lines even-odd, so that holes stay open.
         return cv2.drawContours(mask, self.outlines(inspected), -1, 255, cv2.FILLED)
 
     def _trace(self, inspected: Box) -> Sequence[MatLike]:
@@ -121,7 +126,7 @@ class RoiDrawing:
 
 
 def roi_drawing(bundle: Bundle) -> RoiDrawing | None:
-    """A bundle's region of interest as pictures show it; None if it has none.
+    """The region of interest of a bundle as it is drawn; None if it has none.
 
     Raises:
         BundleError: the mask picture cannot be read.

@@ -39,7 +39,7 @@ from service.domain import AnomalyMap, Box, Image, ModelOutput
 from service.errors import ImageTooLargeError
 
 _HARMLESS_CELLS = 2**22
-"""Of a stitched map, which takes 16 MiB then, however few pixels the picture has."""
+"""Cells that a stitched map may always have, which are 16 MiB, however small the picture is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +47,12 @@ class Span:
     """A tile on one axis.
 
     Attributes:
-        start: its first pixel, of the picture.
-        length: its pixels.
-        cells: those of the stitched map whose centres lie in it.
-        sources: the tile's own cell that each of them shows, intp [n].
-        weights: of these, float32 [n]; those of all tiles sum up to 1 in each cell. With `max`
-            they are not used.
+        start: first pixel of the tile, on the picture.
+        length: pixels of the tile.
+        cells: cells of the stitched map whose centres lie in the tile.
+        sources: the tile's own cell that each of those cells shows, intp [n].
+        weights: weights of the sources, float32 [n]; those of all tiles sum up to 1 in each cell.
+            `max` does not use them.
     """
 
     start: int
@@ -64,18 +64,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """One of a picture's tiles: a row of them and a column of them cross there."""
+    """One of a picture's tiles, where a row and a column of tiles cross."""
 
     rows: Span
     columns: Span
 
     @property
     def box(self) -> Box:
-        """Where it lies on the picture."""
+        """Place of the tile on the picture."""
         return Box(self.columns.start, self.rows.start, self.columns.length, self.rows.length)
 
     def of(self, picture: Image) -> Image:
-        """Its part of a picture, uint8 [height, width, 3]: a view, no copy."""
+        """The tile's part of a picture, uint8 [height, width, 3]; a view, not a copy."""
         rows, columns = self.rows, self.columns
         return picture[
             rows.start : rows.start + rows.length, columns.start : columns.start + columns.length
@@ -84,13 +84,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileGrid:
-    """All tiles of a picture of one size; see `tile_grid`.
+    """All tiles of a picture of one size; `tile_grid` makes it.
 
     Attributes:
-        rows: of tiles, from the top.
-        columns: of tiles, from the left.
+        rows: rows of tiles, from the top.
+        columns: columns of tiles, from the left.
         map_shape: (H', W') of the stitched map.
-        blend: what it holds where tiles overlap.
+        blend: value of the map where tiles overlap.
     """
 
     rows: tuple[Span, ...]
@@ -102,23 +102,27 @@ class TileGrid:
         return len(self.rows) * len(self.columns)
 
     def __iter__(self) -> Iterator[Tile]:
-        """Row by row."""
+        """The tiles, row by row."""
         return (Tile(rows, columns) for rows in self.rows for columns in self.columns)
 
     @property
     def middle(self) -> Tile:
-        """The one nearest to the picture's middle."""
+        """The tile nearest to the picture's middle."""
         return Tile(self.rows[len(self.rows) // 2], self.columns[len(self.columns) // 2])
 
 
 def tile_grid(tiling: Tiling, width: int, height: int, grid: tuple[int, int]) -> TileGrid:
     """Lay tiles over a picture.
 
+    >>> tiling = Tiling(width=512, height=512, overlap=64, blend="max")
+    >>> [tile.box.x for tile in tile_grid(tiling, 1000, 512, (64, 64))]
+    [0, 448, 488]
+
     Args:
-        tiling: of the bundle.
-        width: of the picture, upright, in pixels.
-        height: likewise.
-        grid: (h, w) of the map that the model gives of a tile.
+        tiling: tiling of the bundle.
+        width: width of the picture, upright, in pixels.
+        height: height of the picture, upright, in pixels.
+        grid: (h, w) of the model's map of one tile.
 
     Raises:
         ImageTooLargeError: the picture is so much thinner than a tile that its map would be far
@@ -140,8 +144,16 @@ class Stitcher:
 
     The sums are float32, so that another order may change their last digit.
 
+    >>> tiling = Tiling(width=512, height=512, overlap=0, blend="max")
+    >>> tiles = tile_grid(tiling, 1024, 512, (1, 1))
+    >>> stitcher = Stitcher(tiles)
+    >>> for number, tile in enumerate(tiles):
+    ...     stitcher.add(tile, ModelOutput(np.full((1, 1), number, np.float32), number))
+    >>> stitcher.answer().anomaly_map.tolist()
+    [[0.0, 1.0]]
+
     Args:
-        tiles: all of the picture's.
+        tiles: all tiles of the picture.
     """
 
     def __init__(self, tiles: TileGrid) -> None:
@@ -152,11 +164,11 @@ class Stitcher:
         self._map: AnomalyMap = np.full(tiles.map_shape, nothing, np.float32)
 
     def add(self, tile: Tile, answer: ModelOutput) -> None:
-        """Lay a tile's map in; each tile once.
+        """Lay the map of a tile into the whole one; each tile once.
 
         Args:
-            tile: one of them.
-            answer: the model's to the tile; what of it is not finite stays so.
+            tile: one of the tiles.
+            answer: the model's output for the tile; values that are not finite stay so.
         """
         rows, columns = tile.rows, tile.columns
         shown = answer.anomaly_map.take(rows.sources, axis=0).take(columns.sources, axis=1)
@@ -171,7 +183,7 @@ class Stitcher:
         self._missing -= 1
 
     def answer(self) -> ModelOutput:
-        """The map of the whole picture and the highest score, once every tile is in."""
+        """The map of the whole picture and the highest score, once all tiles were added."""
         assert self._missing == 0, f"{self._missing} tiles are missing"
         return ModelOutput(self._map, float(self._score))
 
@@ -179,10 +191,10 @@ class Stitcher:
 def _refuse_thin(
     tiling: Tiling, width: int, height: int, grid: tuple[int, int], stitched: tuple[int, int]
 ) -> None:
-    """Refuse a picture whose map outgrows it, as an axis shorter than a tile has all of its cells.
+    """Refuse a picture whose map outgrows it, as an axis shorter than a tile has all its cells.
 
-    One that is nowhere shorter than a tile has as many cells as its pixels are worth, and one that
-    is nowhere longer has those of one tile; both always pass.
+    A picture that is nowhere shorter than a tile has as many cells as its pixels are worth, and one
+    that is nowhere longer has those of one tile; both always pass.
     """
     rows, columns = grid
     cells = stitched[0] * stitched[1]
@@ -196,7 +208,7 @@ def _refuse_thin(
 
 
 def _cells(pixels: int, tile: int, cells: int) -> int:
-    """Of the stitched map on an axis."""
+    """Number of the stitched map's cells on an axis."""
     return -(-pixels * cells // min(tile, pixels))
 
 

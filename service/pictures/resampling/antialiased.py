@@ -1,13 +1,13 @@
 """The antialiased bilinear resize of Pillow, level for level, and that of torchvision.
 
-Columns and rows are two passes. The one over the columns turns strips of rows on their side
-first: then both run along contiguous memory, and the three channels need no care.
+Columns and rows are two passes. The pass over the columns turns strips of rows on their side first,
+so that both run along contiguous memory, and the three channels need no care.
 
 Sums are taken in float32, which is off by a few 2^-16 of a level. Where a bound on that leaves
 the rounding open, at about one value in a thousand, the sum is taken again in float64: the levels
 are those of exact sums, whatever the order in which a machine's BLAS adds.
 
-All of it stays on the calling thread, and lets others run meanwhile.
+All of it stays on the calling thread, and lets other threads run meanwhile.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Levels = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
 _STRIP_ROWS = 16
-"""OpenCV turns strips fastest that have a multiple of so many rows."""
+"""Number of rows of which a strip has a multiple, as OpenCV turns such strips fastest."""
 
 _CACHE_LINE_BYTES = 64
 
@@ -43,15 +43,18 @@ _workspace = Workspace()
 def pillow_bilinear(picture: Image, width: int, height: int, crop: Crop | None = None) -> Image:
     """Resize as `PIL.Image.resize((width, height), BILINEAR)` does, and crop.
 
-    Rounds half up to 8 bits after each pass. The columns go first, except where the rows shrink
-    by more than twice as many pixels as they do. That is Pillow's order since 12.2; the other one
-    gives another level here and there.
+    It rounds half up to 8 bits after each pass. The columns go first, except where the rows shrink
+    by more than twice as many pixels as the columns. That is Pillow's order since 12.2; the other
+    order gives another level here and there.
+
+    >>> pillow_bilinear(np.full((480, 640, 3), 7, np.uint8), 256, 192).shape
+    (192, 256, 3)
 
     Args:
         picture: RGB uint8 [H, W, 3].
         width: columns after resizing, in pixels.
-        height: rows, likewise.
-        crop: the part of the resized picture that is wanted, and computed; all if None.
+        height: rows after resizing, in pixels.
+        crop: the part of the resized picture that is computed; all of it if None.
 
     Returns:
         RGB uint8, C-contiguous, of the crop's size.
@@ -92,16 +95,16 @@ def tensor_bilinear(picture: Image, width: int, height: int, crop: Crop | None =
 
 @dataclass(frozen=True)
 class _Job:
-    """What of a picture, [rows, columns · 3], is needed, and how to go about it.
+    """The needed part of a picture, [rows, columns · 3], and the passes over it.
 
     Attributes:
         pixels: the rows that are needed.
-        left: first element of a row that is.
-        right: the one past the last.
-        across: over the columns.
-        down: over the rows.
-        rows_first: Pillow's rule. It also keeps what lies between the passes no larger than the
-            picture or the result, however narrow the one or the other is.
+        left: first element of a row that is needed.
+        right: the element past the last one.
+        across: the pass over the columns.
+        down: the pass over the rows.
+        rows_first: whether the rows go first, by Pillow's rule. It also keeps what lies between the
+            passes no larger than the picture or the result, however narrow either is.
     """
 
     pixels: Levels

@@ -16,7 +16,7 @@ from service.pictures.resampling.weights import LONGEST_SUM, Axis, Floats, Run
 from service.pictures.resampling.workspace import Workspace
 
 _INPUT_BYTES = 3 << 20
-"""Of the inputs in float32. Less means fewer lines at once, which costs more."""
+"""Size of the inputs in float32; a smaller one means fewer lines at once, which costs more."""
 
 _OWN_MEMORY = 480
 """Most inputs and lines of one product together: OpenBLAS works on the stack up to 512 floats,
@@ -27,7 +27,7 @@ _ONE_THREAD = 9215
 
 
 def most_lines(axis: Axis) -> int:
-    """How many lines to sum at once."""
+    """Number of lines to sum at once."""
     taps: int = min(axis.weights.shape[1], LONGEST_SUM)
     most = min(_INPUT_BYTES // (4 * axis.padded), _ONE_THREAD // taps, _OWN_MEMORY - taps)
     return max(1, most)
@@ -41,7 +41,7 @@ class _Product:
         weights: [outputs, 1, taps].
         inputs: [outputs, taps, lines], windows that overlap in memory.
         sums: [outputs, 1, lines].
-        adds: to the sums of the pieces before.
+        adds: whether it adds to the sums of the pieces before.
     """
 
     weights: Floats
@@ -50,7 +50,7 @@ class _Product:
     adds: bool
 
     def take(self) -> None:
-        """Take the sums of what the inputs hold now."""
+        """Sum the values that the inputs hold now."""
         if self.adds:
             np.add(self.sums, self.weights @ self.inputs, out=self.sums)
         else:
@@ -58,10 +58,10 @@ class _Product:
 
 
 class WindowedSums:
-    """The sums of an axis for a number of lines at a time, with the memory that this takes."""
+    """The sums of an axis for a number of lines at a time, with the memory for them."""
 
     def __init__(self, axis: Axis, lines: int, workspace: Workspace) -> None:
-        """Prepare for so many lines each time; `most_lines` at most."""
+        """Prepare for `lines` lines each time, at most `most_lines` of them."""
         inside = axis.before + axis.stop - axis.start
         padded: Floats = workspace.array("inputs", (axis.padded, lines), np.float32)
         padded[: axis.before] = 0

@@ -18,18 +18,18 @@ Floats = NDArray[np.float32]
 Index = NDArray[np.int64]
 
 LONGEST_SUM = 256
-"""Most inputs to sum in one go; longer windows are summed in pieces of so many."""
+"""Most inputs of one sum; longer windows are summed in pieces of this length."""
 
 _WEIGHT_BITS = 22
 """Pillow's PRECISION_BITS: 32, less 8 of a pixel and 2 to spare."""
 
 _RUN_TAPS = 100
-"""What one more run costs, in taps of one window."""
+"""Cost of one more run, in taps of one window."""
 
 _LONGEST_STRIDE = 32
 
 _NO_DRIFT = 1e-9
-"""Between windows, in inputs: less is taken for the error of a float."""
+"""Drift between windows, in inputs, below which it counts as the error of a float."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Run:
     """Outputs of an axis whose windows of inputs lie at one distance from each other.
 
     Attributes:
-        outputs: which.
-        first: where the first one's window starts, in the padded inputs.
-        step: from one window to the next.
+        outputs: the outputs of the run.
+        first: start of the first window, in the padded inputs.
+        step: inputs from one window to the next.
     """
 
     outputs: slice
@@ -49,20 +49,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Axis:
-    """How the outputs of one axis follow from its inputs.
+    """The weights and windows by which the outputs of one axis follow from its inputs.
 
     Attributes:
-        start: first input that any output draws on.
-        stop: the one past the last.
+        start: first input that any output uses.
+        stop: the input past the last one that any output uses.
         before: zeros that windows reach into before `start`.
         padded: inputs from `start` to `stop`, and the zeros on both sides.
         runs: all outputs.
         windows: int64 [outputs], where each one's window starts, from `start`; may be negative.
         weights: float32 [outputs, taps]; zero where a window is longer than it needs to be.
         error: bound on a float32 sum's distance from the exact one, in levels.
-        certain: bool [outputs], of which float32 sums of levels are exact.
-        checked: int64, the outputs whose rounding needs a second look; all, or less than a
-            quarter.
+        certain: bool [outputs], whether float32 sums of levels are exact.
+        checked: int64, the outputs whose rounding is checked again; all, or less than a quarter.
     """
 
     start: int
@@ -84,9 +83,9 @@ def plan(original: int, resized: int, first: int, length: int, *, rounded: bool)
     Args:
         original: pixels before resizing.
         resized: pixels after.
-        first: of the outputs that are wanted.
-        length: how many are.
-        rounded: with Pillow's weights, multiples of 2^-22; else with torch's, of float32.
+        first: first output that is wanted.
+        length: number of outputs that are wanted.
+        rounded: whether to take Pillow's weights, multiples of 2^-22, or torch's, of float32.
     """
     taps, starts, anchors = _triangles(original, resized, np.float64 if rounded else np.float32)
     wanted = slice(first, first + length)
