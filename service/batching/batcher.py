@@ -9,11 +9,12 @@ batch waits until it is full or its first item has waited that long.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -142,12 +143,8 @@ class Batcher(Generic[Item, Result]):
             TaktError: the error that the runner raised for the item's batch.
         """
         waiter = Waiter(deadline_s, item)
-        self._append([waiter], priority)
-        try:
+        with self._queued([waiter], priority):
             done: Done[Result] = await waiter.future
-        except asyncio.CancelledError:
-            self._drop([waiter])
-            raise
         return done
 
     async def submit_parts(
@@ -162,12 +159,8 @@ class Batcher(Generic[Item, Result]):
             NotReadyError, DeadlineExceededError, TaktError: as `submit` does.
         """
         waiters = [Waiter(deadline_s, part) for part in parts]
-        self._append(waiters, priority)
-        try:
+        with self._queued(waiters, priority):
             done: list[Done[Result]] = await asyncio.gather(*(one.future for one in waiters))
-        except BaseException:
-            self._drop(waiters)
-            raise
         return done
 
     async def run_job(self, function: Callable[[RunOne[Item, Result]], Made]) -> Made:
@@ -202,21 +195,24 @@ class Batcher(Generic[Item, Result]):
             await asyncio.to_thread(thread.join, max(0.0, deadline_s - time.monotonic()))
         self._fail_waiting(NotReadyError("the service closed before the picture's turn came"))
 
-    def _append(self, waiters: Sequence[Waiter], priority: Priority) -> None:
+    @contextlib.contextmanager
+    def _queued(self, waiters: Sequence[Waiter], priority: Priority) -> Iterator[None]:
+        """Queue waiters for a block; if it fails, those that still wait leave the queue."""
         with self._changed:
             self.check_open()
             for waiter in waiters:
                 self._queue.append(waiter, priority)
             self._changed.notify(len(waiters))
-
-    def _drop(self, waiters: Iterable[Waiter]) -> None:
-        """Take those that still wait out of the queue."""
-        for waiter in waiters:
-            with self._changed:
-                waited = self._queue.remove(waiter)
-            if waited:
-                expired = time.monotonic() >= waiter.deadline_s
-                self._observer.on_dropped("expired" if expired else "abandoned")
+        try:
+            yield
+        except BaseException:
+            for waiter in waiters:
+                with self._changed:
+                    waited = self._queue.remove(waiter)
+                if waited:
+                    expired = time.monotonic() >= waiter.deadline_s
+                    self._observer.on_dropped("expired" if expired else "abandoned")
+            raise
 
     def _fail_waiting(self, error: TaktError) -> None:
         with self._changed:

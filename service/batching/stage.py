@@ -36,25 +36,25 @@ class Stage:
         self.queue = PriorityQueue()
         self.throughput = Throughput(workers)
         self._free = at_once
-        self._line = self._bulk = 0
+        self._inside: dict[Priority, int] = {"line": 0, "bulk": 0}
         self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
         """Pictures that are counted here, those that wait for a turn included."""
-        return self._line + self._bulk
+        return sum(self._inside.values())
 
     def ahead_of(self, priority: Priority) -> int:
         """Pictures counted here that go before a newcomer of this priority."""
-        return ahead_of(priority, self._line, self._bulk)
+        return ahead_of(priority, **self._inside)
 
     @contextlib.contextmanager
     def count(self, priority: Priority) -> Iterator[None]:
         """Count one more picture, as long as the block lasts."""
-        self._add(priority, 1)
+        self._inside[priority] += 1
         try:
             yield
         finally:
-            self._add(priority, -1)
+            self._inside[priority] -= 1
             if not len(self):
                 self._emptied.set()
 
@@ -84,12 +84,6 @@ class Stage:
         if len(self):
             self._emptied.clear()
             await self._emptied.wait()
-
-    def _add(self, priority: Priority, count: int) -> None:
-        if priority == "line":
-            self._line += count
-        else:
-            self._bulk += count
 
     async def _wait(self, waiter: Waiter, priority: Priority) -> None:
         self.queue.append(waiter, priority)

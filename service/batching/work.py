@@ -64,7 +64,7 @@ class Batch(Generic[Item, Result]):
         except TaktError as error:
             self.fail(error)
             return
-        answer(
+        settle(
             [waiter.future for waiter in self._waiters],
             [
                 Done(result, started_s - waiter.arrived_s, run_s)
@@ -113,7 +113,7 @@ class Job(Generic[Item, Result]):
         except Exception as error:
             self.fail(error)
         else:
-            answer([self.future], [result])
+            settle([self.future], [result])
 
     def fail(self, error: Exception) -> None:
         """ModelOutput the caller by an error."""
@@ -137,30 +137,24 @@ def run_checked(runner: Runner[Item, Result], items: list[Item]) -> Sequence[Res
         raise EngineError(f"the engine failed on a batch: {type(error).__name__}") from error
 
 
-def answer(callers: Sequence[asyncio.Future[Any]], results: Sequence[object]) -> None:
-    """Give each caller its result, unless it has gone; from any thread."""
+def settle(callers: Sequence[asyncio.Future[Any]], outcomes: Sequence[object]) -> None:
+    """Give each caller its result or its error, unless it has gone; from any thread."""
 
-    def settle() -> None:
-        for future, result in zip(callers, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+    def set_all() -> None:
+        for future, outcome in zip(callers, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
 
-    _call(settle, callers)
-
-
-def fail(callers: Sequence[asyncio.Future[Any]], error: Exception) -> None:
-    """Give every caller an error, unless it has gone; from any thread."""
-
-    def settle() -> None:
-        for future in callers:
-            if not future.done():
-                future.set_exception(error)
-
-    _call(settle, callers)
-
-
-def _call(settle: Callable[[], None], callers: Sequence[asyncio.Future[Any]]) -> None:
     # A loop that has closed has nobody left to answer.
     with contextlib.suppress(RuntimeError):
         if callers:
-            callers[0].get_loop().call_soon_threadsafe(settle)
+            callers[0].get_loop().call_soon_threadsafe(set_all)
+
+
+def fail(callers: Sequence[asyncio.Future[Any]], error: Exception) -> None:
+    """Give every caller the same error; from any thread."""
+    settle(callers, [error] * len(callers))
