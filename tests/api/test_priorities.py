@@ -35,9 +35,13 @@ class Gate:
         return self._function(*args, **kwargs)
 
     async def reached(self, calls: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.calls) < calls:
-                await asyncio.sleep(0)
+        await until(lambda: len(self.calls) >= calls)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -48,6 +52,20 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType, str], Gate]:
         return gate
 
     return shut
+
+
+@pytest.fixture
+def pipelines(monkeypatch: pytest.MonkeyPatch) -> list[Pipeline]:
+    """Every pipeline that the app made."""
+    made: list[Pipeline] = []
+
+    class Recorded(Pipeline):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr("service.repository.model_version.Pipeline", Recorded)
+    return made
 
 
 def post(client: httpx.AsyncClient, body: bytes, **query: object) -> asyncio.Task[httpx.Response]:
@@ -81,7 +99,7 @@ def test_line_pictures_are_decoded_before_bulk_ones(go, serve, picture_bytes, ga
 
 
 def test_a_large_picture_is_not_decoded_by_an_engine(
-    go, serve, picture_bytes, gate, monkeypatch: pytest.MonkeyPatch
+    go, serve, picture_bytes, gate, pipelines: list[Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test() -> None:
         async with serve(decode_threads=1) as client:
@@ -89,6 +107,7 @@ def test_a_large_picture_is_not_decoded_by_an_engine(
             decoding.open.set()
             for most in (10, 1 << 20):
                 monkeypatch.setattr(whole, "_LENT_BYTES", most)
+                await until(lambda: pipelines[0]._batcher.idle_runners == 1)
                 assert (await client.post(URL, content=picture_bytes())).status_code == 200
             elsewhere, lent = decoding.threads
             assert elsewhere.startswith("preparing")
@@ -106,17 +125,8 @@ def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
 
 
 def test_what_waits_to_be_rendered_counts_as_waiting(
-    go, serve, picture_bytes, gate, monkeypatch: pytest.MonkeyPatch
+    go, serve, picture_bytes, gate, pipelines: list[Pipeline]
 ) -> None:
-    made: list[Pipeline] = []
-
-    class Recorded(Pipeline):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            made.append(self)
-
-    monkeypatch.setattr("service.repository.model_version.Pipeline", Recorded)
-
     async def test() -> None:
         async with serve(decode_threads=1, max_queue_size=3) as client:
             rendering = gate(finish, "render")
@@ -124,9 +134,7 @@ def test_what_waits_to_be_rendered_counts_as_waiting(
             for count in (1, 2, 3):
                 held.append(post(client, picture_bytes(), heatmap="overlay"))
                 await rendering.reached(1)
-                async with asyncio.timeout(10):
-                    while len(made[0]._finishing) < count:
-                        await asyncio.sleep(0)
+                await until(lambda count=count: len(pipelines[0]._finishing) >= count)
             refused = await client.post(URL, content=picture_bytes())
             assert refused.status_code == 429
             rendering.open.set()
