@@ -19,16 +19,30 @@ class HostProfile(StrictModel):
     The manifest does not list the file: a copy of the bundle without it is the same bundle.
     """
 
-    host: str = Field(description="Name of the host; see `service.host.host_name`.")
-    engine: str = Field(description="A value of the setting `engine`.")
+    host: str
+    """Name of the host, from `service.host.host_name`."""
+
+    engine: str
+    """Value of the setting `engine`."""
+
     engine_instances: int = Field(ge=1)
     engine_threads: int = Field(ge=1)
     max_batch_size: int = Field(ge=1)
-    images_per_s: float = Field(gt=0, description="Measured pictures a second.")
-    p99_ms: float = Field(gt=0, description="Of a picture, with as many others as run at once.")
-    target_ms: float | None = Field(None, gt=0, description="Bound that p99 was to keep.")
-    tuned_with: dict[str, str] = Field(description="Packages and their versions.")
-    tuned_at: str = Field(description="UTC, ISO 8601.")
+
+    images_per_s: float = Field(gt=0)
+    """Measured pictures a second."""
+
+    p99_ms: float = Field(gt=0)
+    """Measured latency, with as many pictures at once as run at once."""
+
+    target_ms: float | None = Field(default=None, gt=0)
+    """Bound that the p99 was to keep."""
+
+    tuned_with: dict[str, str]
+    """Packages and their versions."""
+
+    tuned_at: str
+    """UTC, ISO 8601."""
 
 
 class _Profiles(StrictModel):

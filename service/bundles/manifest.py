@@ -1,4 +1,4 @@
-"""The manifest: what a bundle says of itself beyond its graph."""
+"""The manifest of a bundle: how the graph is used, its thresholds, and where it comes from."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ class Crop(StrictModel):
 
 
 class ResizeDrift(StrictModel):
-    """What another resize filter than the training's costs: largest differences on pictures."""
+    """Largest differences that another resize filter than the training's causes on pictures."""
 
-    trained_with: Filter = Field(description="The filter of the training.")
-    pictures: int = Field(ge=1, description="On how many pictures it was measured.")
-    grey_levels: float = Field(ge=0, description="Of the model's input, in steps of 1/255.")
+    trained_with: Filter
+    """Filter of the training."""
+
+    pictures: int = Field(ge=1)
+    """Number of pictures that it was measured on."""
+
+    grey_levels: float = Field(ge=0)
+    """Difference of the model's input, in steps of 1/255."""
+
     score: float = Field(ge=0)
     anomaly_map: float = Field(ge=0)
 
@@ -41,28 +47,33 @@ class ResizeDrift(StrictModel):
 class Preprocess(StrictModel):
     """How a picture becomes the model's input: resized, then cropped."""
 
-    width: int = Field(gt=0, description="Columns after resizing; the ratio is not kept.")
-    height: int = Field(gt=0, description="Rows after resizing.")
-    resize: Filter = Field(
-        description="area: on 8 bits, each axis averages areas if it shrinks, else is bilinear. "
-        "linear: bilinear without antialiasing, the fastest and the least faithful. "
-        "pillow_bilinear: Pillow's, antialiased, rounded to 8 bits after each axis. "
-        "tensor_bilinear: torchvision's on float tensors, antialiased, rounded once at the end."
-    )
-    crop: Crop | None = Field(
-        default=None, description="The part that the model sees; all if null."
-    )
-    reduced_decode: bool = Field(
-        default=False,
-        description="Whether a JPEG that is much larger than the input may be decoded at a half, a "
-        "quarter or an eighth of its size, as long as it stays no smaller than the input; only "
-        "before `area`, which goes on averaging where that left off.",
-    )
-    drift: ResizeDrift | None = Field(
-        default=None,
-        description="Where `resize` is not the training's filter, or JPEGs are decoded reduced: "
-        "what that changes.",
-    )
+    width: int = Field(gt=0)
+    """Columns after resizing; the aspect ratio is not kept."""
+
+    height: int = Field(gt=0)
+    """Rows after resizing."""
+
+    resize: Filter
+    """The resize filter.
+
+    area: on 8 bits; each axis averages areas if it shrinks, else is bilinear. linear: bilinear
+    without antialiasing, the fastest and the least faithful. pillow_bilinear: Pillow's,
+    antialiased, rounded to 8 bits after each axis. tensor_bilinear: torchvision's on float
+    tensors, antialiased, rounded once at the end.
+    """
+
+    crop: Crop | None = None
+    """Part that the model sees; all of the picture if None."""
+
+    reduced_decode: bool = False
+    """Whether a JPEG may be decoded at a half, a quarter or an eighth of its size.
+
+    The decoded picture stays no smaller than the input. Only before `area`, which goes on
+    averaging where the decoder left off.
+    """
+
+    drift: ResizeDrift | None = None
+    """Effect of a `resize` that is not the training's filter, or of reduced decoding."""
 
     @model_validator(mode="after")
     def _reduced_before_area(self) -> Self:
@@ -79,7 +90,7 @@ class Preprocess(StrictModel):
 
     @property
     def least_side(self) -> int:
-        """Pixels that each side of a picture keeps at least where it is decoded reduced."""
+        """Pixels that each side of a picture keeps at least when it is decoded reduced."""
         return max(self.width, self.height)
 
     @property
@@ -98,25 +109,26 @@ Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3)]
 class Roi(StrictModel):
     """The region of interest: the part of the picture that counts; see `service.pictures.roi`.
 
-    The graph itself leaves the rest out: of its map, and of its score.
+    The graph itself leaves the rest out of its map and its score.
     """
 
-    polygons: tuple[Polygon, ...] = Field(
-        default=(), description="What counts is within any of them; the whole picture if none."
-    )
-    exclude: tuple[Polygon, ...] = Field(
-        default=(), description="What does not count, though the polygons or the mask hold it."
-    )
-    mask: Literal["roi.png"] | None = Field(
-        default=None,
-        description="A grey picture in the bundle, instead of polygons: stretched over the "
-        "picture, what is not black counts.",
-    )
-    share: float = Field(gt=0, le=1, description="Of the picture that counts.")
-    outside: float = Field(
-        description="What the map holds where nothing counts; no value that counts is taken for "
-        "normal because of it."
-    )
+    polygons: tuple[Polygon, ...] = ()
+    """A point within any of them counts; the whole picture counts if there are none."""
+
+    exclude: tuple[Polygon, ...] = ()
+    """A point within any of them does not count."""
+
+    mask: Literal["roi.png"] | None = None
+    """A grey picture in the bundle, instead of polygons.
+
+    It is stretched over the picture; what is not black counts.
+    """
+
+    share: float = Field(gt=0, le=1)
+    """Fraction of the picture that counts."""
+
+    outside: float
+    """Map value where nothing counts; it makes no value that counts look normal."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -126,18 +138,26 @@ class Roi(StrictModel):
 
 
 class Tiling(StrictModel):
-    """Tiles in which the model sees a picture, each resized to its input.
+    """Tiles in which the model sees a picture; each is resized to the model's input.
 
-    An axis of a picture that is no longer than a tile's is in one tile, whole.
+    An axis of a picture that is no longer than a tile's is covered by one tile.
     """
 
-    width: int = Field(gt=0, description="Of a tile, in pixels of the picture.")
-    height: int = Field(gt=0, description="Likewise.")
-    overlap: int = Field(ge=0, description="Pixels that neighbouring tiles share, at least.")
-    blend: Blend = Field(
-        description="What the map holds where tiles overlap. max: their highest value. mean: "
-        "their mean. linear: their mean, weighted by how far inside its tile each lies."
-    )
+    width: int = Field(gt=0)
+    """Columns of a tile, in pixels of the picture."""
+
+    height: int = Field(gt=0)
+    """Rows of a tile, in pixels of the picture."""
+
+    overlap: int = Field(ge=0)
+    """Least number of pixels that neighbouring tiles share."""
+
+    blend: Blend
+    """Map value where tiles overlap.
+
+    max: their highest value. mean: their mean. linear: their mean, weighted by the distance to
+    the border of each tile.
+    """
 
     @model_validator(mode="after")
     def _overlap_within_half(self) -> Self:
@@ -147,41 +167,56 @@ class Tiling(StrictModel):
 
 
 class MapSpec(StrictModel):
-    """The anomaly map that the graph answers with, to a picture or to a tile of it."""
+    """The anomaly map that the graph gives for a picture, or for a tile of it."""
 
     width: int = Field(gt=0)
     height: int = Field(gt=0)
-    low: float = Field(
-        description="Median of the map on good pictures: where the colour scale starts."
-    )
+
+    low: float
+    """Median map value on good pictures: where the colour scale starts."""
 
 
 class CheckpointThresholds(StrictModel):
-    """The thresholds that a training left in its checkpoint, on this bundle's scale of scores."""
+    """The thresholds in the training's checkpoint, on this bundle's scale of scores."""
 
     image: float
     pixel: float
 
 
 class Thresholds(StrictModel):
-    """From which values on a picture or a pixel counts as anomalous, and why."""
+    """The bundle's own thresholds, and how they were found."""
 
-    image: float = Field(description="A picture is anomalous if its score is greater.")
-    pixel: float = Field(description="A pixel is anomalous if its map value is greater.")
-    method: str = Field(description="How they were found.")
-    alpha: float | None = Field(None, description="False-reject rate that was asked for.")
-    good_count: int = Field(ge=0, description="Good pictures they rest on.")
-    defect_count: int = Field(default=0, ge=0, description="Defective pictures they rest on.")
-    found_at: str | None = Field(
-        default=None, description="UTC, ISO 8601, of a later calibration; null if from the export."
-    )
-    notes: tuple[str, ...] = Field(default=(), description="What else they rest on, in words.")
+    image: float
+    """A picture is anomalous if its score is greater."""
+
+    pixel: float
+    """A pixel is anomalous if its map value is greater."""
+
+    method: str
+    """How they were found, in words."""
+
+    alpha: float | None = None
+    """False-reject rate that was asked for."""
+
+    good_count: int = Field(ge=0)
+    """Number of good pictures that they rest on."""
+
+    defect_count: int = Field(default=0, ge=0)
+    """Number of defective pictures that they rest on."""
+
+    found_at: str | None = None
+    """UTC, ISO 8601, of a later calibration; None if from the export."""
+
+    notes: tuple[str, ...] = ()
+    """Further grounds of the thresholds, in words."""
 
 
 class Drift(StrictModel):
     """The largest absolute differences of a graph from the trained model."""
 
-    pictures: int = Field(ge=0, description="On how many pictures it was measured.")
+    pictures: int = Field(ge=0)
+    """Number of pictures that it was measured on."""
+
     score: float = Field(ge=0)
     anomaly_map: float = Field(ge=0)
 
@@ -192,58 +227,65 @@ class Manifest(StrictModel):
     format_version: Literal[1] = 1
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=NAME_PATTERN)
-    family: str = Field(description="efficientad, inpformer, …")
-    variant: str = Field(description="Of the family: small, medium, …")
-    framework: str = Field(description="Whose training made the checkpoint: takt, anomalib, …")
+
+    family: str
+    """Kind of detector: efficientad, inpformer, …"""
+
+    variant: str
+    """Member of the family: small, medium, …"""
+
+    framework: str
+    """Code base of the training that made the checkpoint: takt, anomalib, …"""
+
     preprocess: Preprocess
     map: MapSpec
-    score_from: ScoreFrom = Field(
-        default="model",
-        description="model: the graph's score. map_on_picture: the maximum of the map after that "
-        "was resized to the picture's own size, as its training did.",
-    )
-    max_batch_size: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most pictures that the graph takes at once; any number if null.",
-    )
+
+    score_from: ScoreFrom = "model"
+    """model: the graph's score. map_on_picture: the maximum of the map at the picture's size."""
+
+    max_batch_size: int | None = Field(default=None, ge=1)
+    """Most pictures that the graph takes at once; any number if None."""
+
     thresholds: Thresholds
-    calibration: str = Field(
-        default=CALIBRATION,
-        pattern=r"^calibration[a-z0-9-]*\.npz$",
-        description="The file with the scores that the thresholds rest on.",
-    )
-    trained_thresholds: CheckpointThresholds | None = Field(
-        default=None, description="Those of the checkpoint, if it had any; kept for comparison."
-    )
-    reference: Reference = Field(
-        default="torch", description="What the golden answers and the drift are measured against."
-    )
-    notes: tuple[str, ...] = Field(
-        default=(),
-        description="What else its answers rest on, in words: what was assumed of the training, "
-        "measured anew or done otherwise.",
-    )
-    roi: Roi | None = Field(
-        default=None, description="The part of the picture that counts; all of it if null."
-    )
-    tiling: Tiling | None = Field(
-        default=None, description="The model sees the picture in tiles; as a whole if null."
-    )
+
+    calibration: str = Field(default=CALIBRATION, pattern=r"^calibration[a-z0-9-]*\.npz$")
+    """File with the scores that the thresholds rest on."""
+
+    trained_thresholds: CheckpointThresholds | None = None
+    """Thresholds of the checkpoint, if it had any; kept for comparison."""
+
+    reference: Reference = "torch"
+    """Runtime that gave the golden answers, from which the drift is measured."""
+
+    notes: tuple[str, ...] = ()
+    """Further grounds of the answers, in words: what was assumed of the training, or changed."""
+
+    roi: Roi | None = None
+    """Part of the picture that counts; all of it if None."""
+
+    tiling: Tiling | None = None
+    """Tiles in which the model sees the picture; the model sees it whole if None."""
+
     drift: Drift
-    tolerance: float = Field(
-        1e-3, gt=0, description="Largest drift on the golden inputs at which an engine may serve."
-    )
-    variants: tuple[Variant, ...] = Field(
-        default=(), description="The same model for other engines and in other precisions."
-    )
-    made_with: dict[str, str] = Field(description="Packages and their versions.")
-    created_at: str = Field(description="UTC, ISO 8601.")
-    files: dict[str, str] = Field(description="SHA-256 of each other file of the bundle.")
+
+    tolerance: float = Field(default=1e-3, gt=0)
+    """Largest drift on the golden inputs at which an engine may serve."""
+
+    variants: tuple[Variant, ...] = ()
+    """The same model for other engines and in other precisions."""
+
+    made_with: dict[str, str]
+    """Packages and their versions."""
+
+    created_at: str
+    """UTC, ISO 8601."""
+
+    files: dict[str, str]
+    """SHA-256 of each other file of the bundle."""
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """(h, w) of the map that the graph gives: of a picture, or of a tile."""
+        """(height, width) of the map that the graph gives for a picture, or for a tile."""
         return self.map.height, self.map.width
 
     @model_validator(mode="after")

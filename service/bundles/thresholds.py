@@ -33,7 +33,9 @@ class Override(StrictModel):
     """A threshold that was set instead of the bundle's."""
 
     value: float
-    set_at: str = Field(description="UTC, ISO 8601.")
+    set_at: str
+    """UTC, ISO 8601."""
+
     reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 

@@ -28,7 +28,9 @@ class Activation(StrictModel):
     format_version: Literal[1] = 1
     active: str = Field(min_length=1)
     previous: str | None = None
-    activated_at: str = Field(description="UTC, ISO 8601.")
+    activated_at: str
+    """UTC, ISO 8601."""
+
     reason: str | None = Field(default=None, max_length=MAX_REASON)
 
     @classmethod
