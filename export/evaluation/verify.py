@@ -145,23 +145,24 @@ def _verify_bundle(
         check_place(path, bundle.manifest)
     except BundleError as error:
         return BundleResult(path, manifest=None, problem=str(error), runs=(), ok=False)
-    runs = []
     bounds = bounds_of(bundle.manifest.tolerance)
-    for graph in _graphs(bundle.manifest):
-        for engine in PROVIDERS:
-            if engine in absent:
-                continue
-            try:
-                opening = partial(open_graph, bundle.path / graph, engine)
-                runs.append(_run(bundle, graph, engine, opening, bounds))
-            except ConfigurationError as error:
-                absent[engine] = str(error)
-    for variant in bundle.manifest.variants:
+    graphs = [
+        (graph, engine, partial(open_graph, bundle.path / graph, engine), bounds)
+        for graph in _graphs(bundle.manifest)
+        for engine in PROVIDERS
+    ]
+    variants = [
+        (variant.model, variant.name, partial(open_variant, bundle, variant.name), variant.bounds)
+        for variant in bundle.manifest.variants
+    ]
+    runs = []
+    for graph, engine, opening, bounds in [*graphs, *variants]:
+        if engine in PROVIDERS and engine in absent:
+            continue
         try:
-            opening = partial(open_variant, bundle, variant.name)
-            runs.append(_run(bundle, variant.model, variant.name, opening, variant.bounds))
+            runs.append(_run(bundle, graph, engine, opening, bounds))
         except ConfigurationError as error:
-            absent[variant.name] = str(error)
+            absent[engine] = str(error)
     return BundleResult(
         path=path,
         manifest=bundle.manifest,

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.input_transform import InputTransform
 from export.imported.original import OriginalGraph
 from service.bundles.bundle import INPUT, OUTPUTS, Golden
 
@@ -52,18 +51,16 @@ def check_answers(answer: Golden, path: Path, tell: Callable[[str], None]) -> No
         )
 
 
-def check_window(
-    original: OriginalGraph, transform: InputTransform, image: NDArray[np.uint8], path: Path
-) -> None:
+def check_window(original: OriginalGraph, image: NDArray[np.uint8], path: Path) -> None:
     """Refuse a graph whose answers depend on the pixels outside its crop.
 
     Raises:
         ExportError: the graph is refused.
     """
-    if transform.window is None:
+    if original.transform.window is None:
         return
     names = original.output_names
-    black, white = (original.run(transform, image, names, surround=level) for level in (0, 255))
+    black, white = (original.run(image, names, surround=level) for level in (0, 255))
     if not all(np.array_equal(black[name], white[name]) for name in names):
         raise ExportError(
             f"{path} cuts a part out of its pictures, but looks at the rest too; export it without "

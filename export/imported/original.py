@@ -11,9 +11,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from export.bundling.roi import PlacedRoi
 from export.errors import ExportError
 from export.imported.input_transform import InputTransform
 from export.imported.nodes import Array
+from export.imported.signature import GraphOutputs
+from service.bundles.bundle import Golden
 from service.engines.provider_check import first_line
 
 NOISE = (
@@ -27,28 +30,31 @@ NOISE = (
 class OriginalGraph:
     """A graph as it came, the reference for the graph of the bundle.
 
+    Args:
+        session: session of the graph.
+        path: file of the graph, for messages.
+        transform: steps from a model input to the graph's input.
+
     Attributes:
+        transform: the same.
         output_names: names of all its outputs.
     """
 
-    def __init__(self, session: Any, path: Path) -> None:
+    def __init__(self, session: Any, path: Path, transform: InputTransform) -> None:
         self._session = session
         self._path = path
+        self.transform = transform
         self.output_names: list[str] = [port.name for port in session.get_outputs()]
 
     def run(
-        self,
-        transform: InputTransform,
-        image: NDArray[np.uint8],
-        names: Sequence[str],
-        *,
-        surround: int = 0,
+        self, image: NDArray[np.uint8], names: Sequence[str], *, surround: int = 0
     ) -> dict[str, Array]:
         """Outputs for one model input, uint8 [h,w,3]; of copies in a batch, only the first's.
 
         Raises:
             ExportError: the graph fails.
         """
+        transform = self.transform
         try:
             answers = self._session.run(list(names), transform.feed(image, surround))
         except Exception as error:
@@ -59,6 +65,25 @@ class OriginalGraph:
             ) from error
         arrays = [_first(np.asarray(answer), transform.port.batch or 1) for answer in answers]
         return dict(zip(names, arrays, strict=True))
+
+    def answer(
+        self, images: NDArray[np.uint8], outputs: GraphOutputs, roi: PlacedRoi | None = None
+    ) -> Golden:
+        """Maps and scores of model inputs, uint8 [N,h,w,3], one at a time."""
+        maps, scores = zip(*(self._answer(image, outputs, roi) for image in images), strict=True)
+        return Golden(images, np.stack(maps), np.array(scores, np.float32))
+
+    def _answer(
+        self, image: NDArray[np.uint8], outputs: GraphOutputs, roi: PlacedRoi | None
+    ) -> tuple[NDArray[np.float32], np.float32]:
+        answers = self.run(image, outputs.names)
+        shown = answers[outputs.anomaly_map or outputs.names[0]].astype(np.float32)
+        anomaly_map = shown.reshape(outputs.map_size)
+        if roi is not None:
+            outside = np.float32(roi.outside)
+            return np.where(roi.inside, anomaly_map, outside), anomaly_map[roi.inside].max()
+        scored = anomaly_map if outputs.score is None else answers[outputs.score]
+        return anomaly_map, scored.astype(np.float32).max()
 
 
 def open_session(graph: Path | bytes, path: Path, threads: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -66,55 +66,34 @@ class ImportOptions:
     roi: RoiShape | None = None
 
 
+@dataclass
 class OnnxSource:
     """Source of a bundle from a foreign graph; `open_source` makes one.
 
     Attributes:
         facts: facts for the bundle's manifest.
+        original: the graph as it came.
+        outputs: outputs that become those of the bundle.
+        roi: region of interest on the map; None for all of it.
+        graph: content of the wrapped graph's file.
+        weights: number of stored floats, and of those in float16.
     """
 
-    def __init__(
-        self, original: _OriginalModel, graph: bytes, weights: tuple[int, int], facts: SourceFacts
-    ) -> None:
-        self._original = original
-        self._graph = graph
-        self._weights = weights
-        self.facts = facts
+    facts: SourceFacts
+    original: OriginalGraph
+    outputs: GraphOutputs
+    roi: PlacedRoi | None
+    graph: bytes
+    weights: tuple[int, int]
 
     def write_graph(self, path: Path) -> GraphFacts:
         """Write the wrapped graph as one file."""
-        path.write_bytes(self._graph)
-        return GraphFacts(len(self._graph), *self._weights)
+        path.write_bytes(self.graph)
+        return GraphFacts(len(self.graph), *self.weights)
 
     def answer(self, images: NDArray[np.uint8]) -> Golden:
         """Answers of the original graph to model inputs, uint8 [N,h,w,3], one at a time."""
-        return self._original.answer(images)
-
-
-@dataclass(frozen=True)
-class _OriginalModel:
-    """The original graph with its input transform and its outputs."""
-
-    graph: OriginalGraph
-    transform: InputTransform
-    outputs: GraphOutputs
-    roi: PlacedRoi | None = None
-
-    def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """Maps and scores of model inputs, one at a time."""
-        maps, scores = zip(*map(self._answer, images), strict=True)
-        return Golden(images, np.stack(maps), np.array(scores, np.float32))
-
-    def _answer(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], np.float32]:
-        answers = self.graph.run(self.transform, image, self.outputs.names)
-        map_name, score_name = self.outputs.anomaly_map, self.outputs.score
-        shown = answers[map_name or self.outputs.names[0]].astype(np.float32)
-        anomaly_map = shown.reshape(self.outputs.map_size)
-        if self.roi is not None:
-            inside, outside = self.roi.inside, np.float32(self.roi.outside)
-            return np.where(inside, anomaly_map, outside), anomaly_map[inside].max()
-        score = anomaly_map if score_name is None else answers[score_name].astype(np.float32)
-        return anomaly_map, score.max()
+        return self.original.answer(images, self.outputs, self.roi)
 
 
 def open_source(
@@ -139,7 +118,7 @@ def open_source(
         PicturesError: a picture cannot be read.
     """
     model = read_graph(path)
-    original = OriginalGraph(open_session(path, path, options.threads), path)
+    session = open_session(path, path, options.threads)
     nodes = GraphNodes(model)
     port = find_input(model, path, options.pictures.layout)
     transform = find_transform(
@@ -147,29 +126,28 @@ def open_source(
     )
     spec = preprocess_of(transform, options.pictures)
     images = _probes(pictures, spec)
+    original = OriginalGraph(session, path, transform)
     names = original.output_names
     outputs = find_outputs(
-        [original.run(transform, image, names) for image in images],
+        [original.run(image, names) for image in images],
         path,
         options.map_output,
         options.score_output,
     )
     tell(_found(transform, outputs))
-    check_window(original, transform, images[0], path)
+    check_window(original, images[0], path)
     beside = read_metadata(path)
     thresholds = find_thresholds(nodes, names, outputs) or beside
     uncut = _uncut(nodes, outputs, path, options, tell)
     if uncut != outputs:
         outputs, revealed = uncut, reveal(model, uncut.names)
         session = open_session(revealed.SerializeToString(), path, options.threads)
-        original = OriginalGraph(session, path)
-    reading = _OriginalModel(original, transform, outputs)
-    answers = reading.answer(images)
+        original = OriginalGraph(session, path, transform)
+    answers = original.answer(images, outputs)
     check_answers(answers, path, tell)
     placed = None
     if options.roi is not None:
         placed = _place(options.roi, spec, outputs, answers, path)
-        reading = replace(reading, roi=placed)
     wrapped = wrap(model, transform, outputs, placed)
     graph: bytes = wrapped.SerializeToString()
     session = open_session(graph, path, options.threads)
@@ -190,7 +168,7 @@ def open_source(
         seen=tuple(dict.fromkeys(map(picture_digest, seen))),
         made_with={model.producer_name: model.producer_version} if model.producer_version else {},
     )
-    return OnnxSource(reading, graph, stored_floats(wrapped), facts)
+    return OnnxSource(facts, original, outputs, placed, graph, stored_floats(wrapped))
 
 
 def _place(

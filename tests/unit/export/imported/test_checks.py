@@ -123,15 +123,14 @@ class OriginalGraph:
 
     output_names = ("y",)
 
-    def __init__(self, window: Crop | None) -> None:
+    def __init__(self, transform: InputTransform, window: Crop | None) -> None:
+        self.transform = transform
         self._window = window
 
-    def run(
-        self, transform: InputTransform, image: Any, names: Any, *, surround: int = 0
-    ) -> dict[str, Any]:
-        canvas = np.full((transform.height, transform.width, 3), surround, np.uint8)
-        canvas[transform.place] = image
-        seen = canvas if self._window is None else canvas[transform.place]
+    def run(self, image: Any, names: Any, *, surround: int = 0) -> dict[str, Any]:
+        canvas = np.full((self.transform.height, self.transform.width, 3), surround, np.uint8)
+        canvas[self.transform.place] = image
+        seen = canvas if self._window is None else canvas[self.transform.place]
         return {name: seen.mean() for name in names}
 
 
@@ -139,6 +138,6 @@ def test_a_crop_that_the_graph_looks_beyond_is_refused() -> None:
     window = Crop(x=1, y=2, width=4, height=4)
     port = InputPort("x", np.dtype("float32"), "nchw", None, 3, 8, 8)
     transform = InputTransform(port, 8, 8, window)
-    check_window(OriginalGraph(window), transform, IMAGES[0], FILE)  # type: ignore[arg-type]
+    check_window(OriginalGraph(transform, window), IMAGES[0], FILE)  # type: ignore[arg-type]
     with pytest.raises(ExportError, match="looks at the rest too"):
-        check_window(OriginalGraph(None), transform, IMAGES[0], FILE)  # type: ignore[arg-type]
+        check_window(OriginalGraph(transform, None), IMAGES[0], FILE)  # type: ignore[arg-type]
