@@ -35,6 +35,9 @@ class Sample:
         defect: name of the defect; None for a good picture.
         masks: pictures of the same size; the defect is where any of them is not black. Empty for
             good pictures and for defects without a mask.
+
+    >>> Sample(Path("test/synthetic-scar/000.png"), "synthetic-scar").synthetic
+    True
     """
 
     path: Path

@@ -119,6 +119,13 @@ def detection_metrics(
         good: verdicts on the good pictures.
         defective: verdicts on the defective pictures.
         pixel: metrics of the pixels of the same pictures.
+
+    >>> from pathlib import Path
+    >>> good, bad = Sample(Path("a.png"), None), Sample(Path("b.png"), "dent")
+    >>> judged = [JudgedPicture(good, 0.2, False, 1, 1), JudgedPicture(bad, 0.9, True, 1, 1)]
+    >>> metrics = detection_metrics("dent", judged[:1], judged[1:], None)
+    >>> metrics.image.auroc, metrics.confusion.recall
+    (1.0, 1.0)
     """
     return DetectionMetrics(
         defects=defects,

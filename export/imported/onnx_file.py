@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import onnx
@@ -53,12 +54,11 @@ def opset_of(model: ModelProto) -> int:
 def _parse(path: Path) -> ModelProto:
     if path.stat().st_size > LARGEST:
         raise _too_large(path)
-    try:
+    model = ModelProto()
+    with suppress(Exception):  # protobuf's errors have no types
         model = onnx.load_model(path, format="protobuf", load_external_data=False)
-    except Exception:  # protobuf's errors have no types
-        raise _no_onnx(path) from None
     if not model.graph.node:
-        raise _no_onnx(path)
+        raise ExportError(f"{path} is no ONNX file, or is damaged; export or copy it again")
     return model
 
 
@@ -110,10 +110,6 @@ def _foreign_operators(model: ModelProto) -> Iterator[str]:
         for node in body:
             if node.domain not in DOMAINS and (node.domain, node.op_type) not in local:
                 yield f"{node.domain}.{node.op_type}"
-
-
-def _no_onnx(path: Path) -> ExportError:
-    return ExportError(f"{path} is no ONNX file, or is damaged; export or copy it again")
 
 
 def _too_large(path: Path) -> ExportError:

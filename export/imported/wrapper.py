@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import (
     GraphProto,
     ModelProto,
@@ -22,7 +21,7 @@ from export.bundling.graph import BATCH
 from export.bundling.roi import PlacedRoi
 from export.errors import ExportError
 from export.imported.input_transform import GREY, InputTransform
-from export.imported.nodes import subgraphs
+from export.imported.nodes import Array, subgraphs
 from export.imported.onnx_file import opset_of
 from export.imported.signature import GraphOutputs
 from service.bundles.bundle import INPUT, OUTPUTS
@@ -121,13 +120,16 @@ class _NodeList:
         self.nodes: list[NodeProto] = []
         self.stored: list[TensorProto] = []
 
-    def add(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node; returns the name of its output."""
-        node = helper.make_node(kind, inputs, [output], f"takt/{output}", **attributes)
-        self.nodes.append(node)
+    def add(self, kind: str, inputs: Sequence[str | Array], output: str, **attributes: Any) -> str:
+        """Append a node; arrays among its inputs are stored. Returns the name of its output."""
+        names = [
+            value if isinstance(value, str) else self.store(f"{output}/{place}", value)
+            for place, value in enumerate(inputs)
+        ]
+        self.nodes.append(helper.make_node(kind, names, [output], f"takt/{output}", **attributes))
         return output
 
-    def store(self, name: str, values: NDArray[Any]) -> str:
+    def store(self, name: str, values: Array) -> str:
         """Append a stored tensor; returns its name."""
         self.stored.append(numpy_helper.from_array(values, name))
         return name
@@ -140,8 +142,7 @@ def _transform(nodes: _NodeList, transform: InputTransform) -> None:
     if transform.port.channels == 1:
         value = _grey(nodes, value)
     if transform.bgr:
-        order = nodes.store("images/bgr/order", np.array([2, 1, 0]))
-        value = nodes.add("Gather", [value, order], "images/bgr", axis=3)
+        value = nodes.add("Gather", [value, np.array([2, 1, 0])], "images/bgr", axis=3)
     planes = transform.port.layout == "nchw"
     if planes:
         # Before the arithmetic, which takes ten times as long where the channels are last.
@@ -160,27 +161,22 @@ def _pad(nodes: _NodeList, transform: InputTransform, value: str) -> str:
     borders = [0, rows.start, columns.start, 0, 0, below, right, 0]
     if nodes.opset < PADS_ARE_INPUT:
         return nodes.add("Pad", [value], "images/whole", pads=borders)
-    pads = nodes.store("images/whole/pads", np.array(borders))
-    return nodes.add("Pad", [value, pads], "images/whole")
+    return nodes.add("Pad", [value, np.array(borders)], "images/whole")
 
 
 def _grey(nodes: _NodeList, value: str) -> str:
     """Pillow's grey, exact in float32: all numbers are whole and below 2²⁴."""
     weighted = []
     for channel, weight in enumerate(GREY):
-        index = nodes.store(f"images/channel{channel}/index", np.array([channel]))
-        level = nodes.add("Gather", [value, index], f"images/channel{channel}", axis=3)
-        factor = nodes.store(f"images/channel{channel}/weight", np.float32(weight).reshape(1))
-        weighted.append(nodes.add("Mul", [level, factor], f"images/channel{channel}/part"))
+        name, factor = f"images/channel{channel}", np.array([weight], np.float32)
+        level = nodes.add("Gather", [value, np.array([channel])], name, axis=3)
+        weighted.append(nodes.add("Mul", [level, factor], f"{name}/part"))
     red, green, blue = weighted
     total = nodes.add("Add", [red, green], "images/grey/red_green")
     total = nodes.add("Add", [total, blue], "images/grey/sum")
-    half = nodes.store("images/grey/half", np.array([2**15], np.float32))
-    total = nodes.add("Add", [total, half], "images/grey/rounded")
-    whole = nodes.store("images/grey/whole", np.array([2**16], np.float32))
-    return nodes.add(
-        "Floor", [nodes.add("Div", [total, whole], "images/grey/level")], "images/grey"
-    )
+    total = nodes.add("Add", [total, np.array([2**15], np.float32)], "images/grey/rounded")
+    level = nodes.add("Div", [total, np.array([2**16], np.float32)], "images/grey/level")
+    return nodes.add("Floor", [level], "images/grey")
 
 
 def _normalise(
@@ -199,7 +195,7 @@ def _normalise(
         steps = [("Mul", "factor", 1 / (scale * std), 1), ("Add", "offset", -mean / std, 0)]
     for kind, name, numbers, neutral in steps:
         if not (numbers == neutral).all():
-            operand = nodes.store(f"images/{name}", numbers.astype(np.float32).reshape(channels))
+            operand = numbers.astype(np.float32).reshape(channels)
             value = nodes.add(kind, [value, operand], f"images/after_{name}")
     return value
 
@@ -208,13 +204,13 @@ def _answer(nodes: _NodeList, outputs: GraphOutputs, roi: PlacedRoi | None) -> N
     """From the graph's outputs to float32 [N,h,w] and [N]."""
     map_name, score_name = OUTPUTS
     height, width = outputs.map_size
-    every = nodes.store("answer/every", np.array([-1]))
+    every = np.array([-1])
     sources = []
     for ours, theirs in zip(OUTPUTS, (outputs.anomaly_map, outputs.score), strict=True):
         if theirs is not None:
-            to = {"to": TensorProto.FLOAT}
-            sources.append(nodes.add("Cast", [PREFIX + theirs], f"answer/{ours}/float", **to))
-    cells = nodes.store("answer/cells", np.array([-1, height, width]))
+            name = f"answer/{ours}/float"
+            sources.append(nodes.add("Cast", [PREFIX + theirs], name, to=TensorProto.FLOAT))
+    cells = np.array([-1, height, width])
     # Where one is missing, the other stands for it: the only source is both first and last.
     scored = sources[0]
     if roi is None:
@@ -224,8 +220,7 @@ def _answer(nodes: _NodeList, outputs: GraphOutputs, roi: PlacedRoi | None) -> N
     if outputs.score is not None and roi is None:
         nodes.add("Reshape", [sources[-1], every], score_name)
         return
-    planes = nodes.store("answer/planes", np.array([-1, 1, height, width]))
-    plane = nodes.add("Reshape", [scored, planes], "answer/plane")
+    plane = nodes.add("Reshape", [scored, np.array([-1, 1, height, width])], "answer/plane")
     nodes.add("Reshape", [nodes.add("GlobalMaxPool", [plane], "answer/max"), every], score_name)
 
 
@@ -236,9 +231,8 @@ def _within(nodes: _NodeList, roi: PlacedRoi, whole: str) -> str:
             f"the graph has opset {nodes.opset}, and a region of interest needs {WHERE_FROM}; "
             "export it again with a newer exporter, or leave --roi out"
         )
+    outside, least = np.array(roi.outside, np.float32), np.array(np.finfo(np.float32).min)
     inside = nodes.store("answer/inside", roi.inside)
-    outside = nodes.store("answer/outside", np.array(roi.outside, np.float32))
-    least = nodes.store("answer/least", np.array(np.finfo(np.float32).min))
     nodes.add("Where", [inside, whole, outside], OUTPUTS[0])
     return nodes.add("Where", [inside, whole, least], "answer/scored")
 

@@ -45,15 +45,13 @@ class Section:
         metrics: of the group.
         histogram: scores of good pictures and of the group's.
         shares: at the deployed threshold.
-        roc: None where there are not both good and defective pictures.
-        precision_recall: precision over recall; None where `roc` is.
+        curves: ROC, and precision over recall; None without both good and defective pictures.
     """
 
     metrics: DetectionMetrics
     histogram: ScoreHistogram
     shares: tuple[Share, ...]
-    roc: Curve | None
-    precision_recall: Curve | None
+    curves: tuple[Curve, Curve] | None
 
 
 def report_html(result: Evaluation, context: EvaluationContext, cases: Sequence[Case]) -> str:
@@ -102,15 +100,11 @@ def _section(group: DetectionMetrics, result: Evaluation) -> Section:
         ("falsely rejected", counts.false_positive, group.good),
         ("precision", counts.true_positive, counts.true_positive + counts.false_positive),
     ]
-    roc, precision_recall = (
-        ranking_curves(good, defective, counts) if group.image is not None else (None, None)
-    )
     return Section(
         metrics=group,
         histogram=score_histogram(good, defective, result.threshold),
         shares=tuple(share_of(*share) for share in shares if share[-1]),
-        roc=roc,
-        precision_recall=precision_recall,
+        curves=ranking_curves(good, defective, counts) if good and defective else None,
     )
 
 

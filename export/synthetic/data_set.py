@@ -167,7 +167,8 @@ def synthesize(
         defects = {kind: defect_of(kind, lent) for kind in options.kinds}
         plan = _plan(sources, options)
         for one in tqdm(plan, desc="altering", unit="picture", disable=quiet or None):
-            rng = _generator(options.seed, one, good.digests[one.source])
+            digest = int(good.digests[one.source], 16)
+            rng = np.random.default_rng((options.seed, KINDS.index(one.kind), one.turn, digest))
             place = _write_altered(one, defects[one.kind], rng, unfinished)
             origins[place] = one.source
         facts = SyntheticFacts(
@@ -250,10 +251,6 @@ def _plan(sources: Sequence[Path], options: SyntheticOptions) -> list[_Altered]:
         for kind in options.kinds
         for number in range(options.count)
     ]
-
-
-def _generator(seed: int, one: _Altered, digest: str) -> np.random.Generator:
-    return np.random.default_rng((seed, KINDS.index(one.kind), one.turn, int(digest, 16)))
 
 
 def _copy_good(pictures: Sequence[Path], root: Path) -> dict[str, Path]:
