@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -21,6 +24,8 @@ from service.streaming import frames
 from takt_client.pictures import FRAME_HEADER, RawPicture, encoded, pack_frame
 from takt_client.values import inspected_of
 
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "clients/python"
 OF_THE_WAY = {"UnreachableError", "UnreadableAnswerError"}
 """Errors that no server answers with."""
 
@@ -97,6 +102,24 @@ def test_what_a_server_answers_is_read_whole() -> None:
     verdict = sent.pop("verdict")
     del sent["anomaly_map"]
     assert read == sent | verdict
+
+
+def test_development_and_images_install_the_client_from_its_folder() -> None:
+    assert "--editable ./clients/python" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    for image in ("cpu", "gpu"):
+        text = (ROOT / f"docker/{image}.Dockerfile").read_text(encoding="utf-8")
+        assert "COPY clients/python ./clients/python" in text
+        assert re.search(r"pip wheel .*\\\n +\./clients/python \.", text)
+
+
+def test_the_client_has_the_licence_and_the_version_of_the_project() -> None:
+    ours, client = (
+        tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for folder in (ROOT, CLIENT)
+    )
+    for fact in ("version", "license", "authors", "requires-python"):
+        assert ours[fact] == client[fact]
+    assert (ROOT / "LICENSE").read_bytes() == (CLIENT / "LICENSE").read_bytes()
 
 
 def test_serving_imports_no_client() -> None:
