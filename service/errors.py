@@ -13,9 +13,7 @@ TaktError
 ├── UnavailableError          503  the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
-│   ├── DeadlineExceededError     504  no answer within the request's timeout
-│   └── UnreachableError          503  a tool has no connection to the server
-├── UnreadableAnswerError     502  a tool cannot make sense of the server's answer
+│   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   └── DriftError                500  an engine that answers unlike the trained model
@@ -162,20 +160,6 @@ class DeadlineExceededError(UnavailableError):
 
     status = 504
     code = "deadline_exceeded"
-
-
-class UnreachableError(UnavailableError):
-    """A tool has no connection to the server, or lost it before the answer."""
-
-    code = "unreachable"
-    title = "Server unreachable"
-
-
-class UnreadableAnswerError(TaktError):
-    """A tool cannot make sense of the server's answer."""
-
-    status = 502
-    code = "unreadable_answer"
 
 
 class EngineError(TaktError):

@@ -6,26 +6,23 @@ import struct
 from dataclasses import dataclass
 
 from service.domain import PixelFormat, RawPicture
-from service.errors import InvalidImageError, InvalidParameterError, RequestError
+from service.errors import InvalidImageError, RequestError
 
 HEADER_BYTES = 32
-
-MAX_MESSAGE_BYTES = 256 * 1024 * 1024
-"""Largest message that a client takes: more than any heatmap, and a bound for its memory."""
 
 _HEADER = struct.Struct("<2sBBIQQII")
 _MAGIC = b"TK"
 _VERSION = 1
 _ENCODED = 0
 _FORMATS: dict[int, PixelFormat] = {1: "rgb8", 2: "bgr8", 3: "mono8"}
-_CODES: dict[PixelFormat, int] = {name: code for code, name in _FORMATS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A picture of a stream.
 
-    >>> unpack(pack(Frame(sequence=7, captured_us=0, picture=b"a jpeg"))).sequence
+    >>> header = _HEADER.pack(_MAGIC, _VERSION, _ENCODED, 0, 7, 0, 0, 0)
+    >>> unpack(header + b"a jpeg").sequence
     7
 
     Attributes:
@@ -56,36 +53,6 @@ class FrameHeader:
     format: PixelFormat | None
     width: int
     height: int
-
-
-def pack(frame: Frame) -> bytes:
-    """Write a frame as bytes.
-
-    Raises:
-        InvalidParameterError: the header has no room for a number.
-        InvalidImageError: the raw pixels are not as many as the size says.
-    """
-    picture = frame.picture
-    if isinstance(picture, RawPicture):
-        code, width, height, data = (
-            _CODES[picture.format],
-            picture.width,
-            picture.height,
-            picture.pixels,
-        )
-        _check_size(picture)
-    else:
-        code, width, height, data = _ENCODED, 0, 0, picture
-    try:
-        header = _HEADER.pack(
-            _MAGIC, _VERSION, code, 0, frame.sequence, frame.captured_us, width, height
-        )
-    except struct.error as error:
-        raise InvalidParameterError(
-            f"frame {frame.sequence}, captured at {frame.captured_us} µs, {width} × {height}, has "
-            f"no place in a header: {error}"
-        ) from None
-    return b"".join((header, data))
 
 
 def unpack(data: bytes | memoryview) -> Frame:

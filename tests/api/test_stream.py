@@ -14,8 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.domain import RawPicture
-from service.streaming.frames import Frame, pack
+from takt_client.pictures import RawPicture, pack_frame
 
 PATH = "/v1/models/parts/stream"
 
@@ -61,7 +60,7 @@ class Socket:
         self._from_app.put_nowait(message)
 
     def frame(self, sequence: int, picture: bytes | RawPicture, captured_us: int = 0) -> None:
-        self.binary(pack(Frame(sequence, captured_us, picture)))
+        self.binary(pack_frame(sequence, captured_us, picture))
 
     def binary(self, data: bytes) -> None:
         self._to_app.put_nowait({"type": "websocket.receive", "bytes": data})
@@ -232,7 +231,7 @@ def test_a_bad_picture_has_its_error_in_its_place(serve, go, picture_bytes) -> N
             good = picture_bytes()
             socket.frame(0, good)
             socket.frame(1, good[:-20])
-            socket.binary(pack(Frame(2, 0, RawPicture(b"\0" * 3, 1, 1, "rgb8"))) + b"one too many")
+            socket.binary(pack_frame(2, 0, RawPicture(b"\0" * 3, 1, 1, "rgb8")) + b"one too many")
             socket.frame(3, b"")
             socket.frame(4, good)
             messages = await hear(socket, 5)
@@ -428,7 +427,7 @@ def test_a_bad_hello_is_told_and_the_server_closes(serve, go, say, code, complai
     ("say", "complaint"),
     [
         (b"\xff\xd8 a JPEG without a header, long enough to hold one", "put a header, TK"),
-        (pack(Frame(0, 0, b"again")), "frame 0 came after frame 0"),
+        (pack_frame(0, 0, b"again"), "frame 0 came after frame 0"),
         ('{"type": "hello"}', "type 'hello' came"),
         ("frame", "JSON object"),
     ],

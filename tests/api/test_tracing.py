@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from service.observing.tracing.otlp import OtelTracing
-from service.streaming.frames import Frame, pack
 from takt_client import AsyncTaktClient
+from takt_client.pictures import pack_frame
 
 PATH = "/v1/models/parts/inspect"
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -217,7 +217,7 @@ async def exchange(client: httpx.AsyncClient, pictures: list[bytes]) -> list[dic
     said.put_nowait({"type": "websocket.connect"})
     said.put_nowait({"type": "websocket.receive", "text": json.dumps({"type": "hello"})})
     for sequence, picture in enumerate(pictures):
-        data = pack(Frame(sequence, 0, picture))
+        data = pack_frame(sequence, 0, picture)
         said.put_nowait({"type": "websocket.receive", "bytes": data})
     said.put_nowait({"type": "websocket.receive", "text": json.dumps({"type": "bye"})})
     await app(scope, said.get, heard.put)

@@ -14,7 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from service.streaming.frames import Frame, pack
+from takt_client.pictures import pack_frame
 
 Message = dict[str, Any]
 
@@ -56,7 +56,7 @@ def test_two_hundred_frames_come_back_in_order_and_uncompressed(
 
             async def send() -> None:
                 for sequence in range(200):
-                    await socket.send(pack(Frame(sequence, 0, pictures[sequence % 2])))
+                    await socket.send(pack_frame(sequence, 0, pictures[sequence % 2]))
                 await socket.send('{"type": "bye"}')
 
             sending = asyncio.create_task(send())
@@ -84,7 +84,7 @@ def test_a_slow_engine_gets_the_newest_frames_only(
     async def test() -> None:
         async with stream(server.url, policy="latest") as socket:
             for sequence in range(30):
-                await socket.send(pack(Frame(sequence, 0, slow)))
+                await socket.send(pack_frame(sequence, 0, slow))
             await socket.send('{"type": "bye"}')
             *heard, bye = await until_bye(socket)
             answers = [message["sequence"] for message in heard if message["type"] == "answer"]
@@ -108,7 +108,7 @@ def test_a_stopped_server_answers_the_frames_it_accepted_and_goes_away(
     async def test() -> None:
         async with stream(server.url) as socket:
             for sequence in range(4):
-                await socket.send(pack(Frame(sequence, 0, slow)))
+                await socket.send(pack_frame(sequence, 0, slow))
             await socket.send('{"type": "stats"}')
             heard = [await hear(socket)]
             while heard[-1]["type"] != "stats":
@@ -132,7 +132,7 @@ def test_a_message_over_the_limit_closes_the_stream_and_a_foreign_page_gets_none
 ) -> None:
     async def test() -> None:
         async with stream(server.url) as socket:
-            await socket.send(pack(Frame(0, 0, b"\0" * 100_001)))
+            await socket.send(pack_frame(0, 0, b"\0" * 100_001))
             with pytest.raises(ConnectionClosed):
                 await hear(socket)
             assert socket.close_code == 1009

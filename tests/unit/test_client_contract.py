@@ -27,7 +27,7 @@ from takt_client.values import inspected_of
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/python"
 OF_THE_WAY = {"UnreachableError", "UnreadableAnswerError"}
-"""Errors that no server answers with."""
+"""Errors of the client alone; no server answers with them."""
 
 
 def tree(root: type[Exception]) -> Iterator[type[Exception]]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from service.errors import InvalidParameterError
+from takt_client.errors import InvalidParameterError
 
 _BURST = re.compile(r"burst:(\d+)@(\d+(?:\.\d+)?)ms")
 _DRAWN = 1024

@@ -16,7 +16,7 @@ _ABSOLUTE = 1
 _EXPIRATIONS_BYTES = 8
 
 
-class Clock(Protocol):
+class LoadClock(Protocol):
     """Time, as the load generator sees it."""
 
     def now_s(self) -> float:
@@ -30,11 +30,11 @@ class LoopClock:
     """The event loop's own timers, a millisecond coarse."""
 
     def now_s(self) -> float:
-        """See `Clock`."""
+        """See `LoadClock`."""
         return time.monotonic()
 
     async def sleep_until(self, at_s: float) -> None:
-        """See `Clock`."""
+        """See `LoadClock`."""
         await asyncio.sleep(at_s - time.monotonic())
 
 
@@ -57,11 +57,11 @@ class TimerfdClock:
         self._fd = fd
 
     def now_s(self) -> float:
-        """See `Clock`."""
+        """See `LoadClock`."""
         return time.monotonic()
 
     async def sleep_until(self, at_s: float) -> None:
-        """See `Clock`."""
+        """See `LoadClock`."""
         seconds, nanoseconds = divmod(round(at_s * 1e9), 10**9)
         timer = _Timer(_Timespec(0, 0), _Timespec(seconds, nanoseconds))
         if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(timer), None) != 0:
@@ -81,7 +81,7 @@ class TimerfdClock:
 
 
 @contextlib.contextmanager
-def precise_clock() -> Iterator[Clock]:
+def precise_clock() -> Iterator[LoadClock]:
     """The best clock of this host."""
     fd = -1
     if sys.platform == "linux":

@@ -12,9 +12,11 @@ import click
 from service.commands.bench.arrivals import parse_arrivals
 from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
-from service.domain import RawPicture
+from service.distribution import install_hint
 from service.errors import InvalidParameterError, TaktError
 from service.pictures.decode import decode
+from takt_client import RawPicture
+from takt_client import TaktError as ClientError
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _LONGEST_S = 24 * 3600
@@ -179,7 +181,7 @@ def bench(
             verdicts=verdicts,
         )
         result = run_bench(options, sys.stderr if sys.stderr.isatty() else None)
-    except TaktError as error:
+    except (TaktError, ClientError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(text_report(result.setup, result.figures))
     if json_path is not None:
@@ -197,7 +199,7 @@ def _check_plot(path: Path) -> None:
     if path.suffix not in _FORMATS:
         raise click.BadParameter(f"its name must end in {', '.join(_FORMATS)}", param_hint="--plot")
     if importlib.util.find_spec("matplotlib") is None:
-        raise click.ClickException("--plot needs matplotlib; install the extra `bench`")
+        raise click.ClickException(f"--plot needs matplotlib; {install_hint('matplotlib')}")
 
 
 def _choices(query: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from service.errors import InvalidParameterError, UnreachableError
+from takt_client.errors import InvalidParameterError, UnreachableError
 
 _FIRST_FINAL_STATUS = 200
 

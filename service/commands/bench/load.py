@@ -7,8 +7,14 @@ from collections.abc import Awaitable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.commands.bench.clock import Clock
-from service.commands.bench.samples import CONNECTION_FAILED, CUT_OFF, UNANSWERED, Outcome, Samples
+from service.commands.bench.clock import LoadClock
+from service.commands.bench.samples import (
+    CONNECTION_FAILED,
+    CUT_OFF,
+    UNANSWERED,
+    RequestOutcome,
+    Samples,
+)
 
 _AFTER_A_FAILURE_S = 0.1
 """How long a caller of a closed loop stays away where there is no server; else it would spin."""
@@ -17,7 +23,7 @@ _AFTER_A_FAILURE_S = 0.1
 class Transport(Protocol):
     """Sends a request and tells what came of it."""
 
-    def ask(self, lane: int) -> Awaitable[Outcome]:
+    def ask(self, lane: int) -> Awaitable[RequestOutcome]:
         """Send the next picture; failures are outcomes, never exceptions.
 
         Args:
@@ -57,7 +63,7 @@ class Generator:
         bounds: see there.
     """
 
-    def __init__(self, transport: Transport, clock: Clock, bounds: Bounds) -> None:
+    def __init__(self, transport: Transport, clock: LoadClock, bounds: Bounds) -> None:
         self.samples = Samples()
         self.start_s = clock.now_s()
         self._transport = transport
@@ -171,9 +177,9 @@ class Generator:
             async with asyncio.timeout(self._bounds.answer_s):
                 outcome = await self._transport.ask(lane)
         except TimeoutError:
-            outcome = Outcome(self._clock.now_s(), 0, UNANSWERED)
+            outcome = RequestOutcome(self._clock.now_s(), 0, UNANSWERED)
         except asyncio.CancelledError:
-            cut_off = Outcome(self._clock.now_s(), 0, CUT_OFF)
+            cut_off = RequestOutcome(self._clock.now_s(), 0, CUT_OFF)
             self.samples.add(self.start_s, intended_s, turned_to_s, cut_off)
             raise
         self.samples.add(self.start_s, intended_s, turned_to_s, outcome)

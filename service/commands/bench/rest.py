@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from service.commands.bench.clock import Clock
+from service.commands.bench.clock import LoadClock
 from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
-from service.commands.bench.samples import CONNECTION_FAILED, OK, Outcome
-from service.errors import UnreachableError, UnreadableAnswerError
+from service.commands.bench.samples import CONNECTION_FAILED, OK, RequestOutcome
+from takt_client.errors import UnreachableError, UnreadableAnswerError
 
 
 class RestTransport:
@@ -31,7 +31,7 @@ class RestTransport:
         address: Address,
         path: str,
         pictures: Sequence[bytes],
-        clock: Clock,
+        clock: LoadClock,
         *,
         verdicts: bool = False,
     ) -> None:
@@ -43,16 +43,16 @@ class RestTransport:
         self._clock = clock
         self._verdicts = verdicts
 
-    async def ask(self, lane: int) -> Outcome:
+    async def ask(self, lane: int) -> RequestOutcome:
         """See `Transport`; every lane may use every connection."""
         head, picture = self._requests[self._next]
         self._next = (self._next + 1) % len(self._requests)
         try:
             response = await self._pool.ask(head, picture)
         except UnreachableError:
-            return Outcome(self._clock.now_s(), 0, CONNECTION_FAILED)
+            return RequestOutcome(self._clock.now_s(), 0, CONNECTION_FAILED)
         ok = response.status == OK
-        return Outcome(
+        return RequestOutcome(
             ended_s=response.ended_s,
             status=response.status,
             code="ok" if ok else code_of(response),

@@ -17,19 +17,20 @@ import orjson
 from numpy.typing import NDArray
 
 from service.commands.bench.arrivals import Arrivals
-from service.commands.bench.clock import Clock, precise_clock
+from service.commands.bench.clock import LoadClock, precise_clock
 from service.commands.bench.figures import Figures, StreamCounts, Window, figures_of
 from service.commands.bench.lean_http import HttpPool, parse_address
 from service.commands.bench.load import Bounds, Generator, Transport
-from service.commands.bench.progress import show_progress
 from service.commands.bench.report import Setup
 from service.commands.bench.rest import RestTransport, first_model, model_path
 from service.commands.bench.samples import OK, Columns
 from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
-from service.domain import RawPicture
+from takt_client import RawPicture
 
 Protocol = Literal["rest", "stream"]
 
+_PROGRESS_EVERY_S = 0.5
+_CLEAR = "\r\x1b[K"
 _SPARE_FILES = 64
 _MOST_FILES = 65536
 _ANSWER_GRACE_S = 2.0
@@ -78,7 +79,7 @@ class BenchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BenchResult:
     """What a run showed; latency_ms has the 200s that count, for a plot."""
 
     setup: Setup
@@ -86,7 +87,7 @@ class Result:
     latency_ms: NDArray[np.float64]
 
 
-def run_bench(options: BenchOptions, terminal: TextIO | None) -> Result:
+def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
     """Load the server until the bounds are met, or Ctrl-C.
 
     Args:
@@ -100,7 +101,7 @@ def run_bench(options: BenchOptions, terminal: TextIO | None) -> Result:
         return runner.run(_run(options, clock, terminal))
 
 
-async def _run(options: BenchOptions, clock: Clock, terminal: TextIO | None) -> Result:
+async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None) -> BenchResult:
     address = parse_address(options.url)
     pool = HttpPool(address, _connections_allowed(), clock.now_s)
     try:
@@ -141,12 +142,12 @@ async def _run(options: BenchOptions, clock: Clock, terminal: TextIO | None) -> 
     )
     ok = np.array([kind.status == OK for kind in columns.kinds], dtype=bool)[columns.kind]
     counted = ok & (columns.intended_s >= window.begins_s)
-    return Result(setup, figures, columns.latency_s[counted] * 1000)
+    return BenchResult(setup, figures, columns.latency_s[counted] * 1000)
 
 
 @contextlib.asynccontextmanager
 async def _transport(
-    options: BenchOptions, pool: HttpPool, model: str, clock: Clock
+    options: BenchOptions, pool: HttpPool, model: str, clock: LoadClock
 ) -> AsyncIterator[Transport]:
     address = parse_address(options.url)
     timeout = {} if options.timeout_ms is None else {"timeout_ms": options.timeout_ms}
@@ -186,7 +187,7 @@ async def _drive(
     progress = None
     if terminal is not None:
         total_s = options.warmup_s + options.duration_s
-        progress = asyncio.create_task(show_progress(generator, total_s, terminal))
+        progress = asyncio.create_task(_show_progress(generator, total_s, terminal))
     try:
         if options.arrivals is None:
             await generator.closed(concurrency)
@@ -197,6 +198,36 @@ async def _drive(
         if progress is not None:
             progress.cancel()
             await asyncio.wait({progress})
+
+
+async def _show_progress(generator: Generator, total_s: float, terminal: TextIO) -> None:
+    """Write a line about the run again and again until cancelled; it is gone at the end."""
+    seen = 0
+    try:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            line, seen = _progress_line(generator, total_s, seen)
+            terminal.write(_CLEAR + line)
+            terminal.flush()
+    finally:
+        terminal.write(_CLEAR)
+        terminal.flush()
+
+
+def _progress_line(generator: Generator, total_s: float, seen: int) -> tuple[str, int]:
+    """The line, and how many samples it has looked at so far."""
+    columns = generator.samples.columns(seen)
+    ok = np.array([kind.status == OK for kind in columns.kinds], dtype=bool)[columns.kind]
+    line = (
+        f"{generator.elapsed_s:6.1f} of {total_s:.0f} s   {generator.sent} sent, "
+        f"{generator.in_flight} under way   {ok.sum() / _PROGRESS_EVERY_S:.0f} answers/s"
+    )
+    if ok.any():
+        p50, p99 = np.percentile(columns.latency_s[ok] * 1000, [50, 99])
+        line += f"   p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+    if not ok.all():
+        line += f"   {(~ok).sum() / _PROGRESS_EVERY_S:.0f} others/s"
+    return line, seen + len(columns.kind)
 
 
 def _stop(loop: asyncio.AbstractEventLoop, generator: Generator) -> None:

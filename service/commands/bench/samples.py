@@ -22,7 +22,7 @@ CUT_OFF = "cut_off"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """What came of one request.
 
     Attributes:
@@ -96,7 +96,9 @@ class Samples:
     def __len__(self) -> int:
         return len(self._intended_s)
 
-    def add(self, start_s: float, intended_s: float, turned_to_s: float, outcome: Outcome) -> None:
+    def add(
+        self, start_s: float, intended_s: float, turned_to_s: float, outcome: RequestOutcome
+    ) -> None:
         """Keep one.
 
         Args:

@@ -11,12 +11,19 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from service.commands.bench.clock import Clock
+from service.commands.bench.clock import LoadClock
 from service.commands.bench.lean_http import Address
-from service.commands.bench.samples import CONNECTION_FAILED, DROPPED, OK, Outcome, OutcomeKind
-from service.domain import RawPicture
-from service.errors import UnreachableError, UnreadableAnswerError
-from service.streaming.frames import MAX_MESSAGE_BYTES, Frame, pack
+from service.commands.bench.samples import (
+    CONNECTION_FAILED,
+    DROPPED,
+    OK,
+    OutcomeKind,
+    RequestOutcome,
+)
+from takt_client import RawPicture
+from takt_client.errors import UnreachableError, UnreadableAnswerError
+from takt_client.pictures import pack_frame
+from takt_client.stream import MAX_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +53,14 @@ class StreamPlan:
 class _Sent:
     """A frame that is under way."""
 
-    settled: asyncio.Future[Outcome]
+    settled: asyncio.Future[RequestOutcome]
     sent_bytes: int
 
 
 class _Lane:
     """One stream."""
 
-    def __init__(self, connection: ClientConnection, credits: int, clock: Clock) -> None:
+    def __init__(self, connection: ClientConnection, credits: int, clock: LoadClock) -> None:
         self.order_violations = 0
         self.lost_frames = 0
         self.lost = False
@@ -70,16 +77,16 @@ class _Lane:
         """Frames on which no word has come."""
         return len(self._under_way)
 
-    async def ask(self, picture: bytes | RawPicture) -> Outcome:
+    async def ask(self, picture: bytes | RawPicture) -> RequestOutcome:
         """Send a frame once there is a credit; what came of it."""
         # Released with the frame's answer, not with this call, which may be cancelled before.
         await self._free.acquire()
         if self.lost:
             self._free.release()
-            return Outcome(self._clock.now_s(), 0, CONNECTION_FAILED)
+            return RequestOutcome(self._clock.now_s(), 0, CONNECTION_FAILED)
         sequence = self._next_sequence
         self._next_sequence += 1
-        message = pack(Frame(sequence, 0, picture))
+        message = pack_frame(sequence, 0, picture)
         sent = _Sent(asyncio.get_running_loop().create_future(), len(message))
         self._under_way[sequence] = sent
         # What a closed connection leaves unanswered is settled by `read`.
@@ -104,10 +111,12 @@ class _Lane:
                 elif kind == "answer":
                     self._answered(body, verdicts, len(message))
                 elif kind == "dropped":
-                    self._settle(body["sequence"], Outcome(self._clock.now_s(), 0, DROPPED))
+                    self._settle(body["sequence"], RequestOutcome(self._clock.now_s(), 0, DROPPED))
                 elif kind == "error" and body.get("sequence") is not None:
                     self._in_order(body["sequence"])
-                    refused = Outcome(self._clock.now_s(), int(body["status"]), str(body["code"]))
+                    refused = RequestOutcome(
+                        self._clock.now_s(), int(body["status"]), str(body["code"])
+                    )
                     self._settle(body["sequence"], refused)
                 elif kind == "error":  # of the stream itself, which the server closes now
                     end = OutcomeKind(int(body["status"]), str(body["code"]))
@@ -120,7 +129,7 @@ class _Lane:
             self.lost_frames = len(self._under_way)
             now_s = self._clock.now_s()
             for sequence in list(self._under_way):
-                self._settle(sequence, Outcome(now_s, end.status, end.code))
+                self._settle(sequence, RequestOutcome(now_s, end.status, end.code))
 
     def _answered(self, body: dict[str, object], verdicts: bool, received_bytes: int) -> None:
         sequence, age_ms = body["sequence"], body["age_ms"]
@@ -128,7 +137,7 @@ class _Lane:
         self._in_order(sequence)
         self._settle(
             sequence,
-            Outcome(
+            RequestOutcome(
                 ended_s=self._clock.now_s(),
                 status=OK,
                 code="ok",
@@ -144,7 +153,7 @@ class _Lane:
             self.order_violations += 1
         self._last_answered = max(sequence, self._last_answered)
 
-    def _settle(self, sequence: int, outcome: Outcome) -> None:
+    def _settle(self, sequence: int, outcome: RequestOutcome) -> None:
         sent = self._under_way.pop(sequence, None)
         if sent is None:
             return
@@ -186,7 +195,7 @@ class StreamTransport:
         """Streams that the server has closed, or on which it said what makes no sense."""
         return sum(lane.lost for lane in self._lanes)
 
-    async def ask(self, lane: int) -> Outcome:
+    async def ask(self, lane: int) -> RequestOutcome:
         """See `Transport`."""
         picture = self._pictures[self._next]
         self._next = (self._next + 1) % len(self._pictures)
@@ -194,7 +203,7 @@ class StreamTransport:
 
 
 @contextlib.asynccontextmanager
-async def open_streams(plan: StreamPlan, clock: Clock) -> AsyncIterator[StreamTransport]:
+async def open_streams(plan: StreamPlan, clock: LoadClock) -> AsyncIterator[StreamTransport]:
     """Connect and say hello.
 
     Raises:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 import uvicorn
 
-from service.commands.bench.clock import Clock
+from service.commands.bench.clock import LoadClock
 from service.commands.bench.load import Bounds, Generator, Transport
 
 
@@ -65,7 +65,7 @@ def generate() -> Callable[..., Generator]:
     """
 
     def run(
-        transport_of: Callable[[Clock], Transport],
+        transport_of: Callable[[LoadClock], Transport],
         drive: Drive,
         *,
         warmup_s: float = 0.0,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.commands.bench.arrivals import Bursts, Fixed, Poisson, parse_arrivals
-from service.errors import InvalidParameterError
+from takt_client.errors import InvalidParameterError
 
 
 def first(arrivals, count: int) -> list[float]:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.commands.bench.clock import Clock, LoopClock, precise_clock
+from service.commands.bench.clock import LoadClock, LoopClock, precise_clock
 
 
 @pytest.fixture(params=["precise", "loop"])
@@ -18,7 +18,7 @@ def run(request: pytest.FixtureRequest):
 
 
 def test_it_never_wakes_early(run) -> None:
-    async def body(clock: Clock) -> None:
+    async def body(clock: LoadClock) -> None:
         for _ in range(3):
             at_s = clock.now_s() + 0.002
             await clock.sleep_until(at_s)
@@ -28,7 +28,7 @@ def test_it_never_wakes_early(run) -> None:
 
 
 def test_a_moment_that_has_passed_is_not_waited_for(run) -> None:
-    async def body(clock: Clock) -> None:
+    async def body(clock: LoadClock) -> None:
         sleeping = asyncio.create_task(clock.sleep_until(clock.now_s() - 5))
         await asyncio.wait({sleeping}, timeout=10)
         assert sleeping.done()
@@ -37,7 +37,7 @@ def test_a_moment_that_has_passed_is_not_waited_for(run) -> None:
 
 
 def test_a_sleep_that_was_cancelled_leaves_the_clock_fit_for_the_next(run) -> None:
-    async def body(clock: Clock) -> None:
+    async def body(clock: LoadClock) -> None:
         sleeping = asyncio.create_task(clock.sleep_until(clock.now_s() + 1e6))
         await asyncio.sleep(0)
         sleeping.cancel()

@@ -15,7 +15,7 @@ from service.cli import main
 from service.commands.bench.figures import Window, figures_of
 from service.commands.bench.plot import save_plot
 from service.commands.bench.report import Setup
-from service.commands.bench.samples import Outcome, Samples
+from service.commands.bench.samples import RequestOutcome, Samples
 
 TAKT = Path(sys.executable).with_name("takt")
 
@@ -142,7 +142,7 @@ def test_no_server_is_said_at_once(pictures) -> None:
 def test_a_run_is_plotted(tmp_path) -> None:
     samples = Samples()
     for number, status in enumerate([200, 200, 200, 429]):
-        samples.add(0.0, number, number, Outcome(number + 0.1, status, "any"))
+        samples.add(0.0, number, number, RequestOutcome(number + 0.1, status, "any"))
     figures = figures_of(samples.columns(), Window(0.0, 4.0))
     setup = Setup("http://x", "parts", "rest", "closed loop", 1, "2026-01-01T00:00:00+00:00")
     path = tmp_path / "run.svg"

@@ -12,14 +12,14 @@ from service.commands.bench.figures import (
     figures_of,
     percentiles,
 )
-from service.commands.bench.samples import Outcome, Samples
+from service.commands.bench.samples import RequestOutcome, Samples
 
 
 def run(*requests: tuple[float, float, int, str], **given: object) -> Figures:
     """The figures of requests (intended_s, latency_s, status, code) in a window of 1 to 3 s."""
     samples = Samples()
     for intended_s, latency_s, status, code in requests:
-        outcome = Outcome(100 + intended_s + latency_s, status, code, 10, 5, age_ms=2.0)
+        outcome = RequestOutcome(100 + intended_s + latency_s, status, code, 10, 5, age_ms=2.0)
         samples.add(100.0, 100 + intended_s, 100 + intended_s + 0.001, outcome)
     return figures_of(samples.columns(), Window(1.0, 3.0), **given)
 

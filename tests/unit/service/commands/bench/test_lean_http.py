@@ -10,7 +10,7 @@ from service.commands.bench.lean_http import (
     parse_address,
     request_head,
 )
-from service.errors import InvalidParameterError, UnreachableError
+from takt_client.errors import InvalidParameterError, UnreachableError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

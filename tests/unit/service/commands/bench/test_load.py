@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from service.commands.bench.arrivals import Bursts, Fixed
-from service.commands.bench.clock import Clock
+from service.commands.bench.clock import LoadClock
 from service.commands.bench.load import Generator
-from service.commands.bench.samples import OK, Outcome
+from service.commands.bench.samples import OK, RequestOutcome
 
 
 class OneAtATime:
     """A server with one worker that takes `work_s` a request, and once stalls for `stall_s`."""
 
-    def __init__(self, clock: Clock, work_s: float, stall_at: int = -1, stall_s: float = 0) -> None:
+    def __init__(
+        self, clock: LoadClock, work_s: float, stall_at: int = -1, stall_s: float = 0
+    ) -> None:
         self.clock = clock
         self.work_s = work_s
         self.stall_at = stall_at
@@ -23,7 +25,7 @@ class OneAtATime:
         self.lanes: list[int] = []
         self.worker = asyncio.Lock()
 
-    async def ask(self, lane: int) -> Outcome:
+    async def ask(self, lane: int) -> RequestOutcome:
         number = self.asked
         self.asked += 1
         self.lanes.append(lane)
@@ -32,7 +34,7 @@ class OneAtATime:
         try:
             async with self.worker:
                 await asyncio.sleep(self.work_s + self.stall_s * (number == self.stall_at))
-            return Outcome(self.clock.now_s(), OK, "ok")
+            return RequestOutcome(self.clock.now_s(), OK, "ok")
         finally:
             self.under_way -= 1
 
@@ -65,7 +67,7 @@ def test_an_open_loop_shows_a_stall_in_every_request_that_it_delayed(generate) -
 def test_an_open_loop_sends_no_fewer_requests_to_a_slow_server(generate) -> None:
     servers = []
 
-    def slow(clock: Clock) -> OneAtATime:
+    def slow(clock: LoadClock) -> OneAtATime:
         servers.append(OneAtATime(clock, work_s=1.0))
         return servers[-1]
 
@@ -79,7 +81,7 @@ def test_an_open_loop_sends_no_fewer_requests_to_a_slow_server(generate) -> None
 def test_a_burst_is_under_way_all_at_once(generate) -> None:
     servers = []
 
-    def server(clock: Clock) -> OneAtATime:
+    def server(clock: LoadClock) -> OneAtATime:
         servers.append(OneAtATime(clock, work_s=0.01))
         return servers[-1]
 
@@ -91,7 +93,7 @@ def test_a_burst_is_under_way_all_at_once(generate) -> None:
 def test_a_closed_loop_keeps_as_many_under_way_as_asked(generate) -> None:
     servers = []
 
-    def server(clock: Clock) -> OneAtATime:
+    def server(clock: LoadClock) -> OneAtATime:
         servers.append(OneAtATime(clock, work_s=0.1))
         return servers[-1]
 
@@ -139,11 +141,11 @@ def test_stopping_cuts_off_what_is_under_way_and_keeps_the_rest(generate, kind) 
 
 def test_a_caller_without_a_connection_does_not_spin(generate) -> None:
     class Nobody:
-        def __init__(self, clock: Clock) -> None:
+        def __init__(self, clock: LoadClock) -> None:
             self.clock = clock
 
-        async def ask(self, lane: int) -> Outcome:
-            return Outcome(self.clock.now_s(), 0, "connection_failed")
+        async def ask(self, lane: int) -> RequestOutcome:
+            return RequestOutcome(self.clock.now_s(), 0, "connection_failed")
 
     generator = generate(Nobody, lambda generator: generator.closed(1), duration_s=1)
     assert 5 < generator.sent < 15
@@ -151,10 +153,10 @@ def test_a_caller_without_a_connection_does_not_spin(generate) -> None:
 
 def test_a_transport_that_raises_ends_the_run_with_its_error(generate) -> None:
     class Broken:
-        def __init__(self, clock: Clock) -> None:
+        def __init__(self, clock: LoadClock) -> None:
             pass
 
-        async def ask(self, lane: int) -> Outcome:
+        async def ask(self, lane: int) -> RequestOutcome:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -165,11 +167,11 @@ def test_the_generator_s_own_lateness_is_told_apart(generate) -> None:
     """A clock that oversleeps by 5 ms: late requests are lag and latency both."""
 
     class Late:
-        def __init__(self, clock: Clock) -> None:
+        def __init__(self, clock: LoadClock) -> None:
             self.clock = clock
 
-        async def ask(self, lane: int) -> Outcome:
-            return Outcome(self.clock.now_s(), OK, "ok")
+        async def ask(self, lane: int) -> RequestOutcome:
+            return RequestOutcome(self.clock.now_s(), OK, "ok")
 
     columns = generate(
         Late,

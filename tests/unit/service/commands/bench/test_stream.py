@@ -7,9 +7,9 @@ from websockets.sync.server import ServerConnection
 from service.commands.bench.clock import LoopClock
 from service.commands.bench.lean_http import parse_address
 from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
-from service.domain import RawPicture
-from service.errors import UnreachableError, UnreadableAnswerError
 from service.streaming.frames import unpack
+from takt_client import RawPicture
+from takt_client.errors import UnreachableError, UnreadableAnswerError
 
 
 def plan_of(url: str, **given: object) -> StreamPlan:

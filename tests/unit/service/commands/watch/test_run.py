@@ -10,7 +10,7 @@ from service.commands.watch.pacing import Shot, Shots
 from service.commands.watch.report import Report
 from service.commands.watch.run import Plan, Watch
 from service.domain import Box, Inspection, Timings, Verdict
-from service.errors import UnreachableError
+from service.errors import NotReadyError
 from service.streaming.outcomes import AnsweredFrame, Outcome
 from service.streaming.statistics import StreamStatistics
 
@@ -142,11 +142,11 @@ def test_a_broken_stream_ends_the_watch(go, fake_time, live: bool) -> None:
 
         async def endless() -> Shots:
             yield Shot("a", 0, b"")
-            stream.fail(UnreachableError("no server"))
+            stream.fail(NotReadyError("no server"))
             await asyncio.get_running_loop().create_future()
 
         plan = Plan("latest" if live else "all", None, None)
-        with pytest.raises(UnreachableError, match="no server"):
+        with pytest.raises(NotReadyError, match="no server"):
             await watch(FakeSource(endless, live=live), stream, fake_time, plan)
 
     go(test)
