@@ -28,7 +28,7 @@ from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.distribution import version
 from service.engines.opener import EngineFactory, engine_opener
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write

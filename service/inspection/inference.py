@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,22 @@ from service.batching.stage import Stage
 from service.batching.work import Done
 from service.domain import InspectOptions, ModelOutput
 from service.pictures.prepare import Picture, ReadPicture
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Threads for pictures.
+
+    Attributes:
+        preparing: decode and resize.
+        finishing: judge and render; apart, so that answers of the engine never wait behind
+            pictures that come in.
+        threads: of each.
+    """
+
+    preparing: Executor
+    finishing: Executor
+    threads: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +20,7 @@ from service.bundles.thresholds import DeployedThresholds
 from service.domain import Image, Inspection, InspectOptions, ModelOutput, Timings
 from service.errors import DeadlineExceededError
 from service.inspection.finish import Finished, Finisher
-from service.inspection.inference import Inference, Pictures, ms_since
+from service.inspection.inference import Inference, Pictures, Pools, ms_since
 from service.inspection.tiled import TiledPictures
 from service.inspection.whole import WholePictures
 from service.pictures.prepare import Picture
@@ -38,22 +37,6 @@ class Limits:
 
     max_image_pixels: int
     max_regions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """Threads for pictures.
-
-    Attributes:
-        preparing: decode and resize.
-        finishing: judge and render; apart, so that answers of the engine never wait behind
-            pictures that come in.
-        threads: of each.
-    """
-
-    preparing: Executor
-    finishing: Executor
-    threads: int
 
 
 class Pipeline:
@@ -98,22 +81,13 @@ class Pipeline:
         limits: Limits,
         thresholds: DeployedThresholds,
     ) -> None:
-        self._manifest = manifest = bundle.manifest
+        self._manifest = bundle.manifest
         self._batcher = batcher
-        self._pools = pools
-        self._pictures: Pictures
-        if manifest.tiling is None:
-            self._pictures = WholePictures(
-                manifest.preprocess,
-                batcher,
-                pools.preparing,
-                pools.threads,
-                limits.max_image_pixels,
-            )
-        else:
-            self._pictures = TiledPictures(
-                manifest, batcher, pools.preparing, pools.finishing, limits.max_image_pixels
-            )
+        self._executor = pools.finishing
+        pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
+        self._pictures: Pictures = pictures(
+            bundle.manifest, batcher, pools, limits.max_image_pixels
+        )
         self._finisher = Finisher(bundle, thresholds, limits.max_regions)
         self._whole_journey, self._reading = Stage(), Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
@@ -182,7 +156,7 @@ class Pipeline:
             return finish()
         async with self._finishing.turn(options.priority, deadline_s):
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pools.finishing, finish)
+            return await loop.run_in_executor(self._executor, finish)
 
     def _inspection(
         self, inference: Inference, finished: Finished, options: InspectOptions, started_s: float

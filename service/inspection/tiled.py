@@ -7,7 +7,6 @@ import contextlib
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,7 +16,7 @@ from service.batching.stage import Stage
 from service.batching.work import Done
 from service.bundles.manifest import Manifest, Preprocess, Tiling
 from service.domain import Image, InspectOptions, ModelOutput
-from service.inspection.inference import Inference, ms_since
+from service.inspection.inference import Inference, Pools, ms_since
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, ReadPicture, whole_picture
 from service.pictures.preprocess import preprocess
@@ -62,8 +61,7 @@ class TiledPictures:
     Args:
         manifest: of a bundle with tiles.
         batcher: runs model inputs, uint8 [H,W,3], of tiles.
-        preparing: threads that decode, cut and resize.
-        finishing: threads that stitch.
+        pools: threads that decode, cut, resize and stitch.
         max_pixels: most that a picture may have.
 
     Attributes:
@@ -75,8 +73,7 @@ class TiledPictures:
         self,
         manifest: Manifest,
         batcher: Batcher[Image, ModelOutput],
-        preparing: Executor,
-        finishing: Executor,
+        pools: Pools,
         max_pixels: int,
     ) -> None:
         assert manifest.tiling is not None
@@ -84,8 +81,7 @@ class TiledPictures:
         self._spec = manifest.preprocess
         self._map_size = manifest.map_size
         self._batcher = batcher
-        self._cutters = preparing
-        self._stitchers = finishing
+        self._pools = pools
         self._max_pixels = max_pixels
         self._batch_size = batcher.options.max_batch_size
         tiles_ahead = _BATCHES_AHEAD * self._batch_size * batcher.stage.throughput.workers
@@ -140,7 +136,7 @@ class TiledPictures:
         async with self.running.turn(options.priority, deadline_s):
             turn_s = time.perf_counter()
             decode = partial(_decode, data, self._max_pixels)
-            picture, decode_ms = await loop.run_in_executor(self._cutters, decode)
+            picture, decode_ms = await loop.run_in_executor(self._pools.preparing, decode)
             height, width, _ = picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
@@ -149,20 +145,21 @@ class TiledPictures:
             latest: asyncio.Task[float] | None = None
             begun_s = cut_s = 0.0
             while tiles := list(islice(remaining, self._batch_size)):
-                await self._take_slots(len(tiles))
-                try:
+                with contextlib.ExitStack() as slots:
+                    for _ in tiles:
+                        await self._slots.acquire()
+                        slots.callback(self._slots.release)
                     begun_s = begun_s or time.perf_counter()
                     cut = partial(_cut, picture, tiles, self._spec)
-                    inputs = await loop.run_in_executor(self._cutters, cut)
+                    inputs = await loop.run_in_executor(self._pools.preparing, cut)
                     cut_s = cut_s or time.perf_counter()
-                except BaseException:
-                    self._give_slots(len(tiles))
-                    raise
-                submit = partial(self._batcher.submit_parts, inputs, options.priority, deadline_s)
-                latest = answers.create_task(self._answer(submit, tiles, stitcher, latest))
-                # Not at the end of the task itself: one that is cancelled before it begins never
-                # gets there.
-                latest.add_done_callback(partial(self._give_slots, len(tiles)))
+                    submit = partial(
+                        self._batcher.submit_parts, inputs, options.priority, deadline_s
+                    )
+                    latest = answers.create_task(self._answer(submit, tiles, stitcher, latest))
+                    # Not at the end of the task itself: one that is cancelled before it begins
+                    # never gets there.
+                    latest.add_done_callback(partial(_close, slots.pop_all()))
                 first = first or latest
         assert first is not None
         return _Fed(
@@ -193,22 +190,12 @@ class TiledPictures:
         if before is not None:
             await before
         stitch = partial(_stitch, stitcher, tiles, [one.result for one in done])
-        await asyncio.get_running_loop().run_in_executor(self._stitchers, stitch)
+        await asyncio.get_running_loop().run_in_executor(self._pools.finishing, stitch)
         return min(one.queue_s for one in done)
 
-    async def _take_slots(self, count: int) -> None:
-        taken = 0
-        try:
-            while taken < count:
-                await self._slots.acquire()
-                taken += 1
-        except BaseException:
-            self._give_slots(taken)
-            raise
 
-    def _give_slots(self, count: int, _answered: object = None) -> None:
-        for _ in range(count):
-            self._slots.release()
+def _close(slots: contextlib.ExitStack, _answered: object) -> None:
+    slots.close()
 
 
 def _decode(data: Picture, max_pixels: int) -> tuple[Image, float]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import partial
 
 from service.batching.batcher import Batcher
 from service.batching.stage import Stage
 from service.batching.work import RunOne
-from service.bundles.manifest import Preprocess
+from service.bundles.manifest import Manifest
 from service.domain import Image, InspectOptions, ModelOutput, RawPicture
 from service.errors import DeadlineExceededError
-from service.inspection.inference import Inference, ms_since
+from service.inspection.inference import Inference, Pools, ms_since
 from service.pictures.prepare import Picture, Prepared, prepare
 
 _LENT_BYTES = 1 << 20
@@ -27,10 +26,9 @@ class WholePictures:
     They are decoded ahead of the queue, so that a bad picture fails before it.
 
     Args:
-        spec: how a picture becomes the model's input.
+        manifest: of a bundle without tiles.
         batcher: runs model inputs, uint8 [H,W,3].
-        executor: threads that decode and resize.
-        threads: how many these are.
+        pools: threads that decode and resize.
         max_pixels: most that a picture may have.
 
     Attributes:
@@ -40,18 +38,17 @@ class WholePictures:
 
     def __init__(
         self,
-        spec: Preprocess,
+        manifest: Manifest,
         batcher: Batcher[Image, ModelOutput],
-        executor: Executor,
-        threads: int,
+        pools: Pools,
         max_pixels: int,
     ) -> None:
-        self._spec = spec
+        self._spec = manifest.preprocess
         self._batcher = batcher
-        self._executor = executor
+        self._executor = pools.preparing
         self._max_pixels = max_pixels
         # Each thread has one picture at work and one at hand; others wait by priority.
-        self.preparing = Stage(workers=threads, at_once=2 * threads)
+        self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
         self.running = batcher.stage
 
     async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:

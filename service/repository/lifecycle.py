@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from service.engines.opener import EngineOpener
 from service.host import return_freed_memory
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.model_version import ModelVersion
 from service.repository.options import RepositoryOptions

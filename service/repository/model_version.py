@@ -22,7 +22,8 @@ from service.engines.golden import BatchDrift, check_answers, check_golden
 from service.engines.opener import EngineOpener, OpenedEngine
 from service.engines.plan import EnginePlan
 from service.errors import NotReadyError, TaktError
-from service.inspection.pipeline import Pipeline, Pools
+from service.inspection.inference import Pools
+from service.inspection.pipeline import Pipeline
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
 from service.repository.options import RepositoryOptions

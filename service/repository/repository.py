@@ -11,7 +11,7 @@ from pathlib import Path
 from service.engines.opener import EngineOpener
 from service.errors import ModelNotFoundError
 from service.host import return_freed_memory
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.lifecycle import Lifecycle
 from service.repository.model import Model

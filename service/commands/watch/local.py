@@ -12,7 +12,7 @@ from service.commands.watch.streams import Wishes
 from service.domain import Inspection, InspectOptions
 from service.engines.opener import EngineFactory, engine_opener
 from service.errors import ConfigurationError
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.model_version import ModelVersion
 from service.repository.options import repository_options

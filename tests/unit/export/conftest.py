@@ -21,7 +21,7 @@ from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 from service.bundles.bundle import Bundle, load_bundle
 from service.engines.opener import engine_opener
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.model_version import ModelVersion
 from service.repository.options import repository_options

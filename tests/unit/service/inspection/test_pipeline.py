@@ -11,7 +11,8 @@ from service.bundles.thresholds import DeployedThresholds, Overrides
 from service.domain import Image, InspectOptions, ModelOutput
 from service.engines.batches import batch_runner
 from service.engines.fake import FakeEngine
-from service.inspection.pipeline import Limits, Pipeline, Pools
+from service.inspection.inference import Pools
+from service.inspection.pipeline import Limits, Pipeline
 
 
 def test_everyone_who_waits_for_quiet_hears_of_it(

@@ -26,7 +26,7 @@ from service.errors import (
     QueueFullError,
     RequestError,
 )
-from service.inspection.inference import Inference
+from service.inspection.inference import Inference, Pools
 from service.inspection.tiled import TiledPictures
 from service.pictures.tiles import Stitcher
 
@@ -121,7 +121,7 @@ async def bench(
     batcher: Batcher[Image, ModelOutput] = Batcher(runners, options, dropped)
     with ThreadPoolExecutor(2) as preparing, ThreadPoolExecutor(2) as finishing:
         try:
-            tiled = TiledPictures(manifest, batcher, preparing, finishing, 200_000)
+            tiled = TiledPictures(manifest, batcher, Pools(preparing, finishing, 2), 200_000)
             yield Bench(tiled, batcher, dropped)
         finally:
             for runner in runners:

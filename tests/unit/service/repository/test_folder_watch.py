@@ -18,7 +18,7 @@ from service.bundles.thresholds import OVERRIDES, DeployedThresholds
 from service.engines.fake import FakeEngine
 from service.engines.golden import BatchDrift, check_golden
 from service.engines.opener import engine_opener
-from service.inspection.pipeline import Pools
+from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.activation import ACTIVE, Activation, keep_activation
 from service.repository.folder_watch import FolderWatch
