@@ -35,7 +35,7 @@ from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
-from service.observing.tracing.opening import open_tracing
+from service.observing.tracing.factory import open_tracing
 from service.repository.folder_watch import FolderWatch
 from service.repository.options import repository_options
 from service.repository.repository import ModelRepository

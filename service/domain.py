@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -146,6 +146,10 @@ class Timings:
     postprocess_ms: float
     render_ms: float
     total_ms: float
+
+
+STAGES = tuple(field.name.removesuffix("_ms") for field in fields(Timings))
+"""Names of the times in `Timings`: the stages of a picture in their order, and `total`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from prometheus_client import (
 )
 
 from service.distribution import version
-from service.domain import DropReason, ProtocolName, ThresholdKind
+from service.domain import STAGES, DropReason, ProtocolName, ThresholdKind
 from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
     SECONDS,
-    STAGES,
     AnswerMetrics,
     BatchMetrics,
 )

@@ -16,7 +16,6 @@ SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
     *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
 )
-STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render", "total")
 
 _MANY = 64
 
@@ -44,7 +43,7 @@ class AnswerMetrics:
     """Counts the answers of one version.
 
     Args:
-        stages: seconds, one histogram for each of STAGES.
+        stages: seconds, one histogram for each of `domain.STAGES`.
         scores: scores of pictures.
     """
 

@@ -62,6 +62,11 @@ class OtelTracing:
 
     The provider is not made the global one, as other libraries would trace then as well.
 
+    >>> tracing = OtelTracing(TracerProvider(shutdown_on_exit=False))
+    >>> trace = tracing.request({"method": "GET", "path": "/metrics", "headers": []})
+    >>> trace is None
+    True
+
     Args:
         provider: makes the tracer.
         exporter: takes the provider's spans, if they go anywhere.

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -21,15 +20,10 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from service.domain import Inspection, Timings
+from service.domain import STAGES, Inspection
 from service.observing.tracing.base import Scope, use_trace
 
 Attributes = dict[str, AttributeValue]
-
-STAGES = tuple(
-    field.name.removesuffix("_ms") for field in fields(Timings) if field.name != "total_ms"
-)
-"""Stages in the order of a picture's journey; `Timings` has the time of each."""
 
 _INSPECTS = re.compile(r"/(v1|v2)/models/[^/]+(/versions/[^/]+)?/(inspect|infer)")
 _CONTEXT_HEADERS = (b"traceparent", b"tracestate")
@@ -105,7 +99,7 @@ class PictureSpan:
         """
         context = set_span_in_context(parent, Context())
         timings = inspection.timings
-        took_ns = {stage: _ns(getattr(timings, f"{stage}_ms")) for stage in STAGES}
+        took_ns = {stage: _ns(getattr(timings, f"{stage}_ms")) for stage in STAGES[:-1]}
         if inspection.heatmap is None:
             del took_ns["render"]
         at_ns = max(begun_ns, answered_ns - sum(took_ns.values()))

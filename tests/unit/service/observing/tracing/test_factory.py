@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from service.errors import ConfigurationError
-from service.observing.tracing.opening import open_tracing
+from service.observing.tracing.factory import open_tracing
 
 
 def test_off_is_nothing_at_all() -> None:
