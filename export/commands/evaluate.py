@@ -77,9 +77,7 @@ def evaluate(
         inspector, deployed = to_close.enter_context(_inspector(url, loaded, engine, threads))
         context = EvaluationContext(
             bundle=loaded,
-            pixel_threshold=deployed.pixel,
-            threshold_from=deployed.image_from,
-            pixel_threshold_from=deployed.pixel_from,
+            thresholds=deployed,
             data=data_set,
             through=f"the server at {url}" if url else f"this process, on {_runner(engine)}",
             evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),

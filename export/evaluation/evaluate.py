@@ -21,7 +21,7 @@ from export.evaluation.metrics import (
     detection_metrics,
     latency,
 )
-from export.evaluation.pixels import SIDE, Inside, compare, everywhere
+from export.evaluation.pixels import SIDE, RoiMask, compare, everywhere
 from export.pictures import read_picture
 from service.errors import TaktError
 
@@ -66,14 +66,14 @@ class Evaluation:
 class _Pixels:
     """Counts of pixels by defect; None is the key of good pictures."""
 
-    def __init__(self, side: int, inside: Inside) -> None:
+    def __init__(self, side: int, inside: RoiMask) -> None:
         self._side = side
         self._inside = inside
         self._counts: dict[str | None, PixelCounts] = defaultdict(PixelCounts)
         self.lost = 0
 
     def add(self, sample: Sample, answer: InspectedPicture) -> None:
-        mask = marked(sample, answer.width, answer.height)
+        mask = defect_mask(sample, answer.width, answer.height)
         if mask is None:
             return
         pixels = compare(answer.anomaly_map, mask, answer.placed, self._side, self._inside)
@@ -93,7 +93,7 @@ def evaluate(
     model: str,
     version: str,
     pixel_side: int = SIDE,
-    inside: Inside = everywhere,
+    inside: RoiMask = everywhere,
     quiet: bool = False,
 ) -> Evaluation:
     """Inspect all pictures, one at a time, and compare the verdicts with the labels.
@@ -128,22 +128,22 @@ def evaluate(
     good = [one for one in judged if one.sample.defect is None]
     groups = [("real", real)] if real or not synthetic else []
     groups += [("synthetic", synthetic)] if synthetic else []
-    figures = {name: _figures(name, good, group, pixels) for name, group in groups}
+    metrics = {name: _metrics(name, good, group, pixels) for name, group in groups}
     return Evaluation(
         model=model,
         version=version,
         threshold=answer.threshold,
         pixel_side=pixel_side,
-        real=figures.get("real"),
-        synthetic=figures.get("synthetic"),
+        real=metrics.get("real"),
+        synthetic=metrics.get("synthetic"),
         by_defect=tuple(
-            _figures(defect, good, [one for one in judged if one.sample.defect == defect], pixels)
+            _metrics(defect, good, [one for one in judged if one.sample.defect == defect], pixels)
             for defect in sorted({one.sample.defect for one in judged if one.sample.defect})
         ),
         total=latency([one.total_ms for one in judged]),
         wall=latency([one.wall_ms for one in judged]),
         pictures=tuple(judged),
-        notes=(*data.notes, *_notes(tuple(figures.values()), pixels.lost)),
+        notes=(*data.notes, *_notes(tuple(metrics.values()), pixels.lost)),
     )
 
 
@@ -163,7 +163,7 @@ def inspect_sample(inspector: Inspector, sample: Sample) -> InspectedPicture:
         raise EvaluationError(f"{sample.path}: {error}") from error
 
 
-def marked(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
+def defect_mask(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
     """Defective pixels of a picture, bool [height, width]; None if the defect has no mask.
 
     Raises:
@@ -184,7 +184,7 @@ def marked(sample: Sample, width: int, height: int) -> NDArray[np.bool_] | None:
     return union
 
 
-def _figures(
+def _metrics(
     name: str, good: Sequence[JudgedPicture], defective: Sequence[JudgedPicture], pixels: _Pixels
 ) -> DetectionMetrics:
     counts = pixels.of(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from service.domain import AnomalyMap
 from service.pictures.placement import PlacedAxis, Placement
 
-Inside = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
+RoiMask = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
 """(height, width) -> bool [height, width], the pixels that count; None if all count."""
 
 SIDE = 256
@@ -46,7 +46,7 @@ def compare(
     mask: NDArray[np.bool_],
     placed: Placement,
     side: int,
-    inside: Inside = everywhere,
+    inside: RoiMask = everywhere,
 ) -> ComparedPixels:
     """Resize a map bilinearly and a mask by its nearest pixels to one size.
 

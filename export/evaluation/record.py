@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from export.evaluation.data_sets import DataSet
+from export.evaluation.deployed import AppliedThresholds
 from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import JudgedPicture
 from service.bundles.bundle import Bundle
@@ -24,9 +25,7 @@ class EvaluationContext:
 
     Attributes:
         bundle: evaluated bundle.
-        pixel_threshold: map values above it are anomalous in the report's pictures.
-        threshold_from: origin of the deployed threshold of scores, in words.
-        pixel_threshold_from: origin of the threshold of map values, in words.
+        thresholds: deployed thresholds and their origin.
         data: labelled pictures.
         through: what inspected the pictures, in words.
         evaluated_at: time in UTC, ISO 8601.
@@ -34,9 +33,7 @@ class EvaluationContext:
     """
 
     bundle: Bundle
-    pixel_threshold: float
-    threshold_from: str
-    pixel_threshold_from: str
+    thresholds: AppliedThresholds
     data: DataSet
     through: str
     evaluated_at: str
@@ -66,9 +63,9 @@ def to_json(result: Evaluation, context: EvaluationContext) -> str:
             "graph_sha256": manifest.files.get("model.onnx"),
             "thresholds": manifest.thresholds.model_dump(),
         },
-        "threshold_from": context.threshold_from,
-        "pixel_threshold": context.pixel_threshold,
-        "pixel_threshold_from": context.pixel_threshold_from,
+        "threshold_from": context.thresholds.image_from,
+        "pixel_threshold": context.thresholds.pixel,
+        "pixel_threshold_from": context.thresholds.pixel_from,
         "versions": context.versions,
     }
     return json.dumps(_finite(head | fields), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.evaluation.evaluate import Evaluation, inspect_sample, marked
+from export.evaluation.evaluate import Evaluation, defect_mask, inspect_sample
 from export.evaluation.inspectors import Inspector
 from export.evaluation.metrics import JudgedPicture
 from export.evaluation.record import EvaluationContext, relative_name
@@ -122,7 +122,7 @@ def _case(
         x=replace(answer.placed.x, original=width), y=replace(answer.placed.y, original=height)
     )
     roi = context.manifest.roi
-    pixel_threshold = max(context.pixel_threshold, -math.inf if roi is None else roi.outside)
+    pixel_threshold = max(context.thresholds.pixel, -math.inf if roi is None else roi.outside)
     criteria = Criteria(threshold=threshold, pixel_threshold=pixel_threshold)
     verdict = judge(
         answer.score,
@@ -143,7 +143,7 @@ def _case(
         roi_drawing(context.bundle),
     )
     assert overlay is not None
-    mask = marked(judged.sample, answer.width, answer.height)
+    mask = defect_mask(judged.sample, answer.width, answer.height)
     outlined = mask is not None and bool(mask.any())
     return Case(
         kind=kind,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from export.evaluation.data_sets import DataSet, Sample
+from export.evaluation.deployed import AppliedThresholds
 from export.evaluation.evaluate import Evaluation, evaluate
 from export.evaluation.inspectors import LocalInspector
 from export.evaluation.metrics import JudgedPicture
@@ -80,11 +81,10 @@ def make_report(
                 masks = (mask_path,) if marked and label != "good" else ()
                 samples.append(Sample(path, None if label == "good" else label, masks))
         data = DataSet(tmp_path / "data", "plain", tuple(samples), (f"mind {HOSTILE}",))
+        own = bundle.manifest.thresholds
         context = EvaluationContext(
             bundle=bundle,
-            pixel_threshold=bundle.manifest.thresholds.pixel,
-            threshold_from=HOSTILE,
-            pixel_threshold_from=HOSTILE,
+            thresholds=AppliedThresholds(own.image, own.pixel, HOSTILE, HOSTILE),
             data=data,
             through=HOSTILE,
             evaluated_at="2026-01-01T00:00:00+00:00",
