@@ -13,7 +13,7 @@ from service.bundles.manifest import Manifest
 from service.bundles.variant import GoldenBounds, Provider
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, bounds_of, measure_golden
-from service.engines.onnxruntime import PROVIDERS
+from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 
 OpenGraph = Callable[[Path, Provider], Engine]

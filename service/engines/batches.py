@@ -1,4 +1,4 @@
-"""An engine as what the batcher runs: pictures in, an answer for each out."""
+"""Adapts an engine to the batcher: a list of pictures in, an output for each out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from service.engines.base import Engine
 
 
 def batch_runner(engine: Engine) -> Callable[[list[Image]], list[ModelOutput]]:
-    """What a batcher calls; batches are put together in memory that is used again and again.
+    """Returns the function that a batcher calls for each batch.
+
+    It stacks batches in memory that it uses again. Two runners never share that memory, though
+    they may share the engine.
+
+    >>> from service.engines.fake import FakeEngine
+    >>> run = batch_runner(FakeEngine())
+    >>> black, white = (np.full((2, 2, 3), value, np.uint8) for value in (0, 255))
+    >>> [output.score for output in run([black, white])]
+    [0.0, 1.0]
 
     Args:
-        engine: that runs them; no two runners share the memory, though they may share the engine.
+        engine: runs the batches.
     """
     batches: NDArray[np.uint8] = np.empty((0, 0, 0, 0), np.uint8)
 

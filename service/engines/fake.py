@@ -1,4 +1,4 @@
-"""An engine for tests and dry runs: brightness as the anomaly, no model at all."""
+"""An engine for tests and dry runs: without a model, brightness is the anomaly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from service.errors import EngineError
 
 
 class FakeEngine:
-    """Answers map = mean of the three channels / 255, score = the map's maximum.
+    """Answers the mean of the three channels / 255 as the map, and its maximum as the score.
 
     Attributes:
         batch_sizes: of the batches that it ran, in order.
         fail: while set, every batch fails.
+        closed: whether it was closed.
         gate: a batch waits until this is set.
     """
 
@@ -31,7 +32,7 @@ class FakeEngine:
         self.gate.set()
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch, images uint8 [N,H,W,3] RGB."""
+        """Runs a batch, images uint8 [N,H,W,3] RGB."""
         self.batch_sizes.append(len(images))
         self.gate.wait()
         if self.fail:
@@ -40,8 +41,8 @@ class FakeEngine:
         return EngineOutput(anomaly_map, anomaly_map.max(axis=(1, 2)))
 
     def trim(self) -> None:
-        """It holds nothing."""
+        """Does nothing."""
 
     def close(self) -> None:
-        """Note that it was closed."""
+        """Sets `closed`."""
         self.closed = True

@@ -1,6 +1,6 @@
-"""The golden check: does an engine answer like the trained model did, and by how much not.
+"""The golden check: how far an engine's answers differ from the trained model's.
 
-What measures is apart from what judges: `takt verify` shows what loading decides on.
+Measuring and judging are apart: `takt verify` shows the measurements that loading judges.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle, Golden
 from service.bundles.variant import GoldenBounds, Variant
@@ -22,9 +21,9 @@ class BatchDrift:
     """The largest absolute differences from the golden answers, in batches of one size.
 
     Attributes:
-        batch_size: golden inputs in a batch; the last may have fewer.
-        score: NaN if an answer is.
-        anomaly_map: likewise.
+        batch_size: golden inputs in a batch; the last batch may have fewer.
+        score: NaN if an answer is NaN.
+        anomaly_map: NaN if an answer is NaN.
     """
 
     batch_size: int
@@ -32,19 +31,18 @@ class BatchDrift:
     anomaly_map: float
 
     def within(self, tolerance: float | GoldenBounds) -> bool:
-        """Whether neither is larger than the tolerance; a NaN is not within any."""
+        """Whether both are at most the tolerance; NaN never is."""
         bounds = bounds_of(tolerance)
         return self.score <= bounds.score and self.anomaly_map <= bounds.anomaly_map
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenDrift:
-    """What batching does to an engine's answers.
+    """The drift of an engine, and what batching adds to it.
 
     Attributes:
-        alone: each golden input as a batch of its own.
-        together: as many in a batch as the model takes; None where that is one, or where there
-            is one golden input.
+        alone: with each golden input as its own batch.
+        together: in batches as large as the model takes; None where that is one input.
     """
 
     alone: BatchDrift
@@ -52,22 +50,23 @@ class GoldenDrift:
 
     @property
     def batches(self) -> tuple[BatchDrift, ...]:
-        """What was measured."""
+        """The measurements that were made."""
         return (self.alone,) if self.together is None else (self.alone, self.together)
 
     def within(self, tolerance: float | GoldenBounds) -> bool:
-        """Whether all of it is."""
+        """Whether every measurement is within the tolerance."""
         return all(batch.within(tolerance) for batch in self.batches)
 
 
 def measure_golden(engine: Engine, bundle: Bundle) -> GoldenDrift:
-    """Run the golden inputs alone and together.
+    """Runs the golden inputs alone and together.
 
     Raises:
         DriftError: the engine answers arrays of other shapes.
         EngineError: the engine failed.
     """
-    largest = _largest_batch(bundle)
+    count = len(bundle.golden.images)
+    largest = min(count, bundle.manifest.max_batch_size or count)
     return GoldenDrift(
         alone=_measure(engine, bundle, 1),
         together=_measure(engine, bundle, largest) if largest > 1 else None,
@@ -80,16 +79,16 @@ def check_golden(
     variant: Variant | None = None,
     drifting_layers: Callable[[], Sequence[str]] = tuple,
 ) -> BatchDrift:
-    """Run the golden inputs alone and together and refuse an engine that drifts.
+    """Runs the golden inputs alone and together, and refuses an engine that drifts.
 
     Args:
         engine: runs the reference graph, or the variant.
         bundle: holds the golden inputs.
-        variant: whose bounds hold instead of the manifest's tolerance.
-        drifting_layers: names the layers where a difference begins; asked for one that is refused.
+        variant: its bounds apply instead of the manifest's tolerance.
+        drifting_layers: names the layers where a difference begins, for the refusal.
 
     Returns:
-        By how much it does, within the tolerance, in batches of the size where it does most.
+        The drift in batches of the size that drifts most.
 
     Raises:
         DriftError: a score or a map value differs by more than is allowed.
@@ -104,26 +103,27 @@ def check_golden(
 def check_answers(
     found: EngineOutput, bundle: Bundle, description: str, variant: Variant | None = None
 ) -> BatchDrift:
-    """Refuse the answers to all golden inputs that drift; whatever batches they were run in.
+    """Refuses answers to all golden inputs that drift, whatever batches they were run in.
 
     Args:
         found: the answers.
         bundle: holds the golden inputs.
         description: of the engine, for people.
-        variant: whose bounds hold instead of the manifest's tolerance.
+        variant: its bounds apply instead of the manifest's tolerance.
 
     Raises:
         DriftError: a score or a map value differs by more than is allowed.
     """
-    golden = bundle.golden
-    _check_shapes(found, golden, bundle)
-    drift = BatchDrift(
-        batch_size=len(golden.images),
-        score=_larger(0.0, found.score, golden.score),
-        anomaly_map=_larger(0.0, found.anomaly_map, golden.anomaly_map),
-    )
+    drift = _compare(found, bundle.golden, bundle)
     _refuse_drift(drift, bundle, description, variant)
     return drift
+
+
+def bounds_of(tolerance: float | GoldenBounds) -> GoldenBounds:
+    """A tolerance as bounds: one number applies to both the score and the map."""
+    if isinstance(tolerance, GoldenBounds):
+        return tolerance
+    return GoldenBounds(score=tolerance, anomaly_map=tolerance)
 
 
 def _refuse_drift(
@@ -146,44 +146,31 @@ def _refuse_drift(
     )
 
 
-def bounds_of(tolerance: float | GoldenBounds) -> GoldenBounds:
-    """One tolerance, of both the score and the map, as bounds."""
-    if isinstance(tolerance, GoldenBounds):
-        return tolerance
-    return GoldenBounds(score=tolerance, anomaly_map=tolerance)
-
-
-def _largest_batch(bundle: Bundle) -> int:
-    count = len(bundle.golden.images)
-    return min(count, bundle.manifest.max_batch_size or count)
-
-
 def _measure(engine: Engine, bundle: Bundle, batch_size: int) -> BatchDrift:
-    score, anomaly_map = 0.0, 0.0
-    for first in range(0, len(bundle.golden.images), batch_size):
-        expected = _part(bundle.golden, slice(first, first + batch_size))
-        found = engine.infer(expected.images)
-        _check_shapes(found, expected, bundle)
-        score = _larger(score, found.score, expected.score)
-        anomaly_map = _larger(anomaly_map, found.anomaly_map, expected.anomaly_map)
-    return BatchDrift(batch_size, score, anomaly_map)
+    golden, drifts = bundle.golden, []
+    for first in range(0, len(golden.images), batch_size):
+        batch = slice(first, first + batch_size)
+        expected = Golden(golden.images[batch], golden.anomaly_map[batch], golden.score[batch])
+        drifts.append(_compare(engine.infer(expected.images), expected, bundle))
+    # numpy's maximum is NaN if any value is.
+    return BatchDrift(
+        batch_size=batch_size,
+        score=float(np.max([drift.score for drift in drifts])),
+        anomaly_map=float(np.max([drift.anomaly_map for drift in drifts])),
+    )
 
 
-def _part(golden: Golden, inputs: slice) -> Golden:
-    return Golden(golden.images[inputs], golden.anomaly_map[inputs], golden.score[inputs])
-
-
-def _larger(so_far: float, found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """The largest difference, if it is larger than that so far; NaN if either is."""
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        return float(np.maximum(np.abs(found - expected).max(), so_far))
-
-
-def _check_shapes(found: EngineOutput, expected: Golden, bundle: Bundle) -> None:
+def _compare(found: EngineOutput, expected: Golden, bundle: Bundle) -> BatchDrift:
     shapes = (found.anomaly_map.shape, found.score.shape)
     due = (expected.anomaly_map.shape, expected.score.shape)
     if shapes != due:
         raise DriftError(
             f"{bundle.path} answers arrays of shapes {shapes} where {due} are due; "
             "export the bundle again"
+        )
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        return BatchDrift(
+            batch_size=len(expected.images),
+            score=float(np.abs(found.score - expected.score).max()),
+            anomaly_map=float(np.abs(found.anomaly_map - expected.anomaly_map).max()),
         )

@@ -1,4 +1,4 @@
-"""Where an engine's answers begin to differ: two graphs of one model, compared layer by layer."""
+"""Compares two graphs of one model layer by layer, to find where their outputs begin to differ."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from service.bundles.bundle import INPUT
 from service.engines.openvino import import_openvino
 
 WEIGHTED_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
-"""The layers that have weights, or do the work that is done in lower precision."""
+"""OpenVINO's types of the layers that have weights or that lower precision changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer that the reference graph and its variant share.
+    """A layer that the reference graph and the variant share.
 
     Attributes:
-        node: its name in the graph.
-        name: its name for people: that of its weights in the trained model, if it is told.
-        fed_by: nodes of the layers whose outputs reach it without another layer between.
+        node: name in the graph.
+        name: name for people, that of its weights in the trained model if the graph has it.
+        fed_by: nodes of the layers whose outputs reach it with no other layer between.
     """
 
     node: str
@@ -34,7 +34,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class LayerOutputs:
-    """What the layers answered to one input: due in the reference graph, got in the other."""
+    """Outputs of the layers for one input: `due` of the reference graph, `got` of the other."""
 
     due: Sequence[NDArray[np.float32]]
     got: Sequence[NDArray[np.float32]]
@@ -45,12 +45,12 @@ class LayerError:
     """How far a layer's output lies from the reference's, on the same pictures.
 
     Attributes:
-        node: see `Layer`.
-        name: likewise.
-        error: root of the mean squared difference, over the standard deviation of the reference's
-            output; 0 where that does not vary and neither differs, infinite where an output is not
+        node: name in the graph.
+        name: name for people.
+        error: root mean square difference, divided by the standard deviation of the reference's
+            output; 0 where that does not vary and nothing differs, infinite where an output is not
             finite.
-        grown: by how much that is more than at the worst of the layers that feed it.
+        grown: how much the error exceeds that of the worst layer that feeds this one.
     """
 
     node: str
@@ -62,13 +62,13 @@ class LayerError:
 def layer_errors(
     reference: Path, variant: Path, images: NDArray[np.uint8], precision_hint: str = "f32"
 ) -> tuple[LayerError, ...]:
-    """Compare what the layers with weights answer, in the order of the graph.
+    """Compares the outputs of the layers with weights, in the order of the graph.
 
     Args:
         reference: an ONNX file.
         variant: an ONNX file or OpenVINO IR, whose layers have the reference's names.
         images: model inputs, uint8 [N,H,W,3].
-        precision_hint: to compute the variant in: f32 or bf16.
+        precision_hint: precision that the variant is computed in: f32 or bf16.
 
     Raises:
         ConfigurationError: OpenVINO, which runs both, is not installed.
@@ -96,11 +96,11 @@ def layer_errors(
 def compare_layers(
     layers: Sequence[Layer], inputs: Iterable[LayerOutputs]
 ) -> tuple[LayerError, ...]:
-    """How far the outputs of layers lie from the reference's, over all inputs together.
+    """Computes the errors of layers over all inputs together.
 
     Args:
         layers: in the order of the graph.
-        inputs: of each, what the layers answered.
+        inputs: the layers' outputs for each input.
     """
     squared, total, square_total, counts = (np.zeros(len(layers)) for _ in range(4))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -124,12 +124,14 @@ def compare_layers(
 
 
 def first_failing(errors: Sequence[LayerError], bound: float, most: int = 3) -> tuple[str, ...]:
-    """The layers where the difference begins: of those beyond the bound, which grew beyond it.
+    """Names of the layers where the difference begins: their error grows by more than the bound.
+
+    If none grows that much, these are the layers whose error grows most.
 
     Args:
         errors: in the order of the graph.
-        bound: of an error, and of its growth.
-        most: names.
+        bound: of the growth of an error.
+        most: number of names.
     """
     began = [one.name for one in errors if one.grown > bound]
     if not began:
@@ -138,7 +140,7 @@ def first_failing(errors: Sequence[LayerError], bound: float, most: int = 3) -> 
 
 
 def _label(node: Any) -> str:
-    """Of the weights that a layer takes: `teacher.conv1` of model.teacher.conv1.weight.float16."""
+    """Name of a layer by its weights: `teacher.conv1` for model.teacher.conv1.weight.float16."""
     name: str = node.get_friendly_name()
     if node.get_type_name() not in WEIGHTED_LAYERS:
         return name
@@ -154,7 +156,7 @@ def _label(node: Any) -> str:
 
 
 def _feeding(graph: Any, layers: set[str]) -> dict[str, set[str]]:
-    """The layers whose outputs reach each layer without another layer between."""
+    """For each layer, the layers whose outputs reach it with no other layer between."""
     nearest: dict[str, set[str]] = {}
     found: dict[str, set[str]] = {}
     for node in graph.get_ordered_ops():
@@ -179,7 +181,7 @@ def _compiled(core: Any, graph: Any, layers: Sequence[str], hint: str) -> Any:
 
 
 def _outputs(compiled: Any, image: NDArray[np.uint8], count: int) -> list[NDArray[np.float32]]:
-    """Of the layers, which come after the graph's own."""
+    """Outputs of the layers, which come after the graph's own outputs."""
     answers = compiled({INPUT: image[np.newaxis]})
     own = len(compiled.outputs) - count
     return [np.array(answers[port], np.float32) for port in compiled.outputs[own:]]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Provider
-from service.engines.base import EngineOutput
+from service.engines.base import EngineOutput, check_signature
 from service.engines.nvidia.cuda import GpuRunner
 from service.engines.nvidia.cudart import CudaRuntime
 from service.engines.provider_check import (
@@ -26,26 +26,34 @@ from service.engines.provider_check import (
 from service.engines.provider_options import PROVIDERS, GpuOptions, provider_options
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 
-__all__ = ["PROVIDERS", "OnnxRuntimeEngine"]
-
 logger = logging.getLogger("takt.engines.onnxruntime")
 
 
 class Runner(Protocol):
-    """What runs a session's graph."""
+    """Runs the graph of a session."""
 
     def run(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch; raises whatever the runtime raises."""
+        """Runs a batch; raises any error of the runtime."""
 
     def trim(self) -> None:
-        """See `Engine.trim`."""
+        """Gives back memory that single pictures do not need."""
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """Gives back all memory and threads."""
 
 
 class OnnxRuntimeEngine:
-    """One session of a graph; see `open`."""
+    """One session of a graph; made by `open`.
+
+    >>> from service.bundles.bundle import load_bundle
+    >>> bundle = load_bundle(Path("examples/models/pitting/1"))
+    >>> engine = OnnxRuntimeEngine.open(bundle.model_path, threads=1)
+    >>> engine.description
+    'onnxruntime CPUExecutionProvider, 1 threads'
+    >>> engine.infer(bundle.golden.images[:2]).score.shape
+    (2,)
+    >>> engine.close()
+    """
 
     def __init__(self, runner: Runner, description: str, *, shareable: bool = False) -> None:
         self._runner = runner
@@ -62,19 +70,19 @@ class OnnxRuntimeEngine:
         device_id: int = 0,
         gpu: GpuOptions | None = None,
     ) -> OnnxRuntimeEngine:
-        """Load a graph.
+        """Loads a graph.
 
         Args:
             model: an ONNX file with the bundle's input and outputs.
-            provider: what should run it.
+            provider: of ONNX Runtime.
             threads: on the CPU; 0 takes every core.
             device_id: the GPU.
-            gpu: how it is used; by default if None.
+            gpu: how the GPU is used; the defaults if None.
 
         Raises:
             ConfigurationError: this host lacks the provider. ONNX Runtime lists providers whose
-                libraries it cannot load and then takes the CPU in silence, so the loaded
-                session is asked.
+                libraries it cannot load and then silently takes the CPU, so the loaded session is
+                asked.
             BundleError: the file is no such graph.
         """
         runtime = import_runtime(provider)
@@ -84,18 +92,18 @@ class OnnxRuntimeEngine:
         return cls._open_on_gpu(runtime, model, provider, device_id, gpu or GpuOptions())
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch, images uint8 [N,H,W,3] RGB."""
+        """Runs a batch, images uint8 [N,H,W,3] RGB."""
         try:
             return self._runner.run(images)
         except Exception as error:
             raise EngineError("the engine failed on a batch; the service's log says why") from error
 
     def trim(self) -> None:
-        """Give back memory that batches so far needed; on a GPU it is the same for every batch."""
+        """Gives back memory of earlier batches; on a GPU every batch needs the same memory."""
         self._runner.trim()
 
     def close(self) -> None:
-        """Drop the session, which frees its memory and threads."""
+        """Drops the session, which frees its memory and threads."""
         self._runner.close()
 
     @classmethod
@@ -132,13 +140,13 @@ class OnnxRuntimeEngine:
                 device_id=device_id,
             )
         except Exception as error:
+            ours = isinstance(error, TaktError)
+            reason = str(error) if ours else first_line(error)
+            if not gpu.cuda_graphs and ours:
+                raise
             if not gpu.cuda_graphs:
-                if isinstance(error, TaktError):
-                    raise
-                raise EngineError(
-                    f"{model} cannot be run on {provider}: {first_line(error)}"
-                ) from error
-            logger.warning("%s runs without CUDA graphs: %s", model, _reason(error))
+                raise EngineError(f"{model} cannot be run on {provider}: {reason}") from error
+            logger.warning("%s runs without CUDA graphs: %s", model, reason)
             runner = None
         if runner is None:  # only now is the GPU's memory free, which the error's frames held
             plain = replace(asked, cuda_graphs=False)
@@ -160,26 +168,25 @@ class _CpuRunner:
         self._shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch."""
+        """Runs a batch."""
         anomaly_map, score = self._session.run(OUTPUTS, {INPUT: images})
         return EngineOutput(anomaly_map, score)
 
     def trim(self) -> None:
-        """Run one blank picture, and let ONNX Runtime shrink its arena on the CPU afterwards."""
+        """Runs one blank picture, after which ONNX Runtime shrinks its arena on the CPU."""
         (port,) = self._session.get_inputs()
-        height, width, channels = port.shape[1:]
-        blank = np.zeros((1, height, width, channels), np.uint8)
+        blank = np.zeros((1, *port.shape[1:]), np.uint8)
         self._session.run(OUTPUTS, {INPUT: blank}, self._shrinking)
 
     def close(self) -> None:
-        """Drop the session."""
+        """Drops the session."""
         self._session = None
 
 
 def _open_session(
     runtime: ModuleType, model: Path, provider: Provider, providers: list[Any], threads: int
 ) -> Any:
-    """A session on a provider, or none; its first provider is the one that is wanted."""
+    """Opens a session on a provider; fails if the session runs on another one."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -187,7 +194,7 @@ def _open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        # Left to itself it would take another provider in silence, now or after a failed run.
+        # By default it would silently take another provider, now or after a failed run.
         session = runtime.InferenceSession(
             str(model), options, providers=providers, enable_fallback=0
         )
@@ -199,27 +206,19 @@ def _open_session(
             f"{wanted} cannot be had for {model}: ONNX Runtime fell back to {running}; choose "
             "another engine"
         )
-    _check_signature(session, model)
+    inputs, outputs = (
+        [(port.name, port.type) for port in ports]
+        for ports in (session.get_inputs(), session.get_outputs())
+    )
+    check_signature(model, inputs, outputs, uint8="tensor(uint8)", float32="tensor(float)")
     return session
 
 
-def _check_signature(session: Any, model: Path) -> None:
-    inputs = [(port.name, port.type) for port in session.get_inputs()]
-    outputs = {port.name: port.type for port in session.get_outputs()}
-    if inputs != [(INPUT, "tensor(uint8)")] or any(
-        outputs.get(name) != "tensor(float)" for name in OUTPUTS
-    ):
-        raise BundleError(
-            f"{model} takes {inputs} and gives {outputs}; a bundle's graph takes {INPUT!r} as "
-            f"uint8 [N,H,W,3] and gives {OUTPUTS} as float32"
-        )
-
-
 def _cache_of(runtime: ModuleType, model: Path, folder: Path) -> Path:
-    """A folder for this file's engines alone: TensorRT's provider does not look at the weights.
+    """Makes a folder for the engines of this file alone: TensorRT ignores the weights in its names.
 
     Raises:
-        ConfigurationError: it cannot be made.
+        ConfigurationError: the folder cannot be made.
     """
     try:
         with model.open("rb") as stream:
@@ -235,7 +234,3 @@ def _cache_of(runtime: ModuleType, model: Path, folder: Path) -> Path:
             "folder that may be written to"
         ) from None
     return own
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, TaktError) else first_line(error)

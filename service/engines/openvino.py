@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,19 +14,26 @@ from numpy.typing import NDArray
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Precision
 from service.distribution import install_hint
-from service.engines.base import EngineOutput
+from service.engines.base import EngineOutput, Port, check_signature
 from service.engines.provider_check import first_line
 from service.errors import BundleError, ConfigurationError, EngineError
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-"""OpenVINO's words for what it may compute in; a CPU that has no bfloat16 takes float32 instead."""
+"""OpenVINO's names of precisions; a CPU without bfloat16 computes in float32 instead."""
 
 
 class OpenVinoEngine:
-    """One compiled graph with several streams, one picture in each; see `open`.
+    """One compiled graph with several streams, one picture in each; made by `open`.
 
-    A batch is run picture by picture: on a CPU it takes as long, and a graph that is compiled for
-    one picture is faster than one for any number.
+    A batch runs picture by picture: on a CPU that takes as long, and a graph that is compiled for
+    one picture is faster than a graph for any number.
+
+    >>> from service.bundles.bundle import load_bundle
+    >>> bundle = load_bundle(Path("examples/models/pitting/1"))
+    >>> engine = OpenVinoEngine.open(bundle.model_path)
+    >>> engine.infer(bundle.golden.images[:2]).score.shape
+    (2,)
+    >>> engine.close()
     """
 
     shareable = True
@@ -48,15 +56,15 @@ class OpenVinoEngine:
         rest: Precision = "fp32",
         cache: Path | None = None,
     ) -> OpenVinoEngine:
-        """Load a graph.
+        """Loads a graph.
 
         Args:
             model: an ONNX file or OpenVINO IR with the bundle's input and outputs.
             precision: to compute in; int8 is a property of the graph.
             streams: pictures that run at the same time.
-            threads: CPU threads of each of them.
-            rest: of an 8-bit graph, to compute in wherever it is not in 8 bits.
-            cache: folder for compiled graphs, so that the next start is quick.
+            threads: CPU threads of each stream.
+            rest: precision of what an 8-bit graph does not compute in 8 bits.
+            cache: folder for compiled graphs, which make the next start quick.
 
         Raises:
             ConfigurationError: OpenVINO is not installed.
@@ -76,7 +84,8 @@ class OpenVinoEngine:
             properties["CACHE_DIR"] = str(cache)
         try:
             graph = core.read_model(model)
-            _check_signature(graph, model)
+            inputs, outputs = _ports(graph.inputs), _ports(graph.outputs)
+            check_signature(model, inputs, outputs, uint8="u8", float32="f32")
             height, width, channels = (
                 graph.input(INPUT).get_partial_shape()[axis].get_length() for axis in (1, 2, 3)
             )
@@ -91,7 +100,7 @@ class OpenVinoEngine:
         return cls(compiled, streams, description)
 
     def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch, images uint8 [N,H,W,3] RGB; as many threads may as there are streams."""
+        """Runs a batch, images uint8 [N,H,W,3] RGB; each stream may be used by one thread."""
         request = self._idle.get()
         try:
             answers = [self._run(request, image[np.newaxis]) for image in images]
@@ -99,18 +108,13 @@ class OpenVinoEngine:
             raise EngineError("the engine failed on a batch; the service's log says why") from error
         finally:
             self._idle.put(request)
-        if len(answers) == 1:
-            return answers[0]
-        return EngineOutput(
-            np.concatenate([answer.anomaly_map for answer in answers]),
-            np.concatenate([answer.score for answer in answers]),
-        )
+        return answers[0] if len(answers) == 1 else EngineOutput.join(answers)
 
     def trim(self) -> None:
-        """Nothing to give back: each stream has the memory of one picture."""
+        """Does nothing: each stream has the memory of one picture."""
 
     def close(self) -> None:
-        """Drop the compiled graph, which frees its memory and threads."""
+        """Drops the compiled graph, which frees its memory and threads."""
         self._idle = queue.LifoQueue()
         self._compiled = None
 
@@ -123,17 +127,17 @@ class OpenVinoEngine:
 
 
 def precision_hint(precision: Precision, rest: Precision = "fp32") -> str:
-    """What OpenVINO is to compute in where the graph itself does not say it.
+    """OpenVINO's name of the precision for what the graph itself leaves open.
 
     Args:
         precision: of the graph.
-        rest: of an 8-bit graph, for all that is not in 8 bits.
+        rest: precision of what an 8-bit graph does not compute in 8 bits.
     """
     return _HINTS[rest if precision == "int8" else precision]
 
 
 def import_openvino() -> ModuleType:
-    """The package, once it is needed.
+    """Imports the package.
 
     Raises:
         ConfigurationError: it is not installed.
@@ -146,15 +150,7 @@ def import_openvino() -> ModuleType:
     return module
 
 
-def _check_signature(graph: Any, model: Path) -> None:
-    inputs = [(name, port.element_type.to_string()) for port in graph.inputs for name in port.names]
-    outputs = {name: port.element_type.to_string() for port in graph.outputs for name in port.names}
-    if (
-        (INPUT, "u8") not in inputs
-        or len(graph.inputs) != 1
-        or any(outputs.get(name) != "f32" for name in OUTPUTS)
-    ):
-        raise BundleError(
-            f"{model} takes {inputs} and gives {outputs}; a bundle's graph takes {INPUT!r} as "
-            f"uint8 [N,H,W,3] and gives {OUTPUTS} as float32"
-        )
+def _ports(ports: Sequence[Any]) -> list[Port]:
+    """Name and type of each port; of a port with several names, the bundle's own."""
+    named = [(set(port.names), port.element_type.to_string()) for port in ports]
+    return [(min(names & {INPUT, *OUTPUTS} or names), kind) for names, kind in named]

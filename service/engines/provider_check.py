@@ -1,7 +1,7 @@
-"""Does this host really have a provider of ONNX Runtime.
+"""Checks that this host really has a provider of ONNX Runtime.
 
-ONNX Runtime lists CUDA and TensorRT wherever its GPU build is installed, and takes the CPU without
-a word where their libraries cannot be loaded.
+ONNX Runtime lists CUDA and TensorRT wherever its GPU build is installed, and silently falls back
+to the CPU if their libraries cannot be loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXTRAS: dict[Provider, tuple[str, ...]] = {
     "cuda": ("gpu",),
     "tensorrt": ("gpu", "tensorrt"),
 }
-"""Extras that bring each; the builds of ONNX Runtime for the CPU and for GPUs exclude another."""
+"""Extras that install each provider; ONNX Runtime for the CPU and for GPUs exclude each other."""
 
 _IDENTITY = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12'
@@ -38,11 +38,14 @@ _IDENTITY = (
 _DRIVER = "install NVIDIA's driver on a host with one of its GPUs"
 
 _ERRORS, _FATAL = 3, 4
-"""ONNX Runtime's levels of severity."""
+"""Levels of severity of ONNX Runtime."""
 
 
 def import_runtime(provider: Provider = "cpu") -> ModuleType:
-    """The module `onnxruntime`.
+    """Imports the module `onnxruntime`.
+
+    Args:
+        provider: named in the hint what to install.
 
     Raises:
         ConfigurationError: it is not installed.
@@ -56,15 +59,15 @@ def import_runtime(provider: Provider = "cpu") -> ModuleType:
 
 
 def check_provider(runtime: ModuleType, provider: Provider, device_id: int = 0) -> None:
-    """Open a session on a provider and ask it what it runs on.
+    """Opens a session on a provider and asks the session what it runs on.
 
     Args:
         runtime: the module `onnxruntime`.
-        provider: that is wanted.
+        provider: to check.
         device_id: the GPU.
 
     Raises:
-        ConfigurationError: this host lacks it; says why and what to do.
+        ConfigurationError: this host lacks the provider; the message says why and what to do.
     """
     wanted = PROVIDERS[provider][0]
     if wanted not in runtime.get_available_providers():
@@ -89,20 +92,20 @@ def _install(provider: Provider) -> str:
 
 
 def cuda_major(runtime: ModuleType) -> int:
-    """Of the CUDA that this ONNX Runtime was built with."""
+    """Major version of the CUDA that this ONNX Runtime was built with."""
     found = str(getattr(runtime, "cuda_version", "")).partition(".")[0]
     return int(found) if found.isdigit() else CUDA_MAJOR
 
 
 def libraries(runtime: ModuleType, provider: Provider) -> tuple[NvidiaLibrary, ...]:
-    """What a provider wants of NVIDIA's, each after what it needs itself."""
+    """NVIDIA's libraries that a provider needs, each after those that it depends on."""
     major = cuda_major(runtime)
     of_tensorrt = tensorrt_libraries(major) if provider == "tensorrt" else ()
     return (driver_library(), *cuda_libraries(major), *of_tensorrt)
 
 
 def _without_subgraphs(providers: list[NamedOptions]) -> list[NamedOptions]:
-    """Keep TensorRT from building an engine for the graph that only asks."""
+    """The options, changed so that TensorRT builds no engine for the graph of the check."""
     return [
         (name, options | {"trt_min_subgraph_size": "2"} if name.startswith("Tensorrt") else options)
         for name, options in providers
@@ -110,7 +113,7 @@ def _without_subgraphs(providers: list[NamedOptions]) -> list[NamedOptions]:
 
 
 def _try(runtime: ModuleType, providers: list[NamedOptions]) -> tuple[str, str]:
-    """What a session runs on, and why that is not what was wanted."""
+    """The provider that a session runs on, and why, if another one was wanted."""
     options = runtime.SessionOptions()
     options.log_severity_level = _FATAL
     # What it would write in colours for every library, our error says in one line.
@@ -128,7 +131,7 @@ def _try(runtime: ModuleType, providers: list[NamedOptions]) -> tuple[str, str]:
 
 
 def _missing_library(runtime: ModuleType, provider: Provider) -> str | None:
-    """The first library that the provider wants and this host lacks, and what brings it."""
+    """The first library that the provider needs and this host lacks, and how to install it."""
     for library in libraries(runtime, provider):
         try:
             load_library(library)
@@ -139,7 +142,7 @@ def _missing_library(runtime: ModuleType, provider: Provider) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what ONNX Runtime says, without the place in its source."""
+    """The first line of a runtime's error, without the place in its source."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if line.startswith("/") and ") " in line:
         line = line.partition(") ")[2]

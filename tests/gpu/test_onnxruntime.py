@@ -11,8 +11,8 @@ import pytest
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.variant import Provider
 from service.engines.golden import check_golden
-from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
-from service.engines.provider_options import GpuOptions
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.provider_options import PROVIDERS, GpuOptions
 
 pytestmark = pytest.mark.gpu
 

@@ -1,7 +1,7 @@
-"""A session on an NVIDIA GPU with memory of its own, which each batch uses again.
+"""Runs a session on an NVIDIA GPU, with memory of its own that each batch uses again.
 
-Pictures go from page-locked memory to the GPU, and answers back, on the session's own stream:
-copies, kernels and the wait at the end are one chain, and several sessions overlap theirs.
+Pictures go from page-locked memory to the GPU, and outputs back, on the session's own stream:
+copies, kernels and the wait at the end are one chain, and several sessions overlap their chains.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _OPENING = threading.Lock()
 """While one session captures a CUDA graph, no other may allocate memory of the GPU."""
 
 OpenSession = Callable[[int], Any]
-"""Makes the session that runs on a CUDA stream."""
+"""Makes a session that runs on a CUDA stream."""
 
 
 def fixed_sizes(largest: int, preferred: Sequence[int] = ()) -> tuple[int, ...]:
-    """The sizes of batches that an engine on a GPU runs; others are padded up to the next.
+    """The batch sizes that an engine on a GPU runs; other batches are padded to the next size.
 
     Args:
         largest: most pictures in a batch.
-        preferred: those that the settings name; the powers of two if none.
+        preferred: sizes that the settings name; powers of two if empty.
 
     Returns:
-        Ascending; the last is `largest`.
+        Sizes, ascending; the last is `largest`.
     """
     powers = (1 << exponent for exponent in range(largest.bit_length()))
     return tuple(sorted({size for size in preferred or powers if size < largest} | {largest}))
@@ -44,12 +44,12 @@ def fixed_sizes(largest: int, preferred: Sequence[int] = ()) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Port:
-    """One input or output, for as many pictures as fit.
+    """Memory of one input or output, for the largest batch.
 
     Attributes:
         name: in the graph.
-        host: page-locked, [most, ...].
-        device: the OrtValue of the same shape on the GPU.
+        host: page-locked array, [largest, ...].
+        device: OrtValue of the same shape on the GPU.
     """
 
     name: str
@@ -58,22 +58,22 @@ class _Port:
 
 
 class GpuRunner:
-    """Runs batches on a GPU.
+    """Runs batches on a GPU, in one thread of its own.
 
-    Everything happens in one thread of its own: ONNX Runtime keeps a captured CUDA graph for the
-    thread that captured it, and would capture it anew for each of the many that may ask.
+    ONNX Runtime keeps a captured CUDA graph for the thread that captured it, and would capture it
+    again for each other thread.
 
     Args:
         runtime: the module `onnxruntime`.
         cuda: the GPU.
-        open_session: see there.
+        open_session: makes the session.
         sizes: of batches, ascending; see `fixed_sizes`.
-        graphs: whether the session captures a CUDA graph for each of them.
-        device_type: ONNX Runtime's name for where the session's memory is.
+        graphs: whether the session captures a CUDA graph for each size.
+        device_type: ONNX Runtime's name of the kind of memory.
         device_id: the GPU.
 
     Raises:
-        Exception: whatever ONNX Runtime or CUDA raise; everything is given back then.
+        Exception: any error of ONNX Runtime or CUDA; all resources are given back first.
     """
 
     def __init__(
@@ -111,18 +111,18 @@ class GpuRunner:
         return self._session
 
     def run(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run a batch of any size, images uint8 [N,H,W,3] RGB.
+        """Runs a batch of any size, images uint8 [N,H,W,3] RGB.
 
         Raises:
-            Exception: whatever ONNX Runtime or CUDA raise.
+            Exception: any error of ONNX Runtime or CUDA.
         """
         return self._thread.submit(self._run, images).result()
 
     def trim(self) -> None:
-        """Keep everything: each batch needs it, and it never grows."""
+        """Does nothing: each batch needs all of the memory, and it never grows."""
 
     def close(self) -> None:
-        """Give all its memory, its stream and its thread back."""
+        """Gives back the memory, the stream and the thread."""
         try:
             self._thread.submit(self._held.close).result()
         finally:
@@ -160,7 +160,7 @@ class GpuRunner:
         return _Port(name, host, device)
 
     def _binding(self, size: int) -> Any:
-        """The first `size` rows of the memory on the GPU, as the session's input and outputs."""
+        """Binds the first `size` rows of the GPU's memory to the session's input and outputs."""
         binding = self._session.io_binding()
         for port in self._ports:
             bind = binding.bind_input if port.name == INPUT else binding.bind_output
@@ -177,9 +177,9 @@ class GpuRunner:
         return options
 
     def _warm_up(self) -> None:
-        """Run every size once: kernels are chosen, engines built and graphs captured before use.
+        """Runs every size once, so that kernels are chosen and graphs captured before use.
 
-        The largest and the smallest go first: TensorRT builds an engine for what lies between.
+        The largest and the smallest go first: TensorRT builds an engine for the sizes between.
         """
         self._ports[0].host.fill(0)
         for size in dict.fromkeys((self._sizes[-1], self._sizes[0], *self._sizes)):
@@ -189,17 +189,11 @@ class GpuRunner:
         largest = self._sizes[-1]
         if len(images) <= largest:
             return self._run_once(images)
-        parts = [
-            self._run_once(images[first : first + largest])
-            for first in range(0, len(images), largest)
-        ]
-        return EngineOutput(
-            np.concatenate([part.anomaly_map for part in parts]),
-            np.concatenate([part.score for part in parts]),
-        )
+        starts = range(0, len(images), largest)
+        return EngineOutput.join([self._run_once(images[at : at + largest]) for at in starts])
 
     def _run_once(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Run at most the largest size; what pads it is whatever an earlier batch left there."""
+        """Runs a batch of at most the largest size; data of earlier batches pads it."""
         count = len(images)
         size = next(size for size in self._sizes if size >= count)
         pictures, *answers = self._ports

@@ -15,7 +15,8 @@ from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle
 from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
 from service.bundles.writing import add_variant
 from service.engines.base import Engine, EngineOutput
-from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError
 
 MakeBundle = Callable[..., Bundle]

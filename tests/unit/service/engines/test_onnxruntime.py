@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from service.bundles.bundle import Bundle
 from service.bundles.variant import Provider
 from service.engines import onnxruntime as module
-from service.engines.onnxruntime import PROVIDERS, OnnxRuntimeEngine
-from service.engines.provider_options import GpuOptions
+from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.provider_options import PROVIDERS, GpuOptions
 from service.errors import BundleError, ConfigurationError, EngineError
 
 MakeBundle = Callable[..., Bundle]
