@@ -15,7 +15,7 @@ RUN python -m venv --without-pip /opt/takt \
     && pip --python /opt/takt/bin/python install \
         --require-hashes --only-binary :all: -r requirements-cpu.lock
 # Last, so that a change of our code does not install the dependencies again.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models

@@ -21,7 +21,7 @@ ARG TENSORRT=""
 RUN test -z "${TENSORRT}" \
     || pip --python /opt/takt/bin/python install "tensorrt-cu13==${TENSORRT}"
 # Last, so that a change of our code does not install the dependencies again.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml LICENSE ./
 COPY service ./service
 COPY export ./export
 COPY models ./models
