@@ -1,1 +1,4 @@
-"""The files of a model's version."""
+"""A version's files: the bundle, its thresholds and its host profiles, read and written.
+
+May import `domain`, `host`, `errors`. Start reading at `bundle.py`.
+"""

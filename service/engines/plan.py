@@ -14,6 +14,14 @@ from service.settings import Settings
 AUTO = "auto"
 REFERENCE = "onnxruntime"
 
+_RUNTIMES: dict[str, tuple[EngineKind, Provider]] = {
+    REFERENCE: ("onnxruntime", "cpu"),
+    "cuda": ("onnxruntime", "cuda"),
+    "tensorrt": ("onnxruntime", "tensorrt"),
+    "openvino": ("openvino", "cpu"),
+}
+"""Runtime and provider of the reference graph, by the value of the setting `engine`."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
@@ -79,15 +87,8 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
 
 def _named(bundle: Bundle, name: str) -> tuple[Variant | None, EngineKind, Provider]:
     """The variant, the runtime and the provider of a value of the setting `engine`."""
-    match name:
-        case "onnxruntime":
-            return None, "onnxruntime", "cpu"
-        case "cuda":
-            return None, "onnxruntime", "cuda"
-        case "tensorrt":
-            return None, "onnxruntime", "tensorrt"
-        case "openvino":
-            return None, "openvino", "cpu"
+    if name in _RUNTIMES:
+        return None, *_RUNTIMES[name]
     try:
         variant = bundle.variant(name)
     except BundleError as error:

@@ -1,4 +1,4 @@
-"""What ONNX Runtime's GPU providers are told, as the strings that they take."""
+"""Options of ONNX Runtime's providers, as the strings that they take."""
 
 from __future__ import annotations
 
@@ -18,22 +18,31 @@ PROVIDERS: dict[Provider, tuple[str, ...]] = {
         "CPUExecutionProvider",
     ),
 }
-"""ONNX Runtime's providers for each choice, in order; the later ones take what is left over."""
+"""ONNX Runtime's providers for each choice; a later one runs what the earlier ones cannot."""
 
 NamedOptions = tuple[str, dict[str, str]]
-"""A provider's name and its options: a pair, as ONNX Runtime takes it."""
+"""A provider's name and its options, the pair that ONNX Runtime takes."""
+
+
+_PRECISIONS: dict[Precision, dict[str, str]] = {
+    "fp32": {},
+    "fp16": {"trt_fp16_enable": "1"},
+    "bf16": {"trt_bf16_enable": "1"},
+    # What is not in 8 bits runs in float16, as TensorRT advises.
+    "int8": {"trt_int8_enable": "1", "trt_fp16_enable": "1"},
+}
 
 
 @dataclass(frozen=True)
 class GpuOptions:
-    """How an engine uses a GPU; an engine on the CPU has no use for any of it.
+    """How an engine uses a GPU.
 
     Attributes:
-        precision: TensorRT may compute in, where it builds an engine.
-        batch_sizes: that are run, ascending; others are padded up to the next.
-        cuda_graphs: capture each of them once, and launch it as one afterwards. TensorRT's provider
-            keeps one graph only, so there it takes a single batch size.
-        engine_cache: folder for engines that TensorRT builds and for what it timed.
+        precision: that TensorRT may compute in when it builds an engine.
+        batch_sizes: of the batches that run, ascending; others are padded to the next size.
+        cuda_graphs: whether each size is captured once as a CUDA graph and launched as one
+            afterwards. TensorRT's provider keeps one graph only, for a single batch size.
+        engine_cache: folder for the engines that TensorRT builds and for its timings.
     """
 
     precision: Precision = "fp32"
@@ -48,10 +57,10 @@ class TensorRtBuild:
 
     Attributes:
         image_size: (height, width) of the model's input.
-        opt_batch: the batch size that it is tuned for.
-        max_batch: the largest that it takes; the smallest is 1.
-        context: where the graph with the engine in it is written.
-        timing_cache: folder for what was timed, which other models have a use for too.
+        opt_batch: the batch size that the engine is tuned for.
+        max_batch: the largest batch size; the smallest is 1.
+        context: file to write the graph with the engine to.
+        timing_cache: folder for timings, which help other models too.
         calibration_table: file with the ranges for 8 bits.
     """
 
@@ -76,9 +85,9 @@ def provider_options(
     Args:
         provider: the choice.
         device_id: the GPU.
-        stream: of CUDA, to run on; one of the session's own if 0.
-        gpu: see there.
-        build: what TensorRT is to build; as it needs it if None.
+        stream: the CUDA stream to run on; the session makes its own if 0.
+        gpu: how the GPU is used; the defaults if None.
+        build: the engine that TensorRT builds ahead of time, if any.
     """
     gpu = gpu or GpuOptions()
     of_gpu = {"device_id": str(device_id)}
@@ -87,7 +96,7 @@ def provider_options(
     graphs = gpu.cuda_graphs
     options: Mapping[str, dict[str, str]] = {
         "TensorrtExecutionProvider": of_gpu
-        | _precision(gpu.precision)
+        | _PRECISIONS[gpu.precision]
         | _cache(gpu.engine_cache)
         | ({"trt_cuda_graph_enable": "1"} if graphs else {})
         | (_build(build) if build else {}),
@@ -101,19 +110,6 @@ def provider_options(
         "CPUExecutionProvider": {},
     }
     return [(name, options[name]) for name in PROVIDERS[provider]]
-
-
-def _precision(precision: Precision) -> dict[str, str]:
-    """What is not in 8 bits runs in float16, which is TensorRT's own advice."""
-    match precision:
-        case "fp32":
-            return {}
-        case "fp16":
-            return {"trt_fp16_enable": "1"}
-        case "bf16":
-            return {"trt_bf16_enable": "1"}
-        case "int8":
-            return {"trt_int8_enable": "1", "trt_fp16_enable": "1"}
 
 
 def _cache(folder: Path | None) -> dict[str, str]:

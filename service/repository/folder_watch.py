@@ -40,9 +40,8 @@ class FolderWatch:
         self._known = scan(folder)
         self._seen: dict[Path, Signature] = {}
         self._missing: set[Path] = set()
-        self._lost: set[Path] = set()
         self._unreadable = False
-        self._warned: dict[str, str] = {}
+        self._warned: dict[object, str] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -84,7 +83,7 @@ class FolderWatch:
             await asyncio.wait(self._following.values(), timeout=self._every_s)
 
     async def _load(self, path: Path, signature: Signature) -> None:
-        self._lost.discard(path)
+        self._warned.pop(("gone", path), None)
         if self._known.get(path) == signature:
             return
         if self._seen.get(path) != signature:
@@ -93,9 +92,9 @@ class FolderWatch:
         try:
             await self._repository.load_version(path)
         except TaktError as error:
-            self._warn_once(str(path), f"{path} is not served: {error}")
+            self._warn_once(path, f"{path} is not served: {error}")
             return
-        self._warned.pop(str(path), None)
+        self._warned.pop(path, None)
         del self._seen[path]
         self._known[path] = signature
 
@@ -103,12 +102,12 @@ class FolderWatch:
         if await self._repository.remove_version(path):
             logger.info("%s is gone, and served no longer", path)
             del self._known[path]
-            self._lost.discard(path)
-        elif path not in self._lost:
-            self._lost.add(path)
-            logger.warning(
-                "%s is gone, but is the active version and goes on from memory; activate another",
-                path,
+            self._warned.pop(("gone", path), None)
+        else:
+            self._warn_once(
+                ("gone", path),
+                f"{path} is gone, but is the active version and goes on from memory; "
+                "activate another",
             )
 
     async def _follow(self, name: str) -> None:
@@ -125,7 +124,7 @@ class FolderWatch:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s could not be followed", name, exc_info=error)
 
-    def _warn_once(self, subject: str, warning: str) -> None:
+    def _warn_once(self, subject: object, warning: str) -> None:
         """Logs a warning, unless it is the last one of this subject."""
         if self._warned.get(subject) != warning:
             logger.warning(warning)

@@ -1,4 +1,4 @@
-"""The versions in a repository's folder: which there are, and which of two is the higher one."""
+"""Finds the versions in a repository's folder, and orders them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.errors import ConfigurationError
 
 
 def find_bundles(folder: Path) -> list[Path]:
-    """The folders of a repository that hold a version each, by name, the lowest version first.
+    """Folders of a repository that hold a version each, by name, the lowest version first.
 
     Raises:
         ConfigurationError: the folder is missing, or has none.
@@ -34,17 +34,21 @@ def find_bundles(folder: Path) -> list[Path]:
 
 
 def _may_be_served(part: str) -> bool:
-    """Whether it is no hidden folder, and its name can be written in an address."""
+    """Whether the folder is not hidden, and its name can be part of a URL."""
     return not part.startswith(".") and part.isprintable()
 
 
 def _is_alias(path: Path) -> bool:
-    """Whether it is only another name of a version, such as `latest`."""
+    """Whether the folder is only a link to a version beside it, such as `latest`."""
     return path.is_symlink() and path.resolve().parent == path.parent.resolve()
 
 
 def natural(version: str) -> tuple[object, ...]:
-    """What versions are sorted by: 2 before 10, v1.9 before v1.10 and 2.0-rc1 before 2.0."""
+    """Sort key of a version.
+
+    >>> sorted(["10", "2", "v1.10", "v1.9", "2.0", "2.0-rc1"], key=natural)
+    ['2', '2.0-rc1', '2.0', '10', 'v1.9', 'v1.10']
+    """
     release, dash, candidate = version.partition("-")
     return _parts(release), dash == "", _parts(candidate)
 

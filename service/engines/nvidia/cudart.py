@@ -1,7 +1,7 @@
-"""The few calls of CUDA's runtime that ONNX Runtime's Python interface leaves out.
+"""Calls of CUDA's runtime that ONNX Runtime's Python interface lacks.
 
-Page-locked memory and copies that do not wait: with ordinary memory the driver first copies a batch
-into page-locked memory of its own, and the caller waits for it.
+They are page-locked memory and copies that do not wait. With ordinary memory the driver first
+copies a batch into page-locked memory of its own, and the caller waits for that.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _BUS_ID_BYTES = 32
 
 
 class CudaRuntime:
-    """One GPU, through `libcudart`; see `open`.
+    """One GPU, through `libcudart`; made by `open`.
 
     Args:
-        library: what `ctypes` loaded.
+        library: loaded by `ctypes`.
         device_id: the GPU.
     """
 
@@ -35,14 +35,14 @@ class CudaRuntime:
 
     @classmethod
     def open(cls, cuda_major: int, device_id: int = 0) -> CudaRuntime:
-        """Find the library that ONNX Runtime uses as well.
+        """Loads the library that ONNX Runtime uses too.
 
         Args:
-            cuda_major: of the CUDA that ONNX Runtime was built with.
+            cuda_major: major version of the CUDA that ONNX Runtime was built with.
             device_id: the GPU.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: the library cannot be loaded.
         """
         try:
             library = load_library(cuda_libraries(cuda_major)[0])
@@ -52,7 +52,7 @@ class CudaRuntime:
         return cls(library, device_id)
 
     def use(self) -> None:
-        """Make the GPU the one of the calling thread, which each thread needs once.
+        """Selects the GPU for the calling thread, which each thread needs once.
 
         Raises:
             EngineError: there is no such GPU.
@@ -60,7 +60,7 @@ class CudaRuntime:
         self._call("cudaSetDevice", ctypes.c_int(self._device_id))
 
     def bus_id(self) -> str:
-        """Where the GPU is plugged in, which names it whatever the order of counting is.
+        """Bus id of the GPU, which identifies it in any order of counting.
 
         Raises:
             EngineError: there is no such GPU.
@@ -75,7 +75,7 @@ class CudaRuntime:
         return text.value.decode("ascii")
 
     def create_stream(self) -> int:
-        """A stream of its own, to be given to `destroy_stream`.
+        """Creates a stream; `destroy_stream` gives it back.
 
         Raises:
             EngineError: CUDA failed.
@@ -85,23 +85,23 @@ class CudaRuntime:
         return stream.value or 0
 
     def destroy_stream(self, stream: int) -> None:
-        """Give a stream back.
+        """Gives a stream back.
 
         Raises:
-            EngineError: CUDA failed, now or in what ran on it.
+            EngineError: CUDA failed, now or in work on the stream.
         """
         self._call("cudaStreamDestroy", ctypes.c_void_p(stream))
 
     def synchronize(self, stream: int) -> None:
-        """Wait until everything that was put on a stream is done.
+        """Waits until all work on a stream is done.
 
         Raises:
-            EngineError: CUDA failed, now or in what ran on it.
+            EngineError: CUDA failed, now or in work on the stream.
         """
         self._call("cudaStreamSynchronize", ctypes.c_void_p(stream))
 
     def page_locked(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """An array of anything in page-locked memory, to be given to `free` and not used after.
+        """Allocates an array in page-locked memory; `free` gives it back.
 
         Raises:
             EngineError: CUDA failed.
@@ -115,7 +115,7 @@ class CudaRuntime:
         return np.frombuffer(memoryview(memory), kind).reshape(shape)
 
     def free(self, array: NDArray[Any]) -> None:
-        """Give page-locked memory back.
+        """Gives page-locked memory back; the array must not be used afterwards.
 
         Raises:
             EngineError: CUDA failed.
@@ -123,12 +123,12 @@ class CudaRuntime:
         self._call("cudaFreeHost", ctypes.c_void_p(array.ctypes.data))
 
     def copy_in(self, device: int, array: NDArray[Any], stream: int) -> None:
-        """Put a copy from page-locked memory to the GPU on a stream.
+        """Queues a copy from page-locked memory to the GPU.
 
         Args:
             device: address on the GPU.
             array: contiguous.
-            stream: see `create_stream`.
+            stream: from `create_stream`.
 
         Raises:
             EngineError: CUDA failed.
@@ -136,7 +136,7 @@ class CudaRuntime:
         self._copy(device, array.ctypes.data, array.nbytes, _HOST_TO_DEVICE, stream)
 
     def copy_out(self, array: NDArray[Any], device: int, stream: int) -> None:
-        """Put a copy from the GPU to page-locked memory on a stream; see `copy_in`.
+        """Queues a copy from the GPU to page-locked memory; see `copy_in`.
 
         Raises:
             EngineError: CUDA failed.

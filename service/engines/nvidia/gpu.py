@@ -1,4 +1,4 @@
-"""What a TensorRT engine is bound to on this host: the GPU, its driver and TensorRT."""
+"""Reads what a TensorRT engine is bound to on this host: the GPU, its driver and TensorRT."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from service.errors import ConfigurationError, TaktError
 
 
 def read_gpu(device_id: int = 0, cuda_major: int = CUDA_MAJOR) -> dict[str, str]:
-    """What `Variant.built_for` says of an engine that is built here.
+    """The `Variant.built_for` of an engine that is built here.
 
     Args:
         device_id: the GPU, as CUDA counts them.
-        cuda_major: of the CUDA that ONNX Runtime was built with.
+        cuda_major: major version of the CUDA that ONNX Runtime was built with.
 
     Returns:
-        gpu, compute_capability, driver and tensorrt, which is empty without TensorRT.
+        Values of gpu, compute_capability, driver and tensorrt; the last is empty without TensorRT.
 
     Raises:
-        ConfigurationError: there is no such GPU, or no nvidia-ml-py to ask the driver with.
+        ConfigurationError: there is no such GPU, or nvidia-ml-py is not installed.
     """
     try:
         bus_id = CudaRuntime.open(cuda_major, device_id).bus_id()
@@ -33,7 +33,7 @@ def read_gpu(device_id: int = 0, cuda_major: int = CUDA_MAJOR) -> dict[str, str]
 
 
 def tensorrt_version(cuda_major: int = CUDA_MAJOR) -> str:
-    """Such as 10.13.3; empty where TensorRT cannot be loaded."""
+    """Version of TensorRT, such as 10.13.3; empty if it cannot be loaded."""
     try:
         number = int(load_library(tensorrt_libraries(cuda_major)[0]).getInferLibVersion())
     except (OSError, AttributeError):

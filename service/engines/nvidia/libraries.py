@@ -1,8 +1,7 @@
-"""The NVIDIA libraries that ONNX Runtime's GPU providers want, and where wheels put them.
+"""NVIDIA's libraries that ONNX Runtime's GPU providers need, loaded from their wheels.
 
-The wheels of PyPI put them into folders that the system's loader does not search, and ONNX
-Runtime's providers do not look there. A library that is loaded already is found by its name: so
-they are loaded first.
+The wheels put them into folders that neither the system's loader nor ONNX Runtime searches. A
+library that is loaded already is found by its name, so Takt loads them first.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CUDA_MAJOR = 13
-"""What ONNX Runtime's GPU build on PyPI wants, where the installed one does not say."""
+"""CUDA of ONNX Runtime's GPU build on PyPI, for a build that does not state its own."""
 TENSORRT_MAJOR = 10
 
 
@@ -25,9 +24,9 @@ class NvidiaLibrary:
     """One shared library.
 
     Attributes:
-        name: as people call it.
-        soname: as the loader does.
-        package: the wheel that brings it; empty for the driver's own.
+        name: for people.
+        soname: for the loader.
+        package: the wheel that contains it; empty for the driver's own.
     """
 
     name: str
@@ -36,15 +35,15 @@ class NvidiaLibrary:
 
 
 def driver_library() -> NvidiaLibrary:
-    """CUDA's side of the driver, which comes with the driver and never as a wheel."""
+    """CUDA's part of the driver, which never comes as a wheel."""
     return NvidiaLibrary("driver", "libcuda.so.1", "")
 
 
 def cuda_libraries(cuda_major: int = CUDA_MAJOR) -> tuple[NvidiaLibrary, ...]:
-    """What the CUDA provider wants, each after what it needs itself.
+    """Libraries that the CUDA provider needs, each after those that it depends on.
 
     Args:
-        cuda_major: that ONNX Runtime was built with, 12 or later.
+        cuda_major: major version of the CUDA that ONNX Runtime was built with, 12 or later.
     """
     # From CUDA 13 on the wheels have no suffix; those with -cu13 are empty and deprecated.
     suffix = "" if cuda_major >= 13 else f"-cu{cuda_major}"
@@ -62,7 +61,7 @@ def cuda_libraries(cuda_major: int = CUDA_MAJOR) -> tuple[NvidiaLibrary, ...]:
 
 
 def tensorrt_libraries(cuda_major: int = CUDA_MAJOR) -> tuple[NvidiaLibrary, ...]:
-    """What the TensorRT provider wants beside `cuda_libraries`."""
+    """Libraries that the TensorRT provider needs beside `cuda_libraries`."""
     package = f"tensorrt-cu{cuda_major}-libs"
     return tuple(
         NvidiaLibrary(name, f"{soname}.so.{TENSORRT_MAJOR}", package)
@@ -75,16 +74,16 @@ def tensorrt_libraries(cuda_major: int = CUDA_MAJOR) -> tuple[NvidiaLibrary, ...
 
 
 def load_library(library: NvidiaLibrary) -> ctypes.CDLL:
-    """Load one from its wheel, else from where the system finds it.
+    """Loads a library from its wheel, else from where the system finds it.
 
     Raises:
-        OSError: it is nowhere, or something that it needs itself is not.
+        OSError: the library, or one that it depends on, is missing.
     """
     return ctypes.CDLL(str(file_in_wheel(library) or library.soname))
 
 
 def preload(libraries: Iterable[NvidiaLibrary]) -> None:
-    """Load those that can be, so that ONNX Runtime finds them; it says itself what it misses."""
+    """Loads the libraries that exist, so that ONNX Runtime finds them."""
     if not sys.platform.startswith("linux"):
         return
     for library in libraries:
@@ -93,7 +92,7 @@ def preload(libraries: Iterable[NvidiaLibrary]) -> None:
 
 
 def file_in_wheel(library: NvidiaLibrary) -> Path | None:
-    """Where the installed wheel has it; None if there is none."""
+    """The library's file in its installed wheel, if any."""
     if not library.package:
         return None
     try:
