@@ -121,7 +121,7 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         port=settings.port,
         log_config=None,
         access_log=False,
-        # Longer than a line's cycle and than load balancers wait, lest a POST meet a close.
+        # Longer than a line's cycle and than load balancers wait, so that no POST meets a close.
         timeout_keep_alive=75,
         server_header=False,
         # This one reads no further than the app does, so that TCP makes a camera wait.

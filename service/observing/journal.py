@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 EVERY_S = 0.1
 """Longest time for which an outcome waits to be counted and written."""
 
-_MANY = 128
+_MOST_PENDING = 128
 """Most outcomes that wait; settling them takes the event loop half a millisecond."""
 
 
@@ -103,7 +103,7 @@ class Journal:
         if not self._awaited:
             self._awaited = True
             asyncio.get_running_loop().call_later(EVERY_S, self._settle_in_time)
-        elif len(self._pending) >= _MANY:
+        elif len(self._pending) >= _MOST_PENDING:
             self.settle()
 
     def _settle_in_time(self) -> None:

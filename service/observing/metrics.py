@@ -239,14 +239,14 @@ class Metrics:
         self._scores.remove(name, version)
         self._scores.child(bounds, name, version)
         self._of.cache_clear()
-        # Each series exists from 0 on, lest its first count be no increase to Prometheus.
+        # A series starts at 0, as Prometheus sees no increase in one that starts with a count.
         self._of(name, version)
         for protocol in get_args(ProtocolName):
             for verdict in ("good", "anomalous"):
                 self._ok(name, protocol, verdict)
 
     def forget(self, name: str, version: str) -> None:
-        """Remove the figures of a version that is gone, lest old ones pile up."""
+        """Remove the figures of a version that is gone, so that old ones do not pile up."""
         version_gauges = (self._queue_depth, self._ready, self._active)
         for gauge in (*version_gauges, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):

@@ -17,7 +17,7 @@ SECONDS = (
     *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0),
 )
 
-_MANY = 64
+_MOST_UNCOUNTED = 64
 
 _BELOW = tuple(step / 10 for step in range(10))
 _ABOVE = (0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
@@ -66,12 +66,12 @@ class AnswerMetrics:
 
 
 class BatchMetrics:
-    """What a model's batchers report, from their threads; see `service.batching.work.Observer`.
+    """Counts what a model's batchers report from their threads; a `batching.work.Observer`.
 
     Args:
-        sizes: of batches.
-        busy: seconds of engines.
-        dropped: by reason.
+        sizes: pictures in each batch.
+        busy: seconds that engines worked.
+        dropped: items that never ran, by reason.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class BatchMetrics:
     def on_batch(self, size: int, run_s: float) -> None:
         """Note a batch; it is counted with others later, as its answer is waiting."""
         self._ran.append((size, run_s))
-        if len(self._ran) >= _MANY:
+        if len(self._ran) >= _MOST_UNCOUNTED:
             self.settle()
 
     def on_dropped(self, reason: DropReason) -> None:

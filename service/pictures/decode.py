@@ -88,7 +88,7 @@ def decode(data: bytes, max_pixels: int) -> Image:
 
 
 def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
-    """Decode a JPEG at a half, a quarter or an eighth of its size; anything else whole.
+    """Decode a JPEG at a half, a quarter or an eighth of its size; other formats whole.
 
     libjpeg then computes fewer coefficients and pixels; each pixel is a mean of the picture's.
 
@@ -204,7 +204,7 @@ def _refuse_truncated(data: bytes, header: ImageHeader) -> None:
 
 
 def _without_alpha_meaning(data: bytes, at: int) -> bytes:
-    """Declare a TIFF's alpha an unspecified channel, lest libtiff multiply the colours by it."""
+    """Declare a TIFF's alpha an unspecified channel, so that libtiff leaves the colours alone."""
     return data[:at] + b"\0\0" + data[at + 2 :]
 
 

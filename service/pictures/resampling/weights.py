@@ -149,7 +149,7 @@ def _runs(scale: float, anchors: Index, begin: Index, taps: int) -> tuple[list[R
     """Part the outputs into runs; the input at which each output's window starts.
 
     Outputs that are `stride` apart have windows that are about `step` apart. Where that is not
-    exact, windows are longer than needed, or runs shorter: whichever costs less.
+    exact, windows are longer than needed, or runs are shorter; the cheaper way is taken.
     """
     stride, step, most = _rhythm(scale, len(anchors), taps)
     windows = np.empty(len(anchors), np.int64)

@@ -1,5 +1,7 @@
 import importlib.metadata
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -60,3 +62,12 @@ def test_an_unknown_command_is_refused() -> None:
     result = CliRunner().invoke(main, ["fitt"])
     assert result.exit_code == 2
     assert "No such command 'fitt'" in result.output
+
+
+def test_the_command_line_is_quick_to_import() -> None:
+    code = "import sys, service.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "service.settings" in loaded
+    assert not {"numpy", "cv2", "fastapi", "uvicorn"} & set(loaded)
