@@ -1,4 +1,5 @@
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -92,15 +93,20 @@ def test_a_caller_that_hangs_up_is_given_up(
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "variables", "status", "complaint"),
     [
-        (["--repository", "nowhere"], "the model repository nowhere is no folder"),
-        (["--max-batch-size", "-1"], "setting max_batch_size is '-1'"),
-        (["--config", "nowhere.toml"], "the settings file nowhere.toml cannot be read"),
+        (["--repository", "nowhere"], {}, 1, "the model repository nowhere is no folder"),
+        (["--max-batch-size", "-1"], {}, 2, "'--max-batch-size': -1 is not in the range 0<=x<=256"),
+        ([], {"TAKT_MAX_BATCH_SIZE": "-1"}, 1, "setting max_batch_size is '-1'"),
+        (["--config", "nowhere.toml"], {}, 1, "the settings file nowhere.toml cannot be read"),
     ],
 )
-def test_a_wrong_start_ends_with_one_clear_line(options: list[str], complaint: str) -> None:
-    ended = subprocess.run([str(TAKT), "serve", *options], capture_output=True, text=True)
-    assert ended.returncode == 1
+def test_a_wrong_start_ends_with_one_clear_line(
+    options: list[str], variables: dict[str, str], status: int, complaint: str
+) -> None:
+    ended = subprocess.run(
+        [str(TAKT), "serve", *options], capture_output=True, text=True, env=os.environ | variables
+    )
+    assert ended.returncode == status
     assert complaint in ended.stderr
     assert "Traceback" not in ended.stderr
