@@ -67,7 +67,7 @@ def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits)
         limits: bounds of an inference request.
     """
     router = APIRouter(prefix=OIP_PATH, tags=["open inference protocol"])
-    answer = infer_handler(repository, journal, limits)
+    handler = infer_handler(repository, journal, limits)
 
     @router.get("")
     async def server() -> Json:
@@ -117,6 +117,6 @@ def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits)
     )
     async def infer(request: Request, name: Name) -> Response:
         """Inspect pictures with the model's active version, or the version in the path."""
-        return await answer(request, name, version_of(request))
+        return await handler(request, name, version_of(request))
 
     return router

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -69,7 +70,7 @@ def releases_router(
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    async def reason_of(request: Request) -> str | None:
+    async def read_reason(request: Request) -> str | None:
         origins.check(request.headers)
         if not allowed:
             raise ForbiddenError(
@@ -79,14 +80,8 @@ def releases_router(
         return (await read_json(request, ActivationIn)).reason
 
     def report(request: Request, name: str, done: Activated, reason: str | None) -> ActivationOut:
-        answer = ActivationOut(
-            request_id=request_id_of(request.scope),
-            model=name,
-            version=done.version,
-            before=done.before,
-            previous=done.previous,
-            persisted=done.persisted,
-        )
+        request_id = request_id_of(request.scope)
+        answer = ActivationOut(request_id=request_id, model=name, **asdict(done))
         audit(
             "version_activated",
             **answer.model_dump(),
@@ -101,13 +96,13 @@ def releases_router(
 
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
-        reason = await reason_of(request)
+        reason = await read_reason(request)
         return report(request, name, await repository.model(name).activate(version, reason), reason)
 
     @router.post("/v1/models/{name}/rollback", openapi_extra=_BODY)
     async def rollback(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
-        reason = await reason_of(request)
+        reason = await read_reason(request)
         return report(request, name, await repository.model(name).roll_back(reason), reason)
 
     return router
