@@ -18,7 +18,7 @@ from export.evaluation.inspectors import LocalInspector
 from export.evaluation.metrics import JudgedPicture
 from export.evaluation.record import EvaluationContext
 from export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
-from export.report.page import report_html, share_of
+from export.report.page import report_html, wilson_interval
 from service.bundles.bundle import Bundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
@@ -238,5 +238,5 @@ def test_the_worst_mistakes_and_typical_hits_are_chosen() -> None:
 def test_the_interval_of_a_share_is_wilson_s(
     part: int, whole: int, low: float, high: float
 ) -> None:
-    share = share_of("found", part, whole)
-    assert (share.low, share.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    found = wilson_interval(part, whole)
+    assert found == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
