@@ -100,16 +100,10 @@ def picture_after(header: FrameHeader, data: bytes | memoryview) -> memoryview |
     payload = memoryview(data)[HEADER_BYTES:]
     if header.format is None:
         return payload
-    picture = RawPicture(payload, header.width, header.height, header.format)
-    _check_size(picture)
-    return picture
-
-
-def _check_size(picture: RawPicture) -> None:
-    width, height = picture.width, picture.height
-    expected = width * height * (1 if picture.format == "mono8" else 3)
-    if not expected or len(picture.pixels) != expected:
+    expected = header.width * header.height * (1 if header.format == "mono8" else 3)
+    if not expected or len(payload) != expected:
         raise InvalidImageError(
-            f"{len(picture.pixels)} bytes of pixels; {width} × {height} of {picture.format} are "
-            f"{expected}, of at least one pixel"
+            f"{len(payload)} bytes of pixels; {header.width} × {header.height} of {header.format} "
+            f"are {expected}, of at least one pixel"
         )
+    return RawPicture(payload, header.width, header.height, header.format)

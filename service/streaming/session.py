@@ -95,6 +95,9 @@ class Session:
         explain: makes an outcome of what `inspect` raises.
         rules: how the stream is treated.
         observe: hears of each outcome, once.
+
+    Attributes:
+        finished: whether it takes no more frames, so that nobody may go on with it.
     """
 
     def __init__(
@@ -121,18 +124,13 @@ class Session:
         self._in_flight = 0
         self._waiting: _Slot | None = None
         self._link: Link | None = None
-        self._finished = False
+        self.finished = False
         self._may_have_room = asyncio.Event()
 
     @property
     def next_sequence(self) -> int:
         """The lowest number that the next frame may have."""
         return self._last_sequence + 1
-
-    @property
-    def finished(self) -> bool:
-        """Whether it takes no more frames, so that nobody may go on with it."""
-        return self._finished
 
     @property
     def statistics(self) -> StreamStatistics:
@@ -169,12 +167,12 @@ class Session:
 
     def finish(self) -> None:
         """Take no more frames; the link ends once everything accepted is sent."""
-        self._finished = True
+        self.finished = True
         self._settle()
 
     def cancel(self) -> None:
         """Give up the frames under way, since nobody will ask for them."""
-        self._finished = True
+        self.finished = True
         for slot in self._order:
             if slot.task is not None:
                 slot.task.cancel()
@@ -233,7 +231,7 @@ class Session:
         return len(self._order) + unsent
 
     def _count(self, sequence: int) -> None:
-        if self._finished:
+        if self.finished:
             raise NotReadyError("the stream has ended; begin another one")
         if sequence <= self._last_sequence:
             raise RequestError(
@@ -292,5 +290,5 @@ class Session:
         """Wake whoever waits for room or for the end, since something has changed."""
         if self._under_way < self.rules.room:
             self._may_have_room.set()
-        if self._finished and self._link is not None and not self._order:
+        if self.finished and self._link is not None and not self._order:
             self._link.drained()

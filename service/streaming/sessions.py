@@ -37,6 +37,19 @@ class _Kept:
 class Sessions:
     """Begins, keeps, finds again and ends sessions.
 
+    >>> from unittest.mock import Mock
+    >>> async def lose_and_resume() -> None:
+    ...     sessions = Sessions(SessionLimits(8, 8, kept_s=60.0), count_open=print)
+    ...     session = sessions.begin(lambda key: Mock(key=key, finished=False))
+    ...     sessions.keep(session)  # its connection is lost
+    ...     sessions.resume(sessions.find(session.key), after=None)
+    ...     sessions.end(session)
+    >>> asyncio.run(lose_and_resume())
+    1
+    0
+    1
+    0
+
     Args:
         limits: bounds.
         count_open: hears how many are open, whenever that changes.
