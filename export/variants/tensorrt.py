@@ -12,7 +12,7 @@ from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantO
 from export.variants.tensorrt_graph import cast_before_transpose
 from export.variants.tensorrt_ranges import write_ranges
 from export.versions import package_versions
-from service.bundles.bundle import Bundle
+from service.bundles.bundle import INPUT, Bundle
 from service.engines.nvidia.cuda import fixed_sizes
 from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -22,7 +22,7 @@ from service.engines.provider_check import (
     first_line,
     import_runtime,
 )
-from service.engines.provider_options import GpuOptions, TensorRtBuild, provider_options
+from service.engines.provider_options import GpuOptions, provider_options
 
 CONTEXT_OP = "EPContext"
 """The node in which ONNX Runtime keeps what a provider compiled."""
@@ -105,28 +105,28 @@ class TensorRtMaker(Maker):
         """Write a graph that holds the engine, by ONNX Runtime's TensorRT provider."""
         timing = self._timing_cache or folder / "timed"
         timing.mkdir(parents=True, exist_ok=True)
-        build = TensorRtBuild(
-            image_size=self.bundle.manifest.preprocess.input_size,
-            opt_batch=self._opt_batch,
-            max_batch=self._max_batch,
-            # The provider looks for a graph by this ending.
-            context=folder / f"{self.name}-{self.precision}.onnx",
-            timing_cache=timing,
-            calibration_table=ranges,
+        # The provider looks for a graph by this ending.
+        context = folder / f"{self.name}-{self.precision}.onnx"
+        (name, options), *others = provider_options(
+            "tensorrt", device_id=self._device_id, gpu=GpuOptions(precision=self.precision)
         )
-        providers = provider_options(
-            "tensorrt",
-            device_id=self._device_id,
-            gpu=GpuOptions(precision=self.precision),
-            build=build,
+        options |= build_options(
+            self.bundle.manifest.preprocess.input_size,
+            (1, self._opt_batch, self._max_batch),
+            context,
+            timing,
+            ranges,
         )
         session_options = self._runtime.SessionOptions()
         session_options.log_severity_level = 3
         try:
             self._runtime.InferenceSession(
-                str(graph), session_options, providers=providers, enable_fallback=0
+                str(graph),
+                session_options,
+                providers=[(name, options), *others],
+                enable_fallback=0,
             )
-            written = onnx.load(build.context)
+            written = onnx.load(context)
         except FileNotFoundError:
             raise ExportError(
                 "TensorRT's provider built an engine but wrote no graph with it; it may have left "
@@ -141,4 +141,37 @@ class TensorRtMaker(Maker):
                 "TensorRT took no part of the model; serve it with engine=cuda, which needs no "
                 "export"
             )
-        return build.context.rename(build.context.with_suffix(".engine"))
+        return context.rename(context.with_suffix(".engine"))
+
+
+def build_options(
+    image_size: tuple[int, int],
+    batch_sizes: tuple[int, int, int],
+    context: Path,
+    timing_cache: Path,
+    ranges: Path | None,
+) -> dict[str, str]:
+    """Options of ONNX Runtime's TensorRT provider that build an engine ahead of time.
+
+    Args:
+        image_size: (height, width) of the model's input.
+        batch_sizes: the smallest, the one that the engine is tuned for, and the largest.
+        context: file to write the graph with the engine to.
+        timing_cache: folder for timings, which help other models too.
+        ranges: file with the ranges for 8 bits.
+    """
+    height, width = image_size
+    shapes = {
+        f"trt_profile_{what}_shapes": f"{INPUT}:{batch}x{height}x{width}x3"
+        for what, batch in zip(("min", "opt", "max"), batch_sizes, strict=True)
+    }
+    table = {"trt_int8_calibration_table_name": str(ranges.resolve())} if ranges else {}
+    return {
+        **shapes,
+        "trt_dump_ep_context_model": "1",
+        "trt_ep_context_file_path": str(context),
+        "trt_ep_context_embed_mode": "1",
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(timing_cache),
+        **table,
+    }

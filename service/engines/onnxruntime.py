@@ -29,7 +29,7 @@ from service.errors import BundleError, ConfigurationError, EngineError, TaktErr
 logger = logging.getLogger("takt.engines.onnxruntime")
 
 
-class Runner(Protocol):
+class SessionRunner(Protocol):
     """Runs the graph of a session."""
 
     def run(self, images: NDArray[np.uint8]) -> EngineOutput:
@@ -55,7 +55,7 @@ class OnnxRuntimeEngine:
     >>> engine.close()
     """
 
-    def __init__(self, runner: Runner, description: str, *, shareable: bool = False) -> None:
+    def __init__(self, runner: SessionRunner, description: str, *, shareable: bool = False) -> None:
         self._runner = runner
         self.description = description
         self.shareable = shareable

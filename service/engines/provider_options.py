@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundles.bundle import INPUT
 from service.bundles.variant import Precision, Provider
 
 PROVIDERS: dict[Provider, tuple[str, ...]] = {
@@ -51,34 +50,12 @@ class GpuOptions:
     engine_cache: Path | None = None
 
 
-@dataclass(frozen=True)
-class TensorRtBuild:
-    """How TensorRT builds an engine ahead of time.
-
-    Attributes:
-        image_size: (height, width) of the model's input.
-        opt_batch: the batch size that the engine is tuned for.
-        max_batch: the largest batch size; the smallest is 1.
-        context: file to write the graph with the engine to.
-        timing_cache: folder for timings, which help other models too.
-        calibration_table: file with the ranges for 8 bits.
-    """
-
-    image_size: tuple[int, int]
-    opt_batch: int
-    max_batch: int
-    context: Path
-    timing_cache: Path
-    calibration_table: Path | None = None
-
-
 def provider_options(
     provider: Provider,
     *,
     device_id: int = 0,
     stream: int = 0,
     gpu: GpuOptions | None = None,
-    build: TensorRtBuild | None = None,
 ) -> list[NamedOptions]:
     """The providers of a choice with their options, in order.
 
@@ -87,7 +64,6 @@ def provider_options(
         device_id: the GPU.
         stream: the CUDA stream to run on; the session makes its own if 0.
         gpu: how the GPU is used; the defaults if None.
-        build: the engine that TensorRT builds ahead of time, if any.
     """
     gpu = gpu or GpuOptions()
     of_gpu = {"device_id": str(device_id)}
@@ -98,8 +74,7 @@ def provider_options(
         "TensorrtExecutionProvider": of_gpu
         | _PRECISIONS[gpu.precision]
         | _cache(gpu.engine_cache)
-        | ({"trt_cuda_graph_enable": "1"} if graphs else {})
-        | (_build(build) if build else {}),
+        | ({"trt_cuda_graph_enable": "1"} if graphs else {}),
         "CUDAExecutionProvider": of_gpu
         | {
             # The GPU multiplies in full float32, as training did.
@@ -121,24 +96,3 @@ def _cache(folder: Path | None) -> dict[str, str]:
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": str(folder),
     }
-
-
-def _build(build: TensorRtBuild) -> dict[str, str]:
-    height, width = build.image_size
-    shapes = {
-        f"trt_profile_{what}_shapes": f"{INPUT}:{batch}x{height}x{width}x3"
-        for what, batch in (("min", 1), ("opt", build.opt_batch), ("max", build.max_batch))
-    }
-    context = {
-        "trt_dump_ep_context_model": "1",
-        "trt_ep_context_file_path": str(build.context),
-        "trt_ep_context_embed_mode": "1",
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(build.timing_cache),
-    }
-    table = (
-        {"trt_int8_calibration_table_name": str(build.calibration_table.resolve())}
-        if build.calibration_table
-        else {}
-    )
-    return shapes | context | table

@@ -116,15 +116,6 @@ class ModelVersion:
         """
         return self.check_ready().pipeline
 
-    @property
-    def thresholds_to_change(self) -> DeployedThresholds:
-        """The thresholds, while they may be changed.
-
-        Raises:
-            NotReadyError: the version is loading, has failed or is closed.
-        """
-        return self.check_ready().thresholds
-
     def check_ready(self) -> Loaded:
         """Returns the parts that answer.
 

@@ -109,7 +109,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         request: Request, model: ModelVersion, apply: Apply, reason: str | None = None
     ) -> ThresholdChangeOut:
         # In a thread, as it waits for the disk.
-        done = await asyncio.to_thread(apply, model.thresholds_to_change)
+        done = await asyncio.to_thread(apply, model.check_ready().thresholds)
         for kind in done.kinds:
             metrics.threshold_changed(model.name, kind)
         answer = ThresholdChangeOut(

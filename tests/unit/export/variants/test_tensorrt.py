@@ -20,7 +20,7 @@ from export.errors import ExportError, PicturesError
 from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
 from export.variants.search import VariantOptions, export_variant
-from export.variants.tensorrt import TensorRtMaker
+from export.variants.tensorrt import TensorRtMaker, build_options
 from service.bundles.bundle import Bundle, load_bundle
 from service.distribution import install_hint
 from service.engines.base import EngineOutput
@@ -282,3 +282,18 @@ def test_a_picture_that_cannot_be_read_is_named_before_any_work(
     with pytest.raises(PicturesError, match=r"broken\.png"):
         run(bundle, [tmp_path / "broken.png"], precision="int8")
     assert host.runtime.built == {}
+
+
+def test_a_build_ahead_of_time_has_a_profile_and_embeds_its_engine() -> None:
+    options = build_options(
+        (256, 320), (1, 8, 16), Path("out.onnx"), Path("timed"), ranges=Path("ranges")
+    )
+    assert options["trt_profile_min_shapes"] == "images:1x256x320x3"
+    assert options["trt_profile_opt_shapes"] == "images:8x256x320x3"
+    assert options["trt_profile_max_shapes"] == "images:16x256x320x3"
+    assert options["trt_dump_ep_context_model"] == options["trt_ep_context_embed_mode"] == "1"
+    assert options["trt_ep_context_file_path"] == "out.onnx"
+    assert options["trt_int8_calibration_table_name"] == str(Path("ranges").resolve())
+    assert options["trt_timing_cache_path"] == "timed"
+    # With an absolute one the provider refuses to write a context.
+    assert "trt_engine_cache_path" not in options

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from service.bundles.variant import Precision
-from service.engines.provider_options import GpuOptions, TensorRtBuild, provider_options
+from service.engines.provider_options import GpuOptions, provider_options
 
 
 def of_tensorrt(**options: object) -> dict[str, str]:
@@ -62,24 +62,3 @@ def test_an_engine_cache_keeps_engines_and_timings() -> None:
     options = of_tensorrt(gpu=GpuOptions(engine_cache=Path("kept")))
     assert options["trt_engine_cache_enable"] == options["trt_timing_cache_enable"] == "1"
     assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == "kept"
-
-
-def test_a_build_ahead_of_time_has_a_profile_and_embeds_its_engine() -> None:
-    build = TensorRtBuild(
-        image_size=(256, 320),
-        opt_batch=8,
-        max_batch=16,
-        context=Path("out.onnx"),
-        timing_cache=Path("timed"),
-        calibration_table=Path("ranges"),
-    )
-    options = of_tensorrt(gpu=GpuOptions(precision="int8"), build=build)
-    assert options["trt_profile_min_shapes"] == "images:1x256x320x3"
-    assert options["trt_profile_opt_shapes"] == "images:8x256x320x3"
-    assert options["trt_profile_max_shapes"] == "images:16x256x320x3"
-    assert options["trt_dump_ep_context_model"] == options["trt_ep_context_embed_mode"] == "1"
-    assert options["trt_ep_context_file_path"] == "out.onnx"
-    assert options["trt_int8_calibration_table_name"] == str(Path("ranges").resolve())
-    assert options["trt_timing_cache_path"] == "timed"
-    # With an absolute one the provider refuses to write a context.
-    assert "trt_engine_cache_path" not in options

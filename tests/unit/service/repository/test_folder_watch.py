@@ -48,7 +48,7 @@ class Watched:
 
     @property
     def thresholds(self) -> DeployedThresholds:
-        return self.repository.get("parts").thresholds_to_change
+        return self.repository.get("parts").check_ready().thresholds
 
     @property
     def exposed(self) -> str:
@@ -291,8 +291,8 @@ def test_a_threshold_that_is_set_on_one_server_holds_on_another(watched, make_bu
 
     async def test() -> None:
         async with watched() as one, watched() as other:
-            ours = one.repository.get("parts").thresholds_to_change
-            theirs = other.repository.get("parts").thresholds_to_change
+            ours = one.repository.get("parts").check_ready().thresholds
+            theirs = other.repository.get("parts").check_ready().thresholds
             ours.change(image=0.7, pixel=None, reason="lamp")
             assert theirs.in_force.image == 0.5
             await other.look(1)
