@@ -1,4 +1,4 @@
-"""When requests are to be sent, whatever the server makes of them."""
+"""Times at which requests are sent, however the server answers."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Arrivals(Protocol):
         """Requests per second, on average."""
 
     def offsets_s(self) -> Iterator[float]:
-        """Seconds from the start to each arrival; without end, and never falling."""
+        """Seconds from the start to each arrival; endless, and never falling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
-    """Callers that know nothing of each other; the same seed gives the same arrivals."""
+    """Arrivals of independent callers; the same seed gives the same arrivals."""
 
     rate_per_s: float
     seed: int
 
     def offsets_s(self) -> Iterator[float]:
-        """See `Arrivals`."""
+        """Seconds from the start to each arrival."""
         rng = np.random.default_rng(self.seed)
         last_s = 0.0
         while True:
@@ -45,12 +45,17 @@ class Poisson:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """The beat of a line: one arrival a period."""
+    """Arrivals at the beat of a line, one in each period.
+
+    >>> offsets = Fixed(4.0).offsets_s()
+    >>> [next(offsets) for _ in range(3)]
+    [0.0, 0.25, 0.5]
+    """
 
     rate_per_s: float
 
     def offsets_s(self) -> Iterator[float]:
-        """See `Arrivals`."""
+        """Seconds from the start to each arrival."""
         number = 0
         while True:
             # Multiplied, as sums would drift.
@@ -60,18 +65,18 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """Several cameras that one trigger fires: `size` arrivals at once, every `period_s`."""
+    """Arrivals of several cameras on one trigger: `size` at once, every `period_s`."""
 
     size: int
     period_s: float
 
     @property
     def rate_per_s(self) -> float:
-        """See `Arrivals`."""
+        """Requests per second, on average."""
         return self.size / self.period_s
 
     def offsets_s(self) -> Iterator[float]:
-        """See `Arrivals`."""
+        """Seconds from the start to each arrival."""
         burst = 0
         while True:
             for _ in range(self.size):
@@ -80,10 +85,10 @@ class Bursts:
 
 
 def parse_arrivals(text: str, rate_per_s: float | None, seed: int) -> Arrivals:
-    """From `poisson`, `fixed` or `burst:16@200ms`.
+    """Arrivals from `poisson`, `fixed` or `burst:16@200ms`.
 
     Raises:
-        InvalidParameterError: it is none of these, or lacks a rate, or has one too many.
+        InvalidParameterError: the text is none of these, lacks a rate, or has one too many.
     """
     burst = _BURST.fullmatch(text)
     if burst is not None:

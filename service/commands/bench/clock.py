@@ -1,4 +1,4 @@
-"""A clock that wakes on time: event loops round their timers up to a millisecond."""
+"""Clock that wakes on time; event loops round their timers up to a millisecond."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXPIRATIONS_BYTES = 8
 
 
 class LoadClock(Protocol):
-    """Time, as the load generator sees it."""
+    """Time of the load generator."""
 
     def now_s(self) -> float:
         """Seconds that only grow."""
@@ -27,14 +27,14 @@ class LoadClock(Protocol):
 
 
 class LoopClock:
-    """The event loop's own timers, a millisecond coarse."""
+    """Timers of the event loop, a millisecond coarse."""
 
     def now_s(self) -> float:
-        """See `LoadClock`."""
+        """Seconds that only grow."""
         return time.monotonic()
 
     async def sleep_until(self, at_s: float) -> None:
-        """See `LoadClock`."""
+        """Return at that moment, or a little later."""
         await asyncio.sleep(at_s - time.monotonic())
 
 
@@ -47,9 +47,9 @@ class _Timer(ctypes.Structure):
 
 
 class TimerfdClock:
-    """Linux's timer as a file descriptor: precise, and costs no thread and no spinning.
+    """Linux's timer as a file descriptor: precise, without a thread and without spinning.
 
-    One sleeper at a time. Python has it in `os` from 3.13 on only.
+    It takes one sleeper at a time. Python has it in `os` from 3.13 on only.
     """
 
     def __init__(self, libc: ctypes.CDLL, fd: int) -> None:
@@ -57,11 +57,11 @@ class TimerfdClock:
         self._fd = fd
 
     def now_s(self) -> float:
-        """See `LoadClock`."""
+        """Seconds that only grow."""
         return time.monotonic()
 
     async def sleep_until(self, at_s: float) -> None:
-        """See `LoadClock`."""
+        """Return at that moment, or a little later."""
         seconds, nanoseconds = divmod(round(at_s * 1e9), 10**9)
         timer = _Timer(_Timespec(0, 0), _Timespec(seconds, nanoseconds))
         if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(timer), None) != 0:

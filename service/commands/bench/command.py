@@ -195,7 +195,7 @@ def bench(
 
 
 def _check_plot(path: Path) -> None:
-    """Before the run, not after it."""
+    """Check the plot's format and library before the run."""
     if path.suffix not in _FORMATS:
         raise click.BadParameter(f"its name must end in {', '.join(_FORMATS)}", param_hint="--plot")
     if importlib.util.find_spec("matplotlib") is None:
@@ -213,7 +213,7 @@ def _choices(query: Sequence[str]) -> dict[str, str]:
 
 
 def _pictures(given: Sequence[Path], *, raw: bool) -> list[bytes | RawPicture]:
-    """The bytes of these files and of the pictures in these folders.
+    """Pictures of these files and of these folders.
 
     Raises:
         InvalidParameterError: there are none.

@@ -1,4 +1,4 @@
-"""From samples to figures."""
+"""Figures of a run, from its samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PERMILLE = (500, 900, 950, 990, 999)
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Exact, of all samples and by nearest rank: each is a time that some request took.
+    """Exact percentiles of all samples, by nearest rank: each is a time that some request took.
 
     All but `count` in milliseconds.
     """
@@ -32,7 +32,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCount:
-    """How many requests ended so; the status is 0 where no answer with one came."""
+    """Number of requests that ended with a status and a code; status 0 where no answer came."""
 
     status: int
     code: str
@@ -41,7 +41,7 @@ class OutcomeCount:
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What ended within one second; `second` counts from the first request."""
+    """Requests that ended within one second; `second` counts from the first request."""
 
     second: int
     answered: int
@@ -50,13 +50,13 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """What only streams have.
+    """Figures that only streams have.
 
     Attributes:
         age_ms: from a frame's arrival at the server to its answer, by the server's clock.
         dropped: frames that a newer one replaced.
         order_violations: answers that came after one of a later frame.
-        lost_frames: frames that were sent and on which no word ever came.
+        lost_frames: frames that were sent and never answered.
         lost_connections: streams that the server closed.
     """
 
@@ -69,7 +69,7 @@ class StreamFigures:
 
 @dataclass(frozen=True, slots=True)
 class StreamCounts:
-    """What a stream's transport counted itself, over the whole run."""
+    """Counts of a stream's transport, over the whole run."""
 
     order_violations: int
     lost_frames: int
@@ -78,28 +78,28 @@ class StreamCounts:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a run showed, the warm-up left out.
+    """Figures of a run without its warm-up.
 
     Attributes:
-        window_s: what the rates are over.
-        requests: that were to be sent within the window.
+        window_s: length of the window of the rates.
+        requests: number of requests that were due within the window.
         offered_per_s: `requests` over the window.
-        answered: those that got 200.
+        answered: requests with status 200.
         answered_per_s: 200s that came within the window, over it.
-        deadline_ms: of the goodput; None if none was given, and then so is the goodput.
+        deadline_ms: of the goodput; both are None if none was given.
         goodput_per_s: 200s within the deadline that came within the window, over it.
-        good_share: of `requests`, those that got 200 within the deadline.
-        latency_ms: of the 200s, from the moment at which the request was to be sent.
-        refusal_ms: of the 429s, likewise.
-        lag_ms: by how much the generator itself was late; large ones make its figures worthless.
-        unanswered: requests on which nothing came within the timeout.
+        good_share: share of `requests` with status 200 within the deadline.
+        latency_ms: of the 200s, from the moment at which the request was due.
+        refusal_ms: of the 429s, from the same moment.
+        lag_ms: how late the generator itself was; a large lag makes the figures worthless.
+        unanswered: requests without an answer within the timeout.
         anomalous: verdicts, where they were counted.
         outcomes: the most frequent first.
         sent_bytes: of pictures.
         received_bytes: of answers.
         stream: None for REST.
-        seconds: the run's course, warm-up included.
-        interrupted: whether somebody ended it before its time.
+        seconds: course of the run, with its warm-up.
+        interrupted: whether somebody ended the run early.
     """
 
     window_s: float
@@ -128,8 +128,8 @@ class Window:
     """The part of a run that counts.
 
     Attributes:
-        begins_s: seconds from the first request; what was to be sent before is warm-up.
-        ends_s: when the last request was to be sent, at the latest.
+        begins_s: seconds from the first request; requests that were due before are warm-up.
+        ends_s: latest moment at which a request was due.
     """
 
     begins_s: float
@@ -137,7 +137,11 @@ class Window:
 
 
 def percentiles(values_ms: NDArray[np.float64]) -> Percentiles | None:
-    """Of these times in milliseconds; None if there are none."""
+    """Percentiles of times in milliseconds; None if there are none.
+
+    >>> percentiles(np.arange(1.0, 101.0)).p99
+    99.0
+    """
     if not values_ms.size:
         return None
     ordered = np.sort(values_ms)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 with as little work as can be: the generator shares its cores with the server.
+"""HTTP/1.1 with as little work as possible: the generator shares its cores with the server.
 
 A request through aiohttp costs four times the CPU of one through this, which leaves parsing to
 llhttp, as uvicorn does.
@@ -22,13 +22,13 @@ _FIRST_FINAL_STATUS = 200
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens.
+    """Address of a server.
 
     Attributes:
         host: its name or address.
         port: of TCP.
         tls: whether it speaks https.
-        path: that precedes every route, without a slash at its end.
+        path: prefix of every route, without a slash at its end.
     """
 
     host: str
@@ -50,7 +50,7 @@ class HttpResponse:
     Attributes:
         status: of HTTP.
         body: whole.
-        ended_s: when its last byte came.
+        ended_s: when its last byte arrived.
     """
 
     status: int
@@ -59,10 +59,13 @@ class HttpResponse:
 
 
 def parse_address(url: str) -> Address:
-    """From http://HOST[:PORT][/PATH].
+    """Address from http://HOST[:PORT][/PATH].
+
+    >>> parse_address("http://line:8000/takt/").path
+    '/takt'
 
     Raises:
-        InvalidParameterError: it is none.
+        InvalidParameterError: the URL is none of a server.
     """
     try:
         parts = urlsplit(url)
@@ -125,7 +128,7 @@ class _Connection(asyncio.Protocol):
             self._response.set_result(HttpResponse(status, b"".join(parts), self._now_s()))
 
     async def exchange(self, head: bytes, body: bytes) -> HttpResponse:
-        """Send a request and read its response; whoever gives up must close."""
+        """Send a request and read its response; a caller that gives up must close."""
         assert self._transport is not None
         self._response = asyncio.get_running_loop().create_future()
         self._transport.writelines((head, body))
@@ -147,8 +150,8 @@ class HttpPool:
     """Connections to one server, as many as there are requests at the same time.
 
     Args:
-        address: of the server, the only one it ever talks to.
-        max_connections: further requests wait for one to come free.
+        address: of the server.
+        max_connections: bound; further requests wait for a free one.
         now_s: stamps the responses.
     """
 
@@ -163,7 +166,7 @@ class HttpPool:
         """Send a request.
 
         Raises:
-            UnreachableError: there is no connection, it broke, or what came over it is no HTTP.
+            UnreachableError: there is no connection, it broke, or the response is no HTTP.
         """
         async with self._free:
             connection = await self._take()
@@ -178,7 +181,7 @@ class HttpPool:
             return response
 
     def close(self) -> None:
-        """Close the connections that no request holds; the others close with theirs."""
+        """Close the idle connections; the others close with their requests."""
         while self._idle:
             self._idle.pop().close()
 

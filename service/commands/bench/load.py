@@ -1,4 +1,4 @@
-"""Closed and open loops over anything that answers."""
+"""Loops that generate load, closed and open."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from service.commands.bench.samples import (
 )
 
 _AFTER_A_FAILURE_S = 0.1
-"""How long a caller of a closed loop stays away where there is no server; else it would spin."""
+"""Wait of a closed loop's caller where there is no server; without it the loop would spin."""
 
 
 class Transport(Protocol):
-    """Sends a request and tells what came of it."""
+    """Sends requests and gives the outcome of each."""
 
     def ask(self, lane: int) -> Awaitable[RequestOutcome]:
-        """Send the next picture; failures are outcomes, never exceptions.
+        """Send the next picture; a failure is an outcome, never an exception.
 
         Args:
-            lane: the worker of a closed loop, or the number of an open loop's request; where there
-                are several connections, it chooses one.
+            lane: number of a closed loop's caller or of an open loop's request; chooses one of
+                several connections.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When a run ends, whichever comes first; `warmup_s` precedes `duration_s`.
+    """Bounds of a run; the first that is met ends it, and `warmup_s` precedes `duration_s`.
 
     Attributes:
         warmup_s: seconds at the beginning that do not count.
         duration_s: seconds that count.
         requests: most requests, those of the warm-up included; None for any number.
-        answer_s: longest wait for an answer, from the moment of sending.
+        answer_s: longest wait for an answer, from the sending.
     """
 
     warmup_s: float
@@ -55,12 +55,12 @@ class Bounds:
 
 
 class Generator:
-    """Sends requests by one loop or the other and keeps what became of each.
+    """Sends requests in a closed or an open loop and keeps the outcome of each.
 
     Args:
-        transport: answers.
+        transport: sends the requests.
         clock: time.
-        bounds: see there.
+        bounds: of the run.
     """
 
     def __init__(self, transport: Transport, clock: LoadClock, bounds: Bounds) -> None:
@@ -96,7 +96,7 @@ class Generator:
         return self._stopping
 
     def stop(self) -> None:
-        """Send nothing more and cut off what is under way; the loop then returns."""
+        """Send nothing more and cancel what is under way; the loop then returns."""
         self._stopping = True
         if self._sending is not None:
             self._sending.cancel()
@@ -104,7 +104,7 @@ class Generator:
             task.cancel()
 
     async def closed(self, concurrency: int) -> None:
-        """So many callers, each of which waits for its answer before it sends the next."""
+        """Run a number of callers; each waits for its answer before it sends again."""
 
         async def worker(lane: int) -> None:
             while self._may_send(self.elapsed_s):
@@ -121,7 +121,7 @@ class Generator:
         await self._run(work())
 
     async def open(self, offsets_s: Iterator[float]) -> None:
-        """A request at each of these moments, whether the ones before are answered or not."""
+        """Send a request at each of these moments, whether earlier ones are answered or not."""
 
         async def send() -> None:
             for number, offset_s in enumerate(offsets_s):
@@ -172,7 +172,7 @@ class Generator:
             self.stop()
 
     async def _one(self, lane: int, intended_s: float, turned_to_s: float) -> str:
-        """Send one and keep what came of it; the code."""
+        """Send a request, keep its outcome and return its code."""
         try:
             async with asyncio.timeout(self._bounds.answer_s):
                 outcome = await self._transport.ask(lane)

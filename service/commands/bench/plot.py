@@ -1,4 +1,4 @@
-"""The run as a picture: latencies by percentile, and its course."""
+"""Plot of a run: latencies by percentile, and its course."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
 def save_plot(path: Path, setup: Setup, figures: Figures, latency_ms: NDArray[np.float64]) -> None:
-    """Write an SVG, PNG or PDF, as the name says.
+    """Write an SVG, PNG or PDF, by the name's suffix.
 
     Args:
         path: of the file.
@@ -24,8 +24,8 @@ def save_plot(path: Path, setup: Setup, figures: Figures, latency_ms: NDArray[np
         latency_ms: of the 200s that count.
 
     Raises:
-        ValueError: the name ends in what is no format.
-        OSError: it cannot be written.
+        ValueError: the suffix is no format.
+        OSError: the file cannot be written.
     """
     figure = Figure(figsize=(9, 7), layout="constrained")
     figure.suptitle(f"{setup.model}: {setup.protocol}, {setup.loop}")

@@ -1,4 +1,4 @@
-"""Figures for people, and for programs."""
+"""Report of a run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from service.commands.bench.figures import Figures, Percentiles
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What was run, as the report tells it.
+    """Description of a run for the report.
 
     Attributes:
         url: of the server.
-        model: that was asked.
+        model: its name.
         protocol: `rest` or `stream`.
         loop: in words, such as `closed, 8 callers`.
-        pictures: distinct ones that were sent in turn.
+        pictures: number of pictures that were sent in turn.
         started_at: UTC, ISO 8601.
     """
 
@@ -32,12 +32,12 @@ class Setup:
 
 
 def text_report(setup: Setup, figures: Figures) -> str:
-    """Some lines for a terminal."""
+    """The report as lines for a terminal."""
     return "\n".join(_lines(setup, figures))
 
 
 def json_report(setup: Setup, figures: Figures) -> bytes:
-    """Both as a JSON object, with the fields of `Setup` and `Figures`."""
+    """The report as a JSON object, with the fields of `Setup` and `Figures`."""
     document = {"setup": asdict(setup), "figures": asdict(figures)}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

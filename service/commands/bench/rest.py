@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urlencode
+from collections.abc import Sequence
 
 import orjson
 
@@ -22,7 +21,7 @@ class RestTransport:
         path: of the route, with its query.
         pictures: the bodies, encoded.
         clock: time.
-        verdicts: whether answers are parsed for their verdict, which costs time.
+        verdicts: whether verdicts are read from the answers, which costs time.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class RestTransport:
         self._verdicts = verdicts
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """See `Transport`; every lane may use every connection."""
+        """Post the next picture; every lane may use every connection."""
         head, picture = self._requests[self._next]
         self._next = (self._next + 1) % len(self._requests)
         try:
@@ -68,14 +67,6 @@ def code_of(response: HttpResponse) -> str:
         return str(orjson.loads(response.body)["code"])
     except (orjson.JSONDecodeError, TypeError, KeyError):
         return f"http_{response.status}"
-
-
-def model_path(model: str, version: str | None, last: str, query: Mapping[str, str]) -> str:
-    """`/v1/models/{model}[/versions/{version}]/{last}?{query}`."""
-    path = f"/v1/models/{quote(model, safe='')}"
-    if version is not None:
-        path += f"/versions/{quote(version, safe='')}"
-    return f"{path}/{last}" + (f"?{urlencode(query)}" if query else "")
 
 
 async def first_model(pool: HttpPool, address: Address) -> str:

@@ -1,4 +1,4 @@
-"""One run: from what is asked to its figures."""
+"""A run of the load generator, from its options to its figures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TextIO
+from urllib.parse import urlencode
 
 import numpy as np
 import orjson
@@ -22,10 +23,11 @@ from service.commands.bench.figures import Figures, StreamCounts, Window, figure
 from service.commands.bench.lean_http import HttpPool, parse_address
 from service.commands.bench.load import Bounds, Generator, Transport
 from service.commands.bench.report import Setup
-from service.commands.bench.rest import RestTransport, first_model, model_path
+from service.commands.bench.rest import RestTransport, first_model
 from service.commands.bench.samples import OK, Columns
 from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
 from takt_client import RawPicture
+from takt_client.calls import model_path
 
 Protocol = Literal["rest", "stream"]
 
@@ -34,30 +36,30 @@ _CLEAR = "\r\x1b[K"
 _SPARE_FILES = 64
 _MOST_FILES = 65536
 _ANSWER_GRACE_S = 2.0
-"""How much longer than the server's timeout the client waits for what it says of it."""
+"""How much longer than the server's timeout the client waits, so that its refusal arrives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOptions:
-    """What is asked.
+    """Options of a run.
 
     Attributes:
         url: of the server.
-        model: None for its first.
+        model: its name; None for the server's first.
         version: None for the active one.
-        protocol: see there.
-        pictures: cycled.
-        query: of REST, or fields of a stream's hello.
+        protocol: REST or stream.
+        pictures: sent in turn, again and again.
+        query: parameters of REST, or fields of a stream's hello.
         concurrency: callers of the closed loop; frames under way on each stream.
         arrivals: of the open loop; None for the closed one.
-        connections: streams.
+        connections: number of streams.
         warmup_s: seconds that do not count.
-        duration_s: seconds that do.
-        requests: most of them, the warm-up's included; if it has them all, they count.
-        timeout_ms: of the server; None for its own default.
+        duration_s: seconds that count.
+        requests: most requests, with those of the warm-up; if it takes them all, they count.
+        timeout_ms: of the server; None for its default.
         answer_timeout_s: longest wait for an answer where no `timeout_ms` is given.
         deadline_ms: of the goodput.
-        verdicts: whether they are counted.
+        verdicts: whether verdicts are counted.
     """
 
     url: str
@@ -80,7 +82,7 @@ class BenchOptions:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """What a run showed; latency_ms has the 200s that count, for a plot."""
+    """Result of a run; latency_ms has the 200s that count, for a plot."""
 
     setup: Setup
     figures: Figures
@@ -91,11 +93,11 @@ def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
     """Load the server until the bounds are met, or Ctrl-C.
 
     Args:
-        options: see there.
+        options: of the run.
         terminal: where the progress is shown.
 
     Raises:
-        TaktError: there is nothing to load, or what is asked cannot be.
+        TaktError: the server cannot be reached or loaded as the options say.
     """
     with precise_clock() as clock, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_run(options, clock, terminal))
@@ -150,11 +152,12 @@ async def _transport(
     options: BenchOptions, pool: HttpPool, model: str, clock: LoadClock
 ) -> AsyncIterator[Transport]:
     address = parse_address(options.url)
+    path = model_path(model, options.version)
     timeout = {} if options.timeout_ms is None else {"timeout_ms": options.timeout_ms}
     if options.protocol == "stream":
         plan = StreamPlan(
             address=address,
-            path=model_path(model, options.version, "stream", {}),
+            path=f"{path}/stream",
             hello={**{name: _value(text) for name, text in options.query.items()}, **timeout},
             pictures=options.pictures,
             connections=options.connections,
@@ -166,7 +169,7 @@ async def _transport(
         return
     query = {**options.query, **{name: f"{value:g}" for name, value in timeout.items()}}
     encoded = [picture for picture in options.pictures if isinstance(picture, bytes)]
-    path = model_path(model, options.version, "inspect", query)
+    path += f"/inspect?{urlencode(query)}" if query else "/inspect"
     yield RestTransport(pool, address, path, encoded, clock, verdicts=options.verdicts)
 
 

@@ -1,4 +1,4 @@
-"""What became of each request: kept whole, so that every percentile is exact."""
+"""Outcomes of requests, all kept, so that every percentile is exact."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 OK = 200
 
 DROPPED = "dropped"
-"""A stream's frame that a newer one replaced."""
+"""Code of a frame that a newer one replaced."""
 
 CONNECTION_FAILED = "connection_failed"
 UNANSWERED = "unanswered"
-"""Nothing came within the timeout."""
+"""Code of a request without an answer within the timeout."""
 
 CUT_OFF = "cut_off"
-"""Under way when the run was interrupted; says nothing of the server."""
+"""Code of a request under way when the run was interrupted; it tells nothing about the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """What came of one request.
+    """Outcome of a request.
 
     Attributes:
         ended_s: when, by the run's clock.
-        status: of HTTP; 0 where nothing with a status came.
+        status: of HTTP; 0 where no answer with a status came.
         code: `ok`, the code of the server's problem, or one of those above.
         sent_bytes: of the picture.
         received_bytes: of the answer's body.
         age_ms: of a stream's answer, by the server; NaN where there is none.
-        anomalous: the verdict, where it was asked for.
+        anomalous: verdict, where verdicts are counted.
     """
 
     ended_s: float
@@ -46,7 +46,7 @@ class RequestOutcome:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeKind:
-    """A status and a code."""
+    """Status and code of an outcome."""
 
     status: int
     code: str
@@ -54,11 +54,11 @@ class OutcomeKind:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The samples, one element a request, in the order in which they ended.
+    """Samples of all requests, one element each, in the order in which they ended.
 
     Attributes:
-        intended_s: float64, when it was to be sent, from the run's start.
-        lag_s: float64, how much later the generator turned to it.
+        intended_s: float64, when it was due, from the run's start.
+        lag_s: float64, how late the generator began it.
         latency_s: float64, from `intended_s` to its end.
         age_ms: float64, NaN where there is none.
         kind: int, its index in `kinds`.
@@ -80,7 +80,7 @@ class Columns:
 
 
 class Samples:
-    """Grows by one with each request that ended; 57 bytes each."""
+    """Samples of the requests that ended; 57 bytes each."""
 
     def __init__(self) -> None:
         self._intended_s = array("d")
@@ -99,13 +99,13 @@ class Samples:
     def add(
         self, start_s: float, intended_s: float, turned_to_s: float, outcome: RequestOutcome
     ) -> None:
-        """Keep one.
+        """Keep a sample.
 
         Args:
-            start_s: of the run, by its clock; so are the other two.
-            intended_s: when the request was to be sent.
-            turned_to_s: when the generator set about it.
-            outcome: what came of it.
+            start_s: start of the run; this and the next two are by its clock.
+            intended_s: when the request was due.
+            turned_to_s: when the generator began it.
+            outcome: of the request.
         """
         kind = OutcomeKind(outcome.status, outcome.code)
         self._intended_s.append(intended_s - start_s)
@@ -119,7 +119,7 @@ class Samples:
         self._anomalous.append(outcome.anomalous)
 
     def columns(self, first: int = 0) -> Columns:
-        """A copy of the samples from a number on."""
+        """A copy of the samples, from a number on."""
         return Columns(
             np.array(self._intended_s[first:]),
             np.array(self._lag_s[first:]),

@@ -28,12 +28,12 @@ from takt_client.stream import MAX_MESSAGE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """What the streams are to be.
+    """Options of the streams.
 
     Attributes:
         address: of the server.
         path: of the route.
-        hello: what each says first.
+        hello: first message on each.
         pictures: the frames' pictures, cycled.
         connections: how many streams.
         window: most frames of one that are under way; None for as many as the server grants.
@@ -74,11 +74,11 @@ class _Lane:
 
     @property
     def unanswered(self) -> int:
-        """Frames on which no word has come."""
+        """Number of frames without an answer."""
         return len(self._under_way)
 
     async def ask(self, picture: bytes | RawPicture) -> RequestOutcome:
-        """Send a frame once there is a credit; what came of it."""
+        """Send a frame once there is a credit, and wait for its outcome."""
         # Released with the frame's answer, not with this call, which may be cancelled before.
         await self._free.acquire()
         if self.lost:
@@ -95,7 +95,7 @@ class _Lane:
         return await sent.settled
 
     async def read(self, *, verdicts: bool) -> None:
-        """Read until the connection is closed, or what comes on it makes no sense."""
+        """Read until the connection is closed, or a message makes no sense."""
         end = OutcomeKind(0, CONNECTION_FAILED)
         headed: dict[str, object] | None = None
         try:
@@ -148,7 +148,7 @@ class _Lane:
         )
 
     def _in_order(self, sequence: int) -> None:
-        """Drops are told at once and have no place in the order; answers and refusals have."""
+        """Check the order of answers and refusals; drops come at once, outside of it."""
         if sequence <= self._last_answered:
             self.order_violations += 1
         self._last_answered = max(sequence, self._last_answered)
@@ -182,7 +182,7 @@ class StreamTransport:
 
     @property
     def unanswered(self) -> int:
-        """Frames that were sent and on which no word has come yet."""
+        """Frames that were sent and have no answer yet."""
         return sum(lane.unanswered for lane in self._lanes)
 
     @property
@@ -192,11 +192,11 @@ class StreamTransport:
 
     @property
     def lost_connections(self) -> int:
-        """Streams that the server has closed, or on which it said what makes no sense."""
+        """Streams that the server has closed, or that carried a message without sense."""
         return sum(lane.lost for lane in self._lanes)
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """See `Transport`."""
+        """Send the next frame on the lane's stream."""
         picture = self._pictures[self._next]
         self._next = (self._next + 1) % len(self._pictures)
         return await self._lanes[lane % len(self._lanes)].ask(picture)
@@ -204,11 +204,11 @@ class StreamTransport:
 
 @contextlib.asynccontextmanager
 async def open_streams(plan: StreamPlan, clock: LoadClock) -> AsyncIterator[StreamTransport]:
-    """Connect and say hello.
+    """Streams that are connected and welcomed.
 
     Raises:
         UnreachableError: there is no server, or no stream of that model.
-        UnreadableAnswerError: it did not welcome us.
+        UnreadableAnswerError: the server sent no welcome.
     """
     scheme = "wss" if plan.address.tls else "ws"
     url = f"{scheme}://{plan.address.authority}{plan.address.path}{plan.path}"

@@ -15,7 +15,7 @@ from service.domain import RawPicture
 from service.errors import TaktError
 
 STALLED_MS = 10_000
-"""An address that is silent for so long counts as lost."""
+"""Silence in ms after which an address counts as lost."""
 
 
 class SourceError(TaktError):
@@ -26,7 +26,7 @@ class SourceError(TaktError):
 
 
 class Capture(Protocol):
-    """An open source; used by one thread."""
+    """An open source, used by one thread."""
 
     @property
     def fps(self) -> float:
@@ -36,7 +36,7 @@ class Capture(Protocol):
         """The next frame, BGR [height, width, 3] or grey [height, width]; None if none comes."""
 
     def release(self) -> None:
-        """Let go of it."""
+        """Close it."""
 
 
 OpenCapture = Callable[[], Capture]
@@ -101,7 +101,11 @@ def raw_picture(frame: NDArray[np.uint8]) -> RawPicture:
 
 
 def shown(source: Path | str | int) -> str:
-    """A source as it may be printed: without what its address may hide, user, password or query."""
+    """A source as it may be printed: its address without user, password and query.
+
+    >>> shown("rtsp://user:secret@camera/stream?token=1")
+    'rtsp://camera/stream'
+    """
     if isinstance(source, int):
         return f"webcam {source}"
     if isinstance(source, Path):

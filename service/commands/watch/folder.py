@@ -1,4 +1,4 @@
-"""A folder as a source: the pictures in it, and those that come."""
+"""A folder as a source: the pictures in it, and new ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REST_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """What tells that a file has changed."""
+    """Size and time of a file, which tell that it has changed."""
 
     size: int
     modified_ns: int
@@ -28,14 +28,14 @@ class _Stamp:
 class Folder:
     """The pictures of a folder, by name, then new ones as they come; endless.
 
-    A file is taken once it rests, lest one that is still being written be read half: it has not
-    changed between two looks, or for two seconds. One that is written anew counts as new. A file,
-    or the whole folder, that cannot be read any more is tried again at each look.
+    A file is taken once it has not changed between two looks, or for two seconds, as it may still
+    be written. A file that is written again counts as new. A file or folder that cannot be read any
+    more is tried again at each look.
 
     Args:
-        path: of the folder; those in it are not searched.
+        path: of the folder; its subfolders are not searched.
         clock: for the looks.
-        notice: told what cannot be read, once.
+        notice: is told once what cannot be read.
     """
 
     live = False

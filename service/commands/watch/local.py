@@ -1,4 +1,4 @@
-"""A bundle in this process, by the same journey as on a server."""
+"""A bundle that inspects in this process, by the same journey as on a server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocalStream:
         self._session.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
-        """What became of the shots, in order."""
+        """An outcome for each shot, in order."""
         while (outgoing := await self._link.next()) is not None:
             if not isinstance(outgoing, StreamStatistics):
                 yield outgoing
@@ -57,13 +57,13 @@ class LocalStream:
 async def local_stream(
     bundle: Path, settings: Settings, wishes: Wishes, open_engine: EngineFactory | None = None
 ) -> AsyncIterator[LocalStream]:
-    """A stream to a bundle, as the settings say a server would run it.
+    """A stream to a bundle that runs as on a server with these settings.
 
     Args:
         bundle: its folder, <name>/<version>.
-        settings: the engine's, and bounds.
-        wishes: see there.
-        open_engine: makes engines, instead of those that the settings name.
+        settings: of the server.
+        wishes: options of the stream.
+        open_engine: makes engines, instead of those in the settings.
 
     Raises:
         ConfigurationError: the bundle cannot be run; the message says why.

@@ -1,4 +1,4 @@
-"""Shots of a source, and how fast they come."""
+"""Shots of a source, and the pace at which they are taken."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Shot:
 
 
 Shots = AsyncGenerator[Shot, None]
-"""To be closed when it is not read to its end."""
+"""An iterator over shots; it must be closed if it is not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Where time and chance come from.
+    """Source of time and chance.
 
     Attributes:
         now_s: seconds that only grow.
@@ -59,7 +59,7 @@ class Backoff:
     most_s: float = 30.0
 
     def delay_s(self, failures: int, chance: float) -> float:
-        """The wait after so many failures in a row before this one."""
+        """Seconds to wait after a failure, by the number of failures in a row before it."""
         longest_s = min(self.first_s * 2.0 ** min(failures, 32), self.most_s)
         return longest_s * (0.5 + chance / 2)
 
@@ -68,7 +68,7 @@ class RateLimit:
     """At most so many turns in a second; missed turns are not made up for.
 
     Args:
-        fps: over 0.
+        fps: turns in a second, over 0.
         clock: to wait by.
     """
 
@@ -91,7 +91,7 @@ class RateLimit:
 
 
 async def spaced(shots: Shots, rate: RateLimit) -> Shots:
-    """Every shot, each in its turn."""
+    """Every shot, each when its turn comes."""
     async with aclosing(shots):
         async for shot in shots:
             await rate.turn()
@@ -99,7 +99,7 @@ async def spaced(shots: Shots, rate: RateLimit) -> Shots:
 
 
 async def thinned(shots: Shots, rate: RateLimit) -> Shots:
-    """The shots that do not come too early; for a source that does not wait."""
+    """The shots that do not come too early, of a source that does not wait."""
     async with aclosing(shots):
         async for shot in shots:
             if not rate.early:
@@ -108,11 +108,11 @@ async def thinned(shots: Shots, rate: RateLimit) -> Shots:
 
 
 async def newest(shots: Shots, left_out: Callable[[], None]) -> Shots:
-    """Read on while a shot is being dealt with; the newest takes the place of one that waits.
+    """The newest shot each time; a shot that waits is replaced by the next one.
 
     Args:
         shots: of a source that does not wait.
-        left_out: called for each one that was replaced.
+        left_out: called for each shot that was replaced.
     """
     waiting: list[Shot] = []
     changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a watch tells: a line for each shot, overlays of anomalous ones, the figures at the end."""
+"""Report of a watch: a line for each shot, overlays of anomalous ones, the figures at the end."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from service.streaming.statistics import LatencyPercentiles, StreamStatistics
 
 
 class Report:
-    """Prints outcomes, and saves what is worth a look.
+    """Prints outcomes, and saves overlays of anomalous shots.
 
     Args:
-        write: puts out a line.
-        as_json: each line is a JSON object, as a stream's messages are; else for people, who are
-            not told of each dropped frame.
+        write: prints a line.
+        as_json: whether each line is a JSON object like a stream's message; lines for people leave
+            out dropped frames.
         save: folder for overlays of anomalous shots, made if it is missing; None saves none.
     """
 
@@ -39,11 +39,11 @@ class Report:
         self._save = save
 
     async def tell(self, name: str, outcome: Outcome) -> None:
-        """Tell what became of a shot.
+        """Tell the outcome of a shot.
 
         Args:
             name: of the shot.
-            outcome: see there.
+            outcome: of the shot.
 
         Raises:
             ConfigurationError: the overlay cannot be written.

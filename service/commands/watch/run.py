@@ -16,7 +16,7 @@ from service.streaming.session import Policy
 from service.streaming.statistics import StreamStatistics, Tally
 
 GRACE_S = 10.0
-"""How long answers are waited for once the watch was told to stop; a server may be away."""
+"""Longest wait for answers after the watch was told to stop; a server may be away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Plan:
     """How shots are taken from the source.
 
     Attributes:
-        policy: of `latest`, a newer shot replaces one that cannot be sent yet.
-        fps: most shots in a second; a live source's in between are left out.
-        limit: end after so many shots.
+        policy: with `latest`, a newer shot replaces one that cannot be sent yet.
+        fps: most shots in a second; those of a live source in between are left out.
+        limit: number of shots after which the watch ends.
     """
 
     policy: Policy
@@ -38,13 +38,13 @@ class Watch:
     """Watches a source until it ends, or until it is told to stop.
 
     Args:
-        source: of shots.
-        stream: inspects them.
-        report: is told of them.
-        plan: see there.
-        clock: paces them.
-        notice: told what the report does not say.
-        grace_s: see `GRACE_S`.
+        source: gives the shots.
+        stream: inspects the shots.
+        report: is told the outcomes.
+        plan: how shots are taken from the source.
+        clock: paces the shots.
+        notice: is told what is no outcome.
+        grace_s: longest wait for answers after the end.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class Watch:
         self._names: dict[int, str] = {}
 
     async def run(self, stop: asyncio.Event) -> StreamStatistics:
-        """Watch; what was sent when it ends is still answered and told.
+        """Watch the source; shots that were sent before the end are still answered and told.
 
         Args:
-            stop: ends it when set; answers are then waited for no longer than the grace.
+            stop: ends the watch when set; answers are then waited for no longer than the grace.
 
         Returns:
-            The figures of all shots, those that were replaced before they were sent included.
+            The figures of all shots, with those that were replaced before they were sent.
 
         Raises:
             TaktError: the source, the stream or the report cannot go on.
@@ -102,7 +102,7 @@ class Watch:
         return self._tally.statistics()
 
     async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
-        """Send no more, and tell what is still answered."""
+        """Send no more, and tell the answers that still come."""
         if not telling.done():
             feeding.cancel()
             await asyncio.wait({feeding})
@@ -130,13 +130,13 @@ class Watch:
         return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
 
     def _count_sent(self, number: int) -> None:
-        """Count shots up to this one, also where its answer is there before `send` returns."""
+        """Count shots up to this one; its answer may come before `send` returns."""
         while self._sent <= number:
             self._tally.arrived()
             self._sent += 1
 
     def _left_out(self) -> None:
-        """Count a shot that a newer one replaced here, as the stream counts those of its own."""
+        """Count a shot that a newer one replaced before it was sent."""
         self._tally.arrived()
         self._tally.add(DroppedFrame(-1, self._tally.dropped + 1))
 

@@ -1,4 +1,4 @@
-"""Where pictures come from: a video file, a camera that may go away and come back, or a folder."""
+"""Sources of pictures: a video file, a camera that may go away and come back, or a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.commands.watch.worker import Worker
 
 _USUAL_FPS = 25.0
 _STEADY_S = 30.0
-"""A camera that lasted for so long is not one that comes and goes."""
+"""A camera that lasted this long starts its waits from the shortest again."""
 
 
 class Source(Protocol):
@@ -33,7 +33,7 @@ class Source(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether shots come whether anybody takes them or not."""
+        """Whether shots come even if nobody takes them."""
 
     def shots(self) -> Shots:
         """The shots, once.
@@ -49,7 +49,7 @@ class VideoFile:
     Args:
         path: of the file.
         open_capture: opens it.
-        loop: begin again at the end, for ever.
+        loop: whether to begin again at the end, for ever.
         clock: to keep to the rate at which it was recorded; None reads on as fast as can be.
     """
 
@@ -93,10 +93,10 @@ class Camera:
     """A webcam or an address; one that is lost, or not there yet, is tried again for ever.
 
     Args:
-        name: for people; see `shown`.
+        name: for people, without secrets.
         open_capture: opens it.
         clock: for the waits and for what shots are called.
-        notice: told what happens to it.
+        notice: is told what happens to it.
         backoff: how long to wait before each try.
     """
 
@@ -145,7 +145,7 @@ class Camera:
 
 
 class _Reader:
-    """A capture on a thread of its own."""
+    """A capture that runs on a thread of its own."""
 
     def __init__(self, open_capture: OpenCapture) -> None:
         self._open_capture = open_capture
@@ -165,7 +165,7 @@ class _Reader:
         return await self._worker.call(self._read)
 
     def close(self) -> None:
-        """Let go of it, once a call that is under way has returned."""
+        """Release it, once a call that is under way has returned."""
         self._worker.close(self._release)
 
     def _open(self) -> float:
@@ -185,14 +185,14 @@ class _Reader:
 def source_of(
     text: str, *, loop: bool, own_rate: bool, clock: Time, notice: Callable[[str], None]
 ) -> Source:
-    """What a word of the command line stands for.
+    """The source that a word of the command line names.
 
     Args:
         text: a webcam's number, an address with `://`, or the path of a folder or of a video.
-        loop: begin a video again at its end.
-        own_rate: read a video no faster than it was recorded.
-        clock: see the sources.
-        notice: likewise.
+        loop: whether a video begins again at its end.
+        own_rate: whether a video is read no faster than it was recorded.
+        clock: of the source.
+        notice: is told what happens to the source.
 
     Raises:
         SourceError: none of these.

@@ -1,4 +1,4 @@
-"""Who inspects the shots: a bundle in this process, or a server."""
+"""Streams that inspect shots, and the options of one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.streaming.session import Policy
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is asked for.
+    """Options of a stream.
 
     Attributes:
-        policy: see `Rules`.
-        vote: over the last frames, if one is wanted.
-        smoothing: weight of each new score, if smoothing is wanted.
-        overlays: whether answers come with the picture and what was found on it.
+        policy: whether every shot is answered, or the newest only.
+        vote: over the last frames; None for no vote.
+        smoothing: weight of each new score; None for no smoothing.
+        overlays: whether answers come with the picture and the heatmap on it.
     """
 
     policy: Policy
@@ -30,13 +30,13 @@ class Wishes:
 
 
 class Stream(Protocol):
-    """Takes shots and says what becomes of each; two tasks may use it, one for each."""
+    """Takes shots and gives an outcome for each; one task may send while another one reads."""
 
     async def send(self, shot: Shot) -> None:
         """Send a shot, as soon as there is room for it; shots are numbered from 0 on."""
 
     async def finish(self) -> None:
-        """Say that no shot follows."""
+        """Tell that no shot follows."""
 
     def outcomes(self) -> AsyncIterator[Outcome]:
-        """What became of the shots, until all have been answered after `finish`."""
+        """An outcome for each shot; ends when all are answered after `finish`."""

@@ -1,4 +1,4 @@
-"""A thread for calls that block, and that may not return in time when the process must end."""
+"""A thread for calls that block; the process may end while one of them still does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Does one thing after another, on a thread that nobody waits for at the end.
+    """Runs one function after another on a daemon thread.
+
+    >>> worker = Worker("example")
+    >>> asyncio.run(worker.call(lambda: 1 + 1))
+    2
+    >>> worker.close(lambda: None)
 
     Args:
         name: of the thread.
@@ -24,7 +29,7 @@ class Worker:
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def call(self, function: Callable[[], T]) -> T:
-        """What the function returns or raises; cancelling leaves it to itself."""
+        """The result of the function; a cancelled call lets the function run on."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -43,7 +48,7 @@ class Worker:
         return await future
 
     def close(self, last: Callable[[], None]) -> None:
-        """Do this last, without waiting for it."""
+        """Run a last function, without waiting for it."""
         self._jobs.put(last)
         self._jobs.put(None)
 

@@ -106,7 +106,7 @@ class Calls(ABC):
                 call still waits.
         """
         data = await self._encoded(picture)
-        path = f"{_model_path(model, version)}/inspect"
+        path = f"{model_path(model, version)}/inspect"
         return await self._answer(
             "an inspection", inspected_of, "POST", path, content=data, query=choices
         )
@@ -117,7 +117,7 @@ class Calls(ABC):
 
     async def model(self, name: str) -> Model:
         """One model and its versions."""
-        return await self._answer("a model", model_of, "GET", _model_path(name, None))
+        return await self._answer("a model", model_of, "GET", model_path(name))
 
     async def ready(self) -> Readiness:
         """Whether every model answers; one that does not is an answer and no error."""
@@ -209,7 +209,7 @@ class Calls(ABC):
     ) -> AsyncTaktStream:
         scheme, _, rest = self._url.partition("://")
         secure = scheme.lower() == "https"
-        url = f"{'wss' if secure else 'ws'}://{rest}{_model_path(model, version)}/stream"
+        url = f"{'wss' if secure else 'ws'}://{rest}{model_path(model, version)}/stream"
         headers = self._headers | trace_headers()
 
         async def open_connection(within_s: float) -> ClientConnection:
@@ -228,6 +228,7 @@ class Calls(ABC):
         return AsyncTaktStream(url, StreamSession(choices), open_connection, attempts, sleep)
 
 
-def _model_path(model: str, version: str | None) -> str:
+def model_path(model: str, version: str | None = None) -> str:
+    """Path of a model, or of one of its versions, below a server's URL."""
     path = f"/v1/models/{quote(model, safe='')}"
     return path if version is None else f"{path}/versions/{quote(version, safe='')}"
