@@ -19,14 +19,12 @@ from export.pictures import read_model_input
 from models.checkpoints import (
     Checkpoint,
     InputRecipe,
-    TrainedThresholds,
     measure_missing,
     picture_digest,
 )
 from models.inpformer import InpFormer
-from service.bundles import manifest
 from service.bundles.bundle import Golden
-from service.bundles.manifest import Crop, Preprocess, Tiling
+from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
 from service.pictures.roi import RoiShape
 
 
@@ -45,6 +43,8 @@ class CheckpointSource:
         self._model = checkpoint.model
         spec, grid = preprocess_of(checkpoint.recipe), checkpoint.model.map_size
         placed = None if roi is None else place(roi, spec, grid, checkpoint.model.lowest)
+        # The training's thresholds belong to the whole map.
+        trained = None if placed else checkpoint.thresholds
         self._inside = None if placed is None else placed.inside
         self._reference = ImagesToAnswer(checkpoint.model, self._inside).eval()
         self.facts = SourceFacts(
@@ -55,8 +55,9 @@ class CheckpointSource:
             map_size=grid,
             reference="torch",
             score_from=checkpoint.model.score_from,
-            # The training's thresholds belong to the whole map.
-            trained_thresholds=None if placed else _thresholds_of(checkpoint.thresholds),
+            trained_thresholds=(
+                CheckpointThresholds(image=trained.image, pixel=trained.pixel) if trained else None
+            ),
             seen=checkpoint.seen,
             made_with=checkpoint.made_with,
             notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
@@ -175,9 +176,3 @@ def _crop_of(recipe: InputRecipe) -> Crop | None:
     width, height = recipe.crop.width, recipe.crop.height
     x, y = round((recipe.width - width) / 2), round((recipe.height - height) / 2)
     return Crop(x=x, y=y, width=width, height=height)
-
-
-def _thresholds_of(trained: TrainedThresholds | None) -> manifest.CheckpointThresholds | None:
-    if trained is None:
-        return None
-    return manifest.CheckpointThresholds(image=trained.image, pixel=trained.pixel)

@@ -207,8 +207,8 @@ def _alpha(
     """
     if not options.keep_thresholds:
         alpha = choose_alpha(options.alpha, good_count)
-        if alpha.note is not None:
-            tell(f"warning: {alpha.note}")
+        for note in alpha.notes:
+            tell(f"warning: {note}")
         return alpha
     if facts.trained_thresholds is None:
         raise CalibrationError(
@@ -220,26 +220,26 @@ def _alpha(
 
 
 def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None) -> Thresholds:
-    trained = facts.trained_thresholds
-    of_seen = () if facts.seen else (SEEN_UNKNOWN,)
+    """Conformal thresholds for a false-reject rate; the training's if it is None."""
+    notes = [] if facts.seen else [SEEN_UNKNOWN]
     if alpha is None:
-        assert trained is not None
+        assert facts.trained_thresholds is not None
         return Thresholds(
-            image=trained.image,
-            pixel=trained.pixel,
+            image=facts.trained_thresholds.image,
+            pixel=facts.trained_thresholds.pixel,
             method=f"kept from the training ({facts.framework})",
             alpha=None,
             good_count=0,
-            notes=of_seen,
+            notes=tuple(notes),
         )
     found = calibrate(of_good.score, of_good.peak, alpha.value)
     return Thresholds(
         image=found.image,
         pixel=found.pixel,
         method=METHOD,
-        alpha=found.alpha,
-        good_count=found.good_count,
-        notes=(*of_seen, *([] if alpha.note is None else [alpha.note])),
+        alpha=alpha.value,
+        good_count=len(of_good.score),
+        notes=(*notes, *alpha.notes),
     )
 
 

@@ -47,6 +47,13 @@ class GraphFacts:
 class ImagesToAnswer(nn.Module):
     """A model with the signature of a bundle's graph.
 
+    >>> from models.efficientad.detector import EfficientAd, EfficientAdConfig
+    >>> with torch.device("meta"):
+    ...     graph = ImagesToAnswer(EfficientAd(EfficientAdConfig()))
+    ...     anomaly_map, score = graph(torch.zeros(2, 256, 256, 3, dtype=torch.uint8))
+    >>> tuple(anomaly_map.shape), tuple(score.shape)
+    ((2, 256, 256), (2,))
+
     Args:
         model: as trained.
         inside: the cells of the map that count, bool [h,w], at least one; all if None. The others

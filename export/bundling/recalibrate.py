@@ -128,8 +128,8 @@ def find_thresholds(
     bad = list(distinct(defects, tell))
     unseen = choose_pictures(good, bad, seen, tell).unseen
     alpha = choose_alpha(options.alpha, len(unseen))
-    if alpha.note is not None:
-        tell(f"warning: {alpha.note}")
+    for note in alpha.notes:
+        tell(f"warning: {note}")
 
     with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as engine:
         check_golden(engine, bundle)
@@ -216,7 +216,7 @@ def _thresholds(
     notes = [] if seen_known else [SEEN_UNKNOWN]
     if chosen.rule == "conformal":
         method = METHOD
-        notes += [] if alpha.note is None else [alpha.note]
+        notes += alpha.notes
     elif chosen.rule == "best-f1":
         method = "best F1"
     else:

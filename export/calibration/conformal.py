@@ -20,27 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.errors import CalibrationError
+from service.bundles.thresholds import ThresholdPair
 
 METHOD = "split conformal"
 USUAL_ALPHA = 0.01
 """The false-reject rate unless --alpha says otherwise, if the pictures allow it."""
-
-
-@dataclass(frozen=True)
-class ConformalThresholds:
-    """The score and the map value above which a picture and a pixel are anomalous.
-
-    Attributes:
-        image: at most α of good pictures score higher.
-        pixel: at most α of good pictures have any map value that is higher.
-        alpha: the false-reject rate that they were calibrated for.
-        good_count: number of pictures behind them.
-    """
-
-    image: float
-    pixel: float
-    alpha: float
-    good_count: int
 
 
 @dataclass(frozen=True)
@@ -49,11 +33,11 @@ class Alpha:
 
     Attributes:
         value: between 0 and 1.
-        note: why it is not the usual one, unless it was given.
+        notes: why it is not the usual one, unless it was given.
     """
 
     value: float
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def choose_alpha(given: float | None, count: int) -> Alpha:
@@ -73,11 +57,11 @@ def choose_alpha(given: float | None, count: int) -> Alpha:
         return Alpha(value)
     value = _smallest(count)
     pictures = f"{count} good pictures allow" if count > 1 else "a single good picture allows"
-    return Alpha(
-        value,
+    note = (
         f"alpha is {value:g}, the smallest that {pictures}; {USUAL_ALPHA:g} needs "
-        f"{needed_for(USUAL_ALPHA)}",
+        f"{needed_for(USUAL_ALPHA)}"
     )
+    return Alpha(value, (note,))
 
 
 def needed_for(alpha: float) -> int:
@@ -97,21 +81,20 @@ def warning_of_ties(scores: NDArray[np.float32]) -> str | None:
 
 def calibrate(
     scores: NDArray[np.float32], peaks: NDArray[np.float32], alpha: float
-) -> ConformalThresholds:
+) -> ThresholdPair:
     """Both thresholds, from good pictures' scores [n] and highest map values [n].
+
+    At most α of good pictures score higher, and at most α have any map value that is higher.
 
     >>> scores = np.arange(1, 20, dtype=np.float32)
     >>> calibrate(scores, 10 * scores, alpha=0.1)
-    ConformalThresholds(image=18.0, pixel=180.0, alpha=0.1, good_count=19)
+    ThresholdPair(image=18.0, pixel=180.0)
 
     Raises:
         CalibrationError: as `conformal_threshold` does.
     """
-    return ConformalThresholds(
-        image=conformal_threshold(scores, alpha),
-        pixel=conformal_threshold(peaks, alpha),
-        alpha=alpha,
-        good_count=len(scores),
+    return ThresholdPair(
+        image=conformal_threshold(scores, alpha), pixel=conformal_threshold(peaks, alpha)
     )
 
 

@@ -93,6 +93,10 @@ def leave_out_seen(
 ) -> GoodPictures:
     """Part the good pictures by whether the training has seen them.
 
+    >>> leave_out_seen({Path("a.png"): "1", Path("b.png"): "2"}, ["2"], print).unseen[0].name
+    calibrating on 1 pictures the training never saw; 1 seen ones left out
+    'a.png'
+
     Args:
         good: each good picture with its digest.
         seen: digests of the pictures that the training has seen; empty if unknown, with a warning.

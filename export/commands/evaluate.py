@@ -71,8 +71,11 @@ def evaluate(
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
     data_set = read_data_set(data)
-    for file in (json_file, report):
-        _check_place(file)
+    for file in filter(None, (json_file, report)):  # before the long work
+        if not file.parent.is_dir():
+            raise click.ClickException(
+                f"{file} cannot be written: there is no folder {file.parent}"
+            )
     with ExitStack() as to_close:
         inspector, deployed = to_close.enter_context(_inspector(url, loaded, engine, threads))
         context = EvaluationContext(
@@ -135,9 +138,3 @@ def _runner(engine: str) -> str:
 def _encodable(text: str) -> str:
     """The text with the surrogates escaped that file names hold which are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _check_place(file: Path | None) -> None:
-    """Refuse a place that cannot be written to, before the long work."""
-    if file is not None and not file.parent.is_dir():
-        raise click.ClickException(f"{file} cannot be written: there is no folder {file.parent}")

@@ -82,23 +82,15 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:
-            raise click.ClickException(
-                f"this command needs {error.name}; {_hint(error.name)}"
-            ) from error
+            hint = install_hint(CLIENT if error.name == "takt_client" else "export")
+            raise click.ClickException(f"this command needs {error.name}; {hint}") from error
         except Exception as error:
-            if _package(error) not in OURS and not isinstance(error, OSError):
+            package = type(error).__module__.partition(".")[0]
+            if package not in OURS and not isinstance(error, OSError):
                 raise
             raise click.ClickException(str(error)) from error
 
     return run
-
-
-def _hint(module: str | None) -> str:
-    return install_hint(CLIENT if module == "takt_client" else "export")
-
-
-def _package(error: Exception) -> str:
-    return type(error).__module__.partition(".")[0]
 
 
 @dataclass(frozen=True)
