@@ -32,6 +32,7 @@ from service.pictures.roi import roi_on_map
 
 Tell = Callable[[str], None]
 Rule = Literal["conformal", "best-f1", "cost"]
+METHODS: dict[Rule, str] = {"conformal": METHOD, "best-f1": "best F1", "cost": "least cost"}
 
 
 @dataclass(frozen=True)
@@ -185,43 +186,40 @@ def _candidates(
     alpha: Alpha,
     costs: Costs | None,
 ) -> tuple[RuleThresholds, ...]:
-    def candidate(rule: Rule | None, image: float, pixel: float) -> RuleThresholds:
-        return RuleThresholds(
-            rule,
-            image,
-            pixel,
-            of_image=count(image, good.score, bad.score),
-            of_pixel=count(pixel, good.peak, bad.peak),
-        )
-
-    conformal = calibrate(good.score, good.peak, alpha.value)
-    found = [
-        candidate(None, until_now.image, until_now.pixel),
-        candidate("conformal", conformal.image, conformal.pixel),
-    ]
+    pairs: dict[Rule | None, ThresholdPair] = {
+        None: until_now,
+        "conformal": calibrate(good.score, good.peak, alpha.value),
+    }
     if bad.score.size:
-        image, pixel = best_f1(good.score, bad.score), best_f1(good.peak, bad.peak)
-        found.append(candidate("best-f1", image, pixel))
+        pairs["best-f1"] = ThresholdPair(
+            best_f1(good.score, bad.score), best_f1(good.peak, bad.peak)
+        )
         if costs is not None:
-            image = least_cost(good.score, bad.score, costs)
-            pixel = least_cost(good.peak, bad.peak, costs)
-            found.append(candidate("cost", image, pixel))
-    return tuple(found)
+            pairs["cost"] = ThresholdPair(
+                least_cost(good.score, bad.score, costs), least_cost(good.peak, bad.peak, costs)
+            )
+    return tuple(
+        RuleThresholds(
+            rule,
+            pair.image,
+            pair.pixel,
+            of_image=count(pair.image, good.score, bad.score),
+            of_pixel=count(pair.pixel, good.peak, bad.peak),
+        )
+        for rule, pair in pairs.items()
+    )
 
 
 def _thresholds(
     chosen: RuleThresholds, alpha: Alpha, costs: Costs | None, *, seen_known: bool
 ) -> Thresholds:
     """The chosen thresholds as a manifest holds them."""
+    assert chosen.rule is not None
     notes = [] if seen_known else [SEEN_UNKNOWN]
     if chosen.rule == "conformal":
-        method = METHOD
         notes += alpha.notes
-    elif chosen.rule == "best-f1":
-        method = "best F1"
-    else:
+    elif chosen.rule == "cost":
         assert costs is not None
-        method = "least cost"
         notes.append(
             f"a miss costs {costs.miss:g}, a false reject {costs.reject:g}, at a prevalence of "
             f"{costs.prevalence:g}"
@@ -230,7 +228,7 @@ def _thresholds(
     return Thresholds(
         image=chosen.image,
         pixel=chosen.pixel,
-        method=method,
+        method=METHODS[chosen.rule],
         alpha=alpha.value if conformal else None,
         good_count=chosen.of_image.good,
         defect_count=0 if conformal else chosen.of_image.defective,

@@ -63,11 +63,7 @@ WIDTH = 100
 )
 @click.option("--cost-miss", type=POSITIVE, help="Of a defective part that passes, in any unit.")
 @click.option("--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit.")
-@click.option(
-    "--prevalence",
-    type=SHARE,
-    help="Share of the line's parts that are defective.",
-)
+@click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective.")
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing.")
 @THREADS
 @QUIET

@@ -21,11 +21,7 @@ def export() -> None:
 
 @export.command("onnx")
 @click.argument(
-    "checkpoints",
-    metavar="CHECKPOINT...",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
+    "checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @bundle_command(
     click.option(

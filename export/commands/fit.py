@@ -53,10 +53,7 @@ fit.add_command(inpformer)
 @BUDGET
 @learning_rate("Of Muon and Adam, before it falls.")
 @click.option(
-    "--validation",
-    type=SHARE,
-    default=0.1,
-    help="Share of the good pictures that scale the maps.",
+    "--validation", type=SHARE, default=0.1, help="Share of the good pictures that scale the maps."
 )
 @click.option(
     "--variety",

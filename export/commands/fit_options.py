@@ -38,11 +38,11 @@ EVERY_FIT = with_options(
 BUDGET = with_options(
     click.option(
         "--minutes", type=POSITIVE, default=20,
-        help="Time for the whole fit; the pace of the first steps tells how many it allows.",
+        help="Time for the whole fit; the pace of the first steps tells how many it allows."
     ),
     click.option(
         "--steps", type=COUNT, show_default="as many as --minutes allow",
-        help="Optimiser steps, all of them, whatever time they take.",
+        help="Optimiser steps, all of them, whatever time they take."
     ),
 )  # fmt: skip
 """The length of a detector's fit: a number of steps, or as many as a time allows."""
@@ -50,11 +50,11 @@ BUDGET = with_options(
 OF_DETECTORS = with_options(
     click.option(
         "--calibration", type=SHARE, default=0.25,
-        help="Share of the good pictures that the fit never sees, for the thresholds.",
+        help="Share of the good pictures that the fit never sees, for the thresholds."
     ),
     click.option(
         "--save-every", type=COUNT, default=100,
-        help="Steps between states from which an interrupted fit goes on.",
+        help="Steps between states from which an interrupted fit goes on."
     ),
 )  # fmt: skip
 """The options that the fits of both detectors have besides."""

@@ -221,26 +221,26 @@ def _tiling(tile: PictureSize | None, overlap: int | None, blend: Blend | None) 
 BUNDLE_PICTURES = (
     click.option(
         "--good", type=FOLDER, required=True,
-        help="Pictures of good parts; those that the training has seen are left out.",
+        help="Pictures of good parts; those that the training has seen are left out."
     ),
     click.option(
         "--defects", type=FOLDER,
-        help="Pictures of defective parts; the thresholds do not use them.",
+        help="Pictures of defective parts; the thresholds do not use them."
     ),
     click.option(
         "--fitted-on", type=FOLDER,
         help="The good pictures of the training, where the file does not know them: no "
         "threshold comes from these. They give the statistics that a checkpoint lacks; without "
-        "them --good does.",
+        "them --good does."
     ),
     click.option(
         "--roi", type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="What counts of a picture, the rest never does: a JSON file with polygons, or a "
-        "picture that is black elsewhere. docs/roi.md tells how to draw one.",
+        "picture that is black elsewhere. docs/roi.md tells how to draw one."
     ),
     click.option(
         "--out", type=click.Path(path_type=Path), required=True,
-        help="The bundle: REPOSITORY/NAME/VERSION.",
+        help="The bundle: REPOSITORY/NAME/VERSION."
     ),
 )  # fmt: skip
 BUNDLE_CHECKS = (
@@ -248,34 +248,34 @@ BUNDLE_CHECKS = (
         "--reduced-decode", is_flag=True,
         help="Decode JPEGs that are much larger than the model's input at a half, a quarter or an "
         "eighth of their size: sooner, and a little other than in the training. What that changes "
-        "is measured and kept in the manifest. With --resize area only.",
+        "is measured and kept in the manifest. With --resize area only."
     ),
     click.option(
         "--tile", metavar="N|WxH", callback=size,
         help="Look at pictures in tiles of so many of their pixels, each resized to the "
-        "model's input. docs/tiling.md tells when.",
+        "model's input. docs/tiling.md tells when."
     ),
     click.option(
         "--tile-overlap", type=click.IntRange(min=0), metavar="N",
         show_default="an eighth of the tile",
         help="Pixels that neighbouring tiles share; about the longest defect that must be seen "
-        "whole.",
+        "whole."
     ),
     click.option(
         "--tile-blend", type=click.Choice(BLENDS), show_default="linear",
         help="What the map holds where tiles overlap: their mean, weighted by the distance "
-        "from the tile's edge; their highest value; or their plain mean.",
+        "from the tile's edge; their highest value; or their plain mean."
     ),
     ALPHA,
     click.option(
         "--keep-thresholds", is_flag=True,
         help="Take the thresholds that the training left in the file, or in anomalib's "
-        "metadata.json beside it; --alpha is not used.",
+        "metadata.json beside it; --alpha is not used."
     ),
     click.option(
         "--allow-drift", type=click.FloatRange(min=0), default=1e-4,
         help="Largest difference of score and map between the trained model and the bundle's "
-        "graph.",
+        "graph."
     ),
     THREADS,
     QUIET,
