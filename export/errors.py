@@ -11,7 +11,7 @@ class ExportError(TaktError):
 
 
 class CalibrationError(TaktError):
-    """The pictures do not allow the thresholds that were asked for."""
+    """The pictures do not allow the requested thresholds."""
 
     code = "calibration"
     title = "Calibration"
@@ -25,7 +25,7 @@ class PicturesError(TaktError):
 
 
 class RoiError(TaktError):
-    """A region of interest that says nothing, or nothing that a model sees."""
+    """A region of interest that holds nothing, or nothing that the model sees."""
 
     code = "roi"
     title = "Region of interest"
@@ -39,7 +39,7 @@ class InspectorError(TaktError):
 
 
 class EvaluationError(TaktError):
-    """A picture or mask that does not allow the evaluation; says which."""
+    """A picture or mask does not allow the evaluation; the message names it."""
 
     code = "evaluation"
     title = "Evaluation"

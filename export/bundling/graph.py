@@ -83,7 +83,7 @@ class ImagesToAnswer(nn.Module):
         if not self.masked:
             return answer
         anomaly_map, _ = answer
-        # Of the values that count alone, as the share that INP-Former scores is one of theirs.
+        # INP-Former scores a share of the cells: it must be a share of those that count.
         score = self.model.score_of(anomaly_map.flatten(1).index_select(1, self.counted))
         return torch.where(self.inside, anomaly_map, self.lowest), score
 

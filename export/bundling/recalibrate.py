@@ -54,7 +54,7 @@ class RecalibrationOptions:
 
 @dataclass(frozen=True)
 class RuleThresholds:
-    """The thresholds of one rule, and what they do on the pictures at hand.
+    """The thresholds of one rule, and their counts on the given pictures.
 
     Attributes:
         rule: how they were found; None for those in force until now.

@@ -106,7 +106,7 @@ class FoldedAttention(nn.Module):
         self.register_buffer("own", own, persistent=False)
 
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        """Tokens [N,T,D] that look, [N,P,D] that are looked at -> [N,T,D]."""
+        """Queries [N,T,D] and the INPs as context [N,P,D] -> [N,T,D]."""
         q: Tensor = self.q(queries)
         k, v = self.kv(context).chunk(2, dim=-1)
         k = F.normalize(self._split(k), dim=-1).flatten(2)
@@ -132,7 +132,7 @@ class ErfGelu(nn.Module):
     """The exact GELU in the form that ONNX Runtime fuses, unlike the exporter's own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
+        """GELU of each element."""
         return x * (torch.erf(x / math.sqrt(2)) + 1) * 0.5
 
 
@@ -163,7 +163,7 @@ INPFORMER_REWRITINGS: tuple[Rewriting, ...] = (fold_attention, erf_gelu, written
 def rewritten_inpformer(
     model: InpFormer, rewritings: tuple[Rewriting, ...] = INPFORMER_REWRITINGS
 ) -> InpFormer:
-    """INP-Former with some of its modules replaced, one rewriting after the other."""
+    """INP-Former after one rewriting after the other, each of which replaces some modules."""
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     twin = copy.deepcopy(model, shared)
     for rewriting in rewritings:

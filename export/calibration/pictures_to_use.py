@@ -1,4 +1,4 @@
-"""Which pictures calibrate a bundle, and which are compared."""
+"""The choice of pictures that calibrate a bundle, and of those that are compared."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ SEEN_UNKNOWN = (
 
 
 @dataclass(frozen=True)
-class GoodPictures:
-    """Good pictures, parted by whether the training has seen them."""
+class CalibrationPictures:
+    """Good pictures, parted by whether the training has seen them.
+
+    Attributes:
+        unseen: pictures that may calibrate; at least one.
+        seen: pictures that only serve for comparisons and ranges.
+    """
 
     unseen: tuple[Path, ...]
     seen: tuple[Path, ...]
@@ -29,7 +34,7 @@ def choose_pictures(
     defects: Sequence[Path],
     seen: Sequence[str],
     tell: Callable[[str], None],
-) -> GoodPictures:
+) -> CalibrationPictures:
     """Check all pictures before long work, leave copies out, and part the good ones.
 
     Args:
@@ -90,7 +95,7 @@ def refuse_in_both(good: Mapping[Path, str], defects: Sequence[Path]) -> None:
 
 def leave_out_seen(
     good: Mapping[Path, str], seen: Sequence[str], tell: Callable[[str], None]
-) -> GoodPictures:
+) -> CalibrationPictures:
     """Part the good pictures by whether the training has seen them.
 
     >>> leave_out_seen({Path("a.png"): "1", Path("b.png"): "2"}, ["2"], print).unseen[0].name
@@ -112,7 +117,7 @@ def leave_out_seen(
             "from pictures that it has seen is too low: name them with --fitted-on, or give "
             "others as --good"
         )
-    parted = GoodPictures(
+    parted = CalibrationPictures(
         unseen=tuple(path for path, digest in good.items() if digest not in known),
         seen=tuple(path for path, digest in good.items() if digest in known),
     )

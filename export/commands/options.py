@@ -71,7 +71,7 @@ def with_options(*options: Option) -> Option:
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn errors that we define, of files and of missing packages into click's (exit status 1).
+    """Turn our own errors, and those of files and missing packages, into click's (exit status 1).
 
     An error is ours by the package that defines its class, so that nothing heavy is imported to
     recognise it; all others are bugs and keep their trace.

@@ -102,7 +102,7 @@ def _products(graph: Any) -> list[str]:
 
 
 def _import_nncf() -> ModuleType:
-    # Without it, NNCF would tell its makers' analytics of each use; it is read at the import.
+    # NNCF reports each use to its makers' analytics, unless this is set before the import.
     before, logger_class = os.environ.get(_NO_TELEMETRY), logging.getLoggerClass()
     os.environ[_NO_TELEMETRY] = "1"
     try:
@@ -110,12 +110,12 @@ def _import_nncf() -> ModuleType:
     except ImportError:
         raise ConfigurationError(f"NNCF is not installed: {install_hint('nncf')}") from None
     finally:
-        logging.setLoggerClass(logger_class)  # it would have all loggers be of its own
+        logging.setLoggerClass(logger_class)  # NNCF replaces the class of all loggers
         if before is None:
             del os.environ[_NO_TELEMETRY]
         else:
             os.environ[_NO_TELEMETRY] = before
-    # Not by its own function, which sets the level of everybody's handlers.
+    # NNCF's own function would set the level of everybody's handlers.
     logging.getLogger("nncf").setLevel(logging.ERROR)
     module: ModuleType = nncf
     return module
