@@ -112,7 +112,7 @@ class Batcher(Generic[Item, Result]):
     def idle_runners(self) -> int:
         """Runners that are free for a job now: they have nothing to do, and nothing waits.
 
-        None while a queue delay is set: who wants full batches does not want lone items.
+        0 while a queue delay is set: who wants full batches does not want lone items.
         """
         if self._closing or len(self._queue) or self.options.max_queue_delay_s:
             return 0

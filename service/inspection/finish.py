@@ -18,8 +18,8 @@ from service.pictures.roi import roi_drawing
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The verdict, the heatmap if one is wanted, and the time that each took.
+class Judgement:
+    """The verdict on a picture, the heatmap if one is wanted, and the time that each took.
 
     Attributes:
         verdict: score, threshold and regions.
@@ -52,7 +52,7 @@ class Finisher:
         self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
         self._max_regions = max_regions
 
-    def finish(self, inference: Inference, options: InspectOptions, ready_s: float) -> Finished:
+    def finish(self, inference: Inference, options: InspectOptions, ready_s: float) -> Judgement:
         """Judge an answer and draw its heatmap.
 
         Args:
@@ -92,7 +92,7 @@ class Finisher:
                 verdict.regions,
                 self._roi,
             )
-        return Finished(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
+        return Judgement(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
 
     def _criteria(self, options: InspectOptions) -> Criteria:
         """The request's own thresholds, or else those in force."""

@@ -19,7 +19,7 @@ from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import Image, Inspection, InspectOptions, ModelOutput, Timings
 from service.errors import DeadlineExceededError
-from service.inspection.finish import Finished, Finisher
+from service.inspection.finish import Finisher, Judgement
 from service.inspection.inference import Inference, Pictures, Pools, ms_since
 from service.inspection.tiled import TiledPictures
 from service.inspection.whole import WholePictures
@@ -148,7 +148,7 @@ class Pipeline:
 
     async def _finish(
         self, inference: Inference, options: InspectOptions, deadline_s: float
-    ) -> Finished:
+    ) -> Judgement:
         """Judge and render; what takes less time than a change of threads happens at once."""
         finish = partial(self._finisher.finish, inference, options, time.perf_counter())
         cells = inference.done.result.anomaly_map.size
@@ -159,7 +159,7 @@ class Pipeline:
             return await loop.run_in_executor(self._executor, finish)
 
     def _inspection(
-        self, inference: Inference, finished: Finished, options: InspectOptions, started_s: float
+        self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float
     ) -> Inspection:
         seen, done = inference.seen, inference.done
         return Inspection(
