@@ -204,12 +204,6 @@ def _read_webp(data: bytes) -> ImageHeader:
     raise InvalidImageError("the WebP header is damaged: its first chunk holds no picture")
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    code: str | None
-    value_at: int
-
-
 class _TiffDirectory:
     """The whole-number fields of the first page (TIFF 6.0, section 2)."""
 
@@ -220,27 +214,29 @@ class _TiffDirectory:
         (count,) = struct.unpack_from(self._order + "H", data, start)
         if count > _TIFF_ENTRIES:
             raise InvalidImageError(f"the TIFF header is damaged: it says {count} fields")
-        self._fields: dict[int, _Field] = {}
+        # By tag: the struct code, None if it is no whole number, and the offset of the value.
+        self._fields: dict[int, tuple[str | None, int]] = {}
         for entry in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind, length, offset = struct.unpack_from(self._order + "HHII", data, entry)
             code = _TIFF_TYPES.get(kind)
             inline = code is not None and length * struct.calcsize(code) <= 4
-            # libtiff takes the first of two equal fields, so the sizes checked here are its sizes.
-            self._fields.setdefault(tag, _Field(code, entry + 8 if inline else offset))
+            # libtiff takes the first of two fields with one tag; so are the sizes checked here.
+            self._fields.setdefault(tag, (code, entry + 8 if inline else offset))
 
     def first(self, tag: int, default: int) -> int:
         """First value of a field; `default` if the field is absent."""
-        field = self._fields.get(tag)
-        if field is None:
+        if tag not in self._fields:
             return default
-        if field.code is None:
+        code, value_at = self._fields[tag]
+        if code is None:
             raise InvalidImageError(f"the TIFF header is damaged: field {tag} is no whole number")
-        value: int = struct.unpack_from(self._order + field.code, self._data, field.value_at)[0]
+        value: int = struct.unpack_from(self._order + code, self._data, value_at)[0]
         return value
 
     def position(self, tag: int) -> int:
         """Offset in bytes of the value of a field that exists."""
-        return self._fields[tag].value_at
+        _, value_at = self._fields[tag]
+        return value_at
 
 
 def _read_tiff(data: bytes) -> ImageHeader:

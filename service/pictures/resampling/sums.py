@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.pictures.resampling.weights import LONGEST_SUM, Axis, Floats, Run
+from service.pictures.resampling.weights import LONGEST_SUM, Axis, Floats, WindowRun
 from service.pictures.resampling.workspace import Workspace
 
 _INPUT_BYTES = 3 << 20
@@ -82,7 +82,7 @@ class WindowedSums:
         return self._sums
 
 
-def _product(axis: Axis, run: Run, tap: int, padded: Floats, sums: Floats) -> _Product:
+def _product(axis: Axis, run: WindowRun, tap: int, padded: Floats, sums: Floats) -> _Product:
     weights = axis.weights[run.outputs, None, tap : tap + LONGEST_SUM]
     line_bytes = padded.strides[0]
     inputs: Floats = np.ndarray(

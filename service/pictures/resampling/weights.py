@@ -33,7 +33,7 @@ _NO_DRIFT = 1e-9
 
 
 @dataclass(frozen=True)
-class Run:
+class WindowRun:
     """Outputs of an axis whose windows of inputs lie at one distance from each other.
 
     Attributes:
@@ -68,7 +68,7 @@ class Axis:
     stop: int
     before: int
     padded: int
-    runs: tuple[Run, ...]
+    runs: tuple[WindowRun, ...]
     windows: Index
     weights: Floats
     error: float
@@ -114,7 +114,7 @@ def plan(original: int, resized: int, first: int, length: int, *, rounded: bool)
         stop=stop,
         before=start - low,
         padded=high - low,
-        runs=tuple(Run(run.outputs, run.first - low, run.step) for run in runs),
+        runs=tuple(WindowRun(run.outputs, run.first - low, run.step) for run in runs),
         windows=windows - start,
         weights=weights,
         error=error,
@@ -145,7 +145,7 @@ def _triangles(
     return taps, starts, anchors
 
 
-def _runs(scale: float, anchors: Index, begin: Index, taps: int) -> tuple[list[Run], Index]:
+def _runs(scale: float, anchors: Index, begin: Index, taps: int) -> tuple[list[WindowRun], Index]:
     """Part the outputs into runs; the input at which each output's window starts.
 
     Outputs that are `stride` apart have windows that are about `step` apart. Where that is not
@@ -159,7 +159,7 @@ def _runs(scale: float, anchors: Index, begin: Index, taps: int) -> tuple[list[R
             outputs = slice(at, min(at + stride * most, len(anchors)), stride)
             regular = anchors[at] + step * np.arange(len(anchors[outputs]))
             windows[outputs] = regular + (begin[outputs] - regular).min()
-            runs.append(Run(outputs, int(windows[at]), step))
+            runs.append(WindowRun(outputs, int(windows[at]), step))
     return runs, windows
 
 
