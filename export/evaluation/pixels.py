@@ -74,6 +74,7 @@ def compare(
 
 def _nearest(axis: PlacedAxis, samples: int) -> NDArray[np.intp]:
     """Indices of the picture's pixels at the centres of equal parts of what the model sees."""
+    # With a crop the box has no whole pixels, and `cv2.INTER_NEAREST_EXACT` would take others.
     centres = 2 * axis.start * samples + (2 * np.arange(samples) + 1) * axis.length
     return np.asarray(centres * axis.original // (2 * samples * axis.resized), np.intp)
 

@@ -143,3 +143,22 @@ def test_counts_add_up_to_those_of_all_pictures() -> None:
     maps, masks = pictures(4, 64)
     parts = [counted(maps[:2], masks[:2]), counted(maps[2:], masks[2:])]
     assert PixelCounts.total(parts).metrics() == figures(maps, masks)
+
+
+@pytest.mark.parametrize("limit", [0.3, 0.05])
+def test_the_aupro_agrees_with_scikit_learn_s_partial_area(limit: float) -> None:
+    maps, masks = pictures(0, 64)
+    found = figures(maps, masks)
+    weights = np.ones(masks.shape)
+    for picture, mask in enumerate(masks):
+        for region in regions_of(mask):
+            for at in region:
+                weights[picture][at] = 1 / len(region)
+    standardised = roc_auc_score(
+        masks.ravel(), maps.ravel(), sample_weight=weights.ravel(), max_fpr=limit
+    )
+    # McClish's scale: 0.5 for the diagonal's area, 1 for the whole.
+    diagonal = limit**2 / 2
+    expected = diagonal + (2 * standardised - 1) * (limit - diagonal)
+    ours = {0.3: found.aupro_30, 0.05: found.aupro_5}[limit]
+    assert ours == pytest.approx(expected / limit, rel=1e-12)
