@@ -27,7 +27,7 @@ from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.distribution import version
-from service.engines.opener import EngineFactory, engine_opener
+from service.engines.opener import EngineFactory
 from service.inspection.inference import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
@@ -36,8 +36,8 @@ from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
-from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
@@ -104,13 +104,8 @@ def create_app(
         finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
         threads=threads,
     )
-    repository = ModelRepository(
-        settings.repository,
-        repository_options(settings),
-        engine_opener(settings, open_engine),
-        pools,
-        metrics,
-    )
+    context = version_context(settings, pools, metrics, open_engine)
+    repository = ModelRepository(settings.repository, context)
 
     sessions = Sessions(
         SessionLimits(

@@ -6,12 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from service.engines.opener import EngineOpener
 from service.host import return_freed_memory
-from service.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.repository.context import VersionContext
 from service.repository.model_version import ModelVersion
-from service.repository.options import RepositoryOptions
 
 _NOTHING_WAITS_S = 10.0
 """Time for the engines' threads to end, when nobody waits for an answer of theirs."""
@@ -23,30 +20,19 @@ class Lifecycle:
     """Loads and closes the versions of all models; used on one event loop.
 
     Args:
-        options: how to load and run a version.
-        open_engine: opens an engine instance for a bundle.
-        pools: threads for pictures.
-        metrics: where versions report.
+        context: what versions are loaded with.
     """
 
-    def __init__(
-        self,
-        options: RepositoryOptions,
-        open_engine: EngineOpener,
-        pools: Pools,
-        metrics: Metrics,
-    ) -> None:
-        self.metrics = metrics
-        self._options = options
-        self._open_engine = open_engine
-        self._pools = pools
+    def __init__(self, context: VersionContext) -> None:
+        self.metrics = context.metrics
+        self._context = context
         self._loading = asyncio.Lock()
         self._retiring: dict[asyncio.Task[None], ModelVersion] = {}
 
     async def load(self, version: ModelVersion) -> None:
         """Loads a version after those that load already, as each needs much memory for a while."""
         async with self._loading:
-            await version.load(self._options, self._open_engine, self._pools, self.metrics)
+            await version.load(self._context)
 
     def retire(self, version: ModelVersion, closed: Callable[[], None] = lambda: None) -> None:
         """Closes a version in the background, once its last request is answered.

@@ -22,11 +22,10 @@ from service.engines.golden import BatchDrift, check_answers, check_golden
 from service.engines.opener import EngineOpener, OpenedEngine
 from service.engines.plan import EnginePlan
 from service.errors import NotReadyError, TaktError
-from service.inspection.inference import Pools
 from service.inspection.pipeline import Pipeline
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
-from service.repository.options import RepositoryOptions
+from service.repository.context import VersionContext
 
 VersionState = Literal["loading", "ready", "failed", "closed"]
 
@@ -129,12 +128,10 @@ class ModelVersion:
             )
         return self.loaded
 
-    async def load(
-        self, options: RepositoryOptions, open_engine: EngineOpener, pools: Pools, metrics: Metrics
-    ) -> None:
+    async def load(self, context: VersionContext) -> None:
         """Reads the bundle, opens the engines and checks each; a failure sets `reason`."""
         try:
-            loaded = self.loaded = await self._load(options, open_engine, pools, metrics)
+            loaded = self.loaded = await self._load(context)
         except TaktError as error:
             logger.error("%s %s cannot be served: %s", self.name, self.version, error)
             self.refuse(str(error))
@@ -239,29 +236,27 @@ class ModelVersion:
                 "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value
             )
 
-    async def _load(
-        self, options: RepositoryOptions, open_engine: EngineOpener, pools: Pools, metrics: Metrics
-    ) -> Loaded:
+    async def _load(self, context: VersionContext) -> Loaded:
         started_s = time.perf_counter()
         bundle = self.bundle = await asyncio.to_thread(load_bundle, self.path)
         check_place(self.path, bundle.manifest)
         overrides = await asyncio.to_thread(read_overrides, self.path)
         thresholds = self.thresholds = DeployedThresholds(bundle, overrides)
-        opened, drift = await self._open(open_engine, bundle)
+        opened, drift = await self._open(context.open_engine, bundle)
         plan, drifts = opened.plan, [drift]
         engines = [opened.engine] * (plan.instances if opened.engine.shareable else 1)
         while len(engines) < plan.instances:
-            another, drift = await self._open(open_engine, bundle)
+            another, drift = await self._open(context.open_engine, bundle)
             engines.append(another.engine)
             drifts.append(drift)
         batcher = Batcher(
             [batch_runner(engine) for engine in engines],
-            replace(options.batching, max_batch_size=plan.max_batch_size),
-            metrics.of_model(self.name),
+            replace(context.batching, max_batch_size=plan.max_batch_size),
+            context.metrics.of_model(self.name),
             name=f"{self.name}-{self.version}",
         )
         try:
-            pipeline = Pipeline(bundle, batcher, pools, options.limits, thresholds)
+            pipeline = Pipeline(bundle, batcher, context.pools, context.limits, thresholds)
         except Exception:
             await batcher.close(0)
             raise

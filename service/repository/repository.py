@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from service.engines.opener import EngineOpener
 from service.errors import ModelNotFoundError
 from service.host import return_freed_memory
-from service.inspection.inference import Pools
-from service.observing.metrics import Metrics
+from service.repository.context import VersionContext
 from service.repository.lifecycle import Lifecycle
 from service.repository.model import Model
 from service.repository.model_version import ModelVersion
-from service.repository.options import RepositoryOptions
 from service.repository.versions import find_bundles
 
 logger = logging.getLogger("takt.repository")
@@ -27,19 +24,15 @@ class ModelRepository:
 
     >>> import asyncio
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from service.engines.opener import engine_opener
-    >>> from service.repository.options import repository_options
+    >>> from service.inspection.inference import Pools
+    >>> from service.observing.metrics import Metrics
+    >>> from service.repository.context import version_context
     >>> from service.settings import Settings
     >>> settings = Settings(repository=Path("examples/models"), engine="onnxruntime")
     >>> async def load() -> list[str]:
     ...     with ThreadPoolExecutor(1) as threads:
-    ...         repository = ModelRepository(
-    ...             settings.repository,
-    ...             repository_options(settings),
-    ...             engine_opener(settings),
-    ...             Pools(threads, threads, 1),
-    ...             Metrics(),
-    ...         )
+    ...         context = version_context(settings, Pools(threads, threads, 1), Metrics())
+    ...         repository = ModelRepository(settings.repository, context)
     ...         await repository.load()
     ...         states = [f"{one.name} {one.version} {one.state}" for one in repository]
     ...         await repository.close(drain_timeout_s=10)
@@ -49,10 +42,7 @@ class ModelRepository:
 
     Args:
         folder: holds `<name>/<version>/manifest.json`.
-        options: how to load and run.
-        open_engine: opens an engine instance for a bundle.
-        pools: threads for pictures.
-        metrics: where models report.
+        context: what versions are loaded with.
 
     Attributes:
         loaded: set once every version was loaded, or has failed.
@@ -64,13 +54,10 @@ class ModelRepository:
     def __init__(
         self,
         folder: Path,
-        options: RepositoryOptions,
-        open_engine: EngineOpener,
-        pools: Pools,
-        metrics: Metrics,
+        context: VersionContext,
     ) -> None:
         self.loaded = asyncio.Event()
-        self._lifecycle = Lifecycle(options, open_engine, pools, metrics)
+        self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
         for model_folder, paths in groupby(find_bundles(folder), key=lambda path: path.parent):

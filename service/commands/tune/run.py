@@ -18,7 +18,7 @@ from service.engines.base import Engine
 from service.engines.golden import check_golden
 from service.engines.opener import EngineOpener, OpenedEngine, engine_opener
 from service.errors import DriftError, TaktError
-from service.repository.options import repository_options
+from service.repository.context import batcher_options
 from service.settings import Settings
 
 Tell = Callable[[str], None]
@@ -65,7 +65,7 @@ def openers(base: Settings, cache: Path) -> OpenerOf:
 
 def batching_of(base: Settings) -> BatcherOptions:
     """Batches as the service forms them."""
-    return repository_options(base).batching
+    return batcher_options(base)
 
 
 def tune(

@@ -10,12 +10,12 @@ from pathlib import Path
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import Wishes
 from service.domain import Inspection, InspectOptions
-from service.engines.opener import EngineFactory, engine_opener
+from service.engines.opener import EngineFactory
 from service.errors import ConfigurationError
 from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
+from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
-from service.repository.options import repository_options
 from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.frames import Frame
@@ -75,12 +75,8 @@ async def local_stream(
         ThreadPoolExecutor(threads, thread_name_prefix="finishing") as finishing,
     ):
         try:
-            await model.load(
-                repository_options(settings),
-                engine_opener(settings, open_engine),
-                Pools(preparing, finishing, threads),
-                Metrics(),
-            )
+            pools = Pools(preparing, finishing, threads)
+            await model.load(version_context(settings, pools, Metrics(), open_engine))
             if model.state != "ready":
                 raise ConfigurationError(f"{bundle} cannot be run: {model.reason}")
             session = _session(model, settings, wishes)

@@ -20,11 +20,10 @@ from models.checkpoints import Checkpoint, InputRecipe
 from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
 from models.fit.device import round_to_fp16
 from service.bundles.bundle import Bundle, load_bundle
-from service.engines.opener import engine_opener
 from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
+from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
-from service.repository.options import repository_options
 from service.settings import Settings
 
 ServeOnce = Callable[[Path, Settings], ModelVersion]
@@ -149,12 +148,7 @@ def serve_once() -> ServeOnce:
     async def load(path: Path, settings: Settings) -> ModelVersion:
         model = ModelVersion(path)
         with ThreadPoolExecutor(1) as pool:
-            await model.load(
-                repository_options(settings),
-                engine_opener(settings),
-                Pools(pool, pool, 1),
-                Metrics(),
-            )
+            await model.load(version_context(settings, Pools(pool, pool, 1), Metrics()))
             await model.close(10)
         return model
 

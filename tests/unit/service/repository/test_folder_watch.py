@@ -17,12 +17,11 @@ from service.bundles.bundle import MANIFEST
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds
 from service.engines.fake import FakeEngine
 from service.engines.golden import BatchDrift, check_golden
-from service.engines.opener import engine_opener
 from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.activation import ACTIVE, Activation, keep_activation
+from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
-from service.repository.options import repository_options
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 
@@ -68,12 +67,9 @@ def watched(repository: Path) -> Callable[[], AsyncIterator[Watched]]:
         settings = Settings(repository=repository)
         with ThreadPoolExecutor(1) as threads:
             metrics = Metrics()
+            pools = Pools(threads, threads, 1)
             models = ModelRepository(
-                repository,
-                repository_options(settings),
-                engine_opener(settings, open_fake),
-                Pools(threads, threads, 1),
-                metrics,
+                repository, version_context(settings, pools, metrics, open_fake)
             )
             watch = FolderWatch(repository, models, 0.2)
             await models.load()

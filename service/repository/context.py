@@ -1,0 +1,61 @@
+"""Everything that the versions of a server share, made from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.batching.batcher import BatcherOptions
+from service.engines.opener import EngineFactory, EngineOpener, engine_opener
+from service.inspection.inference import Pools
+from service.inspection.pipeline import Limits
+from service.observing.metrics import Metrics
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class VersionContext:
+    """What a version is loaded with.
+
+    Attributes:
+        open_engine: opens an engine instance for a bundle.
+        batching: options of the batcher; `max_batch_size` is that of the engine's plan.
+        limits: of pictures and answers.
+        pools: threads for pictures.
+        metrics: where versions report.
+    """
+
+    open_engine: EngineOpener
+    batching: BatcherOptions
+    limits: Limits
+    pools: Pools
+    metrics: Metrics
+
+
+def version_context(
+    settings: Settings, pools: Pools, metrics: Metrics, factory: EngineFactory | None = None
+) -> VersionContext:
+    """Makes the context that the settings ask for.
+
+    Args:
+        settings: of the server.
+        pools: threads for pictures.
+        metrics: where versions report.
+        factory: makes the engines instead of the settings.
+    """
+    return VersionContext(
+        open_engine=engine_opener(settings, factory),
+        batching=batcher_options(settings),
+        limits=Limits(settings.max_image_pixels, settings.max_regions),
+        pools=pools,
+        metrics=metrics,
+    )
+
+
+def batcher_options(settings: Settings) -> BatcherOptions:
+    """How batches are formed; `max_batch_size` is left to the engine's plan."""
+    return BatcherOptions(
+        max_batch_size=1,
+        max_queue_delay_s=settings.max_queue_delay_ms / 1000,
+        max_queue_size=settings.max_queue_size,
+        preferred_batch_sizes=settings.preferred_batch_sizes,
+    )
