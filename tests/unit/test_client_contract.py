@@ -22,7 +22,7 @@ from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, i
 from service.pictures.decode import decode
 from service.streaming import frames
 from takt_client.pictures import FRAME_HEADER, RawPicture, encoded, pack_frame
-from takt_client.values import inspected_of
+from takt_client.reading import inspected_of
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/python"

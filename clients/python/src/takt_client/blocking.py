@@ -7,7 +7,6 @@ it reads and writes at the same time.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import threading
@@ -19,11 +18,11 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack
 import httpx
 
 from takt_client.calls import Calls, ClientOptions
-from takt_client.errors import RequestError
+from takt_client.loop_thread import LoopThread
 from takt_client.pictures import Picture, RawPicture, encoded
 from takt_client.retry import Attempts
 from takt_client.session import StreamChoices
-from takt_client.stream import LEFT, AsyncTaktStream
+from takt_client.stream import AsyncTaktStream
 from takt_client.values import StreamItem, StreamStats
 
 P = ParamSpec("P")
@@ -132,7 +131,7 @@ class TaktStream(_Face[AsyncTaktStream]):
 
     def __init__(self, source: AsyncTaktStream) -> None:
         self._source = source
-        self._loop: _LoopThread | None = None
+        self._loop: LoopThread | None = None
 
     send = _blocking(AsyncTaktStream.send)
     finish = _blocking(AsyncTaktStream.finish)
@@ -143,7 +142,7 @@ class TaktStream(_Face[AsyncTaktStream]):
         return self._source.stats
 
     def __enter__(self) -> Self:
-        self._loop = _LoopThread()
+        self._loop = LoopThread()
         try:
             self._run(self._source.__aenter__())
         except BaseException:
@@ -261,47 +260,3 @@ class _TimedBody(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._body.close()
-
-
-class _LoopThread:
-    """An event loop on a thread of its own, for one stream."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        self._stopped = False
-        self._submitting = threading.Lock()
-        threading.Thread(target=self._work, name="takt-stream-loop", daemon=True).start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine; an interrupted wait cancels it.
-
-        Raises:
-            RequestError: the loop was stopped.
-        """
-        with self._submitting:
-            if self._stopped:
-                work.close()
-                raise RequestError(LEFT)
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def stop(self) -> None:
-        """Take no more work; the thread ends with the work that it has."""
-        with self._submitting:
-            self._stopped = True
-        self._loop.call_soon_threadsafe(self._stopping.set)
-
-    def _work(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._until_stopped())
-
-    async def _until_stopped(self) -> None:
-        await self._stopping.wait()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        if others:
-            await asyncio.wait(others)

@@ -15,19 +15,11 @@ from takt_client.errors import InvalidParameterError
 from takt_client.failures import overdue, refusal_of, unreachable
 from takt_client.pictures import Picture
 from takt_client.propagation import trace_headers
+from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
 from takt_client.session import InspectChoices, StreamChoices, StreamSession
 from takt_client.stream import MAX_MESSAGE_BYTES, AsyncTaktStream
-from takt_client.values import (
-    Inspected,
-    Model,
-    Readiness,
-    inspected_of,
-    model_of,
-    models_of,
-    readable,
-    readiness_of,
-)
+from takt_client.values import Inspected, Model, Readiness
 
 T = TypeVar("T")
 

@@ -34,87 +34,58 @@ class TaktError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
+    def __init_subclass__(
+        cls, code: str | None = None, title: str | None = None, status: int | None = None
+    ) -> None:
+        cls.code, cls.title = code or cls.code, title or cls.title
+        cls.status = status or cls.status
 
-class RequestError(TaktError):
+
+class RequestError(TaktError, code="bad_request", title="Bad request", status=400):
     """The request is at fault."""
 
-    status = 400
-    code = "bad_request"
-    title = "Bad request"
 
-
-class InvalidImageError(RequestError):
+class InvalidImageError(RequestError, code="invalid_image", title="Invalid image"):
     """The bytes are no whole picture."""
 
-    code = "invalid_image"
-    title = "Invalid image"
 
-
-class ForbiddenError(RequestError):
+class ForbiddenError(RequestError, code="forbidden", title="Forbidden", status=403):
     """The server's settings do not allow the request."""
 
-    status = 403
-    code = "forbidden"
-    title = "Forbidden"
 
-
-class InvalidParameterError(RequestError):
+class InvalidParameterError(
+    RequestError, code="invalid_parameter", title="Invalid parameter", status=422
+):
     """An option is missing, malformed or out of range."""
 
-    status = 422
-    code = "invalid_parameter"
-    title = "Invalid parameter"
 
-
-class ImageTooLargeError(RequestError):
+class ImageTooLargeError(RequestError, code="image_too_large", title="Image too large", status=413):
     """The picture has more bytes or pixels than the server takes."""
 
-    status = 413
-    code = "image_too_large"
-    title = "Image too large"
 
-
-class UnsupportedImageError(RequestError):
+class UnsupportedImageError(
+    RequestError, code="unsupported_image", title="Unsupported image", status=415
+):
     """The picture has a format or pixel type that is not served."""
 
-    status = 415
-    code = "unsupported_image"
-    title = "Unsupported image"
 
-
-class ModelNotFoundError(RequestError):
+class ModelNotFoundError(RequestError, code="model_not_found", title="Model not found", status=404):
     """There is no such model, or no such version of it."""
 
-    status = 404
-    code = "model_not_found"
-    title = "Model not found"
 
-
-class ConflictError(RequestError):
+class ConflictError(RequestError, code="conflict", title="Conflict", status=409):
     """The request does not fit the state of the server."""
 
-    status = 409
-    code = "conflict"
-    title = "Conflict"
 
-
-class ClientGoneError(RequestError):
+class ClientGoneError(RequestError, code="client_gone", title="Client gone", status=499):
     """The caller hung up before the answer was there."""
 
-    status = 499
-    code = "client_gone"
-    title = "Client gone"
 
-
-class UnavailableError(TaktError):
+class UnavailableError(TaktError, code="unavailable", title="Unavailable", status=503):
     """The request is fine; the server cannot answer it now."""
 
-    status = 503
-    code = "unavailable"
-    title = "Unavailable"
 
-
-class QueueFullError(UnavailableError):
+class QueueFullError(UnavailableError, code="queue_full", title="Queue full", status=429):
     """The server's queue is full.
 
     Args:
@@ -122,68 +93,42 @@ class QueueFullError(UnavailableError):
         retry_after_s: seconds after which the queue will have room.
     """
 
-    status = 429
-    code = "queue_full"
-    title = "Queue full"
-
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
-class NotReadyError(UnavailableError):
+class NotReadyError(UnavailableError, code="not_ready", title="Model not ready"):
     """The model is loading, has failed or is closing."""
 
-    code = "not_ready"
-    title = "Model not ready"
 
-
-class DeadlineExceededError(UnavailableError):
+class DeadlineExceededError(
+    UnavailableError, code="deadline_exceeded", title="Deadline exceeded", status=504
+):
     """The timeout passed before the answer was there."""
 
-    status = 504
-    code = "deadline_exceeded"
-    title = "Deadline exceeded"
 
-
-class UnreachableError(UnavailableError):
+class UnreachableError(UnavailableError, code="unreachable", title="Server unreachable"):
     """There is no connection to the server, or it was lost before the answer."""
 
-    code = "unreachable"
-    title = "Server unreachable"
 
-
-class UnreadableAnswerError(TaktError):
+class UnreadableAnswerError(
+    TaktError, code="unreadable_answer", title="Unreadable answer", status=502
+):
     """The answer makes no sense to this client."""
 
-    status = 502
-    code = "unreadable_answer"
-    title = "Unreadable answer"
 
-
-class EngineError(TaktError):
+class EngineError(TaktError, code="engine_failed", title="Engine failed"):
     """The engine failed on the batch that held the request."""
 
-    code = "engine_failed"
-    title = "Engine failed"
 
-
-class BundleError(TaktError):
+class BundleError(TaktError, code="invalid_bundle", title="Invalid bundle"):
     """A model folder is incomplete, damaged or of another format."""
 
-    code = "invalid_bundle"
-    title = "Invalid bundle"
 
-
-class DriftError(BundleError):
+class DriftError(BundleError, code="drift", title="Engine drifts from the trained model"):
     """An engine answers the golden inputs unlike the trained model."""
 
-    code = "drift"
-    title = "Engine drifts from the trained model"
 
-
-class ConfigurationError(TaktError):
+class ConfigurationError(TaktError, code="configuration", title="Configuration"):
     """The server's settings ask for something that its host cannot do."""
-
-    code = "configuration"
-    title = "Configuration"

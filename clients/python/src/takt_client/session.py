@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 from takt_client.errors import RequestError, TaktError, UnreadableAnswerError
 from takt_client.failures import error_of
 from takt_client.pictures import RawPicture, pack_frame
+from takt_client.reading import Json, frame_answer_of, readable, stats_of
 from takt_client.values import (
     FrameAnswer,
     FrameDropped,
@@ -16,13 +17,9 @@ from takt_client.values import (
     Heatmap,
     HeatmapKind,
     ImageFormat,
-    Json,
     Priority,
     StreamItem,
     StreamStats,
-    frame_answer_of,
-    readable,
-    stats_of,
 )
 
 _BYE = '{"type": "bye"}'

@@ -1,24 +1,15 @@
-"""Answers of a server as values, read from its JSON; unknown fields are passed over."""
+"""Answers of a server as values."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
-from takt_client.errors import TaktError, UnreadableAnswerError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+from takt_client.errors import TaktError
 
 HeatmapKind = Literal["none", "map", "overlay", "raw"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 Priority = Literal["line", "bulk"]
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,108 +257,3 @@ class StreamStats:
     frames_per_s: float
     latency_ms: StreamTimes
     age_ms: StreamTimes
-
-
-def inspected_of(answer: Json) -> Inspected:
-    """From the JSON of `POST .../inspect`; a wrong field raises what it raises, here and below."""
-    heatmap = answer["heatmap"]
-    if heatmap is not None:
-        data = base64.b64decode(heatmap["data"], validate=True)
-        heatmap = Heatmap(heatmap["kind"], heatmap["format"], data)
-    return _inspected(answer, heatmap)
-
-
-def models_of(answer: Json) -> tuple[Model, ...]:
-    """From the JSON of `GET /v1/models`."""
-    return tuple(model_of(model) for model in answer["models"])
-
-
-def model_of(model: Json) -> Model:
-    """From the JSON of `GET /v1/models/{name}`."""
-    return _record(Model, model, versions=tuple(_version(one) for one in model["versions"]))
-
-
-def readiness_of(answer: Json) -> Readiness:
-    """From the JSON of `GET /health/ready`, of status 200 or 503."""
-    versions = (_record(VersionReadiness, one, model=one["name"]) for one in answer["models"])
-    return _record(Readiness, answer, versions=tuple(versions))
-
-
-def frame_answer_of(body: Json, heatmap: Heatmap | None) -> FrameAnswer:
-    """From a stream's answer and the heatmap that came after it."""
-    vote = None if body["vote"] is None else _record(Vote, body["vote"])
-    return _record(FrameAnswer, body, inspected=_inspected(body, heatmap), vote=vote)
-
-
-def stats_of(body: Json) -> StreamStats:
-    """From the `stats` of a goodbye."""
-    return _record(
-        StreamStats,
-        body,
-        duration_s=float(body["seconds"]),
-        latency_ms=_record(StreamTimes, body["latency_ms"]),
-        age_ms=_record(StreamTimes, body["age_ms"]),
-    )
-
-
-@contextlib.contextmanager
-def readable(what: str, body: bytes | str) -> Iterator[None]:
-    """Turns what a wrong field raises into UnreadableAnswerError."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UnreadableAnswerError(
-            f"the server did not answer {what} ({error!r}), but {body[:200]!r}; check the URL, and "
-            "that server and client are of the same release"
-        ) from error
-
-
-def truth(value: object) -> bool:
-    """A JSON boolean and nothing else: a verdict is not to be guessed."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is no boolean")
-    return value
-
-
-_READ: dict[object, Callable[[Any], object]] = {"int": int, "float": float, "bool": truth}
-
-
-def _record(kind: type[T], body: Json, **given: object) -> T:
-    """A value whose fields have the JSON's names, apart from those that are given."""
-    values = []
-    for field in fields(kind):
-        if field.name in given:
-            values.append(given[field.name])
-        else:
-            value = body[field.name]
-            read = _READ.get(field.type)
-            values.append(value if read is None else read(value))
-    return kind(*values)
-
-
-def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
-    """From the fields that REST and stream share."""
-    timings, image = answer["timings_ms"], answer["image"]
-    regions = answer["regions"]
-    return _record(
-        Inspected,
-        answer,
-        request_id=answer.get("request_id") or "",
-        width=image["width"],
-        height=image["height"],
-        inspected=Box(*answer["inspected"]),
-        regions=tuple(Region(Box(*one["box"]), one["area"], one["peak"]) for one in regions),
-        heatmap=heatmap,
-        timings=Timings(*(timings[stage.name.removesuffix("_ms")] for stage in fields(Timings))),
-    )
-
-
-def _version(version: Json) -> ModelVersion:
-    thresholds = version["thresholds"]
-    if thresholds is not None:
-        origins = {
-            f"{kind}_origin": _record(ThresholdOrigin, thresholds["origin"][kind])
-            for kind in ("image", "pixel")
-        }
-        thresholds = _record(ThresholdPair, thresholds, **origins)
-    return _record(ModelVersion, version, thresholds=thresholds)
