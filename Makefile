@@ -42,7 +42,7 @@ lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the
 	$(BIN)/python docker/lock.py $(ARGS)
 
 clean: ## Remove the virtual environment and what was made.
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) out build *.egg-info clients/python/build clients/python/src/*.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -82,7 +83,8 @@ def test_the_wheel_works_beside_a_user_s_modules_of_the_server_s_names(
     tmp_path: Path, wire
 ) -> None:
     wheels, place = tmp_path / "wheels", tmp_path / "venv"
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", str(FOLDER)]
+    source = shutil.copytree(FOLDER, tmp_path / "source")  # which a build writes to
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", str(source)]
     subprocess.run([*build, "--wheel-dir", str(wheels)], check=True)
     venv.create(place, with_pip=True)
     python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"

@@ -33,15 +33,13 @@ class RemoteStream:
 
     async def send(self, shot: Shot) -> None:
         """Send a shot, as soon as there is room for it."""
-        picture = shot.picture
-        if isinstance(picture, RawPicture):
-            size = picture.width, picture.height
-            await self._stream.send(
-                takt_client.RawPicture(picture.pixels, *size, picture.format),
-                captured_us=shot.captured_us,
-            )
-        else:
-            await self._stream.send(picture, captured_us=shot.captured_us)
+        given = shot.picture
+        picture = (
+            takt_client.RawPicture(given.pixels, given.width, given.height, given.format)
+            if isinstance(given, RawPicture)
+            else given
+        )
+        await self._stream.send(picture, captured_us=shot.captured_us)
 
     async def finish(self) -> None:
         """Say that no shot follows."""
