@@ -35,9 +35,6 @@ class Sample:
         defect: name of the defect; None for a good picture.
         masks: pictures of the same size; the defect is where any of them is not black. Empty for
             good pictures and for defects without a mask.
-
-    >>> Sample(Path("test/synthetic-scar/000.png"), "synthetic-scar").synthetic
-    True
     """
 
     path: Path
@@ -76,8 +73,7 @@ def read_data_set(root: Path) -> DataSet:
     - VisA: `Data/Images/Normal` and `Anomaly`, `Data/Masks/Anomaly`. `image_anno.csv` names the
       defects; `split_csv/1cls.csv`, here or beside the category, names the pictures for testing.
     - Real-IAD: `OK` and `NG/<defect>`, with each mask beside its picture. The category's list, here
-      or in `realiad_jsons` up to two folders above, names the pictures for testing and the views
-      in which a defect cannot be seen.
+      or up to two folders above, names the pictures for testing and the views that count.
     - Plain: `good`, and beside it a folder for each defect; masks, if any, in `ground_truth`.
 
     Raises:
