@@ -31,7 +31,7 @@ def host_name(
         cpuinfo: file in which Linux describes the processor.
         gpus: folder in which NVIDIA's driver describes the GPUs.
     """
-    text = _read(cpuinfo)
+    text = read_if_there(cpuinfo)
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     flags = set(_words(re.search(r"^flags\s*:\s*(.+)$", text, re.MULTILINE)))
     parts = [
@@ -40,7 +40,7 @@ def host_name(
         f"{cores} cores",
     ]
     for information in sorted(gpus.glob("*/information")):
-        if model := re.search(r"^Model:\s*(.+)$", _read(information), re.MULTILINE):
+        if model := re.search(r"^Model:\s*(.+)$", read_if_there(information), re.MULTILINE):
             parts.append(model.group(1).strip())
     return ", ".join(part for part in parts if part)
 
@@ -49,7 +49,8 @@ def _words(found: re.Match[str] | None) -> list[str]:
     return found.group(1).split() if found else []
 
 
-def _read(file: Path) -> str:
+def read_if_there(file: Path) -> str:
+    """Text of a file of the system; empty if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,6 +1,6 @@
-"""The process that a probe runs in: `python -m service.commands.doctor.child PROBE [ARGUMENT...]`.
+"""Process that runs a probe: `python -m service.commands.doctor.child PROBE [ARGUMENT...]`.
 
-It answers one JSON object: the probe's answer, or `failure` with a line that says why not.
+It prints one JSON object: the probe's answer, or `failure` with a line that says why.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROBES: Mapping[str, Callable[..., object]] = {
 
 
 def reply(name: str, arguments: Sequence[str]) -> str:
-    """Run a probe and tell its answer as JSON; whatever goes wrong becomes a `failure`."""
+    """Runs a probe and returns its answer as JSON; an exception becomes a `failure`."""
     try:
         answer = PROBES[name](*arguments)
     except Exception as error:
@@ -39,7 +39,7 @@ def reply(name: str, arguments: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Answer on the output; what libraries print goes with the errors."""
+    """Writes the answer to the output; what libraries print goes to the error output."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)
         output.write(reply(sys.argv[1], sys.argv[2:]))

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import platform
 import sys
 from dataclasses import asdict
 from typing import get_args
 
 import click
 
-from service.commands.doctor.examine import examine_host
+from service.commands.doctor.cpu import examine_cpu, examine_memory
 from service.commands.doctor.facts import HostFacts
+from service.commands.doctor.gpus import examine_gpus
+from service.commands.doctor.libraries import examine_libraries
+from service.commands.doctor.runtimes import (
+    examine_decoding,
+    examine_onnxruntime,
+    examine_openvino,
+)
 from service.commands.doctor.text import report
-from service.commands.doctor.verdicts import EngineName, Verdict, judge
+from service.commands.doctor.verdicts import EngineName, EngineVerdict, judge
+from service.distribution import version
+from service.engines.nvidia.libraries import CUDA_MAJOR
 
 
 @click.command()
@@ -41,6 +51,24 @@ def doctor(as_json: bool, required: tuple[EngineName, ...]) -> None:
         sys.exit(1)
 
 
-def _json(host: HostFacts, verdicts: tuple[Verdict, ...]) -> str:
+def examine_host() -> HostFacts:
+    """Examines everything, which takes seconds; what is missing or broken raises nothing."""
+    onnxruntime = examine_onnxruntime()
+    cuda_major = onnxruntime.cuda_major or CUDA_MAJOR
+    return HostFacts(
+        takt=version(),
+        python=platform.python_version(),
+        system=platform.platform(),
+        cpu=examine_cpu(),
+        memory=examine_memory(),
+        onnxruntime=onnxruntime,
+        openvino=examine_openvino(),
+        gpus=examine_gpus(cuda_major),
+        libraries=examine_libraries(cuda_major),
+        decoding=examine_decoding(),
+    )
+
+
+def _json(host: HostFacts, verdicts: tuple[EngineVerdict, ...]) -> str:
     engines = [asdict(verdict) for verdict in verdicts]
     return json.dumps({"host": asdict(host), "engines": engines}, indent=2, ensure_ascii=False)

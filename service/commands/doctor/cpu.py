@@ -1,4 +1,4 @@
-"""The processor and the memory, as the system's files tell them."""
+"""Examines the processor and the memory by the files of the system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from service.commands.doctor.facts import CpuFacts, CpuFlag, MemoryFacts
-from service.host import CGROUPS, usable_cores
+from service.host import CGROUPS, read_if_there, usable_cores
 
 _X86 = {
     "avx2": "256-bit vectors; without them float32 is slow",
@@ -26,17 +26,17 @@ _ARM = {
 }
 
 INT8_FLAGS = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm", "asimddp")
-"""Any of them makes 8 bits fast; the best one first."""
+"""Flags that make 8 bits fast, the best one first."""
 BF16_FLAGS = ("amx_bf16", "avx512_bf16", "bf16")
-"""Any of them computes in bfloat16 rather than emulate it."""
+"""Flags of processors that compute in bfloat16 and do not emulate it, the best one first."""
 
 _UNLIMITED = 1 << 60
-"""Version 1 of control groups writes a number beyond all memory where there is no limit."""
+"""Version 1 of control groups writes a number above this if there is no limit."""
 
 
 def examine_cpu(cpuinfo: Path = Path("/proc/cpuinfo"), architecture: str | None = None) -> CpuFacts:
-    """The processor; its flags are empty where there is no such file."""
-    text = _read(cpuinfo)
+    """Facts of the processor, without flags if the file is missing."""
+    text = read_if_there(cpuinfo)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", text, re.MULTILINE)
     model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     machine = architecture or platform.machine()
@@ -54,8 +54,8 @@ def examine_cpu(cpuinfo: Path = Path("/proc/cpuinfo"), architecture: str | None 
 
 
 def examine_memory(meminfo: Path = Path("/proc/meminfo"), cgroups: Path = CGROUPS) -> MemoryFacts:
-    """Main memory, and the limit of the container."""
-    text = _read(meminfo)
+    """Facts of the main memory, with the container's limit."""
+    text = read_if_there(meminfo)
     return MemoryFacts(
         total_bytes=_kilobytes(text, "MemTotal"),
         available_bytes=_kilobytes(text, "MemAvailable"),
@@ -70,14 +70,7 @@ def _kilobytes(text: str, name: str) -> int | None:
 
 def _limit(cgroups: Path) -> int | None:
     for file in ("memory.max", "memory/memory.limit_in_bytes"):
-        text = _read(cgroups / file).strip()
+        text = read_if_there(cgroups / file).strip()
         if text.isdecimal() and int(text) < _UNLIMITED:
             return int(text)
     return None
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

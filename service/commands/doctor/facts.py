@@ -1,4 +1,4 @@
-"""What the doctor finds out about a host; verdicts are made of nothing else."""
+"""Facts that the doctor finds out about a host; verdicts rest on nothing else."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Lack:
     """Something that is missing or broken.
 
     Attributes:
-        what: it is, for people.
-        remedy: the command that brings it, or what else to do.
+        what: the fault, for people.
+        remedy: command that brings what is missing, or other advice.
     """
 
     what: str
@@ -23,7 +23,7 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class CpuFlag:
-    """One instruction set: whether the processor has it, and what it buys."""
+    """One instruction set: whether the processor has it, and what it brings."""
 
     name: str
     present: bool
@@ -35,11 +35,11 @@ class CpuFacts:
     """The processor.
 
     Attributes:
-        model: as the system names it.
+        model: the system's name for it.
         architecture: such as x86_64.
-        cores: that the system has.
-        usable_cores: those that this process may use, a container's quota counted.
-        flags: those that matter here; empty where the system does not tell them.
+        cores: number of cores that the system has.
+        usable_cores: number of cores that this process may use; a container's quota counts.
+        flags: the flags that matter to engines; empty if the system does not tell them.
     """
 
     model: str
@@ -49,14 +49,14 @@ class CpuFacts:
     flags: tuple[CpuFlag, ...]
 
     def first_of(self, *names: str) -> str:
-        """The first of these flags that is present; empty if none is."""
+        """First of these flags that is present; empty if none is."""
         present = {flag.name for flag in self.flags if flag.present}
         return next((name for name in names if name in present), "")
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFacts:
-    """Main memory; None for what the system does not tell, or does not limit."""
+    """Main memory; None for a size that the system does not tell or does not limit."""
 
     total_bytes: int | None
     available_bytes: int | None
@@ -68,18 +68,18 @@ class ProviderFacts:
     """One provider of ONNX Runtime.
 
     Attributes:
-        provider: of ONNX Runtime, as a variant names it.
-        name: as ONNX Runtime calls it.
+        provider: the provider as variants name it.
+        name: ONNX Runtime's name for it.
         listed: whether the build has it.
-        loads: whether a session really ran a convolution on it, and rightly.
-        reason: why not, where it is listed.
+        loads: whether a session ran a convolution on it with the right result.
+        reason: why a listed provider does not load; empty otherwise.
     """
 
     provider: Provider
     name: str
     listed: bool
-    loads: bool
-    reason: str
+    loads: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class OnnxRuntimeFacts:
     """ONNX Runtime.
 
     Attributes:
-        packages: those that are installed, with their versions; one is right.
-        version: of what is imported; None if nothing can be.
-        cuda_major: that it was built with; None in a build for CPUs.
-        listed: its providers, all of them.
-        providers: those that Takt can choose.
-        lacks: what is wrong with it.
+        packages: its installed packages with their versions; there should be one.
+        version: version of the imported package; None if none can be imported.
+        cuda_major: major version of CUDA that it was built with; None in a build for CPUs.
+        listed: names of all its providers.
+        providers: the providers that Takt can choose.
+        lacks: its faults.
     """
 
     packages: tuple[str, ...]
@@ -100,21 +100,21 @@ class OnnxRuntimeFacts:
     cuda_major: int | None
     listed: tuple[str, ...]
     providers: tuple[ProviderFacts, ...]
-    lacks: tuple[Lack, ...]
+    lacks: tuple[Lack, ...] = ()
 
     def provider(self, provider: Provider) -> ProviderFacts | None:
-        """What was found about this one; None if nothing could be."""
+        """Facts of this provider; None if ONNX Runtime cannot be imported."""
         return next((one for one in self.providers if one.provider == provider), None)
 
     def loads(self, provider: Provider) -> bool:
-        """Whether this one really runs."""
+        """Whether this provider really runs."""
         found = self.provider(provider)
         return found is not None and found.loads
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """One device of OpenVINO, with the precisions and more that it can do well."""
+    """One device of OpenVINO; its capabilities are precisions that it computes well, and more."""
 
     name: str
     full_name: str
@@ -123,22 +123,22 @@ class DeviceFacts:
 
 @dataclass(frozen=True, slots=True)
 class OpenVinoFacts:
-    """OpenVINO; `runs` tells whether a convolution ran on its CPU device, and rightly."""
+    """OpenVINO; `runs` says whether its CPU device ran a convolution with the right result."""
 
     version: str | None
     devices: tuple[DeviceFacts, ...]
     runs: bool
-    lacks: tuple[Lack, ...]
+    lacks: tuple[Lack, ...] = ()
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """Of the CPU."""
+        """Capabilities of the CPU device."""
         return next((one.capabilities for one in self.devices if one.name == "CPU"), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One NVIDIA GPU; None for what the source does not tell."""
+    """One NVIDIA GPU; None for a value that the source does not tell."""
 
     name: str
     memory_bytes: int | None
@@ -153,20 +153,20 @@ class GpuFacts:
     """The NVIDIA GPUs.
 
     Attributes:
-        source: who told; None if nobody did.
-        driver: its version.
-        cuda: the newest that the driver serves, such as 13.0; None if the source does not tell.
-        gpus: as the driver lists them.
-        on_pci: how many the PCI bus shows, driver or not.
-        lacks: what is wrong with them.
+        source: source of these facts; None if there is none.
+        driver: version of the driver.
+        cuda: newest CUDA that the driver serves, such as 13.0; None if the source does not tell.
+        gpus: the GPUs in the driver's order.
+        on_pci: number of GPUs on the PCI bus, with or without a driver.
+        lacks: their faults.
     """
 
     source: GpuSource | None
     driver: str | None
     cuda: str | None
     gpus: tuple[Gpu, ...]
-    on_pci: int
-    lacks: tuple[Lack, ...]
+    on_pci: int = 0
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +174,13 @@ class LibraryFacts:
     """One shared library of NVIDIA's.
 
     Attributes:
-        name: as people call it.
-        soname: that ONNX Runtime wants.
-        package: the wheel that would bring it; empty for the driver's own.
-        wheel: its version, where it is installed.
-        version: as the library tells, or its wheel; None if it does not load, or neither tells.
-        loads: whether it does.
-        reason: why not.
+        name: name for people.
+        soname: file name that ONNX Runtime loads.
+        package: wheel that contains it; empty for the driver's own.
+        wheel: version of the installed wheel; None if it is not installed.
+        version: the library's own version, else its wheel's; None if it does not load.
+        loads: whether it loads.
+        reason: why it does not load; empty if it does.
     """
 
     name: str
@@ -194,12 +194,12 @@ class LibraryFacts:
 
 @dataclass(frozen=True, slots=True)
 class LibrariesFacts:
-    """The libraries that ONNX Runtime's GPU providers want, and what is missing of them."""
+    """The libraries that ONNX Runtime's GPU providers load, and which of them are missing."""
 
     cuda: tuple[LibraryFacts, ...]
     tensorrt: tuple[LibraryFacts, ...]
-    cuda_lacks: tuple[Lack, ...]
-    tensorrt_lacks: tuple[Lack, ...]
+    cuda_lacks: tuple[Lack, ...] = ()
+    tensorrt_lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +208,12 @@ class DecodingFacts:
 
     opencv: str | None
     jpeg: str
-    lacks: tuple[Lack, ...]
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """All of it."""
+    """All facts of a host."""
 
     takt: str
     python: str

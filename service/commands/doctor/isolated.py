@@ -1,4 +1,4 @@
-"""Asking in a process of its own, with a limit of time: a driver that crashes or hangs may."""
+"""Runs probes in processes of their own with a time limit, as drivers may crash or hang."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pydantic import TypeAdapter, ValidationError
 T = TypeVar("T")
 
 CHILD = (sys.executable, "-P", "-m", "service.commands.doctor.child")
-"""Without the folder it is started in, which may have a `service` of its own."""
+"""Command that starts a probe; -P, as the working folder may have a `service` of its own."""
 
 _GRACE_S = 5.0
-"""For a killed process to go; one that hangs in the kernel does not, and is left behind."""
+"""Longest wait for a killed process; one that hangs in the kernel is left behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended: its output, and what is wrong with how it ended, if anything is."""
+    """How a command ended: its output, its log, and what went wrong, empty if nothing did."""
 
     output: str
     log: str
@@ -33,12 +33,12 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """What a probe answered.
+class ProbeAnswer(Generic[T]):
+    """Answer of a probe.
 
     Attributes:
-        value: None if it failed.
-        failure: why, in a line; empty if it did not.
+        value: the facts; None if the probe failed.
+        failure: why it failed, on one line; empty if it did not.
         log: what the libraries wrote meanwhile.
     """
 
@@ -53,34 +53,37 @@ def ask(
     *arguments: str,
     limit_s: float = 60.0,
     child: Sequence[str] = CHILD,
-) -> Answer[T]:
-    """Run a probe of `service.commands.doctor.child`; its failure is told, not raised.
+) -> ProbeAnswer[T]:
+    """Runs a probe of `child.py`; a failure is in the answer and is not raised.
 
     Args:
-        answer: what it answers: a dataclass.
-        probe: its name.
-        arguments: of the probe.
-        limit_s: after which it is ended.
-        child: how it is started.
+        answer: dataclass that the probe answers.
+        probe: name of the probe.
+        arguments: arguments of the probe.
+        limit_s: time after which the probe is killed.
+        child: command that starts a probe.
     """
     finished = run_limited((*child, probe, *arguments), limit_s)
     if finished.failure:
-        return Answer(None, finished.failure, finished.log)
+        return ProbeAnswer(None, finished.failure, finished.log)
     try:
         reply = TypeAdapter(dict[str, object]).validate_json(finished.output)
         if "failure" in reply:
-            return Answer(None, str(reply["failure"]), finished.log)
-        return Answer(TypeAdapter(answer).validate_python(reply), "", finished.log)
+            return ProbeAnswer(None, str(reply["failure"]), finished.log)
+        return ProbeAnswer(TypeAdapter(answer).validate_python(reply), "", finished.log)
     except ValidationError:
-        return Answer(None, "it gave no answer that can be read", finished.log)
+        return ProbeAnswer(None, "it gave no answer that can be read", finished.log)
 
 
 def run_limited(command: Sequence[str], limit_s: float) -> Finished:
-    """Run a command, and end it and what it started if it takes longer.
+    """Runs a command; kills it and the processes that it started after the limit.
+
+    >>> run_limited((sys.executable, "-c", "print(1 + 1)"), 60).output.strip()
+    '2'
 
     Args:
         command: the program and its arguments.
-        limit_s: how long it may take.
+        limit_s: longest time that it may take.
     """
     # Files and not pipes: what a killed process leaves behind could keep a pipe open for ever.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as log:
@@ -122,7 +125,7 @@ def _ending(code: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Of a process that has ended, whatever it started and left."""
+    """Kills a process and its group; one that has ended may have left others."""
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""What asks the runtimes and drivers themselves; each is run in a process of its own.
+"""Probes that load and run the runtimes and drivers, each in a process of its own.
 
-A probe raises whatever its library does: `service.commands.doctor.child` makes a line of it.
+A probe lets the exceptions of its library through: `child.py` makes one line of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service.bundles.variant import Provider
-from service.commands.doctor.facts import DeviceFacts, Gpu
+from service.commands.doctor.facts import (
+    DecodingFacts,
+    DeviceFacts,
+    Gpu,
+    GpuFacts,
+    LibrariesFacts,
+    LibraryFacts,
+    OnnxRuntimeFacts,
+    OpenVinoFacts,
+    ProviderFacts,
+)
+from service.distribution import installed_version
 from service.engines.nvidia.libraries import (
     NvidiaLibrary,
     cuda_libraries,
@@ -29,97 +39,42 @@ CONVOLUTION = base64.b64decode(
 )
 """An ONNX graph: `images`, float32 [1,1,3,3], to `sums`, float32 [1,1,1,1], by a kernel of ones.
 
-A convolution, since it is what loads cuDNN: CUDA's provider opens without.
+Only a convolution loads cuDNN: CUDA's provider opens without it.
 """
 _SUM = 9.0
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A provider that Takt can choose, and ONNX Runtime's name for it."""
-
-    provider: Provider
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuildAnswer:
-    """ONNX Runtime: its version, the CUDA of its build (None for CPUs), all its providers."""
-
-    version: str
-    cuda_major: int | None
-    listed: tuple[str, ...]
-    choices: tuple[Choice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderAnswer:
-    """Who ran a session that was opened for a provider, and whether rightly."""
+class ProviderTrial:
+    """Providers that ran a session opened for one of them, and whether the result was right."""
 
     running: tuple[str, ...]
     right: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OpenVinoAnswer:
-    """OpenVINO: its version, its devices, and whether the CPU ran the convolution rightly."""
-
-    version: str
-    devices: tuple[DeviceFacts, ...]
-    right: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GpuAnswer:
-    """NVML: the driver, the CUDA that it serves, its GPUs."""
-
-    driver: str
-    cuda: str
-    gpus: tuple[Gpu, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryAnswer:
-    """A library: its version if it tells; why it does not load, or empty."""
-
-    soname: str
-    version: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LibrariesAnswer:
-    """All of NVIDIA's that ONNX Runtime wants."""
-
-    libraries: tuple[LibraryAnswer, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCvAnswer:
-    """OpenCV: its version, and what its build says of JPEG."""
-
-    version: str
-    jpeg: str
-
-
-def onnxruntime_build() -> BuildAnswer:
-    """Which ONNX Runtime this is."""
+def onnxruntime_build() -> OnnxRuntimeFacts:
+    """Facts of the ONNX Runtime that is imported; its providers are not tried."""
     import onnxruntime
 
     from service.engines.provider_check import cuda_major
     from service.engines.provider_options import PROVIDERS
 
     has_cuda = bool(getattr(onnxruntime, "cuda_version", None))
-    return BuildAnswer(
+    listed = tuple(onnxruntime.get_available_providers())
+    return OnnxRuntimeFacts(
+        packages=(),
         version=onnxruntime.__version__,
         cuda_major=cuda_major(onnxruntime) if has_cuda else None,
-        listed=tuple(onnxruntime.get_available_providers()),
-        choices=tuple(Choice(provider, names[0]) for provider, names in PROVIDERS.items()),
+        listed=listed,
+        providers=tuple(
+            ProviderFacts(provider, names[0], names[0] in listed)
+            for provider, names in PROVIDERS.items()
+        ),
     )
 
 
-def onnxruntime_provider(provider: str) -> ProviderAnswer:
-    """Run a convolution on a provider as an engine would, and ask the session who ran it."""
+def onnxruntime_provider(provider: str) -> ProviderTrial:
+    """Runs a convolution on a provider as an engine does, and asks the session who ran it."""
     import numpy as np
     import onnxruntime
 
@@ -134,11 +89,11 @@ def onnxruntime_provider(provider: str) -> ProviderAnswer:
         CONVOLUTION, providers=provider_options(wanted), enable_fallback=0
     )
     (sums,) = session.run(None, {"images": np.ones((1, 1, 3, 3), np.float32)})
-    return ProviderAnswer(tuple(session.get_providers()), _is_sum(sums))
+    return ProviderTrial(tuple(session.get_providers()), _is_sum(sums))
 
 
-def openvino_devices() -> OpenVinoAnswer:
-    """Which devices OpenVINO has; run a convolution on the CPU."""
+def openvino_devices() -> OpenVinoFacts:
+    """Facts of OpenVINO, whose CPU device runs a convolution."""
     import numpy as np
     import openvino
 
@@ -147,18 +102,19 @@ def openvino_devices() -> OpenVinoAnswer:
     compiled = core.compile_model(core.read_model(CONVOLUTION), "CPU")
     sums = compiled({"images": np.ones((1, 1, 3, 3), np.float32)})[0]
     version = str(openvino.__version__).partition("-")[0]
-    return OpenVinoAnswer(version, devices, _is_sum(sums))
+    return OpenVinoFacts(version, devices, _is_sum(sums))
 
 
-def nvml_gpus() -> GpuAnswer:
-    """What the driver's management library tells."""
+def nvml_gpus() -> GpuFacts:
+    """Facts of the GPUs by NVML, the driver's management library."""
     import pynvml
 
     pynvml.nvmlInit()
     try:
         count = pynvml.nvmlDeviceGetCount()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-        return GpuAnswer(
+        return GpuFacts(
+            source="NVML",
             driver=_text(pynvml.nvmlSystemGetDriverVersion()),
             cuda=_thousands(pynvml.nvmlSystemGetCudaDriverVersion()),
             gpus=tuple(_gpu(pynvml, handle) for handle in handles),
@@ -167,20 +123,47 @@ def nvml_gpus() -> GpuAnswer:
         pynvml.nvmlShutdown()
 
 
-def nvidia_libraries(cuda_major: str) -> LibrariesAnswer:
-    """Load NVIDIA's libraries, each after what it needs itself, and ask for their versions."""
-    major = int(cuda_major)
-    wanted = (driver_library(), *cuda_libraries(major), *tensorrt_libraries(major))
-    return LibrariesAnswer(tuple(_library(one) for one in wanted))
+def nvidia_libraries(cuda_major: str) -> LibrariesFacts:
+    """Loads NVIDIA's libraries, each after those that it needs, and asks for their versions."""
+    return libraries_facts(int(cuda_major), _load)
 
 
-def opencv_build() -> OpenCvAnswer:
-    """Which OpenCV this is, and which JPEG decoder it has."""
+def libraries_facts(
+    cuda_major: int, load: Callable[[NvidiaLibrary], tuple[str | None, str]]
+) -> LibrariesFacts:
+    """Facts of all libraries that ONNX Runtime loads.
+
+    Args:
+        cuda_major: major version of CUDA that ONNX Runtime was built with.
+        load: loads a library; its version if it tells one, and why it does not load.
+    """
+
+    def facts(library: NvidiaLibrary) -> LibraryFacts:
+        version, reason = load(library)
+        wheel = installed_version(library.package) if library.package else None
+        return LibraryFacts(
+            name=library.name,
+            soname=library.soname,
+            package=library.package,
+            wheel=wheel,
+            version=None if reason else version or wheel,
+            loads=not reason,
+            reason=reason,
+        )
+
+    return LibrariesFacts(
+        cuda=tuple(map(facts, (driver_library(), *cuda_libraries(cuda_major)))),
+        tensorrt=tuple(map(facts, tensorrt_libraries(cuda_major))),
+    )
+
+
+def opencv_build() -> DecodingFacts:
+    """Facts of OpenCV and its JPEG decoder."""
     import cv2
 
     lines = cv2.getBuildInformation().splitlines()
     jpeg = next((line for line in lines if line.strip().startswith("JPEG:")), "")
-    return OpenCvAnswer(cv2.__version__, jpeg.partition(":")[2].strip())
+    return DecodingFacts(cv2.__version__, jpeg.partition(":")[2].strip())
 
 
 def _is_sum(sums: Any) -> bool:
@@ -208,16 +191,16 @@ def _gpu(pynvml: Any, handle: Any) -> Gpu:
 
 
 def _text(value: str | bytes) -> str:
-    """Releases before 11.5 answer bytes."""
+    """Text of NVML, which answers bytes in releases before 11.5."""
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _library(library: NvidiaLibrary) -> LibraryAnswer:
+def _load(library: NvidiaLibrary) -> tuple[str | None, str]:
     try:
         loaded = load_library(library)
     except OSError as error:
-        return LibraryAnswer(library.soname, None, str(error))
-    return LibraryAnswer(library.soname, _version_of(library, loaded), "")
+        return None, str(error)
+    return _version_of(library, loaded), ""
 
 
 def _version_of(library: NvidiaLibrary, loaded: ctypes.CDLL) -> str | None:
@@ -248,7 +231,7 @@ def _two_numbers(function: str) -> Callable[[ctypes.CDLL], str]:
 
 
 def _properties(function: str) -> Callable[[ctypes.CDLL], str]:
-    """Major, minor and patch are properties 0, 1 and 2."""
+    """Reader of a version whose major, minor and patch are properties 0, 1 and 2."""
 
     def read(loaded: ctypes.CDLL) -> str:
         parts = []
@@ -267,7 +250,7 @@ def _tensorrt(loaded: ctypes.CDLL) -> str:
 
 
 def _thousands(number: int) -> str:
-    """CUDA's way to write 13.1: 13010."""
+    """Version that CUDA writes as one number: 13010 is 13.1."""
     return f"{number // 1000}.{number % 1000 // 10}"
 
 

@@ -1,4 +1,4 @@
-"""What to do about what is missing, each once."""
+"""Says how to get what is missing; each remedy stands here once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _DRIVERS = {12: "525", 13: "580"}
 
 
 def opencv() -> str:
-    """OpenCV, installed once more."""
+    """Remedy for a broken OpenCV: installs it again."""
     return install_hint("opencv-python-headless", again=True)
 
 
 def to_gpu_build() -> str:
-    """ONNX Runtime's build for GPUs, instead of the one for CPUs."""
+    """Remedy that replaces ONNX Runtime's build for CPUs by the one for GPUs."""
     return f"pip uninstall -y onnxruntime && {install_hint('gpu')}"
 
 
 def tensorrt(cuda_major: int = CUDA_MAJOR) -> str:
-    """The major version that ONNX Runtime is linked to: PyPI's newest is another."""
+    """Remedy that installs the TensorRT that ONNX Runtime links to; PyPI's newest is another."""
     return install_hint(f"tensorrt-cu{cuda_major}>={TENSORRT_MAJOR},<{TENSORRT_MAJOR + 1}")
 
 
 def driver(cuda_major: int = CUDA_MAJOR) -> str:
-    """A driver that is new enough."""
+    """Remedy for a missing or old driver of NVIDIA's."""
     release = _DRIVERS.get(cuda_major)
     which = f"release {release} or later" if release else f"a release for CUDA {cuda_major}"
     return f"install NVIDIA's driver, {which}; a container must be started with --gpus all"

@@ -1,4 +1,4 @@
-"""The report for people."""
+"""Writes the report for people."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from service.commands.doctor.facts import (
     OnnxRuntimeFacts,
     OpenVinoFacts,
 )
-from service.commands.doctor.verdicts import Verdict
+from service.commands.doctor.verdicts import EngineVerdict
 
 _WIDTH = 110
 _GIB = 1 << 30
 
 
-def report(host: HostFacts, verdicts: Sequence[Verdict]) -> str:
-    """All sections, and the summary at the end."""
+def report(host: HostFacts, verdicts: Sequence[EngineVerdict]) -> str:
+    """Report with all sections and the summary at the end."""
     sections = (
         [f"Takt {host.takt}, Python {host.python}, {host.system}"],
         _cpu(host.cpu),
@@ -114,7 +114,7 @@ def _decoding(host: HostFacts) -> Iterator[str]:
     yield from _lacks(host.decoding.lacks)
 
 
-def _summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
+def _summary(verdicts: Iterable[EngineVerdict]) -> Iterator[str]:
     yield "What this host runs"
     for verdict in verdicts:
         yield _row(verdict.state, 8, verdict.engine, 12, verdict.why)
@@ -129,7 +129,7 @@ def _lacks(lacks: Iterable[Lack]) -> Iterator[str]:
 
 
 def _row(first: str, first_width: int, second: str, second_width: int, told: str) -> str:
-    """Two columns, and a text that goes on below itself."""
+    """Two columns and a text, whose further lines stand below its first one."""
     head = f"  {first:<{first_width}}{second:<{second_width}}"
     lines = textwrap.wrap(
         told,

@@ -1,4 +1,4 @@
-"""Which engines this host runs well, only slowly, or not; and why."""
+"""Judges which engines this host runs well, slowly or not, and says why."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TENSOR_CORES = (7, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How one engine would run.
+class EngineVerdict:
+    """How well one engine would run.
 
     Attributes:
-        engine: of which it is.
+        engine: name of the engine.
         state: whether it runs.
-        why: in words.
-        remedies: what would make it run, or run well, where something can.
+        why: reason of the state, for people.
+        remedies: how to make it run, or run well.
     """
 
     engine: EngineName
@@ -34,8 +34,8 @@ class Verdict:
     remedies: tuple[str, ...] = ()
 
 
-def judge(host: HostFacts) -> tuple[Verdict, ...]:
-    """A verdict on each engine."""
+def judge(host: HostFacts) -> tuple[EngineVerdict, ...]:
+    """Verdicts on all engines."""
     return (
         _cpu_fp32(host),
         _cpu_bf16(host),
@@ -46,74 +46,76 @@ def judge(host: HostFacts) -> tuple[Verdict, ...]:
     )
 
 
-def _cpu_fp32(host: HostFacts) -> Verdict:
+def _cpu_fp32(host: HostFacts) -> EngineVerdict:
     runtimes = _cpu_runtimes(host)
     if not runtimes:
         return _refused("cpu-fp32", (*host.onnxruntime.lacks, *host.openvino.lacks))
     return _float32("cpu-fp32", host.cpu, f"by {runtimes}")
 
 
-def _openvino(host: HostFacts) -> Verdict:
+def _openvino(host: HostFacts) -> EngineVerdict:
     if not host.openvino.runs:
         return _refused("openvino", host.openvino.lacks)
     return _float32("openvino", host.cpu, f"OpenVINO {host.openvino.version}")
 
 
-def _float32(engine: EngineName, cpu: CpuFacts, by: str) -> Verdict:
+def _float32(engine: EngineName, cpu: CpuFacts, by: str) -> EngineVerdict:
     if cpu.flags and _is_x86(cpu) and not cpu.first_of("avx2"):
-        return Verdict(engine, "slowly", f"{by}, on a processor without AVX2")
+        return EngineVerdict(engine, "slowly", f"{by}, on a processor without AVX2")
     vectors = cpu.first_of("avx512f", "avx2")
-    return Verdict(engine, "well", f"{by}, with {vectors}" if vectors else by)
+    return EngineVerdict(engine, "well", f"{by}, with {vectors}" if vectors else by)
 
 
-def _cpu_bf16(host: HostFacts) -> Verdict:
+def _cpu_bf16(host: HostFacts) -> EngineVerdict:
     if not host.openvino.runs:
         return _refused("cpu-bf16", host.openvino.lacks)
     flag = host.cpu.first_of(*BF16_FLAGS)
     if "BF16" in host.openvino.capabilities and (flag or not host.cpu.flags):
-        return Verdict("cpu-bf16", "well", f"by OpenVINO, with {flag or 'BF16 as it lists it'}")
+        return EngineVerdict(
+            "cpu-bf16", "well", f"by OpenVINO, with {flag or 'BF16 as it lists it'}"
+        )
     if flag:
-        return Verdict("cpu-bf16", "slowly", f"OpenVINO makes no use of {flag} here")
+        return EngineVerdict("cpu-bf16", "slowly", f"OpenVINO makes no use of {flag} here")
     missing = _any_of(host.cpu, BF16_FLAGS)
-    return Verdict("cpu-bf16", "slowly", f"{missing}: bfloat16 is emulated")
+    return EngineVerdict("cpu-bf16", "slowly", f"{missing}: bfloat16 is emulated")
 
 
-def _cpu_int8(host: HostFacts) -> Verdict:
+def _cpu_int8(host: HostFacts) -> EngineVerdict:
     runtimes = _cpu_runtimes(host)
     if not runtimes:
         return _refused("cpu-int8", (*host.openvino.lacks, *host.onnxruntime.lacks))
     flag = host.cpu.first_of(*INT8_FLAGS)
     if flag:
-        return Verdict("cpu-int8", "well", f"by {runtimes}, with {flag}")
+        return EngineVerdict("cpu-int8", "well", f"by {runtimes}, with {flag}")
     missing = _any_of(host.cpu, INT8_FLAGS)
     why = f"{missing}: 8-bit products take several steps each, and gain little over float32"
-    return Verdict("cpu-int8", "slowly", why)
+    return EngineVerdict("cpu-int8", "slowly", why)
 
 
-def _cuda(host: HostFacts) -> Verdict:
+def _cuda(host: HostFacts) -> EngineVerdict:
     if host.onnxruntime.loads("cuda"):
         return _on_gpu("cuda", host)
     return _refused_gpu("cuda", host, _gpu_lacks(host, "cuda"))
 
 
-def _tensorrt(host: HostFacts) -> Verdict:
+def _tensorrt(host: HostFacts) -> EngineVerdict:
     if host.onnxruntime.loads("tensorrt"):
         return _on_gpu("tensorrt", host)
     lacks = (*_gpu_lacks(host, "tensorrt"), *host.libraries.tensorrt_lacks)
     return _refused_gpu("tensorrt", host, lacks)
 
 
-def _on_gpu(engine: EngineName, host: HostFacts) -> Verdict:
+def _on_gpu(engine: EngineName, host: HostFacts) -> EngineVerdict:
     gpu = next(iter(host.gpus.gpus), None)
     name = gpu.name if gpu else "a GPU that the driver does not name"
     if gpu and not _has_tensor_cores(gpu):
         why = f"on {name}, of compute capability {gpu.compute_capability}: no tensor cores for fp16"
-        return Verdict(engine, "slowly", why)
-    return Verdict(engine, "well", f"on {name}")
+        return EngineVerdict(engine, "slowly", why)
+    return EngineVerdict(engine, "well", f"on {name}")
 
 
 def _gpu_lacks(host: HostFacts, provider: Literal["cuda", "tensorrt"]) -> list[Lack]:
-    """What keeps a GPU's provider from loading, the first cause first."""
+    """Reasons why a GPU's provider does not load, the first cause first."""
     runtime = host.onnxruntime
     # A tool that is not installed keeps nobody from running.
     lacks = [lack for lack in host.gpus.lacks if lack.remedy != install_hint("nvidia-ml-py")]
@@ -133,21 +135,21 @@ def _gpu_lacks(host: HostFacts, provider: Literal["cuda", "tensorrt"]) -> list[L
 
 def _refused_gpu(
     provider: Literal["cuda", "tensorrt"], host: HostFacts, lacks: Sequence[Lack]
-) -> Verdict:
-    """With what ONNX Runtime itself says, where it got as far as trying."""
+) -> EngineVerdict:
+    """Verdict "not", with ONNX Runtime's own words if it tried."""
     found = host.onnxruntime.provider(provider)
     if found is None or not found.reason:
         return _refused(provider, lacks)
     says = f"ONNX Runtime says: {found.reason}"
     if not lacks:
-        return Verdict(provider, "not", says, (remedies.ONNXRUNTIME_DEBUG,))
+        return EngineVerdict(provider, "not", says, (remedies.ONNXRUNTIME_DEBUG,))
     refused = _refused(provider, lacks)
     return replace(refused, why=f"{refused.why}; {says}")
 
 
-def _refused(engine: EngineName, lacks: Sequence[Lack]) -> Verdict:
+def _refused(engine: EngineName, lacks: Sequence[Lack]) -> EngineVerdict:
     whys = dict.fromkeys(lack.what for lack in lacks)
-    return Verdict(
+    return EngineVerdict(
         engine, "not", "; ".join(whys), tuple(dict.fromkeys(lack.remedy for lack in lacks))
     )
 

@@ -4,13 +4,13 @@ import sys
 import pytest
 
 from service.commands.doctor import child
+from service.commands.doctor.facts import DecodingFacts
 from service.commands.doctor.isolated import CHILD, run_limited
-from service.commands.doctor.probes import OpenCvAnswer
 
 
 def test_an_answer_is_told_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "PROBES", {"opencv": lambda: OpenCvAnswer("5.0", "turbo")})
-    assert json.loads(child.reply("opencv", ())) == {"version": "5.0", "jpeg": "turbo"}
+    monkeypatch.setattr(child, "PROBES", {"opencv": lambda: DecodingFacts("5.0", "turbo")})
+    assert json.loads(child.reply("opencv", ())) == {"opencv": "5.0", "jpeg": "turbo", "lacks": []}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_an_answer_is_told_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_library_raises_becomes_a_failure(
     monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str
 ) -> None:
-    def probe(argument: str) -> OpenCvAnswer:
+    def probe(argument: str) -> DecodingFacts:
         raise error
 
     monkeypatch.setattr(child, "PROBES", {"opencv": probe})
@@ -34,16 +34,16 @@ def test_what_libraries_print_does_not_spoil_the_answer() -> None:
     code = (
         "import os, subprocess, sys\n"
         "from service.commands.doctor import child\n"
-        "from service.commands.doctor.probes import OpenCvAnswer\n"
+        "from service.commands.doctor.facts import DecodingFacts\n"
         "def probe():\n"
         "    print('from python', flush=True)\n"
         "    os.system('echo from below')\n"
-        "    return OpenCvAnswer('5.0', 'turbo')\n"
+        "    return DecodingFacts('5.0', 'turbo')\n"
         "child.PROBES = {'opencv': probe}\n"
         "child.main()\n"
     )
     finished = run_limited((sys.executable, "-c", code, "opencv"), 60)
-    assert json.loads(finished.output) == {"version": "5.0", "jpeg": "turbo"}
+    assert json.loads(finished.output) == {"opencv": "5.0", "jpeg": "turbo", "lacks": []}
     assert finished.log.splitlines() == ["from python", "from below"]
 
 

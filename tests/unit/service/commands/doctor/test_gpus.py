@@ -7,8 +7,7 @@ import pytest
 
 from service.commands.doctor import gpus
 from service.commands.doctor.facts import Gpu, GpuFacts
-from service.commands.doctor.isolated import Answer
-from service.commands.doctor.probes import GpuAnswer
+from service.commands.doctor.isolated import ProbeAnswer
 from service.distribution import install_hint
 
 L4 = Gpu("NVIDIA L4", 24 << 30, "8.9")
@@ -18,7 +17,9 @@ class Host:
     """Where the driver and the tools of one host are, or are not."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.nvml: Answer[Any] = Answer(None, "ModuleNotFoundError: No module named 'pynvml'", "")
+        self.nvml: ProbeAnswer[Any] = ProbeAnswer(
+            None, "ModuleNotFoundError: No module named 'pynvml'", ""
+        )
         self._bin, self._proc, self._pci = folder / "bin", folder / "proc", folder / "pci"
         for one in (self._bin, self._proc, self._pci):
             one.mkdir()
@@ -73,7 +74,7 @@ def test_a_card_without_a_driver_is_told_apart(machine: Host) -> None:
 
 
 def test_nvml_is_believed_first(machine: Host) -> None:
-    machine.nvml = Answer(GpuAnswer("580.95", "13.0", (L4,)), "", "")
+    machine.nvml = ProbeAnswer(GpuFacts("NVML", "580.95", "13.0", (L4,)), "", "")
     machine.tool("exit 1")
     found = machine.examine()
     assert found == GpuFacts("NVML", "580.95", "13.0", (L4,), 0, ())
@@ -111,7 +112,7 @@ def test_a_driver_that_lists_no_gpu_is_not_enough(machine: Host) -> None:
 def test_a_driver_that_is_too_old_for_the_cuda_that_is_wanted_is_told(
     machine: Host, cuda_major: int, lacks: int
 ) -> None:
-    machine.nvml = Answer(GpuAnswer("550.54", "12.4", (L4,)), "", "")
+    machine.nvml = ProbeAnswer(GpuFacts("NVML", "550.54", "12.4", (L4,)), "", "")
     found = machine.examine(cuda_major)
     assert len(found.lacks) == lacks
     assert all("serves CUDA 12.4 at most" in lack.what for lack in found.lacks)

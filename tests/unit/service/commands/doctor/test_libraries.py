@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands.doctor import libraries
+from service.commands.doctor import libraries, probes
 from service.commands.doctor.facts import LibrariesFacts
-from service.commands.doctor.isolated import Answer
-from service.commands.doctor.probes import LibrariesAnswer, LibraryAnswer
+from service.commands.doctor.isolated import ProbeAnswer
+from service.commands.doctor.probes import libraries_facts
 from service.distribution import install_hint
-from service.engines.nvidia.libraries import cuda_libraries, driver_library, tensorrt_libraries
 
-WANTED = (driver_library(), *cuda_libraries(13), *tensorrt_libraries(13))
 MISSING = "cannot open shared object file"
 
 
@@ -18,14 +16,11 @@ def examine(
     missing: set[str],
     wheels: dict[str, str] | None = None,
 ) -> LibrariesFacts:
-    told = tuple(
-        LibraryAnswer(one.soname, None, MISSING)
-        if one.name in missing
-        else LibraryAnswer(one.soname, "1.2.3", "")
-        for one in WANTED
+    monkeypatch.setattr(probes, "installed_version", (wheels or {}).get)
+    told = libraries_facts(
+        13, lambda one: (None, MISSING) if one.name in missing else ("1.2.3", "")
     )
-    monkeypatch.setattr(libraries, "ask", lambda *_: Answer(LibrariesAnswer(told), "", ""))
-    monkeypatch.setattr(libraries, "installed_version", (wheels or {}).get)
+    monkeypatch.setattr(libraries, "ask", lambda *_: ProbeAnswer(told, "", ""))
     return libraries.examine_libraries(13)
 
 
@@ -76,7 +71,7 @@ def test_libraries_that_crash_the_probe_are_told_with_the_crash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     crash = "it crashed with SIGSEGV"
-    monkeypatch.setattr(libraries, "ask", lambda *_: Answer(None, crash, ""))
+    monkeypatch.setattr(libraries, "ask", lambda *_: ProbeAnswer(None, crash, ""))
     found = libraries.examine_libraries(13)
     assert {one.reason for one in (*found.cuda, *found.tensorrt)} == {crash}
     assert not any(one.loads for one in (*found.cuda, *found.tensorrt))

@@ -13,7 +13,13 @@ import onnxruntime
 import pytest
 
 from service.commands.doctor import probes
-from service.commands.doctor.facts import DeviceFacts, Gpu
+from service.commands.doctor.facts import (
+    DeviceFacts,
+    Gpu,
+    GpuFacts,
+    OpenVinoFacts,
+    ProviderFacts,
+)
 from service.engines.nvidia.libraries import NvidiaLibrary
 
 
@@ -26,7 +32,7 @@ def test_the_graph_that_is_run_is_a_convolution() -> None:
 def test_the_cpu_really_runs_on_the_onnx_runtime_that_is_here() -> None:
     build = probes.onnxruntime_build()
     assert build.version == onnxruntime.__version__
-    assert probes.Choice("cpu", "CPUExecutionProvider") in build.choices
+    assert ProviderFacts("cpu", "CPUExecutionProvider", listed=True) in build.providers
     answer = probes.onnxruntime_provider("cpu")
     assert answer.running[0] == "CPUExecutionProvider"
     assert answer.right
@@ -56,7 +62,7 @@ def test_a_provider_that_fell_back_is_told_by_who_ran(monkeypatch: pytest.Monkey
     )
     answer = probes.onnxruntime_provider("tensorrt")
     assert asked[0] == "TensorrtExecutionProvider"
-    assert answer == probes.ProviderAnswer(("CPUExecutionProvider",), right=True)
+    assert answer == probes.ProviderTrial(("CPUExecutionProvider",), right=True)
     assert {"libcudart.so.13", "libcudnn.so.9", "libnvinfer.so.10"} <= set(loaded)
 
 
@@ -82,7 +88,7 @@ def test_openvino_tells_its_devices_and_whether_it_computes_rightly(
     module.Core = Core  # type: ignore[attr-defined]
     module.__version__ = "2026.4.1-22982-e213a"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "openvino", module)
-    assert probes.openvino_devices() == probes.OpenVinoAnswer(
+    assert probes.openvino_devices() == OpenVinoFacts(
         "2026.4.1", (DeviceFacts("CPU", "EPYC", ("BF16", "INT8")),), right
     )
 
@@ -138,8 +144,8 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 
 
 def test_nvml_tells_driver_and_gpus_and_is_shut_down(nvml: FakeNvml) -> None:
-    assert probes.nvml_gpus() == probes.GpuAnswer(
-        "580.95.05", "13.1", (Gpu("NVIDIA L4", 24 << 30, "8.9"),)
+    assert probes.nvml_gpus() == GpuFacts(
+        "NVML", "580.95.05", "13.1", (Gpu("NVIDIA L4", 24 << 30, "8.9"),)
     )
     assert nvml.open == 0
 
@@ -177,7 +183,9 @@ def test_each_library_tells_its_version_or_why_it_does_not_load(
             raise OSError(f"{library.soname}: cannot open shared object file") from None
 
     monkeypatch.setattr(probes, "load_library", load)
-    told = {one.soname: one for one in probes.nvidia_libraries("13").libraries}
+    monkeypatch.setattr(probes, "installed_version", lambda package: None)
+    found = probes.nvidia_libraries("13")
+    told = {one.soname: one for one in (*found.cuda, *found.tensorrt)}
     assert told["libcudart.so.13"].version == "13.0"
     assert told["libnvrtc.so.13"].version == "13.2"
     assert told["libcudnn.so.9"].version == "9.27.1"
@@ -189,5 +197,5 @@ def test_each_library_tells_its_version_or_why_it_does_not_load(
 
 def test_opencv_tells_its_jpeg_decoder() -> None:
     answer = probes.opencv_build()
-    assert answer.version[0].isdigit()
+    assert answer.opencv and answer.opencv[0].isdigit()
     assert "jpeg" in answer.jpeg.lower()

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from service.commands.doctor import remedies, runtimes
-from service.commands.doctor.facts import DeviceFacts
-from service.commands.doctor.isolated import Answer
-from service.commands.doctor.probes import (
-    BuildAnswer,
-    Choice,
-    OpenCvAnswer,
-    OpenVinoAnswer,
-    ProviderAnswer,
+from service.commands.doctor.facts import (
+    DecodingFacts,
+    DeviceFacts,
+    OnnxRuntimeFacts,
+    OpenVinoFacts,
+    ProviderFacts,
 )
+from service.commands.doctor.isolated import ProbeAnswer
+from service.commands.doctor.probes import ProviderTrial
 from service.distribution import install_hint
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
@@ -27,24 +27,27 @@ class Replies:
     """Answers by probe and argument, and the packages that are installed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answers: dict[tuple[str, ...], Answer[Any]] = {}
+        self.answers: dict[tuple[str, ...], ProbeAnswer[Any]] = {}
         self.packages: dict[str, str] = {}
         self.asked: list[tuple[str, ...]] = []
         monkeypatch.setattr(runtimes, "ask", self.ask)
         monkeypatch.setattr(runtimes, "installed_version", self.packages.get)
 
-    def ask(self, answer: type, *probe: str, limit_s: float = 60.0) -> Answer[Any]:
+    def ask(self, answer: type, *probe: str, limit_s: float = 60.0) -> ProbeAnswer[Any]:
         self.asked.append(probe)
         return self.answers[probe]
 
     def build(self, *listed: str, cuda_major: int | None = None) -> None:
-        choices = (Choice("cpu", CPU), Choice("cuda", CUDA), Choice("tensorrt", TENSORRT))
-        self.answers["onnxruntime",] = Answer(
-            BuildAnswer("1.31.1", cuda_major, listed, choices), "", ""
+        providers = (
+            ProviderFacts("cpu", CPU, CPU in listed),
+            ProviderFacts("cuda", CUDA, CUDA in listed),
+            ProviderFacts("tensorrt", TENSORRT, TENSORRT in listed),
         )
+        found = OnnxRuntimeFacts((), "1.31.1", cuda_major, listed, providers)
+        self.answers["onnxruntime",] = ProbeAnswer(found, "", "")
 
     def runs(self, provider: str, *running: str, right: bool = True, log: str = "") -> None:
-        self.answers["provider", provider] = Answer(ProviderAnswer(running, right), "", log)
+        self.answers["provider", provider] = ProbeAnswer(ProviderTrial(running, right), "", log)
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def test_a_provider_that_crashes_or_computes_wrongly_does_not_load(replies: Repl
     replies.build(TENSORRT, CUDA, CPU, cuda_major=13)
     replies.runs("cpu", CPU)
     replies.runs("cuda", CUDA, CPU, right=False)
-    replies.answers["provider", "tensorrt"] = Answer(None, "it crashed with SIGSEGV", "")
+    replies.answers["provider", "tensorrt"] = ProbeAnswer(None, "it crashed with SIGSEGV", "")
     found = runtimes.examine_onnxruntime()
     assert [one.reason for one in found.providers] == [
         "",
@@ -127,7 +130,7 @@ def test_an_onnx_runtime_that_is_missing_or_broken_is_told_apart(
 ) -> None:
     if installed:
         replies.packages["onnxruntime"] = "1.31.1"
-    replies.answers["onnxruntime",] = Answer(None, "ImportError: no", "")
+    replies.answers["onnxruntime",] = ProbeAnswer(None, "ImportError: no", "")
     found = runtimes.examine_onnxruntime()
     assert found.version is None
     assert found.provider("cpu") is None
@@ -143,9 +146,9 @@ def test_openvino_that_is_not_installed_is_not_started(replies: Replies) -> None
 @pytest.mark.parametrize(
     ("answer", "runs", "what"),
     [
-        (OpenVinoAnswer("2026.4", (DeviceFacts("CPU", "EPYC", ("BF16",)),), True), True, []),
+        (OpenVinoFacts("2026.4", (DeviceFacts("CPU", "EPYC", ("BF16",)),), True), True, []),
         (
-            OpenVinoAnswer("2026.4", (), False),
+            OpenVinoFacts("2026.4", (), False),
             False,
             ["OpenVINO computes a convolution wrongly on this CPU"],
         ),
@@ -153,10 +156,10 @@ def test_openvino_that_is_not_installed_is_not_started(replies: Replies) -> None
     ],
 )
 def test_openvino_runs_if_its_answer_is_right(
-    replies: Replies, answer: OpenVinoAnswer | None, runs: bool, what: list[str]
+    replies: Replies, answer: OpenVinoFacts | None, runs: bool, what: list[str]
 ) -> None:
     replies.packages["openvino"] = "2026.4"
-    replies.answers["openvino",] = Answer(answer, "it crashed with SIGILL", "")
+    replies.answers["openvino",] = ProbeAnswer(answer, "it crashed with SIGILL", "")
     found = runtimes.examine_openvino()
     assert found.runs is runs
     assert [lack.what for lack in found.lacks] == what
@@ -166,14 +169,14 @@ def test_openvino_runs_if_its_answer_is_right(
 @pytest.mark.parametrize(
     ("answer", "whole"),
     [
-        (OpenCvAnswer("5.0", "build-libjpeg-turbo (ver 3.1)"), True),
-        (OpenCvAnswer("5.0", "libjpeg (ver 62)"), False),
+        (DecodingFacts("5.0", "build-libjpeg-turbo (ver 3.1)"), True),
+        (DecodingFacts("5.0", "libjpeg (ver 62)"), False),
         (None, False),
     ],
 )
 def test_opencv_without_libjpeg_turbo_is_told(
-    replies: Replies, answer: OpenCvAnswer | None, whole: bool
+    replies: Replies, answer: DecodingFacts | None, whole: bool
 ) -> None:
-    replies.answers["opencv",] = Answer(answer, "ImportError: libGL.so.1", "")
+    replies.answers["opencv",] = ProbeAnswer(answer, "ImportError: libGL.so.1", "")
     found = runtimes.examine_decoding()
     assert [lack.remedy for lack in found.lacks] == ([] if whole else [remedies.opencv()])

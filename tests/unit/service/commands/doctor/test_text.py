@@ -6,7 +6,7 @@ import pytest
 
 from service.commands.doctor.facts import HostFacts, Lack, MemoryFacts
 from service.commands.doctor.text import report
-from service.commands.doctor.verdicts import Verdict, judge
+from service.commands.doctor.verdicts import EngineVerdict, judge
 from service.distribution import install_hint
 
 
@@ -52,7 +52,7 @@ def test_each_lack_has_its_remedy_below_it(host: HostFacts) -> None:
 
 
 def test_a_long_reason_goes_on_below_itself(host: HostFacts) -> None:
-    verdict = Verdict("cuda", "not", "word " * 60, (install_hint("gpu"),))
+    verdict = EngineVerdict("cuda", "not", "word " * 60, (install_hint("gpu"),))
     summary = report(host, (verdict,)).partition("What this host runs\n")[2].splitlines()
     assert summary[0].startswith("  not     cuda        word")
     assert all(line.startswith(" " * 22) for line in summary[1:])

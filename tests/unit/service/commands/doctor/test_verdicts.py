@@ -15,7 +15,7 @@ from service.commands.doctor.facts import (
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.commands.doctor.verdicts import EngineName, Verdict, judge
+from service.commands.doctor.verdicts import EngineName, EngineVerdict, judge
 from service.distribution import install_hint
 
 NO_OPENVINO = OpenVinoFacts(
@@ -24,7 +24,7 @@ NO_OPENVINO = OpenVinoFacts(
 NO_GPU = Lack("no NVIDIA GPU is seen", remedies.CONTAINER)
 
 
-def verdict(host: HostFacts, engine: EngineName) -> Verdict:
+def verdict(host: HostFacts, engine: EngineName) -> EngineVerdict:
     return next(one for one in judge(host) if one.engine == engine)
 
 
