@@ -73,7 +73,7 @@ class Batch(Generic[Item, Result]):
         )
 
     def fail(self, error: TaktError) -> None:
-        """ModelOutput every caller by an error."""
+        """Answer every caller by an error."""
         fail([waiter.future for waiter in self._waiters], error)
 
 
@@ -116,7 +116,7 @@ class Job(Generic[Item, Result]):
             settle([self.future], [result])
 
     def fail(self, error: Exception) -> None:
-        """ModelOutput the caller by an error."""
+        """Answer the caller by an error."""
         fail([self.future], error)
 
 

@@ -69,7 +69,9 @@ class LineWriter(QueueHandler):
         stopping.start()
         stopping.join(_CLOSED_WITHIN_S)
         self._ended = True
-        self._report_lost()
+        # Where nobody reads, the report would wait for a reader as well.
+        if not stopping.is_alive():
+            self._report_lost()
 
     def _report_lost(self) -> None:
         if self._lost:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from service.observing import line_writer
 from service.observing.line_writer import LineWriter
 
 
@@ -44,6 +45,23 @@ def test_a_reader_that_stops_keeps_nobody_waiting_and_what_is_lost_is_counted(ca
         stream.reads.set()
     assert stream.getvalue().splitlines() == ["first", "0", "1", "2"]
     assert "7 messages were lost" in caplog.text
+
+
+def test_an_end_without_a_reader_waits_for_a_moment_only(monkeypatch) -> None:
+    monkeypatch.setattr(line_writer, "_CLOSED_WITHIN_S", 0.05)
+    stream = Slow()
+    writer = LineWriter(stream, most=3)
+    monkeypatch.setattr(line_writer.logger, "handlers", [writer])
+    writer.put("first")
+    stream.asked.wait()
+    for number in range(10):
+        writer.put(f"{number}")
+    closing = threading.Thread(target=writer.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    ended = not closing.is_alive()
+    stream.reads.set()
+    assert ended
 
 
 def test_what_is_put_after_the_end_is_written_at_once() -> None:
