@@ -1,1 +1,5 @@
-"""`takt tune`: which engine, in how many instances, answers fastest on this host."""
+"""`takt tune`: finds the engine, and the number of its instances, that is fastest on this host.
+
+May import the root of `service`, `bundles`, `batching`, `engines`, and the options of `repository`.
+Start reading at `run.py`: it measures the `candidates.py` in turns; `choice.py` picks the best.
+"""

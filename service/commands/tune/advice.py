@@ -1,4 +1,4 @@
-"""What it would take to do better than what was measured."""
+"""Advises how to become faster than the measured candidates."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import importlib.util
 from collections.abc import Iterator
 
 from service.bundles.bundle import Bundle
-from service.commands.tune.results import Results
+from service.commands.tune.results import TuneResults
 from service.distribution import install_hint
 
 
-def advice(bundle: Bundle, results: Results, *, openvino: bool) -> Iterator[str]:
-    """Lines for people, the most worthwhile first.
+def advice(bundle: Bundle, results: TuneResults, *, openvino: bool) -> Iterator[str]:
+    """Lines for people, the most useful first.
 
     Args:
-        bundle: that was tuned.
-        results: what was found.
+        bundle: the tuned bundle.
+        results: results of the tuning.
         openvino: whether OpenVINO is installed.
     """
     variants = bundle.manifest.variants
@@ -34,5 +34,5 @@ def advice(bundle: Bundle, results: Results, *, openvino: bool) -> Iterator[str]
 
 
 def has_openvino() -> bool:
-    """Whether it is installed; it is not imported."""
+    """Whether OpenVINO is installed, found out without an import."""
     return importlib.util.find_spec("openvino") is not None

@@ -1,4 +1,4 @@
-"""The ways to run a bundle that are worth a measurement."""
+"""Lists the ways to run a bundle that are worth a measurement."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from service.engines.plan import REFERENCE, plan_for
 from service.settings import Settings
 
 RUNTIMES = (REFERENCE, "openvino", "cuda", "tensorrt")
-"""What may run the reference graph, as the setting `engine` takes them."""
+"""Values of the setting `engine` that run the reference graph."""
 
 MOST_INSTANCES = 64
-"""That the setting `engine_instances` allows."""
+"""Largest value of the setting `engine_instances`."""
 
 GPU_INSTANCES = (1, 2)
-"""One computes while the other copies; a third has nothing left to hide."""
+"""Numbers of instances on a GPU: one computes while the other copies, and a third gains nothing."""
 
 GPU_BATCH_SIZES = (1, 2, 4, 8, 16)
 CPU_BATCH_SIZES = (1,)
@@ -26,12 +26,15 @@ CPU_BATCH_SIZES = (1,)
 class Candidate:
     """One way to run a bundle.
 
+    >>> str(Candidate("openvino", instances=2, threads=1, max_batch_size=1))
+    'openvino, 2 x 1 thread'
+
     Attributes:
-        engine: as the setting takes it.
-        instances: pictures or batches at the same time.
-        threads: of the CPU, for each of them.
+        engine: value of the setting `engine`.
+        instances: number of pictures or batches that run at the same time.
+        threads: threads of the CPU for each instance.
         max_batch_size: most pictures in one batch.
-        gpu: whether it runs on one.
+        gpu: whether it runs on a GPU.
     """
 
     engine: str
@@ -41,16 +44,16 @@ class Candidate:
     gpu: bool = False
 
     def __str__(self) -> str:
-        """For people, on one line."""
+        """Description for people, on one line."""
         batch = f", batches of {self.max_batch_size}" if self.max_batch_size > 1 else ""
         threads = "thread" if self.threads == 1 else "threads"
         return f"{self.engine}, {self.instances} x {self.threads} {threads}{batch}"
 
     def settings(self, base: Settings) -> Settings:
-        """The settings that serve it so and not otherwise, whatever the host lacks.
+        """Settings that serve the candidate and fall back to no other engine.
 
         Args:
-            base: for all that a candidate does not say, such as the GPU to use.
+            base: all other settings, such as the GPU to use.
         """
         return base.model_copy(
             update={
@@ -65,12 +68,12 @@ class Candidate:
 
 
 def reference_of(cores: int) -> Candidate:
-    """What runs where nobody has tuned and nothing is set: all others are compared with it."""
+    """Candidate that serves without tuning and settings; all others are compared with it."""
     return Candidate(REFERENCE, 1, cores, 1)
 
 
 def engines_of(bundle: Bundle) -> tuple[str, ...]:
-    """The names of all engines that may run a bundle: for its reference graph, and variants."""
+    """Names of all engines that may run a bundle's reference graph or one of its variants."""
     return (*RUNTIMES, *(variant.name for variant in bundle.manifest.variants))
 
 
@@ -82,14 +85,14 @@ def candidates_of(
     engines: Sequence[str] = (),
     batch_sizes: Sequence[int] = (),
 ) -> tuple[Candidate, ...]:
-    """What is to be measured, whether or not this host has the engines for it.
+    """Candidates to measure, even if this host lacks their engines.
 
     Args:
-        bundle: to be run.
-        base: see `Candidate.settings`.
-        cores: that this process may use.
-        engines: only these; all if empty.
-        batch_sizes: instead of the usual ones; none is larger than the model takes.
+        bundle: the bundle to run.
+        base: settings that a candidate does not change.
+        cores: number of cores that this process may use.
+        engines: names of the engines to measure; all if empty.
+        batch_sizes: batch sizes to measure; the usual ones if empty. The model may lower them.
 
     Raises:
         ConfigurationError: the bundle has no such engine.
@@ -103,8 +106,11 @@ def candidates_of(
 def instance_counts(cores: int) -> tuple[int, ...]:
     """Numbers of instances that leave no core idle, each at least twice the one before.
 
+    >>> instance_counts(12)
+    (1, 3, 6, 12)
+
     Returns:
-        Ascending, from 1 to `cores`, or to the largest such number that is allowed.
+        Ascending numbers from 1 to `cores`, or to the largest allowed divisor of `cores`.
     """
     divisors = [n for n in range(1, min(cores, MOST_INSTANCES) + 1) if cores % n == 0]
     counts: list[int] = []

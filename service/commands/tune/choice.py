@@ -1,44 +1,46 @@
-"""Which candidate is the best, and which can no longer be."""
+"""Chooses the best candidate, and drops those that can no longer be the best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 from service.errors import ConfigurationError
 
 TIE = 0.03
-"""Rates that differ by less than this share are taken for the same."""
+"""Share by which two rates may differ and still count as equal."""
 
 PROMISING = 0.7
-"""Of the best rate so far: what is slower is not run again."""
+"""Share of the best rate so far; a candidate below it is not run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best candidate, and why it is."""
+    """The best candidate, and the reason why, for people."""
 
-    best: Measured
+    best: MeasuredCandidate
     why: str
 
 
-def promising(measured: Sequence[Measured], target_ms: float | None) -> tuple[Measured, ...]:
-    """Those that may still turn out to be the best; all, while none keeps the target."""
+def promising(
+    measured: Sequence[MeasuredCandidate], target_ms: float | None
+) -> tuple[MeasuredCandidate, ...]:
+    """Candidates that may still become the best; all, as long as none keeps the target."""
     rates = [one.images_per_s for one in measured if one.keeps(target_ms)]
     least = PROMISING * max(rates, default=0.0)
     return tuple(one for one in measured if one.images_per_s >= least)
 
 
-def choose(measured: Sequence[Measured], target_ms: float | None) -> Choice | None:
-    """The most images/s among those that keep the target; the lower p99 decides a tie.
+def choose(measured: Sequence[MeasuredCandidate], target_ms: float | None) -> Choice | None:
+    """Candidate with the most images/s within the target; the lower p99 decides a tie.
 
     Args:
-        measured: what was.
-        target_ms: that the p99 is to keep, if any.
+        measured: the measured candidates.
+        target_ms: largest p99 allowed; None for no limit.
 
     Returns:
-        None if there is none; `why_none` tells why.
+        The choice; None if no candidate keeps the target, and `why_none` says why.
     """
     keeping = [one for one in measured if one.keeps(target_ms)]
     if not keeping:
@@ -56,8 +58,8 @@ def choose(measured: Sequence[Measured], target_ms: float | None) -> Choice | No
     )
 
 
-def why_none(measured: Sequence[Measured], target_ms: float | None) -> ConfigurationError:
-    """Why there is no choice: nothing runs, or none keeps the target; says what comes nearest."""
+def why_none(measured: Sequence[MeasuredCandidate], target_ms: float | None) -> ConfigurationError:
+    """Error that says why there is no choice, and which candidate comes nearest to the target."""
     if not measured or target_ms is None:
         return ConfigurationError(
             "no engine of this host can run the bundle; `takt doctor` tells what is missing"

@@ -14,7 +14,7 @@ from service.commands.tune.candidates import candidates_of, reference_of
 from service.commands.tune.choice import choose, why_none
 from service.commands.tune.keeping import check_writable, keep, profile_of
 from service.commands.tune.report import json_report, table
-from service.commands.tune.results import Results
+from service.commands.tune.results import TuneResults
 from service.commands.tune.run import TuneOptions, batching_of, openers, tune
 from service.errors import ConfigurationError, TaktError
 from service.host import host_name
@@ -25,29 +25,17 @@ _MOST_ROUNDS = 100
 _LARGEST_BATCH = 256
 
 
-class _Names(click.ParamType[tuple[str, ...]]):
-    name = "a,b"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-class _Sizes(click.ParamType[tuple[int, ...]]):
-    name = "1,2,4"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in str(value).split(",")]
-        if not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_BATCH for part in parts):
-            self.fail(f"{value} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}", param, ctx)
-        return tuple(int(part) for part in parts)
+def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    parts = [] if value is None else [part.strip() for part in value.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= _LARGEST_BATCH for part in parts):
+        raise click.BadParameter(
+            f"{value} are no batch sizes; 1,2,4 are, up to {_LARGEST_BATCH}", ctx, param
+        )
+    return tuple(int(part) for part in parts)
 
 
 @click.command("tune")
@@ -76,15 +64,16 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
 )
 @click.option(
     "--engines",
-    type=_Names(),
-    default=(),
+    metavar="A,B",
+    callback=_names,
+    default="",
     show_default="all that this host has",
     help="Only these, with commas: onnxruntime, openvino, cuda, tensorrt, names of variants.",
 )
 @click.option(
     "--batch-sizes",
-    type=_Sizes(),
-    default=(),
+    metavar="1,2,4",
+    callback=_sizes,
     show_default="1 on a CPU, 1,2,4,8,16 on a GPU",
     help="Largest batches to try, with commas.",
 )
@@ -142,16 +131,16 @@ def tune_command(
 def _conclude(
     bundle: Bundle,
     host: str,
-    results: Results,
+    results: TuneResults,
     target_ms: float | None,
     json_path: Path | None,
     *,
     dry_run: bool,
 ) -> None:
-    """Tell what was found, and keep the best.
+    """Prints the results and keeps the best candidate.
 
     Raises:
-        ConfigurationError: there is none, or it cannot be kept.
+        ConfigurationError: no candidate can be chosen, or the profile cannot be written.
     """
     choice = choose(results.measured, target_ms)
     profile = profile_of(choice.best, host, target_ms) if choice else None
@@ -179,5 +168,5 @@ def _write(path: Path, report: bytes) -> None:
 
 
 def _say(line: str) -> None:
-    """How it goes, for whoever watches; not part of the result."""
+    """Prints a line of progress, which is no part of the result."""
     click.echo(line, err=True)

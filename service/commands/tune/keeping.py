@@ -1,4 +1,4 @@
-"""Keeps what was chosen where the service looks for it: in the bundle, for this kind of host."""
+"""Keeps the chosen candidate in the bundle, where the service looks for it on such hosts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from service.bundles.host_profile import PROFILES, HostProfile, write_profile
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 from service.distribution import package_versions
 from service.errors import ConfigurationError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "numpy")
-"""On which the speed of an engine rests."""
+"""Packages that decide the speed of an engine."""
 
 
 def check_writable(path: Path) -> None:
-    """See that a profile can be kept, before minutes are spent on finding one.
+    """Checks that a profile can be written, before minutes are spent on the tuning.
 
     Args:
-        path: of the bundle.
+        path: folder of the bundle.
 
     Raises:
         ConfigurationError: the folder cannot be written to.
@@ -32,11 +32,11 @@ def check_writable(path: Path) -> None:
 
 
 def keep(path: Path, profile: HostProfile) -> None:
-    """Write the profile, in place of the former one of the same host.
+    """Writes the profile in place of an older one for the same host.
 
     Raises:
         ConfigurationError: the folder cannot be written to.
-        BundleError: the profiles that are there cannot be read.
+        BundleError: the profiles in the bundle cannot be read.
     """
     try:
         write_profile(path, profile)
@@ -44,8 +44,8 @@ def keep(path: Path, profile: HostProfile) -> None:
         raise _unwritable(path, error) from None
 
 
-def profile_of(best: Measured, host: str, target_ms: float | None) -> HostProfile:
-    """What was found, as the bundle keeps it."""
+def profile_of(best: MeasuredCandidate, host: str, target_ms: float | None) -> HostProfile:
+    """Profile that the bundle keeps of the best candidate."""
     candidate = best.candidate
     return HostProfile(
         host=host,

@@ -1,8 +1,9 @@
-"""Measures engines through the very batcher that serves: images/s, and how long a picture takes.
+"""Measures engines through the batcher of the service: images/s, and the time of a picture.
 
-Both loops are closed: each caller waits for its answer before it comes with the next picture. With
-twice as many callers as pictures may run, there is always one that waits, which shows the most that
-the engines do. With just as many, none waits, which shows how long a picture takes.
+Both loops are closed: each caller waits for its answer before it sends the next picture. The first
+loop has twice as many callers as pictures may run, so that a picture always waits, and shows the
+highest rate. The second has as many callers as pictures may run, so that none waits, and shows the
+time of a picture.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from service.engines.batches import batch_runner
 from service.errors import TaktError
 
 LEAST_ANSWERS = 3
-"""Of each caller, however slow the engine is."""
+"""Fewest answers of each caller, even if the engine is slow."""
 
 LATENCY_SHARE = 1 / 3
-"""Of the time, for the loop in which no picture waits."""
+"""Share of the time for the loop in which no picture waits."""
 
 _CLOSE_TIMEOUT_S = 60.0
 
@@ -32,11 +33,11 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one measurement found.
+    """Result of one measurement.
 
     Attributes:
-        images_per_s: while there was always a picture that waited.
-        latencies_ms: of pictures, while none waited.
+        images_per_s: rate of the loop in which a picture always waits.
+        latencies_ms: times of the pictures in the loop in which none waits.
     """
 
     images_per_s: float
@@ -50,14 +51,14 @@ async def measure_round(
     seconds: float,
     now: Clock = time.perf_counter,
 ) -> Round:
-    """Run both loops, each after a warm-up of an answer for each caller.
+    """Runs both loops, each after a warm-up of one answer for each caller.
 
     Args:
-        engines: one for each picture or batch that may run at the same time; may be the same one.
+        engines: one for each picture or batch that runs at the same time; may repeat one engine.
         images: model inputs, uint8 [H,W,3], sent in turn.
-        options: of the batcher.
-        seconds: that count; more if the engines are so slow that callers have had few answers.
-        now: a clock in seconds.
+        options: options of the batcher.
+        seconds: seconds to measure; longer if a caller has too few answers by then.
+        now: clock in seconds.
 
     Raises:
         EngineError: an engine failed.
@@ -77,12 +78,12 @@ async def measure_round(
 
 
 class _Tally:
-    """Counts the answers of a closed loop, from the end of its warm-up on.
+    """Counts the answers of a closed loop after its warm-up.
 
     Args:
-        callers: that the loop has.
-        seconds: after which it ends, if each has had its least answers.
-        now: a clock in seconds.
+        callers: number of callers of the loop.
+        seconds: time after which the loop ends, once there are enough answers.
+        now: clock in seconds.
     """
 
     def __init__(self, callers: int, seconds: float, now: Clock) -> None:
@@ -97,19 +98,19 @@ class _Tally:
 
     @property
     def per_s(self) -> float:
-        """Answers a second: from the last one of the warm-up to the last one that counts."""
+        """Answers per second, from the last one of the warm-up to the last one that counts."""
         return len(self._latencies_s) / max(self._last_s - self._began_s, 1e-9)
 
     @property
     def latencies_ms(self) -> tuple[float, ...]:
-        """Of the answers that count, in the order in which they came."""
+        """Times of the answers that count, in the order of their arrival."""
         return tuple(latency_s * 1000 for latency_s in self._latencies_s)
 
     async def collect(self, batcher: Batcher[Image, ModelOutput], images: Sequence[Image]) -> None:
-        """Let the callers come until it is over.
+        """Runs the callers until the loop ends.
 
         Raises:
-            TaktError: what the first picture that failed came back with.
+            TaktError: the error of the first picture that failed.
         """
         await gather(*(self._caller(batcher, images, first) for first in range(self._callers)))
         if self._failure is not None:
@@ -144,10 +145,10 @@ class _Tally:
 
 
 class _Unwatched:
-    """An observer that keeps nothing."""
+    """Observer that keeps nothing."""
 
     def on_batch(self, size: int, run_s: float) -> None:
-        """A batch ran."""
+        """Ignores a batch that ran."""
 
     def on_dropped(self, reason: DropReason) -> None:
-        """Nobody gives up here."""
+        """Ignores a dropped item."""

@@ -1,4 +1,4 @@
-"""A tuning as people read it, and as JSON."""
+"""Writes the report of a tuning, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from service.bundles.host_profile import HostProfile
 from service.commands.tune.choice import Choice
-from service.commands.tune.results import Measured, Results
+from service.commands.tune.results import MeasuredCandidate, TuneResults
 
 _HEAD = (
     "engine",
@@ -23,8 +23,8 @@ _HEAD = (
 )
 
 
-def table(results: Results, target_ms: float | None, choice: Choice | None) -> str:
-    """One line for each candidate, the fastest first, then one for each that cannot be served."""
+def table(results: TuneResults, target_ms: float | None, choice: Choice | None) -> str:
+    """Table of the candidates, the fastest first, and a line for each refused one."""
     fastest_first = sorted(results.measured, key=lambda one: -one.images_per_s)
     rows = [_HEAD, *(_row(one, results, target_ms, choice) for one in fastest_first)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
@@ -35,15 +35,15 @@ def table(results: Results, target_ms: float | None, choice: Choice | None) -> s
 
 
 def json_report(
-    results: Results, profile: HostProfile | None, advice: Sequence[str], *, written: bool
+    results: TuneResults, profile: HostProfile | None, advice: Sequence[str], *, written: bool
 ) -> bytes:
-    """All figures.
+    """Report with all figures, as JSON.
 
     Args:
-        results: see there.
-        profile: of what was chosen; None where nothing could be.
-        advice: what it would take to do better.
-        written: whether the profile was kept in the bundle.
+        results: results of the tuning.
+        profile: profile of the chosen candidate; None if none was chosen.
+        advice: lines that say how to become faster.
+        written: whether the profile was written into the bundle.
     """
     document = {
         "candidates": [_figures(one, results) for one in results.measured],
@@ -59,7 +59,7 @@ def json_report(
 
 
 def _row(
-    one: Measured, results: Results, target_ms: float | None, choice: Choice | None
+    one: MeasuredCandidate, results: TuneResults, target_ms: float | None, choice: Choice | None
 ) -> tuple[str, ...]:
     candidate, over = one.candidate, _over(one, results)
     return (
@@ -76,7 +76,7 @@ def _row(
 
 
 def _remarks(
-    one: Measured, results: Results, target_ms: float | None, choice: Choice | None
+    one: MeasuredCandidate, results: TuneResults, target_ms: float | None, choice: Choice | None
 ) -> Iterator[str]:
     if choice is not None and one == choice.best:
         yield "chosen"
@@ -86,12 +86,12 @@ def _remarks(
         yield "beyond the target"
 
 
-def _over(one: Measured, results: Results) -> float | None:
+def _over(one: MeasuredCandidate, results: TuneResults) -> float | None:
     return None if results.reference is None else one.over(results.reference)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """The engine and the remark to the left, figures to the right."""
+    """Line of the table: engine and remark are aligned left, figures right."""
     cells = [
         cell.ljust(width) if column in (0, len(row) - 1) else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -99,7 +99,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _figures(one: Measured, results: Results) -> dict[str, Any]:
+def _figures(one: MeasuredCandidate, results: TuneResults) -> dict[str, Any]:
     candidate = one.candidate
     return {
         "engine": candidate.engine,

@@ -1,23 +1,24 @@
-"""What a tuning found of each candidate."""
+"""Results of a tuning: the measured and the refused candidates."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.commands.tune.candidates import Candidate
 from service.commands.tune.measure import Round
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A candidate that answers as it should.
+class MeasuredCandidate:
+    """Candidate that answers like the trained model, with its measurements.
 
     Attributes:
-        candidate: how it was run.
-        runs_on: the engine's description, for people.
-        rounds: one at least; those that fall far behind have fewer than the others.
+        candidate: the way the bundle was run.
+        runs_on: description of the engine, for people.
+        rounds: one or more; a candidate that falls far behind has fewer than the others.
     """
 
     candidate: Candidate
@@ -26,47 +27,47 @@ class Measured:
 
     @property
     def images_per_s(self) -> float:
-        """The mean of the rounds."""
+        """Mean rate of the rounds."""
         return _rate(self.rounds)
 
     @property
     def p50_ms(self) -> float:
-        """The median time of a picture among as many as may run."""
+        """Median time of a picture in the loop in which none waits."""
         return self._percentile_ms(50)
 
     @property
     def p99_ms(self) -> float:
-        """Likewise, what 99 of 100 keep."""
+        """Time within which 99 of 100 pictures are answered."""
         return self._percentile_ms(99)
 
     @property
     def timed(self) -> int:
-        """Pictures behind the percentiles; the p99 of fewer than a hundred is the slowest's."""
+        """Number of pictures behind the percentiles; below 100 the p99 is the slowest time."""
         return sum(len(one.latencies_ms) for one in self.rounds)
 
     def keeps(self, target_ms: float | None) -> bool:
-        """Whether its p99 is within the target; anything is where there is none."""
+        """Whether the p99 is within the target, if there is one."""
         return target_ms is None or self.p99_ms <= target_ms
 
-    def over(self, other: Measured) -> float:
-        """How many times as many images/s as another, by the rounds that both have run in."""
+    def over(self, other: MeasuredCandidate) -> float:
+        """Ratio of its images/s to another's, over the rounds that both have run."""
         both = min(len(self.rounds), len(other.rounds))
         return _rate(self.rounds[:both]) / _rate(other.rounds[:both])
 
     def _percentile_ms(self, percent: int) -> float:
-        """By nearest rank: a time that some picture took."""
-        ordered = sorted(latency for one in self.rounds for latency in one.latencies_ms)
-        return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+        """Percentile by nearest rank, which is the time of one of the pictures."""
+        latencies_ms = [latency for one in self.rounds for latency in one.latencies_ms]
+        return float(np.percentile(latencies_ms, percent, method="inverted_cdf"))
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """What cannot be served here.
+class RefusedCandidate:
+    """Engine, or one way to run it, that this host cannot serve.
 
     Attributes:
-        what: an engine, or one way to run it.
-        reason: why not, and what to do.
-        drifts: whether it runs, but answers unlike the trained model.
+        what: name of the engine, or description of the candidate.
+        reason: why it cannot be served, and what to do.
+        drifts: whether it runs but answers unlike the trained model.
     """
 
     what: str
@@ -75,18 +76,18 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """All that a tuning found.
+class TuneResults:
+    """Results of a tuning.
 
     Attributes:
-        measured: in the order in which they were first run.
-        refused: likewise.
-        reference: which of those measured is what runs untuned; None if it was left out.
+        measured: measured candidates in the order of their first runs.
+        refused: refused candidates in the order of their refusals.
+        reference: measured candidate that serves without tuning; None if it was left out.
     """
 
-    measured: tuple[Measured, ...]
-    refused: tuple[Refused, ...]
-    reference: Measured | None
+    measured: tuple[MeasuredCandidate, ...]
+    refused: tuple[RefusedCandidate, ...]
+    reference: MeasuredCandidate | None
 
 
 def _rate(rounds: tuple[Round, ...]) -> float:

@@ -1,4 +1,4 @@
-"""Opens the candidates one by one, checks each, and measures them in turns."""
+"""Opens the candidates one at a time, checks them, and measures them in turns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.bundles.bundle import Bundle
 from service.commands.tune.candidates import Candidate
 from service.commands.tune.choice import promising
 from service.commands.tune.measure import Round, measure_round
-from service.commands.tune.results import Measured, Refused, Results
+from service.commands.tune.results import MeasuredCandidate, RefusedCandidate, TuneResults
 from service.engines.base import Engine
 from service.engines.golden import check_golden
 from service.engines.opener import EngineOpener, OpenedEngine, engine_opener
@@ -26,14 +26,14 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """How candidates are measured.
+    """Options of a tuning.
 
     Attributes:
-        seconds: for each candidate, in all its rounds together.
-        rounds: in which they take turns, two at least, so that what changes on the host meanwhile
-            hits all alike.
-        target_ms: that the p99 is to keep, if any.
-        batching: all but `max_batch_size`, which is the candidate's.
+        seconds: seconds for each candidate, over all its rounds.
+        rounds: number of rounds, two or more. Candidates take turns in each, so that a change of
+            the host affects all of them.
+        target_ms: largest p99 allowed; None for no limit.
+        batching: options of the batcher; `max_batch_size` comes from the candidate.
     """
 
     seconds: float
@@ -46,12 +46,12 @@ OpenerOf = Callable[[Candidate], EngineOpener]
 
 
 def openers(base: Settings, cache: Path) -> OpenerOf:
-    """What opens candidates as the service will.
+    """Maker of openers, which open a candidate's engine as the service does.
 
     Args:
-        base: see `Candidate.settings`.
-        cache: for what is compiled on a GPU, where the settings name no place for it: each round
-            opens an engine anew.
+        base: settings that a candidate does not change.
+        cache: folder for engines compiled on a GPU, used if the settings name none, as each round
+            opens the engine again.
     """
 
     def of_candidate(candidate: Candidate) -> EngineOpener:
@@ -64,7 +64,7 @@ def openers(base: Settings, cache: Path) -> OpenerOf:
 
 
 def batching_of(base: Settings) -> BatcherOptions:
-    """Batches as the service forms them."""
+    """Options with which the service forms batches."""
     return batcher_options(base)
 
 
@@ -75,23 +75,22 @@ def tune(
     options: TuneOptions,
     opener_of: OpenerOf,
     tell: Tell,
-) -> Results:
-    """Measure what can be served.
+) -> TuneResults:
+    """Measures the candidates that can be served.
 
-    Only one candidate is open at a time, as it will be when it serves: the others' memory and
-    threads are out of its way.
+    One candidate is open at a time, as in service, so that others take no memory and no threads.
 
     Args:
-        bundle: whose golden inputs are the pictures.
-        candidates: in the order of their turns.
-        reference: runs in every round, if it is among them.
-        options: see there.
-        opener_of: opens an instance of a candidate.
-        tell: takes lines about what is going on.
+        bundle: bundle whose golden inputs are the pictures.
+        candidates: candidates in the order of their turns.
+        reference: candidate that runs in every round, if it is among the candidates.
+        options: options of the tuning.
+        opener_of: makes the opener of a candidate's engines.
+        tell: prints a line of progress.
     """
     bench = _Bench(bundle, options, opener_of)
-    measured: dict[Candidate, Measured] = {}
-    refused: list[Refused] = []
+    measured: dict[Candidate, MeasuredCandidate] = {}
+    refused: list[RefusedCandidate] = []
     unfit: set[str] = set()
     left: tuple[Candidate, ...] = tuple(candidates)
     for number in range(1, options.rounds + 1):
@@ -113,29 +112,31 @@ def tune(
                 tell(f"{turn}: {candidate}: {found.rounds[-1].images_per_s:.1f} images/s")
         stay = promising(tuple(measured.values()), options.target_ms)
         left = tuple(one for one in measured if one == reference or measured[one] in stay)
-    return Results(tuple(measured.values()), tuple(refused), measured.get(reference))
+    return TuneResults(tuple(measured.values()), tuple(refused), measured.get(reference))
 
 
-def _refusal(candidate: Candidate, error: TaktError, measured: Iterable[Candidate]) -> Refused:
-    """Of the whole engine, unless it has run otherwise: the first way asks the least of a host."""
+def _refusal(
+    candidate: Candidate, error: TaktError, measured: Iterable[Candidate]
+) -> RefusedCandidate:
+    """Refusal of the whole engine, or of one candidate if another one of the engine ran."""
     ran = any(one.engine == candidate.engine for one in measured)
     what = str(candidate) if ran else candidate.engine
-    return Refused(what, str(error), isinstance(error, DriftError))
+    return RefusedCandidate(what, str(error), isinstance(error, DriftError))
 
 
 class _Bench:
-    """Runs a candidate for a round."""
+    """Runs one candidate for one round."""
 
     def __init__(self, bundle: Bundle, options: TuneOptions, opener_of: OpenerOf) -> None:
         self._bundle = bundle
         self._options = options
         self._opener_of = opener_of
 
-    def run(self, candidate: Candidate, former: Measured | None) -> Measured:
-        """One more round; the first one asks whether it answers like the trained model.
+    def run(self, candidate: Candidate, former: MeasuredCandidate | None) -> MeasuredCandidate:
+        """Adds a round to the former ones; before the first one, the answers are checked.
 
         Raises:
-            TaktError: the host lacks the engine, or it drifts, or it failed.
+            TaktError: the host lacks the engine, the engine drifts, or it failed.
         """
         with self._opened(candidate, checked=former is None) as engines:
             batching = replace(self._options.batching, max_batch_size=candidate.max_batch_size)
@@ -143,11 +144,11 @@ class _Bench:
             images = list(self._bundle.golden.images)
             found: Round = asyncio.run(measure_round(engines, images, batching, seconds))
             rounds = (*former.rounds, found) if former else (found,)
-            return Measured(candidate, engines[0].description, rounds)
+            return MeasuredCandidate(candidate, engines[0].description, rounds)
 
     @contextmanager
     def _opened(self, candidate: Candidate, *, checked: bool) -> Iterator[Sequence[Engine]]:
-        """One engine for each instance, the same one if it is shareable; closed at the end."""
+        """Opens an engine for each instance, or one for all if it is shareable, and closes them."""
         open_one = self._opener_of(candidate)
         with ExitStack() as held:
 

@@ -8,9 +8,9 @@ import pytest
 
 from service.commands.tune.candidates import Candidate
 from service.commands.tune.measure import Round
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def make_measured() -> MakeMeasured:
         latencies_ms: tuple[float, ...] = (10.0,),
         instances: int = 1,
         threads: int = 2,
-    ) -> Measured:
-        return Measured(
+    ) -> MeasuredCandidate:
+        return MeasuredCandidate(
             Candidate(engine, instances, threads, 1),
             f"{engine} on a test",
             tuple(Round(rate, latencies_ms) for rate in rates),

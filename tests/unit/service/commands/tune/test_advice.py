@@ -6,12 +6,12 @@ import pytest
 
 from service.bundles.bundle import MODEL, Bundle
 from service.commands.tune.advice import advice
-from service.commands.tune.results import Measured, Results
+from service.commands.tune.results import MeasuredCandidate, TuneResults
 
 MakeBundle = Callable[..., Bundle]
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
-NOTHING = Results((), (), None)
+NOTHING = TuneResults((), (), None)
 
 
 def variant(name: str, engine: str, precision: str, provider: str = "cpu") -> dict[str, object]:
@@ -53,7 +53,7 @@ def test_a_gpu_that_runs_tensorrt_is_worth_a_variant(
     if exported:
         variants.append(variant("tensorrt-fp16", "onnxruntime", "fp16", "tensorrt"))
     bundle = make_bundle(variants=variants)
-    measured = Results((make_measured("tensorrt", 100.0),), (), None)
+    measured = TuneResults((make_measured("tensorrt", 100.0),), (), None)
     lines = list(advice(bundle, measured, openvino=True))
     assert [f"takt export tensorrt {bundle.path} --good DIR" in line for line in lines] == (
         [] if exported else [True]

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from service.commands.tune.choice import choose, promising, why_none
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
 
 def test_without_a_target_the_most_images_win(make_measured: MakeMeasured) -> None:

@@ -14,7 +14,7 @@ import service.commands.tune.command
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.host_profile import PROFILES, HostProfile, read_profile
 from service.commands.tune.command import tune_command
-from service.commands.tune.results import Results
+from service.commands.tune.results import TuneResults
 from service.engines.opener import engine_opener
 from service.host import host_name, usable_cores
 from service.settings import Settings
@@ -116,7 +116,7 @@ def test_an_unknown_engine_is_refused_at_once(bundle: Bundle) -> None:
     assert "'warp'" in result.stderr
 
 
-def nothing_is_measured(*_: object) -> Results:
+def nothing_is_measured(*_: object) -> TuneResults:
     raise AssertionError("it was measured")
 
 

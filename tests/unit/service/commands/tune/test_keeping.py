@@ -10,10 +10,10 @@ import service.commands.tune.keeping
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.host_profile import read_profile
 from service.commands.tune.keeping import check_writable, keep, profile_of
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 from service.errors import ConfigurationError
 
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
 
 def read_only(*_: object, **__: object) -> None:

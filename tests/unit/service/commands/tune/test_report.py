@@ -6,19 +6,19 @@ from collections.abc import Callable
 from service.commands.tune.choice import choose
 from service.commands.tune.keeping import profile_of
 from service.commands.tune.report import json_report, table
-from service.commands.tune.results import Measured, Refused, Results
+from service.commands.tune.results import MeasuredCandidate, RefusedCandidate, TuneResults
 
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
 
-def results(make_measured: MakeMeasured) -> Results:
+def results(make_measured: MakeMeasured) -> TuneResults:
     reference = make_measured("onnxruntime", 2.0, 4.0, latencies_ms=(300.0, 100.0))
     fast = make_measured("openvino-int8", 18.0, latencies_ms=(90.0,), instances=2, threads=1)
     refused = (
-        Refused("cuda", "no GPU; buy one", drifts=False),
-        Refused("openvino-bf16", "score by 1", drifts=True),
+        RefusedCandidate("cuda", "no GPU; buy one", drifts=False),
+        RefusedCandidate("openvino-bf16", "score by 1", drifts=True),
     )
-    return Results((reference, fast), refused, reference)
+    return TuneResults((reference, fast), refused, reference)
 
 
 def test_the_table_has_the_fastest_first_and_compares_with_the_reference(
@@ -43,12 +43,12 @@ def test_what_cannot_be_served_is_told_with_its_reason(make_measured: MakeMeasur
 
 
 def test_without_the_reference_nothing_is_compared(make_measured: MakeMeasured) -> None:
-    found = Results((make_measured("openvino", 5.0),), (), None)
+    found = TuneResults((make_measured("openvino", 5.0),), (), None)
     assert table(found, None, None).splitlines()[1].split()[-1] == "-"
 
 
 def test_where_nothing_ran_there_is_no_empty_table() -> None:
-    found = Results((), (Refused("cuda", "no GPU", drifts=False),), None)
+    found = TuneResults((), (RefusedCandidate("cuda", "no GPU", drifts=False),), None)
     assert table(found, None, None) == "absent  cuda: no GPU"
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.commands.tune.results import Measured
+from service.commands.tune.results import MeasuredCandidate
 
-MakeMeasured = Callable[..., Measured]
+MakeMeasured = Callable[..., MeasuredCandidate]
 
 
 def test_the_rate_is_the_mean_of_the_rounds(make_measured: MakeMeasured) -> None:
