@@ -1,1 +1,5 @@
-"""The tools beside the server."""
+"""The tools beside the server: `takt bench`, `takt doctor`, `takt tune` and `takt watch`.
+
+Each has a room; none imports another one, the web app or the server. May import the client and
+every room below `api`. Start reading at the `__init__.py` of a room: it names the first file.
+"""

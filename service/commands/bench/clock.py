@@ -23,7 +23,7 @@ class LoadClock(Protocol):
         """Seconds that only grow."""
 
     async def sleep_until(self, at_s: float) -> None:
-        """Return at that moment, or a little later."""
+        """Returns at that moment, or a little later."""
 
 
 class LoopClock:
@@ -34,7 +34,7 @@ class LoopClock:
         return time.monotonic()
 
     async def sleep_until(self, at_s: float) -> None:
-        """Return at that moment, or a little later."""
+        """Returns at that moment, or a little later."""
         await asyncio.sleep(at_s - time.monotonic())
 
 
@@ -46,7 +46,7 @@ class _Timer(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
-class TimerfdClock:
+class TimerfdClock(LoopClock):
     """Linux's timer as a file descriptor: precise, without a thread and without spinning.
 
     It takes one sleeper at a time. Python has it in `os` from 3.13 on only.
@@ -56,12 +56,8 @@ class TimerfdClock:
         self._libc = libc
         self._fd = fd
 
-    def now_s(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic()
-
     async def sleep_until(self, at_s: float) -> None:
-        """Return at that moment, or a little later."""
+        """Returns at that moment, or a little later."""
         seconds, nanoseconds = divmod(round(at_s * 1e9), 10**9)
         timer = _Timer(_Timespec(0, 0), _Timespec(seconds, nanoseconds))
         if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(timer), None) != 0:
@@ -82,7 +78,7 @@ class TimerfdClock:
 
 @contextlib.contextmanager
 def precise_clock() -> Iterator[LoadClock]:
-    """The best clock of this host."""
+    """The most precise clock of this host."""
     fd = -1
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -74,6 +75,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 @click.option("--raw", is_flag=True, help="Streams: send decoded pixels, as cameras do.")
 @click.option(
     "--duration",
+    "duration_s",
     type=click.FloatRange(0, _LONGEST_S, min_open=True),
     default=10.0,
     show_default=True,
@@ -81,6 +83,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 )
 @click.option(
     "--warmup",
+    "warmup_s",
     type=click.FloatRange(0, _LONGEST_S),
     default=2.0,
     show_default=True,
@@ -98,6 +101,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 )
 @click.option(
     "--answer-timeout",
+    "answer_timeout_s",
     type=click.FloatRange(0, _LONGEST_S, min_open=True),
     default=60.0,
     show_default=True,
@@ -124,8 +128,6 @@ _FORMATS = (".svg", ".png", ".pdf")
 def bench(
     url: str,
     images: tuple[Path, ...],
-    model: str | None,
-    version: str | None,
     query: tuple[str, ...],
     protocol: Protocol,
     concurrency: int | None,
@@ -135,15 +137,9 @@ def bench(
     policy: str,
     connections: int,
     raw: bool,
-    duration: float,
-    warmup: float,
-    requests: int | None,
-    timeout_ms: float | None,
-    answer_timeout: float,
-    deadline_ms: float | None,
-    verdicts: bool,
     json_path: Path | None,
     plot_path: Path | None,
+    **others: Any,
 ) -> None:
     """Load a running server and tell throughput and latencies.
 
@@ -164,21 +160,14 @@ def bench(
         choices = _choices(query)
         options = BenchOptions(
             url=url,
-            model=model,
-            version=version,
             protocol=protocol,
             pictures=_pictures(images, raw=raw),
             query={**choices, "policy": policy} if protocol == "stream" else choices,
             concurrency=concurrency,
             arrivals=parse_arrivals(arrivals or "poisson", rate, seed) if is_open else None,
             connections=connections,
-            warmup_s=warmup,
-            duration_s=duration,
-            requests=requests,
-            timeout_ms=timeout_ms,
-            answer_timeout_s=answer_timeout,
-            deadline_ms=deadline_ms,
-            verdicts=verdicts,
+            # The options whose names are fields: the bounds, timeouts and what is counted.
+            **others,
         )
         result = run_bench(options, sys.stderr if sys.stderr.isatty() else None)
     except (TaktError, ClientError) as error:
@@ -195,7 +184,7 @@ def bench(
 
 
 def _check_plot(path: Path) -> None:
-    """Check the plot's format and library before the run."""
+    """Checks the plot's format and library before the run."""
     if path.suffix not in _FORMATS:
         raise click.BadParameter(f"its name must end in {', '.join(_FORMATS)}", param_hint="--plot")
     if importlib.util.find_spec("matplotlib") is None:

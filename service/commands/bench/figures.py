@@ -1,4 +1,4 @@
-"""Figures of a run, from its samples."""
+"""Computes the figures of a run from its samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PERMILLE = (500, 900, 950, 990, 999)
 class Percentiles:
     """Exact percentiles of all samples, by nearest rank: each is a time that some request took.
 
-    All but `count` in milliseconds.
+    All fields but `count` are in milliseconds.
     """
 
     count: int
@@ -53,7 +53,7 @@ class StreamFigures:
     """Figures that only streams have.
 
     Attributes:
-        age_ms: from a frame's arrival at the server to its answer, by the server's clock.
+        age_ms: times from a frame's arrival at the server to its answer, by the server's clock.
         dropped: frames that a newer one replaced.
         order_violations: answers that came after one of a later frame.
         lost_frames: frames that were sent and never answered.
@@ -86,18 +86,18 @@ class Figures:
         offered_per_s: `requests` over the window.
         answered: requests with status 200.
         answered_per_s: 200s that came within the window, over it.
-        deadline_ms: of the goodput; both are None if none was given.
+        deadline_ms: deadline of the goodput; both are None if none was given.
         goodput_per_s: 200s within the deadline that came within the window, over it.
         good_share: share of `requests` with status 200 within the deadline.
-        latency_ms: of the 200s, from the moment at which the request was due.
-        refusal_ms: of the 429s, from the same moment.
+        latency_ms: times of the 200s, from the moment at which the request was due.
+        refusal_ms: times of the 429s, from the same moment.
         lag_ms: how late the generator itself was; a large lag makes the figures worthless.
         unanswered: requests without an answer within the timeout.
-        anomalous: verdicts, where they were counted.
-        outcomes: the most frequent first.
-        sent_bytes: of pictures.
-        received_bytes: of answers.
-        stream: None for REST.
+        anomalous: number of anomalous verdicts; None if they were not counted.
+        outcomes: outcomes of the requests, the most frequent first.
+        sent_bytes: bytes of the pictures.
+        received_bytes: bytes of the answers.
+        stream: figures of streams; None for REST.
         seconds: course of the run, with its warm-up.
         interrupted: whether somebody ended the run early.
     """
@@ -148,16 +148,8 @@ def percentiles(values_ms: NDArray[np.float64]) -> Percentiles | None:
     # In whole numbers: 99.9 % of 1000 is 999, and not the next one up, as with floats.
     ranks = [-(-len(ordered) * permille // 1000) for permille in _PERMILLE]
     p50, p90, p95, p99, p99_9 = (float(ordered[rank - 1]) for rank in ranks)
-    return Percentiles(
-        count=len(ordered),
-        mean=float(ordered.mean()),
-        p50=p50,
-        p90=p90,
-        p95=p95,
-        p99=p99,
-        p99_9=p99_9,
-        max=float(ordered[-1]),
-    )
+    mean, longest = float(ordered.mean()), float(ordered[-1])
+    return Percentiles(len(ordered), mean, p50, p90, p95, p99, p99_9, longest)
 
 
 def figures_of(
@@ -169,8 +161,17 @@ def figures_of(
     stream: StreamCounts | None = None,
     interrupted: bool = False,
 ) -> Figures:
-    """The figures of a run."""
-    status = np.array([kind.status for kind in columns.kinds], dtype=np.int64)[columns.kind]
+    """Figures of a run, without its warm-up.
+
+    Args:
+        columns: samples of all requests.
+        window: part of the run that counts.
+        deadline_ms: deadline of the goodput; None for no goodput.
+        verdicts: whether anomalous verdicts are counted.
+        stream: counts of the streams; None for REST.
+        interrupted: whether somebody ended the run early.
+    """
+    status = columns.status
     code = np.array([kind.code for kind in columns.kinds], dtype=object)[columns.kind]
     latency_ms = columns.latency_s * 1000
     ended_s = columns.intended_s + columns.latency_s

@@ -1,7 +1,7 @@
-"""HTTP/1.1 with as little work as possible: the generator shares its cores with the server.
+"""HTTP/1.1 with little work, as the generator shares its cores with the server.
 
-A request through aiohttp costs four times the CPU of one through this, which leaves parsing to
-llhttp, as uvicorn does.
+A request through aiohttp costs four times as much CPU as one through this module, which leaves
+parsing to llhttp, as uvicorn does.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Address:
     """Address of a server.
 
     Attributes:
-        host: its name or address.
-        port: of TCP.
+        host: name or IP address.
+        port: TCP port.
         tls: whether it speaks https.
         path: prefix of every route, without a slash at its end.
     """
@@ -38,7 +38,7 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """For the `Host` header."""
+        """Value of the `Host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -48,9 +48,9 @@ class HttpResponse:
     """A response, read to its end.
 
     Attributes:
-        status: of HTTP.
-        body: whole.
-        ended_s: when its last byte arrived.
+        status: HTTP status.
+        body: the whole body.
+        ended_s: time at which its last byte arrived.
     """
 
     status: int
@@ -65,7 +65,7 @@ def parse_address(url: str) -> Address:
     '/takt'
 
     Raises:
-        InvalidParameterError: the URL is none of a server.
+        InvalidParameterError: the URL is no URL of a server.
     """
     try:
         parts = urlsplit(url)
@@ -79,7 +79,7 @@ def parse_address(url: str) -> Address:
 
 
 def request_head(address: Address, method: str, path: str, content_bytes: int) -> bytes:
-    """The request line and the headers."""
+    """Request line and headers of a request."""
     return (
         f"{method} {address.path}{path} HTTP/1.1\r\n"
         f"Host: {address.authority}\r\n"
@@ -128,14 +128,14 @@ class _Connection(asyncio.Protocol):
             self._response.set_result(HttpResponse(status, b"".join(parts), self._now_s()))
 
     async def exchange(self, head: bytes, body: bytes) -> HttpResponse:
-        """Send a request and read its response; a caller that gives up must close."""
+        """Sends a request and reads its response; a caller that gives up must close."""
         assert self._transport is not None
         self._response = asyncio.get_running_loop().create_future()
         self._transport.writelines((head, body))
         return await self._response
 
     def close(self) -> None:
-        """Close at once; idempotent."""
+        """Closes at once; idempotent."""
         self.usable = False
         if self._transport is not None:
             self._transport.abort()
@@ -150,9 +150,9 @@ class HttpPool:
     """Connections to one server, as many as there are requests at the same time.
 
     Args:
-        address: of the server.
-        max_connections: bound; further requests wait for a free one.
-        now_s: stamps the responses.
+        address: address of the server.
+        max_connections: most connections; further requests wait for a free one.
+        now_s: clock in seconds, for the ends of the responses.
     """
 
     def __init__(self, address: Address, max_connections: int, now_s: Callable[[], float]) -> None:
@@ -163,7 +163,7 @@ class HttpPool:
         self._tls = ssl.create_default_context() if address.tls else None
 
     async def ask(self, head: bytes, body: bytes) -> HttpResponse:
-        """Send a request.
+        """Sends a request.
 
         Raises:
             UnreachableError: there is no connection, it broke, or the response is no HTTP.
@@ -181,7 +181,7 @@ class HttpPool:
             return response
 
     def close(self) -> None:
-        """Close the idle connections; the others close with their requests."""
+        """Closes the idle connections; the others close with their requests."""
         while self._idle:
             self._idle.pop().close()
 

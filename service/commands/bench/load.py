@@ -24,7 +24,7 @@ class Transport(Protocol):
     """Sends requests and gives the outcome of each."""
 
     def ask(self, lane: int) -> Awaitable[RequestOutcome]:
-        """Send the next picture; a failure is an outcome, never an exception.
+        """Sends the next picture; a failure is an outcome, never an exception.
 
         Args:
             lane: number of a closed loop's caller or of an open loop's request; chooses one of
@@ -50,7 +50,7 @@ class Bounds:
 
     @property
     def ends_s(self) -> float:
-        """From the start to the last request."""
+        """Seconds from the start to the last request."""
         return self.warmup_s + self.duration_s
 
 
@@ -59,8 +59,8 @@ class Generator:
 
     Args:
         transport: sends the requests.
-        clock: time.
-        bounds: of the run.
+        clock: clock of the run.
+        bounds: bounds of the run.
     """
 
     def __init__(self, transport: Transport, clock: LoadClock, bounds: Bounds) -> None:
@@ -77,26 +77,26 @@ class Generator:
 
     @property
     def sent(self) -> int:
-        """Requests so far."""
+        """Number of requests so far."""
         return self._sent
 
     @property
     def in_flight(self) -> int:
-        """Requests that are not answered yet."""
+        """Number of requests without an answer yet."""
         return self._sent - len(self.samples)
 
     @property
     def elapsed_s(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return self._clock.now_s() - self.start_s
 
     @property
     def interrupted(self) -> bool:
-        """Whether `stop` ended it."""
+        """Whether `stop` ended the run."""
         return self._stopping
 
     def stop(self) -> None:
-        """Send nothing more and cancel what is under way; the loop then returns."""
+        """Sends nothing more and cancels the requests under way; the loop then returns."""
         self._stopping = True
         if self._sending is not None:
             self._sending.cancel()
@@ -104,7 +104,7 @@ class Generator:
             task.cancel()
 
     async def closed(self, concurrency: int) -> None:
-        """Run a number of callers; each waits for its answer before it sends again."""
+        """Runs a number of callers; each waits for its answer before it sends again."""
 
         async def worker(lane: int) -> None:
             while self._may_send(self.elapsed_s):
@@ -121,7 +121,7 @@ class Generator:
         await self._run(work())
 
     async def open(self, offsets_s: Iterator[float]) -> None:
-        """Send a request at each of these moments, whether earlier ones are answered or not."""
+        """Sends a request at each of these moments, whether earlier ones are answered or not."""
 
         async def send() -> None:
             for number, offset_s in enumerate(offsets_s):
@@ -172,7 +172,7 @@ class Generator:
             self.stop()
 
     async def _one(self, lane: int, intended_s: float, turned_to_s: float) -> str:
-        """Send a request, keep its outcome and return its code."""
+        """Sends a request, keeps its outcome and returns its code."""
         try:
             async with asyncio.timeout(self._bounds.answer_s):
                 outcome = await self._transport.ask(lane)

@@ -1,4 +1,4 @@
-"""Plot of a run: latencies by percentile, and its course."""
+"""Plots a run: its latencies by percentile, and its course."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _TICKS = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
 def save_plot(path: Path, setup: Setup, figures: Figures, latency_ms: NDArray[np.float64]) -> None:
-    """Write an SVG, PNG or PDF, by the name's suffix.
+    """Writes an SVG, PNG or PDF, by the name's suffix.
 
     Args:
-        path: of the file.
-        setup: what was run.
-        figures: of the run.
-        latency_ms: of the 200s that count.
+        path: path of the file.
+        setup: description of the run.
+        figures: figures of the run.
+        latency_ms: latencies of the 200s that count.
 
     Raises:
         ValueError: the suffix is no format.

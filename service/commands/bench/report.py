@@ -1,4 +1,4 @@
-"""Report of a run, as text and as JSON."""
+"""Writes the report of a run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Setup:
     """Description of a run for the report.
 
     Attributes:
-        url: of the server.
-        model: its name.
+        url: URL of the server.
+        model: name of the model.
         protocol: `rest` or `stream`.
-        loop: in words, such as `closed, 8 callers`.
+        loop: the loop in words, such as `closed loop, 8 under way`.
         pictures: number of pictures that were sent in turn.
-        started_at: UTC, ISO 8601.
+        started_at: start of the run in UTC, ISO 8601.
     """
 
     url: str
@@ -32,12 +32,12 @@ class Setup:
 
 
 def text_report(setup: Setup, figures: Figures) -> str:
-    """The report as lines for a terminal."""
+    """Report for a terminal, of several lines."""
     return "\n".join(_lines(setup, figures))
 
 
 def json_report(setup: Setup, figures: Figures) -> bytes:
-    """The report as a JSON object, with the fields of `Setup` and `Figures`."""
+    """Report as a JSON object, with the fields of `Setup` and `Figures`."""
     document = {"setup": asdict(setup), "figures": asdict(figures)}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

@@ -1,4 +1,4 @@
-"""Requests to `POST .../inspect`."""
+"""Sends pictures to `POST .../inspect`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from takt_client.errors import UnreachableError, UnreadableAnswerError
 
 
 class RestTransport:
-    """Posts pictures, one after another and from the beginning again.
+    """Posts pictures in turn, again and again.
 
     Args:
         pool: connections to the server.
-        address: of the server.
-        path: of the route, with its query.
-        pictures: the bodies, encoded.
-        clock: time.
+        address: address of the server.
+        path: path of the route, with its query.
+        pictures: encoded pictures, the bodies of the requests.
+        clock: clock of the run.
         verdicts: whether verdicts are read from the answers, which costs time.
     """
 
@@ -43,7 +43,7 @@ class RestTransport:
         self._verdicts = verdicts
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """Post the next picture; every lane may use every connection."""
+        """Posts the next picture; every lane may use every connection."""
         head, picture = self._requests[self._next]
         self._next = (self._next + 1) % len(self._requests)
         try:
@@ -62,7 +62,7 @@ class RestTransport:
 
 
 def code_of(response: HttpResponse) -> str:
-    """The code of a problem; `http_502` and the like for what is none."""
+    """Code of a problem; `http_502` and the like if the body is no problem."""
     try:
         return str(orjson.loads(response.body)["code"])
     except (orjson.JSONDecodeError, TypeError, KeyError):
@@ -70,7 +70,7 @@ def code_of(response: HttpResponse) -> str:
 
 
 async def first_model(pool: HttpPool, address: Address) -> str:
-    """The name of the server's first model.
+    """Name of the server's first model.
 
     Raises:
         UnreachableError: there is no server.

@@ -25,7 +25,7 @@ from service.commands.bench.load import Bounds, Generator, Transport
 from service.commands.bench.report import Setup
 from service.commands.bench.rest import RestTransport, first_model
 from service.commands.bench.samples import OK, Columns
-from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
+from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
 from takt_client import RawPicture
 from takt_client.calls import model_path
 
@@ -36,7 +36,7 @@ _CLEAR = "\r\x1b[K"
 _SPARE_FILES = 64
 _MOST_FILES = 65536
 _ANSWER_GRACE_S = 2.0
-"""How much longer than the server's timeout the client waits, so that its refusal arrives."""
+"""Wait of the client beyond the server's timeout, so that the refusal arrives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +44,21 @@ class BenchOptions:
     """Options of a run.
 
     Attributes:
-        url: of the server.
-        model: its name; None for the server's first.
-        version: None for the active one.
+        url: URL of the server.
+        model: name of the model; None for the server's first.
+        version: version of the model; None for the active one.
         protocol: REST or stream.
-        pictures: sent in turn, again and again.
+        pictures: pictures, sent in turn, again and again.
         query: parameters of REST, or fields of a stream's hello.
         concurrency: callers of the closed loop; frames under way on each stream.
-        arrivals: of the open loop; None for the closed one.
+        arrivals: arrivals of the open loop; None for the closed one.
         connections: number of streams.
         warmup_s: seconds that do not count.
         duration_s: seconds that count.
         requests: most requests, with those of the warm-up; if it takes them all, they count.
-        timeout_ms: of the server; None for its default.
-        answer_timeout_s: longest wait for an answer where no `timeout_ms` is given.
-        deadline_ms: of the goodput.
+        timeout_ms: timeout of the server; None for its default.
+        answer_timeout_s: longest wait for an answer if no `timeout_ms` is given.
+        deadline_ms: deadline of the goodput; None for no goodput.
         verdicts: whether verdicts are counted.
     """
 
@@ -90,11 +90,11 @@ class BenchResult:
 
 
 def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
-    """Load the server until the bounds are met, or Ctrl-C.
+    """Loads the server until the bounds are met, or Ctrl-C.
 
     Args:
-        options: of the run.
-        terminal: where the progress is shown.
+        options: options of the run.
+        terminal: terminal that shows the progress; None shows none.
 
     Raises:
         TaktError: the server cannot be reached or loaded as the options say.
@@ -142,8 +142,7 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
         pictures=len(options.pictures),
         started_at=started_at,
     )
-    ok = np.array([kind.status == OK for kind in columns.kinds], dtype=bool)[columns.kind]
-    counted = ok & (columns.intended_s >= window.begins_s)
+    counted = (columns.status == OK) & (columns.intended_s >= window.begins_s)
     return BenchResult(setup, figures, columns.latency_s[counted] * 1000)
 
 
@@ -155,7 +154,7 @@ async def _transport(
     path = model_path(model, options.version)
     timeout = {} if options.timeout_ms is None else {"timeout_ms": options.timeout_ms}
     if options.protocol == "stream":
-        plan = StreamPlan(
+        plan = BenchStreamOptions(
             address=address,
             path=f"{path}/stream",
             hello={**{name: _value(text) for name, text in options.query.items()}, **timeout},
@@ -204,7 +203,7 @@ async def _drive(
 
 
 async def _show_progress(generator: Generator, total_s: float, terminal: TextIO) -> None:
-    """Write a line about the run again and again until cancelled; it is gone at the end."""
+    """Writes a line about the run again and again until cancelled; it is gone at the end."""
     seen = 0
     try:
         while True:
@@ -218,9 +217,9 @@ async def _show_progress(generator: Generator, total_s: float, terminal: TextIO)
 
 
 def _progress_line(generator: Generator, total_s: float, seen: int) -> tuple[str, int]:
-    """The line, and how many samples it has looked at so far."""
+    """Line of progress, and the number of samples that were read so far."""
     columns = generator.samples.columns(seen)
-    ok = np.array([kind.status == OK for kind in columns.kinds], dtype=bool)[columns.kind]
+    ok = columns.status == OK
     line = (
         f"{generator.elapsed_s:6.1f} of {total_s:.0f} s   {generator.sent} sent, "
         f"{generator.in_flight} under way   {ok.sum() / _PROGRESS_EVERY_S:.0f} answers/s"
@@ -246,7 +245,7 @@ def _bounds(options: BenchOptions) -> Bounds:
 
 
 def _window(options: BenchOptions, generator: Generator, columns: Columns) -> Window:
-    """To the end that was asked for; to the last answer of a run that ended before."""
+    """Window up to the end of the duration, or to the last answer of a run that ended before."""
     begins_s, ends_s = options.warmup_s, options.warmup_s + options.duration_s
     last_s = float((columns.intended_s + columns.latency_s).max(initial=0.0))
     enough = options.requests is not None and generator.sent >= options.requests
@@ -266,7 +265,7 @@ def _loop_in_words(options: BenchOptions, concurrency: int) -> str:
 
 
 def _connections_allowed() -> int:
-    """As many as this process may have files; the limit is raised as far as it goes."""
+    """Number of connections that the limit of open files allows, once it is raised to its most."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:

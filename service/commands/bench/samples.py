@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 OK = 200
+
+_ROW = struct.Struct("<4dH2q?")
+_ROW_DTYPE = np.dtype(
+    [
+        *((name, "<f8") for name in ("intended_s", "lag_s", "latency_s", "age_ms")),
+        *(("kind", "<u2"), ("sent_bytes", "<i8"), ("received_bytes", "<i8"), ("anomalous", "?")),
+    ]
+)
 
 DROPPED = "dropped"
 """Code of a frame that a newer one replaced."""
@@ -26,13 +34,13 @@ class RequestOutcome:
     """Outcome of a request.
 
     Attributes:
-        ended_s: when, by the run's clock.
-        status: of HTTP; 0 where no answer with a status came.
-        code: `ok`, the code of the server's problem, or one of those above.
-        sent_bytes: of the picture.
-        received_bytes: of the answer's body.
-        age_ms: of a stream's answer, by the server; NaN where there is none.
-        anomalous: verdict, where verdicts are counted.
+        ended_s: time of its end, by the run's clock.
+        status: HTTP status; 0 if no answer with a status came.
+        code: `ok`, the code of the server's problem, or one of the codes above.
+        sent_bytes: bytes of the picture.
+        received_bytes: bytes of the answer's body.
+        age_ms: age of a stream's answer, by the server; NaN if there is none.
+        anomalous: whether the verdict is anomalous, if verdicts are counted.
     """
 
     ended_s: float
@@ -57,15 +65,15 @@ class Columns:
     """Samples of all requests, one element each, in the order in which they ended.
 
     Attributes:
-        intended_s: float64, when it was due, from the run's start.
-        lag_s: float64, how late the generator began it.
-        latency_s: float64, from `intended_s` to its end.
-        age_ms: float64, NaN where there is none.
-        kind: int, its index in `kinds`.
-        sent_bytes: int.
-        received_bytes: int.
-        anomalous: bool.
-        kinds: the outcomes that occurred.
+        intended_s: time at which the request was due, from the run's start.
+        lag_s: delay with which the generator began it.
+        latency_s: time from `intended_s` to its end.
+        age_ms: age of a stream's answer; NaN if there is none.
+        kind: index of its outcome in `kinds`.
+        sent_bytes: bytes of the picture.
+        received_bytes: bytes of the answer's body.
+        anomalous: whether the verdict is anomalous.
+        kinds: status and code of the outcomes that occurred.
     """
 
     intended_s: NDArray[np.float64]
@@ -78,56 +86,48 @@ class Columns:
     anomalous: NDArray[np.bool_]
     kinds: tuple[OutcomeKind, ...]
 
+    @property
+    def status(self) -> NDArray[np.int64]:
+        """HTTP status of each request; 0 if no answer with a status came."""
+        return np.array([kind.status for kind in self.kinds], dtype=np.int64)[self.kind]
+
 
 class Samples:
-    """Samples of the requests that ended; 57 bytes each."""
+    """Samples of the requests that ended; 51 bytes each."""
 
     def __init__(self) -> None:
-        self._intended_s = array("d")
-        self._lag_s = array("d")
-        self._latency_s = array("d")
-        self._age_ms = array("d")
-        self._kind = array("H")
-        self._sent_bytes = array("q")
-        self._received_bytes = array("q")
-        self._anomalous = array("B")
+        self._rows = bytearray()
         self._kinds: dict[OutcomeKind, int] = {}
 
     def __len__(self) -> int:
-        return len(self._intended_s)
+        return len(self._rows) // _ROW.size
 
     def add(
         self, start_s: float, intended_s: float, turned_to_s: float, outcome: RequestOutcome
     ) -> None:
-        """Keep a sample.
+        """Keeps the sample of a request.
 
         Args:
-            start_s: start of the run; this and the next two are by its clock.
-            intended_s: when the request was due.
-            turned_to_s: when the generator began it.
-            outcome: of the request.
+            start_s: start of the run, by its clock, as the next two times.
+            intended_s: time at which the request was due.
+            turned_to_s: time at which the generator began it.
+            outcome: outcome of the request.
         """
         kind = OutcomeKind(outcome.status, outcome.code)
-        self._intended_s.append(intended_s - start_s)
-        self._lag_s.append(turned_to_s - intended_s)
-        # Not from when it was sent: a server that stalls also delays the requests after.
-        self._latency_s.append(outcome.ended_s - intended_s)
-        self._age_ms.append(outcome.age_ms)
-        self._kind.append(self._kinds.setdefault(kind, len(self._kinds)))
-        self._sent_bytes.append(outcome.sent_bytes)
-        self._received_bytes.append(outcome.received_bytes)
-        self._anomalous.append(outcome.anomalous)
+        self._rows += _ROW.pack(
+            intended_s - start_s,
+            turned_to_s - intended_s,
+            # Not from when it was sent: a server that stalls also delays the requests after.
+            outcome.ended_s - intended_s,
+            outcome.age_ms,
+            self._kinds.setdefault(kind, len(self._kinds)),
+            outcome.sent_bytes,
+            outcome.received_bytes,
+            outcome.anomalous,
+        )
 
     def columns(self, first: int = 0) -> Columns:
-        """A copy of the samples, from a number on."""
-        return Columns(
-            np.array(self._intended_s[first:]),
-            np.array(self._lag_s[first:]),
-            np.array(self._latency_s[first:]),
-            np.array(self._age_ms[first:]),
-            np.array(self._kind[first:]),
-            np.array(self._sent_bytes[first:]),
-            np.array(self._received_bytes[first:]),
-            np.array(self._anomalous[first:], dtype=np.bool_),
-            tuple(self._kinds),
-        )
+        """Copy of the samples from the number `first` on."""
+        table = np.frombuffer(self._rows[first * _ROW.size :], _ROW_DTYPE)
+        columns = {name: np.ascontiguousarray(table[name]) for name in _ROW_DTYPE.names or ()}
+        return Columns(**columns, kinds=tuple(self._kinds))

@@ -1,4 +1,4 @@
-"""Frames over WebSockets."""
+"""Sends frames over WebSockets."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from takt_client.stream import MAX_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class StreamPlan:
+class BenchStreamOptions:
     """Options of the streams.
 
     Attributes:
-        address: of the server.
-        path: of the route.
-        hello: first message on each.
-        pictures: the frames' pictures, cycled.
-        connections: how many streams.
-        window: most frames of one that are under way; None for as many as the server grants.
+        address: address of the server.
+        path: path of the route.
+        hello: first message on each stream.
+        pictures: pictures of the frames, sent in turn.
+        connections: number of streams.
+        window: most frames of a stream under way; None for as many as the server grants.
         verdicts: whether answers are counted by their verdict.
     """
 
@@ -78,7 +78,7 @@ class _Lane:
         return len(self._under_way)
 
     async def ask(self, picture: bytes | RawPicture) -> RequestOutcome:
-        """Send a frame once there is a credit, and wait for its outcome."""
+        """Sends a frame once there is a credit, and waits for its outcome."""
         # Released with the frame's answer, not with this call, which may be cancelled before.
         await self._free.acquire()
         if self.lost:
@@ -95,7 +95,7 @@ class _Lane:
         return await sent.settled
 
     async def read(self, *, verdicts: bool) -> None:
-        """Read until the connection is closed, or a message makes no sense."""
+        """Reads until the connection is closed or a message cannot be understood."""
         end = OutcomeKind(0, CONNECTION_FAILED)
         headed: dict[str, object] | None = None
         try:
@@ -148,7 +148,7 @@ class _Lane:
         )
 
     def _in_order(self, sequence: int) -> None:
-        """Check the order of answers and refusals; drops come at once, outside of it."""
+        """Checks the order of answers and refusals; drops may come out of order."""
         if sequence <= self._last_answered:
             self.order_violations += 1
         self._last_answered = max(sequence, self._last_answered)
@@ -192,18 +192,20 @@ class StreamTransport:
 
     @property
     def lost_connections(self) -> int:
-        """Streams that the server has closed, or that carried a message without sense."""
+        """Streams that the server closed, or that carried a message that cannot be understood."""
         return sum(lane.lost for lane in self._lanes)
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """Send the next frame on the lane's stream."""
+        """Sends the next frame on the lane's stream."""
         picture = self._pictures[self._next]
         self._next = (self._next + 1) % len(self._pictures)
         return await self._lanes[lane % len(self._lanes)].ask(picture)
 
 
 @contextlib.asynccontextmanager
-async def open_streams(plan: StreamPlan, clock: LoadClock) -> AsyncIterator[StreamTransport]:
+async def open_streams(
+    plan: BenchStreamOptions, clock: LoadClock
+) -> AsyncIterator[StreamTransport]:
     """Streams that are connected and welcomed.
 
     Raises:

@@ -36,7 +36,7 @@ class Capture(Protocol):
         """The next frame, BGR [height, width, 3] or grey [height, width]; None if none comes."""
 
     def release(self) -> None:
-        """Close it."""
+        """Closes it."""
 
 
 OpenCapture = Callable[[], Capture]
@@ -85,7 +85,7 @@ class OpenCvCapture:
         return np.asarray(frame, np.uint8) if ok else None
 
     def release(self) -> None:
-        """Close the file or the device."""
+        """Closes the file or the device."""
         self._capture.release()
 
 

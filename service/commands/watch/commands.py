@@ -159,7 +159,7 @@ async def _run(
     plan: Plan,
     clock: Time,
 ) -> None:
-    """Watch until the source ends or the process is told to end, and sum up."""
+    """Watches until the source ends or the process is told to end, and sum up."""
     stop, connected = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -36,13 +36,13 @@ class LocalStream:
         self._link = session.attach()
 
     async def send(self, shot: Shot) -> None:
-        """Send a shot, as soon as there is room for it."""
+        """Sends a shot, as soon as there is room for it."""
         await self._session.room()
         number = self._session.next_sequence
         self._session.accept(Frame(number, shot.captured_us, shot.picture))
 
     async def finish(self) -> None:
-        """Say that no shot follows."""
+        """Says that no shot follows."""
         self._session.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:

@@ -83,7 +83,7 @@ class RateLimit:
         return self._clock.now_s() < self._due_s
 
     async def turn(self) -> None:
-        """Wait for the next turn, and take it."""
+        """Waits for the next turn, and take it."""
         now_s = self._clock.now_s()
         if now_s < self._due_s:
             await self._clock.sleep(self._due_s - now_s)

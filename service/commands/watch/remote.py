@@ -32,7 +32,7 @@ class RemoteStream:
         self._stream = stream
 
     async def send(self, shot: Shot) -> None:
-        """Send a shot, as soon as there is room for it."""
+        """Sends a shot, as soon as there is room for it."""
         given = shot.picture
         picture = (
             takt_client.RawPicture(given.pixels, given.width, given.height, given.format)
@@ -42,7 +42,7 @@ class RemoteStream:
         await self._stream.send(picture, captured_us=shot.captured_us)
 
     async def finish(self) -> None:
-        """Say that no shot follows."""
+        """Says that no shot follows."""
         await self._stream.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:

@@ -39,7 +39,7 @@ class Report:
         self._save = save
 
     async def tell(self, name: str, outcome: Outcome) -> None:
-        """Tell the outcome of a shot.
+        """Tells the outcome of a shot.
 
         Args:
             name: of the shot.
@@ -59,7 +59,7 @@ class Report:
             self._write(f"{name}  {_words(outcome)}")
 
     def sum_up(self, figures: StreamStatistics) -> None:
-        """Tell the figures of all shots."""
+        """Tells the figures of all shots."""
         if self._as_json:
             self._put({"type": "summary", "stats": asdict(figures)})
             return

@@ -69,7 +69,7 @@ class Watch:
         self._names: dict[int, str] = {}
 
     async def run(self, stop: asyncio.Event) -> StreamStatistics:
-        """Watch the source; shots that were sent before the end are still answered and told.
+        """Watches the source; shots that were sent before the end are still answered and told.
 
         Args:
             stop: ends the watch when set; answers are then waited for no longer than the grace.
@@ -102,7 +102,7 @@ class Watch:
         return self._tally.statistics()
 
     async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
-        """Send no more, and tell the answers that still come."""
+        """Sends no more, and tell the answers that still come."""
         if not telling.done():
             feeding.cancel()
             await asyncio.wait({feeding})
@@ -130,13 +130,13 @@ class Watch:
         return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
 
     def _count_sent(self, number: int) -> None:
-        """Count shots up to this one; its answer may come before `send` returns."""
+        """Counts shots up to this one; its answer may come before `send` returns."""
         while self._sent <= number:
             self._tally.arrived()
             self._sent += 1
 
     def _left_out(self) -> None:
-        """Count a shot that a newer one replaced before it was sent."""
+        """Counts a shot that a newer one replaced before it was sent."""
         self._tally.arrived()
         self._tally.add(DroppedFrame(-1, self._tally.dropped + 1))
 

@@ -153,7 +153,7 @@ class _Reader:
         self._capture: Capture | None = None
 
     async def open(self) -> float:
-        """Open it anew; its rate, 0 if unknown.
+        """Opens it anew; its rate, 0 if unknown.
 
         Raises:
             SourceError: it cannot be opened.
@@ -165,7 +165,7 @@ class _Reader:
         return await self._worker.call(self._read)
 
     def close(self) -> None:
-        """Release it, once a call that is under way has returned."""
+        """Releases it, once a call that is under way has returned."""
         self._worker.close(self._release)
 
     def _open(self) -> float:

@@ -33,10 +33,10 @@ class Stream(Protocol):
     """Takes shots and gives an outcome for each; one task may send while another one reads."""
 
     async def send(self, shot: Shot) -> None:
-        """Send a shot, as soon as there is room for it; shots are numbered from 0 on."""
+        """Sends a shot, as soon as there is room for it; shots are numbered from 0 on."""
 
     async def finish(self) -> None:
-        """Tell that no shot follows."""
+        """Tells that no shot follows."""
 
     def outcomes(self) -> AsyncIterator[Outcome]:
         """An outcome for each shot; ends when all are answered after `finish`."""

@@ -48,7 +48,7 @@ class Worker:
         return await future
 
     def close(self, last: Callable[[], None]) -> None:
-        """Run a last function, without waiting for it."""
+        """Runs a last function, without waiting for it."""
         self._jobs.put(last)
         self._jobs.put(None)
 

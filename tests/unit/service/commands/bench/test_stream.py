@@ -6,13 +6,13 @@ from websockets.sync.server import ServerConnection
 
 from service.commands.bench.clock import LoopClock
 from service.commands.bench.lean_http import parse_address
-from service.commands.bench.stream import StreamPlan, StreamTransport, open_streams
+from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
 from service.streaming.frames import unpack
 from takt_client import RawPicture
 from takt_client.errors import UnreachableError, UnreadableAnswerError
 
 
-def plan_of(url: str, **given: object) -> StreamPlan:
+def plan_of(url: str, **given: object) -> BenchStreamOptions:
     ours = {
         "address": parse_address(url),
         "path": "/v1/models/parts/stream",
@@ -22,10 +22,10 @@ def plan_of(url: str, **given: object) -> StreamPlan:
         "window": None,
         "verdicts": True,
     }
-    return StreamPlan(**(ours | given))
+    return BenchStreamOptions(**(ours | given))
 
 
-def against(plan: StreamPlan, test) -> None:
+def against(plan: BenchStreamOptions, test) -> None:
     async def body() -> None:
         async with asyncio.timeout(20), open_streams(plan, LoopClock()) as streams:
             await test(streams)
