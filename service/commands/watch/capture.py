@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
@@ -17,6 +21,8 @@ from service.errors import TaktError
 STALLED_MS = 10_000
 """Silence in ms after which an address counts as lost."""
 
+T = TypeVar("T")
+
 
 class SourceError(TaktError):
     """A source of frames cannot be opened or read."""
@@ -25,30 +31,16 @@ class SourceError(TaktError):
     title = "Source of frames"
 
 
-class Capture(Protocol):
-    """An open source, used by one thread."""
-
-    @property
-    def fps(self) -> float:
-        """Its own rate; 0 if unknown."""
-
-    def read(self) -> NDArray[np.uint8] | None:
-        """The next frame, BGR [height, width, 3] or grey [height, width]; None if none comes."""
-
-    def release(self) -> None:
-        """Closes it."""
-
-
-OpenCapture = Callable[[], Capture]
+OpenCapture = Callable[[], cv2.VideoCapture]
 """Opens a source, blocking.
 
 Raises:
-    SourceError: it cannot be opened.
+    SourceError: the source cannot be opened.
 """
 
 
-class OpenCvCapture:
-    """A `cv2.VideoCapture` that is open.
+def open_capture(source: Path | str | int) -> cv2.VideoCapture:
+    """Opens a source with OpenCV, blocking.
 
     Args:
         source: a file, an address, or a webcam's number.
@@ -56,37 +48,96 @@ class OpenCvCapture:
     Raises:
         SourceError: OpenCV cannot open it.
     """
+    if isinstance(source, int):
+        capture = cv2.VideoCapture(source)
+        # Else a frame may have waited in the driver while others were inspected.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    elif isinstance(source, Path):
+        capture = cv2.VideoCapture(str(source))
+    else:
+        limits = [
+            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STALLED_MS),
+            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, STALLED_MS),
+        ]
+        capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
+    if not capture.isOpened():
+        capture.release()
+        raise SourceError(f"OpenCV cannot open {shown(source)}")
+    return capture
 
-    def __init__(self, source: Path | str | int) -> None:
-        if isinstance(source, int):
-            self._capture = cv2.VideoCapture(source)
-            # Else a frame may have waited in the driver while others were inspected.
-            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        elif isinstance(source, Path):
-            self._capture = cv2.VideoCapture(str(source))
-        else:
-            limits = [
-                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STALLED_MS),
-                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, STALLED_MS),
-            ]
-            self._capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, limits)
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise SourceError(f"OpenCV cannot open {shown(source)}")
 
-    @property
-    def fps(self) -> float:
-        """Its own rate; 0 if unknown."""
+class CaptureReader:
+    """Reads a capture on a daemon thread, so that the process may end while a read blocks.
+
+    >>> async def read_nothing() -> None:
+    ...     reader = CaptureReader(lambda: open_capture(Path("missing.avi")))
+    ...     try:
+    ...         await reader.open()
+    ...     except SourceError as error:
+    ...         print(error)
+    ...     reader.close()
+    >>> asyncio.run(read_nothing())
+    OpenCV cannot open missing.avi
+
+    Args:
+        open_capture: opens the capture.
+    """
+
+    def __init__(self, open_capture: OpenCapture) -> None:
+        self._open_capture = open_capture
+        self._capture: cv2.VideoCapture | None = None
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="capture", daemon=True).start()
+
+    async def open(self) -> float:
+        """Opens the capture, anew if it is open; returns its frames per second, 0 if unknown.
+
+        Raises:
+            SourceError: the capture cannot be opened.
+        """
+        return await self._call(self._open)
+
+    async def read(self) -> RawPicture | None:
+        """The next frame; None if none comes."""
+        return await self._call(self._read)
+
+    def close(self) -> None:
+        """Releases the capture after the call that is under way; does not wait for it."""
+        self._jobs.put(None)
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function())
+            except Exception as error:
+                future.set_exception(error)
+
+        self._jobs.put(job)
+        return await asyncio.wrap_future(future)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+        self._release()
+
+    def _open(self) -> float:
+        self._release()
+        self._capture = self._open_capture()
         return float(self._capture.get(cv2.CAP_PROP_FPS))
 
-    def read(self) -> NDArray[np.uint8] | None:
-        """The next frame, in memory of its own."""
+    def _read(self) -> RawPicture | None:
+        assert self._capture is not None, "the reader is opened before it reads"
         ok, frame = self._capture.read()
-        return np.asarray(frame, np.uint8) if ok else None
+        return raw_picture(np.asarray(frame, np.uint8)) if ok else None
 
-    def release(self) -> None:
-        """Closes the file or the device."""
-        self._capture.release()
+    def _release(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
 
 
 def raw_picture(frame: NDArray[np.uint8]) -> RawPicture:
@@ -101,7 +152,7 @@ def raw_picture(frame: NDArray[np.uint8]) -> RawPicture:
 
 
 def shown(source: Path | str | int) -> str:
-    """A source as it may be printed: its address without user, password and query.
+    """A source as messages show it: an address without user, password and query.
 
     >>> shown("rtsp://user:secret@camera/stream?token=1")
     'rtsp://camera/stream'

@@ -7,60 +7,41 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from service.commands.watch.pacing import Time
 from service.commands.watch.report import Report
-from service.commands.watch.run import Plan, Watch
-from service.commands.watch.sources import Source, source_of
-from service.commands.watch.streams import Stream, Wishes
+from service.commands.watch.run import Watch
+from service.commands.watch.sources import source_of
+from service.commands.watch.streams import ShotStream, WatchOptions
 from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
 from service.settings import load_settings
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
-from service.streaming.statistics import StreamStatistics, Tally
+from service.streaming.statistics import StreamStatistics
 
 
-@dataclass(frozen=True, slots=True)
-class _Inspector:
-    """Who inspects: a bundle's folder, or a server, its model and version."""
-
-    bundle: Path | None
-    url: str | None
-    model: str | None
-    version: str | None
-
-    def stream(self, wishes: Wishes) -> AbstractAsyncContextManager[Stream]:
-        """A stream to it."""
-        if self.bundle is not None:
-            from service.commands.watch.local import local_stream
-
-            return local_stream(self.bundle, load_settings(), wishes)
-        return self._remote(wishes)
-
-    @asynccontextmanager
-    async def _remote(self, wishes: Wishes) -> AsyncIterator[Stream]:
-        try:
-            from service.commands.watch.remote import RETRY, remote_stream
-            from takt_client import AsyncTaktClient
-            from takt_client import TaktError as ClientError
-        except ModuleNotFoundError as error:
-            raise click.ClickException(
-                f"--url needs {error.name}; {install_hint(CLIENT)}"
-            ) from None
-        assert self.url is not None
-        try:
-            async with (
-                AsyncTaktClient(self.url, retry=RETRY) as client,
-                remote_stream(client, self.model, self.version, wishes) as stream,
-            ):
-                yield stream
-        except ClientError as error:
-            raise click.ClickException(str(error)) from None
+@asynccontextmanager
+async def _remote_stream(
+    url: str, model: str | None, version: str | None, options: WatchOptions
+) -> AsyncIterator[ShotStream]:
+    try:
+        from service.commands.watch.remote import RETRY, remote_stream
+        from takt_client import AsyncTaktClient
+        from takt_client import TaktError as ClientError
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"--url needs {error.name}; {install_hint(CLIENT)}") from None
+    try:
+        async with (
+            AsyncTaktClient(url, retry=RETRY) as client,
+            remote_stream(client, model, version, options) as stream,
+        ):
+            yield stream
+    except ClientError as error:
+        raise click.ClickException(str(error)) from None
 
 
 class _Vote(click.ParamType[VotingRule]):
@@ -140,10 +121,17 @@ def watch(
             source, loop=loop, own_rate=policy == "latest" and fps is None, clock=clock, notice=_say
         )
         chosen: Policy = policy or ("latest" if found.live else "all")
-        wishes = Wishes(chosen, vote, smoothing, overlays=save is not None)
+        options = WatchOptions(chosen, fps, limit, vote, smoothing, overlays=save is not None)
         report = Report(click.echo, as_json=as_json, save=save)
-        stream = _Inspector(bundle, url, model, version).stream(wishes)
-        asyncio.run(_run(found, stream, report, Plan(chosen, fps, limit), clock))
+        stream: AbstractAsyncContextManager[ShotStream]
+        if bundle is not None:
+            from service.commands.watch.local import local_stream
+
+            stream = local_stream(bundle, load_settings(), options)
+        else:
+            assert url is not None
+            stream = _remote_stream(url, model, version, options)
+        report.sum_up(asyncio.run(_run(Watch(found, report, options, clock, _say), stream)))
     except TaktError as error:
         raise click.ClickException(str(error)) from None
 
@@ -153,40 +141,19 @@ def _say(text: str) -> None:
 
 
 async def _run(
-    source: Source,
-    connecting: AbstractAsyncContextManager[Stream],
-    report: Report,
-    plan: Plan,
-    clock: Time,
-) -> None:
-    """Watches until the source ends or the process is told to end, and sum up."""
-    stop, connected = asyncio.Event(), asyncio.Event()
+    watch: Watch, connecting: AbstractAsyncContextManager[ShotStream]
+) -> StreamStatistics:
+    """Watches until the source ends or the process is told to end."""
     loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
 
-    def told() -> None:
-        # The second time ends at once, as if nobody had listened.
-        stop.set()
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(signal_number)
+    def stop() -> None:
+        watch.stop()
+        # A second signal ends the process at once, as it does without handlers.
+        for number in signals:
+            loop.remove_signal_handler(number)
 
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signal_number, told)
-
-    async def watch() -> StreamStatistics:
-        async with connecting as stream:
-            connected.set()
-            return await Watch(source, stream, report, plan, clock, _say).run(stop)
-
-    watching, stopping = asyncio.create_task(watch()), asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not connected.is_set():
-            # A server that is away, or a bundle that is loading: nothing was sent.
-            watching.cancel()
-        await asyncio.wait({watching})
-        report.sum_up(Tally().statistics() if watching.cancelled() else watching.result())
-    finally:
-        watching.cancel()
-        stopping.cancel()
-        await asyncio.gather(watching, stopping, return_exceptions=True)
+            loop.add_signal_handler(number, stop)
+    return await watch.run(connecting)

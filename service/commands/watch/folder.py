@@ -6,20 +6,21 @@ import asyncio
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from service.commands.watch.capture import SourceError
 from service.commands.watch.pacing import Shot, Shots, Time
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-_LOOK_EVERY_S = 0.5
+_POLL_EVERY_S = 0.5
 _REST_NS = 2_000_000_000
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """Size and time of a file, which tell that it has changed."""
+
+class _Stamp(NamedTuple):
+    """Size and time of a file; another stamp means that the file has changed."""
 
     size: int
     modified_ns: int
@@ -28,14 +29,14 @@ class _Stamp:
 class Folder:
     """The pictures of a folder, by name, then new ones as they come; endless.
 
-    A file is taken once it has not changed between two looks, or for two seconds, as it may still
-    be written. A file that is written again counts as new. A file or folder that cannot be read any
-    more is tried again at each look.
+    A file is taken once it has not changed between two polls, or for two seconds, as it may still
+    be written. A file that is written again counts as new. A file or folder that can no longer be
+    read is tried again at each poll.
 
     Args:
-        path: of the folder; its subfolders are not searched.
-        clock: for the looks.
-        notice: is told once what cannot be read.
+        path: path of the folder; its subfolders are not searched.
+        clock: times the polls.
+        notice: hears once what cannot be read.
     """
 
     live = False
@@ -47,7 +48,7 @@ class Folder:
         self._noticed: set[Path] = set()
 
     async def shots(self) -> Shots:
-        """One for each picture, its bytes as they are.
+        """One shot for each picture, its bytes as they are.
 
         Raises:
             SourceError: the folder cannot be read to begin with.
@@ -55,7 +56,7 @@ class Folder:
         before: dict[Path, _Stamp] = {}
         taken: dict[Path, _Stamp] = {}
         try:
-            now = await asyncio.to_thread(self._look)
+            now = await asyncio.to_thread(self._stamps)
         except OSError as error:
             raise SourceError(_unreadable(self._path, error)) from None
         while True:
@@ -64,51 +65,39 @@ class Folder:
             for path, stamp in sorted(now.items(), key=lambda item: item[0].name):
                 rests = stamp == before.get(path) or stamp.modified_ns < rested_ns
                 if stamp != taken.get(path) and rests:
-                    data = await self._bytes_of(path)
+                    data = await self._try(path, path.read_bytes)
                     if data is not None:
                         taken[path] = stamp
                         yield Shot(path.stem, stamp.modified_ns // 1000, data)
-            before, now = now, await self._next_look()
+            before, now = now, await self._next_stamps()
 
-    async def _next_look(self) -> dict[Path, _Stamp]:
+    async def _next_stamps(self) -> dict[Path, _Stamp]:
         while True:
-            await self._clock.sleep(_LOOK_EVERY_S)
-            try:
-                found = await asyncio.to_thread(self._look)
-            except OSError as error:
-                self._notice_once(self._path, error)
-            else:
-                self._noticed.discard(self._path)
-                return found
+            await self._clock.sleep(_POLL_EVERY_S)
+            stamps = await self._try(self._path, self._stamps)
+            if stamps is not None:
+                return stamps
 
-    def _look(self) -> dict[Path, _Stamp]:
-        found = {}
-        for path in self._path.iterdir():
-            stamp = _stamp_of(path)
-            if stamp is not None:
-                found[path] = stamp
-        return found
+    def _stamps(self) -> dict[Path, _Stamp]:
+        stamped = ((path, _stamp_of(path)) for path in self._path.iterdir())
+        return {path: stamp for path, stamp in stamped if stamp is not None}
 
-    async def _bytes_of(self, path: Path) -> bytes | None:
-        """None if it is gone, or cannot be read now."""
+    async def _try(self, path: Path, read: Callable[[], T]) -> T | None:
+        """The result of a read; None if the path cannot be read now."""
         try:
-            data = await asyncio.to_thread(path.read_bytes)
-        except FileNotFoundError:
-            return None
+            result = await asyncio.to_thread(read)
         except OSError as error:
-            self._notice_once(path, error)
+            gone = isinstance(error, FileNotFoundError) and path != self._path
+            if not gone and path not in self._noticed:
+                self._noticed.add(path)
+                self._notice(f"{_unreadable(path, error)}; trying again")
             return None
         self._noticed.discard(path)
-        return data
-
-    def _notice_once(self, path: Path, error: OSError) -> None:
-        if path not in self._noticed:
-            self._noticed.add(path)
-            self._notice(f"{_unreadable(path, error)}; trying again")
+        return result
 
 
 def _stamp_of(path: Path) -> _Stamp | None:
-    """None for what is no picture, is empty still, or is gone."""
+    """None for a file that is no picture, is still empty, or is gone."""
     if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
         return None
     try:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from service.commands.watch.pacing import Shot
-from service.commands.watch.streams import Wishes
+from service.commands.watch.streams import WatchOptions
 from service.domain import Inspection, InspectOptions
 from service.engines.opener import EngineFactory
 from service.errors import ConfigurationError
@@ -25,10 +25,10 @@ from service.streaming.statistics import StreamStatistics
 
 
 class LocalStream:
-    """A session that is used without a connection.
+    """A stream to a session in this process.
 
     Args:
-        session: to be used from now on.
+        session: session that inspects the shots.
     """
 
     def __init__(self, session: Session) -> None:
@@ -36,7 +36,7 @@ class LocalStream:
         self._link = session.attach()
 
     async def send(self, shot: Shot) -> None:
-        """Sends a shot, as soon as there is room for it."""
+        """Sends a shot as soon as there is room for it."""
         await self._session.room()
         number = self._session.next_sequence
         self._session.accept(Frame(number, shot.captured_us, shot.picture))
@@ -55,14 +55,17 @@ class LocalStream:
 
 @asynccontextmanager
 async def local_stream(
-    bundle: Path, settings: Settings, wishes: Wishes, open_engine: EngineFactory | None = None
+    bundle: Path,
+    settings: Settings,
+    options: WatchOptions,
+    open_engine: EngineFactory | None = None,
 ) -> AsyncIterator[LocalStream]:
     """A stream to a bundle that runs as on a server with these settings.
 
     Args:
-        bundle: its folder, <name>/<version>.
-        settings: of the server.
-        wishes: options of the stream.
+        bundle: folder of the bundle, <name>/<version>.
+        settings: settings as of a server.
+        options: options of the watch.
         open_engine: makes engines, instead of those in the settings.
 
     Raises:
@@ -79,7 +82,7 @@ async def local_stream(
             await model.load(version_context(settings, pools, Metrics(), open_engine))
             if model.state != "ready":
                 raise ConfigurationError(f"{bundle} cannot be run: {model.reason}")
-            session = _session(model, settings, wishes)
+            session = _session(model, settings, options)
             try:
                 yield LocalStream(session)
             finally:
@@ -88,24 +91,26 @@ async def local_stream(
             await model.close(settings.drain_timeout_s)
 
 
-def _session(model: ModelVersion, settings: Settings, wishes: Wishes) -> Session:
+def _session(model: ModelVersion, settings: Settings, options: WatchOptions) -> Session:
     plan = model.check_ready().plan
     timeout_s = settings.timeout_ms / 1000
-    options = InspectOptions(heatmap="overlay" if wishes.overlays else "none", timeout_s=timeout_s)
+    inspecting = InspectOptions(
+        heatmap="overlay" if options.overlays else "none", timeout_s=timeout_s
+    )
     rules = Rules(
-        policy=wishes.policy,
+        policy=options.policy,
         # One more than the engines hold, to be made ready meanwhile; others would only wait.
         credits=plan.instances * plan.max_batch_size + 1,
         in_flight=plan.instances,
         patience_s=timeout_s,
-        vote=wishes.vote,
-        smoothing=wishes.smoothing,
+        vote=options.vote,
+        smoothing=options.smoothing,
     )
 
     async def inspect(read: Read) -> Inspection:
-        return await model.pipeline.inspect(read, options)
+        return await model.pipeline.inspect(read, inspecting)
 
     def explain(sequence: int, error: Exception) -> FailedFrame:
         return failed_of(sequence, error, f"frame {sequence}")
 
-    return Session(model.name, wishes, inspect, explain, rules, lambda _: None)
+    return Session(model.name, None, inspect, explain, rules, lambda _: None)

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 from service.domain import RawPicture
 
+_FIRST_DELAY_S = 0.5
+_MOST_DELAY_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
     """A picture from a source.
 
     Attributes:
-        name: for people and for file names, without a suffix.
-        captured_us: when, in µs since 1970; 0 if unknown.
-        picture: encoded, or raw pixels.
+        name: name for people and for file names, without a suffix.
+        captured_us: time of capture, in µs since 1970; 0 if unknown.
+        picture: encoded picture, or raw pixels.
     """
 
     name: str
@@ -46,30 +49,26 @@ class Time:
     chance: Callable[[], float] = random.random
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Waits that double up to a bound, each shortened by chance to between a half and the whole.
+def retry_delay_s(failures: int, chance: float) -> float:
+    """Seconds before a source is tried again; they double up to 30.
 
-    Attributes:
-        first_s: longest first wait.
-        most_s: longest wait.
+    >>> [retry_delay_s(failures, chance=1.0) for failures in (0, 1, 2, 100)]
+    [0.5, 1.0, 2.0, 30.0]
+
+    Args:
+        failures: number of failures in a row before this one.
+        chance: from 0 up to 1; shortens the delay by up to a half.
     """
-
-    first_s: float = 0.5
-    most_s: float = 30.0
-
-    def delay_s(self, failures: int, chance: float) -> float:
-        """Seconds to wait after a failure, by the number of failures in a row before it."""
-        longest_s = min(self.first_s * 2.0 ** min(failures, 32), self.most_s)
-        return longest_s * (0.5 + chance / 2)
+    longest_s = min(_FIRST_DELAY_S * 2.0 ** min(failures, 32), _MOST_DELAY_S)
+    return longest_s * (0.5 + chance / 2)
 
 
 class RateLimit:
-    """At most so many turns in a second; missed turns are not made up for.
+    """Bounds the turns in a second; missed turns are not made up for.
 
     Args:
-        fps: turns in a second, over 0.
-        clock: to wait by.
+        fps: most turns in a second, over 0.
+        clock: clock of the turns.
     """
 
     def __init__(self, fps: float, clock: Time) -> None:
@@ -83,35 +82,28 @@ class RateLimit:
         return self._clock.now_s() < self._due_s
 
     async def turn(self) -> None:
-        """Waits for the next turn, and take it."""
+        """Waits for the next turn, and takes it."""
         now_s = self._clock.now_s()
         if now_s < self._due_s:
             await self._clock.sleep(self._due_s - now_s)
         self._due_s = max(self._due_s + self._interval_s, now_s)
 
 
-async def spaced(shots: Shots, rate: RateLimit) -> Shots:
-    """Every shot, each when its turn comes."""
+async def paced(shots: Shots, rate: RateLimit, *, live: bool) -> Shots:
+    """The shots at a rate: every shot in its turn, or, of a live source, those not too early."""
     async with aclosing(shots):
         async for shot in shots:
+            if live and rate.early:
+                continue
             await rate.turn()
             yield shot
-
-
-async def thinned(shots: Shots, rate: RateLimit) -> Shots:
-    """The shots that do not come too early, of a source that does not wait."""
-    async with aclosing(shots):
-        async for shot in shots:
-            if not rate.early:
-                await rate.turn()
-                yield shot
 
 
 async def newest(shots: Shots, left_out: Callable[[], None]) -> Shots:
     """The newest shot each time; a shot that waits is replaced by the next one.
 
     Args:
-        shots: of a source that does not wait.
+        shots: shots of a source that does not wait.
         left_out: called for each shot that was replaced.
     """
     waiting: list[Shot] = []

@@ -1,4 +1,4 @@
-"""A server that inspects; needs takt_client."""
+"""A stream to a server, through takt_client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import takt_client
 from service.commands.watch.pacing import Shot
-from service.commands.watch.streams import Wishes
+from service.commands.watch.streams import WatchOptions
 from service.domain import Box, Heatmap, Inspection, RawPicture, Region, Timings, Verdict
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
@@ -25,21 +25,15 @@ class RemoteStream:
     """A stream to a server's model.
 
     Args:
-        stream: that is open.
+        stream: stream of the client, open.
     """
 
     def __init__(self, stream: AsyncTaktStream) -> None:
         self._stream = stream
 
     async def send(self, shot: Shot) -> None:
-        """Sends a shot, as soon as there is room for it."""
-        given = shot.picture
-        picture = (
-            takt_client.RawPicture(given.pixels, given.width, given.height, given.format)
-            if isinstance(given, RawPicture)
-            else given
-        )
-        await self._stream.send(picture, captured_us=shot.captured_us)
+        """Sends a shot as soon as there is room for it."""
+        await self._stream.send(_sendable(shot.picture), captured_us=shot.captured_us)
 
     async def finish(self) -> None:
         """Says that no shot follows."""
@@ -53,30 +47,36 @@ class RemoteStream:
 
 @asynccontextmanager
 async def remote_stream(
-    client: AsyncTaktClient, model: str | None, version: str | None, wishes: Wishes
+    client: AsyncTaktClient, model: str | None, version: str | None, options: WatchOptions
 ) -> AsyncIterator[RemoteStream]:
     """A stream to a server's model.
 
     Args:
-        client: of the server; to be closed by the caller.
-        model: its name; None for the only one.
-        version: of the model; None for the active one.
-        wishes: options of the stream.
+        client: client of the server; the caller closes it.
+        model: name of the model; None for the only one.
+        version: version of the model; None for the active one.
+        options: options of the watch.
 
     Raises:
         InvalidParameterError: no model was named, and there are several.
         takt_client.TaktError: the server cannot be reached, or refuses.
     """
-    choices: StreamChoices = {"policy": wishes.policy}
-    if wishes.vote is not None:
-        choices["vote"] = {"k": wishes.vote.k, "n": wishes.vote.n}
-    if wishes.smoothing is not None:
-        choices["smoothing"] = wishes.smoothing
-    if wishes.overlays:
+    choices: StreamChoices = {"policy": options.policy}
+    if options.vote is not None:
+        choices["vote"] = {"k": options.vote.k, "n": options.vote.n}
+    if options.smoothing is not None:
+        choices["smoothing"] = options.smoothing
+    if options.overlays:
         choices["heatmap"] = "overlay"
     name = model or await _only_model(client)
     async with client.stream(name, version=version, **choices) as stream:
         yield RemoteStream(stream)
+
+
+def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:
+    if isinstance(picture, bytes):
+        return picture
+    return takt_client.RawPicture(picture.pixels, picture.width, picture.height, picture.format)
 
 
 async def _only_model(client: AsyncTaktClient) -> str:
@@ -99,8 +99,7 @@ def _outcome(item: StreamItem) -> Outcome:
 
 def _answered(item: FrameAnswer) -> AnsweredFrame:
     seen, vote = item.inspected, item.vote
-    regions = tuple(Region(_box(one.box), one.area_px, one.peak) for one in seen.regions)
-    heatmap = None if seen.heatmap is None else Heatmap(**asdict(seen.heatmap))
+    regions = tuple(Region(Box(**asdict(one.box)), one.area_px, one.peak) for one in seen.regions)
     return AnsweredFrame(
         sequence=item.sequence,
         captured_us=item.captured_us,
@@ -110,16 +109,12 @@ def _answered(item: FrameAnswer) -> AnsweredFrame:
             verdict=Verdict(seen.anomalous, seen.score, seen.threshold, seen.percentile, regions),
             width=seen.width,
             height=seen.height,
-            inspected=_box(seen.inspected),
-            heatmap=heatmap,
+            inspected=Box(**asdict(seen.inspected)),
+            heatmap=None if seen.heatmap is None else Heatmap(**asdict(seen.heatmap)),
             timings=Timings(**asdict(seen.timings)),
         ),
         age_ms=item.age_ms,
         dropped=item.dropped,
         smoothed_score=item.smoothed_score,
-        vote=None if vote is None else VoteCount(vote.anomalous, vote.count, vote.of),
+        vote=None if vote is None else VoteCount(**asdict(vote)),
     )
-
-
-def _box(box: takt_client.values.Box) -> Box:
-    return Box(box.x, box.y, box.width, box.height)

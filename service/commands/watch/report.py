@@ -28,8 +28,8 @@ class Report:
 
     Args:
         write: prints a line.
-        as_json: whether each line is a JSON object like a stream's message; lines for people leave
-            out dropped frames.
+        as_json: whether each line is a JSON object like a message of a stream; lines for people
+            leave out dropped frames.
         save: folder for overlays of anomalous shots, made if it is missing; None saves none.
     """
 
@@ -42,19 +42,15 @@ class Report:
         """Tells the outcome of a shot.
 
         Args:
-            name: of the shot.
-            outcome: of the shot.
+            name: name of the shot.
+            outcome: outcome of the shot.
 
         Raises:
             ConfigurationError: the overlay cannot be written.
         """
-        saved = None
-        if isinstance(outcome, AnsweredFrame):
-            saved = await self._saved(name, outcome)
+        saved = await self._saved(name, outcome) if isinstance(outcome, AnsweredFrame) else None
         if self._as_json:
-            self._put(
-                _json(outcome) | {"name": name, "saved": None if saved is None else str(saved)}
-            )
+            self._put(_json(outcome) | {"name": name, "saved": saved})
         elif not isinstance(outcome, DroppedFrame):
             self._write(f"{name}  {_words(outcome)}")
 
@@ -72,7 +68,8 @@ class Report:
             self._write(f"inspection {_spread(figures.latency_ms)}")
             self._write(f"age of the answered frame {_spread(figures.age_ms)}")
 
-    async def _saved(self, name: str, answer: AnsweredFrame) -> Path | None:
+    async def _saved(self, name: str, answer: AnsweredFrame) -> str | None:
+        """Path of the overlay; None if there is none to save."""
         heatmap = answer.inspection.heatmap
         if self._save is None or heatmap is None or not answer.inspection.verdict.anomalous:
             return None
@@ -82,7 +79,7 @@ class Report:
             await asyncio.to_thread(_write_file, path, heatmap.data)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written: {error}") from None
-        return path
+        return str(path)
 
     def _put(self, body: Json) -> None:
         self._write(orjson.dumps(body).decode())

@@ -1,37 +1,20 @@
-"""The loop of a watch: shots out of a source, into a stream, and their outcomes into a report."""
+"""The loop of a watch: shots from a source, through a stream, and their outcomes to a report."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
-from service.commands.watch.pacing import RateLimit, Shots, Time, newest, spaced, thinned
+from service.commands.watch.pacing import RateLimit, Shots, Time, newest, paced
 from service.commands.watch.report import Report
-from service.commands.watch.sources import Source
-from service.commands.watch.streams import Stream
+from service.commands.watch.sources import ShotSource
+from service.commands.watch.streams import ShotStream, WatchOptions
 from service.streaming.outcomes import DroppedFrame
-from service.streaming.session import Policy
 from service.streaming.statistics import StreamStatistics, Tally
 
 GRACE_S = 10.0
 """Longest wait for answers after the watch was told to stop; a server may be away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How shots are taken from the source.
-
-    Attributes:
-        policy: with `latest`, a newer shot replaces one that cannot be sent yet.
-        fps: most shots in a second; those of a live source in between are left out.
-        limit: number of shots after which the watch ends.
-    """
-
-    policy: Policy
-    fps: float | None
-    limit: int | None
 
 
 class Watch:
@@ -39,40 +22,51 @@ class Watch:
 
     Args:
         source: gives the shots.
-        stream: inspects the shots.
         report: is told the outcomes.
-        plan: how shots are taken from the source.
+        options: options of the watch.
         clock: paces the shots.
-        notice: is told what is no outcome.
-        grace_s: longest wait for answers after the end.
+        notice: hears what is no outcome.
+        grace_s: longest wait for answers after `stop`.
     """
 
     def __init__(
         self,
-        source: Source,
-        stream: Stream,
+        source: ShotSource,
         report: Report,
-        plan: Plan,
+        options: WatchOptions,
         clock: Time,
         notice: Callable[[str], None],
         grace_s: float = GRACE_S,
     ) -> None:
         self._source = source
-        self._stream = stream
         self._report = report
-        self._plan = plan
+        self._options = options
         self._clock = clock
         self._notice = notice
         self._grace_s = grace_s
         self._sent = 0
         self._tally = Tally()
         self._names: dict[int, str] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._time_limit: asyncio.Timeout | None = None
 
-    async def run(self, stop: asyncio.Event) -> StreamStatistics:
+    def stop(self) -> None:
+        """Ends the watch; answers to what was sent are awaited no longer than the grace."""
+        if self._time_limit is None:
+            return
+        now_s = asyncio.get_running_loop().time()
+        if self._sending is None:
+            # A server that is away, or a bundle that is loading: nothing was sent.
+            self._time_limit.reschedule(now_s)
+        else:
+            self._sending.cancel()
+            self._time_limit.reschedule(now_s + self._grace_s)
+
+    async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> StreamStatistics:
         """Watches the source; shots that were sent before the end are still answered and told.
 
         Args:
-            stop: ends the watch when set; answers are then waited for no longer than the grace.
+            connecting: opens the stream that inspects the shots.
 
         Returns:
             The figures of all shots, with those that were replaced before they were sent.
@@ -80,54 +74,54 @@ class Watch:
         Raises:
             TaktError: the source, the stream or the report cannot go on.
         """
-        feeding = asyncio.create_task(self._feed())
-        telling = asyncio.create_task(self._tell())
-        stopping = asyncio.create_task(stop.wait())
-        tasks: set[asyncio.Task[object]] = {feeding, telling, stopping}
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ending = asyncio.create_task(self._end(feeding, telling))
-            tasks.add(ending)
-            await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                await asyncio.wait({ending}, timeout=self._grace_s)
-            if ending.done():
-                await ending
-            else:
-                self._notice(f"frames are unanswered {self._grace_s:g} s after the end; given up")
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(None) as self._time_limit:
+                    await self._inspect(await stack.enter_async_context(connecting))
+            except TimeoutError:
+                if self._time_limit is None or not self._time_limit.expired():
+                    raise
+                if self._sending is not None:
+                    self._notice(
+                        f"frames are unanswered {self._grace_s:g} s after the end; given up"
+                    )
+            finally:
+                self._time_limit = None
         return self._tally.statistics()
 
-    async def _end(self, feeding: asyncio.Task[None], telling: asyncio.Task[None]) -> None:
-        """Sends no more, and tell the answers that still come."""
-        if not telling.done():
-            feeding.cancel()
-            await asyncio.wait({feeding})
-            await self._stream.finish()
-        await telling
-        if not feeding.cancelled():
-            await feeding
+    async def _inspect(self, stream: ShotStream) -> None:
+        sending = self._sending = asyncio.create_task(self._send(stream))
+        telling = asyncio.create_task(self._tell(stream))
+        try:
+            await asyncio.wait({sending, telling}, return_when=asyncio.FIRST_COMPLETED)
+            if not telling.done():
+                await stream.finish()
+            await telling
+            if not sending.cancelled():
+                await sending
+        finally:
+            sending.cancel()
+            telling.cancel()
+            await asyncio.gather(sending, telling, return_exceptions=True)
 
-    async def _feed(self) -> None:
+    async def _send(self, stream: ShotStream) -> None:
         async with aclosing(self._shots()) as shots:
             number = 0
             async for shot in shots:
                 self._names[number] = shot.name
-                await self._stream.send(shot)
+                await stream.send(shot)
                 self._count_sent(number)
                 number += 1
-                if number == self._plan.limit:
+                if number == self._options.limit:
                     return
 
     def _shots(self) -> Shots:
         shots, live = self._source.shots(), self._source.live
-        if self._plan.fps is not None:
-            rate = RateLimit(self._plan.fps, self._clock)
-            shots = thinned(shots, rate) if live else spaced(shots, rate)
-        return newest(shots, self._left_out) if live and self._plan.policy == "latest" else shots
+        if self._options.fps is not None:
+            shots = paced(shots, RateLimit(self._options.fps, self._clock), live=live)
+        if live and self._options.policy == "latest":
+            shots = newest(shots, self._left_out)
+        return shots
 
     def _count_sent(self, number: int) -> None:
         """Counts shots up to this one; its answer may come before `send` returns."""
@@ -140,8 +134,8 @@ class Watch:
         self._tally.arrived()
         self._tally.add(DroppedFrame(-1, self._tally.dropped + 1))
 
-    async def _tell(self) -> None:
-        async for outcome in self._stream.outcomes():
+    async def _tell(self, stream: ShotStream) -> None:
+        async for outcome in stream.outcomes():
             self._count_sent(outcome.sequence)
             self._tally.add(outcome)
             await self._report.tell(self._names.pop(outcome.sequence), outcome)

@@ -1,4 +1,4 @@
-"""Streams that inspect shots, and the options of one."""
+"""Options of a watch, and the stream that inspects its shots."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from service.streaming.session import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """Options of a stream.
+class WatchOptions:
+    """Options of a watch.
 
     Attributes:
-        policy: whether every shot is answered, or the newest only.
-        vote: over the last frames; None for no vote.
+        policy: `all` answers every shot; `latest` replaces a shot that waits by a newer one.
+        fps: most shots in a second; a live source's shots in between are left out.
+        limit: number of shots after which the watch ends.
+        vote: vote over the last frames; None for no vote.
         smoothing: weight of each new score; None for no smoothing.
-        overlays: whether answers come with the picture and the heatmap on it.
+        overlays: whether answers come with the heatmap on the picture.
     """
 
     policy: Policy
-    vote: VotingRule | None
-    smoothing: float | None
-    overlays: bool
+    fps: float | None = None
+    limit: int | None = None
+    vote: VotingRule | None = None
+    smoothing: float | None = None
+    overlays: bool = False
 
 
-class Stream(Protocol):
+class ShotStream(Protocol):
     """Takes shots and gives an outcome for each; one task may send while another one reads."""
 
     async def send(self, shot: Shot) -> None:
-        """Sends a shot, as soon as there is room for it; shots are numbered from 0 on."""
+        """Sends a shot as soon as there is room for it; shots are numbered from 0."""
 
     async def finish(self) -> None:
-        """Tells that no shot follows."""
+        """Says that no shot follows."""
 
     def outcomes(self) -> AsyncIterator[Outcome]:
         """An outcome for each shot; ends when all are answered after `finish`."""

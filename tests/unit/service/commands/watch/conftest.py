@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -52,16 +53,22 @@ def fake_time() -> FakeTime:
 
 
 class FakeCapture:
-    """Gives its frames, then none; each is grey, at a level."""
+    """A `cv2.VideoCapture` that gives its frames, then none; each is grey, at a level."""
 
     def __init__(self, levels: list[int], fps: float = 0.0) -> None:
         self._levels = list(levels)
-        self.fps = fps
+        self._fps = fps
         self.released = False
 
-    def read(self) -> NDArray[np.uint8] | None:
+    def get(self, property_id: int) -> float:
+        assert property_id == cv2.CAP_PROP_FPS
+        return self._fps
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
         assert not self.released
-        return np.full((2, 3, 3), self._levels.pop(0), np.uint8) if self._levels else None
+        if not self._levels:
+            return False, None
+        return True, np.full((2, 3, 3), self._levels.pop(0), np.uint8)
 
     def release(self) -> None:
         self.released = True

@@ -9,7 +9,7 @@ import pytest
 from service.commands.watch.capture import raw_picture
 from service.commands.watch.local import local_stream
 from service.commands.watch.pacing import Shot
-from service.commands.watch.streams import Wishes
+from service.commands.watch.streams import WatchOptions
 from service.engines.fake import FakeEngine
 from service.errors import ConfigurationError
 from service.settings import Settings
@@ -24,10 +24,10 @@ def shot(level: int) -> Shot:
 
 
 def test_a_bundle_answers_shots_as_a_server_would(go, bundle, repository: Path) -> None:
-    wishes = Wishes("all", VotingRule(1, 2), 0.5, overlays=True)
+    options = WatchOptions("all", vote=VotingRule(1, 2), smoothing=0.5, overlays=True)
 
     async def test() -> None:
-        async with local_stream(repository / "parts" / "1", SETTINGS, wishes) as stream:
+        async with local_stream(repository / "parts" / "1", SETTINGS, options) as stream:
             await stream.send(shot(50))
             await stream.send(Shot("bad", 0, b"no picture"))
             await stream.finish()
@@ -51,11 +51,11 @@ def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> 
         engines.append(FakeEngine())
         return engines[-1]
 
-    wishes = Wishes("latest", None, None, overlays=False)
+    options = WatchOptions("latest")
 
     async def test() -> None:
         folder = repository / "parts" / "1"
-        async with local_stream(folder, SETTINGS, wishes, open_engine) as stream:
+        async with local_stream(folder, SETTINGS, options, open_engine) as stream:
             engines[0].gate.clear()
             outcomes = stream.outcomes()
             await stream.send(shot(50))
@@ -73,11 +73,11 @@ def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> 
 def test_a_bundle_that_cannot_be_run_is_told_at_once(go, bundle, repository: Path) -> None:
     folder = repository / "parts" / "1"
     (folder / "model.onnx").write_bytes(b"damaged")
-    wishes = Wishes("all", None, None, overlays=False)
+    options = WatchOptions("all")
 
     async def test() -> None:
         with pytest.raises(ConfigurationError, match=r"cannot be run: .*export it again"):
-            async with local_stream(folder, SETTINGS, wishes):
+            async with local_stream(folder, SETTINGS, options):
                 await asyncio.get_running_loop().create_future()
 
     go(test)

@@ -2,20 +2,19 @@ import asyncio
 
 import pytest
 
-from service.commands.watch.pacing import Backoff, RateLimit, Shot, newest, spaced, thinned
+from service.commands.watch.pacing import RateLimit, Shot, newest, paced, retry_delay_s
 
 
 def test_waits_double_up_to_a_bound_and_are_shortened_by_at_most_a_half() -> None:
-    backoff = Backoff(first_s=0.5, most_s=4.0)
-    assert [backoff.delay_s(n, 1.0) for n in range(6)] == [0.5, 1, 2, 4, 4, 4]
-    assert [backoff.delay_s(n, 0.0) for n in range(6)] == [0.25, 0.5, 1, 2, 2, 2]
-    assert backoff.delay_s(100_000, 1.0) == 4
+    assert [retry_delay_s(n, 1.0) for n in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert [retry_delay_s(n, 0.0) for n in range(8)] == [0.25, 0.5, 1, 2, 4, 8, 15, 15]
+    assert retry_delay_s(100_000, 1.0) == 30
 
 
 def test_shots_of_a_recording_are_spaced_and_none_is_left_out(go, fake_time, make_shots) -> None:
     async def test() -> None:
         rate = RateLimit(4.0, fake_time.clock)
-        names = [shot.name async for shot in spaced(make_shots("a", "b", "c"), rate)]
+        names = [shot.name async for shot in paced(make_shots("a", "b", "c"), rate, live=False)]
         assert names == ["a", "b", "c"]
         assert fake_time.slept == pytest.approx([0.25, 0.25])
 
@@ -25,7 +24,8 @@ def test_shots_of_a_recording_are_spaced_and_none_is_left_out(go, fake_time, mak
 def test_time_that_was_lost_is_not_made_up_for(go, fake_time, make_shots) -> None:
     async def test() -> None:
         names = []
-        async for shot in spaced(make_shots(*"abcde"), RateLimit(1.0, fake_time.clock)):
+        rate = RateLimit(1.0, fake_time.clock)
+        async for shot in paced(make_shots(*"abcde"), rate, live=False):
             names.append(shot.name)
             if shot.name == "b":
                 fake_time.now_s += 10
@@ -42,7 +42,8 @@ def test_live_shots_in_between_are_left_out(go, fake_time) -> None:
             fake_time.now_s += 0.1
 
     async def test() -> None:
-        names = [shot.name async for shot in thinned(live(), RateLimit(4.0, fake_time.clock))]
+        rate = RateLimit(4.0, fake_time.clock)
+        names = [shot.name async for shot in paced(live(), rate, live=True)]
         assert names == ["0", "3", "5", "8"]
         assert fake_time.slept == []
 

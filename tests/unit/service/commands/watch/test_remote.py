@@ -8,7 +8,7 @@ import pytest
 
 from service.commands.watch.pacing import Shot
 from service.commands.watch.remote import RemoteStream, remote_stream
-from service.commands.watch.streams import Wishes
+from service.commands.watch.streams import WatchOptions
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
@@ -82,11 +82,11 @@ def test_several_models_and_none_named_is_told_with_their_names(go) -> None:
         return httpx.Response(200, content=json.dumps({"models": listed}))
 
     async def test() -> None:
-        wishes = Wishes("all", None, None, overlays=False)
+        options = WatchOptions("all")
         transport = httpx.MockTransport(models)
         async with AsyncTaktClient("http://takt", transport=transport) as client:
             with pytest.raises(InvalidParameterError, match="lids, rims; name one with --model"):
-                async with remote_stream(client, None, None, wishes):
+                async with remote_stream(client, None, None, options):
                     raise AssertionError("there is no model to stream to")
 
     go(test)

@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
 from service.commands.watch.capture import SourceError
 from service.commands.watch.pacing import Shot, Shots
 from service.commands.watch.report import Report
-from service.commands.watch.run import Plan, Watch
+from service.commands.watch.run import Watch
+from service.commands.watch.streams import WatchOptions
 from service.domain import Box, Inspection, Timings, Verdict
 from service.errors import NotReadyError
 from service.streaming.outcomes import AnsweredFrame, Outcome
 from service.streaming.statistics import StreamStatistics
 
-ALL = Plan("all", None, None)
+ALL = WatchOptions("all")
 
 
 def answered(sequence: int) -> AnsweredFrame:
@@ -60,7 +62,7 @@ async def watch(
     source: FakeSource,
     stream: FakeStream,
     fake_time,
-    plan: Plan = ALL,
+    options: WatchOptions = ALL,
     stop=None,
     notices: list[str] | None = None,
     grace_s: float = 60.0,
@@ -68,8 +70,15 @@ async def watch(
     lines: list[str] = []
     noticed = [] if notices is None else notices
     report = Report(lines.append, as_json=False, save=None)
-    watching = Watch(source, stream, report, plan, fake_time.clock, noticed.append, grace_s)
-    figures = await watching.run(stop or asyncio.Event())
+    watching = Watch(source, report, options, fake_time.clock, noticed.append, grace_s)
+
+    async def stop_when_told() -> None:
+        await (stop or asyncio.Event()).wait()
+        watching.stop()
+
+    stopping = asyncio.create_task(stop_when_told())
+    figures = await watching.run(nullcontext(stream))
+    stopping.cancel()
     assert not noticed or notices is not None
     return figures, [line.split()[0] for line in lines]
 
@@ -91,8 +100,8 @@ def test_a_limit_ends_an_endless_source(go, fake_time) -> None:
             yield Shot("x", 0, b"")
 
     async def test() -> None:
-        plan = Plan("all", None, 5)
-        figures, _ = await watch(FakeSource(endless), FakeStream(), fake_time, plan)
+        options = WatchOptions("all", limit=5)
+        figures, _ = await watch(FakeSource(endless), FakeStream(), fake_time, options)
         assert figures.answered == 5
 
     go(test)
@@ -145,9 +154,9 @@ def test_a_broken_stream_ends_the_watch(go, fake_time, live: bool) -> None:
             stream.fail(NotReadyError("no server"))
             await asyncio.get_running_loop().create_future()
 
-        plan = Plan("latest" if live else "all", None, None)
+        options = WatchOptions("latest" if live else "all")
         with pytest.raises(NotReadyError, match="no server"):
-            await watch(FakeSource(endless, live=live), stream, fake_time, plan)
+            await watch(FakeSource(endless, live=live), stream, fake_time, options)
 
     go(test)
 
@@ -163,8 +172,8 @@ def test_a_live_source_is_read_on_while_a_shot_cannot_be_sent(go, fake_time) -> 
             stream.room.release()
             stream.room.release()
 
-        plan = Plan("latest", None, None)
-        figures, told = await watch(FakeSource(live, live=True), stream, fake_time, plan)
+        options = WatchOptions("latest")
+        figures, told = await watch(FakeSource(live, live=True), stream, fake_time, options)
         assert told == ["a", "b", "f"]
         assert (figures.frames, figures.answered, figures.dropped) == (6, 3, 3)
 
@@ -178,12 +187,12 @@ def test_fps_spaces_a_recording_and_thins_a_live_source(go, fake_time, make_shot
             fake_time.now_s += 0.1
 
     async def test() -> None:
-        plan = Plan("all", 2.0, None)
+        options = WatchOptions("all", fps=2.0)
         source = FakeSource(lambda: make_shots("a", "b", "c"))
-        _, told = await watch(source, FakeStream(), fake_time, plan)
+        _, told = await watch(source, FakeStream(), fake_time, options)
         assert told == ["a", "b", "c"]
         assert fake_time.slept == pytest.approx([0.5, 0.5])
-        _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, plan)
+        _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, options)
         assert told == ["0", "5"]
 
     go(test)
@@ -234,6 +243,54 @@ def test_stopping_ends_the_wait_for_the_last_answers_too(go, fake_time, make_sho
             grace_s=0.0,
         )
         assert len(notices) == 1
+
+    go(test)
+
+
+def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
+    go, fake_time, make_shots
+) -> None:
+    async def test() -> None:
+        stop, ended = asyncio.Event(), []
+
+        @asynccontextmanager
+        async def never() -> AsyncIterator[FakeStream]:
+            stop.set()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                ended.append(True)
+            yield FakeStream()
+
+        report = Report(lambda line: None, as_json=False, save=None)
+        source = FakeSource(lambda: make_shots("a"))
+        notices: list[str] = []
+        watching = Watch(source, report, ALL, fake_time.clock, notices.append)
+        running = asyncio.create_task(watching.run(never()))
+        await stop.wait()
+        watching.stop()
+        assert (await running).frames == 0
+        assert (ended, notices) == ([True], [])
+
+    go(test)
+
+
+def test_stopping_while_the_stream_closes_changes_nothing(go, fake_time, make_shots) -> None:
+    async def test() -> None:
+        report = Report(lambda line: None, as_json=False, save=None)
+        source = FakeSource(lambda: make_shots("a"))
+        notices: list[str] = []
+        watching = Watch(source, report, ALL, fake_time.clock, notices.append, grace_s=0.0)
+
+        @asynccontextmanager
+        async def closing() -> AsyncIterator[FakeStream]:
+            yield FakeStream()
+            watching.stop()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+        assert (await watching.run(closing())).answered == 1
+        assert notices == []
 
     go(test)
 

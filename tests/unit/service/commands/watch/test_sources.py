@@ -32,7 +32,7 @@ def level_of(shot: Shot) -> int:
 def test_a_video_ends_with_its_last_frame(go, camera) -> None:
     async def test() -> None:
         opened = camera([10, 20, 30])
-        video = VideoFile(Path("dir/clip.avi"), opened, loop=False, clock=None)
+        video = VideoFile(Path("dir/clip.avi"), opened, False, None)
         shots = [shot async for shot in video.shots()]
         assert names(shots) == ["clip-000000", "clip-000001", "clip-000002"]
         assert [level_of(shot) for shot in shots] == [10, 20, 30]
@@ -43,7 +43,7 @@ def test_a_video_ends_with_its_last_frame(go, camera) -> None:
 def test_a_looping_video_begins_again(go, camera) -> None:
     async def test() -> None:
         opened = camera([10, 20], [10, 20])
-        shots = await take(VideoFile(Path("c.avi"), opened, loop=True, clock=None).shots(), 4)
+        shots = await take(VideoFile(Path("c.avi"), opened, True, None).shots(), 4)
         assert names(shots) == ["c-000000", "c-000001", "c-000002", "c-000003"]
         assert [level_of(shot) for shot in shots] == [10, 20, 10, 20]
         assert opened.opened[0].released
@@ -55,7 +55,7 @@ def test_a_looping_video_begins_again(go, camera) -> None:
 def test_a_video_without_frames_is_an_error(go, camera, loop: bool) -> None:
     async def test() -> None:
         with pytest.raises(SourceError, match="no frames"):
-            await take(VideoFile(Path("c.avi"), camera([]), loop=loop, clock=None).shots(), 1)
+            await take(VideoFile(Path("c.avi"), camera([]), loop, None).shots(), 1)
 
     go(test)
 
@@ -66,7 +66,7 @@ def test_a_video_keeps_to_its_own_rate_if_asked(
 ) -> None:
     async def test() -> None:
         opened = camera([1, 2, 3], fps=fps)
-        video = VideoFile(Path("c.avi"), opened, loop=False, clock=fake_time.clock)
+        video = VideoFile(Path("c.avi"), opened, False, fake_time.clock)
         assert len([shot async for shot in video.shots()]) == 3
         assert fake_time.slept == pytest.approx([interval_s] * 2)
 
