@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from service.commands.watch.pacing import Time
-from service.commands.watch.report import Report
+from service.commands.watch.pacing import WatchClock
+from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.sources import source_of
 from service.commands.watch.streams import ShotStream, WatchOptions
@@ -44,16 +44,14 @@ async def _remote_stream(
         raise click.ClickException(str(error)) from None
 
 
-class _Vote(click.ParamType[VotingRule]):
-    name = "k/n"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> VotingRule:
-        k, _, n = str(value).partition("/")
-        if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= MOST_VOTES):
-            self.fail(f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames", param, ctx)
-        return VotingRule(int(k), int(n))
+def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> VotingRule | None:
+    if value is None:
+        return None
+    k, _, n = value.partition("/")
+    if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= MOST_VOTES):
+        message = f"{value} is no vote; 3/5 is, of at most {MOST_VOTES} frames"
+        raise click.BadParameter(message, ctx, param)
+    return VotingRule(int(k), int(n))
 
 
 @click.command()
@@ -77,7 +75,12 @@ class _Vote(click.ParamType[VotingRule]):
     type=click.FloatRange(0, min_open=True),
     help="Most frames in a second; those of a live source in between are left out.",
 )
-@click.option("--vote", type=_Vote(), help="Say what k of the last n frames say, such as 3/5.")
+@click.option(
+    "--vote",
+    metavar="K/N",
+    callback=_vote,
+    help="Say what k of the last n frames say, such as 3/5.",
+)
 @click.option(
     "--smoothing",
     type=click.FloatRange(0, 1, min_open=True),
@@ -115,14 +118,14 @@ def watch(
         raise click.UsageError("name a --bundle or a --url, and not both")
     if bundle is not None and (model or version):
         raise click.UsageError("--model and --version are of a server; name its --url")
-    clock = Time()
+    clock = WatchClock()
     try:
         found = source_of(
             source, loop=loop, own_rate=policy == "latest" and fps is None, clock=clock, notice=_say
         )
         chosen: Policy = policy or ("latest" if found.live else "all")
         options = WatchOptions(chosen, fps, limit, vote, smoothing, overlays=save is not None)
-        report = Report(click.echo, as_json=as_json, save=save)
+        report = WatchReport(click.echo, as_json=as_json, save=save)
         stream: AbstractAsyncContextManager[ShotStream]
         if bundle is not None:
             from service.commands.watch.local import local_stream

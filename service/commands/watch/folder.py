@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from service.commands.watch.capture import SourceError
-from service.commands.watch.pacing import Shot, Shots, Time
+from service.commands.watch.pacing import Shot, Shots, WatchClock
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _POLL_EVERY_S = 0.5
@@ -41,7 +41,7 @@ class Folder:
 
     live = False
 
-    def __init__(self, path: Path, clock: Time, notice: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, clock: WatchClock, notice: Callable[[str], None]) -> None:
         self._path = path
         self._clock = clock
         self._notice = notice

@@ -1,4 +1,4 @@
-"""A bundle that inspects in this process, by the same journey as on a server."""
+"""Inspects with a bundle in this process, in the same way as a server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocalStream:
         self._session.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
-        """An outcome for each shot, in order."""
+        """Outcomes of the shots, in their order."""
         while (outgoing := await self._link.next()) is not None:
             if not isinstance(outgoing, StreamStatistics):
                 yield outgoing
@@ -64,9 +64,9 @@ async def local_stream(
 
     Args:
         bundle: folder of the bundle, <name>/<version>.
-        settings: settings as of a server.
+        settings: settings of the server that the stream stands for.
         options: options of the watch.
-        open_engine: makes engines, instead of those in the settings.
+        open_engine: makes engines in place of those in the settings.
 
     Raises:
         ConfigurationError: the bundle cannot be run; the message says why.

@@ -35,7 +35,7 @@ Shots = AsyncGenerator[Shot, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Time:
+class WatchClock:
     """Source of time and chance.
 
     Attributes:
@@ -71,7 +71,7 @@ class RateLimit:
         clock: clock of the turns.
     """
 
-    def __init__(self, fps: float, clock: Time) -> None:
+    def __init__(self, fps: float, clock: WatchClock) -> None:
         self._interval_s = 1 / fps
         self._clock = clock
         self._due_s = clock.now_s()

@@ -1,4 +1,4 @@
-"""A stream to a server, through takt_client."""
+"""Inspects on a server, through takt_client."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
 
 RETRY = RetryPolicy(deadline_s=3600.0, max_delay_s=30.0)
-"""A server that is restarted, or a network that is down for a shift's break, is waited for."""
+"""Retries that outlast a restart of the server, or a network that is down during a break."""
 
 
 class RemoteStream:
     """A stream to a server's model.
 
     Args:
-        stream: stream of the client, open.
+        stream: open stream of the client.
     """
 
     def __init__(self, stream: AsyncTaktStream) -> None:
@@ -40,7 +40,7 @@ class RemoteStream:
         await self._stream.finish()
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
-        """An outcome for each shot."""
+        """Outcomes of the shots."""
         async for item in self._stream:
             yield _outcome(item)
 

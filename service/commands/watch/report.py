@@ -23,7 +23,7 @@ from service.streaming.outcomes import (
 from service.streaming.statistics import LatencyPercentiles, StreamStatistics
 
 
-class Report:
+class WatchReport:
     """Prints outcomes, and saves overlays of anomalous shots.
 
     Args:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
-from service.commands.watch.pacing import RateLimit, Shots, Time, newest, paced
-from service.commands.watch.report import Report
+from service.commands.watch.pacing import RateLimit, Shots, WatchClock, newest, paced
+from service.commands.watch.report import WatchReport
 from service.commands.watch.sources import ShotSource
 from service.commands.watch.streams import ShotStream, WatchOptions
 from service.streaming.outcomes import DroppedFrame
@@ -21,20 +21,20 @@ class Watch:
     """Watches a source until it ends, or until it is told to stop.
 
     Args:
-        source: gives the shots.
-        report: is told the outcomes.
+        source: source of the shots.
+        report: report of the outcomes.
         options: options of the watch.
-        clock: paces the shots.
-        notice: hears what is no outcome.
+        clock: clock that paces the shots.
+        notice: prints a message that is no outcome.
         grace_s: longest wait for answers after `stop`.
     """
 
     def __init__(
         self,
         source: ShotSource,
-        report: Report,
+        report: WatchReport,
         options: WatchOptions,
-        clock: Time,
+        clock: WatchClock,
         notice: Callable[[str], None],
         grace_s: float = GRACE_S,
     ) -> None:
@@ -51,7 +51,7 @@ class Watch:
         self._time_limit: asyncio.Timeout | None = None
 
     def stop(self) -> None:
-        """Ends the watch; answers to what was sent are awaited no longer than the grace."""
+        """Ends the watch; answers to the shots that were sent are awaited for the grace at most."""
         if self._time_limit is None:
             return
         now_s = asyncio.get_running_loop().time()
@@ -63,13 +63,13 @@ class Watch:
             self._time_limit.reschedule(now_s + self._grace_s)
 
     async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> StreamStatistics:
-        """Watches the source; shots that were sent before the end are still answered and told.
+        """Watches the source; shots that were sent before the end are still answered and reported.
 
         Args:
             connecting: opens the stream that inspects the shots.
 
         Returns:
-            The figures of all shots, with those that were replaced before they were sent.
+            The figures of all shots; shots replaced before they were sent count too.
 
         Raises:
             TaktError: the source, the stream or the report cannot go on.

@@ -18,7 +18,7 @@ from service.commands.watch.capture import (
     shown,
 )
 from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import RateLimit, Shot, Shots, Time, retry_delay_s
+from service.commands.watch.pacing import RateLimit, Shot, Shots, WatchClock, retry_delay_s
 
 _USUAL_FPS = 25.0
 _STEADY_S = 30.0
@@ -54,7 +54,7 @@ class VideoFile:
     path: Path
     open_capture: OpenCapture
     loop: bool
-    clock: Time | None
+    clock: WatchClock | None
     live = False
 
     async def shots(self) -> Shots:
@@ -93,7 +93,7 @@ class Camera:
 
     name: str
     open_capture: OpenCapture
-    clock: Time
+    clock: WatchClock
     notice: Callable[[str], None]
     live = True
 
@@ -123,7 +123,7 @@ class Camera:
 
 
 def source_of(
-    text: str, *, loop: bool, own_rate: bool, clock: Time, notice: Callable[[str], None]
+    text: str, *, loop: bool, own_rate: bool, clock: WatchClock, notice: Callable[[str], None]
 ) -> ShotSource:
     """The source that an argument of the command line names.
 

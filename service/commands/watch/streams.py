@@ -18,8 +18,8 @@ class WatchOptions:
 
     Attributes:
         policy: `all` answers every shot; `latest` replaces a shot that waits by a newer one.
-        fps: most shots in a second; a live source's shots in between are left out.
-        limit: number of shots after which the watch ends.
+        fps: most shots in a second, None for no limit; a live source leaves out the others.
+        limit: number of shots after which the watch ends; None for no end.
         vote: vote over the last frames; None for no vote.
         smoothing: weight of each new score; None for no smoothing.
         overlays: whether answers come with the heatmap on the picture.
@@ -43,4 +43,4 @@ class ShotStream(Protocol):
         """Says that no shot follows."""
 
     def outcomes(self) -> AsyncIterator[Outcome]:
-        """An outcome for each shot; ends when all are answered after `finish`."""
+        """Outcomes of the shots; they end when all shots are answered after `finish`."""

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.commands.watch.capture import SourceError
-from service.commands.watch.pacing import Shot, Shots, Time
+from service.commands.watch.pacing import Shot, Shots, WatchClock
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ class FakeTime:
         self.now_s = 1000.0
         self.slept: list[float] = []
         self.on_sleep: Callable[[], None] = lambda: None
-        self.clock = Time(lambda: self.now_s, self._sleep, lambda: 1.0)
+        self.clock = WatchClock(lambda: self.now_s, self._sleep, lambda: 1.0)
 
     async def _sleep(self, seconds: float) -> None:
         self.on_sleep()

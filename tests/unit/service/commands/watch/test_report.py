@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.commands.watch.report import Report
+from service.commands.watch.report import WatchReport
 from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
 from service.errors import ConfigurationError
 from service.streaming.evidence import VoteCount
@@ -41,7 +41,7 @@ def lines() -> list[str]:
     return []
 
 
-def tell(go, report: Report, *outcomes: Outcome) -> None:
+def tell(go, report: WatchReport, *outcomes: Outcome) -> None:
     async def test() -> None:
         for outcome in outcomes:
             await report.tell("cam", outcome)
@@ -50,7 +50,7 @@ def tell(go, report: Report, *outcomes: Outcome) -> None:
 
 
 def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
-    report = Report(lines.append, as_json=False, save=None)
+    report = WatchReport(lines.append, as_json=False, save=None)
     tell(go, report, BAD, GOOD, FAILED, DroppedFrame(5, 1))
     assert lines == [
         "cam  ANOMALOUS  score 0.75 at threshold 0.5  smoothed 0.6  regions 1  "
@@ -61,7 +61,7 @@ def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
 
 
 def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> None:
-    tell(go, Report(lines.append, as_json=True, save=None), BAD, FAILED, DroppedFrame(5, 1))
+    tell(go, WatchReport(lines.append, as_json=True, save=None), BAD, FAILED, DroppedFrame(5, 1))
     answer, failed, dropped = map(json.loads, lines)
     assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
     assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
@@ -74,7 +74,7 @@ def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> Non
 
 def test_only_overlays_of_anomalous_shots_are_saved(go, lines, tmp_path: Path) -> None:
     save = tmp_path / "made" / "here"
-    tell(go, Report(lines.append, as_json=True, save=save), BAD, GOOD)
+    tell(go, WatchReport(lines.append, as_json=True, save=save), BAD, GOOD)
     (path,) = save.iterdir()
     assert path.name == "000003-cam.jpg"
     assert path.read_bytes() == b"an overlay"
@@ -83,13 +83,13 @@ def test_only_overlays_of_anomalous_shots_are_saved(go, lines, tmp_path: Path) -
 
 def test_an_overlay_that_cannot_be_written_is_told(go, lines, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    report = Report(lines.append, as_json=False, save=tmp_path / "file")
+    report = WatchReport(lines.append, as_json=False, save=tmp_path / "file")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         tell(go, report, BAD)
 
 
 def test_the_sum_has_the_figures(lines) -> None:
-    Report(lines.append, as_json=False, save=None).sum_up(FIGURES)
+    WatchReport(lines.append, as_json=False, save=None).sum_up(FIGURES)
     assert lines == [
         "4 frames in 2.0 s: 2 answered (1.0/s), 1 anomalous, 1 errors, 1 dropped",
         "inspection p50 1.0 ms, p95 2.0 ms, p99 3.0 ms",
@@ -100,12 +100,12 @@ def test_the_sum_has_the_figures(lines) -> None:
 def test_the_sum_of_nothing_has_no_percentiles(lines) -> None:
     none = LatencyPercentiles(None, None, None)
     figures = StreamStatistics(0, 0, 0, 0, 0, 2.0, 0.0, none, none)
-    Report(lines.append, as_json=False, save=None).sum_up(figures)
+    WatchReport(lines.append, as_json=False, save=None).sum_up(figures)
     assert len(lines) == 1
 
 
 def test_the_sum_as_json_is_one_line(lines) -> None:
-    Report(lines.append, as_json=True, save=None).sum_up(FIGURES)
+    WatchReport(lines.append, as_json=True, save=None).sum_up(FIGURES)
     (line,) = map(json.loads, lines)
     assert line["type"] == "summary"
     assert line["stats"]["anomalous"] == 1

@@ -8,7 +8,7 @@ import pytest
 
 from service.commands.watch.capture import SourceError
 from service.commands.watch.pacing import Shot, Shots
-from service.commands.watch.report import Report
+from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
 from service.domain import Box, Inspection, Timings, Verdict
@@ -69,7 +69,7 @@ async def watch(
 ) -> tuple[StreamStatistics, list[str]]:
     lines: list[str] = []
     noticed = [] if notices is None else notices
-    report = Report(lines.append, as_json=False, save=None)
+    report = WatchReport(lines.append, as_json=False, save=None)
     watching = Watch(source, report, options, fake_time.clock, noticed.append, grace_s)
 
     async def stop_when_told() -> None:
@@ -262,7 +262,7 @@ def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
                 ended.append(True)
             yield FakeStream()
 
-        report = Report(lambda line: None, as_json=False, save=None)
+        report = WatchReport(lambda line: None, as_json=False, save=None)
         source = FakeSource(lambda: make_shots("a"))
         notices: list[str] = []
         watching = Watch(source, report, ALL, fake_time.clock, notices.append)
@@ -277,7 +277,7 @@ def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
 
 def test_stopping_while_the_stream_closes_changes_nothing(go, fake_time, make_shots) -> None:
     async def test() -> None:
-        report = Report(lambda line: None, as_json=False, save=None)
+        report = WatchReport(lambda line: None, as_json=False, save=None)
         source = FakeSource(lambda: make_shots("a"))
         notices: list[str] = []
         watching = Watch(source, report, ALL, fake_time.clock, notices.append, grace_s=0.0)

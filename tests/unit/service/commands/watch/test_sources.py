@@ -7,7 +7,7 @@ import pytest
 
 from service.commands.watch.capture import SourceError
 from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import Shot, Shots, Time
+from service.commands.watch.pacing import Shot, Shots, WatchClock
 from service.commands.watch.sources import Camera, VideoFile, source_of
 from service.domain import RawPicture
 
@@ -121,7 +121,9 @@ def test_a_camera_that_is_not_there_yet_is_waited_for(go, camera, fake_time) -> 
 
 def test_a_word_stands_for_a_source(tmp_path: Path) -> None:
     def found(text: str) -> object:
-        return source_of(text, loop=False, own_rate=False, clock=Time(), notice=lambda _: None)
+        return source_of(
+            text, loop=False, own_rate=False, clock=WatchClock(), notice=lambda _: None
+        )
 
     (tmp_path / "clip.avi").write_bytes(b"x")
     assert isinstance(found("0"), Camera)
