@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import WatchOptions
-from service.domain import Inspection, InspectOptions
+from service.domain import InspectOptions
 from service.engines.opener import EngineFactory
 from service.errors import ConfigurationError
 from service.inspection.inference import Pools
@@ -17,9 +17,8 @@ from service.observing.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
-from service.streaming.entrance import Read
 from service.streaming.frames import Frame
-from service.streaming.outcomes import FailedFrame, Outcome, failed_of
+from service.streaming.outcomes import Outcome, failed_of
 from service.streaming.session import Rules, Session
 from service.streaming.statistics import StreamStatistics
 
@@ -106,11 +105,11 @@ def _session(model: ModelVersion, settings: Settings, options: WatchOptions) -> 
         vote=options.vote,
         smoothing=options.smoothing,
     )
-
-    async def inspect(read: Read) -> Inspection:
-        return await model.pipeline.inspect(read, inspecting)
-
-    def explain(sequence: int, error: Exception) -> FailedFrame:
-        return failed_of(sequence, error, f"frame {sequence}")
-
-    return Session(model.name, None, inspect, explain, rules, lambda _: None)
+    return Session(
+        model.name,
+        wishes=None,
+        inspect=lambda read: model.pipeline.inspect(read, inspecting),
+        explain=lambda sequence, error: failed_of(sequence, error, f"frame {sequence}"),
+        rules=rules,
+        observe=lambda _: None,
+    )

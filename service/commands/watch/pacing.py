@@ -106,30 +106,24 @@ async def newest(shots: Shots, left_out: Callable[[], None]) -> Shots:
         shots: shots of a source that does not wait.
         left_out: called for each shot that was replaced.
     """
-    waiting: list[Shot] = []
-    changed = asyncio.Event()
+    waiting: asyncio.Queue[Shot | None] = asyncio.Queue()
 
     async def read() -> None:
-        async with aclosing(shots):
-            async for shot in shots:
-                if waiting:
-                    left_out()
-                waiting[:] = [shot]
-                changed.set()
+        try:
+            async with aclosing(shots):
+                async for shot in shots:
+                    if not waiting.empty():
+                        waiting.get_nowait()
+                        left_out()
+                    waiting.put_nowait(shot)
+        finally:
+            waiting.put_nowait(None)
 
     reading = asyncio.create_task(read())
-    reading.add_done_callback(lambda _: changed.set())
     try:
-        while True:
-            await changed.wait()
-            changed.clear()
-            if waiting:
-                yield waiting.pop()
-            elif reading.done():
-                await reading
-                return
-            if reading.done():
-                changed.set()
+        while (shot := await waiting.get()) is not None:
+            yield shot
+        await reading
     finally:
         reading.cancel()
         await asyncio.wait({reading})

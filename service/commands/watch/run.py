@@ -20,6 +20,20 @@ GRACE_S = 10.0
 class Watch:
     """Watches a source until it ends, or until it is told to stop.
 
+    >>> from contextlib import nullcontext
+    >>> from unittest.mock import AsyncMock, Mock
+    >>> from service.commands.watch.pacing import Shot
+    >>> async def shots():
+    ...     yield Shot("part", captured_us=0, picture=b"a jpeg")
+    >>> async def outcomes():
+    ...     yield DroppedFrame(sequence=0, dropped=1)
+    >>> source, stream = Mock(live=False, shots=shots), AsyncMock(outcomes=outcomes)
+    >>> report = Report(print, as_json=True, save=None)
+    >>> watch = Watch(source, report, WatchOptions("all"), Time(), notice=print)
+    >>> asyncio.run(watch.run(nullcontext(stream))).frames
+    {"type":"dropped","sequence":0,"dropped":1,"name":"part","saved":null}
+    1
+
     Args:
         source: source of the shots.
         report: report of the outcomes.
