@@ -69,7 +69,14 @@ class StreamFigures:
 
 @dataclass(frozen=True, slots=True)
 class StreamCounts:
-    """Counts of a stream's transport, over the whole run."""
+    """Counts of a run's streams, with its warm-up.
+
+    Attributes:
+        order_violations: answers that came after one of a later frame.
+        lost_frames: frames that were sent and never answered.
+        lost_connections: streams that the server closed, or that carried a message that cannot be
+            understood.
+    """
 
     order_violations: int
     lost_frames: int

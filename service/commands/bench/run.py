@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from service.commands.bench.arrivals import Arrivals
 from service.commands.bench.clock import LoadClock, precise_clock
-from service.commands.bench.figures import Figures, StreamCounts, Window, figures_of
+from service.commands.bench.figures import Figures, Window, figures_of
 from service.commands.bench.lean_http import HttpPool, parse_address
 from service.commands.bench.load import Bounds, Generator, Transport
 from service.commands.bench.report import Setup
@@ -114,14 +114,7 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
             concurrency = streams.credits if streams else options.concurrency or 1
             generator = Generator(transport, clock, _bounds(options))
             await _drive(generator, options, concurrency, terminal)
-            counts = None
-            if streams is not None:
-                silent = 0 if generator.interrupted else streams.unanswered
-                counts = StreamCounts(
-                    streams.order_violations,
-                    streams.lost_frames + silent,
-                    streams.lost_connections,
-                )
+            counts = streams.counts(interrupted=generator.interrupted) if streams else None
     finally:
         pool.close()
     columns = generator.samples.columns()

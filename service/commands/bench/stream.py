@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from service.commands.bench.clock import LoadClock
+from service.commands.bench.figures import StreamCounts
 from service.commands.bench.lean_http import Address
 from service.commands.bench.samples import (
     CONNECTION_FAILED,
@@ -175,25 +176,16 @@ class StreamTransport:
         """Frames that may be under way on all streams together."""
         return sum(lane.credits for lane in self._lanes)
 
-    @property
-    def order_violations(self) -> int:
-        """Answers that came after one of a later frame."""
-        return sum(lane.order_violations for lane in self._lanes)
-
-    @property
-    def unanswered(self) -> int:
-        """Frames that were sent and have no answer yet."""
-        return sum(lane.unanswered for lane in self._lanes)
-
-    @property
-    def lost_frames(self) -> int:
-        """Frames that were under way when their stream was closed."""
-        return sum(lane.lost_frames for lane in self._lanes)
-
-    @property
-    def lost_connections(self) -> int:
-        """Streams that the server closed, or that carried a message that cannot be understood."""
-        return sum(lane.lost for lane in self._lanes)
+    def counts(self, *, interrupted: bool = False) -> StreamCounts:
+        """Counts over all streams; frames without an answer are lost unless it was interrupted."""
+        lost_frames = sum(lane.lost_frames for lane in self._lanes)
+        if not interrupted:
+            lost_frames += sum(lane.unanswered for lane in self._lanes)
+        return StreamCounts(
+            order_violations=sum(lane.order_violations for lane in self._lanes),
+            lost_frames=lost_frames,
+            lost_connections=sum(lane.lost for lane in self._lanes),
+        )
 
     async def ask(self, lane: int) -> RequestOutcome:
         """Sends the next frame on the lane's stream."""

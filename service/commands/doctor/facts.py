@@ -34,6 +34,10 @@ class CpuFlag:
 class CpuFacts:
     """The processor.
 
+    >>> flags = (CpuFlag("avx2", True, ""), CpuFlag("avx512f", False, ""))
+    >>> CpuFacts("AMD EPYC", "x86_64", 2, 2, flags).first_of("avx512f", "avx2")
+    'avx2'
+
     Attributes:
         model: the system's name for it.
         architecture: such as x86_64.

@@ -5,6 +5,7 @@ import pytest
 from websockets.sync.server import ServerConnection
 
 from service.commands.bench.clock import LoopClock
+from service.commands.bench.figures import StreamCounts
 from service.commands.bench.lean_http import parse_address
 from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
 from service.streaming.frames import unpack
@@ -53,7 +54,7 @@ def test_frames_carry_the_pictures_in_turn_and_are_answered(scripted, wire) -> N
         assert {outcome.age_ms for outcome in outcomes} == {3.0}
         assert all(outcome.anomalous for outcome in outcomes)
         assert outcomes[0].sent_bytes == 32 + 3
-        assert streams.order_violations == streams.unanswered == 0
+        assert streams.counts() == StreamCounts(0, 0, 0)
 
     with scripted(script) as url:
         against(plan_of(url), test)
@@ -105,7 +106,7 @@ def test_drops_and_refusals_are_told_apart(scripted, wire) -> None:
         assert (refused.status, refused.code) == (400, "invalid_image")
         assert (dropped.status, dropped.code) == (0, "dropped")
         assert answered.code == "ok"
-        assert streams.order_violations == 0
+        assert streams.counts().order_violations == 0
 
     with scripted(script) as url:
         against(plan_of(url), test)
@@ -122,7 +123,7 @@ def test_an_answer_out_of_its_order_is_counted(scripted, wire) -> None:
 
     async def test(streams: StreamTransport) -> None:
         await asyncio.gather(*ask(streams, 2))
-        assert streams.order_violations == 1
+        assert streams.counts().order_violations == 1
 
     with scripted(script) as url:
         against(plan_of(url), test)
@@ -162,8 +163,8 @@ def test_a_stream_that_is_closed_loses_what_was_under_way(scripted, wire) -> Non
             "connection_failed",
             "connection_failed",
         ]
-        assert streams.lost_connections == 1
-        assert 1 <= streams.lost_frames <= 2
+        assert streams.counts().lost_connections == 1
+        assert 1 <= streams.counts().lost_frames <= 2
 
     with scripted(script) as url:
         against(plan_of(url), test)
@@ -184,7 +185,7 @@ def test_what_the_server_says_of_the_whole_stream_is_what_its_frames_count_as(
         outcomes = await asyncio.gather(*ask(streams, 2))
         assert {(outcome.status, outcome.code) for outcome in outcomes} == {(503, "not_ready")}
         assert (await streams.ask(0)).code == "connection_failed"
-        assert (streams.lost_connections, streams.lost_frames) == (1, 2)
+        assert streams.counts() == StreamCounts(0, 2, 1)
 
     with scripted(script) as url:
         against(plan_of(url), test)
@@ -202,7 +203,7 @@ def test_a_message_that_makes_no_sense_is_counted_as_such(scripted, wire, messag
 
     async def test(streams: StreamTransport) -> None:
         assert (await streams.ask(0)).code == UnreadableAnswerError.code
-        assert streams.lost_connections == 1
+        assert streams.counts().lost_connections == 1
 
     with scripted(script) as url:
         against(plan_of(url), test)
