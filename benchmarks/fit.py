@@ -35,7 +35,7 @@ from export.evaluation.inspectors import InspectedPicture
 from export.pictures import MAX_PIXELS
 from export.versions import package_versions
 from models.checkpoints import load_checkpoint, load_teacher
-from models.efficientad.detector import TEACHER_CHANNELS
+from models.efficientad.config import TEACHER_CHANNELS
 from service.bundles.manifest import Preprocess
 from service.pictures.decode import decode
 from service.pictures.placement import placement

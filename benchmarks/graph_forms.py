@@ -16,7 +16,8 @@ from export.bundling.rewrite import (
     written_out_attention,
 )
 from models.detector import Detector
-from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import Differences, EfficientAd
 from models.fit.device import round_to_fp16
 from models.inpformer import InpFormer, InpFormerConfig
 

@@ -7,6 +7,10 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Mean and deviation of ImageNet's R, G and B in [0,1], by which networks expect their input."""
+
 ScoreFrom = Literal["model", "map_on_picture"]
 """Where a picture's score is taken: by the model itself, or as the maximum of its map after that
 was resized (bilinear, half-pixel centres) to the picture's own size, which no model knows."""

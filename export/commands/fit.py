@@ -19,7 +19,7 @@ from export.commands.fit_options import (
 from export.commands.options import COUNT, FILE, FOLDER, SHARE, SHOW_DEFAULTS, Option, plain_errors
 
 if TYPE_CHECKING:
-    from models.efficientad.detector import Size
+    from models.efficientad.config import Size
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
@@ -256,7 +256,7 @@ def teacher(
 
 
 def _check_image_size(image_size: int) -> None:
-    from models.efficientad.detector import EfficientAdConfig
+    from models.efficientad.config import EfficientAdConfig
 
     try:
         EfficientAdConfig(image_size=image_size)

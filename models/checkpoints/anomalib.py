@@ -16,8 +16,9 @@ from models.checkpoints.files.pickles import value_of
 from models.checkpoints.files.weights import copied, fill, scalar
 from models.checkpoints.preprocessing import Normalisation, Preparation
 from models.checkpoints.statistics_check import check_statistics
-from models.detector import Detector
-from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
+from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 from models.inpformer.config import PATCH
 from models.inpformer.positions import official_positions
 from models.inpformer.weights import InpFormerWeightsError, from_anomalib

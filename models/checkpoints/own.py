@@ -22,7 +22,8 @@ from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe
 from models.checkpoints.files.weights import fill
 from models.checkpoints.statistics_check import check_statistics
-from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.config import EfficientAdConfig, Size
+from models.efficientad.detector import PDN, EfficientAd
 from models.inpformer import InpFormer, InpFormerConfig
 
 FRAMEWORK = "takt"

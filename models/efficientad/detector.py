@@ -8,21 +8,15 @@ differences into one map.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.detector import Detector
+from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
+from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
 
-Size = Literal["small", "medium"]
-MapRecipe = Literal["anomalib", "nelson1425"]
-
-TEACHER_CHANNELS = 384
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 MAP_BORDER = 4
 """Cells by which the unpadded networks fall short of the image on each side."""
 
@@ -134,47 +128,6 @@ class Autoencoder(nn.Module):
         """ImageNet-normalised [N,3,H,W] -> features [N,C,h,w]."""
         features: Tensor = self.decoder(self.encoder(x), (x.shape[-2], x.shape[-1]))
         return features
-
-
-@dataclass(frozen=True)
-class EfficientAdConfig:
-    """What shapes an EfficientAD beyond its weights.
-
-    Attributes:
-        size: of teacher and student.
-        image_size: side of the square input in pixels; a multiple of 32, at least 256.
-        padding: padded convolutions (only anomalib offers it).
-        pad_maps: surround the maps with the border that unpadded convolutions lose.
-        recipe: whose order of normalising, padding and resizing the maps; never mix.
-        teacher_channels: C, the features of a patch. The paper's teacher has 384; one that was
-            distilled from a backbone of fewer needs no more than that has, and answers sooner.
-        scored_share: share of the map's cells, the highest ones, whose mean is the score; 0
-            stands for the paper's score, the map's maximum.
-    """
-
-    size: Size = "small"
-    image_size: int = 256
-    padding: bool = False
-    pad_maps: bool = True
-    recipe: MapRecipe = "anomalib"
-    teacher_channels: int = TEACHER_CHANNELS
-    scored_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.scored_share < 1:
-            raise ValueError(f"scored_share is {self.scored_share}; it must be from 0 to below 1")
-        if self.scored_share and self.recipe == "nelson1425":
-            raise ValueError("scored_share is not of nelson1425's recipe, which scores the picture")
-        if self.image_size < 256 or self.image_size % 32:
-            raise ValueError(
-                f"image_size is {self.image_size}; it must be a multiple of 32 and at least 256"
-            )
-        if self.teacher_channels < 1:
-            raise ValueError(f"teacher_channels is {self.teacher_channels}; it must be at least 1")
-
-    def as_dict(self) -> dict[str, str | int | bool | float]:
-        """As plain values, for a checkpoint's metadata."""
-        return asdict(self)
 
 
 class Differences(NamedTuple):

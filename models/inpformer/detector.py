@@ -12,15 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.detector import Detector
+from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.inpformer import lite0
 from models.inpformer.config import InpFormerConfig, Mode
 from models.inpformer.encoder import DinoEncoder
 from models.inpformer.inp import DecoderBlock, InpExtractor, Mlp
 from models.inpformer.lite0 import Lite0Encoder
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 BLUR_SIZE = 5
 BLUR_SIGMA = 4.0
 COSINE_EPS = 1e-8

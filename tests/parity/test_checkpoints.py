@@ -21,7 +21,8 @@ from models.checkpoints import (
     measure_missing,
     picture_digest,
 )
-from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd
+from models.detector import IMAGENET_MEAN, IMAGENET_STD
+from models.efficientad.detector import EfficientAd
 from models.inpformer import InpFormer
 
 TOLERANCE = 1e-4

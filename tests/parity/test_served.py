@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx.utils import Extractor
 
 from export.commands.export import export
-from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD
+from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from service.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
 from service.pictures.postprocess import picture_score
 

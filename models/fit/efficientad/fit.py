@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.config import EfficientAdConfig, Size
+from models.efficientad.detector import PDN, EfficientAd
 from models.efficientad.statistics import set_map_quantiles, set_teacher_statistics
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.efficientad.losses import LOSSES, step_losses

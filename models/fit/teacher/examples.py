@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, PDN, TEACHER_CHANNELS
+from models.detector import IMAGENET_MEAN, IMAGENET_STD
+from models.efficientad.config import TEACHER_CHANNELS
+from models.efficientad.detector import PDN
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
 from models.fit.device import Compute, place
 from models.fit.pictures import Load

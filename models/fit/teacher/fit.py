@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.efficientad.detector import PDN, TEACHER_CHANNELS
+from models.efficientad.config import TEACHER_CHANNELS
+from models.efficientad.detector import PDN
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.errors import TeacherError
 from models.fit.optim.muon import Muon, others_than, suits_muon

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.efficientad.detector import Size
+from models.efficientad.config import Size
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from models.checkpoints import (
     TrainedThresholds,
     picture_digest,
 )
-from models.efficientad.detector import EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 from models.inpformer import InpFormer, InpFormerConfig
 from service.bundles.manifest import Crop
 

@@ -20,7 +20,8 @@ from export.bundling.rewrite import (
     rewritten_inpformer,
 )
 from models.detector import Detector
-from models.efficientad.detector import EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 from models.inpformer import InpFormer, InpFormerConfig
 from models.inpformer.inp import GuidedAttention
 

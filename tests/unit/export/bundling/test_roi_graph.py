@@ -25,7 +25,8 @@ from export.pictures import read_model_input
 from export.wording import roi_text
 from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
-from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer import InpFormer, InpFormerConfig
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import ROI_MASK

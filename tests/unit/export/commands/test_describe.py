@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from export.commands.describe import inspect_checkpoint
 from models.checkpoints import FitFacts, save_checkpoint
-from models.efficientad.detector import EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 
 
 def inspect(*arguments: object) -> Result:

@@ -20,7 +20,9 @@ from models.checkpoints import (
     describe,
     load_checkpoint,
 )
-from models.efficientad.detector import IMAGENET_MEAN, IMAGENET_STD, EfficientAd, EfficientAdConfig
+from models.detector import IMAGENET_MEAN, IMAGENET_STD
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 from models.inpformer import InpFormer, InpFormerConfig
 
 Content = dict[str, Any]

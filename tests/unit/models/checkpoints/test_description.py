@@ -16,7 +16,8 @@ from models.checkpoints import (
     save_checkpoint,
     save_teacher,
 )
-from models.efficientad.detector import PDN, EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16
 
 Write = Callable[..., Path]

@@ -19,7 +19,8 @@ from models.checkpoints import (
     measure_missing,
     picture_digest,
 )
-from models.efficientad.detector import EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
 from models.efficientad.statistics import FlatStatisticsError
 
 Write = Callable[..., Path]

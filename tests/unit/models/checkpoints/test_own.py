@@ -25,7 +25,8 @@ from models.checkpoints import (
     save_checkpoint,
     save_teacher,
 )
-from models.efficientad.detector import PDN, TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
+from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16
 
 FACTS = FitFacts(

@@ -7,18 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.efficientad.detector import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    PDN,
-    TEACHER_CHANNELS,
-    Autoencoder,
-    Differences,
-    EfficientAd,
-    EfficientAdConfig,
-    MapRecipe,
-    Size,
-)
+from models.detector import IMAGENET_MEAN, IMAGENET_STD
+from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, MapRecipe, Size
+from models.efficientad.detector import PDN, Autoencoder, Differences, EfficientAd
 
 QUANTILES = [1.0, 3.0, 2.0, 6.0]
 

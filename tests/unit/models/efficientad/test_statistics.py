@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.efficientad.detector import Differences, EfficientAd, EfficientAdConfig
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import Differences, EfficientAd
 from models.efficientad.statistics import (
     FlatStatisticsError,
     set_map_quantiles,

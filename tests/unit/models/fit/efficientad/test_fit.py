@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.efficientad.detector import PDN, TEACHER_CHANNELS
+from models.efficientad.config import TEACHER_CHANNELS
+from models.efficientad.detector import PDN
 from models.fit.device import Compute, round_to_fp16
 from models.fit.efficientad.fit import (
     EfficientAdOptions,

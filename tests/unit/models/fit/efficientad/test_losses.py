@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.efficientad.detector import PDN, TEACHER_CHANNELS, EfficientAd, EfficientAdConfig, Size
+from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
+from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import Compute
 from models.fit.efficientad.losses import (
     LOSSES,

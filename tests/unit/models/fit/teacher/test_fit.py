@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import models.fit.teacher.examples as examples_module
-from models.efficientad.detector import PDN, TEACHER_CHANNELS
+from models.efficientad.config import TEACHER_CHANNELS
+from models.efficientad.detector import PDN
 from models.fit.backbone import CHANNELS, STRIDES
 from models.fit.device import Compute
 from models.fit.errors import TeacherError
