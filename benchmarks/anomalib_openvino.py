@@ -26,8 +26,8 @@ from benchmarks.realtime.server import TaktServer
 from export.evaluation.data_sets import read_data_set
 from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import InspectedPicture, LocalInspector
-from models.checkpoints import load_checkpoint
 from models.checkpoints.anomalib import QUANTILES
+from models.checkpoints.formats import load_checkpoint
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import Preprocess
 from service.pictures.decode import decode

@@ -197,7 +197,7 @@ def _torch_runs(
     """Eager, as somebody runs it who exports nothing; and with channels last."""
     import torch
 
-    from models.checkpoints import load_checkpoint
+    from models.checkpoints.formats import load_checkpoint
 
     model = load_checkpoint((checkpoint,)).model.eval()
     pixels = torch.from_numpy(images[:1].copy()).permute(0, 3, 1, 2).float().contiguous() / 255

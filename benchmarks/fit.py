@@ -34,7 +34,8 @@ from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import InspectedPicture
 from export.pictures import MAX_PIXELS
 from export.versions import package_versions
-from models.checkpoints import load_checkpoint, load_teacher
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import load_teacher
 from models.efficientad.config import TEACHER_CHANNELS
 from service.bundles.manifest import Preprocess
 from service.pictures.decode import decode

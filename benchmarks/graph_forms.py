@@ -19,7 +19,8 @@ from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd
 from models.fit.device import round_to_fp16
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 AS_TRAINED = "as trained"
 EXPORTED = "exported"

@@ -1,4 +1,4 @@
-"""What every detector offers to whoever exports it."""
+"""The contract between a detector and its exporter."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and deviation of ImageNet's R, G and B in [0,1], by which networks expect their input."""
 
 ScoreFrom = Literal["model", "map_on_picture"]
-"""Where a picture's score is taken: by the model itself, or as the maximum of its map after that
-was resized (bilinear, half-pixel centres) to the picture's own size, which no model knows."""
+"""Origin of a picture's score: the model itself, or the maximum of the anomaly map after it was
+resized (bilinear, half-pixel centres) to the size of the picture, which no model knows."""
 
 
 class Detector(nn.Module, ABC):
@@ -21,35 +21,26 @@ class Detector(nn.Module, ABC):
 
     Attributes:
         family: `efficientad` or `inpformer`.
-        score_from: see `ScoreFrom`.
+        variant: size within the family, such as `small`.
+        input_size: (height, width) of the input in pixels.
+        map_size: (height, width) of the anomaly map.
+        score_from: origin of a picture's score.
     """
 
     family: ClassVar[str]
+    variant: str
+    input_size: tuple[int, int]
+    map_size: tuple[int, int]
     score_from: ScoreFrom = "model"
 
     @property
     @abstractmethod
-    def variant(self) -> str:
-        """Of the family, such as `small`."""
-
-    @property
-    @abstractmethod
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) of the pictures that it takes, in pixels."""
-
-    @property
-    @abstractmethod
-    def map_size(self) -> tuple[int, int]:
-        """(height, width) of its anomaly map."""
-
-    @property
-    @abstractmethod
     def lowest(self) -> float:
-        """A value that no cell of its map lies below, whatever the picture."""
+        """Lower bound of every cell of the anomaly map, for any picture."""
 
     @abstractmethod
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of those cells of N maps that count, in any order -> score [N]."""
+        """Scores [N] from the values [N,n] of those cells of N maps that count, in any order."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,13 +16,10 @@ from export.bundling.roi import place
 from export.bundling.source import SourceFacts
 from export.errors import ExportError
 from export.pictures import read_model_input
-from models.checkpoints import (
-    Checkpoint,
-    InputRecipe,
-    measure_missing,
-    picture_digest,
-)
-from models.inpformer import InpFormer
+from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.nelson import measure_missing
+from models.checkpoints.own import picture_digest
+from models.inpformer.detector import InpFormer
 from service.bundles.bundle import Golden
 from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
 from service.pictures.roi import RoiShape

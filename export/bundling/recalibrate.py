@@ -20,7 +20,7 @@ from export.calibration.pictures_to_use import (
     distinct,
 )
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
-from models.checkpoints import picture_digest
+from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, Calibration
 from service.bundles.manifest import Thresholds
 from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides

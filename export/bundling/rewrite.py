@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from models.detector import Detector
 from models.efficientad.detector import Differences, EfficientAd
-from models.inpformer import InpFormer
+from models.inpformer.detector import InpFormer
 from models.inpformer.inp import GuidedAttention
 
 LEAST_LENGTH = 1e-12

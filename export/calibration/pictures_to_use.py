@@ -8,7 +8,7 @@ from pathlib import Path
 
 from export.errors import CalibrationError, PicturesError
 from export.pictures import check_pictures
-from models.checkpoints import picture_digest
+from models.checkpoints.own import picture_digest
 
 SEEN_UNKNOWN = (
     "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "

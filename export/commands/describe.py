@@ -15,7 +15,8 @@ from export.wording import aligned
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from models.checkpoints import Description, TrainedThresholds
+    from models.checkpoints.description import Description
+    from models.checkpoints.facts import TrainedThresholds
 
 
 @click.command("inspect-checkpoint")
@@ -30,7 +31,8 @@ def inspect_checkpoint(files: tuple[Path, ...], as_json: bool) -> None:
     nelson1425's three files count as one checkpoint where they lie in one folder. The exit status
     is 1 if any checkpoint cannot be loaded.
     """
-    from models.checkpoints import describe, grouped
+    from models.checkpoints.description import describe
+    from models.checkpoints.formats import grouped
 
     described = [describe(together) for together in grouped(files)]
     if as_json:

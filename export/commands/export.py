@@ -60,7 +60,7 @@ def onnx(
         with_statistics,
         with_zero_shot,
     )
-    from models.checkpoints import load_checkpoint
+    from models.checkpoints.formats import load_checkpoint
 
     checkpoint = load_checkpoint(checkpoints)
     for assumption in checkpoint.assumptions:

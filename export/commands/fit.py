@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from export.commands.fit_options import (
-    BUDGET,
     EVERY_FIT,
-    OF_DETECTORS,
     compute_on,
-    learning_rate,
+    options_of,
     resumable,
     save_detector,
 )
-from export.commands.options import COUNT, FILE, FOLDER, SHARE, SHOW_DEFAULTS, Option, plain_errors
-
-if TYPE_CHECKING:
-    from models.efficientad.config import Size
+from export.commands.options import FILE, FOLDER, SHOW_DEFAULTS, plain_errors
+from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.inpformer.options import InpFormerOptions
+from models.fit.teacher.options import TeacherOptions
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
     "encoder: for that one give --encoder a DINOv2's weights"
 )
-
-
-def size(help: str) -> Option:
-    """The option --size, of a patch description network."""
-    return click.option(
-        "--size", type=click.Choice(["small", "medium"]), default="small", help=help
-    )
 
 
 @click.group(context_settings=SHOW_DEFAULTS)
@@ -44,26 +35,18 @@ def fit() -> None:
 @click.option(
     "--other", type=FOLDER, help="Pictures of anything else, for the penalty on the student."
 )
-@size("Of teacher and student.")
-@click.option(
-    "--image-size",
-    type=int,
-    default=256,
-    help="Side of the model's input in pixels: a multiple of 32, at least 256.",
+@options_of(
+    EfficientAdOptions,
+    "size",
+    "image_size",
+    "minutes",
+    "steps",
+    "learning_rate",
+    "validation",
+    "variety",
+    "calibration",
+    "save_every",
 )
-@BUDGET
-@learning_rate("Of Muon and Adam, before it falls.")
-@click.option(
-    "--validation", type=SHARE, default=0.1, help="Share of the good pictures that scale the maps."
-)
-@click.option(
-    "--variety",
-    type=click.FloatRange(0, 1),
-    show_default="the more, the fewer good pictures; 0 from a hundred on",
-    help="Share of the steps whose picture is mirrored, scaled and shifted; 0 where a mirrored "
-    "part is a defective one.",
-)
-@OF_DETECTORS
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @EVERY_FIT
 @plain_errors
@@ -84,8 +67,8 @@ def efficientad(
     """
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
-    from models.checkpoints import load_teacher
-    from models.fit.efficientad.fit import EfficientAdOptions, fit_efficientad
+    from models.checkpoints.own import load_teacher
+    from models.fit.efficientad.fit import fit_efficientad
     from service.bundles.manifest import Preprocess
 
     _check_image_size(image_size)
@@ -125,21 +108,17 @@ def efficientad(
     help="lite0, a file with the weights of a DINOv2 with registers, or timm:MODEL to download "
     "them.",
 )
-@click.option(
-    "--shots",
-    type=COUNT,
-    help="Fit on so many pictures of each kind only, augmented; the rest gives the thresholds.",
+@options_of(
+    InpFormerOptions,
+    "shots",
+    "minutes",
+    "steps",
+    "batch_size",
+    "tokens",
+    "learning_rate",
+    "calibration",
+    "save_every",
 )
-@BUDGET
-@click.option("--batch-size", type=COUNT, default=4, help="Pictures in a step; the paper takes 16.")
-@click.option(
-    "--tokens",
-    type=click.IntRange(min=0),
-    default=196,
-    help="Tokens of a picture that the decoder rebuilds in a step; 0 takes all, as the paper.",
-)
-@learning_rate("Of StableAdamW.")
-@OF_DETECTORS
 @EVERY_FIT
 @plain_errors
 def inpformer(
@@ -159,7 +138,7 @@ def inpformer(
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input
     from models.fit.inpformer.encoders import LITE0, pretrained
-    from models.fit.inpformer.fit import InpFormerOptions, fit_inpformer
+    from models.fit.inpformer.fit import fit_inpformer
 
     asked = InpFormerOptions(**options)
     compute = compute_on(device, threads)
@@ -194,24 +173,19 @@ def inpformer(
 @fit.command()
 @click.option("--good", type=FOLDER, required=True, help="Pictures to distil on.")
 @click.option("--other", type=FOLDER, help="More pictures; the more varied, the better.")
-@click.option("--steps", type=COUNT, default=8000, help="Optimiser steps, of eight crops each.")
-@learning_rate("Of Muon and AdamW, before it falls.")
-@size("PDN-S, or PDN-M, which costs three times as much.")
+@options_of(TeacherOptions, "steps", "learning_rate", "size")
 @click.option("--start", type=FILE, help="A teacher of `takt fit teacher` to go on from.")
 @EVERY_FIT
 @plain_errors
 def teacher(
     good: Path,
     other: Path | None,
-    steps: int,
-    learning_rate: float,
-    size: Size,
     start: Path | None,
     out: Path,
-    seed: int,
     device: str,
     threads: int,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Distil a teacher from EfficientNet-Lite0, on any pictures and on made-up surfaces.
 
@@ -220,11 +194,11 @@ def teacher(
     from export.errors import PicturesError
     from export.pictures import list_pictures, read_picture
     from export.versions import package_versions
-    from models.checkpoints import load_teacher, save_teacher
+    from models.checkpoints.own import load_teacher, save_teacher
     from models.fit.progress import write_curve
     from models.fit.teacher.fit import fit_teacher
-    from models.fit.teacher.options import TeacherOptions
 
+    asked = TeacherOptions(**options)
     compute = compute_on(device, threads)
     pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))
     if len(pictures) < 2:
@@ -234,14 +208,14 @@ def teacher(
             pictures,
             read_picture,
             out,
-            TeacherOptions(steps=steps, learning_rate=learning_rate, size=size, seed=seed),
+            asked,
             compute,
             start=load_teacher(start) if start else None,
             quiet=quiet,
         )
         facts = {
-            "steps": str(steps),
-            "seed": str(seed),
+            "steps": str(asked.steps),
+            "seed": str(asked.seed),
             "pictures": str(len(pictures)),
             "explained variance": f"{fitted.explained_variance:.4f}",
         }

@@ -1,30 +1,23 @@
-"""What the commands of fits share: options, device, resuming and saving."""
+"""The options, the device, the state and the saving that all fit commands share."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import click
 
-from export.commands.options import (
-    COUNT,
-    FILE,
-    POSITIVE,
-    QUIET,
-    SEED,
-    SHARE,
-    Option,
-    threads,
-    with_options,
-)
+from export.commands.options import FILE, QUIET, SEED, Option, threads, with_options
+from models.fit.options import FitOptions, kinds_of, meanings_of
 
 if TYPE_CHECKING:
+    from models.efficientad.detector import EfficientAd
     from models.fit.device import Compute
-    from models.fit.efficientad.fit import FittedEfficientAd
-    from models.fit.inpformer.fit import FittedInpFormer
+    from models.fit.progress import Fitted
+    from models.inpformer.detector import InpFormer
 
 EVERY_FIT = with_options(
     click.option("--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."),
@@ -33,40 +26,45 @@ EVERY_FIT = with_options(
     threads("CPU threads.", "torch's choice"),
     QUIET,
 )
-"""The options that every fit has."""
+"""Options of every fit."""
 
-BUDGET = with_options(
-    click.option(
-        "--minutes", type=POSITIVE, default=20,
-        help="Time for the whole fit; the pace of the first steps tells how many it allows."
-    ),
-    click.option(
-        "--steps", type=COUNT, show_default="as many as --minutes allow",
-        help="Optimiser steps, all of them, whatever time they take."
-    ),
-)  # fmt: skip
-"""The length of a detector's fit: a number of steps, or as many as a time allows."""
-
-OF_DETECTORS = with_options(
-    click.option(
-        "--calibration", type=SHARE, default=0.25,
-        help="Share of the good pictures that the fit never sees, for the thresholds."
-    ),
-    click.option(
-        "--save-every", type=COUNT, default=100,
-        help="Steps between states from which an interrupted fit goes on."
-    ),
-)  # fmt: skip
-"""The options that the fits of both detectors have besides."""
+WITHOUT = {
+    "steps": "as many as --minutes allow",
+    "variety": "the more, the fewer good pictures; 0 from a hundred on",
+}
+"""Text of `--help` for options that have no default."""
 
 
-def learning_rate(help: str) -> Option:
-    """The option --learning-rate, of the optimisers that `help` names."""
-    return click.option("--learning-rate", type=POSITIVE, default=1e-3, help=help)
+def options_of(fit: type[FitOptions], *names: str) -> Option:
+    """Offers options of a fit in this order, each with its type, default and meaning."""
+    kinds, meanings = kinds_of(fit), meanings_of(fit)
+    return with_options(
+        *(
+            click.option(
+                f"--{name.replace('_', '-')}",
+                type=_click_type(kinds[name]),
+                default=getattr(fit, name),
+                show_default=WITHOUT.get(name) if getattr(fit, name) is None else None,
+                help=meanings[name],
+            )
+            for name in names
+        )
+    )
+
+
+def _click_type(kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        return click.Choice(get_args(kind))
+    if get_origin(kind) is not Annotated:
+        return kind
+    number, bounds = get_args(kind)
+    ranged = click.IntRange if number is int else click.FloatRange
+    high = None if bounds.high == math.inf else bounds.high
+    return ranged(bounds.low, high, min_open=bounds.is_open, max_open=bounds.is_open)
 
 
 def compute_on(device: str, threads: int) -> Compute:
-    """The device, after a first computation on it.
+    """Chooses the device and computes once on it.
 
     Raises:
         click.BadParameter: there is no such device here.
@@ -89,7 +87,7 @@ def compute_on(device: str, threads: int) -> Compute:
 
 @contextlib.contextmanager
 def resumable(out: Path) -> Iterator[None]:
-    """Keep a fit's state until its checkpoint is there, and name the state on Ctrl-C.
+    """Keeps a fit's state until its checkpoint is written, and names the state on Ctrl-C.
 
     Raises:
         click.ClickException: the checkpoint is there already.
@@ -114,24 +112,24 @@ def resumable(out: Path) -> Iterator[None]:
 
 def save_detector(
     out: Path,
-    fitted: FittedEfficientAd | FittedInpFormer,
+    fitted: Fitted[EfficientAd] | Fitted[InpFormer],
     digests: Mapping[Path, str],
     seed: int,
     good: Path,
     **facts: Any,
 ) -> None:
-    """Write a fitted detector with its loss curve beside it, and say what comes next.
+    """Writes a fitted detector with its loss curve beside it, and prints the next command.
 
     Args:
-        out: the checkpoint.
-        fitted: the detector.
-        digests: of every good picture.
-        seed: of the fit.
-        good: the folder to name in the next command.
+        out: path of the checkpoint.
+        fitted: fitted detector.
+        digests: digest of every good picture.
+        seed: seed of the fit.
+        good: folder to name in the next command.
         facts: further fields of `FitFacts`.
     """
     from export.versions import package_versions
-    from models.checkpoints import FitFacts, save_checkpoint
+    from models.checkpoints.own import FitFacts, save_checkpoint
     from models.fit.progress import write_curve
 
     seen = tuple(digests[path] for path in fitted.seen)

@@ -104,7 +104,7 @@ def _unseen(good: Path, digests: Mapping[Path, str], checkpoint: Path | None) ->
     """The good pictures that the checkpoint's fit has not seen."""
     from export.errors import SyntheticError
     from export.synthetic.data_set import GoodFolder
-    from models.checkpoints import load_checkpoint
+    from models.checkpoints.formats import load_checkpoint
 
     if checkpoint is None:
         click.echo(

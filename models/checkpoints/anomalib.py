@@ -1,4 +1,4 @@
-"""anomalib's EfficientAd (1.0 to 2.7) and InpFormer (2.5 to 2.7), out of their `.ckpt`."""
+"""The `.ckpt` files of anomalib's EfficientAd (1.0 to 2.7) and InpFormer (2.5 to 2.7)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from models.checkpoints.statistics_check import check_statistics
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from models.inpformer.config import PATCH
+from models.inpformer.config import PATCH, Blocks
 from models.inpformer.positions import official_positions
-from models.inpformer.weights import InpFormerWeightsError, from_anomalib
+from models.inpformer.weights import ANOMALIB, InpFormerWeightsError, from_state
 
 REMEDY = "save it again with anomalib, or train again"
 UNFINISHED = "its training ended too early, let it go on until a validation is through"
@@ -36,7 +36,7 @@ QUANTILES = ("qa_st", "qb_st", "qa_ae", "qb_ae")
 
 
 def is_efficientad(content: object) -> bool:
-    """Whether it is a Lightning checkpoint with a teacher, a student and an autoencoder."""
+    """Whether content is a Lightning checkpoint with teacher, student and autoencoder."""
     names = state_of(content).keys()
     return all(
         any(name.startswith(f"model.{part}.") for name in names)
@@ -45,12 +45,12 @@ def is_efficientad(content: object) -> bool:
 
 
 def is_inpformer(content: object) -> bool:
-    """Whether it is a Lightning checkpoint with learned tokens for prototypes."""
+    """Whether content is a Lightning checkpoint with learned tokens for prototypes."""
     return any(name.startswith("model.prototype_token") for name in state_of(content))
 
 
 def load_efficientad(path: Path, content: object) -> Checkpoint:
-    """An EfficientAd's model and facts.
+    """Makes an EfficientAD of a file's content.
 
     Raises:
         CheckpointError: tensors do not fit, statistics were never set, or the service cannot
@@ -68,7 +68,7 @@ def load_efficientad(path: Path, content: object) -> Checkpoint:
 
 
 def load_inpformer(path: Path, content: object) -> Checkpoint:
-    """An InpFormer's model and facts.
+    """Makes an INP-Former of a file's content.
 
     Raises:
         CheckpointError: tensors do not fit, or the service cannot prepare pictures as the
@@ -83,10 +83,12 @@ def load_inpformer(path: Path, content: object) -> Checkpoint:
             f"{path} was trained on {width} x {height} pixels, and Takt's INP-Former takes "
             "squares: train on such"
         )
+    layers = file.hyper.get("target_layers")
     try:
-        model = from_anomalib(
+        model = from_state(
             _with_encoder_of_timm(copied(file.state, path, REMEDY), height // PATCH),
-            target_blocks=_blocks(file),
+            ANOMALIB,
+            target_blocks=None if layers is None else _blocks(layers, file, "target_layers"),
             encoder_groups=_groups(file, "fuse_layer_encoder"),
             decoder_groups=_groups(file, "fuse_layer_decoder"),
             image_size=height,
@@ -127,13 +129,13 @@ def _efficientad_config(file: AnomalibFile, preparation: Preparation) -> Efficie
 
 
 def _name_in_anomalib(ours: str) -> str:
-    """The name in anomalib, without `model.`, of one of our tensors."""
+    """Anomalib's name, without `model.`, of one of our tensors."""
     names = {"teacher_mean": "mean_std.mean", "teacher_std": "mean_std.std"}
     return names.get(ours) or re.sub(r"^autoencoder\.", "ae.", ours)
 
 
 def _with_joined_quantiles(file: AnomalibFile) -> dict[str, object]:
-    """The state with the four quantiles as the one tensor that they are here."""
+    """The state with the four quantiles joined to one tensor."""
     state = dict(file.state)
     names = [f"quantiles.{name}" for name in QUANTILES]
     numbers = [scalar(state.pop(name, None)) for name in names]
@@ -147,10 +149,10 @@ def _with_joined_quantiles(file: AnomalibFile) -> dict[str, object]:
 
 
 def _normalise_before(model: EfficientAd, first: Normalisation) -> None:
-    """Let the model also normalise as its pictures were before it does so itself.
+    """Makes the model also do a normalisation that came before its own.
 
     anomalib 1.0 normalised twice, once among its transforms. With m, s of the model and m', s' of
-    what comes before it, ((x - m') / s' - m) / s = (x - (m' + s' m)) / (s' s).
+    the first normalisation, ((x - m') / s' - m) / s = (x - (m' + s' m)) / (s' s).
     """
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (first.mean, first.std))
     model.pixel_mean.copy_(mean + std * model.pixel_mean)
@@ -158,10 +160,10 @@ def _normalise_before(model: EfficientAd, first: Normalisation) -> None:
 
 
 def _with_encoder_of_timm(state: dict[str, Tensor], grid: int) -> dict[str, Tensor]:
-    """The state with its encoder named and stored as since 2.5.1, where it was still DINOv2's own.
+    """The state with the encoder of anomalib 2.5.0, which was DINOv2's own, in the form of 2.5.1.
 
-    That of 2.5.0 adds its first position to the CLS token, and resizes the others as DINOv2 does;
-    both are done here once.
+    DINOv2's code adds the first position to the class token, and resizes the others in its own
+    way; this function does both once.
     """
     positions = state.get("encoder.pos_embed")
     if positions is None or positions.ndim != 3 or "encoder.cls_token" not in state:
@@ -178,7 +180,7 @@ def _with_encoder_of_timm(state: dict[str, Tensor], grid: int) -> dict[str, Tens
 
 
 def _check_inpformer(file: AnomalibFile, preparation: Preparation) -> None:
-    """Refuse what our INP-Former does not do."""
+    """Refuses settings that our INP-Former does not have."""
     if preparation.normalisation is None or not _is_imagenet(preparation.normalisation):
         raise CheckpointError(
             f"{file.path} was trained on pictures that were not normalised by ImageNet's mean and "
@@ -202,25 +204,16 @@ def _is_imagenet(normalisation: Normalisation) -> bool:
     return all(math.isclose(theirs, ours, abs_tol=1e-6) for theirs, ours in pairs)
 
 
-def _blocks(file: AnomalibFile) -> tuple[int, ...] | None:
-    value = file.hyper.get("target_layers")
-    return None if value is None else _indices(value, file, "target_layers")
-
-
-def _groups(file: AnomalibFile, name: str) -> tuple[tuple[int, ...], ...] | None:
-    value = file.hyper.get(name)
-    if value is None:
+def _groups(file: AnomalibFile, name: str) -> tuple[Blocks, ...] | None:
+    """The groups of blocks in a hyper-parameter; None for the default."""
+    groups = file.hyper.get(name)
+    if groups is None:
         return None
-    if not isinstance(value, (list, tuple)):
-        raise _no_indices(file, name)
-    return tuple(_indices(one, file, name) for one in value)
+    given = groups if isinstance(groups, (list, tuple)) else [groups]
+    return tuple(_blocks(group, file, name) for group in given)
 
 
-def _indices(value: object, file: AnomalibFile, name: str) -> tuple[int, ...]:
+def _blocks(value: object, file: AnomalibFile, name: str) -> Blocks:
     if not isinstance(value, (list, tuple)) or any(type(one) is not int for one in value):
-        raise _no_indices(file, name)
+        raise CheckpointError(f"{file.path}: {name} does not name blocks by numbers: {REMEDY}")
     return tuple(value)
-
-
-def _no_indices(file: AnomalibFile, name: str) -> CheckpointError:
-    return CheckpointError(f"{file.path}: {name} does not name blocks by numbers: {REMEDY}")

@@ -1,6 +1,6 @@
-"""What every checkpoint of anomalib holds, whichever model is in it.
+"""The content that all checkpoints of anomalib share, whatever their model.
 
-Lightning wraps the state dict in a dictionary. What anomalib adds has changed twice:
+Lightning wraps the state dict in a dictionary. anomalib's additions have changed twice:
 
     1.x         `transform`, pickled; the thresholds of `image_threshold` and `pixel_threshold`
     2.0 to 2.6  a pre- or post-processor only where it is not the model's own, pickled among the
@@ -38,14 +38,14 @@ NEUTRAL_SENSITIVITY = 0.5
 
 @dataclass(frozen=True)
 class _Trained:
-    """A threshold, and the lowest and highest value that the training saw; None if it did not."""
+    """A threshold, and the lowest and highest value of the training; None if there is none."""
 
     threshold: float | None
     low: float | None
     high: float | None
 
     def shifted(self, sensitivity: object) -> float | None:
-        """The threshold that a sensitivity makes of the stored one."""
+        """The threshold after anomalib's sensitivity has shifted it."""
         if self.threshold is None or self.low is None or self.high is None:
             return self.threshold
         if not isinstance(sensitivity, (int, float)):
@@ -54,13 +54,18 @@ class _Trained:
 
 
 class AnomalibFile:
-    """A checkpoint's content, and what had to be assumed in reading it.
+    """The content of a checkpoint, and the assumptions that its reader had to make.
 
     Attributes:
-        path: of the file, for messages.
-        state: the model's tensors, without the leading `model.` of their names.
-        hyper: the hyper-parameters.
-        assumptions: what the file does not say, and what was taken instead.
+        path: path of the file, for messages.
+        state: tensors of the model by their names without the leading `model.`.
+        hyper: hyper-parameters.
+        assumptions: gaps of the file, each with the default that was taken.
+
+    >>> content = {"state_dict": {"model.a": 1}, "hyper_parameters": {"padding": True}}
+    >>> file = AnomalibFile(Path("model.ckpt"), content)
+    >>> file.state, file.flag("padding", default=False), file.assumptions
+    ({'a': 1}, True, [])
     """
 
     def __init__(self, path: Path, content: object) -> None:
@@ -77,7 +82,7 @@ class AnomalibFile:
 
     @property
     def made_with(self) -> dict[str, str]:
-        """Versions by package: anomalib's as narrow as the file tells, and Lightning's."""
+        """Versions by package: anomalib's, as narrow as the file tells, and Lightning's."""
         if self._is_plain:
             anomalib = ">=2.7"
         else:
@@ -87,7 +92,7 @@ class AnomalibFile:
         return {FRAMEWORK: anomalib, **known}
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A hyper-parameter that is true or false, or anomalib's default of it."""
+        """A hyper-parameter that is true or false, or anomalib's default for it."""
         value = self.hyper.get(name)
         if isinstance(value, bool):
             return value
@@ -95,10 +100,10 @@ class AnomalibFile:
         return default
 
     def preparation(self, default: Preparation) -> Preparation:
-        """How pictures were prepared; as the model does by default where the file is silent.
+        """The preparation of the training's pictures; the model's default if none is stored.
 
         Raises:
-            CheckpointError: in a way that the service does not reproduce, or that nobody knows.
+            CheckpointError: the preparation is unknown, or the service does not reproduce it.
         """
         try:
             described = self._transforms()
@@ -117,16 +122,16 @@ class AnomalibFile:
         return default
 
     def thresholds(self) -> TrainedThresholds | None:
-        """Those that anomalib applies itself, on the model's own scale.
+        """The thresholds that anomalib applies, on the model's own scale; None if none is stored.
 
         Its post-processor compares the normalised score with 1 - sensitivity, so that
 
-            threshold = stored + (0.5 - sensitivity) (max - min),
+            threshold = stored + (0.5 - sensitivity) (max - min).
 
-        and, unless told otherwise, takes that of pictures for an unset one of pixels, and back.
+        By default it replaces a missing threshold of pixels by that of pictures, and the reverse.
         """
         if "image_threshold.value" in self._stored:
-            # 1.0 had one lowest and one highest value for both.
+            # anomalib 1.0 had one lowest and one highest value for pictures and pixels together.
             ends = "normalization_metrics."
             shared = f"{ends}min" in self._stored
             image = self._trained(
@@ -150,11 +155,11 @@ class AnomalibFile:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether it was written by 2.7 or later."""
+        """Whether anomalib 2.7 or later wrote the file."""
         return COMPONENTS in self._content or PRE_PROCESSOR in self._content
 
     def _transforms(self) -> object:
-        """What describes how pictures were prepared; None if it is the model's default."""
+        """The stored transforms of pictures; None if they are the model's default."""
         if self._is_plain:
             if _mapping(self._content.get(COMPONENTS)).get("pre_processor", True) is not True:
                 raise UnknownPreparationError("its model has no pre-processor")
@@ -186,19 +191,19 @@ class AnomalibFile:
         )
 
     def _number(self, name: str) -> float | None:
-        """A single finite number of the state dict: NaN and infinity mean that none was set."""
+        """A finite number of the state dict; None for NaN and infinity, which stand for none."""
         number = scalar(self._stored.get(name))
         return number if number is not None and math.isfinite(number) else None
 
 
 def state_of(content: object) -> Mapping[str, Any]:
-    """The state dict of what Lightning saved; empty if it is nothing of that kind."""
+    """The state dict of a Lightning checkpoint; empty for other content."""
     state = _mapping(_mapping(content).get("state_dict"))
     return {name: value for name, value in state.items() if isinstance(name, str)}
 
 
 def is_lightning(content: object) -> bool:
-    """Whether Lightning saved it."""
+    """Whether Lightning saved the content."""
     return "pytorch-lightning_version" in _mapping(content) and bool(state_of(content))
 
 
@@ -207,7 +212,7 @@ def _is_version(value: object) -> TypeGuard[str]:
 
 
 def _child(module: object, name: str) -> object:
-    """A module within a module that came as a stand-in."""
+    """A module inside the stand-in of a module."""
     return _mapping(module.get("_modules")).get(name) if isinstance(module, StandIn) else None
 
 

@@ -1,4 +1,4 @@
-"""What can be said of checkpoint files, good or bad, without serving them."""
+"""Descriptions of checkpoint files, good or bad."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.checkpoints.facts import Checkpoint, TrainedThresholds
 from models.checkpoints.formats import files_of, recognise
 from models.detector import Detector
 from models.efficientad.detector import EfficientAd
-from models.inpformer import InpFormer
+from models.inpformer.detector import InpFormer
 
 Statistics = Literal["set", "never set", "to be measured", "none needed"]
 
@@ -30,25 +30,25 @@ MAPS = {
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of files that were given as one checkpoint; None where nothing is.
+    """The known facts of files that make one checkpoint; None stands for an unknown fact.
 
     Attributes:
-        files: as given, or those of the folder that was given.
-        loadable: whether `load_checkpoint` gives a detector.
-        problem: why not, and what to do.
-        format: of the files, for people.
-        framework: whose code trained the model.
+        files: the given files, or those of the given folder.
+        loadable: whether `load_checkpoint` makes a detector of them.
+        problem: reason why it makes none, and the remedy.
+        format: format of the files, for people.
+        framework: code base that trained the model.
         made_with: versions by package, as narrow as the files tell.
-        family: of the model.
-        variant: likewise, such as `small`.
-        parameters: numbers in the networks.
-        input: how pictures are prepared, for people.
-        map: how the map and the score are made, for people.
-        statistics: whether those that scale the map are there.
-        thresholds: those of the training.
-        seen: good pictures that the training is known to have looked at.
-        missing: what must be measured before an export.
-        assumptions: what the files do not say, and what is taken instead.
+        family: family of the model.
+        variant: size within the family, such as `small`.
+        parameters: count of the numbers in the networks.
+        input: preparation of pictures, for people.
+        map: making of map and score, for people.
+        statistics: whether the statistics that scale the map are stored.
+        thresholds: thresholds of the training.
+        seen: count of the good pictures that the training is known to have seen.
+        missing: statistics that must be measured before an export.
+        assumptions: gaps of the files, each with the default that was taken.
     """
 
     files: tuple[Path, ...]
@@ -70,10 +70,14 @@ class Description:
 
 
 def describe(paths: Path | Sequence[Path]) -> Description:
-    """Describe files that are given as one checkpoint; a bad one is described, never raised.
+    """Describes files that make one checkpoint; the problem of a bad one is part of the answer.
 
     Args:
-        paths: see `load_checkpoint`.
+        paths: files or folder, as `load_checkpoint` takes them.
+
+    >>> described = describe(Path("absent.ckpt"))
+    >>> described.loadable, described.problem.partition(":")[0]
+    (False, 'absent.ckpt does not exist')
     """
     files = files_of(paths)
     try:

@@ -1,4 +1,4 @@
-"""What can go wrong in reading a checkpoint."""
+"""Errors of reading a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ class UnsafeCheckpointError(CheckpointError):
 
 
 class UnsetStatisticsError(CheckpointError):
-    """A model whose statistics its training never came to measure."""
+    """A model whose training ended before it measured the statistics."""
 
 
 def few(names: Iterable[str], shown: int = 3) -> str:
-    """Names for a message: the first ones in order, and how many more there are."""
+    """Names for a message: the first ones in order, and the count of the others.
+
+    >>> few(["b", "c", "a"], shown=2)
+    'a, b and 1 more'
+    """
     ordered = sorted(name[:LONGEST_NAME] for name in names)
     more = len(ordered) - shown
     return (", ".join(ordered[:shown]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def printable(text: str) -> str:
-    """The text without what could drive a terminal, as names out of a file might."""
+    """The text without signs that control a terminal, which names in a file may contain."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

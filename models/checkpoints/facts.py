@@ -1,4 +1,4 @@
-"""What is known of a trained model beyond its weights."""
+"""Facts of a trained model beyond its weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Literal
 from models.detector import Detector
 
 Filter = Literal["area", "pillow_bilinear", "tensor_bilinear"]
-"""How the pictures of a training were resized: by area averaging on 8 bits; by Pillow's bilinear
-filter (antialiased, rounded to 8 bits after each axis); by torchvision's on float tensors
-(antialiased, never rounded)."""
+"""Filters that resize pictures: area averaging on 8 bits; Pillow's bilinear filter (antialiased,
+rounded to 8 bits after each axis); torchvision's bilinear filter on float tensors (antialiased,
+never rounded)."""
 
 Missing = Literal["teacher statistics", "map quantiles"]
 
 
 @dataclass(frozen=True)
 class Centre:
-    """The size in pixels of the middle that a training cut out of each resized picture."""
+    """Size in pixels of the centre that a training cut out of each resized picture."""
 
     width: int
     height: int
@@ -25,13 +25,16 @@ class Centre:
 
 @dataclass(frozen=True)
 class InputRecipe:
-    """How a training made the model's input from a picture; the ratio is never kept.
+    """The way from a picture to the model's input; resizing does not keep the ratio of the sides.
 
     Attributes:
         width: columns after resizing.
         height: rows after resizing.
-        resize: the filter.
-        crop: what was cut out then; all if None.
+        resize: filter of the resizing.
+        crop: centre that was cut out afterwards; None for the whole.
+
+    >>> InputRecipe(448, 448, "area", Centre(392, 392)).text()
+    'resized to 448 x 448 (area), of that the centre of 392 x 392'
     """
 
     width: int
@@ -40,7 +43,7 @@ class InputRecipe:
     crop: Centre | None = None
 
     def text(self) -> str:
-        """For people: sizes as width x height."""
+        """The recipe for people, with sizes as width x height."""
         resized = f"resized to {self.width} x {self.height} ({self.resize})"
         if self.crop is None:
             return resized
@@ -52,12 +55,12 @@ class TrainedThresholds:
     """The thresholds that a training left in its checkpoint, on the model's own scale.
 
     Attributes:
-        image: a picture is anomalous if its score is greater.
-        pixel: a pixel is anomalous if its map value is greater.
-        image_min: lowest score that the training saw on its validation pictures.
-        image_max: highest one.
-        pixel_min: lowest map value, likewise.
-        pixel_max: highest one.
+        image: threshold of scores; a picture with a greater one is anomalous.
+        pixel: threshold of map values; a pixel with a greater one is anomalous.
+        image_min: lowest score on the validation pictures of the training.
+        image_max: highest score on them.
+        pixel_min: lowest map value on them.
+        pixel_max: highest map value on them.
     """
 
     image: float
@@ -70,18 +73,18 @@ class TrainedThresholds:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model, float32 in eval mode on the CPU, and what is known of it.
+    """A loaded model, float32 in eval mode on the CPU, with its facts.
 
     Attributes:
-        model: ready to answer, unless something is missing.
-        framework: whose code trained it: `takt`, `anomalib`, `nelson1425`, `official`.
-        recipe: how its input is made from a picture.
+        model: detector, ready to answer unless something is missing.
+        framework: code base that trained it: `takt`, `anomalib`, `nelson1425` or `official`.
+        recipe: way from a picture to the model's input.
         seen: `picture_digest` of each good picture that the fit looked at; empty if unknown.
-        made_with: versions of the packages that trained it, by name.
-        notes: what was done to it since it was loaded, in words.
-        thresholds: those of the training, if it left any.
-        missing: what must be measured on good pictures before the model can answer.
-        assumptions: what the file does not say, and what was taken instead; for people.
+        made_with: versions by package of the training.
+        notes: changes since the loading, in words.
+        thresholds: thresholds of the training, if it left any.
+        missing: statistics to be measured on good pictures before the model can answer.
+        assumptions: gaps of the file, each with the default that was taken, for people.
     """
 
     model: Detector

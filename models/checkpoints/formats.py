@@ -1,4 +1,4 @@
-"""Every format that Takt reads: how each is recognised, and what loads it."""
+"""The formats that Takt reads: how each is recognised and loaded."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from models.checkpoints.files.pickles import StandIn, read_pickle
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file with one model in it.
+    """One kind of pickled file with one model in it.
 
     Attributes:
-        name: for people.
-        framework: whose it is.
-        family: of its model.
-        recognises: whether what a pickle holds is of this kind, by the names in it.
-        load: makes the model of it.
+        name: name for people.
+        framework: code base that writes it.
+        family: family of its model.
+        recognises: whether the content of a pickle is of this kind, by the names in it.
+        load: makes the model of a file's content.
     """
 
     name: str
@@ -64,13 +64,13 @@ PICKLED = (
 
 @dataclass(frozen=True)
 class Recognised:
-    """What files are, before a model is made of them.
+    """Files of a known format, before a model is made of them.
 
     Attributes:
-        files: all of them.
-        format: for people.
-        framework: whose they are.
-        family: of the model.
+        files: all files of the checkpoint.
+        format: name of the format, for people.
+        framework: code base that wrote them.
+        family: family of the model.
         load: makes the model of them; raises CheckpointError.
     """
 
@@ -82,24 +82,40 @@ class Recognised:
 
 
 def load_checkpoint(paths: Path | Sequence[Path]) -> Checkpoint:
-    """Read a trained detector of any format that Takt knows; nothing in the file is run.
+    """Reads a trained detector of any format that Takt knows; nothing in the file is run.
 
     Args:
-        paths: of its file; of nelson1425's three files in any order, or of the folder that holds
-            them as `teacher_final.pth`, `student_final.pth` and `autoencoder_final.pth`.
+        paths: path of its file, or paths of nelson1425's three files in any order, or path of the
+            folder that holds them as `teacher_final.pth`, `student_final.pth` and
+            `autoencoder_final.pth`.
 
     Raises:
-        CheckpointError: the file is damaged, of no known format, names code to run, or holds a
-            model that was not trained to the end or cannot be served as it was trained.
+        CheckpointError: the file is damaged, of no known format, or names code to run; or its
+            model was not trained to the end, or cannot be served as it was trained.
+
+    >>> import tempfile
+    >>> from models.checkpoints.own import FitFacts, save_checkpoint
+    >>> from models.inpformer.config import InpFormerConfig
+    >>> from models.inpformer.detector import InpFormer
+    >>> model = InpFormer(InpFormerConfig(8, 2, 2, image_size=28))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "part.safetensors"
+    ...     save_checkpoint(path, model, FitFacts(model.config, (), steps=1, seed=0))
+    ...     checkpoint = load_checkpoint(path)
+    >>> checkpoint.framework, checkpoint.model.input_size, checkpoint.recipe.text()
+    ('takt', (28, 28), 'resized to 28 x 28 (area)')
     """
     return recognise(paths).load()
 
 
 def recognise(paths: Path | Sequence[Path]) -> Recognised:
-    """What files are, by their contents; see `load_checkpoint`.
+    """Recognises the format of files by their contents.
+
+    Args:
+        paths: files or folder, as `load_checkpoint` takes them.
 
     Raises:
-        CheckpointError: of no known format.
+        CheckpointError: the format is unknown.
     """
     files = files_of(paths)
     if len(files) == 1:
@@ -108,7 +124,7 @@ def recognise(paths: Path | Sequence[Path]) -> Recognised:
 
 
 def files_of(paths: Path | Sequence[Path]) -> tuple[Path, ...]:
-    """The files that were given: a folder of nelson1425's stands for those of the three in it."""
+    """The given files; a folder of nelson1425's stands for its three files."""
     given = (paths,) if isinstance(paths, Path) else tuple(paths)
     if len(given) != 1 or not given[0].is_dir():
         return given
@@ -117,7 +133,7 @@ def files_of(paths: Path | Sequence[Path]) -> tuple[Path, ...]:
 
 
 def grouped(paths: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
-    """Several files, each alone but for those of nelson1425 that lie in one folder."""
+    """Groups files to checkpoints: nelson1425's of one folder together, each other file alone."""
     groups: list[tuple[Path, ...]] = []
     by_folder: dict[Path, int] = {}
     for path in dict.fromkeys(paths):
@@ -149,7 +165,7 @@ def _recognise_one(path: Path) -> Recognised:
     return _recognise_parts([part])
 
 
-def _recognise_parts(parts: Sequence[nelson.Part]) -> Recognised:
+def _recognise_parts(parts: Sequence[nelson.NetworkFile]) -> Recognised:
     return Recognised(
         tuple(part.path for part in parts),
         f"nelson1425 .pth ({', '.join(part.role for part in parts)})",
@@ -159,7 +175,7 @@ def _recognise_parts(parts: Sequence[nelson.Part]) -> Recognised:
     )
 
 
-def _part_among(path: Path) -> nelson.Part:
+def _part_among(path: Path) -> nelson.NetworkFile:
     part = None
     if container_of(path) == "torch":
         part = nelson.part_of(path, read_pickle(path))
@@ -179,7 +195,7 @@ def _is_part(path: Path) -> bool:
 
 
 def _stranger(content: object) -> str:
-    """What is wrong with the content of a pickle that is of no known format."""
+    """The reason to refuse the content of a pickle of no known format, for a message."""
     whole = content.get("model") if isinstance(content, dict) else content
     if isinstance(whole, StandIn):
         of_anomalib = whole.name.startswith("anomalib.")

@@ -1,8 +1,8 @@
 """The three networks that nelson1425/EfficientAD saves, each as a whole pickled Sequential.
 
-They come as stand-ins. Only tensors are taken out of them, after every layer was found to be what
-`efficientad.py` builds, in its order. The teacher's mean and deviation and the quantiles of the
-maps are not saved by it; `measure_missing` measures them again.
+Reading a file gives stand-ins. Each layer must be the one that nelson1425's `efficientad.py` builds
+at this place; then its tensors are taken, and nothing else. The files lack the teacher's mean and
+deviation and the quantiles of the maps; `measure_missing` measures these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint, InputRecipe
@@ -40,17 +40,26 @@ _NETWORKS: tuple[tuple[Role, Size | None], ...] = (
     ("student", "medium"),
     ("autoencoder", None),
 )
+_COMPARED: Mapping[str, tuple[str, ...]] = {
+    "Conv2d": (
+        *("in_channels", "out_channels", "kernel_size", "stride", "padding"),
+        *("dilation", "groups", "padding_mode"),
+    ),
+    "Upsample": ("size", "scale_factor", "mode"),
+    "AvgPool2d": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"),
+}
+"""Attributes that change what a layer computes, by the class of the layer."""
 
 
 @dataclass(frozen=True)
-class Part:
+class NetworkFile:
     """One of the three files.
 
     Attributes:
-        path: of the file.
-        role: of the network in it.
-        size: of teacher or student; None of the autoencoder.
-        layers: the network's layers, in order.
+        path: path of the file.
+        role: role of its network.
+        size: size of a teacher or student; None for the autoencoder.
+        layers: layers of the network, in order.
     """
 
     path: Path
@@ -59,47 +68,34 @@ class Part:
     layers: tuple[StandIn, ...]
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """What a layer must be: its class, and those attributes that change what it computes."""
-
-    kind: str
-    attributes: Mapping[str, object]
-
-    def is_like(self, layer: StandIn) -> bool:
-        return layer.kind == self.kind and all(
-            type(layer.get(name)) is type(value) and layer.get(name) == value
-            for name, value in self.attributes.items()
-        )
-
-
-def part_of(path: Path, content: object) -> Part | None:
-    """Which of the three networks a file holds; None if it holds no Sequential.
+def part_of(path: Path, content: object) -> NetworkFile | None:
+    """The network that a file holds; None if it holds no Sequential.
 
     Raises:
-        CheckpointError: it is a Sequential that `efficientad.py` does not build.
+        CheckpointError: the Sequential is none that nelson1425's `efficientad.py` builds.
     """
     if not isinstance(content, StandIn) or content.kind != "Sequential":
         return None
     layers = _children(content, path)
     for role, size in _NETWORKS:
-        expected = _autoencoder() if size is None else _pdn(size, _channels(role))
-        if len(expected) == len(layers) and all(map(_Layer.is_like, expected, layers)):
-            return Part(path, role, size, layers)
+        with torch.device("meta"):
+            expected = _autoencoder() if size is None else _pdn(size, _channels(role))
+        if len(expected) == len(layers) and all(map(_is_like, layers, expected)):
+            return NetworkFile(path, role, size, layers)
     raise CheckpointError(
         f"{path} holds a Sequential of {len(layers)} layers that is none of nelson1425's networks "
         f"as efficientad.py builds them by default: {REMEDY}"
     )
 
 
-def load(parts: Sequence[Part]) -> Checkpoint:
-    """The detector of the three files together, its statistics still to be measured.
+def load(parts: Sequence[NetworkFile]) -> Checkpoint:
+    """Makes the detector of the three files, whose statistics are still to be measured.
 
     Args:
-        parts: in any order.
+        parts: the three files in any order.
 
     Raises:
-        CheckpointError: one is missing or there twice, or teacher and student differ in size.
+        CheckpointError: a file is missing or there twice, or teacher and student differ in size.
     """
     by_role = _by_role(parts)
     sizes = {part.size for part in parts if part.size is not None}
@@ -126,18 +122,19 @@ def measure_missing(
 ) -> Checkpoint:
     """The checkpoint with the statistics that its files lack.
 
-    As in `efficientad.py` on a data set of MVTec AD's layout, the pictures are sorted, nine tenths
-    of them drawn with the seed 42 give the teacher's mean and deviation, the rest the quantiles.
+    As nelson1425's `efficientad.py` does on a data set of MVTec AD's layout, this sorts the
+    pictures; nine tenths of them, drawn with the seed 42, give the teacher's mean and deviation,
+    and the rest give the quantiles.
 
     Args:
-        checkpoint: left as it is; returned itself if it lacks nothing.
-        pictures: the good ones that it was trained on, all of them: the split depends on it.
-        read: gives a picture as the model's input, RGB [1,3,256,256] in [0,1], resized by
+        checkpoint: checkpoint, which stays as it is; one that lacks nothing is returned itself.
+        pictures: all good pictures of the training; the split depends on it.
+        read: reads a picture as the model's input, RGB [1,3,256,256] in [0,1], resized by
             Pillow's bilinear filter.
 
     Raises:
         CheckpointError: there are fewer than two pictures.
-        FlatStatisticsError: they are too alike to scale anything by them.
+        FlatStatisticsError: the pictures are too alike.
     """
     if not checkpoint.missing:
         return checkpoint
@@ -159,7 +156,7 @@ def measure_missing(
     return replace(checkpoint, model=model, seen=seen, missing=())
 
 
-def _by_role(parts: Sequence[Part]) -> dict[Role, Part]:
+def _by_role(parts: Sequence[NetworkFile]) -> dict[Role, NetworkFile]:
     missing = [role for role in ROLES if role not in {part.role for part in parts}]
     if missing:
         raise CheckpointError(
@@ -185,8 +182,8 @@ def _children(sequential: StandIn, path: Path) -> tuple[StandIn, ...]:
     return tuple(children.values())
 
 
-def _tensors(part: Part) -> dict[str, Any]:
-    """The tensors of a network, by the names of its own state dict."""
+def _tensors(part: NetworkFile) -> dict[str, Any]:
+    """The tensors of a network by the names of its own state dict."""
     return {
         f"{index}.{name}": tensor
         for index, layer in enumerate(part.layers)
@@ -199,8 +196,8 @@ def _parameters(layer: StandIn) -> Mapping[str, Any]:
     return parameters if isinstance(parameters, Mapping) else {}
 
 
-def _names(part: Part) -> dict[str, str]:
-    """Ours of a network's tensors, with those that its own state dict has."""
+def _names(part: NetworkFile) -> dict[str, str]:
+    """Our names of a network's tensors, with those of its own state dict."""
     convolutions = [index for index, layer in enumerate(part.layers) if layer.kind == "Conv2d"]
     if part.role == "autoencoder":
         ours = [f"encoder.enconv{n}" for n in range(1, 7)]
@@ -214,54 +211,43 @@ def _names(part: Part) -> dict[str, str]:
     }
 
 
+def _is_like(layer: StandIn, expected: nn.Module) -> bool:
+    kind = type(expected).__name__
+    wanted = [getattr(expected, name) for name in _COMPARED.get(kind, ())]
+    found = [layer.get(name) for name in _COMPARED.get(kind, ())]
+    same_types = [*map(type, found)] == [*map(type, wanted)]
+    return layer.kind == kind and same_types and found == wanted
+
+
 def _channels(role: Role) -> int:
     return TEACHER_CHANNELS if role == "teacher" else 2 * TEACHER_CHANNELS
 
 
-def _pdn(size: Size, channels: int) -> list[_Layer]:
+def _pdn(size: Size, channels: int) -> list[nn.Module]:
+    relu, pool = nn.ReLU(), nn.AvgPool2d(2, 2)
     if size == "small":
-        last = [_conv(256, 256, 3), _RELU, _conv(256, channels, 4)]
-        return [_conv(3, 128, 4), _RELU, _POOL, _conv(128, 256, 4), _RELU, _POOL, *last]
+        return [
+            *(nn.Conv2d(3, 128, 4), relu, pool, nn.Conv2d(128, 256, 4), relu, pool),
+            *(nn.Conv2d(256, 256, 3), relu, nn.Conv2d(256, channels, 4)),
+        ]
     return [
-        *(_conv(3, 256, 4), _RELU, _POOL, _conv(256, 512, 4), _RELU, _POOL),
-        *(_conv(512, 512, 1), _RELU, _conv(512, 512, 3), _RELU),
-        *(_conv(512, channels, 4), _RELU, _conv(channels, channels, 1)),
+        *(nn.Conv2d(3, 256, 4), relu, pool, nn.Conv2d(256, 512, 4), relu, pool),
+        *(nn.Conv2d(512, 512, 1), relu, nn.Conv2d(512, 512, 3), relu),
+        *(nn.Conv2d(512, channels, 4), relu, nn.Conv2d(channels, channels, 1)),
     ]
 
 
-def _autoencoder() -> list[_Layer]:
-    layers = []
+def _autoencoder() -> list[nn.Module]:
+    relu, dropout = nn.ReLU(), nn.Dropout()
+    layers: list[nn.Module] = []
     for before, after in ((3, 32), (32, 32), (32, 64), (64, 64), (64, 64)):
-        layers += [_conv(before, after, 4, stride=2, padding=1), _RELU]
-    layers.append(_conv(64, 64, 8))
+        layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), relu]
+    layers.append(nn.Conv2d(64, 64, 8))
     for side in (3, 8, 15, 32, 63, 127):
-        layers += [_upsample(side), _conv(64, 64, 4, padding=2), _RELU, _Layer("Dropout", {})]
-    layers += [_upsample(56), _conv(64, 64, 3, padding=1), _RELU]
-    return [*layers, _conv(64, TEACHER_CHANNELS, 3, padding=1)]
+        layers += [_upsample(side), nn.Conv2d(64, 64, 4, padding=2), relu, dropout]
+    layers += [_upsample(56), nn.Conv2d(64, 64, 3, padding=1), relu]
+    return [*layers, nn.Conv2d(64, TEACHER_CHANNELS, 3, padding=1)]
 
 
-def _conv(before: int, after: int, kernel: int, *, stride: int = 1, padding: int = 0) -> _Layer:
-    return _Layer(
-        "Conv2d",
-        {
-            "in_channels": before,
-            "out_channels": after,
-            "kernel_size": (kernel, kernel),
-            "stride": (stride, stride),
-            "padding": (padding, padding),
-            "dilation": (1, 1),
-            "groups": 1,
-            "padding_mode": "zeros",
-        },
-    )
-
-
-def _upsample(side: int) -> _Layer:
-    return _Layer("Upsample", {"size": side, "scale_factor": None, "mode": "bilinear"})
-
-
-_RELU = _Layer("ReLU", {})
-_POOL = _Layer(
-    "AvgPool2d",
-    {"kernel_size": 2, "stride": 2, "padding": 0, "ceil_mode": False, "count_include_pad": True},
-)
+def _upsample(side: int) -> nn.Module:
+    return nn.Upsample(side, mode="bilinear")

@@ -8,27 +8,27 @@ from pathlib import Path
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, InputRecipe
 from models.checkpoints.files.weights import copied
-from models.inpformer.weights import InpFormerWeightsError, from_official
+from models.inpformer.weights import OFFICIAL, InpFormerWeightsError, from_state
 
 FRAMEWORK = "official"
 RECIPE = InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))
 
 
 def is_inpformer(content: object) -> bool:
-    """Whether it is a state dict with learned tokens for prototypes and their aggregation."""
+    """Whether content is a state dict with learned tokens for prototypes and their aggregation."""
     if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
         return False
     return "prototype_token" in content or any(n.startswith("aggregation.") for n in content)
 
 
 def load_inpformer(path: Path, content: Mapping[str, object]) -> Checkpoint:
-    """An INP-Former's model; the official code stores no facts.
+    """Makes an INP-Former of a state dict; the official code stores no facts.
 
     Raises:
-        CheckpointError: tensors do not fit.
+        CheckpointError: the tensors do not fit.
     """
     try:
-        model = from_official(copied(content, path, "save the state dict again"))
+        model = from_state(copied(content, path, "save the state dict again"), OFFICIAL)
     except InpFormerWeightsError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Checkpoint(

@@ -1,7 +1,7 @@
-"""Takt's own checkpoints: one safetensors file, on whose loading nothing runs.
+"""Takt's own checkpoints: safetensors files, whose loading runs no code.
 
-Weights are stored as float16 where that loses nothing (a fit rounds them so), else as float32.
-All that is not a tensor is one JSON text under the metadata key `takt`.
+Weights are stored as float16 where that loses nothing (a fit rounds them so), else as float32. All
+other facts are one JSON text under the metadata key `takt`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from models.checkpoints.files.weights import fill
 from models.checkpoints.statistics_check import check_statistics
 from models.efficientad.config import EfficientAdConfig, Size
 from models.efficientad.detector import PDN, EfficientAd
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 FRAMEWORK = "takt"
 METADATA_KEY = "takt"
@@ -34,18 +35,18 @@ SHIPPED_TEACHER = Path(__file__).parents[1] / "weights" / "pdn_s_lite0.safetenso
 
 @dataclass(frozen=True)
 class FitFacts:
-    """What a checkpoint says beyond its weights.
+    """Facts of a fit that its checkpoint stores beside the weights.
 
     Attributes:
-        config: what shapes the model.
+        config: settings that shape the model.
         seen: `picture_digest` of each good picture that the fit looked at.
         steps: optimiser steps.
-        seed: of the fit.
-        made_with: package versions by name.
-        framework: whose fit it was.
-        preprocess: filter with which pictures were resized to the input.
-        resized: side in pixels to which they were resized, if the input was cut out of that.
-        encoder: which one an INP-Former was fitted on, for people.
+        seed: seed of the fit.
+        made_with: versions by package.
+        framework: code base of the fit.
+        preprocess: filter that resized the pictures to the input.
+        resized: side in pixels of the resized pictures, if the input is their centre.
+        encoder: name of the encoder that an INP-Former was fitted on, for people.
     """
 
     config: EfficientAdConfig | InpFormerConfig
@@ -59,14 +60,6 @@ class FitFacts:
     encoder: str | None = None
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """A file's tensors, float32, and its description."""
-
-    tensors: dict[str, Tensor]
-    about: dict[str, Any]
-
-
 def picture_digest(path: Path) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a picture's file."""
     with path.open("rb") as file:
@@ -74,12 +67,12 @@ def picture_digest(path: Path) -> str:
 
 
 def save_checkpoint(path: Path, model: EfficientAd | InpFormer, facts: FitFacts) -> None:
-    """Write a fitted model; the file is whole or the former one."""
+    """Writes a fitted model; a failure leaves the former file."""
     _write(path, model, {"kind": model.family, "facts": asdict(facts)})
 
 
 def kind_of(path: Path) -> str:
-    """What a file of ours holds: `efficientad`, `inpformer` or `teacher`.
+    """The kind of a file of ours: `efficientad`, `inpformer` or `teacher`.
 
     Raises:
         CheckpointError: the file is absent, damaged or not ours.
@@ -88,21 +81,21 @@ def kind_of(path: Path) -> str:
 
 
 def load_fitted(path: Path) -> Checkpoint:
-    """Read a fitted model.
+    """Reads a fitted model.
 
     Raises:
-        CheckpointError: the file is damaged, of another kind or format, or its model was never
+        CheckpointError: the file is damaged, or of another kind or format, or its model was never
             fitted to the end.
     """
     kind = kind_of(path)
-    stored = _read(path, "inpformer" if kind == "inpformer" else "efficientad")
+    tensors, about = _read(path, "inpformer" if kind == "inpformer" else "efficientad")
     try:
-        facts = _facts(stored.about["facts"], kind)
+        facts = _facts(about["facts"], kind)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
         ) from error
-    model = _filled(facts.config, stored.tensors, path)
+    model = _filled(facts.config, tensors, path)
     return Checkpoint(
         model.eval(),
         framework=facts.framework,
@@ -113,18 +106,18 @@ def load_fitted(path: Path) -> Checkpoint:
 
 
 def save_teacher(path: Path, network: PDN, facts: dict[str, str]) -> None:
-    """Write a teacher and what is worth knowing of it; the file is whole or the former one."""
+    """Writes a teacher with facts for people; a failure leaves the former file."""
     _write(path, network, {"kind": "teacher", "facts": facts})
 
 
 def load_teacher(path: Path | None = None) -> PDN:
-    """Read a teacher, by default the one that is shipped: float32, in eval mode.
+    """Reads a teacher, by default the shipped one: float32, in eval mode.
 
     Raises:
         CheckpointError: the file is absent, damaged or of another kind.
     """
     path = path or SHIPPED_TEACHER
-    tensors = _read(path, "teacher").tensors
+    tensors, _ = _read(path, "teacher")
     size: Size = "medium" if "conv6.weight" in tensors else "small"
     last = tensors.get("conv6.bias" if size == "medium" else "conv4.bias")
     if last is None or last.ndim != 1:
@@ -137,35 +130,29 @@ def load_teacher(path: Path | None = None) -> PDN:
 def _filled(
     config: EfficientAdConfig | InpFormerConfig, tensors: dict[str, Tensor], path: Path
 ) -> EfficientAd | InpFormer:
-    if isinstance(config, InpFormerConfig):
-        former = InpFormer(config)
-        _fill(former, tensors, path)
-        return former
-    model = EfficientAd(config)
+    model = InpFormer(config) if isinstance(config, InpFormerConfig) else EfficientAd(config)
     _fill(model, tensors, path)
-    check_statistics(model, path, "its fit was not finished, finish it")
+    if isinstance(model, EfficientAd):
+        check_statistics(model, path, "its fit was not finished, finish it")
     return model
 
 
 def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
     side = facts.config.image_size
-    if facts.resized is None:
-        return InputRecipe(side, side, _filter(facts, path))
-    if facts.resized < side:
-        raise CheckpointError(
-            f"{path} says that pictures were resized to {facts.resized} pixels, of which no "
-            f"{side} can be cut out: fit it again"
-        )
-    return InputRecipe(facts.resized, facts.resized, _filter(facts, path), Centre(side, side))
-
-
-def _filter(facts: FitFacts, path: Path) -> Filter:
     if facts.preprocess not in get_args(Filter):
         raise CheckpointError(
             f"{path} was fitted on pictures resized by {facts.preprocess!r}, which this Takt does "
             "not know: use the version of Takt that wrote it, or fit it again"
         )
-    return cast(Filter, facts.preprocess)
+    resize = cast(Filter, facts.preprocess)
+    if facts.resized is None:
+        return InputRecipe(side, side, resize)
+    if facts.resized < side:
+        raise CheckpointError(
+            f"{path} says that pictures were resized to {facts.resized} pixels, of which no "
+            f"{side} can be cut out: fit it again"
+        )
+    return InputRecipe(facts.resized, facts.resized, resize, Centre(side, side))
 
 
 def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
@@ -188,13 +175,14 @@ def _write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:
 
 
 def _smallest(tensor: Tensor) -> Tensor:
-    """As float16 if that loses nothing."""
+    """The tensor as float16 if that loses nothing."""
     exact = tensor.detach().cpu().contiguous()
     half = exact.half()
     return half if torch.equal(half.float(), exact) else exact
 
 
-def _read(path: Path, kind: str) -> _Stored:
+def _read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file, float32, and its description."""
     about = _read_about(path)
     if about["kind"] != kind:
         raise CheckpointError(
@@ -202,7 +190,7 @@ def _read(path: Path, kind: str) -> _Stored:
         )
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    return _Stored(tensors, about)
+    return tensors, about
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -229,7 +217,10 @@ def _read_about(path: Path) -> dict[str, Any]:
 
 
 def _why_unreadable(path: Path) -> str:
-    """A safetensors file starts with the header's length in eight bytes, then the header's `{`."""
+    """The reason why safetensors cannot read a file, for a message.
+
+    A safetensors file begins with eight bytes of the header's length and the header's `{`.
+    """
     with path.open("rb") as file:
         start = file.read(9)
     if start[8:] == b"{":

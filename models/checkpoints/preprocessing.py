@@ -1,8 +1,8 @@
-"""How anomalib prepared its pictures, out of what a checkpoint says of its transforms.
+"""The preparation of anomalib's pictures, from the transforms in a checkpoint.
 
-Since 2.7 a checkpoint says it in plain words; before, in pickled torchvision transforms, which
-come here as stand-ins. Only what Takt's service does bit for bit alike is taken; the rest is
-refused by name.
+Since 2.7 a checkpoint names its transforms in plain data; before, it held pickled transforms of
+torchvision, which come here as stand-ins. Transforms that Takt's service does not reproduce bit for
+bit are refused by name.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from models.checkpoints.facts import Centre, InputRecipe
 from models.checkpoints.files.pickles import StandIn, value_of
 
 BILINEAR = ("bilinear", "2")
-"""By name and by Pillow's number."""
+"""Name of the filter, and Pillow's number of it."""
 
 DEEPEST = 3
 MOST = 20
-"""A Compose may lie within others, to this depth, each with no more transforms than this."""
+"""Largest depth of a Compose within others, and largest number of transforms in each."""
 
 
 class UnknownPreparationError(ValueError):
-    """Pictures were prepared in a way that the service does not reproduce; says how."""
+    """A preparation that the service does not reproduce; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to an RGB picture in [0,1] before the model sees it.
+    """The preparation of an RGB picture in [0,1] for the model.
 
     Attributes:
-        recipe: of sizes and filter.
-        normalisation: what comes last, if anything.
+        recipe: sizes and filter.
+        normalisation: normalisation after that, if any.
     """
 
     recipe: InputRecipe
@@ -48,7 +48,7 @@ class Preparation:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what the model sees."""
+        """(height, width) of the model's input in pixels."""
         last = self.recipe.crop or self.recipe
         return last.height, last.width
 
@@ -68,7 +68,11 @@ def read_transforms(described: object) -> Preparation:
         described: `{"class_path": ..., "init_args": ...}`, or a stand-in.
 
     Raises:
-        UnknownPreparationError: the service does not do this; says what.
+        UnknownPreparationError: the service does not reproduce the preparation.
+
+    >>> resize = {"class_path": "v2.Resize", "init_args": {"size": [256, 320]}}
+    >>> read_transforms(resize).recipe.text()
+    'resized to 320 x 256 (tensor_bilinear)'
     """
     transforms = _flat(described, DEEPEST)
     kinds = [transform.kind for transform in transforms]

@@ -1,4 +1,4 @@
-"""Whether an EfficientAD's statistics were ever measured."""
+"""The check that an EfficientAD's statistics were measured."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from models.efficientad.detector import EfficientAd
 
 
 def check_statistics(model: EfficientAd, path: Path, remedy: str) -> None:
-    """Refuse a model whose statistics were never set, or scale by nothing.
+    """Refuses a model whose statistics were never set, or scale by 0.
 
     Args:
-        model: its buffers are finite.
-        path: of its file, for messages.
-        remedy: what to do about it, for messages.
+        model: detector with finite buffers.
+        path: path of its file, for messages.
+        remedy: remedy, for messages.
 
     Raises:
-        UnsetStatisticsError: the teacher's, or the quantiles of the maps.
+        UnsetStatisticsError: the teacher's statistics or the quantiles of the maps are not set.
     """
     mean, std = model.teacher_mean, model.teacher_std
     if not bool((std > 0).all()) or (bool((mean == 0).all()) and bool((std == 1).all())):

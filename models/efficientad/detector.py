@@ -1,8 +1,8 @@
 """EfficientAD (Batzner et al., arXiv 2303.14535): students, autoencoder, anomaly map.
 
-In the order of the paper: the teacher and student networks (PDN-S, PDN-M), the autoencoder,
-then the whole detector with the two ways in which the public code bases turn the two
-differences into one map.
+The order is the paper's: the networks of teacher and student (PDN-S, PDN-M), the autoencoder, then
+the whole detector. It has the two ways in which the public code bases make one map of the two
+differences.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
 
 MAP_BORDER = 4
-"""Cells by which the unpadded networks fall short of the image on each side."""
+"""Cells that the maps of unpadded networks lack on each side."""
 
 
 class PDN(nn.Module):
@@ -26,8 +26,11 @@ class PDN(nn.Module):
 
     Args:
         size: `small` (PDN-S, four convolutions) or `medium` (PDN-M, six).
-        out_channels: C of a teacher (the paper's 384), 2 C of a student.
-        padding: pad the convolutions, so that 256² gives 64² instead of 56².
+        out_channels: C for a teacher (the paper's 384), 2 C for a student.
+        padding: whether convolutions are padded, so that 256² gives 64² instead of 56².
+
+    >>> PDN("small", 384)(torch.zeros(1, 3, 64, 64)).shape
+    torch.Size([1, 384, 8, 8])
     """
 
     def __init__(self, size: Size, out_channels: int, *, padding: bool = False) -> None:
@@ -60,7 +63,7 @@ class PDN(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The autoencoder's first half: an image becomes one vector (at 256 × 256)."""
+    """The first half of the autoencoder: an image of 256 × 256 becomes one vector."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +83,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The autoencoder's second half: from the vector back to the teacher's features."""
+    """The second half of the autoencoder: the vector becomes the teacher's features."""
 
     def __init__(self, channels: int = TEACHER_CHANNELS, *, padding: bool = False) -> None:
         super().__init__()
@@ -96,7 +99,7 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, x: Tensor, image_size: tuple[int, int]) -> Tensor:
-        """Latent of an image of (H, W) `image_size` -> features [N,C,h,w]."""
+        """The latent of an image of `image_size` (H, W) -> features [N,C,h,w]."""
         convs = (self.deconv1, self.deconv2, self.deconv3, self.deconv4, self.deconv5, self.deconv6)
         for conv, size in zip(convs, self._upsampled_sizes(image_size), strict=True):
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
@@ -117,7 +120,11 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Learns what a whole good part looks like, and so sees logical anomalies."""
+    """An autoencoder that learns whole good parts, and so finds logical anomalies.
+
+    >>> Autoencoder(channels=4)(torch.zeros(1, 3, 256, 256)).shape
+    torch.Size([1, 4, 56, 56])
+    """
 
     def __init__(self, channels: int = TEACHER_CHANNELS, *, padding: bool = False) -> None:
         super().__init__()
@@ -147,6 +154,11 @@ class EfficientAd(Detector):
 
     where t̂ is the teacher's output normalised per channel and q_a, q_b are the 0.9 and 0.995
     quantiles of m on good validation images.
+
+    >>> model = EfficientAd(EfficientAdConfig(teacher_channels=4)).eval()
+    >>> anomaly_map, score = model(torch.zeros(1, 3, 256, 256))
+    >>> anomaly_map.shape, score.shape
+    (torch.Size([1, 256, 256]), torch.Size([1]))
     """
 
     family = "efficientad"
@@ -159,8 +171,12 @@ class EfficientAd(Detector):
     def __init__(self, config: EfficientAdConfig) -> None:
         super().__init__()
         self.config = config
+        self.variant = config.size
+        self.input_size = self.map_size = config.image_size, config.image_size
         if config.recipe == "nelson1425":
             self.score_from = "map_on_picture"
+            cells = config.image_size // 4 - (0 if config.pad_maps else 2 * MAP_BORDER)
+            self.map_size = cells, cells
         channels = config.teacher_channels
         self.teacher = PDN(config.size, channels, padding=config.padding)
         self.student = PDN(config.size, 2 * channels, padding=config.padding)
@@ -172,37 +188,17 @@ class EfficientAd(Detector):
         self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), False)
 
     @property
-    def variant(self) -> str:
-        """`small` or `medium`."""
-        return self.config.size
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) of the square pictures that it takes, in pixels."""
-        return self._image_size
-
-    @property
-    def map_size(self) -> tuple[int, int]:
-        """(height, width) of its map: of the input, or of the features where nobody resizes."""
-        if self.config.recipe == "anomalib":
-            return self._image_size
-        side = self.config.image_size // 4
-        if not self.config.pad_maps:
-            side -= 2 * MAP_BORDER
-        return side, side
-
-    @property
     def lowest(self) -> float:
-        """The map where both differences are 0, less than which no mean of squares is."""
+        """The value of the map where both differences, which are mean squares, are 0."""
         nothing = self.quantiles.new_zeros(())
         return float(self.scale(Differences(st=nothing, ae=nothing)))
 
     def normalize(self, images: Tensor) -> Tensor:
-        """RGB [N,3,H,W] in [0,1] -> the networks' input, ImageNet mean and deviation removed."""
+        """RGB [N,3,H,W] in [0,1] -> network input, without ImageNet's mean and deviation."""
         return (images - self.pixel_mean) / self.pixel_std
 
     def teach(self, x: Tensor) -> Tensor:
-        """Normalised input -> the teacher's features, per channel of mean 0 and deviation 1."""
+        """Normalised input -> features of the teacher, each channel of mean 0 and deviation 1."""
         features: Tensor = self.teacher(x)
         return (features - self.teacher_mean) / self.teacher_std
 
@@ -215,28 +211,28 @@ class EfficientAd(Detector):
         )
 
     def pad(self, maps: Tensor) -> Tensor:
-        """Surround [N,1,h,w] with the zero border that unpadded convolutions lose."""
+        """Surrounds [N,1,h,w] with the zero border that unpadded convolutions lose."""
         return F.pad(maps, (MAP_BORDER,) * 4) if self.config.pad_maps else maps
 
     def scale(self, raw: Differences) -> Tensor:
-        """The two maps, each scaled by its quantiles, averaged: [N,1,h,w]."""
+        """The mean [N,1,h,w] of the two maps, each scaled by its quantiles."""
         qa_st, qb_st, qa_ae, qb_ae = self.quantiles.unbind()
         st = 0.1 * (raw.st - qa_st) / (qb_st - qa_st)
         ae = 0.1 * (raw.ae - qa_ae) / (qb_ae - qa_ae)
         return 0.5 * st + 0.5 * ae
 
     def quantile_maps(self, raw: Differences) -> Differences:
-        """The maps of which this recipe takes its quantiles, from the raw ones."""
+        """The raw maps -> the maps whose quantiles this recipe takes."""
         if self.config.recipe == "nelson1425":
             return raw
-        return Differences(*(self._resize(self.pad(m), self._image_size) for m in raw))
+        return Differences(*(self._resize(self.pad(m), self.input_size) for m in raw))
 
     def combine(self, raw: Differences, output_size: tuple[int, int] | None = None) -> Tensor:
-        """The raw maps -> the anomaly map [N,1,H,W] at (H, W) `output_size`, by default `map_size`.
+        """The raw maps -> the anomaly map [N,1,H,W] of `output_size`, by default `map_size`.
 
-        nelson1425 scales first, so that its border is 0, and resizes to the picture's own size;
-        anomalib pads and resizes to the input's size first, so that its border is
-        0.1 (0 - q_a) / (q_b - q_a), below the maps of good parts.
+        nelson1425 scales before it pads, so that the border is 0, and resizes to the size of the
+        picture. anomalib pads and resizes to the size of the input before it scales, so that the
+        border is 0.1 (0 - q_a) / (q_b - q_a), below the maps of good parts.
         """
         size = output_size or self.map_size
         if self.config.recipe == "nelson1425":
@@ -244,7 +240,7 @@ class EfficientAd(Detector):
         return self.scale(Differences(*(self._resize(self.pad(m), size) for m in raw)))
 
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of the cells that count -> the highest, or the highest's mean, [N]."""
+        """The values [N,n] of the cells that count -> [N]: the highest, or the mean of some."""
         if not self.config.scored_share:
             return values.amax(1)
         count = max(1, int(values.shape[1] * self.config.scored_share))
@@ -253,15 +249,11 @@ class EfficientAd(Detector):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], both float32, unbounded.
 
-        Of nelson1425's recipe, the score is the maximum of the map before it is resized: theirs is
-        the maximum on the picture, which is lower by a few percent.
+        By nelson1425's recipe the score is the maximum of the map before it is resized. The code
+        of nelson1425 takes the maximum on the picture, which is lower by a few percent.
         """
         anomaly_map = self.combine(self.differences(self.normalize(images))).squeeze(1)
         return anomaly_map, self.score_of(anomaly_map.flatten(1))
-
-    @property
-    def _image_size(self) -> tuple[int, int]:
-        return self.config.image_size, self.config.image_size
 
     @staticmethod
     def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

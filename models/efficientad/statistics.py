@@ -1,4 +1,4 @@
-"""The statistics of an EfficientAD that are measured, not learned: on good pictures."""
+"""The statistics of an EfficientAD that are measured on good pictures instead of learned."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ MAP_QUANTILES = (0.9, 0.995)
 
 
 class FlatStatisticsError(ValueError):
-    """The good pictures vary too little to scale anything by them."""
+    """Good pictures that vary too little to scale the maps."""
 
 
 @torch.no_grad()
 def set_teacher_statistics(model: EfficientAd, images: Iterable[Tensor]) -> None:
-    """Set the teacher's mean and deviation per channel over all positions of the images.
+    """Sets the teacher's mean and deviation of each channel over all positions of the images.
 
-    They are summed in float64, so that one pass is as good as two.
+    The sums are float64, so that one pass is as good as two.
 
     Args:
-        model: its teacher is run as it is, without autocast.
-        images: at least one, RGB [1,3,S,S] in [0,1].
+        model: detector whose teacher runs as it is, without autocast.
+        images: at least one image, RGB [1,3,S,S] in [0,1].
 
     Raises:
         FlatStatisticsError: a channel never varies.
@@ -51,11 +51,11 @@ def set_teacher_statistics(model: EfficientAd, images: Iterable[Tensor]) -> None
 
 @torch.no_grad()
 def set_map_quantiles(model: EfficientAd, images: Iterable[Tensor]) -> None:
-    """Set q_a and q_b of both maps, the 0.9 and 0.995 quantiles over all pixels of the images.
+    """Sets q_a and q_b of both maps, the 0.9 and 0.995 quantiles over all pixels of the images.
 
     Args:
-        model: in eval mode, its teacher's statistics set; run as it is, without autocast.
-        images: at least one, RGB [1,3,S,S] in [0,1], that were not fitted.
+        model: detector in eval mode with the teacher's statistics set; it runs without autocast.
+        images: at least one image that was not fitted, RGB [1,3,S,S] in [0,1].
 
     Raises:
         FlatStatisticsError: q_a is not below q_b.

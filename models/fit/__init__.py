@@ -1,1 +1,5 @@
-"""Fitting: the training loops of the teacher and of the models."""
+"""The fits of both detectors and of the teacher.
+
+Imports all other rooms of `models`. Start reading at `efficientad/fit.py`, the usual fit;
+`options.py` says how options are declared, `progress.py` how a fit is resumed.
+"""

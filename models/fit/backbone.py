@@ -15,7 +15,7 @@ CHANNELS = (40, 112)
 
 
 class BackboneMissingError(RuntimeError):
-    """The package that carries the backbone's weights is not installed."""
+    """An error of a missing package: the one with the backbone's weights."""
 
 
 class Lite0Features(nn.Module):
@@ -36,15 +36,15 @@ class Lite0Features(nn.Module):
 
 
 def aligned_targets(features: list[Tensor], grid: int) -> Tensor:
-    """What PDN's `grid` × `grid` outputs should say, read off the backbone at twice its scale.
+    """The targets of PDN's outputs, from the backbone's features at twice the scale.
 
-    PDN's output i sees the 33 pixels from 4i, so its centre is at 4i + 16 and at 8i + 32.5 in
-    the doubled picture. With TensorFlow's SAME padding the backbone's cell j of stride s has
-    its centre at sj + s - 1. Each map is therefore sampled at (8i + 33.5)/s - 1, bilinearly.
+    PDN's output i sees 33 pixels from 4i on, so its centre is at 4i + 16, and at 8i + 32.5 in the
+    doubled picture. With TensorFlow's SAME padding the backbone's cell j of stride s has its centre
+    at sj + s - 1. Each map is therefore sampled at (8i + 33.5)/s - 1, bilinearly.
 
     Args:
         features: maps [N,C,h,w] of strides 8 and 16, of a picture of 2 × (4 · grid + 32) pixels.
-        grid: PDN's outputs along a side.
+        grid: number of PDN's outputs along a side.
 
     Returns:
         [N,152,grid,grid].
@@ -62,7 +62,7 @@ def aligned_targets(features: list[Tensor], grid: int) -> Tensor:
 
 
 def _imagenet_weights(wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The packaged weights under timm's names; both list their layers in the same order."""
+    """The packaged weights under timm's names; both have their layers in the same order."""
     try:
         files = importlib.metadata.files(WEIGHTS_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:

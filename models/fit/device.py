@@ -1,4 +1,4 @@
-"""Where and in which precision a fit computes."""
+"""The device and the precision of a fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class Compute:
 
     Attributes:
         device: `cpu`, `cuda`, `cuda:1`, …
-        bf16: bfloat16 autocast for forward passes; weights and losses stay float32.
+        bf16: whether forward passes run in bfloat16; weights and losses stay float32.
+
+    >>> Compute.choose("cpu", bf16=False)
+    Compute(device=device(type='cpu'), bf16=False)
     """
 
     device: torch.device
@@ -25,7 +28,7 @@ class Compute:
 
     @classmethod
     def choose(cls, device: str = "auto", *, bf16: bool | None = None) -> Compute:
-        """The GPU if there is one, and bfloat16 where the hardware multiplies it."""
+        """Chooses the GPU if there is one, and bfloat16 where the hardware multiplies it."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         chosen = torch.device(device)
@@ -43,16 +46,16 @@ class Compute:
 
 
 def place(module: M, device: torch.device, layout: torch.memory_format = torch.channels_last) -> M:
-    """Move a module, in place; convolutions run fastest in channels-last layout."""
+    """Moves a module, in place; convolutions run fastest in channels-last layout."""
     moved: M = module.to(device, memory_format=layout)  # type: ignore[call-overload]
     return moved
 
 
 def round_to_fp16(module: torch.nn.Module) -> None:
-    """Round every parameter to its nearest float16, in place, kept as float32.
+    """Rounds every parameter to the nearest float16, in place; the parameters stay float32.
 
-    A fit ends with this, before it takes its statistics, so that the weights can be stored in
-    half the bytes with no loss at all.
+    A fit does so before it takes the last statistics, so that a checkpoint stores the weights in
+    half the bytes without any loss.
     """
     with torch.no_grad():
         for parameter in module.parameters():

@@ -1,11 +1,11 @@
-"""Errors of the training."""
+"""Errors of a fit."""
 
 from __future__ import annotations
 
 
 class FitError(ValueError):
-    """The pictures or the options do not allow a fit."""
+    """Pictures or options that do not allow a fit."""
 
 
 class TeacherError(ValueError):
-    """The teacher to start from is of another kind than the one that was asked for."""
+    """A teacher to start from that is of another kind than the one to be distilled."""

@@ -1,100 +1,98 @@
-"""The pictures that each step of a fit sees: which one, and how it is changed."""
+"""The pictures that the steps of a fit see: their order, and how each is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.fit.variation import varied
 
 Load = Callable[[Path], "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"]
-"""Reads a picture as RGB uint8 [H,W,3]."""
+"""A function that reads a picture as RGB uint8 [H,W,3]."""
 
 JITTER = 0.2
 GREY_SHARE = 0.3
 PICTURES_IN_MEMORY = 4096
 
 
-class GoodPictures:
-    """Pictures of good parts, the same in each step for one seed.
+@dataclass
+class TrainingPictures:
+    """Pictures of good parts; one seed gives the same pictures at the same steps.
 
-    Args:
-        paths: at least one.
-        load: reads one as RGB uint8 [S,S,3].
-        seed: of order and jitter.
-        device: where the pictures go.
+    Attributes:
+        paths: at least one file.
+        load: reads a picture as RGB uint8 [S,S,3]; the pictures are kept in memory.
+        seed: seed of order and jitter.
+        device: device of the pictures.
         variety: share of the steps whose picture is mirrored, scaled and shifted.
+
+    >>> grey = np.full((4, 4, 3), 128, np.uint8)
+    >>> pictures = TrainingPictures([Path("a.png")], lambda path: grey, 0, torch.device("cpu"))
+    >>> pictures.at(step=7).shape
+    torch.Size([1, 3, 4, 4])
     """
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        load: Load,
-        seed: int,
-        device: torch.device,
-        variety: float = 0.0,
-    ) -> None:
-        self.paths = paths
-        self._load = lru_cache(PICTURES_IN_MEMORY)(load)
-        self._seed = seed
-        self._device = device
-        self._variety = variety
+    paths: Sequence[Path]
+    load: Load
+    seed: int
+    device: torch.device
+    variety: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.load = lru_cache(PICTURES_IN_MEMORY)(self.load)
 
     def at(self, step: int) -> Tensor:
-        """This step's picture, varied and jittered: RGB [1,3,S,S] in [0,1]; an epoch has all."""
+        """The picture of a step, varied and jittered: RGB [1,3,S,S] in [0,1].
+
+        Each picture comes once in an epoch.
+        """
         epoch, turn = divmod(step, len(self.paths))
-        order = np.random.default_rng((self._seed, 1, epoch)).permutation(len(self.paths))
-        image = _as_image(self._load(self.paths[int(order[turn])]), self._device)
-        otherwise = np.random.default_rng((self._seed, 5, step))
-        if otherwise.random() < self._variety:
+        order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.paths))
+        image = as_image(self.load(self.paths[int(order[turn])]), self.device)
+        otherwise = np.random.default_rng((self.seed, 5, step))
+        if otherwise.random() < self.variety:
             image = varied(image, otherwise)
-        return jitter(image, np.random.default_rng((self._seed, 2, step)))
+        return jitter(image, np.random.default_rng((self.seed, 2, step)))
 
     def plain(self) -> Iterator[Tensor]:
-        """Each picture once, in order, unchanged: RGB [1,3,S,S] in [0,1]."""
+        """Yields each picture once, in order, unchanged: RGB [1,3,S,S] in [0,1]."""
         for path in self.paths:
-            yield _as_image(self._load(path), self._device)
+            yield as_image(self.load(path), self.device)
 
 
+@dataclass(frozen=True)
 class OtherPictures:
-    """Crops of pictures of anything else, the same in each step for one seed.
+    """Crops of pictures of anything else; one seed gives the same crops at the same steps.
 
-    Args:
-        paths: at least one.
-        load: reads one as RGB uint8 [H,W,3].
+    Attributes:
+        paths: at least one file.
+        load: reads a picture as RGB uint8 [H,W,3].
         size: side of the crops in pixels.
-        share: the crops' height and width over the pictures' own.
-        seed: of choice and crop.
-        device: where the crops go.
+        share: height and width of the crops over those of their pictures.
+        seed: seed of choice and crop.
+        device: device of the crops.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        load: Load,
-        size: int,
-        share: float,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self._paths = paths
-        self._load = load
-        self._size = size
-        self._share = share
-        self._seed = seed
-        self._device = device
+    paths: Sequence[Path]
+    load: Load
+    size: int
+    share: float
+    seed: int
+    device: torch.device
 
     def at(self, step: int) -> Tensor:
-        """The crop of this step, RGB [1,3,size,size] in [0,1]."""
-        draw = np.random.default_rng((self._seed, 4, step))
-        picture = self._load(self._paths[int(draw.integers(len(self._paths)))])
-        return penalty_crop(_as_image(picture, self._device), self._size, self._share, draw)
+        """The crop of a step, RGB [1,3,size,size] in [0,1]."""
+        draw = np.random.default_rng((self.seed, 4, step))
+        picture = self.load(self.paths[int(draw.integers(len(self.paths)))])
+        return penalty_crop(as_image(picture, self.device), self.size, self.share, draw)
 
 
 def jitter(images: Tensor, draw: np.random.Generator) -> Tensor:
@@ -116,15 +114,15 @@ def grey(images: Tensor) -> Tensor:
 
 
 def penalty_crop(image: Tensor, size: int, share: float, draw: np.random.Generator) -> Tensor:
-    """A random window of any picture, resized to a square; in grey with p = 0.3.
+    """A random window of any picture, resized to a square; grey with a probability of 0.3.
 
     The paper resizes the picture to 512 × 512 and crops 256 × 256: a share of 0.5.
 
     Args:
         image: RGB [1,3,H,W] in [0,1].
         size: side of the result in pixels.
-        share: the window's height and width over the picture's, above 0 and at most 1.
-        draw: decides where, and whether in grey.
+        share: height and width of the window over those of the picture, above 0 and at most 1.
+        draw: source of the window's place and of the choice of grey.
 
     Returns:
         RGB [1,3,size,size] in [0,1].
@@ -138,7 +136,6 @@ def penalty_crop(image: Tensor, size: int, share: float, draw: np.random.Generat
     return grey(crop).expand_as(crop) if draw.random() < GREY_SHARE else crop
 
 
-def _as_image(
-    picture: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]], device: torch.device
-) -> Tensor:
+def as_image(picture: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """RGB uint8 [H,W,3] -> RGB [1,3,H,W] in [0,1] on a device."""
     return torch.from_numpy(picture).to(device).permute(2, 0, 1)[None].float() / 255

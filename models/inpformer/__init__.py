@@ -1,6 +1,5 @@
-"""INP-Former (Luo et al., arXiv 2503.02424): a picture is compared with its own normal parts."""
+"""INP-Former (Luo et al., arXiv 2503.02424), which compares a picture with its own normal parts.
 
-from models.inpformer.config import InpFormerConfig, MapRecipe, Mode
-from models.inpformer.detector import Groups, InpFormer
-
-__all__ = ["Groups", "InpFormer", "InpFormerConfig", "MapRecipe", "Mode"]
+Imports `models/detector.py` alone. Start reading at `detector.py`, whose methods follow the paper;
+`inp.py` has the prototypes, `weights.py` reads the state dicts of the public code bases.
+"""

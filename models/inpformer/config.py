@@ -1,4 +1,4 @@
-"""What shapes an INP-Former beyond its weights."""
+"""The settings that shape an INP-Former."""
 
 from __future__ import annotations
 
@@ -15,41 +15,47 @@ PATCH = 14
 """Side of a patch of DINOv2 in pixels."""
 
 PATCHES: dict[str, int] = {"dinov2": PATCH, "lite0": 16}
-"""Side in pixels of what a token stands for, by encoder."""
+"""Side in pixels of the patch of a token, by encoder."""
 
 OFFICIAL_MAP_SIDE = 256
 SCORED_SHARE = 0.01
-"""The share of a map's pixels, the highest ones, of which the score is the mean."""
+"""Share of the map's pixels, the highest ones, whose mean is the score."""
 
 LITE0_BLOCKS: Blocks = (0, 1, 2, 3, 4, 5, 6, 7)
-"""The outputs that the encoder lite0 has."""
+"""Outputs of the encoder lite0."""
 
 VARIANTS = {384: "small", 768: "base", 1024: "large"}
 
 
 @dataclass(frozen=True)
 class InpFormerConfig:
-    """What shapes an INP-Former beyond its weights.
+    """Settings that shape an INP-Former; its weights fit one such set only.
 
     Attributes:
         embed_dim: channels of a token.
         encoder_heads: attention heads of the encoder.
         decoder_heads: attention heads of the INP extractor and of the decoder.
-        target_blocks: the encoder's blocks whose outputs are used, rising from 0; none follows
-            the last of them.
+        target_blocks: blocks of the encoder whose outputs are used, rising from 0; the encoder
+            ends with the last of them.
         decoder_depth: blocks of the decoder.
-        encoder_groups: which of the target blocks (counted from 0) form a group; their mean is
-            compared with that of the decoder's group.
-        decoder_groups: the same of the decoder's blocks, the last one counted as 0.
+        encoder_groups: target blocks (counted from 0) that form each group; their mean is
+            compared with the mean of the decoder's group.
+        decoder_groups: blocks of the decoder that form each group; the last block counts as 0.
         inp_count: intrinsic normal prototypes of a picture.
         mlp_ratio: hidden channels of every MLP, as a multiple of `embed_dim`.
         mlp_bias: whether the MLPs of extractor and decoder have biases (anomalib's have none).
         image_size: side of the square input in pixels; a multiple of 14, of 16 with lite0.
-        encoder: `dinov2` is the paper's; `lite0` is EfficientNet-Lite0, far lighter, whose eight
-            blocks of stages 2 to 4 are the only target blocks that it has.
-        recipe: whose way of resizing, smoothing and scoring the map; never mix.
+        encoder: `dinov2` is the paper's; `lite0` is EfficientNet-Lite0, far lighter, with the
+            eight blocks of stages 2 to 4 as its only target blocks.
+        recipe: code base whose way of resizing, smoothing and scoring the map is followed.
         mode: `reconstruction` compares encoder and decoder; `zero_shot` compares the picture
             with its own INPs, for parts that the decoder has never seen.
+
+    >>> InpFormerConfig(image_size=280).grid
+    20
+    >>> InpFormerConfig(image_size=281)
+    Traceback (most recent call last):
+    ValueError: image_size is 281; it must be a multiple of 14, such as 392
     """
 
     embed_dim: int = 384
@@ -68,17 +74,9 @@ class InpFormerConfig:
     mode: Mode = "reconstruction"
 
     def __post_init__(self) -> None:
-        counts = (
-            "embed_dim",
-            "encoder_heads",
-            "decoder_heads",
-            "decoder_depth",
-            "inp_count",
-            "mlp_ratio",
-            "image_size",
-        )
-        for name in counts:
-            _check_count(name, getattr(self, name))
+        for field in fields(self):
+            if field.type == "int":
+                _check_count(field.name, getattr(self, field.name))
         if not isinstance(self.mlp_bias, bool):
             raise ValueError(f"mlp_bias is {self.mlp_bias!r}; it must be true or false")
         _check_choice("encoder", self.encoder, get_args(EncoderKind))
@@ -98,7 +96,7 @@ class InpFormerConfig:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """From what `as_dict` gave, lists for tuples allowed, as JSON has them.
+        """The settings from plain values, as `as_dict` gives them; tuples may be lists, as in JSON.
 
         Raises:
             ValueError: a name is unknown or a value makes no sense.
@@ -109,19 +107,19 @@ class InpFormerConfig:
         return cls(**{name: _frozen(value) for name, value in plain.items()})
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for a checkpoint's metadata."""
+        """The settings as plain values, for a checkpoint's metadata."""
         return asdict(self)
 
     @property
     def variant(self) -> str:
-        """`small`, `base`, `large`, `dim` and the channels of any other size; or `lite0`."""
+        """`small`, `base`, `large`, or `dim` with the channels of another size; or `lite0`."""
         if self.encoder == "lite0":
             return "lite0"
         return VARIANTS.get(self.embed_dim, f"dim{self.embed_dim}")
 
     @property
     def patch(self) -> int:
-        """Side in pixels of what a token stands for."""
+        """Side in pixels of the patch of a token."""
         return PATCHES[self.encoder]
 
     @property
@@ -141,12 +139,12 @@ class InpFormerConfig:
 
     @property
     def scored_pixels(self) -> int:
-        """How many of the map's highest pixels the score is the mean of."""
+        """Number of the map's highest pixels whose mean is the score."""
         return self.scored_among(self.map_side**2)
 
     @staticmethod
     def scored_among(pixels: int) -> int:
-        """How many of so many pixels, the highest ones, the score is the mean of; at least 1."""
+        """Number of the highest of so many pixels whose mean is the score; at least 1."""
         return max(1, int(pixels * SCORED_SHARE))
 
     def _check_blocks(self) -> None:

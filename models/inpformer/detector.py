@@ -1,4 +1,4 @@
-"""The whole INP-Former, and the two ways in which public code turns tokens into one map."""
+"""The whole INP-Former, with the two ways in which public code makes one map of the tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COSINE_EPS = 1e-8
 
 
 class Groups(NamedTuple):
-    """Mean tokens [N,T,D] of each group of blocks, the encoder's beside the decoder's."""
+    """Mean tokens [N,T,D] of each group of blocks, of the encoder and of the decoder."""
 
     encoder: tuple[Tensor, ...]
     decoder: tuple[Tensor, ...]
@@ -34,16 +34,23 @@ class Groups(NamedTuple):
 class InpFormer(Detector):
     """The detector: encoder, INP extractor, bottleneck and INP-guided decoder.
 
-    The map is what the decoder could not rebuild out of the picture's INPs,
+    The map shows the tokens that the decoder could not rebuild out of the picture's INPs,
 
         map = mean_g (1 - cos(e_g, d_g)),
 
-    over the groups g of blocks of encoder and decoder; without a decoder that knows the part
-    (zero-shot), it is the distance to the nearest INP, min_p (1 - cos(x, INP_p)), of the fused
-    tokens x. Either one is enlarged and smoothed; the score is the mean of its highest pixels.
+    over the groups g of blocks of encoder and decoder. Without a decoder that knows the part
+    (zero-shot), the map is the distance of the fused tokens x to the nearest INP,
+    min_p (1 - cos(x, INP_p)). The map is enlarged and smoothed; the score is the mean of its
+    highest pixels.
 
-    The methods follow the paper's order, each one taking what the ones before it gave; T is the
-    number of patches, grid², and P that of the INPs.
+    The methods follow the paper's order, and each takes the results of those before it. T is the
+    number of patches, grid², and P the number of INPs.
+
+    >>> settings = {"embed_dim": 8, "encoder_heads": 2, "decoder_heads": 2, "image_size": 28}
+    >>> model = InpFormer(InpFormerConfig(**settings)).eval()
+    >>> anomaly_map, score = model(torch.zeros(1, 3, 28, 28))
+    >>> anomaly_map.shape, score.shape
+    (torch.Size([1, 256, 256]), torch.Size([1]))
     """
 
     family = "inpformer"
@@ -54,6 +61,9 @@ class InpFormer(Detector):
     def __init__(self, config: InpFormerConfig) -> None:
         super().__init__()
         self.config = config
+        self.variant = config.variant
+        self.input_size = config.image_size, config.image_size
+        self.map_size = config.map_side, config.map_side
         dim = config.embed_dim
         light = config.encoder == "lite0"
         self.encoder: nn.Module = Lite0Encoder(dim) if light else DinoEncoder(config)
@@ -70,33 +80,18 @@ class InpFormer(Detector):
             self.register_buffer(name, constant, persistent=False)
 
     @property
-    def variant(self) -> str:
-        """`small`, `base`, `large`, `dim` and the channels of any other size; or `lite0`."""
-        return self.config.variant
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """(height, width) of the square pictures that it takes, in pixels."""
-        return self.config.image_size, self.config.image_size
-
-    @property
-    def map_size(self) -> tuple[int, int]:
-        """(height, width) of its map: 256 × 256 of the official recipe, else of the input."""
-        return self.config.map_side, self.config.map_side
-
-    @property
     def lowest(self) -> float:
-        """0, which the cosine distance of a direction from itself is, and the blur keeps."""
+        """0, the cosine distance of a direction from itself, which the blur keeps."""
         return 0.0
 
     def in_mode(self, mode: Mode) -> InpFormer:
-        """The same model, weights shared, that answers with the map of a mode."""
+        """A copy that shares the weights and answers with the map of a mode."""
         model = copy.copy(self)
         model.config = replace(self.config, mode=mode)
         return model
 
     def normalize(self, images: Tensor) -> Tensor:
-        """RGB [N,3,H,W] in [0,1] -> the encoder's input, its mean and deviation removed."""
+        """RGB [N,3,H,W] in [0,1] -> input of the encoder, without its mean and deviation."""
         return (images - self.pixel_mean) / self.pixel_std
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -105,7 +100,7 @@ class InpFormer(Detector):
         return features
 
     def fuse(self, features: Sequence[Tensor]) -> Tensor:
-        """Tokens of all target blocks -> their mean [N,T,D]."""
+        """The tokens of all target blocks -> their mean [N,T,D]."""
         return _mean(features)
 
     def extract(self, fused: Tensor) -> Tensor:
@@ -114,12 +109,12 @@ class InpFormer(Detector):
         return inps
 
     def distance(self, fused: Tensor, inps: Tensor) -> Tensor:
-        """The zero-shot map [N,grid,grid]: of each token, min_p (1 - cos(x, INP_p))."""
+        """The zero-shot map [N,grid,grid]: min_p (1 - cos(x, INP_p)) for each token."""
         x, prototypes = (F.normalize(t, dim=-1, eps=COSINE_EPS) for t in (fused, inps))
         return self._on_grid(1 - (x @ prototypes.transpose(1, 2)).amax(-1))
 
     def coherence(self, distance: Tensor) -> Tensor:
-        """The INP coherence loss [N] of each picture: its mean distance to the nearest INP."""
+        """The INP coherence loss [N]: the mean distance of the tokens to the nearest INP."""
         return distance.flatten(1).mean(1)
 
     def decode(self, fused: Tensor, inps: Tensor) -> tuple[Tensor, ...]:
@@ -144,7 +139,7 @@ class InpFormer(Detector):
         return tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups)
 
     def group_maps(self, groups: Groups) -> Tensor:
-        """The map [N,G,grid,grid] of each group: 1 - cos(encoder, decoder)."""
+        """The maps [N,G,grid,grid] of the groups: 1 - cos(encoder, decoder)."""
         maps = [
             1 - F.cosine_similarity(ours, theirs, dim=-1, eps=COSINE_EPS)
             for ours, theirs in zip(groups.encoder, groups.decoder, strict=True)
@@ -152,17 +147,17 @@ class InpFormer(Detector):
         return self._on_grid(torch.stack(maps, dim=1))
 
     def patch_map(self, x: Tensor) -> Tensor:
-        """Normalised input -> the map [N,grid,grid] of the configured mode, one value a patch."""
+        """Normalised input -> map [N,grid,grid] of the configured mode, one value for a patch."""
         features = self.encode(x)
         fused = self.fuse(features)
         inps = self.extract(fused)
         if self.config.mode == "zero_shot":
             return self.distance(fused, inps)
-        # The mean of the groups' enlarged maps, as enlarging is linear.
+        # This equals the mean of the enlarged maps, because enlarging is linear.
         return self.group_maps(self.group(features, self.decode(fused, inps))).mean(1)
 
     def enlarge(self, patch_map: Tensor) -> Tensor:
-        """A map [N,grid,grid] -> [N,H,W] at the input's size, corners on corners."""
+        """A map [N,grid,grid] -> [N,H,W] of the input's size, corners on corners."""
         size = self.input_size
         return F.interpolate(
             patch_map.unsqueeze(1), size=size, mode="bilinear", align_corners=True
@@ -171,8 +166,8 @@ class InpFormer(Detector):
     def smooth(self, enlarged: Tensor) -> Tensor:
         """An enlarged map [N,H,W] -> the anomaly map [N,h,w].
 
-        The official code first resizes to 256 × 256 and sees zeros beyond the border, so that
-        its maps fade there; anomalib keeps the input's size and mirrors.
+        The official code first resizes to 256 × 256 and takes zeros beyond the border, so that its
+        maps fade there. anomalib keeps the size of the input and mirrors.
         """
         maps = enlarged.unsqueeze(1)
         border = (BLUR_SIZE // 2,) * 4
@@ -206,7 +201,7 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _on_cpu(values: Sequence[float]) -> Tensor:
-    # Named, so that a model built on the meta device to be filled later has its constants.
+    # The device is named, so that a model built on the meta device has its constants.
     return torch.tensor(values, device="cpu")
 
 

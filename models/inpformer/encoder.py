@@ -17,16 +17,16 @@ NORM_EPS = 1e-6
 class DinoEncoder(nn.Module):
     """A vision transformer of timm's blocks, pre-norm with LayerScale, on a fixed grid.
 
-    The position embedding is that of the grid itself, [1,T,D] for T = grid², whatever grid the
-    weights were trained on: it is resized once, when weights are loaded. The class token carries
-    its own position's embedding, and no norm follows the last block.
+    The position embedding [1,T,D], T = grid², belongs to the grid of the input: loading weights
+    resizes it once from the grid of their training. The class token includes the embedding of its
+    own position, and no norm follows the last block.
     """
 
     pos_embed: Tensor
 
     def __init__(self, config: InpFormerConfig) -> None:
         super().__init__()
-        # Not at the top: timm takes seconds to import, and most who import this build none.
+        # Imported here, because timm takes seconds to load and most users build no such encoder.
         from timm.models.vision_transformer import Block
 
         dim = config.embed_dim

@@ -1,8 +1,7 @@
 """Intrinsic normal prototypes (INPs): how they are extracted, and how they guide the decoder.
 
-The INPs are a few tokens that say what is normal in the very picture that is looked at. The
-decoder builds the picture's tokens out of them alone, so that it cannot rebuild what is not
-normal there.
+The INPs are a few tokens that describe the normal parts of one picture. The decoder builds the
+picture's tokens out of them alone, so it cannot rebuild anomalies.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ NORM_EPS = 1e-8
 
 
 class Mlp(nn.Module):
-    """Two linear layers, an exact GELU between them; no residual."""
+    """Two linear layers with an exact GELU between them and no residual."""
 
     def __init__(self, dim: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -32,7 +31,7 @@ class Mlp(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """What both attentions share: Q of some tokens, K and V (packed in this order) of others."""
+    """Attention with Q of some tokens, and K and V (packed in this order) of others."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -42,14 +41,14 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        """Tokens [N,T,D] that look, [N,S,D] that are looked at -> [N,T,D]."""
+        """Tokens that ask [N,T,D] and tokens that answer [N,S,D] -> [N,T,D]."""
         k, v = self.kv(context).chunk(2, dim=-1)
         seen = self.attend(*(self._split(part) for part in (self.q(queries), k, v)))
         out: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
         return out
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Of each head: softmax(q kᵀ / √d) v, for q [N,H,T,d] and k, v [N,H,S,d]."""
+        """softmax(q kᵀ / √d) v for each head, with q [N,H,T,d] and k, v [N,H,S,d]."""
         return F.scaled_dot_product_attention(q, k, v)
 
     def _split(self, x: Tensor) -> Tensor:
@@ -59,7 +58,7 @@ class CrossAttention(nn.Module):
 class GuidedAttention(CrossAttention):
     """INP-guided attention: ReLU(s · cos(q, k)) v, with s learned for each head.
 
-    Nothing is spread by a softmax: a token that resembles no INP gets nothing.
+    No softmax spreads the weights: a token that resembles no INP becomes 0.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -67,13 +66,13 @@ class GuidedAttention(CrossAttention):
         self.learn_scale = nn.Parameter(torch.ones(heads, 1, 1))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Of each head, for q [N,H,T,d] and k, v [N,H,S,d]."""
+        """ReLU(s · cos(q, k)) v for each head, with q [N,H,T,d] and k, v [N,H,S,d]."""
         cosine = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
         return F.relu(cosine * self.learn_scale) @ v
 
 
 class InpExtractor(nn.Module):
-    """Learned tokens look at a picture's tokens and become its INPs."""
+    """Learned tokens that attend to a picture's tokens and become its INPs."""
 
     def __init__(self, config: InpFormerConfig) -> None:
         super().__init__()
@@ -95,7 +94,7 @@ class InpExtractor(nn.Module):
 class DecoderBlock(nn.Module):
     """One block of the INP-guided decoder.
 
-    No residual goes around the attention: what is not made of INPs does not pass.
+    No residual bypasses the attention, so the output is made of INPs alone.
     """
 
     def __init__(self, config: InpFormerConfig) -> None:

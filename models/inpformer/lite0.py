@@ -1,7 +1,7 @@
 """The light encoder: EfficientNet-Lite0 up to its fourth stage, frozen, as tokens.
 
-It is not the paper's, which is a DINOv2, but costs a fraction of it. The rest
-of the model takes it as it takes the other: eight block outputs of one grid and one width.
+The paper's encoder is a DINOv2, which costs many times as much. Both give the rest of the model the
+same: the outputs of eight blocks, of one grid and one width.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from torch.nn import functional as F
 
 MEAN = 127 / 255
 STD = 128 / 255
-"""What EfficientNet-Lite takes away from, and divides, a picture in [0,1] by."""
+"""Mean and deviation by which EfficientNet-Lite normalises a picture in [0,1]."""
 
 STEM_CHANNELS = 32
 
 
 @dataclass(frozen=True)
-class Stage:
+class BlockStage:
     """Inverted residual blocks of one width.
 
     Attributes:
-        blocks: how many.
-        channels: of their outputs.
+        blocks: number of blocks.
+        channels: channels of their outputs.
         kernel: side of the depthwise convolutions.
-        stride: of the first one.
-        expansion: hidden channels as a multiple of a block's inputs.
+        stride: stride of the first block.
+        expansion: hidden channels of a block, as a multiple of its inputs.
     """
 
     blocks: int
@@ -40,24 +40,24 @@ class Stage:
 
 
 STAGES = (
-    Stage(1, 16, 3, 1, 1),
-    Stage(2, 24, 3, 2, 6),
-    Stage(2, 40, 5, 2, 6),
-    Stage(3, 80, 3, 2, 6),
-    Stage(3, 112, 5, 1, 6),
+    BlockStage(1, 16, 3, 1, 1),
+    BlockStage(2, 24, 3, 2, 6),
+    BlockStage(2, 40, 5, 2, 6),
+    BlockStage(3, 80, 3, 2, 6),
+    BlockStage(3, 112, 5, 1, 6),
 )
 TOKEN_STAGES = (2, 3, 4)
 BLOCKS = sum(STAGES[stage].blocks for stage in TOKEN_STAGES)
-"""Block outputs that become tokens: 2 of stride 8, 6 of stride 16."""
+"""Blocks whose outputs become tokens: 2 of stride 8 and 6 of stride 16."""
 
 FEATURES = sum(STAGES[stage].channels for stage in TOKEN_STAGES)
-"""Channels of the stages' slices together."""
+"""Channels of a token that the stages fill."""
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's SAME padding for sides that its stride divides.
+    """A convolution with TensorFlow's SAME padding, for sides that its stride divides.
 
-    An odd rest of padding lies at the bottom and at the right.
+    Of an odd padding, the larger half lies at the bottom and at the right.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,9 +70,9 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Expand (where it widens), depthwise, project; batch norms are folded into the weights."""
+    """Expanding, depthwise and projecting convolutions, with the batch norms in their weights."""
 
-    def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
+    def __init__(self, inputs: int, stage: BlockStage, stride: int) -> None:
         super().__init__()
         hidden = inputs * stage.expansion
         self.expand = nn.Conv2d(inputs, hidden, 1) if stage.expansion > 1 else None
@@ -90,17 +90,21 @@ class InvertedResidual(nn.Module):
 class Lite0Encoder(nn.Module):
     """The eight blocks of stages 2 to 4 (40, 80 and 112 channels), as tokens of 16 × 16 pixels.
 
-    With SAME padding, cell j of stride s has its centre at pixel sj + s - 1, half a token down and
-    right of where a token's own centre is, 16j + 7.5. So every output is averaged over the cells
-    around there: 3 × 3 of stride 8, 2 × 2 of stride 16; both lie at 16j + 7.
+    With SAME padding, cell j of stride s has its centre at pixel sj + s - 1. The centre of a token
+    is at 16j + 7.5, half a token further up and left. So every output is averaged over the cells
+    around the token's centre: 3 × 3 of stride 8, 2 × 2 of stride 16; both means lie at 16j + 7.
 
-    Then each channel is standardised by its mean and deviation on pictures of good parts, and each
-    stage has channels of its own, so that a mean over blocks holds several stages side by side.
-    Channels after those are 0.
+    Then each channel is standardised by its mean and deviation on pictures of good parts. Each
+    stage has channels of its own, so that a mean over blocks holds the stages side by side. The
+    channels after those of the stages are 0.
 
     Attributes:
-        mean: of the eight outputs' channels one after another, [656].
-        std: likewise; never 0.
+        mean: means of the eight outputs' channels, one output after another, [656].
+        std: deviations in the same order, [656]; never 0.
+
+    >>> encoder = Lite0Encoder(embed_dim=FEATURES)
+    >>> [tokens.shape for tokens in encoder(torch.zeros(1, 3, 32, 32))][0]
+    torch.Size([1, 4, 232])
     """
 
     mean: Tensor
@@ -125,7 +129,7 @@ class Lite0Encoder(nn.Module):
         return tuple(s.channels for s in (STAGES[i] for i in TOKEN_STAGES) for _ in range(s.blocks))
 
     def pooled(self, x: Tensor) -> Iterator[Tensor]:
-        """Normalised [N,3,H,W] -> the eight outputs [N,C,H/16,W/16], not standardised."""
+        """Normalised [N,3,H,W] -> the eight outputs [N,C,H/16,W/16], not yet standardised."""
         x = F.relu6(self.stem(x))
         first = len(self.blocks) - BLOCKS
         side = None
@@ -136,7 +140,7 @@ class Lite0Encoder(nn.Module):
                 yield _pool_fine(x) if x.shape[-1] == side else _pool_coarse(x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Normalised [N,3,H,W] -> eight times tokens [N,T,D], T = H/16 · W/16."""
+        """Normalised [N,3,H,W] -> tokens [N,T,D] of the eight blocks, T = H/16 · W/16."""
         tokens = []
         means, stds = self.mean.split(self.widths), self.std.split(self.widths)
         for output, mean, std in zip(self.pooled(x), means, stds, strict=True):
@@ -145,13 +149,10 @@ class Lite0Encoder(nn.Module):
         return tuple(tokens)
 
     def _in_slice(self, standard: Tensor) -> Tensor:
-        """[N,T,C] -> [N,T,D], zero but for the channels of its stage."""
+        """[N,T,C] -> [N,T,D]: a stage's channels in their place, and 0 in the others."""
         channels = standard.shape[-1]
-        offset = 0
-        for stage in TOKEN_STAGES:
-            if STAGES[stage].channels == channels:
-                break
-            offset += STAGES[stage].channels
+        widths = [STAGES[stage].channels for stage in TOKEN_STAGES]
+        offset = sum(widths[: widths.index(channels)])
         return F.pad(standard, (offset, self.embed_dim - offset - channels))
 
 
@@ -164,10 +165,10 @@ def _blocks() -> Iterable[InvertedResidual]:
 
 
 def _pool_fine(x: Tensor) -> Tensor:
-    """Cells of stride 8 -> tokens."""
+    """Cells of stride 8 -> cells of stride 16, centred on tokens."""
     return F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
 
 
 def _pool_coarse(x: Tensor) -> Tensor:
-    """Cells of stride 16 -> tokens."""
+    """Cells of stride 16 -> the same, centred on tokens."""
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, 1)

@@ -1,4 +1,4 @@
-"""The position embedding, resized once from the grid of its training to that of the input."""
+"""The position embedding, resized from the grid of its training to the grid of the input."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 INTERPOLATE_OFFSET = 0.1
-"""What DINOv2 adds to a grid's side before it divides, against errors of rounding."""
+"""Number that DINOv2 adds to a grid's side before it divides, against errors of rounding."""
 
 
 def official_positions(positions: Tensor, grid: int) -> Tensor:
     """Patch positions [1,S²,D] -> [1,grid²,D], as DINOv2's own code resizes them.
 
-    The scale is (grid + 0.1) / S rather than grid / S, which shifts every sample a little, and
-    nothing is antialiased. A grid of S is left alone.
+    The scale is (grid + 0.1) / S instead of grid / S, which shifts every sample a little, and
+    nothing is antialiased. A grid of S stays as it is.
     """
     side = math.isqrt(positions.shape[1])
     if side == grid:
@@ -26,7 +26,7 @@ def official_positions(positions: Tensor, grid: int) -> Tensor:
 
 
 def anomalib_positions(positions: Tensor, grid: int) -> Tensor:
-    """Patch positions [1,S²,D] -> [1,grid²,D], as timm does with antialiasing off."""
+    """Patch positions [1,S²,D] -> [1,grid²,D], as timm resizes them without antialiasing."""
     if math.isqrt(positions.shape[1]) == grid:
         return positions
     return _as_tokens(F.interpolate(_as_image(positions), size=(grid, grid), mode="bicubic"))

@@ -1,7 +1,7 @@
 """INP-Former out of the state dicts of the two public code bases.
 
-Both name the same tensors differently. All that shapes the model, but for the few arguments here,
-is read off the tensors' shapes.
+Both name the same tensors differently. The shapes of the tensors tell all settings of the model
+but those of `UntoldSettings`.
 """
 
 from __future__ import annotations
@@ -10,54 +10,56 @@ import math
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
-from models.inpformer import InpFormer, InpFormerConfig, MapRecipe, Mode
+from models.inpformer.config import Blocks, InpFormerConfig, MapRecipe, Mode
+from models.inpformer.detector import InpFormer
 from models.inpformer.positions import anomalib_positions, official_positions
 
-Blocks = tuple[int, ...]
-
-TARGET_BLOCKS: Blocks = (2, 3, 4, 5, 6, 7, 8, 9)
-OFFICIAL_TARGET_BLOCKS_OF_LARGE: Blocks = (4, 6, 8, 10, 12, 14, 16, 18)
 LARGE_DEPTH = 24
-DEFAULT_GROUPS: tuple[Blocks, ...] = ((0, 1, 2, 3), (4, 5, 6, 7))
+TARGET_BLOCKS_OF_LARGE: Blocks = (4, 6, 8, 10, 12, 14, 16, 18)
+"""Target blocks of an encoder of 24 blocks in the official scripts. anomalib documents some, too,
+but takes 2 to 9 whatever the encoder's size."""
 
 HEAD_CHANNELS = 64
 """Channels of each attention head of every DINOv2."""
 
 NAMED_KEYS = 4
-"""Keys that a message names before it only counts."""
+"""Keys that a message names; it only counts the others."""
 
 
 class InpFormerWeightsError(ValueError):
-    """A state dict out of which no INP-Former can be made; the message says what is wrong."""
+    """A state dict that holds no INP-Former; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How a code base names and stores its tensors.
 
     Attributes:
-        owner: whose code it is, for messages.
-        recipe: how that code makes its map.
+        owner: name of the code base, for messages.
+        recipe: recipe of its map.
+        target_blocks_of_large: target blocks of an encoder of 24 blocks, unless the caller
+            names some.
         names: beginnings of our names with those of theirs; the first that fits counts.
-        ignored: matches the keys, from their beginning, that the model does without.
+        ignored: pattern of the keys that the model does without.
         position_prefix: entries of `pos_embed` before those of the patches.
-        resize_positions: patch positions [1,S²,D] and a grid -> [1,grid²,D].
+        resize_positions: function of patch positions [1,S²,D] and a grid -> [1,grid²,D].
     """
 
     owner: str
     recipe: MapRecipe
+    target_blocks_of_large: Blocks
     names: tuple[tuple[str, str], ...]
     ignored: re.Pattern[str]
     position_prefix: int
     resize_positions: Callable[[Tensor, int], Tensor]
 
     def name(self, ours: str) -> str:
-        """Their name of a tensor, or the beginning of one."""
+        """The code base's name of one of our tensors, or the beginning of that name."""
         for beginning, theirs in self.names:
             if ours.startswith(beginning):
                 return theirs + ours.removeprefix(beginning)
@@ -68,11 +70,11 @@ class _Layout:
 class _Foreign:
     """A state dict under the names of its code base."""
 
-    layout: _Layout
+    layout: Layout
     state: Mapping[str, Tensor]
 
     def shape(self, ours: str, dimensions: int) -> torch.Size:
-        """Of a tensor that shapes the model."""
+        """The shape of a tensor, which must have so many dimensions."""
         key = self.layout.name(ours)
         if key not in self.state:
             raise self.error(f"{key} is missing")
@@ -81,19 +83,20 @@ class _Foreign:
         return self.state[key].shape
 
     def indices(self, ours: str) -> set[int]:
-        """The numbers of the blocks that lie under a name."""
+        """The numbers of the blocks under a name."""
         pattern = re.compile(re.escape(self.layout.name(ours)) + r"(\d{1,9})\.")
         return {int(match[1]) for key in self.state if (match := pattern.match(key))}
 
     def depth(self, ours: str) -> int:
-        """How many blocks lie under a name, gaps included; numbers beyond all reason do not count.
+        """The number of blocks under a name, gaps included.
 
-        A file that has fewer tensors than a block's number is not to make us build that many.
+        A block's number that exceeds the number of tensors does not count: a damaged file must
+        not make us build that many blocks.
         """
         return 1 + max((i for i in self.indices(ours) if i < len(self.state)), default=-1)
 
     def tensor(self, ours: str) -> Tensor:
-        """One tensor, float32."""
+        """A tensor in float32."""
         return self.state[self.layout.name(ours)].detach().to(torch.float32)
 
     def error(self, what: str) -> InpFormerWeightsError:
@@ -103,86 +106,55 @@ class _Foreign:
         )
 
 
-def from_official(
-    state: Mapping[str, Tensor],
-    *,
-    target_blocks: Blocks | None = None,
-    encoder_groups: tuple[Blocks, ...] = DEFAULT_GROUPS,
-    decoder_groups: tuple[Blocks, ...] = DEFAULT_GROUPS,
-    image_size: int = 392,
-    mode: Mode = "reconstruction",
+class UntoldSettings(TypedDict, total=False):
+    """Settings of `InpFormerConfig` that no tensor tells; None stands for the default."""
+
+    target_blocks: Blocks | None
+    encoder_groups: tuple[Blocks, ...] | None
+    decoder_groups: tuple[Blocks, ...] | None
+    image_size: int
+    mode: Mode
+
+
+def from_state(
+    state: Mapping[str, Tensor], layout: Layout, **settings: Unpack[UntoldSettings]
 ) -> InpFormer:
-    """The model, in eval mode, of a state dict of the official code (luow23/INP-Former).
+    """The model, in eval mode, of a code base's state dict.
 
     Args:
-        state: what `model.pth` holds, of any float dtype. Tensors that are float32 already are
-            not copied.
-        target_blocks: see `InpFormerConfig`, also for what follows. By default those of the
-            official scripts: 4, 6, ..., 18 of 24 blocks (large), else 2 to 9.
-        encoder_groups: by default those of the scripts.
-        decoder_groups: likewise.
-        image_size: side in pixels of the input that it was trained on.
-        mode: which map it answers with.
+        state: tensors of any float dtype by their names there, for `ANOMALIB` without the leading
+            `model.`. Tensors that are float32 already are not copied.
+        layout: `OFFICIAL` for the `model.pth` of luow23/INP-Former, `ANOMALIB` for anomalib's.
+        settings: settings that the state dict does not tell.
 
     Raises:
         InpFormerWeightsError: tensors are missing, superfluous or of a wrong shape, or do not fit
-            the arguments.
+            the settings.
     """
-    foreign = _Foreign(_OFFICIAL, state)
-    if target_blocks is None:
-        large = foreign.depth("encoder.blocks.") == LARGE_DEPTH
-        target_blocks = OFFICIAL_TARGET_BLOCKS_OF_LARGE if large else TARGET_BLOCKS
-    return _build(
-        foreign,
-        target_blocks=target_blocks,
-        encoder_groups=encoder_groups,
-        decoder_groups=decoder_groups,
-        image_size=image_size,
-        mode=mode,
-    )
+    foreign = _Foreign(layout, state)
+    told = {name: value for name, value in settings.items() if value is not None}
+    if foreign.depth("encoder.blocks.") == LARGE_DEPTH:
+        told.setdefault("target_blocks", layout.target_blocks_of_large)
+    config = _config(foreign, told)
+    # Without memory until the shapes are known to be those of the file.
+    with torch.device("meta"):
+        model = InpFormer(config)
+    ours = model.state_dict()
+    _check(foreign, config, ours)
+    weights = {name: foreign.tensor(name) for name in ours}
+    positions = weights["encoder.pos_embed"]
+    prefix = layout.position_prefix
+    if prefix:
+        weights["encoder.cls_token"] = weights["encoder.cls_token"] + positions[:, :prefix]
+    weights["encoder.pos_embed"] = layout.resize_positions(positions[:, prefix:], config.grid)
+    model.load_state_dict(weights, assign=True)
+    return model.eval()
 
 
-def from_anomalib(
-    state: Mapping[str, Tensor],
-    *,
-    target_blocks: Blocks | None = None,
-    encoder_groups: tuple[Blocks, ...] | None = None,
-    decoder_groups: tuple[Blocks, ...] | None = None,
-    image_size: int = 392,
-    mode: Mode = "reconstruction",
-) -> InpFormer:
-    """The model, in eval mode, of a state dict of anomalib's InpFormer.
-
-    The arguments that may be None are so in anomalib's hyper-parameters unless someone set them.
-
-    Args:
-        state: a checkpoint's `state_dict`, keys without the leading `model.`, of any float
-            dtype. Tensors that are float32 already are not copied.
-        target_blocks: `target_layers`; see `InpFormerConfig`, also for what follows. None means
-            2 to 9 whatever the encoder's size: anomalib documents others of the large encoder,
-            but does not use them.
-        encoder_groups: `fuse_layer_encoder`.
-        decoder_groups: `fuse_layer_decoder`.
-        image_size: side in pixels of what its pre-processor leaves.
-        mode: which map it answers with.
-
-    Raises:
-        InpFormerWeightsError: tensors are missing, superfluous or of a wrong shape, or do not fit
-            the arguments.
-    """
-    return _build(
-        _Foreign(_ANOMALIB, state),
-        target_blocks=target_blocks or TARGET_BLOCKS,
-        encoder_groups=encoder_groups or DEFAULT_GROUPS,
-        decoder_groups=decoder_groups or DEFAULT_GROUPS,
-        image_size=image_size,
-        mode=mode,
-    )
-
-
-_OFFICIAL = _Layout(
+OFFICIAL = Layout(
     owner="the official code",
     recipe="official",
+    target_blocks_of_large=TARGET_BLOCKS_OF_LARGE,
     names=(
         ("extractor.tokens", "prototype_token"),
         ("extractor.", "aggregation.0."),
@@ -195,9 +167,10 @@ _OFFICIAL = _Layout(
     resize_positions=official_positions,
 )
 
-_ANOMALIB = _Layout(
+ANOMALIB = Layout(
     owner="anomalib",
     recipe="anomalib",
+    target_blocks_of_large=InpFormerConfig.target_blocks,
     names=(
         ("extractor.tokens", "prototype_token.0"),
         ("extractor.", "aggregation.0."),
@@ -215,7 +188,7 @@ _ANOMALIB = _Layout(
 
 
 def _config(foreign: _Foreign, told: Mapping[str, Any]) -> InpFormerConfig:
-    """What the shapes say and what the caller told."""
+    """The settings that the shapes tell, with those that the caller told."""
     inp_count, dim = foreign.shape("extractor.tokens", 2)
     hidden, _ = foreign.shape("bottleneck.fc1.weight", 2)
     heads, _, _ = foreign.shape("decoder.0.attn.learn_scale", 3)
@@ -244,25 +217,6 @@ def _config(foreign: _Foreign, told: Mapping[str, Any]) -> InpFormerConfig:
     return config
 
 
-def _build(foreign: _Foreign, **told: Any) -> InpFormer:
-    config = _config(foreign, told)
-    # Without memory until the shapes are known to be those of the file.
-    with torch.device("meta"):
-        model = InpFormer(config)
-    ours = model.state_dict()
-    _check(foreign, config, ours)
-    weights = {name: foreign.tensor(name) for name in ours}
-    positions = weights["encoder.pos_embed"]
-    prefix = foreign.layout.position_prefix
-    if prefix:
-        weights["encoder.cls_token"] = weights["encoder.cls_token"] + positions[:, :prefix]
-    weights["encoder.pos_embed"] = foreign.layout.resize_positions(
-        positions[:, prefix:], config.grid
-    )
-    model.load_state_dict(weights, assign=True)
-    return model.eval()
-
-
 def _check(foreign: _Foreign, config: InpFormerConfig, ours: Mapping[str, Tensor]) -> None:
     wanted = {foreign.layout.name(name): tensor.shape for name, tensor in ours.items()}
     if missing := wanted.keys() - foreign.state.keys():
@@ -282,7 +236,7 @@ def _check(foreign: _Foreign, config: InpFormerConfig, ours: Mapping[str, Tensor
 
 
 def _superfluous(foreign: _Foreign, config: InpFormerConfig, wanted: Set[str]) -> set[str]:
-    """The keys of no use that are not among those of which that is known."""
+    """The keys that the model has no use for, but for those that a code base always has."""
     unused = foreign.indices("encoder.blocks.") - set(range(config.encoder_depth))
     blocks = foreign.layout.name("encoder.blocks.")
     later = tuple(f"{blocks}{index}." for index in unused)
@@ -294,7 +248,7 @@ def _superfluous(foreign: _Foreign, config: InpFormerConfig, wanted: Set[str]) -
 
 
 def _check_positions(foreign: _Foreign, key: str, dim: int) -> None:
-    """Refuse a position embedding that is not of a square of patches."""
+    """Refuses a position embedding that is not of a square of patches."""
     shape = foreign.shape("encoder.pos_embed", 3)
     patches = shape[1] - foreign.layout.position_prefix
     if shape[0] != 1 or shape[2] != dim or patches < 1 or math.isqrt(patches) ** 2 != patches:

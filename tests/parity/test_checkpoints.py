@@ -13,17 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoints import (
-    Checkpoint,
-    TrainedThresholds,
-    describe,
-    load_checkpoint,
-    measure_missing,
-    picture_digest,
-)
+from models.checkpoints.description import describe
+from models.checkpoints.facts import Checkpoint, TrainedThresholds
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.nelson import measure_missing
+from models.checkpoints.own import picture_digest
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.efficientad.detector import EfficientAd
-from models.inpformer import InpFormer
+from models.inpformer.detector import InpFormer
 
 TOLERANCE = 1e-4
 Expected = Mapping[str, NDArray[Any]]

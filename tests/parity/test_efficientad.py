@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoints import load_checkpoint
+from models.checkpoints.formats import load_checkpoint
 from models.efficientad.detector import Differences, EfficientAd
 
 TOLERANCE = 1e-4

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.inpformer import Groups, InpFormer
-from models.inpformer.weights import from_anomalib, from_official
+from models.inpformer.detector import Groups, InpFormer
+from models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
 
 TOLERANCE = 5e-5
 PICTURES = range(4)
@@ -64,7 +64,7 @@ def computed(folder: Path, model: InpFormer) -> Case:
 def official(fixtures: Path) -> Case:
     folder = fixtures / "inpformer_official_micro"
     state = torch.load(folder / "model.pth", "cpu", weights_only=True)
-    return computed(folder, from_official(state))
+    return computed(folder, from_state(state, OFFICIAL))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def anomalib(fixtures: Path) -> Case:
         for name, value in stored.items()
         if not name.startswith("post_processor.")
     }
-    return computed(folder, from_anomalib(state))
+    return computed(folder, from_state(state, ANOMALIB))
 
 
 @pytest.fixture(scope="module", params=["official", "anomalib"])

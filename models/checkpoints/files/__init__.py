@@ -1,1 +1,5 @@
-"""Reads the files of checkpoints and runs nothing in them."""
+"""The bytes of checkpoint files: containers, pickles and their tensors.
+
+Imports the errors of `models/checkpoints` alone. Start reading at `pickles.py`: it is the one place
+that opens a pickle.
+"""

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, before anything in it is interpreted."""
+"""The container of a file, told by its first bytes before anything in it is interpreted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ONNX_VERSIONS = range(3, 32)
 CHECKPOINT_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".safetensors"})
 LONGEST_START = 64
 MAX_HEADER_BYTES = 100_000_000
-"""Of a safetensors file; its format allows no more."""
+"""Largest header of a safetensors file, by its format."""
 
 
 def container_of(path: Path) -> Container:
-    """Whether a file is a safetensors file or an archive of torch.save.
+    """The container of a file: safetensors, or an archive of torch.save.
 
     Raises:
-        CheckpointError: it is neither; says what it seems to be, and what to do.
+        CheckpointError: the file is neither; the message says what it seems to be, and the remedy.
     """
     if path.is_dir():
         raise CheckpointError(_of_folder(path))
@@ -71,7 +71,7 @@ def _what(start: bytes, path: Path) -> str:
 
 
 def _is_onnx(start: bytes) -> bool:
-    """A model's first field is its version, 0x08 and a small number; text follows."""
+    """Whether a file begins as an ONNX model: 0x08, a small number (its version), then text."""
     return len(start) > 2 and start[0] == 8 and start[1] in ONNX_VERSIONS and start[2] == 0x12
 
 

@@ -1,7 +1,7 @@
 """The names that pickles of the public code bases are known to hold, besides plain data.
 
-None of them is imported or called: each becomes an inert stand-in. The table is not what makes
-reading safe, it is what tells a checkpoint from an attack, and a second wall behind the first.
+None of them is imported or called: each becomes an inert stand-in, which makes reading safe. The
+table tells a checkpoint from an attack, and is a second wall behind the first.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ DICTIONARIES: Mapping[str, Callable[..., OrderedDict[object, object]]] = {
     "lightning.fabric.utilities.data.AttributeDict": OrderedDict,
     "lightning.pytorch.trainer.connectors.logger_connector.result._ResultCollection": OrderedDict,
 }
-"""Those that a pickle fills item by item, which torch allows for dictionaries only; and what
-stands in for each."""
+"""Stand-ins of the classes that a pickle fills item by item, which torch allows for dictionaries
+only."""
 
 
 def is_known(name: str) -> bool:

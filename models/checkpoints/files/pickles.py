@@ -1,8 +1,8 @@
-"""The one place where a pickle is opened: none of what it names is ever imported or called.
+"""The one place that opens a pickle; no class or function that it names is imported or called.
 
-A pickle is a program. torch's `weights_only` reader runs only its harmless steps: numbers, texts,
-containers and tensors. All else that checkpoints of the public code bases are known to name (see
-`pickle_names`) becomes an inert `StandIn`; any other name is refused before the pickle is read.
+A pickle is a program. torch's `weights_only` reader runs its harmless steps only: numbers, texts,
+containers and tensors. The other names that checkpoints of the public code bases are known to hold
+(`pickle_names`) become inert stand-ins; any further name is refused before the pickle is read.
 """
 
 from __future__ import annotations
@@ -18,18 +18,23 @@ from models.checkpoints.errors import CheckpointError, UnsafeCheckpointError, fe
 from models.checkpoints.files.pickle_names import DICTIONARIES, is_known
 
 MAX_PICKLE_BYTES = 64 * 2**20
-"""Of the pickle without its tensors, which lie beside it: a real one has some kilobytes."""
+"""Largest pickle without its tensors, which lie beside it; a real one has some kilobytes."""
 
 PICKLE = "data.pkl"
 
 
 class StandIn:
-    """What a pickle says of an object whose class is neither imported nor called.
+    """The pickled form of an object whose class is neither imported nor called.
 
     Attributes:
-        name: of the class or function, with its module.
-        arguments: with which it would have been called.
-        state: what it would have been given then, most often its attributes.
+        name: name of the class or function, with its module.
+        arguments: arguments of the call that the pickle asks for.
+        state: state that it sets afterwards, most often the attributes.
+
+    >>> stand_in = StandIn()
+    >>> stand_in.__setstate__({"stride": 2})
+    >>> stand_in.get("stride"), stand_in.get("padding")
+    (2, None)
     """
 
     name: ClassVar[str] = ""
@@ -37,41 +42,41 @@ class StandIn:
     state: Any
 
     def __new__(cls, *arguments: object) -> StandIn:
-        """Keep the arguments, whatever they are."""
+        """Keeps any arguments."""
         new = super().__new__(cls)
         new.arguments = arguments
         new.state = None
         return new
 
     def __init__(self, *arguments: object) -> None:
-        """Do nothing, whatever is passed."""
+        """Accepts any arguments."""
 
     def __setstate__(self, state: object) -> None:
         self.state = state
 
     @property
     def kind(self) -> str:
-        """Its class's name without the module."""
+        """Name of the class without its module."""
         return self.name.rpartition(".")[2]
 
     def get(self, attribute: str) -> Any:
-        """One attribute, None if it has none of that name."""
+        """An attribute; None if there is none of that name."""
         return self.state.get(attribute) if isinstance(self.state, dict) else None
 
 
 def read_pickle(path: Path) -> object:
-    """What `torch.save` wrote, with stand-ins for everything that is no plain data.
+    """Reads a file of `torch.save`, with stand-ins for everything but plain data and tensors.
 
-    The tensors are read when they are used: the file must stay as it is until they are copied.
+    Tensors are read when they are used, so the file must stay as it is until they are copied.
 
     Raises:
-        UnsafeCheckpointError: it names something that is not in the table.
-        CheckpointError: it is damaged, or no file of `torch.save`.
+        UnsafeCheckpointError: the file names a class or function that is not in the table.
+        CheckpointError: the file is damaged, or no file of `torch.save`.
     """
     _check_archive(path)
     try:
         named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception as error:  # On bad bytes torch raises whatever it stumbles over.
+    except Exception as error:  # Damaged bytes make torch raise errors of any class.
         raise _damaged(path, error) from error
     if unknown := [name for name in named if not is_known(name)]:
         raise UnsafeCheckpointError(
@@ -81,7 +86,7 @@ def read_pickle(path: Path) -> object:
     try:
         with torch.serialization.safe_globals([(_stand_in(name), name) for name in named]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # Likewise.
+    except Exception as error:  # Damaged bytes do so here, too.
         raise _damaged(path, error) from error
 
 
@@ -90,9 +95,9 @@ def _stand_in(name: str) -> Callable[..., object]:
 
 
 def value_of(enumerated: object) -> object:
-    """The value of an enumeration's member, or what is none as it is.
+    """The value of the stand-in of an enumeration's member; other values stay as they are.
 
-    Python pickles members by value, and some releases of 3.11 by name: then it is the name.
+    Some releases of Python 3.11 pickle members by name; then the name is the value.
     """
     if isinstance(enumerated, StandIn) and enumerated.arguments:
         return enumerated.arguments[-1]
@@ -100,7 +105,7 @@ def value_of(enumerated: object) -> object:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse an archive that `torch.save` did not write, by its list of contents."""
+    """Refuses an archive that `torch.save` did not write, by its list of contents."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {_inner(entry.filename): entry for entry in archive.infolist()}
@@ -130,7 +135,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _inner(name: str) -> str:
-    """A name without the folder in which torch.save wraps all."""
+    """A name without the folder in which torch.save puts all files."""
     return name.partition("/")[2] or name
 
 

@@ -1,4 +1,4 @@
-"""Foreign tensors into a model of ours: all of them, of the right shape, and finite."""
+"""Loading of foreign tensors, which must all be there, of the right shape and finite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.checkpoints.errors import CheckpointError, few
 
 MAX_NUMBERS = 2**30
-"""In a state dict; the largest INP-Former has less than half of it."""
+"""Largest state dict; the largest INP-Former has less than half of these numbers."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -24,14 +24,14 @@ def fill(
     path: Path,
     remedy: str,
 ) -> None:
-    """Load a file's tensors into a module, checking all of them first.
+    """Checks a file's tensors, then loads them into a module.
 
     Args:
-        module: what is not in `theirs` keeps its value.
-        state: what the file holds, by its names.
+        module: module, whose tensors outside `theirs` keep their values.
+        state: content of the file by its names.
         theirs: the file's name of each of the module's tensors.
-        path: of the file, for messages.
-        remedy: what to do about a file that does not fit, for messages.
+        path: path of the file, for messages.
+        remedy: remedy for a file that does not fit, for messages.
 
     Raises:
         CheckpointError: tensors are missing, superfluous, of another shape or not finite.
@@ -56,11 +56,11 @@ def fill(
 
 
 def copied(state: Mapping[str, object], path: Path, remedy: str) -> dict[str, Tensor]:
-    """Copies in float32 of all tensors of a state dict.
+    """Copies all tensors of a state dict to float32.
 
     Raises:
-        CheckpointError: one is no finite tensor of floating-point numbers, or they are more than
-            any model has.
+        CheckpointError: a value is no finite tensor of floating-point numbers, or there are more
+            numbers than any model has.
     """
     tensors = {name: dense(value, name, path, remedy) for name, value in state.items()}
     # A few bytes on disk can stand for a tensor of any size.
@@ -73,10 +73,10 @@ def copied(state: Mapping[str, object], path: Path, remedy: str) -> dict[str, Te
 
 
 def dense(value: object, name: str, path: Path, remedy: str) -> Tensor:
-    """The value as it is, which must be an ordinary tensor of floating-point numbers.
+    """The value, which must be an ordinary tensor of floating-point numbers.
 
     Raises:
-        CheckpointError: it is something else.
+        CheckpointError: the value is something else.
     """
     if not _is_plain(value):
         raise CheckpointError(f"{path}: {name} is no tensor of floating-point numbers: {remedy}")
@@ -84,15 +84,19 @@ def dense(value: object, name: str, path: Path, remedy: str) -> Tensor:
 
 
 def scalar(value: object) -> float | None:
-    """The one number in a tensor, None if it is nothing of that kind."""
+    """The number in a tensor of one number; None for other values.
+
+    >>> scalar(torch.tensor([0.5])), scalar("0.5")
+    (0.5, None)
+    """
     return float(value) if _is_plain(value) and value.numel() == 1 else None
 
 
 def finite(tensor: Tensor, name: str, path: Path, remedy: str) -> Tensor:
-    """A copy in float32, which owes nothing to the file any more.
+    """A copy in float32 that no longer depends on the file.
 
     Raises:
-        CheckpointError: it holds NaN or infinity.
+        CheckpointError: the tensor holds NaN or infinity.
     """
     copy = tensor.detach().to(torch.float32, copy=True)
     if not bool(copy.isfinite().all()):

@@ -1,1 +1,5 @@
-"""The training of EfficientAD."""
+"""The fit of EfficientAD on good pictures.
+
+Imports the detector, its statistics and the shared modules of `models/fit`. Start reading at
+`fit.py`.
+"""

@@ -18,8 +18,12 @@ LOSSES = ("hard", "penalty", "ae", "stae")
 def hard_feature_loss(teacher: Tensor, student: Tensor, quantile: float) -> Tensor:
     """L_hard = mean(D where D >= its `quantile`), D = (t̂ - s)²; both of one shape, float32.
 
-    The quantile is the linearly interpolated one; the D above it are the largest ones, which
-    a partial sort finds much sooner than the quantile itself.
+    The quantile is linearly interpolated. The D above it are the largest ones, which a partial
+    sort finds much sooner than the quantile itself.
+
+    >>> student = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    >>> hard_feature_loss(torch.zeros(5), student, quantile=0.75)
+    tensor(20.5000)
     """
     distance = (teacher - student).square().flatten()
     count = distance.numel() - math.ceil(quantile * (distance.numel() - 1))
@@ -27,7 +31,7 @@ def hard_feature_loss(teacher: Tensor, student: Tensor, quantile: float) -> Tens
 
 
 def penalty_loss(student: Tensor) -> Tensor:
-    """L_P = mean(S(P)²): the student stays silent on pictures of another domain."""
+    """L_P = mean(S(P)²), which keeps the student silent on pictures of another domain."""
     return student.square().mean()
 
 
@@ -39,7 +43,7 @@ def autoencoder_loss(teacher: Tensor, autoencoder: Tensor) -> Tensor:
 def student_autoencoder_loss(autoencoder: Tensor, student: Tensor) -> Tensor:
     """L_STAE = mean((a - s')²).
 
-    As in the paper the gradient goes both ways: it also draws the autoencoder to the student.
+    As in the paper the gradient goes both ways: it also moves the autoencoder to the student.
     """
     return F.mse_loss(student, autoencoder)
 
@@ -50,14 +54,14 @@ def step_losses(
     """The four terms of one step's loss.
 
     Args:
-        model: its teacher's statistics set, its autoencoder in train mode.
-        good: a good picture, RGB [1,3,S,S] in [0,1].
-        other: a picture of another domain, RGB [1,3,P,P] in [0,1]; None leaves the penalty out.
-        quantile: above which differences count as hard.
-        compute: the precision of the forward passes.
+        model: detector with its teacher's statistics set and its autoencoder in train mode.
+        good: good picture, RGB [1,3,S,S] in [0,1].
+        other: picture of another domain, RGB [1,3,P,P] in [0,1]; None leaves the penalty out.
+        quantile: quantile above which differences count as hard.
+        compute: precision of the forward passes.
 
     Returns:
-        float32 [4] in the order of `LOSSES`, to be summed.
+        float32 [4] in the order of `LOSSES`; their sum is the loss.
     """
     x = _channels_last(model.normalize(good))
     with compute.autocast():
@@ -77,7 +81,7 @@ def step_losses(
 
 
 def first_half(student: PDN, x: Tensor) -> Tensor:
-    """The first half of `student(x)`'s channels, at three quarters of the cost of all."""
+    """The first half of the channels of `student(x)`, at three quarters of the cost of all."""
     last = "conv4" if student.size == "small" else "conv6"
     parameters = student.get_submodule(last).named_parameters()
     halves = {f"{last}.{name}": value[: len(value) // 2] for name, value in parameters}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,22 +11,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Centre, InputRecipe
 from models.checkpoints.files.containers import container_of
 from models.checkpoints.files.pickles import read_pickle
 from models.checkpoints.files.weights import copied
-from models.inpformer import InpFormerConfig
-from models.inpformer.config import LITE0_BLOCKS
+from models.inpformer.config import LITE0_BLOCKS, InpFormerConfig
 from models.inpformer.encoder import REGISTERS
+from models.inpformer.lite0 import STAGES
 from models.inpformer.positions import official_positions
 from models.inpformer.weights import (
     HEAD_CHANNELS,
     LARGE_DEPTH,
-    OFFICIAL_TARGET_BLOCKS_OF_LARGE,
-    TARGET_BLOCKS,
+    TARGET_BLOCKS_OF_LARGE,
 )
 
 LITE0 = "lite0"
@@ -42,7 +41,7 @@ REMEDY = (
 
 
 class EncoderError(ValueError):
-    """An encoder's weights that cannot be had or used; the message says what to do."""
+    """An encoder's weights that are unavailable or unusable; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,10 @@ class Pretrained:
     """An encoder with its weights.
 
     Attributes:
-        name: for people and for the checkpoint.
-        config: of the model that is to be built on it.
-        recipe: how its input is made from a picture.
-        weights: of `InpFormer.encoder`, by the names in its state, float32.
+        name: name for people and for the checkpoint.
+        config: settings of the model to be built on it.
+        recipe: way from a picture to its input.
+        weights: float32 weights by their names in the state of `InpFormer.encoder`.
     """
 
     name: str
@@ -63,10 +62,10 @@ class Pretrained:
 
 
 def pretrained(choice: str) -> Pretrained:
-    """The encoder of a name or file.
+    """Reads or downloads an encoder.
 
     Args:
-        choice: `lite0`, `timm:` with a model's name, or the path of a DINOv2's weights.
+        choice: `lite0`, `timm:` with the name of a model, or the path of a DINOv2's weights.
 
     Raises:
         BackboneMissingError: the package with Lite0's weights is not installed.
@@ -84,8 +83,8 @@ def pretrained(choice: str) -> Pretrained:
 def _lite0() -> Pretrained:
     from models.fit.backbone import Lite0Features
 
-    # Rounded before the fit, so that the checkpoint can hold them in half the bytes and the fitted
-    # model is the served one.
+    # Rounded before the fit, so that the checkpoint holds them in half the bytes and the served
+    # model is the fitted one.
     weights = {
         name: weight.half().float() for name, weight in folded(Lite0Features().network).items()
     }
@@ -101,38 +100,23 @@ def _lite0() -> Pretrained:
 
 
 def folded(network: nn.Module) -> dict[str, Tensor]:
-    """EfficientNet-Lite0 as timm has it, under the names of `Lite0Encoder`, batch norms folded."""
+    """Weights of timm's EfficientNet-Lite0 by the names of `Lite0Encoder`, norms folded in."""
     modules = dict(network.named_modules())
     weights: dict[str, Tensor] = {}
 
     def fold(ours: str, conv: str, norm: str) -> None:
-        convolution, batch = modules[conv], modules[norm]
-        pair = fuse_conv_bn_weights(
-            convolution.weight, convolution.bias, batch.running_mean, batch.running_var,
-            batch.eps, batch.weight, batch.bias,
-        )  # fmt: skip
-        weights[f"{ours}.weight"], weights[f"{ours}.bias"] = (t.detach() for t in pair)
+        fused = fuse_conv_bn_eval(modules[conv], modules[norm])
+        weights.update({f"{ours}.{name}": weight for name, weight in fused.state_dict().items()})
 
     fold("stem", "conv_stem", "bn1")
-    for number, block in enumerate(_blocks_of_timm(modules)):
-        ours = f"blocks.{number}"
+    blocks = [f"blocks.{n}.{i}" for n, stage in enumerate(STAGES) for i in range(stage.blocks)]
+    for number, block in enumerate(blocks):
+        convs = {"depthwise": "conv_dw", "project": "conv_pw"}
         if f"{block}.conv_pwl" in modules:
-            fold(f"{ours}.expand", f"{block}.conv_pw", f"{block}.bn1")
-            fold(f"{ours}.depthwise", f"{block}.conv_dw", f"{block}.bn2")
-            fold(f"{ours}.project", f"{block}.conv_pwl", f"{block}.bn3")
-        else:
-            fold(f"{ours}.depthwise", f"{block}.conv_dw", f"{block}.bn1")
-            fold(f"{ours}.project", f"{block}.conv_pw", f"{block}.bn2")
+            convs = {"expand": "conv_pw", "depthwise": "conv_dw", "project": "conv_pwl"}
+        for norm, (ours, conv) in enumerate(convs.items(), start=1):
+            fold(f"blocks.{number}.{ours}", f"{block}.{conv}", f"{block}.bn{norm}")
     return weights
-
-
-def _blocks_of_timm(modules: Mapping[str, nn.Module]) -> Iterator[str]:
-    """The blocks of the first five stages, in order."""
-    from models.inpformer.lite0 import STAGES
-
-    for stage, facts in enumerate(STAGES):
-        for index in range(facts.blocks):
-            yield f"blocks.{stage}.{index}"
 
 
 def _from_timm(name: str) -> Mapping[str, object]:
@@ -140,7 +124,7 @@ def _from_timm(name: str) -> Mapping[str, object]:
 
     try:
         return timm.create_model(name, pretrained=True, num_classes=0).state_dict()
-    except Exception as error:  # timm and its hub raise whatever they stumble over.
+    except Exception as error:  # timm and its hub raise errors of any class.
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise EncoderError(
             f"timm gives no weights of {name} ({reason}): check the name (such as "
@@ -162,7 +146,7 @@ def _read(path: Path) -> Mapping[str, object]:
 
 
 def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
-    """A DINOv2 with registers, under the names of its own code or of timm."""
+    """Makes an encoder of a DINOv2 with registers, by the names of its own code or of timm."""
     of_timm = "reg_token" in content
     registers = "reg_token" if of_timm else "register_tokens"
     needed = {"cls_token", "pos_embed", registers, "patch_embed.proj.weight"}
@@ -181,7 +165,7 @@ def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
             f"{name} has {dim} channels and registers of shape {list(state[registers].shape)}; "
             f"channels must be a multiple of {HEAD_CHANNELS} and registers {REGISTERS}: {REMEDY}"
         )
-    blocks = OFFICIAL_TARGET_BLOCKS_OF_LARGE if depth == LARGE_DEPTH else TARGET_BLOCKS
+    blocks = TARGET_BLOCKS_OF_LARGE if depth == LARGE_DEPTH else InpFormerConfig.target_blocks
     if depth <= blocks[-1]:
         raise EncoderError(f"{name} has {depth} blocks, fewer than {blocks[-1] + 1}: {REMEDY}")
     heads = dim // HEAD_CHANNELS
@@ -200,7 +184,7 @@ def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
 def _renamed(
     state: Mapping[str, Tensor], registers: str, last: int, grid: int, prefix: int
 ) -> dict[str, Tensor]:
-    """The tensors that are used, under our names; the class token's position is added to it."""
+    """The used tensors by our names; the class token includes its position."""
     weights = {
         "registers": state[registers],
         "cls_token": state["cls_token"] + state["pos_embed"][:, :prefix].sum(1, keepdim=True),
@@ -217,10 +201,10 @@ def _renamed(
 
 @torch.no_grad()
 def load_into(encoder: nn.Module, chosen: Pretrained) -> None:
-    """Give an encoder its weights, and freeze it.
+    """Gives an encoder its weights, and freezes it.
 
     Raises:
-        EncoderError: they do not fit.
+        EncoderError: the weights do not fit.
     """
     wanted = encoder.state_dict()
     # The statistics of the tokens are measured later.

@@ -1,16 +1,14 @@
 """The fit of an INP-Former on good pictures (Luo et al., arXiv 2503.02424).
 
 Losses, optimiser, schedule and initial weights are the paper's. The encoder is frozen and nothing
-is augmented, so what it says of a picture is computed once and kept. In a step the decoder may be
-asked for a sample of a picture's tokens only: each token is rebuilt from the INPs alone, so a
-sample estimates the same loss, and a CPU takes as many more steps.
+is augmented, so its tokens of a picture are computed once and kept. In a step the decoder may
+rebuild a sample of a picture's tokens only: each token is rebuilt from the INPs alone, so a sample
+estimates the same loss, and a CPU takes more steps in the same time.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -24,80 +22,31 @@ from models.fit.device import Compute, place, round_to_fp16
 from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained, load_into
 from models.fit.inpformer.losses import LOSSES, step_losses
+from models.fit.inpformer.options import InpFormerOptions
 from models.fit.inpformer.tokens import EncodedPictures, set_token_statistics
+from models.fit.optim.descent import descend
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.stable_adamw import StableAdamW
 from models.fit.pictures import Load
-from models.fit.progress import CurvePoint, Progress, Resume, Stateful
-from models.inpformer import InpFormer
+from models.fit.progress import (
+    AveragedLosses,
+    Fitted,
+    Progress,
+    Resume,
+    Stateful,
+    digest_of_names,
+    digest_of_weights,
+)
+from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
 WARM_UP = 100
+"""Steps in which the learning rate rises."""
+
 FINAL_SHARE = 0.1
+"""Learning rate of the last step, over the largest one."""
+
 INITIAL_STD = 0.01
-
-
-@dataclass(frozen=True)
-class InpFormerOptions:
-    """How an INP-Former is fitted.
-
-    Attributes:
-        steps: optimiser steps; None for as many as `minutes` allow. The paper's 200 epochs are
-            200 · pictures / 16 of them.
-        minutes: that a fit takes where no steps are given.
-        batch_size: pictures in a step.
-        tokens: of each picture, that the decoder rebuilds in a step; 0 takes all, as the paper.
-        learning_rate: of StableAdamW after the first steps; a cosine takes it to a tenth.
-        weight_decay: of StableAdamW.
-        clip: largest norm of the whole gradient.
-        seed: of split, order, samples and initial weights.
-        calibration: share of the good pictures that the fit never sees, for the thresholds.
-        shots: fit on that many pictures of each part, in 22 views each, and leave the rest to
-            the thresholds; None fits on all but the share `calibration`.
-        save_every: steps between states from which the fit can go on.
-    """
-
-    steps: int | None = None
-    minutes: float = 20.0
-    batch_size: int = 4
-    tokens: int = 196
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    clip: float = 0.1
-    seed: int = 0
-    calibration: float = 0.25
-    shots: int | None = None
-    save_every: int = 100
-
-    def __post_init__(self) -> None:
-        counts = (self.batch_size, self.save_every, *([] if self.steps is None else [self.steps]))
-        if min(counts) < 1 or self.tokens < 0:
-            raise FitError("steps, batch_size and save_every must be at least 1, tokens at least 0")
-        if not self.minutes > 0:
-            raise FitError(f"minutes is {self.minutes}; it must be above 0")
-        if self.shots is not None and self.shots < 1:
-            raise FitError(f"shots is {self.shots}; it must be at least 1")
-
-
-@dataclass(frozen=True)
-class FittedInpFormer:
-    """What a fit gives.
-
-    Attributes:
-        model: in eval mode on the CPU, float32; what was trained is exact in float16.
-        curve: the losses, averaged between saves.
-        steps: that were taken.
-        steps_per_s: of the part that ran now, once the pictures were encoded.
-        seen: the good pictures that the fit looked at.
-        calibration: the good pictures that it did not.
-    """
-
-    model: InpFormer
-    curve: list[CurvePoint]
-    steps: int
-    steps_per_s: float
-    seen: tuple[Path, ...]
-    calibration: tuple[Path, ...]
 
 
 def fit_inpformer(
@@ -109,22 +58,22 @@ def fit_inpformer(
     compute: Compute,
     *,
     quiet: bool = False,
-) -> FittedInpFormer:
-    """Fit extractor, bottleneck and decoder; an interrupted call with the same arguments goes on.
+) -> Fitted[InpFormer]:
+    """Fits extractor, bottleneck and decoder; an interrupted call with the same arguments goes on.
 
     Args:
         good: pictures of good parts, one sequence for each kind of part. All of them are shuffled
             together, as in the paper's multi-class training.
         load: reads a good picture as RGB uint8 [S,S,3] of the encoder's input size, exactly as
             the service will.
-        encoder: frozen; shapes the model.
-        output: the file that will be written by the caller; the state is kept beside it.
-        options: see there.
+        encoder: frozen encoder, which shapes the model.
+        output: file that the caller will write; the state is kept beside it.
+        options: length, batch and the other options of the fit.
         compute: device and precision.
-        quiet: show no progress bar.
+        quiet: whether the progress bar is left out.
 
     Raises:
-        FitError: too few pictures, or a loss that is not finite.
+        FitError: the pictures are too few, or a loss is not finite.
         FlatTokensError: the pictures never vary.
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
@@ -146,8 +95,14 @@ def fit_inpformer(
     }
     resume = Resume(
         output,
-        {**asdict(options), **_fingerprint(split.fitted, encoder)},
-        # The light one has statistics, which are measured once.
+        {
+            **asdict(options),
+            "good": digest_of_names(split.fitted),
+            "encoder": digest_of_weights(
+                (encoder.weights[name] for name in sorted(encoder.weights)), repr(encoder.config)
+            ),
+        },
+        # The encoder lite0 has statistics, which are measured once.
         parts | ({"encoder": model.encoder} if isinstance(model.encoder, Lite0Encoder) else {}),
     )
     done, curve = resume.load()
@@ -156,32 +111,27 @@ def fit_inpformer(
     )
     if done == 0:
         set_token_statistics(model, pictures)
-    # Not on the way: the first steps are to tell how long a step takes.
+    # Before the first step: the first steps tell how long a step takes.
     pictures.fill()
 
-    sums = torch.zeros(len(LOSSES), device=compute.device)
+    averaged = AveragedLosses(LOSSES, curve, compute.device)
     progress = Progress("inpformer", schedule, done=done, quiet=quiet)
     for step in progress:
         encoded = pictures.batch(batch_at(step, len(pictures), options))
         losses = step_losses(model, encoded, sample_at(step, model, options), compute)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(losses.sum())
-        nn.utils.clip_grad_norm_(trained.parameters(), options.clip)
-        optimizer.param_groups[0]["lr"] = learning_rate(step, schedule.steps, options)
-        optimizer.step()
-        sums += losses.detach()
+        rate = learning_rate(step, schedule.steps, options)
+        descend(losses.sum(), [optimizer], rate, options.clip)
+        averaged.add(losses)
         schedule.tick(step + 1)
         if step % 20 == 0:
             progress.show(loss=losses.sum().item())
         if (step + 1) % options.save_every == 0 or step + 1 == schedule.steps:
-            since = step + 1 - (curve[-1].step if curve else 0)
-            curve.append(_point(step + 1, sums / since))
-            sums.zero_()
+            averaged.close(step + 1)
             resume.save(step + 1, curve)
 
     round_to_fp16(trained)
     place(model, torch.device("cpu"), torch.contiguous_format)
-    return FittedInpFormer(
+    return Fitted(
         model.eval().requires_grad_(False),
         curve,
         schedule.steps,
@@ -192,14 +142,14 @@ def fit_inpformer(
 
 
 def trained_parts(model: InpFormer) -> nn.ModuleDict:
-    """What a fit trains: all but the encoder."""
+    """The parts that a fit trains: all but the encoder."""
     return nn.ModuleDict(
         {"extractor": model.extractor, "bottleneck": model.bottleneck, "decoder": model.decoder}
     )
 
 
 def start(trained: nn.Module) -> None:
-    """Initial weights: normal of deviation 0.01, cut at three of them; biases 0, norms 1."""
+    """Sets initial weights: normal of deviation 0.01, cut at three deviations; biases 0."""
     for module in trained.modules():
         if isinstance(module, nn.Linear):
             limit = 3 * INITIAL_STD
@@ -209,7 +159,10 @@ def start(trained: nn.Module) -> None:
 
 
 def learning_rate(step: int, steps: int, options: InpFormerOptions) -> float:
-    """At `step` (from 0) of `steps`: up in 100 steps, at most a tenth of all; then a cosine."""
+    """The learning rate at `step` (from 0) of `steps`: it rises for 100 steps, then falls.
+
+    The rise takes a tenth of the steps at most; a cosine then falls to a tenth of the rate.
+    """
     warm_up = min(WARM_UP, steps // 10)
     if step < warm_up:
         return options.learning_rate * step / warm_up
@@ -219,7 +172,7 @@ def learning_rate(step: int, steps: int, options: InpFormerOptions) -> float:
 
 
 def batch_at(step: int, count: int, options: InpFormerOptions) -> list[int]:
-    """The views of this step; each comes once in an epoch, and a batch may span two epochs."""
+    """The views of a step; each view comes once in an epoch, and a batch may span two epochs."""
     first = step * options.batch_size
     batch = []
     for position in range(first, first + options.batch_size):
@@ -230,7 +183,7 @@ def batch_at(step: int, count: int, options: InpFormerOptions) -> list[int]:
 
 
 def sample_at(step: int, model: InpFormer, options: InpFormerOptions) -> Tensor | None:
-    """Which tokens [S] the decoder rebuilds in this step; None for all."""
+    """The tokens [S] that the decoder rebuilds in a step; None for all."""
     count = model.config.grid**2
     if not 0 < options.tokens < count:
         return None
@@ -240,17 +193,17 @@ def sample_at(step: int, model: InpFormer, options: InpFormerOptions) -> Tensor 
 
 @dataclass(frozen=True)
 class Split:
-    """Good pictures, those that are fitted and those that never are."""
+    """Good pictures: those that a fit sees, and those that it never sees."""
 
     fitted: tuple[Path, ...]
     calibration: tuple[Path, ...]
 
 
 def split_good(good: Sequence[Sequence[Path]], options: InpFormerOptions) -> Split:
-    """Split the pictures of each kind of part by themselves.
+    """Splits the pictures of each kind of part by themselves.
 
     Raises:
-        FitError: a kind leaves none for one of the two.
+        FitError: a kind has too few pictures for both halves.
     """
     splits = [_split(part, number, options) for number, part in enumerate(good)]
     return Split(
@@ -272,18 +225,3 @@ def _split(good: Sequence[Path], number: int, options: InpFormerOptions) -> Spli
             "0 that leaves some to fit on"
         )
     return Split(shuffled[held_back:], shuffled[:held_back])
-
-
-def _fingerprint(fitted: Sequence[Path], encoder: Pretrained) -> dict[str, str]:
-    names = b"\n".join(os.fsencode(path.name) for path in fitted)
-    weights = hashlib.sha256(repr(encoder.config).encode())
-    for name in sorted(encoder.weights):
-        weights.update(encoder.weights[name].numpy().tobytes())
-    return {"good": hashlib.sha256(names).hexdigest(), "encoder": weights.hexdigest()}
-
-
-def _point(step: int, averages: Tensor) -> CurvePoint:
-    figures = dict(zip(LOSSES, averages.tolist(), strict=True))
-    if not all(math.isfinite(value) for value in figures.values()):
-        raise FitError(f"the loss was not finite before step {step}: lower the learning rate")
-    return CurvePoint(step, figures)

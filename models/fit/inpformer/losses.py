@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.fit.device import Compute
-from models.inpformer import Groups, InpFormer
+from models.inpformer.detector import Groups, InpFormer
 
 LOSSES = ("reconstruction", "coherence")
 
@@ -19,7 +19,7 @@ EPS = 1e-8
 
 
 class _ScaledGradient(torch.autograd.Function):
-    """The identity, through which a gradient comes back multiplied by given factors."""
+    """The identity, whose gradient is multiplied by given factors."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, factors: Tensor) -> Tensor:
@@ -33,16 +33,16 @@ class _ScaledGradient(torch.autograd.Function):
 
 
 def mining_factors(encoder: Tensor, decoder: Tensor, power: float = MINING_POWER) -> Tensor:
-    """How much the gradient of each token counts: (d / mean d)^γ, d = 1 - cos of that token.
+    """Weights of the tokens' gradients: (d / mean d)^γ, d = 1 - cos of a token's two sides.
 
     Args:
-        encoder: tokens [N,T,D] that are to be rebuilt.
-        decoder: tokens [N,T,D] that were.
+        encoder: tokens [N,T,D] to be rebuilt.
+        decoder: rebuilt tokens [N,T,D].
         power: γ; 3 in the published schedule.
 
     Returns:
-        [N,T,1], without gradient; the mean is over all tokens of all pictures. Where everything
-        is rebuilt exactly, all are 1.
+        [N,T,1], without gradient; the mean is over all tokens of all pictures. All weights are 1
+        if every token is rebuilt exactly.
     """
     with torch.no_grad():
         distance = 1 - F.cosine_similarity(encoder, decoder, dim=-1, eps=EPS)
@@ -55,15 +55,19 @@ def mining_factors(encoder: Tensor, decoder: Tensor, power: float = MINING_POWER
 def reconstruction_loss(groups: Groups, power: float = MINING_POWER) -> Tensor:
     """The soft mining loss, mean over groups and pictures of 1 - cos(vec e, vec d).
 
-    All tokens of a picture form one vector there. Going back, the gradient of each decoded token
-    is multiplied by `mining_factors`, so that well-rebuilt tokens hardly move the decoder.
+    All tokens of a picture form one vector. The gradient of each decoded token is multiplied by
+    `mining_factors`, so that well-rebuilt tokens hardly move the decoder.
 
     Args:
-        groups: tokens [N,T,D], float32; the encoder's get no gradient.
+        groups: tokens [N,T,D], float32; those of the encoder get no gradient.
         power: γ of the factors.
 
     Returns:
         A scalar, 0 to 2.
+
+    >>> tokens = (torch.ones(1, 4, 2),)
+    >>> reconstruction_loss(Groups(encoder=tokens, decoder=(-tokens[0],)))
+    tensor(2.)
     """
     losses = []
     for encoder, decoder in zip(groups.encoder, groups.decoder, strict=True):
@@ -82,15 +86,15 @@ def step_losses(
     """The terms of one step's loss, weighted.
 
     Args:
-        model: its extractor, bottleneck and decoder are trained.
-        encoded: the encoder's means [N,T,D] over groups that are of one size and leave out no
+        model: detector whose extractor, bottleneck and decoder are trained.
+        encoded: means [N,T,D] of the encoder over groups that are of one size and leave out no
             block, so that their mean is the fused tokens; float32, without gradient.
-        sample: which tokens [S] the decoder is to rebuild; all if None. The extractor and the
-            coherence loss see all of them in any case.
-        compute: the precision of the forward passes.
+        sample: tokens [S] that the decoder rebuilds; all if None. The extractor and the coherence
+            loss see all tokens in any case.
+        compute: precision of the forward passes.
 
     Returns:
-        float32 [2] in the order of `LOSSES`, to be summed.
+        float32 [2] in the order of `LOSSES`; their sum is the loss.
     """
     fused = model.fuse(encoded)
     with compute.autocast():

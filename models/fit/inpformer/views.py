@@ -1,4 +1,4 @@
-"""The views of a picture with which a fit on a few shots makes up for the many that it lacks."""
+"""The views of a picture, of which a fit on a few shots learns."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ ANGLES = tuple(step * math.pi / 16 for step in (-4, -3, -2, -1, 1, 2, 3, 4))
 SHIFTS = tuple(
     (share * across, share * down) for share in (0.2, 0.1) for across in (1, -1) for down in (1, -1)
 )
-"""Of the picture's half sides, to the right and down."""
+"""Shifts to the right and down, over half of the picture's side."""
 
 VIEWS = 1 + len(ANGLES) + len(SHIFTS) + 5
-"""As in the paper's few-shot training: the picture itself, turned by up to 45 degrees, shifted,
+"""Views of the paper's few-shot training: the picture itself, turned by up to 45 degrees, shifted,
 mirrored, grey, and turned by right angles."""
 
 
 def view(image: Tensor, number: int) -> Tensor:
-    """One of the `VIEWS` views of a square picture; what comes in from outside is mirrored.
+    """One of the `VIEWS` views of a square picture; pixels from outside are mirrored ones.
 
     Args:
         image: RGB [1,3,S,S] in [0,1].
-        number: 0 is the picture itself.
+        number: number of the view; 0 is the picture itself.
+
+    >>> view(torch.rand(1, 3, 8, 8), VIEWS - 1).shape
+    torch.Size([1, 3, 8, 8])
     """
     if number == 0:
         return image

@@ -1,8 +1,8 @@
-"""StableAdamW with AMSGrad, by which INP-Former is fitted (Wortsman et al., arXiv 2304.13013).
+"""StableAdamW with AMSGrad (Wortsman et al., arXiv 2304.13013), the optimiser of INP-Former.
 
-It is AdamW whose step is divided by the root mean square of gradient / √v of the whole tensor
-where that exceeds 1, as AdaFactor clips its updates. Libraries have it without AMSGrad, which the
-published schedule asks for.
+StableAdamW is AdamW with clipped updates, as AdaFactor has them: a step is divided by the root mean
+square of gradient / √v of the whole tensor where that exceeds 1. Libraries have it without AMSGrad,
+which the published schedule uses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 
 class StableAdamW(Optimizer):
-    """AdamW with clipped updates and the largest second moment so far as denominator.
+    """AdamW with clipped updates, and the largest second moment so far as denominator.
 
     For gradient g at step t, learning rate η, decay λ, and m, v the moments as in Adam:
 
@@ -24,11 +24,18 @@ class StableAdamW(Optimizer):
         θ ← (1 - ηλ) θ - η / max(1, RMS(g / u)) · m / (1 - β₁ᵗ) / u
 
     Args:
-        params: tensors with gradients of one device each.
+        params: tensors, each with its gradient on one device.
         lr: learning rate η; a caller changes it in `param_groups`.
         betas: β₁ and β₂.
         eps: ε.
         weight_decay: λ, not coupled with the gradient.
+
+    >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
+    >>> optimizer = StableAdamW([weight], lr=0.5, weight_decay=0.0)
+    >>> weight.sum().backward()
+    >>> optimizer.step()
+    >>> round(weight.item(), 3)
+    0.5
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class StableAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every tensor that has a gradient; there is no closure."""
+        """Moves every tensor that has a gradient; a closure is not supported."""
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             for weight in group["params"]:

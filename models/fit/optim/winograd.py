@@ -6,10 +6,10 @@ products instead of n²r² (Lavin and Gray, arXiv 1509.09308):
 
     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A.
 
-For n = 4 and r = 4 that is 49 instead of 256. The transforms are matrix products themselves, and so
-is what lies between them: for each of the 49 places one of [tiles, C_in] by [C_in, C_out].
-Float32 rounds differently on this way, by about 1e-5 of the largest output; a fit does not notice,
-and what it leaves behind is measured with the plain convolutions.
+For n = 4 and r = 4 that is 49 instead of 256. The transforms are matrix products, and so are the
+sums between them: for each of the 49 places one product of [tiles, C_in] by [C_in, C_out]. Float32
+rounds differently here, by about 1e-5 of the largest output. That makes no difference to a fit, and
+the statistics after it are measured with the plain convolutions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OUTPUTS = 4
 """n: outputs along a side of a tile."""
 
 FEWEST_CHANNELS = 32
-"""Of an input: below, the transforms cost more than the products that they save."""
+"""Channels of an input below which the transforms cost more than the products that they save."""
 
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)
 
@@ -52,15 +52,20 @@ class _Transforms:
 class WinogradConv2d(nn.Conv2d):
     """A convolution of stride 1 without padding that computes by Winograd's method.
 
-    It has the parameters of the `nn.Conv2d` that it stands for, under the same names.
+    Its parameters have the names that those of `nn.Conv2d` have.
+
+    >>> conv = nn.Conv2d(32, 2, 4)
+    >>> images = torch.ones(1, 32, 9, 9)
+    >>> torch.allclose(WinogradConv2d.sharing(conv)(images), conv(images), atol=1e-4)
+    True
     """
 
     @classmethod
     def sharing(cls, conv: nn.Conv2d) -> Self:
-        """One that computes with the very parameters of another.
+        """Makes a convolution that shares the parameters of another.
 
         Raises:
-            ValueError: it has a stride, padding, dilation or groups, or is not square.
+            ValueError: the other has a stride, padding, dilation or groups, or is not square.
         """
         plain = (conv.stride, conv.padding, conv.dilation, conv.groups)
         rows, columns = conv.kernel_size
@@ -78,7 +83,7 @@ class WinogradConv2d(nn.Conv2d):
 
 
 def winograd(network: M) -> M:
-    """Let the larger convolutions of a network compute by Winograd's method, in place."""
+    """Makes the larger convolutions of a network compute by Winograd's method, in place."""
     for name, conv in network.named_children():
         if type(conv) is nn.Conv2d and conv.in_channels >= FEWEST_CHANNELS:
             side = conv.kernel_size[0]
@@ -88,7 +93,7 @@ def winograd(network: M) -> M:
 
 
 def plain(network: M) -> M:
-    """Undo `winograd`, in place; the parameters stay the same objects."""
+    """Undoes `winograd`, in place; the parameters stay the same objects."""
     for name, conv in network.named_children():
         if isinstance(conv, WinogradConv2d):
             with torch.device("meta"):
@@ -142,7 +147,7 @@ def _transformed_weight(weight: Tensor, by: _Transforms) -> Tensor:
 
 
 def _input_tiles(x: Tensor, side: int) -> Tensor:
-    """[N,C,H,W] -> overlapping tiles [t²,N,rows,columns,C], beyond the edge zero."""
+    """[N,C,H,W] -> overlapping tiles [t²,N,rows,columns,C], with zeros beyond the edge."""
     tile = OUTPUTS + side - 1
     rows, columns = (-(-(x.shape[axis] - side + 1) // OUTPUTS) for axis in (2, 3))
     missing = [
@@ -169,7 +174,7 @@ def _join(outputs: Tensor, tile_shape: torch.Size, height: int, width: int) -> T
 
 
 def _split(gradient: Tensor, tile_shape: torch.Size) -> Tensor:
-    """What `_join` joined: [N,C',H,W] -> [n²,N,rows,columns,C']."""
+    """The inverse of `_join`: [N,C',H,W] -> [n²,N,rows,columns,C']."""
     _, count, rows, columns, _ = tile_shape
     pixels = gradient.permute(0, 2, 3, 1)
     below, right = rows * OUTPUTS - pixels.shape[1], columns * OUTPUTS - pixels.shape[2]
@@ -180,7 +185,7 @@ def _split(gradient: Tensor, tile_shape: torch.Size) -> Tensor:
 
 
 def _sum_tiles(tiles: Tensor, tile_shape: torch.Size, input_shape: torch.Size, side: int) -> Tensor:
-    """Overlapping tiles [t²,N·rows·columns·C] -> their sum where they lie, [N,C,H,W]."""
+    """Overlapping tiles [t²,N·rows·columns·C] -> the sum [N,C,H,W] of the tiles in their places."""
     _, count, rows, columns, channels = tile_shape
     tile, over = OUTPUTS + side - 1, side - 1
     parts = tiles.view(tile, tile, count, rows, columns, channels).permute(2, 3, 0, 4, 1, 5)
@@ -203,7 +208,7 @@ def _transforms(side: int, device: torch.device) -> _Transforms:
 
 @functools.cache
 def _one_axis(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """G [t,r], Bᵀ [t,t] and Aᵀ [n,t] of Toom and Cook: values at points, one of them infinity."""
+    """G [t,r], Bᵀ [t,t] and Aᵀ [n,t] of Toom and Cook: values at points and at infinity."""
     tile = OUTPUTS + side - 1
     points = np.array(_POINTS[: tile - 1])
 
@@ -211,6 +216,6 @@ def _one_axis(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDAr
         return np.vstack([np.vander(points, count, increasing=True), np.eye(count)[-1:]])
 
     back = np.linalg.inv(values(tile)).T
-    # The same product with transforms of like size, which round the least.
+    # Scaled to transforms of equal size, which round the least; the product stays the same.
     scale = np.sqrt(np.abs(back).max(1) / np.abs(values(side)).max(1))
     return values(side) * scale[:, None], back / scale[:, None], values(OUTPUTS).T

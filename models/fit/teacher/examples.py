@@ -1,4 +1,4 @@
-"""What a teacher is distilled on: crops of pictures and surfaces, with the backbone's features."""
+"""The examples of a distillation: crops of pictures and surfaces, with the backbone's features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.efficientad.config import TEACHER_CHANNELS
 from models.efficientad.detector import PDN
 from models.fit.backbone import CHANNELS, Lite0Features, aligned_targets
 from models.fit.device import Compute, place
-from models.fit.pictures import Load
+from models.fit.pictures import Load, as_image
 from models.fit.teacher.options import TeacherOptions
 from models.fit.teacher.textures import texture
 
@@ -32,19 +32,29 @@ STATISTICS_PICTURES = 100
 """Augmented pictures on which the backbone's channels are scaled."""
 
 HELD_OUT_TEXTURES = 40
-"""Made-up surfaces on which the explained variance is measured, drawn by the first seeds."""
+"""Made-up surfaces of the first seeds, on which the explained variance is measured."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture, uint8 [3,256,256], and what PDN's outputs on it should be, float16 [152,56,56]."""
+    """A picture, uint8 [3,256,256], and the targets of PDN's outputs, float16 [152,56,56]."""
 
     image: Tensor
     target: Tensor
 
 
 class Examples:
-    """Makes examples: a picture, augmented, with the backbone's normalised features."""
+    """Examples of one seed: augmented pictures with the backbone's normalised features.
+
+    Args:
+        pictures: pictures of which some are held out.
+        load: reads a picture as RGB uint8 [H,W,3].
+        options: seed, shares and pool of the distillation.
+        compute: device and precision of the backbone.
+
+    Raises:
+        ValueError: there are fewer than two pictures.
+    """
 
     def __init__(
         self, pictures: Sequence[Path], load: Load, options: TeacherOptions, compute: Compute
@@ -62,7 +72,7 @@ class Examples:
         self._mean, self._std = self._statistics()
 
     def pool_before(self, step: int) -> deque[Example]:
-        """The pool as it was before `step`: a resumed fit sees the same examples."""
+        """The pool as it was before `step`, so that a resumed fit sees the same examples."""
         newest = self._options.batch_size + step
         pool: deque[Example] = deque(maxlen=self._options.pool)
         for number in range(max(0, newest - self._options.pool), newest):
@@ -70,29 +80,30 @@ class Examples:
         return pool
 
     def example(self, number: int) -> Example:
-        """The `number`-th example of this seed, always the same."""
+        """The example of a number, always the same for one seed."""
         draw = np.random.default_rng((self._options.seed, 1, number))
         doubled = _augment(self._drawn(number, draw), draw)
         return self._example(doubled)
 
     def _drawn(self, number: int, draw: np.random.Generator) -> Tensor:
-        """A picture [3,H,W] in [0,1], one of those that are fitted or a made-up surface."""
+        """A picture [3,H,W] in [0,1]: a fitted one or a made-up surface."""
         if draw.random() < self._options.textures:
             return _as_image(texture(HELD_OUT_TEXTURES + number))
         return self._read(self._fitted[int(draw.integers(len(self._fitted)))])
 
     def explained_variance(self, network: PDN) -> dict[str, float]:
-        """1 - MSE / mean square of the targets, on held-out examples that are not augmented."""
+        """1 - MSE / mean square of the targets, on held-out examples without augmentation."""
         pictures = self._explained(network, (self._read(path) for path in self._held_out))
         drawn = (_as_image(texture(seed)) for seed in range(HELD_OUT_TEXTURES))
         return {
-            "all": _share(pictures, slice(None)),
-            "stride 8": _share(pictures, slice(CHANNELS[0])),
-            "stride 16": _share(pictures, slice(CHANNELS[0], None)),
-            "textures": _share(self._explained(network, drawn), slice(None)),
+            "all": _share(*pictures, slice(None)),
+            "stride 8": _share(*pictures, slice(CHANNELS[0])),
+            "stride 16": _share(*pictures, slice(CHANNELS[0], None)),
+            "textures": _share(*self._explained(network, drawn), slice(None)),
         }
 
-    def _explained(self, network: PDN, images: Iterable[Tensor]) -> _Explained:
+    def _explained(self, network: PDN, images: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sums over images for each of the backbone's channels: squared errors, squared targets."""
         errors, spread = torch.zeros(FEATURES), torch.zeros(FEATURES)
         for image in images:
             example = self._example(_square(image))
@@ -102,10 +113,10 @@ class Examples:
             target = example.target.float()
             errors += (features - target).square().mean((1, 2))
             spread += target.square().mean((1, 2))
-        return _Explained(errors, spread)
+        return errors, spread
 
     def _unturned(self, features: Tensor) -> Tensor:
-        """What a PDN-M says of the backbone's channels."""
+        """The outputs of a PDN-M, turned back to the backbone's channels."""
         if len(features) == FEATURES:
             return features
         return torch.einsum("oc,ohw->chw", turn(), features)
@@ -139,30 +150,22 @@ class Examples:
         return aligned_targets(features, GRID)[0].cpu()
 
 
-@dataclass(frozen=True)
-class _Explained:
-    """Sums over examples for each of the backbone's channels: squared errors, squared targets."""
-
-    errors: Tensor
-    spread: Tensor
-
-
-def _share(explained: _Explained, channels: slice) -> float:
-    return 1 - (explained.errors[channels].sum() / explained.spread[channels].sum()).item()
+def _share(errors: Tensor, spread: Tensor, channels: slice) -> float:
+    return 1 - (errors[channels].sum() / spread[channels].sum()).item()
 
 
 def _as_image(picture: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+    return as_image(picture, torch.device("cpu"))[0]
 
 
 def _square(image: Tensor) -> Tensor:
-    """A whole picture [3,H,W] as [3,512,512], at twice the networks' scale."""
+    """A whole picture [3,H,W] -> [3,512,512], at twice the scale of the networks."""
     size = (2 * SIDE, 2 * SIDE)
     return F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0].clamp(0, 1)
 
 
 def _augment(image: Tensor, draw: np.random.Generator) -> Tensor:
-    """Crop, flip, turn, grey and relight [3,H,W] in [0,1] -> [3,512,512]."""
+    """Crops, flips, turns, greys and relights [3,H,W] in [0,1] -> [3,512,512]."""
     _, height, width = image.shape
     share = float(draw.uniform(0.08, 1.0))
     ratio = math.exp(float(draw.uniform(-0.3, 0.3)))
@@ -184,7 +187,7 @@ def _augment(image: Tensor, draw: np.random.Generator) -> Tensor:
 
 
 def normalized(images: Tensor) -> Tensor:
-    """RGB [N,3,H,W] in [0,1] with ImageNet's mean and deviation removed."""
+    """RGB [N,3,H,W] in [0,1] -> network input, without ImageNet's mean and deviation."""
     mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=images.device).view(1, 3, 1, 1)
     return (images - mean) / std
@@ -193,7 +196,7 @@ def normalized(images: Tensor) -> Tensor:
 def batch(
     pool: deque[Example], options: TeacherOptions, step: int, compute: Compute
 ) -> tuple[Tensor, Tensor]:
-    """Random 128 × 128 crops and what the 24 × 24 outputs on them should be."""
+    """Random 128 × 128 crops of a step, and the targets of the 24 × 24 outputs on them."""
     draw = np.random.default_rng((options.seed, 2, step))
     images, targets = [], []
     for _ in range(options.batch_size):
@@ -209,7 +212,7 @@ def batch(
 
 
 def turn() -> Tensor:
-    """Orthonormal columns [384,152]: more channels, the same distances."""
+    """Orthonormal columns [384,152], which give more channels and keep distances."""
     generator = torch.Generator().manual_seed(0)
     turn: Tensor = torch.linalg.qr(torch.randn(TEACHER_CHANNELS, FEATURES, generator=generator)).Q
     return turn

@@ -1,15 +1,13 @@
 """The teacher: a PDN that imitates EfficientNet-Lite0's features, distilled on any pictures.
 
-The paper distils from a WideResNet-101 on ImageNet; here the backbone is one whose weights come
-with a package, and each picture is cropped, flipped, turned and greyed anew, so that a thousand
-pictures last. Made-up surfaces are mixed in, which photographs of things have few of.
+The paper distils from a WideResNet-101 on ImageNet. Here the weights of the backbone come with a
+package, and each picture is cropped, flipped, turned and greyed anew, so that a thousand pictures
+suffice. Made-up surfaces are mixed in, because photographs of things show few surfaces.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +20,17 @@ from models.efficientad.config import TEACHER_CHANNELS
 from models.efficientad.detector import PDN
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.errors import TeacherError
+from models.fit.optim.descent import descend
 from models.fit.optim.muon import Muon, others_than, suits_muon
 from models.fit.optim.winograd import plain, winograd
 from models.fit.pictures import Load
-from models.fit.progress import CurvePoint, Progress, Resume
+from models.fit.progress import (
+    CurvePoint,
+    Progress,
+    Resume,
+    digest_of_names,
+    digest_of_weights,
+)
 from models.fit.teacher.examples import FEATURES, Examples, batch, turn
 from models.fit.teacher.options import TeacherOptions
 
@@ -35,11 +40,11 @@ class FittedTeacher:
     """A teacher, its curve, and how much of the backbone's variance it explains.
 
     Attributes:
-        network: of the backbone's 152 channels if small, of 384 if medium; its weights are exact
-            in float16.
-        curve: the loss and the explained variance, at each save.
-        explained_variance: on held-out pictures, over both strides.
-        explained_variance_of: the same by stride, and on made-up surfaces.
+        network: PDN of the backbone's 152 channels if small, of 384 if medium; its weights are
+            exact in float16.
+        curve: loss and explained variance at each save.
+        explained_variance: share of the variance explained on held-out pictures.
+        explained_variance_of: the same share by stride, and on made-up surfaces.
     """
 
     network: PDN
@@ -58,16 +63,16 @@ def fit_teacher(
     start: PDN | None = None,
     quiet: bool = False,
 ) -> FittedTeacher:
-    """Distil a PDN; an interrupted call with the same arguments goes on where it stopped.
+    """Distils a PDN; an interrupted call with the same arguments goes on where it stopped.
 
     Args:
         pictures: any pictures, the more varied the better.
-        load: reads one as RGB uint8 [H,W,3].
-        output: the file that will be written by the caller; the state is kept beside it.
-        options: see there.
+        load: reads a picture as RGB uint8 [H,W,3].
+        output: file that the caller will write; the state is kept beside it.
+        options: length, size and the other options of the distillation.
         compute: device and precision.
-        start: a teacher of the same kind to go on from, instead of random weights.
-        quiet: show no progress bar.
+        start: teacher of the same kind to go on from, instead of random weights.
+        quiet: whether the progress bar is left out.
 
     Raises:
         TeacherError: `start` is of another size or has other channels.
@@ -83,7 +88,11 @@ def fit_teacher(
     )
     resume = Resume(
         output,
-        {**asdict(options), **_fingerprint(pictures, start)},
+        {
+            **asdict(options),
+            "pictures": digest_of_names(pictures),
+            "start": digest_of_weights([] if start is None else start.parameters()),
+        },
         {"network": network, "muon": muon, "adam": adam},
     )
     done, curve = resume.load()
@@ -105,12 +114,7 @@ def fit_teacher(
         with compute.autocast():
             features = network(images)
         loss = F.mse_loss(features.float(), turned(targets)) * (features.shape[1] / FEATURES)
-        for optimizer in (muon, adam):
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimizer in (muon, adam):
-            optimizer.param_groups[0]["lr"] = options.learning_rate * _cosine(step, options.steps)
-            optimizer.step()
+        descend(loss, (muon, adam), options.learning_rate * _cosine(step, options.steps))
         average = loss.item() if math.isnan(average) else 0.99 * average + 0.01 * loss.item()
         if step % 20 == 0:
             progress.show(loss=average)
@@ -126,18 +130,8 @@ def fit_teacher(
     return FittedTeacher(network, curve, explained.pop("all"), explained)
 
 
-def _fingerprint(pictures: Sequence[Path], start: PDN | None) -> dict[str, str]:
-    names = b"\n".join(os.fsencode(path.name) for path in pictures)
-    weights = [] if start is None else list(start.state_dict().values())
-    contents = {
-        "pictures": names,
-        "start": b"".join(value.cpu().numpy().tobytes() for value in weights),
-    }
-    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
-
-
 def _cosine(step: int, steps: int) -> float:
-    """The share of the learning rate at `step` (from 0): up in the first steps, then down to 0."""
+    """Share of the learning rate at `step` (from 0): it rises in the first steps, then falls."""
     warm_up = min(200, steps // 10 + 1)
     if step < warm_up:
         return (step + 1) / warm_up

@@ -5,30 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.efficientad.config import Size
+from models.fit.options import Count, FitOptions
 
 
 @dataclass(frozen=True)
-class TeacherOptions:
-    """How the teacher is distilled.
+class TeacherOptions(FitOptions):
+    """How the teacher is distilled. After a warm-up the learning rate falls to 0 along a cosine.
 
     Attributes:
-        steps: optimiser steps.
-        batch_size: crops of 128 × 128 in a step.
-        learning_rate: of Muon and AdamW after warm-up, then cosine to 0.
-        pool: augmented pictures kept at hand; each step replaces the oldest by a new one.
-        seed: of crops, order and initial weights.
-        held_out: share of the pictures on which the explained variance is measured.
-        save_every: steps between states from which the fit can go on.
-        size: PDN-S or PDN-M.
-        textures: share of the examples that are made-up surfaces instead of pictures.
+        steps: Optimiser steps, of eight crops each.
+        batch_size: Crops of 128 × 128 pixels in a step.
+        learning_rate: Of Muon and AdamW, before it falls.
+        pool: Augmented pictures kept at hand; each step replaces the oldest by a new one.
+        held_out: Share of the pictures on which the explained variance is measured.
+        save_every: Steps between states from which an interrupted fit goes on.
+        size: PDN-S, or PDN-M, which costs three times as much.
+        textures: Share of the examples that are made-up surfaces instead of pictures.
+
+    >>> TeacherOptions(size="medium").batch_size
+    8
     """
 
-    steps: int = 8000
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    pool: int = 1500
-    seed: int = 0
+    steps: Count = 8000
+    batch_size: Count = 8
+    pool: Count = 1500
     held_out: float = 0.05
-    save_every: int = 500
+    save_every: Count = 500
     size: Size = "small"
     textures: float = 0.3

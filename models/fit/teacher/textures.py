@@ -1,8 +1,8 @@
 """Pictures of made-up surfaces, for a teacher that should know more than photographs.
 
-Photographs of things hold few plain surfaces. Brushed metal, fabric, grain and the like are drawn
-here instead: noise of any slope, direction and scale, weaves, cells, and marks upon them, in grey
-or in two colours. Nothing about a picture is kept but the seed that draws it.
+Photographs of things show few plain surfaces. This module draws surfaces such as brushed metal,
+fabric and grain: noise of any slope, direction and scale, weaves, cells, and marks upon them, in
+grey or in two colours. The seed of a picture is all that is kept of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ SIDE = 320
 
 
 def texture(seed: int) -> NDArray[np.uint8]:
-    """The made-up surface of a seed: RGB uint8 [320,320,3], always the same."""
+    """The made-up surface of a seed: RGB uint8 [320,320,3], always the same.
+
+    >>> texture(0).shape, bool((texture(0) == texture(0)).all())
+    ((320, 320, 3), True)
+    """
     draw = np.random.default_rng((seed, 7))
     kinds = (_noise, _brushed, _weave, _cells)
     relief = kinds[int(draw.integers(len(kinds)))](draw)
@@ -31,19 +35,20 @@ def texture(seed: int) -> NDArray[np.uint8]:
 
 
 def _unit(field: Field) -> Field:
-    """A field of mean 0 and deviation 1."""
+    """The field with mean 0 and deviation 1."""
     centred = field - field.mean()
     return centred / max(float(centred.std()), 1e-9)
 
 
 def _spectrum(draw: np.random.Generator, weight: Field) -> Field:
-    """White noise, filtered by a real weight for each frequency of `rfft2`."""
+    """White noise, filtered by a real weight for each frequency of `rfft2` but 0."""
+    weight[0, 0] = 0
     white = np.fft.rfft2(draw.standard_normal((SIDE, SIDE)))
     return _unit(np.fft.irfft2(white * weight, s=(SIDE, SIDE)))
 
 
 def _frequencies() -> tuple[Field, Field]:
-    """Cycles a pixel along both axes, as `rfft2` has them."""
+    """Frequencies along both axes in cycles per pixel, in the order of `rfft2`."""
     return np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :]
 
 
@@ -54,24 +59,22 @@ def _noise(draw: np.random.Generator) -> Field:
     finest = float(draw.uniform(0.05, 0.5))
     slope = float(draw.uniform(0.3, 2.0))
     weight = np.maximum(radius, 1 / SIDE) ** -slope * np.exp(-((radius / finest) ** 2))
-    weight[0, 0] = 0
     return _spectrum(draw, weight)
 
 
 def _brushed(draw: np.random.Generator) -> Field:
-    """Noise drawn out along one direction, as grinding and rolling leave it."""
+    """Noise stretched along one direction, as by grinding and rolling."""
     rows, columns = _frequencies()
     angle = float(draw.uniform(0, np.pi))
     along = rows * np.cos(angle) + columns * np.sin(angle)
     across = columns * np.cos(angle) - rows * np.sin(angle)
     long, fine = float(draw.uniform(0.003, 0.05)), float(draw.uniform(0.05, 0.5))
     weight = np.exp(-((along / long) ** 2) - (across / fine) ** 2)
-    weight[0, 0] = 0
     return _spectrum(draw, weight)
 
 
 def _weave(draw: np.random.Generator) -> Field:
-    """One or two gratings, sine or square, a little bent: fabric, grids, grooves."""
+    """One or two gratings, sine or square, slightly bent: fabric, grids, grooves."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float64)
     angle = float(draw.uniform(0, np.pi))
     bend = 4 * float(draw.random()) * _noise(draw)
@@ -101,7 +104,7 @@ def _cells(draw: np.random.Generator) -> Field:
 
 
 def _marked(relief: Field, draw: np.random.Generator) -> Field:
-    """With a few spots and scratches on it."""
+    """The relief with a few spots and scratches on it."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float64)
     marked = relief.copy()
     for _ in range(int(draw.integers(1, 8))):
@@ -117,7 +120,7 @@ def _marked(relief: Field, draw: np.random.Generator) -> Field:
 
 
 def _coloured(relief: Field, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """Levels between two colours, or two greys."""
+    """The relief as levels between two colours or two greys."""
     share = 0.5 + relief * float(draw.uniform(0.04, 0.3))
     ends = draw.uniform(0, 255, (2, 3))
     if draw.random() < 0.5:

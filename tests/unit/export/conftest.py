@@ -16,7 +16,7 @@ from torch import nn
 
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
-from models.checkpoints import Checkpoint, InputRecipe
+from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16

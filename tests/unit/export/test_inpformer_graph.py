@@ -14,7 +14,8 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.bundling.graph import ImagesToAnswer, write_graph
-from models.inpformer import InpFormer, InpFormerConfig, Mode
+from models.inpformer.config import InpFormerConfig, Mode
+from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
 TOLERANCE = 1e-5

@@ -14,7 +14,7 @@ from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, ExportReport, export_bundle
 from export.errors import ExportError
 from export.pictures import MAX_PIXELS, read_model_input
-from models.checkpoints import Checkpoint, InputRecipe
+from models.checkpoints.facts import Checkpoint, InputRecipe
 from service.bundles.manifest import Preprocess, Tiling
 from service.pictures.prepare import prepare
 

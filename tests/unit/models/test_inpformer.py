@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.inpformer import Groups, InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import Groups, InpFormer
 from models.inpformer.encoder import DinoEncoder
 from models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
 

@@ -17,17 +17,13 @@ from export.bundling.checkpoint_source import (
     with_zero_shot,
 )
 from export.errors import ExportError
-from models.checkpoints import (
-    Centre,
-    Checkpoint,
-    CheckpointError,
-    InputRecipe,
-    TrainedThresholds,
-    picture_digest,
-)
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
+from models.checkpoints.own import picture_digest
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 from service.bundles.manifest import Crop
 
 WritePictures = Callable[..., list[Path]]

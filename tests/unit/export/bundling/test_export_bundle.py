@@ -22,15 +22,9 @@ from export.bundling.measure import check_drift
 from export.bundling.summary import ExportReport
 from export.errors import CalibrationError, ExportError, PicturesError
 from export.pictures import read_picture
-from models.checkpoints import (
-    Checkpoint,
-    FitFacts,
-    InputRecipe,
-    TrainedThresholds,
-    load_checkpoint,
-    picture_digest,
-    save_checkpoint,
-)
+from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import FitFacts, picture_digest, save_checkpoint
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import Drift

@@ -22,7 +22,8 @@ from export.bundling.rewrite import (
 from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 from models.inpformer.inp import GuidedAttention
 
 EXACT = 1e-12

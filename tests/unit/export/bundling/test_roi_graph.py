@@ -23,11 +23,12 @@ from export.bundling.summary import ExportReport
 from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.wording import roi_text
-from models.checkpoints import Checkpoint, InputRecipe, TrainedThresholds
+from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import ROI_MASK
 from service.engines.base import EngineOutput
@@ -44,22 +45,10 @@ class Brightness(Detector):
     """Each cell looks at its own pixels alone; the score is INP-Former's."""
 
     family = "brightness"
-
-    @property
-    def variant(self) -> str:
-        return "plain"
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        return SIDE, SIDE
-
-    @property
-    def map_size(self) -> tuple[int, int]:
-        return CELLS, CELLS
-
-    @property
-    def lowest(self) -> float:
-        return -0.5
+    variant = "plain"
+    input_size = (SIDE, SIDE)
+    map_size = (CELLS, CELLS)
+    lowest = -0.5
 
     def score_of(self, values: Tensor) -> Tensor:
         return values.topk(max(1, values.shape[1] // 100), dim=1).values.mean(1)

@@ -28,7 +28,7 @@ from export.evaluation.http_inspector import HttpInspector
 from export.evaluation.inspectors import LocalInspector, check_same_model
 from export.pictures import middle_tile, read_model_input, read_picture
 from export.wording import tiles_text
-from models.checkpoints import Checkpoint
+from models.checkpoints.facts import Checkpoint
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.manifest import CheckpointThresholds, Preprocess, Tiling
 from service.engines.onnxruntime import OnnxRuntimeEngine

@@ -14,8 +14,8 @@ from export.calibration.pictures_to_use import (
 )
 from export.commands.options import FILTERS
 from export.errors import CalibrationError, PicturesError
-from models.checkpoints import Filter as TrainedFilter
-from models.checkpoints import picture_digest
+from models.checkpoints.facts import Filter as TrainedFilter
+from models.checkpoints.own import picture_digest
 from service.bundles.manifest import Filter
 
 WritePictures = Callable[..., list[Path]]

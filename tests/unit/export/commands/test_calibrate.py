@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from export.commands.calibrate import calibrate
 from export.report.card import CARD, card, write_card
-from models.checkpoints import picture_digest
+from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.manifest import CALIBRATION
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides

@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from export.commands.describe import inspect_checkpoint
-from models.checkpoints import FitFacts, save_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 

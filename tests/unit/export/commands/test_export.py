@@ -14,24 +14,20 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors import safe_open
 
-import models.checkpoints
+import models.checkpoints.formats
 import models.fit.efficientad.fit
 import models.fit.teacher.fit
 from export.commands.evaluate import evaluate
 from export.commands.export import export
 from export.commands.fit import fit
-from models.checkpoints import (
-    Checkpoint,
-    InputRecipe,
-    load_checkpoint,
-    picture_digest,
-    save_teacher,
-)
+from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import load_teacher, picture_digest, save_teacher
 from models.efficientad.detector import PDN, EfficientAd
-from models.fit.efficientad.fit import EfficientAdOptions, FittedEfficientAd
+from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.errors import FitError
-from models.fit.inpformer.fit import InpFormerOptions
-from models.fit.progress import CurvePoint
+from models.fit.inpformer.options import InpFormerOptions
+from models.fit.progress import CurvePoint, Fitted
 from models.fit.teacher.fit import FittedTeacher
 from models.fit.teacher.options import TeacherOptions
 from service.bundles.bundle import load_bundle
@@ -117,7 +113,7 @@ class FakeFit:
 
 @pytest.fixture
 def fake_fit(monkeypatch: pytest.MonkeyPatch, small_model: EfficientAd) -> FakeFit:
-    fake = FakeFit(FittedEfficientAd(small_model, [CurvePoint(2, {"hard": 0.5})], 2, 1.5, (), ()))
+    fake = FakeFit(Fitted(small_model, [CurvePoint(2, {"hard": 0.5})], 2, 1.5, (), ()))
     monkeypatch.setattr(models.fit.efficientad.fit, "fit_efficientad", fake)
     return fake
 
@@ -259,7 +255,7 @@ def test_fitting_a_teacher_writes_it_with_its_curve_and_says_what_it_explains(
     assert result.exit_code == 0, result.output
     assert list(fake.arguments[0]) == good
     assert fake.arguments[3] == TeacherOptions(steps=4)
-    assert models.checkpoints.load_teacher(out).size == "small"
+    assert load_teacher(out).size == "small"
     assert out.with_suffix(".csv").read_text().splitlines()[1] == "4,0.5,0.3"
     assert "explains 0.345 of the variance of held-out pictures (stride 8: 0.600)" in result.output
 
@@ -279,7 +275,7 @@ def test_an_exported_bundle_can_be_evaluated(
     write_pictures: WritePictures,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(models.checkpoints, "load_checkpoint", lambda path: thin_checkpoint)
+    monkeypatch.setattr(models.checkpoints.formats, "load_checkpoint", lambda path: thin_checkpoint)
     out = tmp_path / "models" / "parts" / "1"
     exported = run(
         export, "onnx", tmp_path / "m.safetensors", "--good", good[0].parent, "--out", out,

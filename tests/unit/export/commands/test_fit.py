@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 
 import models.fit.inpformer.encoders
 from export.commands.fit import fit
-from models.checkpoints import InputRecipe, load_checkpoint
+from models.checkpoints.facts import InputRecipe
+from models.checkpoints.formats import load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 CONFIG = InpFormerConfig(
     embed_dim=16,

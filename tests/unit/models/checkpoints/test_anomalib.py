@@ -10,20 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoints import (
-    Centre,
-    Checkpoint,
-    CheckpointError,
-    InputRecipe,
-    TrainedThresholds,
-    UnsetStatisticsError,
-    describe,
-    load_checkpoint,
-)
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
+from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
+from models.checkpoints.formats import load_checkpoint
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 Content = dict[str, Any]
 Make = Callable[..., Content]

@@ -7,15 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from models.checkpoints import (
-    CheckpointError,
-    FitFacts,
-    describe,
-    grouped,
-    load_checkpoint,
-    save_checkpoint,
-    save_teacher,
-)
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.formats import grouped, load_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint, save_teacher
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16

@@ -10,15 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints import (
-    Checkpoint,
-    CheckpointError,
-    InputRecipe,
-    describe,
-    load_checkpoint,
-    measure_missing,
-    picture_digest,
-)
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.nelson import measure_missing
+from models.checkpoints.own import picture_digest
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from models.efficientad.statistics import FlatStatisticsError

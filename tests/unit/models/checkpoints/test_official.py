@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.checkpoints import Centre, CheckpointError, InputRecipe, load_checkpoint
-from models.inpformer import InpFormer, InpFormerConfig
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Centre, InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 State = dict[str, Tensor]
 

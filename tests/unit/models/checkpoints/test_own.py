@@ -13,14 +13,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.checkpoints import (
-    CheckpointError,
+from models.checkpoints import own
+from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
+from models.checkpoints.facts import InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import (
     FitFacts,
-    InputRecipe,
-    UnsetStatisticsError,
-    load_checkpoint,
     load_teacher,
-    own,
     picture_digest,
     save_checkpoint,
     save_teacher,

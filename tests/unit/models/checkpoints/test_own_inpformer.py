@@ -6,17 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.checkpoints import (
-    Centre,
-    CheckpointError,
-    FitFacts,
-    InputRecipe,
-    describe,
-    load_checkpoint,
-    save_checkpoint,
-)
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Centre, InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import round_to_fp16
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 LITE0 = InpFormerConfig(
     embed_dim=240,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.fit.pictures import GoodPictures, OtherPictures, grey, jitter, penalty_crop
+from models.fit.pictures import OtherPictures, TrainingPictures, grey, jitter, penalty_crop
 
 CPU = torch.device("cpu")
 PATHS = tuple(Path(str(number)) for number in range(5))
@@ -55,14 +55,14 @@ def test_grey_weighs_the_channels_as_luma() -> None:
 
 
 def test_each_good_picture_comes_once_in_an_epoch() -> None:
-    pictures = GoodPictures(PATHS, flat, seed=0, device=CPU)
+    pictures = TrainingPictures(PATHS, flat, seed=0, device=CPU)
     epochs = [[number_of(pictures.at(5 * epoch + turn)) for turn in range(5)] for epoch in range(3)]
     assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
 def test_plain_pictures_come_unchanged_and_in_order() -> None:
-    images = list(GoodPictures(PATHS, flat, seed=0, device=CPU).plain())
+    images = list(TrainingPictures(PATHS, flat, seed=0, device=CPU).plain())
     assert [image.shape for image in images] == [(1, 3, 8, 8)] * 5
     assert [round(image.mean().item() * 255) for image in images] == list(LEVELS)
 
@@ -74,8 +74,8 @@ def test_a_share_of_the_steps_sees_its_picture_varied(
     def slope(_: Path) -> NDArray[np.uint8]:
         return np.repeat(np.arange(8, dtype=np.uint8)[:, None, None] * 10, 8, 1).repeat(3, 2)
 
-    plain = GoodPictures(PATHS, slope, seed=0, device=CPU)
-    varied = GoodPictures(PATHS, slope, seed=0, device=CPU, variety=variety)
+    plain = TrainingPictures(PATHS, slope, seed=0, device=CPU)
+    varied = TrainingPictures(PATHS, slope, seed=0, device=CPU, variety=variety)
     changed = sum(not torch.equal(plain.at(step), varied.at(step)) for step in range(100))
     assert least <= changed <= most
 
@@ -87,7 +87,7 @@ def test_a_good_picture_is_read_once() -> None:
         read.append(path)
         return flat(path)
 
-    pictures = GoodPictures(PATHS, load, seed=0, device=CPU)
+    pictures = TrainingPictures(PATHS, load, seed=0, device=CPU)
     for step in range(12):
         pictures.at(step)
     assert sorted(read) == sorted(PATHS)
@@ -99,7 +99,7 @@ def test_a_step_sees_the_same_under_one_seed_only(step: int) -> None:
         return np.random.default_rng(int(path.name)).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
     def good(seed: int) -> torch.Tensor:
-        return GoodPictures(PATHS, noise, seed, CPU).at(step)
+        return TrainingPictures(PATHS, noise, seed, CPU).at(step)
 
     def other(seed: int) -> torch.Tensor:
         return OtherPictures(PATHS, noise, 16, 0.25, seed, CPU).at(step)

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 from models.inpformer.positions import anomalib_positions, official_positions
-from models.inpformer.weights import InpFormerWeightsError, from_anomalib, from_official
+from models.inpformer.weights import ANOMALIB, OFFICIAL, InpFormerWeightsError, from_state
 
 SIDE = 70
 GRID = 5
@@ -128,21 +129,21 @@ def assert_the_same(found: InpFormer, expected: InpFormer) -> None:
 
 
 def test_an_official_state_dict_becomes_the_model_that_it_is_of(official_state: State) -> None:
-    assert_the_same(from_official(official_state, image_size=SIDE), a_model())
+    assert_the_same(from_state(official_state, OFFICIAL, image_size=SIDE), a_model())
 
 
 def test_a_state_dict_of_anomalib_becomes_the_model_that_it_is_of(anomalib_state: State) -> None:
     expected = a_model(recipe="anomalib", mlp_bias=False)
-    assert_the_same(from_anomalib(anomalib_state, image_size=SIDE), expected)
+    assert_the_same(from_state(anomalib_state, ANOMALIB, image_size=SIDE), expected)
 
 
 def test_biases_in_the_mlps_of_anomalib_are_taken_where_they_are() -> None:
     expected = a_model(recipe="anomalib")
-    assert_the_same(from_anomalib(as_anomalib(expected), image_size=SIDE), expected)
+    assert_the_same(from_state(as_anomalib(expected), ANOMALIB, image_size=SIDE), expected)
 
 
 def test_float16_becomes_float32(official_state: State) -> None:
-    model = from_official({k: v.half() for k, v in official_state.items()}, image_size=SIDE)
+    model = from_state({k: v.half() for k, v in official_state.items()}, OFFICIAL, image_size=SIDE)
     assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
 
 
@@ -158,8 +159,9 @@ def test_every_size_is_read_off_the_shapes() -> None:
         inp_count=4,
         mlp_ratio=2,
     )
-    found = from_official(
+    found = from_state(
         as_official(expected),
+        OFFICIAL,
         target_blocks=(0, 1),
         encoder_groups=((0,), (1,)),
         decoder_groups=((0, 1), (2,)),
@@ -171,7 +173,7 @@ def test_every_size_is_read_off_the_shapes() -> None:
 @pytest.mark.parametrize(("depth", "last"), [(10, 9), (12, 9), (24, 18)])
 def test_an_official_encoder_of_24_blocks_is_used_up_to_block_18(depth: int, last: int) -> None:
     state = as_official(a_model(target_blocks=[*range(depth - 8, depth)]))
-    model = from_official(state, image_size=SIDE)
+    model = from_state(state, OFFICIAL, image_size=SIDE)
     assert model.config.target_blocks[-1] == last
     assert len(model.config.target_blocks) == 8
     assert len(model.encoder.blocks) == last + 1
@@ -179,12 +181,13 @@ def test_an_official_encoder_of_24_blocks_is_used_up_to_block_18(depth: int, las
 
 def test_anomalib_uses_blocks_2_to_9_of_any_encoder() -> None:
     state = as_anomalib(a_model(recipe="anomalib", target_blocks=[*range(16, 24)]))
-    assert from_anomalib(state, image_size=SIDE).config.target_blocks == tuple(range(2, 10))
+    assert from_state(state, ANOMALIB, image_size=SIDE).config.target_blocks == tuple(range(2, 10))
 
 
 def test_the_hyper_parameters_of_anomalib_count_where_they_are_given(anomalib_state: State) -> None:
-    config = from_anomalib(
+    config = from_state(
         anomalib_state,
+        ANOMALIB,
         target_blocks=(1, 4),
         encoder_groups=((0,), (1,)),
         decoder_groups=((0, 1, 2, 3), (7,)),
@@ -243,7 +246,7 @@ def test_positions_of_the_very_grid_are_left_alone(
 def test_the_positions_of_a_larger_training_grid_are_resized_once(official_state: State) -> None:
     positions = torch.randn(1, 1 + 37 * 37, 64)
     official_state["encoder.pos_embed"] = positions
-    encoder = from_official(official_state, image_size=SIDE).encoder
+    encoder = from_state(official_state, OFFICIAL, image_size=SIDE).encoder
     assert torch.equal(encoder.pos_embed, official_positions(positions[:, 1:], GRID))
     assert torch.equal(encoder.cls_token, official_state["encoder.cls_token"] + positions[:, :1])
 
@@ -264,7 +267,7 @@ def test_a_missing_tensor_is_named_as_the_file_names_it(
 ) -> None:
     del official_state[key]
     with pytest.raises(InpFormerWeightsError, match=rf"official code saves it: {message}\. It"):
-        from_official(official_state, image_size=SIDE)
+        from_state(official_state, OFFICIAL, image_size=SIDE)
 
 
 def test_many_missing_tensors_are_counted(official_state: State) -> None:
@@ -272,7 +275,7 @@ def test_many_missing_tensors_are_counted(official_state: State) -> None:
     with pytest.raises(
         InpFormerWeightsError, match=r"decoder\.2\.attn\.kv\.bias, .* and 11 more are missing"
     ):
-        from_official(state, image_size=SIDE)
+        from_state(state, OFFICIAL, image_size=SIDE)
 
 
 def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
@@ -280,7 +283,7 @@ def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
     with pytest.raises(
         InpFormerWeightsError, match=r"aggregation\.0\.mlp\.fc2\.bias.*none of its tensors"
     ):
-        from_official(official_state, image_size=SIDE)
+        from_state(official_state, OFFICIAL, image_size=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -297,16 +300,16 @@ def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
 def test_a_superfluous_tensor_is_named(official_state: State, key: str) -> None:
     official_state[key] = torch.zeros(1)
     with pytest.raises(InpFormerWeightsError, match=rf"{key} is none of its tensors"):
-        from_official(official_state, image_size=SIDE)
+        from_state(official_state, OFFICIAL, image_size=SIDE)
 
 
 def test_the_layout_of_one_code_is_not_taken_for_that_of_the_other(
     official_state: State, anomalib_state: State
 ) -> None:
     with pytest.raises(InpFormerWeightsError, match=r"anomalib saves it: prototype_token\.0 is"):
-        from_anomalib(official_state, image_size=SIDE)
+        from_state(official_state, ANOMALIB, image_size=SIDE)
     with pytest.raises(InpFormerWeightsError, match=r"official code saves it: prototype_token is"):
-        from_official(anomalib_state, image_size=SIDE)
+        from_state(anomalib_state, OFFICIAL, image_size=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -332,13 +335,14 @@ def test_a_tensor_of_a_wrong_kind_is_named(
 ) -> None:
     official_state[key] = value
     with pytest.raises(InpFormerWeightsError, match=message):
-        from_official(official_state, image_size=SIDE)
+        from_state(official_state, OFFICIAL, image_size=SIDE)
 
 
 def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state: State) -> None:
     with pytest.raises(InpFormerWeightsError, match=r"has 10 blocks, but block 1000000 "):
-        from_official(
+        from_state(
             official_state,
+            OFFICIAL,
             target_blocks=(1, 10**6),
             encoder_groups=((0,), (1,)),
             image_size=SIDE,
@@ -347,4 +351,4 @@ def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state
 
 def test_arguments_that_make_no_sense_are_refused(official_state: State) -> None:
     with pytest.raises(InpFormerWeightsError, match="image_size is 71; it must be a multiple"):
-        from_official(official_state, image_size=71)
+        from_state(official_state, OFFICIAL, image_size=71)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoints import CheckpointError, describe, load_checkpoint
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError
 from models.checkpoints.files.containers import container_of
+from models.checkpoints.formats import load_checkpoint
 
 
 @pytest.mark.parametrize(

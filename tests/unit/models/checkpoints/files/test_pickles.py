@@ -14,8 +14,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints import CheckpointError, UnsafeCheckpointError, describe, load_checkpoint
+from models.checkpoints.description import describe
+from models.checkpoints.errors import CheckpointError, UnsafeCheckpointError
 from models.checkpoints.files.pickles import MAX_PICKLE_BYTES, StandIn, read_pickle, value_of
+from models.checkpoints.formats import load_checkpoint
 
 Wrap = Callable[[object], object]
 Refused = Callable[[Path], None]

@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.checkpoints import Centre, CheckpointError, InputRecipe
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Centre, InputRecipe
 from models.fit.backbone import Lite0Features
 from models.fit.inpformer.encoders import EncoderError, folded, load_into, pretrained
-from models.inpformer import InpFormer
+from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import BLOCKS, FEATURES, Lite0Encoder
 
 DIM = 64

@@ -14,21 +14,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints import InputRecipe
+from models.checkpoints.facts import InputRecipe
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained
-from models.fit.inpformer.fit import (
-    FittedInpFormer,
-    InpFormerOptions,
-    batch_at,
-    fit_inpformer,
-    learning_rate,
-    split_good,
-)
+from models.fit.inpformer.fit import batch_at, fit_inpformer, learning_rate, split_good
+from models.fit.inpformer.options import InpFormerOptions
 from models.fit.pictures import Load
-from models.fit.progress import ResumeMismatchError
-from models.inpformer import InpFormer, InpFormerConfig
+from models.fit.progress import Fitted, ResumeMismatchError
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 
 SIDE = 28
 CONFIG = InpFormerConfig(
@@ -79,7 +74,7 @@ def fit(
     good: Sequence[Sequence[Path]] = (GOOD,),
     load: Load = load,
     encoder: Pretrained | None = None,
-) -> FittedInpFormer:
+) -> Fitted[InpFormer]:
     return fit_inpformer(
         good,
         load,
@@ -98,7 +93,7 @@ def assert_same_weights(one: InpFormer, other: InpFormer) -> None:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> FittedInpFormer:
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted[InpFormer]:
     return fit(tmp_path_factory.mktemp("whole") / "m.safetensors")
 
 
@@ -120,7 +115,7 @@ def interrupt(
 
 
 def test_a_resumed_fit_ends_as_an_uninterrupted_one(
-    fitted: FittedInpFormer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fitted: Fitted[InpFormer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     interrupt(monkeypatch, tmp_path / "m.safetensors", at=3)
     resumed = fit(tmp_path / "m.safetensors")
@@ -156,7 +151,7 @@ def test_so_it_is_with_the_light_encoder_and_its_statistics(
 
 @pytest.mark.slow
 def test_a_killed_fit_goes_on_as_if_nothing_had_been(
-    fitted: FittedInpFormer, tmp_path: Path
+    fitted: Fitted[InpFormer], tmp_path: Path
 ) -> None:
     output = tmp_path / "m.safetensors"
     code = f"""
@@ -220,7 +215,7 @@ def test_pictures_are_encoded_before_the_pace_is_taken(
     assert set(counts) == {len(read)}
 
 
-def test_another_seed_gives_another_model(fitted: FittedInpFormer, tmp_path: Path) -> None:
+def test_another_seed_gives_another_model(fitted: Fitted[InpFormer], tmp_path: Path) -> None:
     other = fit(tmp_path / "m.safetensors", replace(OPTIONS, seed=1))
     assert not torch.equal(other.model.extractor.tokens, fitted.model.extractor.tokens)
 
@@ -242,12 +237,12 @@ def test_resuming_on_another_encoder_is_refused(
         fit(tmp_path / "m.safetensors", encoder=a_pretrained(seed=1))
 
 
-def test_the_encoder_is_left_as_it_was(fitted: FittedInpFormer) -> None:
+def test_the_encoder_is_left_as_it_was(fitted: Fitted[InpFormer]) -> None:
     for name, weight in a_pretrained().weights.items():
         assert torch.equal(fitted.model.encoder.state_dict()[name], weight), name
 
 
-def test_what_was_trained_is_exact_in_float16_and_has_moved(fitted: FittedInpFormer) -> None:
+def test_what_was_trained_is_exact_in_float16_and_has_moved(fitted: Fitted[InpFormer]) -> None:
     for part in (fitted.model.extractor, fitted.model.bottleneck, fitted.model.decoder):
         for name, weight in part.named_parameters():
             assert torch.equal(weight.half().float(), weight), name

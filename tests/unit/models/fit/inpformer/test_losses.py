@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from models.fit.device import Compute
 from models.fit.inpformer.losses import mining_factors, reconstruction_loss, step_losses
-from models.inpformer import Groups, InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import Groups, InpFormer
 
 CONFIG = InpFormerConfig(
     embed_dim=8,

@@ -15,7 +15,8 @@ from models.fit.inpformer.tokens import (
     set_token_statistics,
 )
 from models.fit.inpformer.views import VIEWS, view
-from models.inpformer import InpFormer, InpFormerConfig
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
 CONFIG = InpFormerConfig(
@@ -63,7 +64,7 @@ def test_what_was_encoded_is_kept(model: InpFormer) -> None:
 def test_what_finds_no_room_is_computed_again_and_is_the_same(model: InpFormer) -> None:
     reader = Reader()
     kept = EncodedPictures(PATHS, reader, model, CPU).batch([1, 1])
-    bounded = EncodedPictures(PATHS, reader, model, CPU, memory_bytes=0)
+    bounded = EncodedPictures(PATHS, reader, model, CPU, room=0)
     reader.count = 0
     for ours, theirs in zip(bounded.batch([1, 1]), kept, strict=True):
         assert torch.equal(ours, theirs)
