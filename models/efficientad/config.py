@@ -11,6 +11,9 @@ MapRecipe = Literal["anomalib", "nelson1425"]
 TEACHER_CHANNELS = 384
 """Features that the paper's teacher says of each patch."""
 
+MAP_BORDER = 4
+"""Cells that the maps of unpadded networks lack on each side."""
+
 
 @dataclass(frozen=True)
 class EfficientAdConfig:
@@ -53,6 +56,13 @@ class EfficientAdConfig:
             )
         if self.teacher_channels < 1:
             raise ValueError(f"teacher_channels is {self.teacher_channels}; it must be at least 1")
+
+    @property
+    def map_side(self) -> int:
+        """Side of the anomaly map in cells: of the input by anomalib, of the features else."""
+        if self.recipe == "anomalib":
+            return self.image_size
+        return self.image_size // 4 - (0 if self.pad_maps else 2 * MAP_BORDER)
 
     def as_dict(self) -> dict[str, str | int | bool | float]:
         """The settings as plain values, for a checkpoint's metadata."""

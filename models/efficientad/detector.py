@@ -15,10 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
-from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
-
-MAP_BORDER = 4
-"""Cells that the maps of unpadded networks lack on each side."""
+from models.efficientad.config import MAP_BORDER, TEACHER_CHANNELS, EfficientAdConfig, Size
 
 
 class PDN(nn.Module):
@@ -172,11 +169,10 @@ class EfficientAd(Detector):
         super().__init__()
         self.config = config
         self.variant = config.size
-        self.input_size = self.map_size = config.image_size, config.image_size
+        self.input_size = config.image_size, config.image_size
+        self.map_size = config.map_side, config.map_side
         if config.recipe == "nelson1425":
             self.score_from = "map_on_picture"
-            cells = config.image_size // 4 - (0 if config.pad_maps else 2 * MAP_BORDER)
-            self.map_size = cells, cells
         channels = config.teacher_channels
         self.teacher = PDN(config.size, channels, padding=config.padding)
         self.student = PDN(config.size, 2 * channels, padding=config.padding)

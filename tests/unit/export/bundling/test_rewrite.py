@@ -85,6 +85,7 @@ def test_a_rewritten_efficientad_answers_as_trained(
 ) -> None:
     model = copy.deepcopy(thin_model)
     model.config = config
+    model.map_size = config.map_side, config.map_side
     model.double()
     assert_exact(RewrittenEfficientAd(model), model)
 

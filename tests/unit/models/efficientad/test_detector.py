@@ -38,7 +38,9 @@ def shell() -> EfficientAd:
 
 
 def with_recipe(shell: EfficientAd, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> EfficientAd:
-    monkeypatch.setattr(shell, "config", replace(shell.config, **changes))
+    config = replace(shell.config, **changes)
+    monkeypatch.setattr(shell, "config", config)
+    monkeypatch.setattr(shell, "map_size", (config.map_side, config.map_side))
     return shell
 
 
