@@ -26,7 +26,7 @@ from service.streaming.statistics import LatencyPercentiles, StreamStatistics
 class WatchReport:
     """Prints outcomes, and saves overlays of anomalous shots.
 
-    >>> report = Report(print, as_json=False, save=None)
+    >>> report = WatchReport(print, as_json=False, save=None)
     >>> failed = FailedFrame(0, 400, "invalid_image", "Invalid image", "cut short")
     >>> asyncio.run(report.tell("part", failed))
     part  Invalid image: cut short

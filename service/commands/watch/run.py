@@ -28,8 +28,8 @@ class Watch:
     >>> async def outcomes():
     ...     yield DroppedFrame(sequence=0, dropped=1)
     >>> source, stream = Mock(live=False, shots=shots), AsyncMock(outcomes=outcomes)
-    >>> report = Report(print, as_json=True, save=None)
-    >>> watch = Watch(source, report, WatchOptions("all"), Time(), notice=print)
+    >>> report = WatchReport(print, as_json=True, save=None)
+    >>> watch = Watch(source, report, WatchOptions("all"), WatchClock(), notice=print)
     >>> asyncio.run(watch.run(nullcontext(stream))).frames
     {"type":"dropped","sequence":0,"dropped":1,"name":"part","saved":null}
     1
@@ -101,7 +101,9 @@ class Watch:
                     )
             finally:
                 self._time_limit = None
-        return self._tally.statistics()
+            # Before the stream closes, which may take long and is no part of the watch.
+            figures = self._tally.statistics()
+        return figures
 
     async def _inspect(self, stream: ShotStream) -> None:
         sending = self._sending = asyncio.create_task(self._send(stream))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from service.commands.watch.streams import WatchOptions
 from service.domain import Box, Inspection, Timings, Verdict
 from service.errors import NotReadyError
 from service.streaming.outcomes import AnsweredFrame, Outcome
-from service.streaming.statistics import StreamStatistics
+from service.streaming.statistics import StreamStatistics, Tally
 
 ALL = WatchOptions("all")
 
@@ -291,6 +292,27 @@ def test_stopping_while_the_stream_closes_changes_nothing(go, fake_time, make_sh
 
         assert (await watching.run(closing())).answered == 1
         assert notices == []
+
+    go(test)
+
+
+def test_the_time_that_the_stream_takes_to_close_is_no_part_of_the_figures(
+    go, fake_time, make_shots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = partial(Tally, clock=lambda: fake_time.now_s)
+    monkeypatch.setattr("service.commands.watch.run.Tally", tally)
+
+    async def test() -> None:
+        report = WatchReport(lambda line: None, as_json=False, save=None)
+        source = FakeSource(lambda: make_shots("a"))
+        watching = Watch(source, report, ALL, fake_time.clock, lambda notice: None)
+
+        @asynccontextmanager
+        async def closing() -> AsyncIterator[FakeStream]:
+            yield FakeStream()
+            fake_time.now_s += 100
+
+        assert (await watching.run(closing())).seconds == 0
 
     go(test)
 
