@@ -1,0 +1,60 @@
+"""The examples in docstrings run."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = {
+    "service": ROOT,
+    "export": ROOT,
+    "models": ROOT,
+    "takt_client": ROOT / "clients/python/src",
+}
+
+MAIN_CLASSES = (
+    "service.batching.batcher.Batcher",
+    "service.bundles.bundle.Bundle",
+    "service.engines.onnxruntime.OnnxRuntimeEngine",
+    "service.inspection.pipeline.Pipeline",
+    "service.repository.repository.ModelRepository",
+    "service.settings.Settings",
+    "models.efficientad.detector.EfficientAd",
+    "models.inpformer.detector.InpFormer",
+)
+"""What a reader meets first in each room."""
+
+
+def modules_with_examples() -> list[str]:
+    return [
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for package, root in SOURCES.items()
+        for path in sorted((root / package).rglob("*.py"))
+        if path.name != "__init__.py" and ">>> " in path.read_text("utf-8")
+    ]
+
+
+@pytest.mark.parametrize("name", modules_with_examples())
+def test_the_examples_of_a_module_run(name: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(name))
+
+    assert tried
+    assert not failed
+
+
+@pytest.mark.parametrize("name", MAIN_CLASSES)
+def test_a_main_class_has_an_example(name: str) -> None:
+    module, _, wanted = name.rpartition(".")
+    path = SOURCES[module.partition(".")[0]].joinpath(*module.split(".")).with_suffix(".py")
+    (node,) = [
+        node
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == wanted
+    ]
+
+    assert ">>> " in (ast.get_docstring(node) or "")
