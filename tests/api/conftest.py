@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -62,20 +62,6 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
             finally:
                 for engine in engines:
                     engine.gate.set()
-
-    return run
-
-
-@pytest.fixture
-def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
-    """Run an async test body, within a limit."""
-
-    def run(test: Callable[[], Awaitable[None]]) -> None:
-        async def limited() -> None:
-            async with asyncio.timeout(30):
-                await test()
-
-        asyncio.run(limited())
 
     return run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,11 +16,10 @@ from service.settings import Settings
 from service.streaming.sessions import Sessions
 
 
-def test_what_the_streams_take_is_not_given_to_the_models_again(
+async def test_what_the_streams_take_is_not_given_to_the_models_again(
     bundle: Bundle,
     repository: Path,
     picture_bytes: Callable[..., bytes],
-    go: Callable[[Callable[[], Awaitable[None]]], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = FakeEngine()
@@ -34,23 +33,20 @@ def test_what_the_streams_take_is_not_given_to_the_models_again(
 
     monkeypatch.setattr(Sessions, "close", take_all_of_it)
 
-    async def test() -> None:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://takt") as client:
-            try:
-                async with app.router.lifespan_context(app):
-                    while (await client.get("/health/ready")).status_code != 200:
-                        await asyncio.sleep(0)
-                    engine.batch_sizes.clear()
-                    engine.gate.clear()
-                    path, body = "/v1/models/parts/inspect", picture_bytes()
-                    posted = asyncio.create_task(client.post(path, content=body))
-                    while not engine.batch_sizes:
-                        await asyncio.sleep(0)
-                # The app has ended, though its engine is at work for ever.
-                assert engine.closed
-            finally:
-                engine.gate.set()
-            await posted
-
-    go(test)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://takt") as client:
+        try:
+            async with app.router.lifespan_context(app):
+                while (await client.get("/health/ready")).status_code != 200:
+                    await asyncio.sleep(0)
+                engine.batch_sizes.clear()
+                engine.gate.clear()
+                path, body = "/v1/models/parts/inspect", picture_bytes()
+                posted = asyncio.create_task(client.post(path, content=body))
+                while not engine.batch_sizes:
+                    await asyncio.sleep(0)
+            # The app has ended, though its engine is at work for ever.
+            assert engine.closed
+        finally:
+            engine.gate.set()
+        await posted

@@ -76,85 +76,73 @@ async def loaded(app: Any, engine: FakeEngine, picture: bytes) -> None:
     engine.batch_sizes.clear()
 
 
-def test_a_caller_that_hangs_up_leaves_the_queue(go, app, engine, picture_bytes) -> None:
-    async def test() -> None:
-        async with app.router.lifespan_context(app):
-            await loaded(app, engine, picture_bytes())
-            engine.gate.clear()
-            busy = Caller(app)
-            busy.say(picture_bytes())
-            await until(lambda: engine.batch_sizes == [1])
-            gone = Caller(app)
-            gone.say(picture_bytes())
-            gone.hang_up()
-            await gone.task
-            assert gone.sent[0]["status"] == 499
-            engine.gate.set()
-            await busy.task
-            assert busy.sent[0]["status"] == 200
-            assert engine.batch_sizes == [1]
-
-    go(test)
+async def test_a_caller_that_hangs_up_leaves_the_queue(app, engine, picture_bytes) -> None:
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        engine.gate.clear()
+        busy = Caller(app)
+        busy.say(picture_bytes())
+        await until(lambda: engine.batch_sizes == [1])
+        gone = Caller(app)
+        gone.say(picture_bytes())
+        gone.hang_up()
+        await gone.task
+        assert gone.sent[0]["status"] == 499
+        engine.gate.set()
+        await busy.task
+        assert busy.sent[0]["status"] == 200
+        assert engine.batch_sizes == [1]
 
 
-def test_a_caller_that_hangs_up_while_sending_is_given_up_quietly(
-    go, app, engine, picture_bytes, caplog
+async def test_a_caller_that_hangs_up_while_sending_is_given_up_quietly(
+    app, engine, picture_bytes, caplog
 ) -> None:
-    async def test() -> None:
-        async with app.router.lifespan_context(app):
-            await loaded(app, engine, picture_bytes())
-            gone = Caller(app)
-            gone.say(b"half", more=True)
-            gone.hang_up()
-            await gone.task
-            assert gone.sent[0]["status"] == 499
-            assert "unforeseen" not in caplog.text
-            assert engine.batch_sizes == []
-
-    go(test)
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        gone = Caller(app)
+        gone.say(b"half", more=True)
+        gone.hang_up()
+        await gone.task
+        assert gone.sent[0]["status"] == 499
+        assert "unforeseen" not in caplog.text
+        assert engine.batch_sizes == []
 
 
-def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
-    go, app, engine, picture_bytes
+async def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
+    app, engine, picture_bytes
 ) -> None:
-    async def test() -> None:
-        async with app.router.lifespan_context(app):
-            await loaded(app, engine, picture_bytes())
-            slow = Caller(app)
-            slow.say(b"half", more=True)
-            await until(lambda: slow.messages.empty())
-            refused = Caller(app)
-            await refused.task  # at once, before a byte of its picture was sent
-            assert refused.sent[0]["status"] == 429
-            slow.hang_up()
-            await slow.task
-
-    go(test)
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        slow = Caller(app)
+        slow.say(b"half", more=True)
+        await until(lambda: slow.messages.empty())
+        refused = Caller(app)
+        await refused.task  # at once, before a byte of its picture was sent
+        assert refused.sent[0]["status"] == 429
+        slow.hang_up()
+        await slow.task
 
 
-def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(go, monkeypatch) -> None:
+async def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(monkeypatch) -> None:
     monkeypatch.setattr(disconnect, "_PATIENCE_S", 0.0)
 
-    async def test() -> None:
-        watched = asyncio.Event()
+    watched = asyncio.Event()
 
-        async def receive() -> Message:
-            watched.set()
-            return await asyncio.get_running_loop().create_future()
+    async def receive() -> Message:
+        watched.set()
+        return await asyncio.get_running_loop().create_future()
 
-        async def answer() -> weakref.ref[CancelOnDisconnect]:
-            async with CancelOnDisconnect(Request({**SCOPE}, receive)) as hang_up:
-                hang_up.watch()
-                await watched.wait()
-                return weakref.ref(hang_up)
+    async def answer() -> weakref.ref[CancelOnDisconnect]:
+        async with CancelOnDisconnect(Request({**SCOPE}, receive)) as hang_up:
+            hang_up.watch()
+            await watched.wait()
+            return weakref.ref(hang_up)
 
-        known = await asyncio.create_task(answer())
-        gc.disable()
-        try:
-            for _ in range(5):  # the watcher's own end
-                await asyncio.sleep(0)
-            assert known() is None
-        finally:
-            gc.enable()
-
-    go(test)
+    known = await asyncio.create_task(answer())
+    gc.disable()
+    try:
+        for _ in range(5):  # the watcher's own end
+            await asyncio.sleep(0)
+        assert known() is None
+    finally:
+        gc.enable()

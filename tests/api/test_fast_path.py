@@ -20,29 +20,23 @@ URL = "/v1/models/parts/inspect"
         ("priority=first", "priority: Input should be 'line' or 'bulk'"),
     ],
 )
-def test_a_wrong_option_is_named(go, serve, picture_bytes, query: str, where: str) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(f"{URL}?{query}", content=picture_bytes())
-            problem = response.json()
-            assert (response.status_code, problem["code"]) == (422, "invalid_parameter")
-            assert problem["detail"].startswith(where)
-            assert problem["request_id"] == response.headers["x-request-id"]
-            metrics = (await client.get("/metrics")).text
-            counted = r'takt_requests_total\{model="unknown",outcome="invalid_parameter",.*\} 1\.0'
-            assert re.search(counted, metrics)
-
-    go(test)
+async def test_a_wrong_option_is_named(serve, picture_bytes, query: str, where: str) -> None:
+    async with serve() as client:
+        response = await client.post(f"{URL}?{query}", content=picture_bytes())
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (422, "invalid_parameter")
+        assert problem["detail"].startswith(where)
+        assert problem["request_id"] == response.headers["x-request-id"]
+        metrics = (await client.get("/metrics")).text
+        counted = r'takt_requests_total\{model="unknown",outcome="invalid_parameter",.*\} 1\.0'
+        assert re.search(counted, metrics)
 
 
-def test_of_an_option_that_comes_twice_the_last_one_counts(go, serve, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            query = "threshold=0.9&threshold=0.01"
-            answer = (await client.post(f"{URL}?{query}", content=picture_bytes())).json()
-            assert answer["threshold"] == 0.01
-
-    go(test)
+async def test_of_an_option_that_comes_twice_the_last_one_counts(serve, picture_bytes) -> None:
+    async with serve() as client:
+        query = "threshold=0.9&threshold=0.01"
+        answer = (await client.post(f"{URL}?{query}", content=picture_bytes())).json()
+        assert answer["threshold"] == 0.01
 
 
 @pytest.mark.parametrize(
@@ -57,24 +51,18 @@ def test_of_an_option_that_comes_twice_the_last_one_counts(go, serve, picture_by
         ("POST", "/v1/models/parts/versions/1/inspect", 200),
     ],
 )
-def test_only_inspections_take_it(
-    go, serve, picture_bytes, method: str, path: str, status: int
+async def test_only_inspections_take_it(
+    serve, picture_bytes, method: str, path: str, status: int
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.request(method, path, content=picture_bytes())
-            assert response.status_code == status
-
-    go(test)
+    async with serve() as client:
+        response = await client.request(method, path, content=picture_bytes())
+        assert response.status_code == status
 
 
-def test_the_paths_that_it_takes_are_documented(go, serve) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            paths = (await client.get("/openapi.json")).json()["paths"]
-            taken = {path for path in paths if path.endswith("/inspect")}
-            models = "/v1/models/{name}"
-            assert taken == {f"{models}/inspect", f"{models}/versions/{{version}}/inspect"}
-            assert all("post" in paths[path] for path in taken)
-
-    go(test)
+async def test_the_paths_that_it_takes_are_documented(serve) -> None:
+    async with serve() as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        taken = {path for path in paths if path.endswith("/inspect")}
+        models = "/v1/models/{name}"
+        assert taken == {f"{models}/inspect", f"{models}/versions/{{version}}/inspect"}
+        assert all("post" in paths[path] for path in taken)

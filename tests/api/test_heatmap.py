@@ -16,31 +16,25 @@ def decode(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["map", "overlay"])
 @pytest.mark.parametrize("picture_format", ["png", "jpeg", "webp"])
-def test_a_heatmap_comes_as_a_picture_of_the_same_size(
-    go, serve, bad_part, kind, picture_format
+async def test_a_heatmap_comes_as_a_picture_of_the_same_size(
+    serve, bad_part, kind, picture_format
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            query = {"heatmap": kind, "format": picture_format}
-            heatmap = (await client.post(URL, params=query, content=bad_part)).json()["heatmap"]
-            assert (heatmap["kind"], heatmap["format"]) == (kind, picture_format)
-            assert decode(base64.b64decode(heatmap["data"])).shape == (48, 64, 3)
-
-    go(test)
+    async with serve() as client:
+        query = {"heatmap": kind, "format": picture_format}
+        heatmap = (await client.post(URL, params=query, content=bad_part)).json()["heatmap"]
+        assert (heatmap["kind"], heatmap["format"]) == (kind, picture_format)
+        assert decode(base64.b64decode(heatmap["data"])).shape == (48, 64, 3)
 
 
-def test_the_raw_heatmap_is_the_models_map(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, params={"heatmap": "raw"}, content=bad_part)
-            heatmap = response.json()["heatmap"]
-            assert (heatmap["kind"], heatmap["format"]) == ("raw", "npy")
-            anomaly_map = np.load(io.BytesIO(base64.b64decode(heatmap["data"])))
-            assert anomaly_map.shape == (32, 32)
-            assert anomaly_map.dtype == np.float32
-            assert anomaly_map.max() == pytest.approx(response.json()["score"])
-
-    go(test)
+async def test_the_raw_heatmap_is_the_models_map(serve, bad_part) -> None:
+    async with serve() as client:
+        response = await client.post(URL, params={"heatmap": "raw"}, content=bad_part)
+        heatmap = response.json()["heatmap"]
+        assert (heatmap["kind"], heatmap["format"]) == ("raw", "npy")
+        anomaly_map = np.load(io.BytesIO(base64.b64decode(heatmap["data"])))
+        assert anomaly_map.shape == (32, 32)
+        assert anomaly_map.dtype == np.float32
+        assert anomaly_map.max() == pytest.approx(response.json()["score"])
 
 
 @pytest.mark.parametrize(
@@ -57,17 +51,14 @@ def test_the_raw_heatmap_is_the_models_map(go, serve, bad_part) -> None:
         ("*/*", "application/json"),
     ],
 )
-def test_accept_chooses_between_the_picture_and_json(
-    go, serve, bad_part, accept, media_type
+async def test_accept_chooses_between_the_picture_and_json(
+    serve, bad_part, accept, media_type
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, content=bad_part, headers={"accept": accept})
-            assert response.status_code == 200
-            assert response.headers["content-type"] == media_type
-            if media_type != "application/json":
-                assert decode(response.content).shape == (48, 64, 3)
-                assert response.headers["x-takt-anomalous"] == "true"
-                assert float(response.headers["x-takt-score"]) == pytest.approx(200 / 255, abs=1e-3)
-
-    go(test)
+    async with serve() as client:
+        response = await client.post(URL, content=bad_part, headers={"accept": accept})
+        assert response.status_code == 200
+        assert response.headers["content-type"] == media_type
+        if media_type != "application/json":
+            assert decode(response.content).shape == (48, 64, 3)
+            assert response.headers["x-takt-anomalous"] == "true"
+            assert float(response.headers["x-takt-score"]) == pytest.approx(200 / 255, abs=1e-3)

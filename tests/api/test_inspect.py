@@ -15,40 +15,34 @@ from service.engines.fake import FakeEngine
 URL = "/v1/models/parts/inspect"
 
 
-def test_a_good_picture_is_good(go, serve, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, content=picture_bytes(50))
-            assert response.status_code == 200
-            answer = response.json()
-            InspectionOut.model_validate(answer, strict=True)
-            assert (answer["model"], answer["version"]) == ("parts", "1")
-            assert answer["score"] == pytest.approx(50 / 255, abs=1e-6)
-            assert answer["threshold"] == 0.5
-            assert answer["anomalous"] is False
-            assert answer["regions"] == []
-            assert answer["heatmap"] is None
-            assert answer["image"] == {"width": 64, "height": 48}
-            assert answer["inspected"] == [0, 0, 64, 48]
-            assert 0 < answer["percentile"] < 100
-            assert answer["request_id"] == response.headers["x-request-id"]
-            assert answer["timings_ms"]["total"] >= answer["timings_ms"]["engine"]
-
-    go(test)
+async def test_a_good_picture_is_good(serve, picture_bytes) -> None:
+    async with serve() as client:
+        response = await client.post(URL, content=picture_bytes(50))
+        assert response.status_code == 200
+        answer = response.json()
+        InspectionOut.model_validate(answer, strict=True)
+        assert (answer["model"], answer["version"]) == ("parts", "1")
+        assert answer["score"] == pytest.approx(50 / 255, abs=1e-6)
+        assert answer["threshold"] == 0.5
+        assert answer["anomalous"] is False
+        assert answer["regions"] == []
+        assert answer["heatmap"] is None
+        assert answer["image"] == {"width": 64, "height": 48}
+        assert answer["inspected"] == [0, 0, 64, 48]
+        assert 0 < answer["percentile"] < 100
+        assert answer["request_id"] == response.headers["x-request-id"]
+        assert answer["timings_ms"]["total"] >= answer["timings_ms"]["engine"]
 
 
-def test_a_defect_is_found_where_it_is(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            answer = (await client.post(URL, content=bad_part)).json()
-            assert answer["anomalous"] is True
-            assert answer["percentile"] == 100
-            (region,) = answer["regions"]
-            assert region["box"] == [16, 12, 16, 12]
-            assert region["area"] == 16 * 12
-            assert region["peak"] == pytest.approx(200 / 255, abs=1e-3)
-
-    go(test)
+async def test_a_defect_is_found_where_it_is(serve, bad_part) -> None:
+    async with serve() as client:
+        answer = (await client.post(URL, content=bad_part)).json()
+        assert answer["anomalous"] is True
+        assert answer["percentile"] == 100
+        (region,) = answer["regions"]
+        assert region["box"] == [16, 12, 16, 12]
+        assert region["area"] == 16 * 12
+        assert region["peak"] == pytest.approx(200 / 255, abs=1e-3)
 
 
 async def until_ready(client: httpx.AsyncClient) -> None:
@@ -57,67 +51,55 @@ async def until_ready(client: httpx.AsyncClient) -> None:
             await asyncio.sleep(0)
 
 
-def test_a_model_that_crops_places_its_regions_to_the_pixel(
-    go, serve, make_bundle, picture_bytes
+async def test_a_model_that_crops_places_its_regions_to_the_pixel(
+    serve, make_bundle, picture_bytes
 ) -> None:
     crop = {"x": 4, "y": 4, "width": 32, "height": 32}
     make_bundle("centre", preprocess={"width": 40, "height": 40, "resize": "area", "crop": crop})
 
-    async def test() -> None:
-        async with serve() as client:
-            await until_ready(client)
-            picture = picture_bytes(200, size=(45, 45))  # the model sees 4.5 … 40.5 of it
-            answer = (await client.post("/v1/models/centre/inspect", content=picture)).json()
-            assert answer["inspected"] == [5, 5, 36, 36]
-            (region,) = answer["regions"]
-            assert region["box"] == [4, 4, 37, 37]
-            assert region["area"] == 36 * 36
-
-    go(test)
+    async with serve() as client:
+        await until_ready(client)
+        picture = picture_bytes(200, size=(45, 45))  # the model sees 4.5 … 40.5 of it
+        answer = (await client.post("/v1/models/centre/inspect", content=picture)).json()
+        assert answer["inspected"] == [5, 5, 36, 36]
+        (region,) = answer["regions"]
+        assert region["box"] == [4, 4, 37, 37]
+        assert region["area"] == 36 * 36
 
 
-def test_a_score_on_the_picture_is_that_of_the_resized_map(go, serve, make_bundle) -> None:
+async def test_a_score_on_the_picture_is_that_of_the_resized_map(serve, make_bundle) -> None:
     make_bundle("on_picture", score_from="map_on_picture")
     noise = np.random.default_rng(2).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     picture = cv2.imencode(".png", noise)[1].tobytes()
 
-    async def test() -> None:
-        async with serve() as client:
-            await until_ready(client)
-            scores = []
-            for name in ("parts", "on_picture"):
-                url = f"/v1/models/{name}/inspect"
-                answer = await client.post(url, params={"heatmap": "raw"}, content=picture)
-                scores.append(answer.json()["score"])
-            raw = base64.b64decode(answer.json()["heatmap"]["data"])
-            anomaly_map = torch.from_numpy(np.load(io.BytesIO(raw)))[None, None]
-            resized = functional.interpolate(anomaly_map, (48, 64), mode="bilinear")
-            assert scores[0] == pytest.approx(float(anomaly_map.max()))
-            assert scores[1] == pytest.approx(float(resized.max()), abs=1e-6)
-            assert scores[1] < scores[0] - 1e-3
-
-    go(test)
+    async with serve() as client:
+        await until_ready(client)
+        scores = []
+        for name in ("parts", "on_picture"):
+            url = f"/v1/models/{name}/inspect"
+            answer = await client.post(url, params={"heatmap": "raw"}, content=picture)
+            scores.append(answer.json()["score"])
+        raw = base64.b64decode(answer.json()["heatmap"]["data"])
+        anomaly_map = torch.from_numpy(np.load(io.BytesIO(raw)))[None, None]
+        resized = functional.interpolate(anomaly_map, (48, 64), mode="bilinear")
+        assert scores[0] == pytest.approx(float(anomaly_map.max()))
+        assert scores[1] == pytest.approx(float(resized.max()), abs=1e-6)
+        assert scores[1] < scores[0] - 1e-3
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
-def test_every_format_is_read(go, serve, picture_bytes, suffix) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            answer = (await client.post(URL, content=picture_bytes(100, suffix))).json()
-            assert answer["score"] == pytest.approx(100 / 255, abs=0.01)
-
-    go(test)
+async def test_every_format_is_read(serve, picture_bytes, suffix) -> None:
+    async with serve() as client:
+        answer = (await client.post(URL, content=picture_bytes(100, suffix))).json()
+        assert answer["score"] == pytest.approx(100 / 255, abs=0.01)
 
 
-def test_a_multipart_picture_answers_like_a_raw_one(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            raw = (await client.post(URL, content=bad_part)).json()
-            form = (await client.post(URL, files={"image": ("a.png", bad_part)})).json()
-            assert form["regions"] == raw["regions"]
-            assert form["score"] == raw["score"]
-
-    go(test)
+async def test_a_multipart_picture_answers_like_a_raw_one(serve, bad_part) -> None:
+    async with serve() as client:
+        raw = (await client.post(URL, content=bad_part)).json()
+        form = (await client.post(URL, files={"image": ("a.png", bad_part)})).json()
+        assert form["regions"] == raw["regions"]
+        assert form["score"] == raw["score"]
 
 
 @pytest.mark.parametrize(
@@ -133,25 +115,19 @@ def test_a_multipart_picture_answers_like_a_raw_one(go, serve, bad_part) -> None
         ),
     ],
 )
-def test_a_multipart_body_without_a_picture_is_refused(go, serve, form, complaint) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, **form)
-            assert response.status_code == 400
-            assert complaint in response.json()["detail"]
-
-    go(test)
+async def test_a_multipart_body_without_a_picture_is_refused(serve, form, complaint) -> None:
+    async with serve() as client:
+        response = await client.post(URL, **form)
+        assert response.status_code == 400
+        assert complaint in response.json()["detail"]
 
 
-def test_a_requests_thresholds_rule_its_own_verdict(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            query = {"threshold": 0.9, "pixel_threshold": 0.1}
-            answer = (await client.post(URL, params=query, content=bad_part)).json()
-            assert (answer["threshold"], answer["anomalous"]) == (0.9, False)
-            assert answer["regions"][0]["box"] == [0, 0, 64, 48]
-
-    go(test)
+async def test_a_requests_thresholds_rule_its_own_verdict(serve, bad_part) -> None:
+    async with serve() as client:
+        query = {"threshold": 0.9, "pixel_threshold": 0.1}
+        answer = (await client.post(URL, params=query, content=bad_part)).json()
+        assert (answer["threshold"], answer["anomalous"]) == (0.9, False)
+        assert answer["regions"][0]["box"] == [0, 0, 64, 48]
 
 
 @pytest.mark.parametrize(
@@ -165,18 +141,15 @@ def test_a_requests_thresholds_rule_its_own_verdict(go, serve, bad_part) -> None
         ({"heatmpa": "map"}, "heatmpa"),
     ],
 )
-def test_a_wrong_option_is_refused_by_its_name(go, serve, bad_part, query, complaint) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, params=query, content=bad_part)
-            assert response.status_code == 422
-            assert response.headers["content-type"] == "application/problem+json"
-            problem = response.json()
-            ProblemOut.model_validate(problem, strict=True)
-            assert problem["code"] == "invalid_parameter"
-            assert complaint in problem["detail"]
-
-    go(test)
+async def test_a_wrong_option_is_refused_by_its_name(serve, bad_part, query, complaint) -> None:
+    async with serve() as client:
+        response = await client.post(URL, params=query, content=bad_part)
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = response.json()
+        ProblemOut.model_validate(problem, strict=True)
+        assert problem["code"] == "invalid_parameter"
+        assert complaint in problem["detail"]
 
 
 @pytest.mark.parametrize(
@@ -186,16 +159,13 @@ def test_a_wrong_option_is_refused_by_its_name(go, serve, bad_part, query, compl
         ("/v1/models/parts/versions/7/inspect", "model parts has no version '7'; it has 1"),
     ],
 )
-def test_an_unknown_model_is_named_with_those_that_there_are(
-    go, serve, bad_part, url, complaint
+async def test_an_unknown_model_is_named_with_those_that_there_are(
+    serve, bad_part, url, complaint
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(url, content=bad_part)
-            assert response.status_code == 404
-            assert response.json()["detail"] == complaint
-
-    go(test)
+    async with serve() as client:
+        response = await client.post(url, content=bad_part)
+        assert response.status_code == 404
+        assert response.json()["detail"] == complaint
 
 
 @pytest.mark.parametrize(
@@ -207,125 +177,98 @@ def test_an_unknown_model_is_named_with_those_that_there_are(
         (b"GIF89a" + bytes(100), 415, "unsupported_image"),
     ],
 )
-def test_a_bad_picture_is_refused_before_the_engine(
-    go, serve, engines: list[FakeEngine], body, status, code
+async def test_a_bad_picture_is_refused_before_the_engine(
+    serve, engines: list[FakeEngine], body, status, code
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(URL, content=body)
-            assert (response.status_code, response.json()["code"]) == (status, code)
-            assert engines[0].batch_sizes == []
-
-    go(test)
+    async with serve() as client:
+        response = await client.post(URL, content=body)
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert engines[0].batch_sizes == []
 
 
-def test_too_many_pixels_are_refused(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve(max_image_pixels=1000) as client:
-            response = await client.post(URL, content=bad_part)
+async def test_too_many_pixels_are_refused(serve, bad_part) -> None:
+    async with serve(max_image_pixels=1000) as client:
+        response = await client.post(URL, content=bad_part)
+        assert response.status_code == 413
+        assert "max_image_pixels" in response.json()["detail"]
+
+
+async def test_too_many_bytes_are_refused(serve, bad_part) -> None:
+    async with serve(max_image_bytes=100) as client:
+        for body in ({"content": bad_part}, {"files": {"image": ("a.png", bad_part)}}):
+            response = await client.post(URL, **body)
             assert response.status_code == 413
-            assert "max_image_pixels" in response.json()["detail"]
-
-    go(test)
+            assert "max_image_bytes" in response.json()["detail"]
 
 
-def test_too_many_bytes_are_refused(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve(max_image_bytes=100) as client:
-            for body in ({"content": bad_part}, {"files": {"image": ("a.png", bad_part)}}):
-                response = await client.post(URL, **body)
-                assert response.status_code == 413
-                assert "max_image_bytes" in response.json()["detail"]
-
-    go(test)
-
-
-def test_a_corrupt_picture_among_many_fails_alone(
-    go, serve, engines: list[FakeEngine], bad_part
+async def test_a_corrupt_picture_among_many_fails_alone(
+    serve, engines: list[FakeEngine], bad_part
 ) -> None:
-    async def test() -> None:
-        async with serve(max_batch_size=8) as client:
-            bodies = [bad_part] * 31
-            bodies.insert(16, bad_part[: len(bad_part) // 2])
-            answers = await asyncio.gather(*(client.post(URL, content=body) for body in bodies))
-            assert [a.status_code for a in answers] == [200] * 16 + [400] + [200] * 15
-            assert sum(engines[0].batch_sizes) == 31
-
-    go(test)
+    async with serve(max_batch_size=8) as client:
+        bodies = [bad_part] * 31
+        bodies.insert(16, bad_part[: len(bad_part) // 2])
+        answers = await asyncio.gather(*(client.post(URL, content=body) for body in bodies))
+        assert [a.status_code for a in answers] == [200] * 16 + [400] + [200] * 15
+        assert sum(engines[0].batch_sizes) == 31
 
 
-def test_an_engine_failure_is_told_without_its_insides(
-    go, serve, engines: list[FakeEngine], bad_part
+async def test_an_engine_failure_is_told_without_its_insides(
+    serve, engines: list[FakeEngine], bad_part
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            engines[0].fail = True
-            response = await client.post(URL, content=bad_part)
-            assert (response.status_code, response.json()["code"]) == (500, "engine_failed")
-            engines[0].fail = False
-            assert (await client.post(URL, content=bad_part)).status_code == 200
-
-    go(test)
+    async with serve() as client:
+        engines[0].fail = True
+        response = await client.post(URL, content=bad_part)
+        assert (response.status_code, response.json()["code"]) == (500, "engine_failed")
+        engines[0].fail = False
+        assert (await client.post(URL, content=bad_part)).status_code == 200
 
 
-def test_an_unforeseen_error_tells_nothing(go, serve, bad_part, monkeypatch, caplog) -> None:
+async def test_an_unforeseen_error_tells_nothing(serve, bad_part, monkeypatch, caplog) -> None:
     def explode(*_: object) -> None:
         raise ZeroDivisionError("a secret")
 
-    async def test() -> None:
-        async with serve() as client:
-            monkeypatch.setattr("service.inspection.finish.judge", explode)
-            response = await client.post(URL, content=bad_part)
-            assert (response.status_code, response.json()["code"]) == (500, "internal_error")
-            assert "secret" not in response.text
-            assert response.json()["request_id"] in caplog.text
-            assert response.headers["x-request-id"] == response.json()["request_id"]
-            assert "a secret" in caplog.text
-
-    go(test)
+    async with serve() as client:
+        monkeypatch.setattr("service.inspection.finish.judge", explode)
+        response = await client.post(URL, content=bad_part)
+        assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+        assert "secret" not in response.text
+        assert response.json()["request_id"] in caplog.text
+        assert response.headers["x-request-id"] == response.json()["request_id"]
+        assert "a secret" in caplog.text
 
 
-def test_a_full_queue_answers_429_with_retry_after(
-    go, serve, engines: list[FakeEngine], bad_part
+async def test_a_full_queue_answers_429_with_retry_after(
+    serve, engines: list[FakeEngine], bad_part
 ) -> None:
-    async def test() -> None:
-        async with serve(max_queue_size=2, max_batch_size=1) as client:
-            engines[0].gate.clear()
-            posts = [asyncio.create_task(client.post(URL, content=bad_part)) for _ in range(12)]
-            async with asyncio.timeout(10):
-                while sum(post.done() for post in posts) < 9:
-                    await asyncio.sleep(0)
-            engines[0].gate.set()
-            answers = await asyncio.gather(*posts)
-            statuses = sorted(answer.status_code for answer in answers)
-            assert set(statuses) == {200, 429}
-            for answer in answers:
-                if answer.status_code == 429:
-                    assert int(answer.headers["retry-after"]) >= 1
-                    assert answer.json()["code"] == "queue_full"
-
-    go(test)
+    async with serve(max_queue_size=2, max_batch_size=1) as client:
+        engines[0].gate.clear()
+        posts = [asyncio.create_task(client.post(URL, content=bad_part)) for _ in range(12)]
+        async with asyncio.timeout(10):
+            while sum(post.done() for post in posts) < 9:
+                await asyncio.sleep(0)
+        engines[0].gate.set()
+        answers = await asyncio.gather(*posts)
+        statuses = sorted(answer.status_code for answer in answers)
+        assert set(statuses) == {200, 429}
+        for answer in answers:
+            if answer.status_code == 429:
+                assert int(answer.headers["retry-after"]) >= 1
+                assert answer.json()["code"] == "queue_full"
 
 
-def test_a_passed_timeout_answers_504_while_the_engine_is_still_busy(
-    go, serve, engines: list[FakeEngine], bad_part
+async def test_a_passed_timeout_answers_504_while_the_engine_is_still_busy(
+    serve, engines: list[FakeEngine], bad_part
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            engines[0].gate.clear()
-            response = await client.post(URL, params={"timeout_ms": 20}, content=bad_part)
-            assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
-            engines[0].gate.set()
-
-    go(test)
+    async with serve() as client:
+        engines[0].gate.clear()
+        response = await client.post(URL, params={"timeout_ms": 20}, content=bad_part)
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        engines[0].gate.set()
 
 
-def test_a_callers_request_id_comes_back_and_a_hostile_one_does_not(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            for given, kept in (("line-4:part.77", True), ("a b\tc", False), ("x" * 200, False)):
-                response = await client.post(URL, content=bad_part, headers={"x-request-id": given})
-                assert (response.headers["x-request-id"] == given) is kept
-                assert response.json()["request_id"] == response.headers["x-request-id"]
-
-    go(test)
+async def test_a_callers_request_id_comes_back_and_a_hostile_one_does_not(serve, bad_part) -> None:
+    async with serve() as client:
+        for given, kept in (("line-4:part.77", True), ("a b\tc", False), ("x" * 200, False)):
+            response = await client.post(URL, content=bad_part, headers={"x-request-id": given})
+            assert (response.headers["x-request-id"] == given) is kept
+            assert response.json()["request_id"] == response.headers["x-request-id"]

@@ -93,377 +93,315 @@ def png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", bgr)[1].tobytes()
 
 
-def test_the_server_and_its_models_tell_what_they_are(go, serve) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            server = (await client.get("/v2")).json()
-            assert server["name"] == "takt"
-            assert "binary_tensor_data" in server["extensions"]
-            for probe in ("/v2/health/live", "/v2/health/ready", f"{MODEL}/ready"):
-                assert (await client.get(probe)).status_code == 200
-            for url in (MODEL, f"{MODEL}/versions/1"):
-                model = (await client.get(url)).json()
-                assert (model["name"], model["versions"]) == ("parts", ["1"])
-                assert [tensor["name"] for tensor in model["inputs"]] == ["image", "pixels"]
-                shapes = {one["name"]: (one["datatype"], one["shape"]) for one in model["outputs"]}
-                assert set(shapes) == set(EVERY_OUTPUT)
-                assert shapes["anomaly_map"] == ("FP32", [-1, 32, 32])
-            for url in (f"{MODEL}/config", f"{MODEL}/versions/1/config"):
-                config = (await client.get(url)).json()
-                assert config["max_batch_size"] == 0
-                assert config["input"][0]["data_type"] == "TYPE_STRING"
-            (entry,) = (await client.post("/v2/repository/index")).json()
-            assert entry == {"name": "parts", "version": "1", "state": "READY", "reason": ""}
-
-    go(test)
+async def test_the_server_and_its_models_tell_what_they_are(serve) -> None:
+    async with serve() as client:
+        server = (await client.get("/v2")).json()
+        assert server["name"] == "takt"
+        assert "binary_tensor_data" in server["extensions"]
+        for probe in ("/v2/health/live", "/v2/health/ready", f"{MODEL}/ready"):
+            assert (await client.get(probe)).status_code == 200
+        for url in (MODEL, f"{MODEL}/versions/1"):
+            model = (await client.get(url)).json()
+            assert (model["name"], model["versions"]) == ("parts", ["1"])
+            assert [tensor["name"] for tensor in model["inputs"]] == ["image", "pixels"]
+            shapes = {one["name"]: (one["datatype"], one["shape"]) for one in model["outputs"]}
+            assert set(shapes) == set(EVERY_OUTPUT)
+            assert shapes["anomaly_map"] == ("FP32", [-1, 32, 32])
+        for url in (f"{MODEL}/config", f"{MODEL}/versions/1/config"):
+            config = (await client.get(url)).json()
+            assert config["max_batch_size"] == 0
+            assert config["input"][0]["data_type"] == "TYPE_STRING"
+        (entry,) = (await client.post("/v2/repository/index")).json()
+        assert entry == {"name": "parts", "version": "1", "state": "READY", "reason": ""}
 
 
-def test_a_model_that_is_not_ready_says_so(go, serve, bad_part) -> None:
+async def test_a_model_that_is_not_ready_says_so(serve, bad_part) -> None:
     def refuse(_: Bundle) -> FakeEngine:
         raise RuntimeError("no engine today")
 
-    async def test() -> None:
-        async with serve(open_engine=refuse) as client:
-            assert (await client.get("/v2/health/live")).status_code == 200
-            for probe in ("/v2/health/ready", f"{MODEL}/ready", f"{MODEL}/versions/1/ready"):
-                assert (await client.get(probe)).status_code == 503
-            (entry,) = (await client.post("/v2/repository/index")).json()
-            assert entry["state"] == "UNAVAILABLE"
-            assert (await client.post("/v2/repository/index", json={"ready": True})).json() == []
-            refused = await client.post(INFER, json=in_json([bad_part]))
-            assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
-
-    go(test)
+    async with serve(open_engine=refuse) as client:
+        assert (await client.get("/v2/health/live")).status_code == 200
+        for probe in ("/v2/health/ready", f"{MODEL}/ready", f"{MODEL}/versions/1/ready"):
+            assert (await client.get(probe)).status_code == 503
+        (entry,) = (await client.post("/v2/repository/index")).json()
+        assert entry["state"] == "UNAVAILABLE"
+        assert (await client.post("/v2/repository/index", json={"ready": True})).json() == []
+        refused = await client.post(INFER, json=in_json([bad_part]))
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
 
 
-def test_metadata_and_inference_follow_the_active_version(go, serve, make_bundle, bad_part) -> None:
+async def test_metadata_and_inference_follow_the_active_version(
+    serve, make_bundle, bad_part
+) -> None:
     make_bundle(version="2", map={"width": 32, "height": 32, "low": 0.2})
 
-    async def test() -> None:
-        async with serve() as client:
-            async with asyncio.timeout(10):
-                while (await client.get("/v2/health/ready")).status_code != 200:
-                    await asyncio.sleep(0)
-            for version in ("1", "2", "1"):
-                activated = await client.post(f"/v1/models/parts/versions/{version}/activate")
-                assert activated.status_code == 200
-                config = (await client.get(f"{MODEL}/config")).json()
-                assert config["parameters"]["active_version"]["string_value"] == version
-                assert (await client.get(MODEL)).json()["versions"] == ["1", "2"]
-                answer = (await client.post(INFER, json=in_json([bad_part]))).json()
-                assert answer["model_version"] == version
-                url = f"{MODEL}/versions/2/infer"
-                assert (await client.post(url, json=in_json([bad_part]))).json()[
-                    "model_version"
-                ] == "2"
-
-    go(test)
+    async with serve() as client:
+        async with asyncio.timeout(10):
+            while (await client.get("/v2/health/ready")).status_code != 200:
+                await asyncio.sleep(0)
+        for version in ("1", "2", "1"):
+            activated = await client.post(f"/v1/models/parts/versions/{version}/activate")
+            assert activated.status_code == 200
+            config = (await client.get(f"{MODEL}/config")).json()
+            assert config["parameters"]["active_version"]["string_value"] == version
+            assert (await client.get(MODEL)).json()["versions"] == ["1", "2"]
+            answer = (await client.post(INFER, json=in_json([bad_part]))).json()
+            assert answer["model_version"] == version
+            url = f"{MODEL}/versions/2/infer"
+            assert (await client.post(url, json=in_json([bad_part]))).json()["model_version"] == "2"
 
 
-def test_a_picture_is_answered_as_by_rest(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            rest = (await client.post(REST, content=bad_part)).json()
-            response = await client.post(
-                INFER, json=in_json([bad_part], id="42", model_name="parts")
-            )
-            answer = response.json()
-            assert (answer["model_name"], answer["model_version"]) == ("parts", "1")
-            assert answer["id"] == "42"
-            assert [(one["name"], one["shape"]) for one in answer["outputs"]] == [
-                ("score", [1]),
-                ("threshold", [1]),
-                ("anomalous", [1]),
-                ("regions", [1]),
-            ]
-            for body in ({"json": in_json([bad_part])}, in_binary([bad_part])):
-                outputs = outputs_of(await client.post(INFER, **body))
-                assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
-                assert outputs["threshold"] == [rest["threshold"]]
-                assert outputs["anomalous"] == [True]
-                assert json.loads(outputs["regions"][0]) == rest["regions"]
-
-    go(test)
+async def test_a_picture_is_answered_as_by_rest(serve, bad_part) -> None:
+    async with serve() as client:
+        rest = (await client.post(REST, content=bad_part)).json()
+        response = await client.post(INFER, json=in_json([bad_part], id="42", model_name="parts"))
+        answer = response.json()
+        assert (answer["model_name"], answer["model_version"]) == ("parts", "1")
+        assert answer["id"] == "42"
+        assert [(one["name"], one["shape"]) for one in answer["outputs"]] == [
+            ("score", [1]),
+            ("threshold", [1]),
+            ("anomalous", [1]),
+            ("regions", [1]),
+        ]
+        for body in ({"json": in_json([bad_part])}, in_binary([bad_part])):
+            outputs = outputs_of(await client.post(INFER, **body))
+            assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
+            assert outputs["threshold"] == [rest["threshold"]]
+            assert outputs["anomalous"] == [True]
+            assert json.loads(outputs["regions"][0]) == rest["regions"]
 
 
 @pytest.mark.parametrize("everything", [True, False])
-def test_outputs_are_the_same_in_json_and_binary(go, serve, bad_part, everything) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            plain = {"outputs": named(*EVERY_OUTPUT)}
-            if everything:
-                binary = {**plain, "parameters": {"binary_data_output": True}}
-            else:
-                binary = {
-                    "outputs": [
-                        *named("score", "anomaly_map", binary_data=True),
-                        *named("threshold", "anomalous", "regions", "heatmap", binary_data=False),
-                    ],
-                    "parameters": {"binary_data_output": True},
-                }
-            in_text = outputs_of(await client.post(INFER, json=in_json([bad_part] * 2, **plain)))
-            response = await client.post(INFER, **in_binary([bad_part] * 2, **binary))
-            assert response.headers["content-type"] == "application/octet-stream"
-            outputs = outputs_of(response)
-            assert outputs["score"] == pytest.approx(in_text["score"], abs=1e-7)
-            assert outputs["anomalous"] == in_text["anomalous"] == [True, True]
-            found = np.array(outputs["anomaly_map"], np.float32)
-            assert found.shape == (2, 32, 32)
-            assert np.array_equal(found.ravel(), np.array(in_text["anomaly_map"], np.float32))
-            heatmaps, regions = in_text["heatmap"], in_text["regions"]
-            if everything:
-                heatmaps = [base64.b64decode(text) for text in heatmaps]
-                regions = [text.encode() for text in regions]
-            assert (outputs["heatmap"], outputs["regions"]) == (heatmaps, regions)
-
-    go(test)
+async def test_outputs_are_the_same_in_json_and_binary(serve, bad_part, everything) -> None:
+    async with serve() as client:
+        plain = {"outputs": named(*EVERY_OUTPUT)}
+        if everything:
+            binary = {**plain, "parameters": {"binary_data_output": True}}
+        else:
+            binary = {
+                "outputs": [
+                    *named("score", "anomaly_map", binary_data=True),
+                    *named("threshold", "anomalous", "regions", "heatmap", binary_data=False),
+                ],
+                "parameters": {"binary_data_output": True},
+            }
+        in_text = outputs_of(await client.post(INFER, json=in_json([bad_part] * 2, **plain)))
+        response = await client.post(INFER, **in_binary([bad_part] * 2, **binary))
+        assert response.headers["content-type"] == "application/octet-stream"
+        outputs = outputs_of(response)
+        assert outputs["score"] == pytest.approx(in_text["score"], abs=1e-7)
+        assert outputs["anomalous"] == in_text["anomalous"] == [True, True]
+        found = np.array(outputs["anomaly_map"], np.float32)
+        assert found.shape == (2, 32, 32)
+        assert np.array_equal(found.ravel(), np.array(in_text["anomaly_map"], np.float32))
+        heatmaps, regions = in_text["heatmap"], in_text["regions"]
+        if everything:
+            heatmaps = [base64.b64decode(text) for text in heatmaps]
+            regions = [text.encode() for text in regions]
+        assert (outputs["heatmap"], outputs["regions"]) == (heatmaps, regions)
 
 
-def test_the_map_and_the_heatmap_are_those_of_rest(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            raw = await client.post(REST, params={"heatmap": "raw"}, content=bad_part)
-            anomaly_map = np.load(io.BytesIO(base64.b64decode(raw.json()["heatmap"]["data"])))
-            for kind, picture_format in (("map", "png"), ("overlay", "webp")):
-                query = {"heatmap": kind, "format": picture_format}
-                drawn = (await client.post(REST, params=query, content=bad_part)).json()
-                request = in_json(
-                    [bad_part], outputs=named("anomaly_map", "heatmap"), parameters=query
-                )
-                outputs = outputs_of(await client.post(INFER, json=request))
-                assert outputs["heatmap"] == [drawn["heatmap"]["data"]]
-                assert outputs["anomaly_map"] == pytest.approx(anomaly_map.ravel().tolist())
-
-    go(test)
+async def test_the_map_and_the_heatmap_are_those_of_rest(serve, bad_part) -> None:
+    async with serve() as client:
+        raw = await client.post(REST, params={"heatmap": "raw"}, content=bad_part)
+        anomaly_map = np.load(io.BytesIO(base64.b64decode(raw.json()["heatmap"]["data"])))
+        for kind, picture_format in (("map", "png"), ("overlay", "webp")):
+            query = {"heatmap": kind, "format": picture_format}
+            drawn = (await client.post(REST, params=query, content=bad_part)).json()
+            request = in_json([bad_part], outputs=named("anomaly_map", "heatmap"), parameters=query)
+            outputs = outputs_of(await client.post(INFER, json=request))
+            assert outputs["heatmap"] == [drawn["heatmap"]["data"]]
+            assert outputs["anomaly_map"] == pytest.approx(anomaly_map.ravel().tolist())
 
 
 @pytest.mark.parametrize("grey", [None, "with an axis of one", "without"])
 @pytest.mark.parametrize("binary", [True, False])
-def test_raw_pixels_are_answered_as_the_same_pixels_in_a_file(
-    go, serve, noise, grey, binary
+async def test_raw_pixels_are_answered_as_the_same_pixels_in_a_file(
+    serve, noise, grey, binary
 ) -> None:
     picture = noise if grey is None else noise[..., 0]
     pixels = picture[None, ..., None] if grey == "with an axis of one" else picture[None]
 
-    async def test() -> None:
-        async with serve() as client:
-            rest = (await client.post(REST, content=png(picture))).json()
-            tensor = {"name": "pixels", "datatype": "UINT8", "shape": list(pixels.shape)}
-            if binary:
-                tensor["parameters"] = {"binary_data_size": pixels.size}
-                body = framed({"inputs": [tensor]}, pixels.tobytes())
-            else:
-                body = {"json": {"inputs": [{**tensor, "data": pixels.tolist()}]}}
-            outputs = outputs_of(await client.post(INFER, **body))
-            assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
-            assert json.loads(outputs["regions"][0]) == rest["regions"]
-
-    go(test)
+    async with serve() as client:
+        rest = (await client.post(REST, content=png(picture))).json()
+        tensor = {"name": "pixels", "datatype": "UINT8", "shape": list(pixels.shape)}
+        if binary:
+            tensor["parameters"] = {"binary_data_size": pixels.size}
+            body = framed({"inputs": [tensor]}, pixels.tobytes())
+        else:
+            body = {"json": {"inputs": [{**tensor, "data": pixels.tolist()}]}}
+        outputs = outputs_of(await client.post(INFER, **body))
+        assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
+        assert json.loads(outputs["regions"][0]) == rest["regions"]
 
 
-def test_base64_is_read_in_binary_data_too_where_it_is_named(go, serve, bad_part) -> None:
+async def test_base64_is_read_in_binary_data_too_where_it_is_named(serve, bad_part) -> None:
     text = base64.b64encode(bad_part)
     data = struct.pack("<I", len(text)) + text
     parameters = {"binary_data_size": len(data), "content_type": "base64"}
     image = {"name": "image", "shape": [1], "datatype": "BYTES", "parameters": parameters}
 
-    async def test() -> None:
-        async with serve() as client:
-            outputs = outputs_of(await client.post(INFER, **framed({"inputs": [image]}, data)))
-            assert outputs["anomalous"] == [True]
-
-    go(test)
+    async with serve() as client:
+        outputs = outputs_of(await client.post(INFER, **framed({"inputs": [image]}, data)))
+        assert outputs["anomalous"] == [True]
 
 
-def test_pictures_of_one_request_form_batches_and_keep_their_order(
-    go, serve, engines: list[FakeEngine], picture_bytes
+async def test_pictures_of_one_request_form_batches_and_keep_their_order(
+    serve, engines: list[FakeEngine], picture_bytes
 ) -> None:
     levels = list(range(10, 250, 20))
 
-    async def test() -> None:
-        async with serve(max_batch_size=8) as client:
-            engines[0].gate.clear()
-            pictures = [picture_bytes(level) for level in levels]
-            asked = asyncio.create_task(client.post(INFER, **in_binary(pictures)))
-            async with asyncio.timeout(10):
-                while (
-                    'takt_queue_depth{model="parts",version="1"} 11.0'
-                    not in (await client.get("/metrics")).text
-                ):
-                    await asyncio.sleep(0)
-            engines[0].gate.set()
-            scores = outputs_of(await asked)["score"]
-            assert scores == pytest.approx([level / 255 for level in levels], abs=1e-6)
-            assert engines[0].batch_sizes == [1, 8, 3]
-
-    go(test)
+    async with serve(max_batch_size=8) as client:
+        engines[0].gate.clear()
+        pictures = [picture_bytes(level) for level in levels]
+        asked = asyncio.create_task(client.post(INFER, **in_binary(pictures)))
+        async with asyncio.timeout(10):
+            while (
+                'takt_queue_depth{model="parts",version="1"} 11.0'
+                not in (await client.get("/metrics")).text
+            ):
+                await asyncio.sleep(0)
+        engines[0].gate.set()
+        scores = outputs_of(await asked)["score"]
+        assert scores == pytest.approx([level / 255 for level in levels], abs=1e-6)
+        assert engines[0].batch_sizes == [1, 8, 3]
 
 
-def test_parameters_rule_the_verdicts(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            parameters = {"threshold": 0.9, "pixel_threshold": 0.1, "priority": 2}
-            request = in_json([bad_part], parameters=parameters)
-            outputs = outputs_of(await client.post(INFER, json=request))
-            assert outputs["threshold"] == [pytest.approx(0.9)]
-            assert outputs["anomalous"] == [False]
-            assert json.loads(outputs["regions"][0])[0]["box"] == [0, 0, 64, 48]
-
-    go(test)
+async def test_parameters_rule_the_verdicts(serve, bad_part) -> None:
+    async with serve() as client:
+        parameters = {"threshold": 0.9, "pixel_threshold": 0.1, "priority": 2}
+        request = in_json([bad_part], parameters=parameters)
+        outputs = outputs_of(await client.post(INFER, json=request))
+        assert outputs["threshold"] == [pytest.approx(0.9)]
+        assert outputs["anomalous"] == [False]
+        assert json.loads(outputs["regions"][0])[0]["box"] == [0, 0, 64, 48]
 
 
 @pytest.mark.parametrize("parameters", [{"timeout": 30_000}, {"timeout_ms": 30.0}])
-def test_a_timeout_ends_every_picture_of_the_request(
-    go, serve, engines: list[FakeEngine], bad_part, parameters
+async def test_a_timeout_ends_every_picture_of_the_request(
+    serve, engines: list[FakeEngine], bad_part, parameters
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            engines[0].gate.clear()
-            request = in_json([bad_part] * 3, parameters=parameters)
-            response = await client.post(INFER, json=request)
-            assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
-            metrics = (await client.get("/metrics")).text
-            assert 'takt_queue_depth{model="parts",version="1"} 0.0' in metrics
-            engines[0].gate.set()
-            assert (await client.post(INFER, json=in_json([bad_part]))).status_code == 200
-
-    go(test)
+    async with serve() as client:
+        engines[0].gate.clear()
+        request = in_json([bad_part] * 3, parameters=parameters)
+        response = await client.post(INFER, json=request)
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        metrics = (await client.get("/metrics")).text
+        assert 'takt_queue_depth{model="parts",version="1"} 0.0' in metrics
+        engines[0].gate.set()
+        assert (await client.post(INFER, json=in_json([bad_part]))).status_code == 200
 
 
 @pytest.mark.parametrize("priority", ["bulk", 2])
-def test_bulk_finds_half_of_the_queue(go, serve, engines, bad_part, priority) -> None:
-    async def test() -> None:
-        async with serve(max_queue_size=4) as client:
-            line, bulk = (
-                in_json([bad_part] * 3, parameters={"priority": one}) for one in (1, priority)
-            )
-            assert (await client.post(INFER, json=line)).status_code == 200
-            refused = await client.post(INFER, json=bulk)
-            assert refused.status_code == 422
-            assert "send 1 to 2 in one request of this priority" in refused.json()["detail"]
-
-    go(test)
+async def test_bulk_finds_half_of_the_queue(serve, engines, bad_part, priority) -> None:
+    async with serve(max_queue_size=4) as client:
+        line, bulk = (
+            in_json([bad_part] * 3, parameters={"priority": one}) for one in (1, priority)
+        )
+        assert (await client.post(INFER, json=line)).status_code == 200
+        refused = await client.post(INFER, json=bulk)
+        assert refused.status_code == 422
+        assert "send 1 to 2 in one request of this priority" in refused.json()["detail"]
 
 
-def test_more_pictures_than_find_room_are_refused_as_by_rest(
-    go, serve, engines: list[FakeEngine], bad_part
+async def test_more_pictures_than_find_room_are_refused_as_by_rest(
+    serve, engines: list[FakeEngine], bad_part
 ) -> None:
-    async def test() -> None:
-        async with serve(max_queue_size=2) as client:
-            engines[0].gate.clear()
-            waiting = [asyncio.create_task(client.post(REST, content=bad_part)) for _ in range(2)]
-            async with asyncio.timeout(10):
-                while (
-                    'takt_queue_depth{model="parts",version="1"} 1.0'
-                    not in (await client.get("/metrics")).text
-                ):
-                    await asyncio.sleep(0)
-            refused = await client.post(INFER, json=in_json([bad_part] * 2))
-            assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
-            assert int(refused.headers["retry-after"]) > 0
-            assert refused.json()["error"] == refused.json()["detail"]
-            engines[0].gate.set()
-            assert [response.status_code for response in await asyncio.gather(*waiting)] == [
-                200
-            ] * 2
-            assert sum(engines[0].batch_sizes) == 2
-
-    go(test)
-
-
-def test_one_bad_picture_refuses_its_request_and_is_named(go, serve, bad_part) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            cut = bad_part[: len(bad_part) // 2]
-            alone = (await client.post(REST, content=cut)).json()
-            response = await client.post(INFER, **in_binary([bad_part, cut, bad_part]))
-            problem = response.json()
-            assert (response.status_code, problem["code"]) == (400, alone["code"])
-            assert problem["error"] == f"picture 1, counted from 0: {alone['detail']}"
-            metrics = (await client.get("/metrics")).text
-            assert (
-                'takt_requests_total{model="parts",outcome="invalid_image",protocol="oip",'
-                'verdict="none"} 1.0' in metrics
-            )
-
-    go(test)
-
-
-def test_pictures_and_refusals_are_counted(go, serve, bad_part, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            pictures = [bad_part, bad_part, picture_bytes(50)]
-            assert (await client.post(INFER, json=in_json(pictures))).status_code == 200
-            unknown = await client.post("/v2/models/prats/infer", json=in_json(pictures))
-            assert (unknown.status_code, unknown.json()["code"]) == (404, "model_not_found")
-            assert unknown.json()["error"] == "there is no model 'prats'; this server has parts"
-            assert "error" not in (await client.post("/v1/models/prats/inspect")).json()
-            metrics = (await client.get("/metrics")).text
-            for labels, count in (
-                ('model="parts",outcome="ok",protocol="oip",verdict="anomalous"', 2),
-                ('model="parts",outcome="ok",protocol="oip",verdict="good"', 1),
-                ('model="unknown",outcome="model_not_found",protocol="oip",verdict="none"', 1),
+    async with serve(max_queue_size=2) as client:
+        engines[0].gate.clear()
+        waiting = [asyncio.create_task(client.post(REST, content=bad_part)) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while (
+                'takt_queue_depth{model="parts",version="1"} 1.0'
+                not in (await client.get("/metrics")).text
             ):
-                assert f"takt_requests_total{{{labels}}} {count}.0" in metrics
+                await asyncio.sleep(0)
+        refused = await client.post(INFER, json=in_json([bad_part] * 2))
+        assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["error"] == refused.json()["detail"]
+        engines[0].gate.set()
+        assert [response.status_code for response in await asyncio.gather(*waiting)] == [200] * 2
+        assert sum(engines[0].batch_sizes) == 2
 
-    go(test)
+
+async def test_one_bad_picture_refuses_its_request_and_is_named(serve, bad_part) -> None:
+    async with serve() as client:
+        cut = bad_part[: len(bad_part) // 2]
+        alone = (await client.post(REST, content=cut)).json()
+        response = await client.post(INFER, **in_binary([bad_part, cut, bad_part]))
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (400, alone["code"])
+        assert problem["error"] == f"picture 1, counted from 0: {alone['detail']}"
+        metrics = (await client.get("/metrics")).text
+        assert (
+            'takt_requests_total{model="parts",outcome="invalid_image",protocol="oip",'
+            'verdict="none"} 1.0' in metrics
+        )
 
 
-def test_maps_of_different_sizes_are_no_one_tensor(go, serve, make_bundle, picture_bytes) -> None:
+async def test_pictures_and_refusals_are_counted(serve, bad_part, picture_bytes) -> None:
+    async with serve() as client:
+        pictures = [bad_part, bad_part, picture_bytes(50)]
+        assert (await client.post(INFER, json=in_json(pictures))).status_code == 200
+        unknown = await client.post("/v2/models/prats/infer", json=in_json(pictures))
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "model_not_found")
+        assert unknown.json()["error"] == "there is no model 'prats'; this server has parts"
+        assert "error" not in (await client.post("/v1/models/prats/inspect")).json()
+        metrics = (await client.get("/metrics")).text
+        for labels, count in (
+            ('model="parts",outcome="ok",protocol="oip",verdict="anomalous"', 2),
+            ('model="parts",outcome="ok",protocol="oip",verdict="good"', 1),
+            ('model="unknown",outcome="model_not_found",protocol="oip",verdict="none"', 1),
+        ):
+            assert f"takt_requests_total{{{labels}}} {count}.0" in metrics
+
+
+async def test_maps_of_different_sizes_are_no_one_tensor(serve, make_bundle, picture_bytes) -> None:
     tiling = {"width": 32, "height": 32, "overlap": 8, "blend": "max"}
     make_bundle("tiled", tiling=tiling)
 
-    async def test() -> None:
-        async with serve() as client:
-            async with asyncio.timeout(10):
-                while (await client.get("/v2/health/ready")).status_code != 200:
-                    await asyncio.sleep(0)
-            url = "/v2/models/tiled"
-            shapes = {
-                one["name"]: one["shape"] for one in (await client.get(url)).json()["outputs"]
-            }
-            assert shapes["anomaly_map"] == [-1, -1, -1]
-            pictures = [picture_bytes(50), picture_bytes(50, size=(80, 64))]
-            request = in_json(pictures, outputs=named("score", "anomaly_map"))
-            refused = await client.post(f"{url}/infer", json=request)
-            assert refused.status_code == 422
-            assert "of different sizes" in refused.json()["detail"]
-            request = in_json(pictures[1:] * 2, outputs=named("anomaly_map"))
-            (tensor,) = (await client.post(f"{url}/infer", json=request)).json()["outputs"]
-            assert len(tensor["data"]) == math.prod(tensor["shape"])
-            assert tensor["shape"][0] == 2
-
-    go(test)
+    async with serve() as client:
+        async with asyncio.timeout(10):
+            while (await client.get("/v2/health/ready")).status_code != 200:
+                await asyncio.sleep(0)
+        url = "/v2/models/tiled"
+        shapes = {one["name"]: one["shape"] for one in (await client.get(url)).json()["outputs"]}
+        assert shapes["anomaly_map"] == [-1, -1, -1]
+        pictures = [picture_bytes(50), picture_bytes(50, size=(80, 64))]
+        request = in_json(pictures, outputs=named("score", "anomaly_map"))
+        refused = await client.post(f"{url}/infer", json=request)
+        assert refused.status_code == 422
+        assert "of different sizes" in refused.json()["detail"]
+        request = in_json(pictures[1:] * 2, outputs=named("anomaly_map"))
+        (tensor,) = (await client.post(f"{url}/infer", json=request)).json()["outputs"]
+        assert len(tensor["data"]) == math.prod(tensor["shape"])
+        assert tensor["shape"][0] == 2
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_a_picture_of_256_pixels_square_may_be_a_list(go, serve, nested) -> None:
+async def test_a_picture_of_256_pixels_square_may_be_a_list(serve, nested) -> None:
     picture = np.full((1, 256, 256, 3), 200, np.uint8)
     data = (picture if nested else picture.ravel()).tolist()
     tensor = {"name": "pixels", "datatype": "UINT8", "shape": list(picture.shape), "data": data}
 
-    async def test() -> None:
-        async with serve() as client:
-            outputs = outputs_of(await client.post(INFER, json={"inputs": [tensor]}))
-            assert outputs["score"] == [pytest.approx(200 / 255)]
-
-    go(test)
+    async with serve() as client:
+        outputs = outputs_of(await client.post(INFER, json={"inputs": [tensor]}))
+        assert outputs["score"] == [pytest.approx(200 / 255)]
 
 
-def test_a_picture_of_six_million_bytes_may_be_in_base64(go, serve, noise) -> None:
+async def test_a_picture_of_six_million_bytes_may_be_in_base64(serve, noise) -> None:
     picture = png(noise) + bytes(6_000_000)
 
-    async def test() -> None:
-        async with serve() as client:
-            rest = (await client.post(REST, content=picture)).json()
-            outputs = outputs_of(await client.post(INFER, json=in_json([picture])))
-            assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
-
-    go(test)
+    async with serve() as client:
+        rest = (await client.post(REST, content=picture)).json()
+        outputs = outputs_of(await client.post(INFER, json=in_json([picture])))
+        assert outputs["score"] == [pytest.approx(rest["score"], abs=1e-6)]
 
 
 @pytest.mark.parametrize("size", [(16, 12), (200, 150)])
-def test_only_short_json_is_read_on_the_event_loop(go, serve, monkeypatch, size) -> None:
+async def test_only_short_json_is_read_on_the_event_loop(serve, monkeypatch, size) -> None:
     readers = []
 
     def read(*arguments: Any) -> Any:
@@ -475,15 +413,12 @@ def test_only_short_json_is_read_on_the_event_loop(go, serve, monkeypatch, size)
     pixels = np.full((1, size[1], size[0], 3), 200, np.uint8)
     tensor = {"name": "pixels", "datatype": "UINT8", "shape": list(pixels.shape)}
 
-    async def test() -> None:
-        async with serve() as client:
-            request = {"inputs": [{**tensor, "data": pixels.ravel().tolist()}]}
-            outputs = outputs_of(await client.post(INFER, json=request))
-            assert outputs["score"] == [pytest.approx(200 / 255)]
-            on_the_loop = readers == [threading.main_thread()]
-            assert on_the_loop == (size == (16, 12))
-
-    go(test)
+    async with serve() as client:
+        request = {"inputs": [{**tensor, "data": pixels.ravel().tolist()}]}
+        outputs = outputs_of(await client.post(INFER, json=request))
+        assert outputs["score"] == [pytest.approx(200 / 255)]
+        on_the_loop = readers == [threading.main_thread()]
+        assert on_the_loop == (size == (16, 12))
 
 
 class Caller:
@@ -532,52 +467,43 @@ def make_app(bundle: Bundle, repository, engine: FakeEngine) -> Callable[..., An
     )
 
 
-def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
-    go, make_app, engine, bad_part
+async def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
+    make_app, engine, bad_part
 ) -> None:
-    async def test() -> None:
-        app = make_app()
-        async with app.router.lifespan_context(app):
-            await until(app.state.repository.loaded.is_set)
-            engine.gate.clear()
-            model = app.state.repository.get("parts")
-            caller = Caller(app)
-            caller.say(json.dumps(in_json([bad_part] * 4)).encode())
-            await until(lambda: model.depth == 3)
-            caller.hang_up()
-            assert await caller.status() == 499
-            assert model.depth == 0
-            engine.gate.set()
-
-    go(test)
+    app = make_app()
+    async with app.router.lifespan_context(app):
+        await until(app.state.repository.loaded.is_set)
+        engine.gate.clear()
+        model = app.state.repository.get("parts")
+        caller = Caller(app)
+        caller.say(json.dumps(in_json([bad_part] * 4)).encode())
+        await until(lambda: model.depth == 3)
+        caller.hang_up()
+        assert await caller.status() == 499
+        assert model.depth == 0
+        engine.gate.set()
 
 
-def test_as_many_bodies_may_be_on_their_way_as_pictures_may_wait(go, make_app, bad_part) -> None:
-    async def test() -> None:
-        app = make_app(max_queue_size=2)
-        async with app.router.lifespan_context(app):
-            await until(app.state.repository.loaded.is_set)
-            slow = [Caller(app), Caller(app)]
-            body = json.dumps(in_json([bad_part])).encode()
-            for caller in slow:
-                caller.say(body[:50], more=True)
-            await until(lambda: all(caller.messages.empty() for caller in slow))
-            one_more = Caller(app)  # refused before a byte of it was read
-            assert await one_more.status() == 429
-            for caller in slow:
-                caller.say(body[50:])
-                assert await caller.status() == 200
-
-    go(test)
+async def test_as_many_bodies_may_be_on_their_way_as_pictures_may_wait(make_app, bad_part) -> None:
+    app = make_app(max_queue_size=2)
+    async with app.router.lifespan_context(app):
+        await until(app.state.repository.loaded.is_set)
+        slow = [Caller(app), Caller(app)]
+        body = json.dumps(in_json([bad_part])).encode()
+        for caller in slow:
+            caller.say(body[:50], more=True)
+        await until(lambda: all(caller.messages.empty() for caller in slow))
+        one_more = Caller(app)  # refused before a byte of it was read
+        assert await one_more.status() == 429
+        for caller in slow:
+            caller.say(body[50:])
+            assert await caller.status() == 200
 
 
-def test_a_body_that_does_not_come_to_its_end_meets_the_servers_timeout(go, make_app) -> None:
-    async def test() -> None:
-        app = make_app(timeout_ms=20.0)
-        async with app.router.lifespan_context(app):
-            await until(app.state.repository.loaded.is_set)
-            slow = Caller(app)
-            slow.say(b"{", more=True)
-            assert await slow.status() == 504
-
-    go(test)
+async def test_a_body_that_does_not_come_to_its_end_meets_the_servers_timeout(make_app) -> None:
+    app = make_app(timeout_ms=20.0)
+    async with app.router.lifespan_context(app):
+        await until(app.state.repository.loaded.is_set)
+        slow = Caller(app)
+        slow.say(b"{", more=True)
+        assert await slow.status() == 504

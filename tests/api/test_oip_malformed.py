@@ -149,14 +149,11 @@ def refusal_of(response: httpx.Response) -> dict[str, Any]:
     ],
     ids=told,
 )
-def test_a_malformed_request_is_told_what_to_do(go, serve, body, status, complaint) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(INFER, content=body)
-            problem = refusal_of(response)
-            assert (response.status_code, complaint in problem["detail"]) == (status, True), problem
-
-    go(test)
+async def test_a_malformed_request_is_told_what_to_do(serve, body, status, complaint) -> None:
+    async with serve() as client:
+        response = await client.post(INFER, content=body)
+        problem = refusal_of(response)
+        assert (response.status_code, complaint in problem["detail"]) == (status, True), problem
 
 
 @pytest.mark.parametrize(
@@ -184,51 +181,39 @@ def test_a_malformed_request_is_told_what_to_do(go, serve, body, status, complai
     ],
     ids=told,
 )
-def test_binary_data_of_another_length_is_refused(go, serve, made, complaint) -> None:
+async def test_binary_data_of_another_length_is_refused(serve, made, complaint) -> None:
     body, headers = made
 
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(INFER, content=body, headers=headers)
-            assert complaint in refusal_of(response)["detail"]
-            assert (response.status_code, response.json()["code"]) == (400, "bad_request")
-
-    go(test)
+    async with serve() as client:
+        response = await client.post(INFER, content=body, headers=headers)
+        assert complaint in refusal_of(response)["detail"]
+        assert (response.status_code, response.json()["code"]) == (400, "bad_request")
 
 
-def test_bytes_that_no_input_claims_are_refused(go, serve) -> None:
+async def test_bytes_that_no_input_claims_are_refused(serve) -> None:
     body = request(image())
     headers = {"Inference-Header-Content-Length": str(len(body))}
 
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post(INFER, content=body + b"more", headers=headers)
-            assert response.status_code == 400
-            assert "4 bytes follow the JSON, of which image claims none" in response.json()["error"]
-
-    go(test)
+    async with serve() as client:
+        response = await client.post(INFER, content=body + b"more", headers=headers)
+        assert response.status_code == 400
+        assert "4 bytes follow the JSON, of which image claims none" in response.json()["error"]
 
 
-def test_a_body_that_is_too_long_is_refused(go, serve) -> None:
-    async def test() -> None:
-        async with serve(max_image_bytes=1000) as client:
-            response = await client.post(INFER, content=request(image(data=["YWJj" * 400])))
-            assert (response.status_code, refusal_of(response)["code"]) == (413, "image_too_large")
-
-    go(test)
+async def test_a_body_that_is_too_long_is_refused(serve) -> None:
+    async with serve(max_image_bytes=1000) as client:
+        response = await client.post(INFER, content=request(image(data=["YWJj" * 400])))
+        assert (response.status_code, refusal_of(response)["code"]) == (413, "image_too_large")
 
 
-def test_too_many_pixels_are_refused_encoded_or_raw(go, serve, bad_part) -> None:
+async def test_too_many_pixels_are_refused_encoded_or_raw(serve, bad_part) -> None:
     data = base64.b64encode(bad_part).decode()
 
-    async def test() -> None:
-        async with serve(max_image_pixels=1000) as client:
-            for tensor in (image(data=[data]), pixels(shape=[1, 100, 100], data=[0] * 10_000)):
-                response = await client.post(INFER, content=request(tensor))
-                assert response.status_code == 413
-                assert "max_image_pixels" in refusal_of(response)["detail"]
-
-    go(test)
+    async with serve(max_image_pixels=1000) as client:
+        for tensor in (image(data=[data]), pixels(shape=[1, 100, 100], data=[0] * 10_000)):
+            response = await client.post(INFER, content=request(tensor))
+            assert response.status_code == 413
+            assert "max_image_pixels" in refusal_of(response)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -245,28 +230,24 @@ def test_too_many_pixels_are_refused_encoded_or_raw(go, serve, bad_part) -> None
         ("GET", INFER, 405),
     ],
 )
-def test_what_there_is_not_is_refused_in_the_protocols_form(go, serve, method, url, status) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.request(method, url)
-            refusal_of(response)
-            assert response.status_code == status
-
-    go(test)
+async def test_what_there_is_not_is_refused_in_the_protocols_form(
+    serve, method, url, status
+) -> None:
+    async with serve() as client:
+        response = await client.request(method, url)
+        refusal_of(response)
+        assert response.status_code == status
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'{"ready": 1}', b'{"redy": true}', b" " * 20_000])
-def test_a_malformed_request_for_the_index_is_refused(go, serve, body) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            response = await client.post("/v2/repository/index", content=body)
-            refusal_of(response)
-            assert response.status_code == 422
-
-    go(test)
+async def test_a_malformed_request_for_the_index_is_refused(serve, body) -> None:
+    async with serve() as client:
+        response = await client.post("/v2/repository/index", content=body)
+        refusal_of(response)
+        assert response.status_code == 422
 
 
-def test_no_damage_to_a_request_is_ever_a_fault_of_ours(go, serve, bad_part) -> None:
+async def test_no_damage_to_a_request_is_ever_a_fault_of_ours(serve, bad_part) -> None:
     rng = random.Random(3)
     text = base64.b64encode(bad_part).decode()
     whole = [
@@ -290,14 +271,11 @@ def test_no_damage_to_a_request_is_ever_a_fault_of_ours(go, serve, bad_part) -> 
                 del damage[at : at + rng.randrange(1, 40)]
         return bytes(damage)
 
-    async def test() -> None:
-        async with serve() as client:
-            statuses = set()
-            for body, headers in whole:
-                for _ in range(200):
-                    response = await client.post(INFER, content=damaged(body), headers=headers)
-                    assert response.status_code < 500, response.text
-                    statuses.add(response.status_code)
-            assert statuses >= {200, 400, 422}
-
-    go(test)
+    async with serve() as client:
+        statuses = set()
+        for body, headers in whole:
+            for _ in range(200):
+                response = await client.post(INFER, content=damaged(body), headers=headers)
+                assert response.status_code < 500, response.text
+                statuses.add(response.status_code)
+        assert statuses >= {200, 400, 422}

@@ -78,42 +78,36 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_line_pictures_are_decoded_before_bulk_ones(go, serve, picture_bytes, gate) -> None:
-    async def test() -> None:
-        async with serve(decode_threads=1, max_queue_size=64) as client:
-            decoding = gate(whole, "prepare")
-            bodies = [picture_bytes(level) for level in range(20, 30)]
-            bulk = [post(client, body, priority="bulk") for body in bodies[:8]]
-            await decoding.reached(1)
-            await settled()
-            line = [post(client, body) for body in bodies[8:]]
-            await settled()
-            decoding.open.set()
-            answers = await asyncio.gather(*bulk, *line)
-            assert {answer.status_code for answer in answers} == {200}
-            order = [bodies.index(args[0]) for args in decoding.calls]
-            # One bulk picture had the thread and one was at hand for it before the line's came.
-            assert order[:4] == [0, 1, 8, 9]
-
-    go(test)
+async def test_line_pictures_are_decoded_before_bulk_ones(serve, picture_bytes, gate) -> None:
+    async with serve(decode_threads=1, max_queue_size=64) as client:
+        decoding = gate(whole, "prepare")
+        bodies = [picture_bytes(level) for level in range(20, 30)]
+        bulk = [post(client, body, priority="bulk") for body in bodies[:8]]
+        await decoding.reached(1)
+        await settled()
+        line = [post(client, body) for body in bodies[8:]]
+        await settled()
+        decoding.open.set()
+        answers = await asyncio.gather(*bulk, *line)
+        assert {answer.status_code for answer in answers} == {200}
+        order = [bodies.index(args[0]) for args in decoding.calls]
+        # One bulk picture had the thread and one was at hand for it before the line's came.
+        assert order[:4] == [0, 1, 8, 9]
 
 
-def test_a_large_picture_is_not_decoded_by_an_engine(
-    go, serve, picture_bytes, gate, pipelines: list[Pipeline], monkeypatch: pytest.MonkeyPatch
+async def test_a_large_picture_is_not_decoded_by_an_engine(
+    serve, picture_bytes, gate, pipelines: list[Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def test() -> None:
-        async with serve(decode_threads=1) as client:
-            decoding = gate(whole, "prepare")
-            decoding.open.set()
-            for most in (10, 1 << 20):
-                monkeypatch.setattr(whole, "_LENT_BYTES", most)
-                await until(lambda: pipelines[0]._batcher.idle_runners == 1)
-                assert (await client.post(URL, content=picture_bytes())).status_code == 200
-            elsewhere, lent = decoding.threads
-            assert elsewhere.startswith("preparing")
-            assert not lent.startswith("preparing")
-
-    go(test)
+    async with serve(decode_threads=1) as client:
+        decoding = gate(whole, "prepare")
+        decoding.open.set()
+        for most in (10, 1 << 20):
+            monkeypatch.setattr(whole, "_LENT_BYTES", most)
+            await until(lambda: pipelines[0]._batcher.idle_runners == 1)
+            assert (await client.post(URL, content=picture_bytes())).status_code == 200
+        elsewhere, lent = decoding.threads
+        assert elsewhere.startswith("preparing")
+        assert not lent.startswith("preparing")
 
 
 def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
@@ -124,21 +118,18 @@ def test_a_picture_that_is_decoded_too_late_does_not_run() -> None:
         whole._run_here(lambda: (None, 0.0), -math.inf, never)  # type: ignore[arg-type]
 
 
-def test_what_waits_to_be_rendered_counts_as_waiting(
-    go, serve, picture_bytes, gate, pipelines: list[Pipeline]
+async def test_what_waits_to_be_rendered_counts_as_waiting(
+    serve, picture_bytes, gate, pipelines: list[Pipeline]
 ) -> None:
-    async def test() -> None:
-        async with serve(decode_threads=1, max_queue_size=3) as client:
-            rendering = gate(finish, "render")
-            held = []
-            for count in (1, 2, 3):
-                held.append(post(client, picture_bytes(), heatmap="overlay"))
-                await rendering.reached(1)
-                await until(lambda count=count: len(pipelines[0]._finishing) >= count)
-            refused = await client.post(URL, content=picture_bytes())
-            assert refused.status_code == 429
-            rendering.open.set()
-            assert [(await one).status_code for one in held] == [200] * 3
-            assert (await client.post(URL, content=picture_bytes())).status_code == 200
-
-    go(test)
+    async with serve(decode_threads=1, max_queue_size=3) as client:
+        rendering = gate(finish, "render")
+        held = []
+        for count in (1, 2, 3):
+            held.append(post(client, picture_bytes(), heatmap="overlay"))
+            await rendering.reached(1)
+            await until(lambda count=count: len(pipelines[0]._finishing) >= count)
+        refused = await client.post(URL, content=picture_bytes())
+        assert refused.status_code == 429
+        rendering.open.set()
+        assert [(await one).status_code for one in held] == [200] * 3
+        assert (await client.post(URL, content=picture_bytes())).status_code == 200

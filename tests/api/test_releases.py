@@ -42,282 +42,231 @@ async def answering(client: httpx.AsyncClient, picture: bytes) -> str:
     return str(answer.json()["version"])
 
 
-def test_another_version_answers_and_a_rollback_goes_back(
-    go, serve, versions, picture_bytes, repository: Path
+async def test_another_version_answers_and_a_rollback_goes_back(
+    serve, versions, picture_bytes, repository: Path
 ) -> None:
-    async def test() -> None:
-        picture = picture_bytes(50)
-        async with serve() as client:
-            assert await answering(client, picture) == "2"
-            done = (await client.post(activate("1"), json={"reason": "lamp"})).json()
-            assert done.pop("request_id")
-            assert done == {
-                "model": "parts",
-                "version": "1",
-                "before": "2",
-                "previous": "2",
-                "persisted": True,
-            }
-            assert await answering(client, picture) == "1"
-            model = (await client.get(MODEL)).json()
-            assert (model["active"], model["previous"], model["decided"]) == ("1", "2", True)
-            kept = json.loads((repository / "parts" / ACTIVE).read_text())
-            assert (kept["active"], kept["previous"], kept["reason"]) == ("1", "2", "lamp")
-            assert (await client.post(ROLLBACK)).json()["version"] == "2"
-            assert await answering(client, picture) == "2"
-            assert (await client.post(ROLLBACK)).json()["version"] == "1"
-
-    go(test)
+    picture = picture_bytes(50)
+    async with serve() as client:
+        assert await answering(client, picture) == "2"
+        done = (await client.post(activate("1"), json={"reason": "lamp"})).json()
+        assert done.pop("request_id")
+        assert done == {
+            "model": "parts",
+            "version": "1",
+            "before": "2",
+            "previous": "2",
+            "persisted": True,
+        }
+        assert await answering(client, picture) == "1"
+        model = (await client.get(MODEL)).json()
+        assert (model["active"], model["previous"], model["decided"]) == ("1", "2", True)
+        kept = json.loads((repository / "parts" / ACTIVE).read_text())
+        assert (kept["active"], kept["previous"], kept["reason"]) == ("1", "2", "lamp")
+        assert (await client.post(ROLLBACK)).json()["version"] == "2"
+        assert await answering(client, picture) == "2"
+        assert (await client.post(ROLLBACK)).json()["version"] == "1"
 
 
-def test_who_names_a_version_gets_that_one_whichever_is_active(
-    go, serve, versions, picture_bytes
+async def test_who_names_a_version_gets_that_one_whichever_is_active(
+    serve, versions, picture_bytes
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await client.post(activate("1"))
-            answer = await client.post(f"{MODEL}/versions/2/inspect", content=picture_bytes(50))
-            assert answer.json()["version"] == "2"
-
-    go(test)
+    async with serve() as client:
+        await client.post(activate("1"))
+        answer = await client.post(f"{MODEL}/versions/2/inspect", content=picture_bytes(50))
+        assert answer.json()["version"] == "2"
 
 
-def test_which_version_is_active_survives_a_restart(go, serve, versions, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await client.post(activate("1"))
-        async with serve() as client:
-            assert await answering(client, picture_bytes(50)) == "1"
-            assert (await client.post(ROLLBACK)).json()["version"] == "2"
-
-    go(test)
+async def test_which_version_is_active_survives_a_restart(serve, versions, picture_bytes) -> None:
+    async with serve() as client:
+        await client.post(activate("1"))
+    async with serve() as client:
+        assert await answering(client, picture_bytes(50)) == "1"
+        assert (await client.post(ROLLBACK)).json()["version"] == "2"
 
 
-def test_the_active_version_again_changes_nothing_to_go_back_to(go, serve, versions) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await client.post(activate("1"))
-            again = (await client.post(activate("1"))).json()
-            assert (again["before"], again["version"], again["previous"]) == ("1", "1", "2")
-            metrics = (await client.get("/metrics")).text
-            assert 'takt_model_activations_total{model="parts"} 1.0' in metrics
-            assert 'takt_model_active{model="parts",version="1"} 1.0' in metrics
-            assert 'takt_model_active{model="parts",version="2"} 0.0' in metrics
-
-    go(test)
+async def test_the_active_version_again_changes_nothing_to_go_back_to(serve, versions) -> None:
+    async with serve() as client:
+        await client.post(activate("1"))
+        again = (await client.post(activate("1"))).json()
+        assert (again["before"], again["version"], again["previous"]) == ("1", "1", "2")
+        metrics = (await client.get("/metrics")).text
+        assert 'takt_model_activations_total{model="parts"} 1.0' in metrics
+        assert 'takt_model_active{model="parts",version="1"} 1.0' in metrics
+        assert 'takt_model_active{model="parts",version="2"} 0.0' in metrics
 
 
-def test_a_version_whose_golden_answers_are_wrong_by_now_is_not_activated(
-    go, serve, versions, engines, picture_bytes
+async def test_a_version_whose_golden_answers_are_wrong_by_now_is_not_activated(
+    serve, versions, engines, picture_bytes
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            assert len(engines) == 2
-            sick = engines[0]
-            answer_as_before = sick.infer
+    async with serve() as client:
+        assert len(engines) == 2
+        sick = engines[0]
+        answer_as_before = sick.infer
 
-            def drift(images):
-                found = answer_as_before(images)
-                return type(found)(found.anomaly_map + 0.1, found.score)
+        def drift(images):
+            found = answer_as_before(images)
+            return type(found)(found.anomaly_map + 0.1, found.score)
 
-            sick.infer = drift  # type: ignore[method-assign]
-            refused = await client.post(activate("1"))
-            assert (refused.status_code, refused.json()["code"]) == (500, "drift")
-            assert "drifts from the trained model" in refused.json()["detail"]
-            assert await answering(client, picture_bytes(50)) == "2"
-            assert (await client.get(MODEL)).json()["decided"] is False
-
-    go(test)
+        sick.infer = drift  # type: ignore[method-assign]
+        refused = await client.post(activate("1"))
+        assert (refused.status_code, refused.json()["code"]) == (500, "drift")
+        assert "drifts from the trained model" in refused.json()["detail"]
+        assert await answering(client, picture_bytes(50)) == "2"
+        assert (await client.get(MODEL)).json()["decided"] is False
 
 
-def test_a_version_whose_engine_fails_is_not_activated(
-    go, serve, versions, engines, picture_bytes
+async def test_a_version_whose_engine_fails_is_not_activated(
+    serve, versions, engines, picture_bytes
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            engines[0].fail = True
-            refused = await client.post(activate("1"))
-            assert (refused.status_code, refused.json()["code"]) == (500, "engine_failed")
-            assert await answering(client, picture_bytes(50)) == "2"
-
-    go(test)
+    async with serve() as client:
+        engines[0].fail = True
+        refused = await client.post(activate("1"))
+        assert (refused.status_code, refused.json()["code"]) == (500, "engine_failed")
+        assert await answering(client, picture_bytes(50)) == "2"
 
 
-def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
-    go, serve, bundle, make_bundle, picture_bytes
+async def test_a_failed_version_is_tried_again_and_activated_once_it_can_be_served(
+    serve, bundle, make_bundle, picture_bytes
 ) -> None:
     mend = spoil(make_bundle(version="2"))
 
-    async def test() -> None:
-        async with serve() as client:
-            # The highest version is the active one, and cannot be served.
-            assert (await client.get("/health/ready")).status_code == 503
-            refused = await client.post(activate("2"))
-            assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
-            assert (await client.post(activate("1"))).status_code == 200
-            assert (await client.get("/health/ready")).status_code == 200
-            mend()
-            assert (await client.post(activate("2"))).status_code == 200
-            assert await answering(client, picture_bytes(50)) == "2"
-
-    go(test)
+    async with serve() as client:
+        # The highest version is the active one, and cannot be served.
+        assert (await client.get("/health/ready")).status_code == 503
+        refused = await client.post(activate("2"))
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+        assert (await client.post(activate("1"))).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 200
+        mend()
+        assert (await client.post(activate("2"))).status_code == 200
+        assert await answering(client, picture_bytes(50)) == "2"
 
 
-def test_a_failed_version_that_two_activate_at_once_is_loaded_twice_and_served_once(
-    go, serve, bundle, make_bundle, engines
+async def test_a_failed_version_that_two_activate_at_once_is_loaded_twice_and_served_once(
+    serve, bundle, make_bundle, engines
 ) -> None:
     mend = spoil(make_bundle(version="2"))
 
-    async def test() -> None:
-        async with serve() as client:
-            mend()
-            both = await asyncio.gather(*(client.post(activate("2")) for _ in range(2)))
-            assert [answer.status_code for answer in both] == [200, 200]
-            async with asyncio.timeout(10):
-                while [engine.closed for engine in engines].count(True) != len(engines) - 2:
-                    await asyncio.sleep(0)
-        assert all(engine.closed for engine in engines)
-
-    go(test)
+    async with serve() as client:
+        mend()
+        both = await asyncio.gather(*(client.post(activate("2")) for _ in range(2)))
+        assert [answer.status_code for answer in both] == [200, 200]
+        async with asyncio.timeout(10):
+            while [engine.closed for engine in engines].count(True) != len(engines) - 2:
+                await asyncio.sleep(0)
+    assert all(engine.closed for engine in engines)
 
 
-def test_where_nothing_was_activated_there_is_nothing_to_go_back_to(go, serve, versions) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            refused = await client.post(ROLLBACK)
-            assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-            assert "has no version to go back to" in refused.json()["detail"]
-
-    go(test)
+async def test_where_nothing_was_activated_there_is_nothing_to_go_back_to(serve, versions) -> None:
+    async with serve() as client:
+        refused = await client.post(ROLLBACK)
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        assert "has no version to go back to" in refused.json()["detail"]
 
 
-def test_what_is_not_there_cannot_be_activated(go, serve, versions) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            assert (await client.post(activate("7"))).status_code == 404
-            assert (await client.post("/v1/models/none/rollback")).status_code == 404
-            refused = await client.post(activate("1"), json={"why": "lamp"})
-            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
-
-    go(test)
+async def test_what_is_not_there_cannot_be_activated(serve, versions) -> None:
+    async with serve() as client:
+        assert (await client.post(activate("7"))).status_code == 404
+        assert (await client.post("/v1/models/none/rollback")).status_code == 404
+        refused = await client.post(activate("1"), json={"why": "lamp"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
 
 
-def test_a_server_may_keep_its_versions_from_requests(go, serve, versions, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve(version_changes=False) as client:
-            for path in (activate("1"), ROLLBACK):
-                assert (await client.post(path)).status_code == 403
-            assert await answering(client, picture_bytes(50)) == "2"
-
-    go(test)
+async def test_a_server_may_keep_its_versions_from_requests(serve, versions, picture_bytes) -> None:
+    async with serve(version_changes=False) as client:
+        for path in (activate("1"), ROLLBACK):
+            assert (await client.post(path)).status_code == 403
+        assert await answering(client, picture_bytes(50)) == "2"
 
 
 @pytest.mark.parametrize("path", [activate("1"), ROLLBACK])
-def test_a_page_of_another_host_may_not_change_versions(go, serve, versions, path: str) -> None:
+async def test_a_page_of_another_host_may_not_change_versions(serve, versions, path: str) -> None:
     """A browser sends such a POST without asking whether it may."""
 
-    async def test() -> None:
-        page = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
-        async with serve() as client:
-            assert (await client.post(path, headers=page)).status_code == 403
-            assert (await client.get(MODEL)).json()["active"] == "2"
-            own = await client.post(activate("1"), headers={"Origin": "http://takt"})
-            assert own.status_code == 200
-        async with serve(allowed_origins="https://hmi.example") as client:
-            allowed = await client.post(activate("2"), headers={"Origin": "https://hmi.example"})
-            assert allowed.status_code == 200
-
-    go(test)
+    page = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
+    async with serve() as client:
+        assert (await client.post(path, headers=page)).status_code == 403
+        assert (await client.get(MODEL)).json()["active"] == "2"
+        own = await client.post(activate("1"), headers={"Origin": "http://takt"})
+        assert own.status_code == 200
+    async with serve(allowed_origins="https://hmi.example") as client:
+        allowed = await client.post(activate("2"), headers={"Origin": "https://hmi.example"})
+        assert allowed.status_code == 200
 
 
-def test_a_model_that_cannot_be_served_is_not_among_those_that_can_be_asked(
-    go, serve, bundle, make_bundle, repository: Path
+async def test_a_model_that_cannot_be_served_is_not_among_those_that_can_be_asked(
+    serve, bundle, make_bundle, repository: Path
 ) -> None:
-    async def test() -> None:
-        async with serve(repository_poll_s=0.01) as client:
-            (make_bundle("nuts").path / MANIFEST).write_bytes(b"{}")
-            async with asyncio.timeout(10):
-                while '"nuts"' not in (await client.get("/health/ready")).text:
-                    await asyncio.sleep(0.01)
-            listed = await client.get("/v1/models")
-            assert [model["name"] for model in listed.json()["models"]] == ["parts"]
-            assert (await client.get("/health/ready")).status_code == 200
-            assert (await client.get("/v1/models/nuts")).status_code == 404
-
-    go(test)
+    async with serve(repository_poll_s=0.01) as client:
+        (make_bundle("nuts").path / MANIFEST).write_bytes(b"{}")
+        async with asyncio.timeout(10):
+            while '"nuts"' not in (await client.get("/health/ready")).text:
+                await asyncio.sleep(0.01)
+        listed = await client.get("/v1/models")
+        assert [model["name"] for model in listed.json()["models"]] == ["parts"]
+        assert (await client.get("/health/ready")).status_code == 200
+        assert (await client.get("/v1/models/nuts")).status_code == 404
 
 
-def test_where_a_decision_cannot_be_read_its_model_alone_is_not_served(
-    go, serve, versions, make_bundle, repository: Path
+async def test_where_a_decision_cannot_be_read_its_model_alone_is_not_served(
+    serve, versions, make_bundle, repository: Path
 ) -> None:
     make_bundle("nuts")
     (repository / "parts" / ACTIVE).write_text("{")
 
-    async def test() -> None:
+    async with serve() as client:
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        states = {m["name"]: (m["state"], m["reason"]) for m in ready.json()["models"]}
+        assert states["nuts"] == ("ready", None)
+        assert "correct it, or delete it" in states["parts"][1]
+        assert (await client.post(activate("1"))).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_an_activation_is_audited(serve, versions, caplog) -> None:
+    with caplog.at_level(logging.INFO, "takt.audit"):
         async with serve() as client:
-            ready = await client.get("/health/ready")
-            assert ready.status_code == 503
-            states = {m["name"]: (m["state"], m["reason"]) for m in ready.json()["models"]}
-            assert states["nuts"] == ("ready", None)
-            assert "correct it, or delete it" in states["parts"][1]
-            assert (await client.post(activate("1"))).status_code == 200
-            assert (await client.get("/health/ready")).status_code == 200
-
-    go(test)
+            await client.post(activate("1"), json={"reason": "lamp"})
+    (line,) = (r.getMessage() for r in caplog.records if r.name == "takt.audit")
+    event, _, facts = line.partition(" ")
+    assert event == "version_activated"
+    assert json.loads(facts)["reason"] == "lamp"
 
 
-def test_an_activation_is_audited(go, serve, versions, caplog) -> None:
-    async def test() -> None:
-        with caplog.at_level(logging.INFO, "takt.audit"):
-            async with serve() as client:
-                await client.post(activate("1"), json={"reason": "lamp"})
-        (line,) = (r.getMessage() for r in caplog.records if r.name == "takt.audit")
-        event, _, facts = line.partition(" ")
-        assert event == "version_activated"
-        assert json.loads(facts)["reason"] == "lamp"
-
-    go(test)
-
-
-def test_an_active_version_that_is_gone_at_the_start_is_not_replaced_by_another(
-    go, serve, versions, repository: Path, picture_bytes
+async def test_an_active_version_that_is_gone_at_the_start_is_not_replaced_by_another(
+    serve, versions, repository: Path, picture_bytes
 ) -> None:
     decision = {"active": "3", "previous": "2", "activated_at": "2026-01-01T00:00:00+00:00"}
     (repository / "parts" / ACTIVE).write_text(json.dumps(decision))
 
-    async def test() -> None:
-        async with serve() as client:
-            ready = await client.get("/health/ready")
-            assert ready.status_code == 503
-            assert (await client.post(INSPECT, content=picture_bytes(50))).status_code == 503
-            assert (await client.post(ROLLBACK)).json()["version"] == "2"
-            assert (await client.get("/health/ready")).status_code == 200
-
-    go(test)
+    async with serve() as client:
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert (await client.post(INSPECT, content=picture_bytes(50))).status_code == 503
+        assert (await client.post(ROLLBACK)).json()["version"] == "2"
+        assert (await client.get("/health/ready")).status_code == 200
 
 
-def test_a_version_that_is_not_active_may_fail_and_the_server_is_ready(
-    go, serve, bundle, make_bundle
+async def test_a_version_that_is_not_active_may_fail_and_the_server_is_ready(
+    serve, bundle, make_bundle
 ) -> None:
     make_bundle(version="2")
     (bundle.path / MANIFEST).write_bytes(b"{}")
 
-    async def test() -> None:
-        async with serve() as client:
-            async with asyncio.timeout(10):
-                while (await client.get("/health/ready")).status_code != 200:
-                    await asyncio.sleep(0)
-            states = {
-                model["version"]: model["state"]
-                for model in (await client.get("/health/ready")).json()["models"]
-            }
-            assert states == {"1": "failed", "2": "ready"}
-
-    go(test)
+    async with serve() as client:
+        async with asyncio.timeout(10):
+            while (await client.get("/health/ready")).status_code != 200:
+                await asyncio.sleep(0)
+        states = {
+            model["version"]: model["state"]
+            for model in (await client.get("/health/ready")).json()["models"]
+        }
+        assert states == {"1": "failed", "2": "ready"}
 
 
-def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
-    go, repository: Path, versions, picture_bytes
+async def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
+    repository: Path, versions, picture_bytes
 ) -> None:
     """A picture that is still being sent when its version is replaced is answered by that one."""
     engines: list[FakeEngine] = []
@@ -326,33 +275,30 @@ def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
         engines.append(FakeEngine())
         return engines[-1]
 
-    async def test() -> None:
-        app = create_app(Settings(repository=repository), open_fake)
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
-        ):
-            await app.state.repository.loaded.wait()
-            half_sent, go_on = asyncio.Event(), asyncio.Event()
-            picture = picture_bytes(50)
+    app = create_app(Settings(repository=repository), open_fake)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
+    ):
+        await app.state.repository.loaded.wait()
+        half_sent, go_on = asyncio.Event(), asyncio.Event()
+        picture = picture_bytes(50)
 
-            async def body():
-                yield picture[:10]
-                half_sent.set()
-                await go_on.wait()
-                yield picture[10:]
+        async def body():
+            yield picture[:10]
+            half_sent.set()
+            await go_on.wait()
+            yield picture[10:]
 
-            post = asyncio.create_task(client.post(INSPECT, content=body()))
-            await half_sent.wait()
-            await app.state.repository.load_version(repository / "parts" / "2")
-            assert len(engines) == 3
-            assert not engines[1].closed
-            go_on.set()
-            assert (await post).status_code == 200
-            async with asyncio.timeout(10):
-                while not engines[1].closed:
-                    await asyncio.sleep(0)
-            assert await answering(client, picture) == "2"
-
-    go(test)
+        post = asyncio.create_task(client.post(INSPECT, content=body()))
+        await half_sent.wait()
+        await app.state.repository.load_version(repository / "parts" / "2")
+        assert len(engines) == 3
+        assert not engines[1].closed
+        go_on.set()
+        assert (await post).status_code == 200
+        async with asyncio.timeout(10):
+            while not engines[1].closed:
+                await asyncio.sleep(0)
+        assert await answering(client, picture) == "2"

@@ -30,50 +30,41 @@ def left_half(make_bundle, bundle) -> None:
     make_bundle(version="2", roi=Roi(polygons=(LEFT,), share=0.5, outside=0.3))
 
 
-def test_the_status_says_what_counts(go, serve, left_half) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await all_ready(client)
-            versions = (await client.get("/v1/models/parts")).json()["versions"]
-            of = {version["version"]: version["roi"] for version in versions}
-            assert of["1"] is None
-            assert of["2"] == {
-                "share": 0.5,
-                "mask": False,
-                "polygons": [[list(corner) for corner in LEFT]],
-                "exclude": [],
-            }
-
-    go(test)
+async def test_the_status_says_what_counts(serve, left_half) -> None:
+    async with serve() as client:
+        await all_ready(client)
+        versions = (await client.get("/v1/models/parts")).json()["versions"]
+        of = {version["version"]: version["roi"] for version in versions}
+        assert of["1"] is None
+        assert of["2"] == {
+            "share": 0.5,
+            "mask": False,
+            "polygons": [[list(corner) for corner in LEFT]],
+            "exclude": [],
+        }
 
 
-def test_no_threshold_is_low_enough_to_find_a_region_outside(
-    go, serve, left_half, picture_bytes
+async def test_no_threshold_is_low_enough_to_find_a_region_outside(
+    serve, left_half, picture_bytes
 ) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await all_ready(client)
-            spotted = picture_bytes(50, spot=200)
-            for threshold, found in ((-1, [[16, 12, 16, 12]]), (0.9, [])):
-                query = {"pixel_threshold": threshold}
-                answer = (await client.post(URL, params=query, content=spotted)).json()
-                assert [region["box"] for region in answer["regions"]] == found
-            url = "/v1/models/parts/versions/1/inspect"
-            whole = await client.post(url, params={"pixel_threshold": -1}, content=spotted)
-            assert [region["box"] for region in whole.json()["regions"]] == [[0, 0, 64, 48]]
-
-    go(test)
+    async with serve() as client:
+        await all_ready(client)
+        spotted = picture_bytes(50, spot=200)
+        for threshold, found in ((-1, [[16, 12, 16, 12]]), (0.9, [])):
+            query = {"pixel_threshold": threshold}
+            answer = (await client.post(URL, params=query, content=spotted)).json()
+            assert [region["box"] for region in answer["regions"]] == found
+        url = "/v1/models/parts/versions/1/inspect"
+        whole = await client.post(url, params={"pixel_threshold": -1}, content=spotted)
+        assert [region["box"] for region in whole.json()["regions"]] == [[0, 0, 64, 48]]
 
 
-def test_the_overlay_shows_what_counts(go, serve, left_half, picture_bytes) -> None:
-    async def test() -> None:
-        async with serve() as client:
-            await all_ready(client)
-            query = {"heatmap": "overlay", "format": "png"}
-            answer = await client.post(URL, params=query, content=picture_bytes(100))
-            data = base64.b64decode(answer.json()["heatmap"]["data"])
-            shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            assert (shown[24, 10] == 100).all()
-            assert (shown[24, 50] == 55).all()
-
-    go(test)
+async def test_the_overlay_shows_what_counts(serve, left_half, picture_bytes) -> None:
+    async with serve() as client:
+        await all_ready(client)
+        query = {"heatmap": "overlay", "format": "png"}
+        answer = await client.post(URL, params=query, content=picture_bytes(100))
+        data = base64.b64decode(answer.json()["heatmap"]["data"])
+        shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert (shown[24, 10] == 100).all()
+        assert (shown[24, 50] == 55).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from service.batching.admission import Admission
@@ -90,7 +90,3 @@ async def reached(condition: Callable[[], bool]) -> None:
 
 async def queued(batcher: Batcher[int, int], depth: int) -> None:
     await reached(lambda: len(batcher.stage.queue) == depth)
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 30))

@@ -17,7 +17,6 @@ from tests.unit.service.batching.conftest import (
     admission_to,
     batching,
     queued,
-    run,
     submit,
 )
 
@@ -114,21 +113,18 @@ def test_who_overtakes_does_not_wait_for_those_behind() -> None:
             slow.check("line", 0.1)
 
 
-def test_the_wait_for_decoding_counts() -> None:
-    async def test() -> None:
-        decoding = Stage(workers=2, at_once=1)
-        decoding.throughput.ran(1, 1.0)
-        before = Admission(256, Stage(), decoding, Stage(), Stage())
-        async with decoding.turn("line"):
-            before.check("line", 0.1)  # whoever is being decoded holds up nobody
-            waits = asyncio.create_task(_pass_through(decoding))
-            await asyncio.sleep(0)
-            before.check("line", 1.9)
-            with pytest.raises(QueueFullError, match="some 1500 ms"):
-                before.check("line", 1.8)
-        await waits
-
-    run(test)
+async def test_the_wait_for_decoding_counts() -> None:
+    decoding = Stage(workers=2, at_once=1)
+    decoding.throughput.ran(1, 1.0)
+    before = Admission(256, Stage(), decoding, Stage(), Stage())
+    async with decoding.turn("line"):
+        before.check("line", 0.1)  # whoever is being decoded holds up nobody
+        waits = asyncio.create_task(_pass_through(decoding))
+        await asyncio.sleep(0)
+        before.check("line", 1.9)
+        with pytest.raises(QueueFullError, match="some 1500 ms"):
+            before.check("line", 1.8)
+    await waits
 
 
 async def _pass_through(stage: Stage) -> None:
@@ -136,56 +132,47 @@ async def _pass_through(stage: Stage) -> None:
         pass
 
 
-def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
-            runner.gate.clear()
-            tasks = submit(batcher, 0)
-            await runner.busy()
-            tasks += submit(batcher, 1, 2)
-            await queued(batcher, 2)
-            with pytest.raises(QueueFullError) as caught:
-                admission_to(batcher).check("line", math.inf)
-            assert int(caught.value.headers["Retry-After"]) >= 1
-            runner.gate.set()
-            assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4]
-
-    run(test)
+async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    runner = Gated()
+    async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
+        runner.gate.clear()
+        tasks = submit(batcher, 0)
+        await runner.busy()
+        tasks += submit(batcher, 1, 2)
+        await queued(batcher, 2)
+        with pytest.raises(QueueFullError) as caught:
+            admission_to(batcher).check("line", math.inf)
+        assert int(caught.value.headers["Retry-After"]) >= 1
+        runner.gate.set()
+        assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4]
 
 
-def test_what_was_admitted_keeps_its_place_however_many_come_meanwhile() -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
-            runner.gate.clear()
-            tasks = submit(batcher, 0)
-            await runner.busy()
-            admission_to(batcher).check("bulk", math.inf)
-            tasks += submit(batcher, 1, 2)
-            await queued(batcher, 2)
-            tasks += submit(batcher, 3, priority="bulk")
-            await queued(batcher, 3)
-            runner.gate.set()
-            assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4, 6]
-
-    run(test)
+async def test_what_was_admitted_keeps_its_place_however_many_come_meanwhile() -> None:
+    runner = Gated()
+    async with batching(runner, max_queue_size=2, max_batch_size=1) as (batcher, _):
+        runner.gate.clear()
+        tasks = submit(batcher, 0)
+        await runner.busy()
+        admission_to(batcher).check("bulk", math.inf)
+        tasks += submit(batcher, 1, 2)
+        await queued(batcher, 2)
+        tasks += submit(batcher, 3, priority="bulk")
+        await queued(batcher, 3)
+        runner.gate.set()
+        assert [d.result for d in await asyncio.gather(*tasks)] == [0, 2, 4, 6]
 
 
-def test_the_line_is_not_refused_because_of_the_bulk_that_it_overtakes() -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with batching(runner, max_batch_size=1) as (batcher, _):
-            runner.gate.clear()
-            tasks = submit(batcher, 0)
-            await runner.busy()
-            tasks += submit(batcher, *range(1, 6), priority="bulk")
-            await queued(batcher, 5)
-            batcher.stage.throughput.ran(1, 10.0)
-            admission_to(batcher).check("line", 5.0)
-            with pytest.raises(QueueFullError):
-                admission_to(batcher).check("bulk", 5.0)
-            runner.gate.set()
-            await asyncio.gather(*tasks)
-
-    run(test)
+async def test_the_line_is_not_refused_because_of_the_bulk_that_it_overtakes() -> None:
+    runner = Gated()
+    async with batching(runner, max_batch_size=1) as (batcher, _):
+        runner.gate.clear()
+        tasks = submit(batcher, 0)
+        await runner.busy()
+        tasks += submit(batcher, *range(1, 6), priority="bulk")
+        await queued(batcher, 5)
+        batcher.stage.throughput.ran(1, 10.0)
+        admission_to(batcher).check("line", 5.0)
+        with pytest.raises(QueueFullError):
+            admission_to(batcher).check("bulk", 5.0)
+        runner.gate.set()
+        await asyncio.gather(*tasks)

@@ -9,7 +9,6 @@ import pytest
 from service.batching.stage import Stage
 from service.domain import Priority
 from service.errors import DeadlineExceededError
-from tests.unit.service.batching.conftest import run
 
 
 class Visitor:
@@ -40,103 +39,85 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_no_more_than_the_most_have_a_turn() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=2)
-        visitors = [Visitor(stage) for _ in range(4)]
-        await settle()
-        assert [visitor.inside for visitor in visitors] == [True, True, False, False]
-        assert len(stage.queue) == 2
-        await visitors[1].done()
-        await settle()
-        assert [visitor.inside for visitor in visitors] == [True, True, True, False]
-        for visitor in visitors:
-            await visitor.done()
+async def test_no_more_than_the_most_have_a_turn() -> None:
+    stage = Stage(at_once=2)
+    visitors = [Visitor(stage) for _ in range(4)]
+    await settle()
+    assert [visitor.inside for visitor in visitors] == [True, True, False, False]
+    assert len(stage.queue) == 2
+    await visitors[1].done()
+    await settle()
+    assert [visitor.inside for visitor in visitors] == [True, True, True, False]
+    for visitor in visitors:
+        await visitor.done()
+    assert len(stage.queue) == 0
+
+
+async def test_the_line_goes_before_the_bulk() -> None:
+    stage = Stage(at_once=1)
+    first, bulk, line = Visitor(stage), Visitor(stage, "bulk"), Visitor(stage)
+    await settle()
+    await first.done()
+    await settle()
+    assert (bulk.inside, line.inside) == (False, True)
+    await line.done()
+    await settle()
+    assert bulk.inside
+    await bulk.done()
+
+
+async def test_a_turn_is_given_back_after_an_error() -> None:
+    stage = Stage(at_once=1)
+    with pytest.raises(ZeroDivisionError):
+        async with stage.turn("line"):
+            raise ZeroDivisionError
+    async with stage.turn("line"):
         assert len(stage.queue) == 0
 
-    run(test)
 
-
-def test_the_line_goes_before_the_bulk() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        first, bulk, line = Visitor(stage), Visitor(stage, "bulk"), Visitor(stage)
-        await settle()
-        await first.done()
-        await settle()
-        assert (bulk.inside, line.inside) == (False, True)
-        await line.done()
-        await settle()
-        assert bulk.inside
-        await bulk.done()
-
-    run(test)
-
-
-def test_a_turn_is_given_back_after_an_error() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        with pytest.raises(ZeroDivisionError):
-            async with stage.turn("line"):
-                raise ZeroDivisionError
-        async with stage.turn("line"):
-            assert len(stage.queue) == 0
-
-    run(test)
-
-
-def test_who_leaves_while_waiting_is_passed_over() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
-        await settle()
-        gone.task.cancel()
-        await settle()
-        assert len(stage.queue) == 1
-        await first.done()
-        await settle()
-        assert last.inside
-        await last.done()
-
-    run(test)
+async def test_who_leaves_while_waiting_is_passed_over() -> None:
+    stage = Stage(at_once=1)
+    first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
+    await settle()
+    gone.task.cancel()
+    await settle()
+    assert len(stage.queue) == 1
+    await first.done()
+    await settle()
+    assert last.inside
+    await last.done()
 
 
 @pytest.mark.parametrize("leaves_first", [True, False])
-def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next(leaves_first: bool) -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
-        await settle()
-        # Both happen before the event loop gets to the one that leaves.
-        if leaves_first:
-            first.leave.set()
-            gone.task.cancel()
-        else:
-            first.on_left = gone.task.cancel
-            first.leave.set()
-        await settle()
-        assert not gone.inside
-        assert last.inside
-        await last.done()
-        async with stage.turn("line"):
-            assert len(stage.queue) == 0
-
-    run(test)
+async def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next(leaves_first: bool) -> None:
+    stage = Stage(at_once=1)
+    first, gone, last = Visitor(stage), Visitor(stage), Visitor(stage)
+    await settle()
+    # Both happen before the event loop gets to the one that leaves.
+    if leaves_first:
+        first.leave.set()
+        gone.task.cancel()
+    else:
+        first.on_left = gone.task.cancel
+        first.leave.set()
+    await settle()
+    assert not gone.inside
+    assert last.inside
+    await last.done()
+    async with stage.turn("line"):
+        assert len(stage.queue) == 0
 
 
-def test_whose_deadline_has_passed_is_told_and_takes_no_turn() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        first, late, last = Visitor(stage), Visitor(stage, deadline_s=-math.inf), Visitor(stage)
-        await settle()
-        await first.done()
-        with pytest.raises(DeadlineExceededError):
-            await late.task
-        await settle()
-        assert last.inside
-        await last.done()
-
-    run(test)
+async def test_whose_deadline_has_passed_is_told_and_takes_no_turn() -> None:
+    stage = Stage(at_once=1)
+    first, late, last = Visitor(stage), Visitor(stage, deadline_s=-math.inf), Visitor(stage)
+    await settle()
+    await first.done()
+    with pytest.raises(DeadlineExceededError):
+        await late.task
+    await settle()
+    assert last.inside
+    await last.done()
 
 
 def test_a_stage_counts_by_priority_as_long_as_the_block_lasts() -> None:
@@ -148,32 +129,26 @@ def test_a_stage_counts_by_priority_as_long_as_the_block_lasts() -> None:
     assert len(stage) == 0
 
 
-def test_who_waits_for_a_turn_and_who_has_one_are_counted() -> None:
-    async def test() -> None:
-        stage = Stage(at_once=1)
-        visitors = [Visitor(stage), Visitor(stage), Visitor(stage, "bulk")]
-        await settle()
-        assert (len(stage), len(stage.queue)) == (3, 2)
-        assert (stage.ahead_of("line"), stage.queue.ahead_of("line")) == (2, 1)
-        for visitor in visitors:
-            await visitor.done()
-        assert (len(stage), len(stage.queue)) == (0, 0)
-
-    run(test)
+async def test_who_waits_for_a_turn_and_who_has_one_are_counted() -> None:
+    stage = Stage(at_once=1)
+    visitors = [Visitor(stage), Visitor(stage), Visitor(stage, "bulk")]
+    await settle()
+    assert (len(stage), len(stage.queue)) == (3, 2)
+    assert (stage.ahead_of("line"), stage.queue.ahead_of("line")) == (2, 1)
+    for visitor in visitors:
+        await visitor.done()
+    assert (len(stage), len(stage.queue)) == (0, 0)
 
 
-def test_everyone_who_waits_for_a_stage_to_be_empty_hears_of_it() -> None:
-    async def test() -> None:
-        stage = Stage()
-        await stage.empty()
-        with stage.count("line"):
-            with stage.count("bulk"):
-                first = asyncio.create_task(stage.empty())
-                await settle()
-                second = asyncio.create_task(stage.empty())
-                await settle()
+async def test_everyone_who_waits_for_a_stage_to_be_empty_hears_of_it() -> None:
+    stage = Stage()
+    await stage.empty()
+    with stage.count("line"):
+        with stage.count("bulk"):
+            first = asyncio.create_task(stage.empty())
             await settle()
-            assert not first.done()
-        await asyncio.gather(first, second)
-
-    run(test)
+            second = asyncio.create_task(stage.empty())
+            await settle()
+        await settle()
+        assert not first.done()
+    await asyncio.gather(first, second)

@@ -5,7 +5,7 @@ import gc
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -129,10 +129,6 @@ async def bench(
             await batcher.close(5)
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 30))
-
-
 def noise(width: int, height: int) -> Image:
     picture = np.random.default_rng(0).integers(0, CURSED, (height, width, 3), dtype=np.uint8)
     return picture  # type: ignore[return-value]
@@ -144,101 +140,88 @@ def encoded(picture: Image) -> bytes:
     return data.tobytes()
 
 
-def test_the_answer_is_the_map_of_the_whole_picture(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner, picture = Gated(), noise(200, 120)
-        async with bench(manifest, runner) as on:
-            ran = await on.start(picture)
-        brightness = picture.mean(axis=-1) / 255
-        answer = ran.done.result
-        np.testing.assert_allclose(answer.anomaly_map, brightness, rtol=0, atol=1e-6)
-        assert answer.score == pytest.approx(brightness.max(), abs=1e-6)
-        assert (ran.seen.width, ran.seen.height, ran.seen.whole) == (200, 120, None)
-        assert sum(runner.batches) == 8 * 5
-        assert max(runner.batches) == 4
-        times = (ran.waited_ms, ran.seen.decode_ms, ran.seen.preprocess_ms, ran.done.queue_s)
-        assert min(times) >= 0
-        assert ran.done.run_s > 0
-
-    run(test)
+async def test_the_answer_is_the_map_of_the_whole_picture(manifest: Manifest) -> None:
+    runner, picture = Gated(), noise(200, 120)
+    async with bench(manifest, runner) as on:
+        ran = await on.start(picture)
+    brightness = picture.mean(axis=-1) / 255
+    answer = ran.done.result
+    np.testing.assert_allclose(answer.anomaly_map, brightness, rtol=0, atol=1e-6)
+    assert answer.score == pytest.approx(brightness.max(), abs=1e-6)
+    assert (ran.seen.width, ran.seen.height, ran.seen.whole) == (200, 120, None)
+    assert sum(runner.batches) == 8 * 5
+    assert max(runner.batches) == 4
+    times = (ran.waited_ms, ran.seen.decode_ms, ran.seen.preprocess_ms, ran.done.queue_s)
+    assert min(times) >= 0
+    assert ran.done.run_s > 0
 
 
-def test_the_picture_is_kept_where_it_is_to_be_drawn_on(manifest: Manifest) -> None:
-    async def test() -> None:
-        picture = noise(50, 40)
-        async with bench(manifest, Gated()) as on:
-            ran = await on.start(picture, heatmap="overlay")
-        assert np.array_equal(ran.seen.whole, picture)
-
-    run(test)
+async def test_the_picture_is_kept_where_it_is_to_be_drawn_on(manifest: Manifest) -> None:
+    picture = noise(50, 40)
+    async with bench(manifest, Gated()) as on:
+        ran = await on.start(picture, heatmap="overlay")
+    assert np.array_equal(ran.seen.whole, picture)
 
 
-def test_few_of_a_picture_s_tiles_are_there_at_a_time(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner, max_batch_size=2) as on:
-            runner.gate.clear()
-            running = on.start(noise(320, 320))
-            await runner.busy()
-            # A batch in the engine, two behind it; what comes next is not cut yet.
-            await on.until(lambda: on.depth >= 4)
-            for _ in range(100):
-                await asyncio.sleep(0)
-            assert on.depth + sum(runner.batches) == 3 * 2
-            runner.gate.set()
-            await running
-            assert sum(runner.batches) == 13 * 13
-
-    run(test)
+async def test_few_of_a_picture_s_tiles_are_there_at_a_time(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner, max_batch_size=2) as on:
+        runner.gate.clear()
+        running = on.start(noise(320, 320))
+        await runner.busy()
+        # A batch in the engine, two behind it; what comes next is not cut yet.
+        await on.until(lambda: on.depth >= 4)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert on.depth + sum(runner.batches) == 3 * 2
+        runner.gate.set()
+        await running
+        assert sum(runner.batches) == 13 * 13
 
 
-def test_a_picture_counts_as_one_however_many_tiles_it_has(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner, max_queue_size=1) as on:
-            runner.gate.clear()
-            picture = noise(320, 320)
-            first, second = on.start(picture), on.start(picture)
-            await runner.busy()
+async def test_a_picture_counts_as_one_however_many_tiles_it_has(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner, max_queue_size=1) as on:
+        runner.gate.clear()
+        picture = noise(320, 320)
+        first, second = on.start(picture), on.start(picture)
+        await runner.busy()
+        on.admit()
+        third = on.start(picture)
+        await on.until(lambda: len(on.tiled.running.queue) == 1)
+        with pytest.raises(QueueFullError, match="1 pictures wait already"):
             on.admit()
-            third = on.start(picture)
-            await on.until(lambda: len(on.tiled.running.queue) == 1)
-            with pytest.raises(QueueFullError, match="1 pictures wait already"):
-                on.admit()
-            runner.gate.set()
-            await asyncio.gather(first, second, third)
-            on.admit()
-
-    run(test)
+        runner.gate.set()
+        await asyncio.gather(first, second, third)
+        on.admit()
 
 
-def test_a_tile_that_fails_fails_its_picture_alone_and_drops_its_other_tiles(
+async def test_a_tile_that_fails_fails_its_picture_alone_and_drops_its_other_tiles(
     manifest: Manifest,
 ) -> None:
-    async def test() -> None:
-        runner, cursed = Gated(), noise(320, 320)
-        cursed[0, 24] = CURSED  # where the second tile begins
-        async with bench(manifest, runner) as on:
-            failed, whole = await asyncio.gather(
-                on.start(cursed), on.start(noise(90, 90)), return_exceptions=True
-            )
-            assert isinstance(failed, EngineError)
-            assert isinstance(failed.__cause__, ZeroDivisionError)
-            assert not isinstance(whole, BaseException)
-            assert on.depth == 0
-            assert sum(runner.batches) < 13 * 13
-            # Nothing of it is left that would stand in the way of others.
-            for _ in range(5):
-                await on.start(noise(90, 90))
-
-    run(test)
+    runner, cursed = Gated(), noise(320, 320)
+    cursed[0, 24] = CURSED  # where the second tile begins
+    async with bench(manifest, runner) as on:
+        failed, whole = await asyncio.gather(
+            on.start(cursed), on.start(noise(90, 90)), return_exceptions=True
+        )
+        assert isinstance(failed, EngineError)
+        assert isinstance(failed.__cause__, ZeroDivisionError)
+        assert not isinstance(whole, BaseException)
+        assert on.depth == 0
+        assert sum(runner.batches) < 13 * 13
+        # Nothing of it is left that would stand in the way of others.
+        for _ in range(5):
+            await on.start(noise(90, 90))
 
 
-def test_a_failed_picture_leaves_no_stitched_map_in_memory(manifest: Manifest) -> None:
-    async def test() -> None:
-        picture = noise(200, 200)
-        picture[0, 0] = CURSED
-        runner = Gated()
+async def test_a_failed_picture_leaves_no_stitched_map_in_memory(manifest: Manifest) -> None:
+    picture = noise(200, 200)
+    picture[0, 0] = CURSED
+    runner = Gated()
+    gc.collect()
+    gc.disable()
+    try:
         async with bench(manifest, runner) as on:
             failed = 0
             for _ in range(5):
@@ -249,123 +232,97 @@ def test_a_failed_picture_leaves_no_stitched_map_in_memory(manifest: Manifest) -
             assert failed == 5
             # A thread may still be letting go of the last one.
             assert sum(type(one) is Stitcher for one in gc.get_objects()) <= 1
-
-    gc.collect()
-    gc.disable()
-    try:
-        run(test)
     finally:
         gc.enable()
 
 
-def test_a_caller_who_leaves_takes_the_tiles_along(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            runner.gate.clear()
-            running = on.start(noise(320, 320))
-            await runner.busy()
-            await on.until(lambda: on.depth > 0)
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
-            assert on.depth == 0
-            assert on.dropped.count > 0
-            runner.gate.set()
-            for _ in range(5):
-                await on.start(noise(90, 90))
-
-    run(test)
+async def test_a_caller_who_leaves_takes_the_tiles_along(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        runner.gate.clear()
+        running = on.start(noise(320, 320))
+        await runner.busy()
+        await on.until(lambda: on.depth > 0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert on.depth == 0
+        assert on.dropped.count > 0
+        runner.gate.set()
+        for _ in range(5):
+            await on.start(noise(90, 90))
 
 
-def test_a_bad_picture_fails_before_any_tile(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            with pytest.raises(RequestError):
-                await on.run(b"no picture at all")
-            with pytest.raises(RequestError):
-                await on.start(noise(2000, 101))  # more pixels than are allowed
-            assert runner.batches == []
-
-    run(test)
+async def test_a_bad_picture_fails_before_any_tile(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        with pytest.raises(RequestError):
+            await on.run(b"no picture at all")
+        with pytest.raises(RequestError):
+            await on.start(noise(2000, 101))  # more pixels than are allowed
+        assert runner.batches == []
 
 
-def test_tiles_whose_deadline_has_passed_do_not_run(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            with pytest.raises(DeadlineExceededError):
-                await on.start(noise(320, 320), deadline_s=time.monotonic())
-            assert runner.batches == []
-            assert on.depth == 0
-
-    run(test)
+async def test_tiles_whose_deadline_has_passed_do_not_run(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        with pytest.raises(DeadlineExceededError):
+            await on.start(noise(320, 320), deadline_s=time.monotonic())
+        assert runner.batches == []
+        assert on.depth == 0
 
 
-def test_tiles_of_the_line_go_before_those_of_the_bulk(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            runner.gate.clear()
-            bulk = on.start(noise(320, 320), priority="bulk")
-            await runner.busy()
-            line = on.start(noise(32, 32))
-            runner.gate.set()
-            await line
-            assert not bulk.done()
-            await bulk
-
-    run(test)
+async def test_tiles_of_the_line_go_before_those_of_the_bulk(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        runner.gate.clear()
+        bulk = on.start(noise(320, 320), priority="bulk")
+        await runner.busy()
+        line = on.start(noise(32, 32))
+        runner.gate.set()
+        await line
+        assert not bulk.done()
+        await bulk
 
 
-def test_draining_answers_what_was_accepted_though_not_all_tiles_are_queued(
+async def test_draining_answers_what_was_accepted_though_not_all_tiles_are_queued(
     manifest: Manifest,
 ) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            runner.gate.clear()
-            running = [on.start(noise(320, 320)) for _ in range(4)]
-            await runner.busy()
-            draining = asyncio.create_task(on.tiled.drain(20))
-            runner.gate.set()
-            await draining
-            assert all(one.done() for one in running)
-            await on.batcher.close(5)
-            for one in running:
-                assert one.result().done.result.score > 0
-            with pytest.raises(NotReadyError):
-                on.admit()
-            with pytest.raises(NotReadyError):
-                await on.start(noise(40, 40))
-
-    run(test)
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        runner.gate.clear()
+        running = [on.start(noise(320, 320)) for _ in range(4)]
+        await runner.busy()
+        draining = asyncio.create_task(on.tiled.drain(20))
+        runner.gate.set()
+        await draining
+        assert all(one.done() for one in running)
+        await on.batcher.close(5)
+        for one in running:
+            assert one.result().done.result.score > 0
+        with pytest.raises(NotReadyError):
+            on.admit()
+        with pytest.raises(NotReadyError):
+            await on.start(noise(40, 40))
 
 
-def test_draining_ends_when_its_time_is_over(manifest: Manifest) -> None:
-    async def test() -> None:
-        runner = Gated()
-        async with bench(manifest, runner) as on:
-            runner.gate.clear()
-            running = on.start(noise(320, 320))
-            await runner.busy()
-            await on.tiled.drain(0)
-            assert not running.done()
-            runner.gate.set()
-            await running
-
-    run(test)
+async def test_draining_ends_when_its_time_is_over(manifest: Manifest) -> None:
+    runner = Gated()
+    async with bench(manifest, runner) as on:
+        runner.gate.clear()
+        running = on.start(noise(320, 320))
+        await runner.busy()
+        await on.tiled.drain(0)
+        assert not running.done()
+        runner.gate.set()
+        await running
 
 
-def test_several_engines_give_the_same_map_as_one(manifest: Manifest) -> None:
-    async def test() -> None:
-        picture = noise(300, 200)
-        async with bench(manifest, Gated()) as on:
-            alone = await on.start(picture)
-        async with bench(manifest, Gated(), Gated(), Gated(), max_batch_size=3) as on:
-            together = await asyncio.gather(*(on.start(picture) for _ in range(4)))
-        for ran in together:
-            assert np.array_equal(ran.done.result.anomaly_map, alone.done.result.anomaly_map)
-
-    run(test)
+async def test_several_engines_give_the_same_map_as_one(manifest: Manifest) -> None:
+    picture = noise(300, 200)
+    async with bench(manifest, Gated()) as on:
+        alone = await on.start(picture)
+    async with bench(manifest, Gated(), Gated(), Gated(), max_batch_size=3) as on:
+        together = await asyncio.gather(*(on.start(picture) for _ in range(4)))
+    for ran in together:
+        assert np.array_equal(ran.done.result.anomaly_map, alone.done.result.anomaly_map)

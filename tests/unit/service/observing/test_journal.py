@@ -1,7 +1,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from prometheus_client import generate_latest
@@ -53,61 +53,45 @@ class Watched:
         return [json.loads(line) for lines in self.written for line in lines.splitlines()]
 
 
-def run(test: Callable[[Watched], Awaitable[None]]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(10):
-            await test(Watched())
-
-    asyncio.run(limited())
-
-
-def test_what_happened_is_counted_and_written_soon_without_being_asked() -> None:
-    async def test(watched: Watched) -> None:
-        for number in range(3):
-            watched.journal.answered(INSPECTION, "rest", f"r{number}")
-        assert not watched.written
-        await watched.wrote.wait()
-        assert len(watched.written) == 1
-        assert [line["request_id"] for line in watched.lines] == ["r0", "r1", "r2"]
-        assert 'outcome="ok",protocol="rest",verdict="anomalous"} 3.0' in watched.counted
-
-    run(test)
+async def test_what_happened_is_counted_and_written_soon_without_being_asked() -> None:
+    watched = Watched()
+    for number in range(3):
+        watched.journal.answered(INSPECTION, "rest", f"r{number}")
+    assert not watched.written
+    await watched.wrote.wait()
+    assert len(watched.written) == 1
+    assert [line["request_id"] for line in watched.lines] == ["r0", "r1", "r2"]
+    assert 'outcome="ok",protocol="rest",verdict="anomalous"} 3.0' in watched.counted
 
 
-def test_answers_and_refusals_keep_their_order() -> None:
-    async def test(watched: Watched) -> None:
-        full = QueueFullError("come back later", retry_after_s=1)
-        watched.journal.answered(INSPECTION, "rest", "r0")
-        watched.journal.refused(UNKNOWN, "oip", full, "r1")
-        watched.journal.refused("parts", "stream", ValueError("nobody may see this"), "r2")
-        watched.journal.settle()
-        assert [line.get("code") for line in watched.lines] == [
-            None,
-            "queue_full",
-            "internal_error",
-        ]
-        assert "nobody may see this" not in "".join(watched.written)
-        assert 'outcome="queue_full",protocol="oip",verdict="none"} 1.0' in watched.counted
-
-    run(test)
+async def test_answers_and_refusals_keep_their_order() -> None:
+    watched = Watched()
+    full = QueueFullError("come back later", retry_after_s=1)
+    watched.journal.answered(INSPECTION, "rest", "r0")
+    watched.journal.refused(UNKNOWN, "oip", full, "r1")
+    watched.journal.refused("parts", "stream", ValueError("nobody may see this"), "r2")
+    watched.journal.settle()
+    assert [line.get("code") for line in watched.lines] == [
+        None,
+        "queue_full",
+        "internal_error",
+    ]
+    assert "nobody may see this" not in "".join(watched.written)
+    assert 'outcome="queue_full",protocol="oip",verdict="none"} 1.0' in watched.counted
 
 
-def test_much_does_not_pile_up() -> None:
-    async def test(watched: Watched) -> None:
-        for number in range(1000):
-            watched.journal.answered(INSPECTION, "rest", f"r{number}")
-        assert len(watched.lines) > 800
-        watched.journal.settle()
-        assert len(watched.lines) == 1000
-
-    run(test)
+async def test_much_does_not_pile_up() -> None:
+    watched = Watched()
+    for number in range(1000):
+        watched.journal.answered(INSPECTION, "rest", f"r{number}")
+    assert len(watched.lines) > 800
+    watched.journal.settle()
+    assert len(watched.lines) == 1000
 
 
-def test_nothing_is_told_twice() -> None:
-    async def test(watched: Watched) -> None:
-        watched.journal.answered(INSPECTION, "rest", "r0")
-        watched.journal.settle()
-        watched.journal.settle()
-        assert len(watched.lines) == 1
-
-    run(test)
+async def test_nothing_is_told_twice() -> None:
+    watched = Watched()
+    watched.journal.answered(INSPECTION, "rest", "r0")
+    watched.journal.settle()
+    watched.journal.settle()
+    assert len(watched.lines) == 1

@@ -81,301 +81,248 @@ def watched(repository: Path) -> Callable[[], AsyncIterator[Watched]]:
     return run
 
 
-def run(test: Callable[[], object]) -> None:
-    async def limited() -> None:
-        async with asyncio.timeout(30):
-            await test()  # type: ignore[misc]
-
-    asyncio.run(limited())
-
-
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0)
 
 
-def test_a_higher_version_that_comes_steps_in_once_it_has_settled(watched, make_bundle) -> None:
+async def test_a_higher_version_that_comes_steps_in_once_it_has_settled(
+    watched, make_bundle
+) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle(version="2")
-            await found.look(1)
-            assert found.versions == {"parts/1": "ready"}
-            await found.look(1)
-            assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
-            assert found.active == "2"
-
-    run(test)
+    async with watched() as found:
+        make_bundle(version="2")
+        await found.look(1)
+        assert found.versions == {"parts/1": "ready"}
+        await found.look(1)
+        assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
+        assert found.active == "2"
 
 
-def test_a_version_that_drifts_does_not_step_in(watched, make_bundle) -> None:
+async def test_a_version_that_drifts_does_not_step_in(watched, make_bundle) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle(version="2", trained=0.5)
-            await found.look()
-            assert found.versions == {"parts/1": "ready", "parts/2": "failed"}
-            assert found.active == "1"
-            assert found.repository.ready
-
-    run(test)
+    async with watched() as found:
+        make_bundle(version="2", trained=0.5)
+        await found.look()
+        assert found.versions == {"parts/1": "ready", "parts/2": "failed"}
+        assert found.active == "1"
+        assert found.repository.ready
 
 
-def test_where_somebody_has_decided_a_higher_version_waits(watched, make_bundle) -> None:
+async def test_where_somebody_has_decided_a_higher_version_waits(watched, make_bundle) -> None:
     make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            await found.repository.model("parts").activate("1")
-            make_bundle(version="3")
-            await found.look()
-            assert found.active == "1"
-            await found.repository.model("parts").activate("3")
-            assert found.active == "3"
-
-    run(test)
+    async with watched() as found:
+        await found.repository.model("parts").activate("1")
+        make_bundle(version="3")
+        await found.look()
+        assert found.active == "1"
+        await found.repository.model("parts").activate("3")
+        assert found.active == "3"
 
 
-def test_a_new_model_is_served_and_the_server_stays_ready_meanwhile(watched, make_bundle) -> None:
+async def test_a_new_model_is_served_and_the_server_stays_ready_meanwhile(
+    watched, make_bundle
+) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle("bolts", trained=0.5)
-            await found.look()
-            assert found.repository.ready
-            assert not found.repository.knows("bolts")
-            make_bundle("nuts")
-            await found.look()
-            assert found.repository.get("nuts").ready
-
-    run(test)
+    async with watched() as found:
+        make_bundle("bolts", trained=0.5)
+        await found.look()
+        assert found.repository.ready
+        assert not found.repository.knows("bolts")
+        make_bundle("nuts")
+        await found.look()
+        assert found.repository.get("nuts").ready
 
 
-def test_a_bundle_that_changed_takes_its_own_place(watched, make_bundle) -> None:
+async def test_a_bundle_that_changed_takes_its_own_place(watched, make_bundle) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            before = found.repository.get("parts")
-            manifest = first.path / MANIFEST
-            manifest.write_bytes(manifest.read_bytes() + b"\n")
-            await found.look()
-            assert found.repository.get("parts") is not before
-            assert found.repository.get("parts").ready
-            await until(lambda: found.engines[0].closed)
-            assert found.versions == {"parts/1": "ready"}
-
-    run(test)
+    async with watched() as found:
+        before = found.repository.get("parts")
+        manifest = first.path / MANIFEST
+        manifest.write_bytes(manifest.read_bytes() + b"\n")
+        await found.look()
+        assert found.repository.get("parts") is not before
+        assert found.repository.get("parts").ready
+        await until(lambda: found.engines[0].closed)
+        assert found.versions == {"parts/1": "ready"}
 
 
-def test_a_bundle_that_was_spoilt_goes_on_as_it_was(watched, make_bundle, caplog) -> None:
+async def test_a_bundle_that_was_spoilt_goes_on_as_it_was(watched, make_bundle, caplog) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            before = found.repository.get("parts")
-            (first.path / MANIFEST).write_bytes(b"{}")
-            await found.look()
-            assert found.repository.get("parts") is before
-            assert before.ready
-            assert "parts 1 goes on as it was" in caplog.text
-
-    run(test)
+    async with watched() as found:
+        before = found.repository.get("parts")
+        (first.path / MANIFEST).write_bytes(b"{}")
+        await found.look()
+        assert found.repository.get("parts") is before
+        assert before.ready
+        assert "parts 1 goes on as it was" in caplog.text
 
 
-def test_a_threshold_that_was_set_loads_nothing_anew(watched, make_bundle) -> None:
+async def test_a_threshold_that_was_set_loads_nothing_anew(watched, make_bundle) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            before = found.repository.get("parts")
-            (first.path / OVERRIDES).write_text("{}")
-            await found.look()
-            assert found.repository.get("parts") is before
-
-    run(test)
+    async with watched() as found:
+        before = found.repository.get("parts")
+        (first.path / OVERRIDES).write_text("{}")
+        await found.look()
+        assert found.repository.get("parts") is before
 
 
-def test_a_version_whose_folder_is_gone_is_let_go(watched, make_bundle) -> None:
+async def test_a_version_whose_folder_is_gone_is_let_go(watched, make_bundle) -> None:
     first = make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            shutil.rmtree(first.path)
-            await found.look(1)
-            assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
-            await found.look(1)
-            assert found.versions == {"parts/2": "ready"}
-            await until(lambda: found.engines[0].closed)
-
-    run(test)
+    async with watched() as found:
+        shutil.rmtree(first.path)
+        await found.look(1)
+        assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
+        await found.look(1)
+        assert found.versions == {"parts/2": "ready"}
+        await until(lambda: found.engines[0].closed)
 
 
-def test_the_active_version_goes_on_from_memory_when_its_folder_is_gone(
+async def test_the_active_version_goes_on_from_memory_when_its_folder_is_gone(
     watched, make_bundle, caplog
 ) -> None:
     make_bundle()
     second = make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            shutil.rmtree(second.path)
-            await found.look(3)
-            assert found.active == "2"
-            assert found.repository.ready
-            assert caplog.text.count("goes on from memory") == 1
-            await found.repository.model("parts").activate("1")
-            await found.look(1)
-            assert found.versions == {"parts/1": "ready"}
-
-    run(test)
+    async with watched() as found:
+        shutil.rmtree(second.path)
+        await found.look(3)
+        assert found.active == "2"
+        assert found.repository.ready
+        assert caplog.text.count("goes on from memory") == 1
+        await found.repository.model("parts").activate("1")
+        await found.look(1)
+        assert found.versions == {"parts/1": "ready"}
 
 
-def test_a_model_whose_folder_is_gone_is_let_go(watched, make_bundle) -> None:
+async def test_a_model_whose_folder_is_gone_is_let_go(watched, make_bundle) -> None:
     make_bundle()
     bolts = make_bundle("bolts")
 
-    async def test() -> None:
-        async with watched() as found:
-            shutil.rmtree(bolts.path.parent)
-            await found.look(2)
-            assert not found.repository.knows("bolts")
-            assert found.versions == {"parts/1": "ready"}
-
-    run(test)
+    async with watched() as found:
+        shutil.rmtree(bolts.path.parent)
+        await found.look(2)
+        assert not found.repository.knows("bolts")
+        assert found.versions == {"parts/1": "ready"}
 
 
-def test_a_repository_that_is_out_of_reach_takes_nothing_away(
+async def test_a_repository_that_is_out_of_reach_takes_nothing_away(
     watched, make_bundle, repository: Path, caplog
 ) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            repository.rename(repository.with_name("away"))
-            await found.look(3)
-            assert found.active == "1"
-            assert found.repository.ready
-            assert caplog.text.count("the models stay as they are") == 1
-
-    run(test)
+    async with watched() as found:
+        repository.rename(repository.with_name("away"))
+        await found.look(3)
+        assert found.active == "1"
+        assert found.repository.ready
+        assert caplog.text.count("the models stay as they are") == 1
 
 
-def test_what_one_server_activates_another_on_the_same_folder_follows(watched, make_bundle) -> None:
+async def test_what_one_server_activates_another_on_the_same_folder_follows(
+    watched, make_bundle
+) -> None:
     make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as one, watched() as other:
-            await one.repository.model("parts").activate("1")
-            await other.look(1)
-            assert other.active == "1"
-            await other.repository.model("parts").roll_back()
-            await one.look(1)
-            assert one.active == "2"
-
-    run(test)
+    async with watched() as one, watched() as other:
+        await one.repository.model("parts").activate("1")
+        await other.look(1)
+        assert other.active == "1"
+        await other.repository.model("parts").roll_back()
+        await one.look(1)
+        assert one.active == "2"
 
 
-def test_a_threshold_that_is_set_on_one_server_holds_on_another(watched, make_bundle) -> None:
+async def test_a_threshold_that_is_set_on_one_server_holds_on_another(watched, make_bundle) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as one, watched() as other:
-            ours = one.repository.get("parts").check_ready().thresholds
-            theirs = other.repository.get("parts").check_ready().thresholds
-            ours.change(image=0.7, pixel=None, reason="lamp")
-            assert theirs.in_force.image == 0.5
-            await other.look(1)
-            assert theirs.in_force == ours.in_force
-            assert theirs.origin("image").reason == "lamp"
-            theirs.reset()
-            await one.look(1)
-            assert ours.in_force.image == 0.5
-
-    run(test)
+    async with watched() as one, watched() as other:
+        ours = one.repository.get("parts").check_ready().thresholds
+        theirs = other.repository.get("parts").check_ready().thresholds
+        ours.change(image=0.7, pixel=None, reason="lamp")
+        assert theirs.in_force.image == 0.5
+        await other.look(1)
+        assert theirs.in_force == ours.in_force
+        assert theirs.origin("image").reason == "lamp"
+        theirs.reset()
+        await one.look(1)
+        assert ours.in_force.image == 0.5
 
 
-def test_a_decision_for_a_version_that_is_still_coming_is_followed_when_it_is_there(
+async def test_a_decision_for_a_version_that_is_still_coming_is_followed_when_it_is_there(
     watched, make_bundle, repository: Path, caplog
 ) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            keep_activation(repository / "parts", Activation.now("3", "1", None))
-            await found.look(2)
-            assert found.active == "1"
-            assert caplog.text.count("parts stays as it is") == 1
-            make_bundle(version="3")
-            await found.look(2)
-            assert found.active == "3"
-
-    run(test)
+    async with watched() as found:
+        keep_activation(repository / "parts", Activation.now("3", "1", None))
+        await found.look(2)
+        assert found.active == "1"
+        assert caplog.text.count("parts stays as it is") == 1
+        make_bundle(version="3")
+        await found.look(2)
+        assert found.active == "3"
 
 
-def test_where_the_decision_is_taken_back_the_highest_version_answers(
+async def test_where_the_decision_is_taken_back_the_highest_version_answers(
     watched, make_bundle, repository: Path
 ) -> None:
     make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            await found.repository.model("parts").activate("1")
-            (repository / "parts" / ACTIVE).unlink()
-            await found.look(1)
-            assert found.active == "2"
-            assert found.repository.model("parts").decision is None
-
-    run(test)
+    async with watched() as found:
+        await found.repository.model("parts").activate("1")
+        (repository / "parts" / ACTIVE).unlink()
+        await found.look(1)
+        assert found.active == "2"
+        assert found.repository.model("parts").decision is None
 
 
-def test_a_decision_that_cannot_be_read_changes_nothing(
+async def test_a_decision_that_cannot_be_read_changes_nothing(
     watched, make_bundle, repository: Path
 ) -> None:
     make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            await found.repository.model("parts").activate("1")
-            (repository / "parts" / ACTIVE).write_text("{")
-            await found.look(1)
-            assert found.active == "1"
-
-    run(test)
+    async with watched() as found:
+        await found.repository.model("parts").activate("1")
+        (repository / "parts" / ACTIVE).write_text("{")
+        await found.look(1)
+        assert found.active == "1"
 
 
-def test_an_activation_is_not_undone_by_a_look_at_the_same_time(watched, make_bundle) -> None:
+async def test_an_activation_is_not_undone_by_a_look_at_the_same_time(watched, make_bundle) -> None:
     make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            found.engines[0].gate.clear()
-            found.engines[0].batch_sizes.clear()
-            activating = asyncio.create_task(found.repository.model("parts").activate("1"))
-            await until(lambda: bool(found.engines[0].batch_sizes))
-            looking = asyncio.create_task(found.watch.poll())
-            for _ in range(100):
-                await asyncio.sleep(0)
-            found.engines[0].gate.set()
-            await activating
-            assert found.active == "1"
-            await looking
-            assert found.active == "1"
-            assert found.repository.model("parts").decision is not None
-
-    run(test)
+    async with watched() as found:
+        found.engines[0].gate.clear()
+        found.engines[0].batch_sizes.clear()
+        activating = asyncio.create_task(found.repository.model("parts").activate("1"))
+        await until(lambda: bool(found.engines[0].batch_sizes))
+        looking = asyncio.create_task(found.watch.poll())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        found.engines[0].gate.set()
+        await activating
+        assert found.active == "1"
+        await looking
+        assert found.active == "1"
+        assert found.repository.model("parts").decision is not None
 
 
-def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
+async def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
     watched, make_bundle, monkeypatch
 ) -> None:
     make_bundle()
@@ -387,102 +334,86 @@ def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
     monkeypatch.setattr("service.repository.activation.write_atomically", refuse)
     monkeypatch.setattr("service.bundles.thresholds.write_atomically", refuse)
 
-    async def test() -> None:
-        async with watched() as found:
-            assert not (await found.repository.model("parts").activate("1")).persisted
-            found.thresholds.change(image=0.7, pixel=None, reason=None)
-            await found.look()
-            assert found.active == "1"
-            assert found.thresholds.in_force.image == 0.7
-
-    run(test)
+    async with watched() as found:
+        assert not (await found.repository.model("parts").activate("1")).persisted
+        found.thresholds.change(image=0.7, pixel=None, reason=None)
+        await found.look()
+        assert found.active == "1"
+        assert found.thresholds.in_force.image == 0.7
 
 
-def test_after_a_version_that_had_failed_is_activated_a_rollback_goes_back(
+async def test_after_a_version_that_had_failed_is_activated_a_rollback_goes_back(
     watched, make_bundle
 ) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            second = make_bundle(version="2")
-            manifest = second.path / MANIFEST
-            whole = manifest.read_bytes()
-            manifest.write_bytes(b"{}")
-            await found.look()
-            assert found.versions["parts/2"] == "failed"
-            manifest.write_bytes(whole)
-            assert (await found.repository.model("parts").activate("2")).previous == "1"
-            await found.repository.model("parts").roll_back()
-            assert found.active == "1"
-
-    run(test)
+    async with watched() as found:
+        second = make_bundle(version="2")
+        manifest = second.path / MANIFEST
+        whole = manifest.read_bytes()
+        manifest.write_bytes(b"{}")
+        await found.look()
+        assert found.versions["parts/2"] == "failed"
+        manifest.write_bytes(whole)
+        assert (await found.repository.model("parts").activate("2")).previous == "1"
+        await found.repository.model("parts").roll_back()
+        assert found.active == "1"
 
 
-def test_after_a_version_stepped_in_by_itself_a_rollback_goes_back(watched, make_bundle) -> None:
+async def test_after_a_version_stepped_in_by_itself_a_rollback_goes_back(
+    watched, make_bundle
+) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle(version="2")
-            await found.look()
-            assert found.repository.model("parts").previous == "1"
-            await found.repository.model("parts").roll_back()
-            assert found.active == "1"
-
-    run(test)
+    async with watched() as found:
+        make_bundle(version="2")
+        await found.look()
+        assert found.repository.model("parts").previous == "1"
+        await found.repository.model("parts").roll_back()
+        assert found.active == "1"
 
 
-def test_the_metrics_can_be_read_while_a_version_that_went_still_answers(
+async def test_the_metrics_can_be_read_while_a_version_that_went_still_answers(
     watched, make_bundle
 ) -> None:
     first = make_bundle()
     make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            found.engines[0].gate.clear()
-            proving = asyncio.create_task(found.repository.get("parts", "1").prove())
-            shutil.rmtree(first.path)
-            await found.look()
-            assert 'takt_model_ready{model="parts",version="1"} 0.0' in found.exposed
-            found.engines[0].gate.set()
-            await asyncio.gather(proving, return_exceptions=True)
-            await until(lambda: 'version="1"' not in found.exposed)
-
-    run(test)
+    async with watched() as found:
+        found.engines[0].gate.clear()
+        proving = asyncio.create_task(found.repository.get("parts", "1").prove())
+        shutil.rmtree(first.path)
+        await found.look()
+        assert 'takt_model_ready{model="parts",version="1"} 0.0' in found.exposed
+        found.engines[0].gate.set()
+        await asyncio.gather(proving, return_exceptions=True)
+        await until(lambda: 'version="1"' not in found.exposed)
 
 
-def test_an_engine_that_fails_to_close_leaves_no_figures_either(watched, make_bundle) -> None:
+async def test_an_engine_that_fails_to_close_leaves_no_figures_either(watched, make_bundle) -> None:
     first = make_bundle()
     make_bundle(version="2")
 
     def fail() -> None:
         raise RuntimeError("the driver is gone")
 
-    async def test() -> None:
-        async with watched() as found:
-            found.engines[0].close = fail  # type: ignore[method-assign]
-            shutil.rmtree(first.path)
-            await found.look()
-            await until(lambda: 'version="1"' not in found.exposed)
-
-    run(test)
+    async with watched() as found:
+        found.engines[0].close = fail  # type: ignore[method-assign]
+        shutil.rmtree(first.path)
+        await found.look()
+        await until(lambda: 'version="1"' not in found.exposed)
 
 
-def test_the_active_version_from_memory_keeps_its_thresholds(watched, make_bundle) -> None:
+async def test_the_active_version_from_memory_keeps_its_thresholds(watched, make_bundle) -> None:
     make_bundle()
     second = make_bundle(version="2")
 
-    async def test() -> None:
-        async with watched() as found:
-            found.thresholds.change(image=0.7, pixel=None, reason="lamp")
-            shutil.rmtree(second.path)
-            await found.look()
-            assert found.active == "2"
-            assert found.thresholds.in_force.image == 0.7
-
-    run(test)
+    async with watched() as found:
+        found.thresholds.change(image=0.7, pixel=None, reason="lamp")
+        shutil.rmtree(second.path)
+        await found.look()
+        assert found.active == "2"
+        assert found.thresholds.in_force.image == 0.7
 
 
 def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
@@ -497,97 +428,82 @@ def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return go_on
 
 
-def test_a_threshold_that_is_set_while_a_changed_bundle_loads_holds(
+async def test_a_threshold_that_is_set_while_a_changed_bundle_loads_holds(
     watched, make_bundle, monkeypatch
 ) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            go_on = held_check(monkeypatch)
-            bringing = asyncio.create_task(found.repository.load_version(first.path))
-            await until(lambda: len(found.engines) == 2)
-            found.thresholds.change(image=0.7, pixel=None, reason=None)
-            go_on.set()
-            await bringing
-            await until(lambda: found.engines[0].closed)
-            assert found.thresholds.in_force.image == 0.7
-            assert 'takt_threshold{kind="image",model="parts",version="1"} 0.7' in found.exposed
-
-    run(test)
+    async with watched() as found:
+        go_on = held_check(monkeypatch)
+        bringing = asyncio.create_task(found.repository.load_version(first.path))
+        await until(lambda: len(found.engines) == 2)
+        found.thresholds.change(image=0.7, pixel=None, reason=None)
+        go_on.set()
+        await bringing
+        await until(lambda: found.engines[0].closed)
+        assert found.thresholds.in_force.image == 0.7
+        assert 'takt_threshold{kind="image",model="parts",version="1"} 0.7' in found.exposed
 
 
-def test_an_engine_that_was_opened_for_a_change_is_closed_at_the_end(
+async def test_an_engine_that_was_opened_for_a_change_is_closed_at_the_end(
     watched, make_bundle, monkeypatch
 ) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            go_on = held_check(monkeypatch)
-            bringing = asyncio.create_task(found.repository.load_version(first.path))
-            await until(lambda: len(found.engines) == 2)
-            bringing.cancel()
-            go_on.set()
-            await asyncio.wait({bringing})
-            engines = found.engines
-        assert [engine.closed for engine in engines] == [True, True]
-
-    run(test)
+    async with watched() as found:
+        go_on = held_check(monkeypatch)
+        bringing = asyncio.create_task(found.repository.load_version(first.path))
+        await until(lambda: len(found.engines) == 2)
+        bringing.cancel()
+        go_on.set()
+        await asyncio.wait({bringing})
+        engines = found.engines
+    assert [engine.closed for engine in engines] == [True, True]
 
 
-def test_a_new_model_whose_decision_cannot_be_read_is_served_once_that_is_mended(
+async def test_a_new_model_whose_decision_cannot_be_read_is_served_once_that_is_mended(
     watched, make_bundle, repository: Path, caplog
 ) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle("nuts")
-            (repository / "nuts" / ACTIVE).write_text("{")
-            make_bundle("washers")
-            await found.look(3)
-            assert found.repository.knows("washers")
-            assert not found.repository.knows("nuts")
-            assert caplog.text.count("correct it, or delete it") == 1
-            (repository / "nuts" / ACTIVE).unlink()
-            await found.look(1)
-            assert found.repository.knows("nuts")
-
-    run(test)
+    async with watched() as found:
+        make_bundle("nuts")
+        (repository / "nuts" / ACTIVE).write_text("{")
+        make_bundle("washers")
+        await found.look(3)
+        assert found.repository.knows("washers")
+        assert not found.repository.knows("nuts")
+        assert caplog.text.count("correct it, or delete it") == 1
+        (repository / "nuts" / ACTIVE).unlink()
+        await found.look(1)
+        assert found.repository.knows("nuts")
 
 
-def test_bad_thresholds_of_one_version_do_not_keep_a_decision_from_being_followed(
+async def test_bad_thresholds_of_one_version_do_not_keep_a_decision_from_being_followed(
     watched, make_bundle, repository: Path
 ) -> None:
     first = make_bundle()
     make_bundle(version="2")
     make_bundle(version="3")
 
-    async def test() -> None:
-        async with watched() as found:
-            (first.path / OVERRIDES).write_text("{")
-            keep_activation(repository / "parts", Activation.now("2", "3", None))
-            await found.look(1)
-            assert found.active == "2"
-
-    run(test)
+    async with watched() as found:
+        (first.path / OVERRIDES).write_text("{")
+        keep_activation(repository / "parts", Activation.now("2", "3", None))
+        await found.look(1)
+        assert found.active == "2"
 
 
-def test_a_link_to_nothing_does_not_stop_the_watch(watched, make_bundle) -> None:
+async def test_a_link_to_nothing_does_not_stop_the_watch(watched, make_bundle) -> None:
     first = make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            (first.path / "notes.txt").symlink_to("/nowhere")
-            make_bundle("nuts")
-            await found.look()
-            assert found.repository.knows("nuts")
-
-    run(test)
+    async with watched() as found:
+        (first.path / "notes.txt").symlink_to("/nowhere")
+        make_bundle("nuts")
+        await found.look()
+        assert found.repository.knows("nuts")
 
 
-def test_other_files_of_the_same_size_and_time_are_noticed(
+async def test_other_files_of_the_same_size_and_time_are_noticed(
     watched, make_bundle, repository: Path, tmp_path: Path
 ) -> None:
     """As layers of images and some build tools have them, behind a link that is swapped."""
@@ -601,67 +517,57 @@ def test_other_files_of_the_same_size_and_time_are_noticed(
         os.utime(file, (1, 1))
     repository.symlink_to(here)
 
-    async def test() -> None:
-        async with watched() as found:
-            assert found.thresholds.in_force.image == 0.5
-            repository.unlink()
-            repository.symlink_to(there)
-            await found.look()
-            assert found.thresholds.in_force.image == 0.4
-
-    run(test)
+    async with watched() as found:
+        assert found.thresholds.in_force.image == 0.5
+        repository.unlink()
+        repository.symlink_to(there)
+        await found.look()
+        assert found.thresholds.in_force.image == 0.4
 
 
-def test_a_folder_that_is_away_for_a_moment_is_served_on(
+async def test_a_folder_that_is_away_for_a_moment_is_served_on(
     watched, make_bundle, repository: Path
 ) -> None:
     make_bundle()
 
-    async def test() -> None:
-        async with watched() as found:
-            make_bundle("nuts")
-            await found.look()
-            away = repository / ".parts"
-            (repository / "parts").rename(away)
-            await found.look(1)
-            assert found.repository.get("parts").ready
-            away.rename(repository / "parts")
-            await found.look(2)
-            assert found.repository.get("parts").ready
-            assert len(found.engines) == 2
-
-    run(test)
+    async with watched() as found:
+        make_bundle("nuts")
+        await found.look()
+        away = repository / ".parts"
+        (repository / "parts").rename(away)
+        await found.look(1)
+        assert found.repository.get("parts").ready
+        away.rename(repository / "parts")
+        await found.look(2)
+        assert found.repository.get("parts").ready
+        assert len(found.engines) == 2
 
 
-def test_another_name_of_a_version_is_no_version(watched, make_bundle, repository: Path) -> None:
+async def test_another_name_of_a_version_is_no_version(
+    watched, make_bundle, repository: Path
+) -> None:
     make_bundle()
     (repository / "parts" / "latest").symlink_to("1")
 
-    async def test() -> None:
-        async with watched() as found:
-            assert found.versions == {"parts/1": "ready"}
-
-    run(test)
+    async with watched() as found:
+        assert found.versions == {"parts/1": "ready"}
 
 
-def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
+async def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
     watched, make_bundle, repository: Path
 ) -> None:
     make_bundle()
     make_bundle(version="2")
     make_bundle("nuts")
 
-    async def test() -> None:
-        async with watched() as found:
-            names = [f"{model.name}/{model.version}" for model in found.repository]
-            hung = found.engines[names.index("parts/1")]
-            hung.gate.clear()
-            keep_activation(repository / "parts", Activation.now("1", "2", None))
-            make_bundle("nuts", "2")
-            await found.look()
-            assert found.repository.get("nuts").version == "2"
-            assert found.active == "2"
-            hung.gate.set()
-            await until(lambda: found.active == "1")
-
-    run(test)
+    async with watched() as found:
+        names = [f"{model.name}/{model.version}" for model in found.repository]
+        hung = found.engines[names.index("parts/1")]
+        hung.gate.clear()
+        keep_activation(repository / "parts", Activation.now("1", "2", None))
+        make_bundle("nuts", "2")
+        await found.look()
+        assert found.repository.get("nuts").version == "2"
+        assert found.active == "2"
+        hung.gate.set()
+        await until(lambda: found.active == "1")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -27,17 +26,3 @@ def inspection() -> MakeInspection:
         )
 
     return make
-
-
-@pytest.fixture
-def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
-    """Run an async test body, within a limit."""
-
-    def run(test: Callable[[], Awaitable[None]]) -> None:
-        async def limited() -> None:
-            async with asyncio.timeout(10):
-                await test()
-
-        asyncio.run(limited())
-
-    return run

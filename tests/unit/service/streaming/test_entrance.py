@@ -55,89 +55,74 @@ def pauses() -> Pauses:
     return Pauses()
 
 
-def test_only_the_oldest_frame_tries_a_full_queue_and_others_follow_in_order(
-    go, inspection, pauses
+async def test_only_the_oldest_frame_tries_a_full_queue_and_others_follow_in_order(
+    inspection, pauses
 ) -> None:
-    async def test() -> None:
-        queue = Queue(inspection)
-        way_in = Entrance(queue.inspect, 60.0, pauses.sleep)
-        tasks = [asyncio.create_task(way_in.inspect(bytes([n]))) for n in range(4)]
-        await settle()
-        assert queue.tries == len(pauses.taken_s) == 1
+    queue = Queue(inspection)
+    way_in = Entrance(queue.inspect, 60.0, pauses.sleep)
+    tasks = [asyncio.create_task(way_in.inspect(bytes([n]))) for n in range(4)]
+    await settle()
+    assert queue.tries == len(pauses.taken_s) == 1
+    await pauses.end()
+    assert queue.tries == len(pauses.taken_s) == 2
+    queue.room = 4
+    await pauses.end()
+    assert queue.inside == [b"\0", b"\1", b"\2", b"\3"]
+    assert queue.tries == 6
+    queue.answers.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_the_pauses_grow_up_to_a_bound(inspection, pauses) -> None:
+    queue = Queue(inspection)
+    waiting = asyncio.create_task(Entrance(queue.inspect, 60.0, pauses.sleep).inspect(b""))
+    await settle()
+    for _ in range(4):
         await pauses.end()
-        assert queue.tries == len(pauses.taken_s) == 2
-        queue.room = 4
-        await pauses.end()
-        assert queue.inside == [b"\0", b"\1", b"\2", b"\3"]
-        assert queue.tries == 6
-        queue.answers.set()
-        await asyncio.gather(*tasks)
-
-    go(test)
+    assert pauses.taken_s == [0.01, 0.02, 0.04, 0.05, 0.05]
+    waiting.cancel()
+    await asyncio.wait({waiting})
 
 
-def test_the_pauses_grow_up_to_a_bound(go, inspection, pauses) -> None:
-    async def test() -> None:
-        queue = Queue(inspection)
-        waiting = asyncio.create_task(Entrance(queue.inspect, 60.0, pauses.sleep).inspect(b""))
-        await settle()
-        for _ in range(4):
-            await pauses.end()
-        assert pauses.taken_s == [0.01, 0.02, 0.04, 0.05, 0.05]
-        waiting.cancel()
-        await asyncio.wait({waiting})
-
-    go(test)
-
-
-def test_a_frame_that_is_given_up_lets_the_next_one_try(go, inspection, pauses) -> None:
-    async def test() -> None:
-        queue = Queue(inspection)
-        way_in = Entrance(queue.inspect, 60.0, pauses.sleep)
-        first, second = (asyncio.create_task(way_in.inspect(bytes([n]))) for n in range(2))
-        await settle()
-        first.cancel()
-        queue.room = 1
-        await settle()
-        assert queue.inside == [b"\1"]
-        queue.answers.set()
-        await second
-
-    go(test)
+async def test_a_frame_that_is_given_up_lets_the_next_one_try(inspection, pauses) -> None:
+    queue = Queue(inspection)
+    way_in = Entrance(queue.inspect, 60.0, pauses.sleep)
+    first, second = (asyncio.create_task(way_in.inspect(bytes([n]))) for n in range(2))
+    await settle()
+    first.cancel()
+    queue.room = 1
+    await settle()
+    assert queue.inside == [b"\1"]
+    queue.answers.set()
+    await second
 
 
-def test_a_frame_that_fails_lets_the_next_one_try(go) -> None:
+async def test_a_frame_that_fails_lets_the_next_one_try() -> None:
     async def fails(read: Read):
         raise InvalidImageError("no picture")
 
-    async def test() -> None:
-        way_in = Entrance(fails, 60.0)
-        for _ in range(2):
-            with pytest.raises(InvalidImageError):
-                await way_in.inspect(b"")
-
-    go(test)
+    way_in = Entrance(fails, 60.0)
+    for _ in range(2):
+        with pytest.raises(InvalidImageError):
+            await way_in.inspect(b"")
 
 
-def test_a_frame_refused_after_it_was_let_in_waits_for_its_turn_again(
-    go, inspection, pauses
+async def test_a_frame_refused_after_it_was_let_in_waits_for_its_turn_again(
+    inspection, pauses
 ) -> None:
-    async def test() -> None:
-        refusals = 1
+    refusals = 1
 
-        async def refuses_late(read: Read):
-            nonlocal refusals
-            await read()
-            if refusals:
-                refusals -= 1
-                raise QueueFullError("full", 1)
-            return inspection()
+    async def refuses_late(read: Read):
+        nonlocal refusals
+        await read()
+        if refusals:
+            refusals -= 1
+            raise QueueFullError("full", 1)
+        return inspection()
 
-        waiting = asyncio.create_task(
-            Entrance(refuses_late, 60.0, pauses.sleep).inspect(memoryview(b"x"))
-        )
-        await settle()
-        await pauses.end()
-        assert await waiting == inspection()
-
-    go(test)
+    waiting = asyncio.create_task(
+        Entrance(refuses_late, 60.0, pauses.sleep).inspect(memoryview(b"x"))
+    )
+    await settle()
+    await pauses.end()
+    assert await waiting == inspection()

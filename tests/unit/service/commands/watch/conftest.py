@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -10,20 +10,6 @@ from numpy.typing import NDArray
 
 from service.commands.watch.capture import SourceError
 from service.commands.watch.pacing import Shot, Shots, WatchClock
-
-
-@pytest.fixture
-def go() -> Callable[[Callable[[], Awaitable[None]]], None]:
-    """Run an async test body, within a limit."""
-
-    def run(test: Callable[[], Awaitable[None]]) -> None:
-        async def limited() -> None:
-            async with asyncio.timeout(30):
-                await test()
-
-        asyncio.run(limited())
-
-    return run
 
 
 class FakeTime:

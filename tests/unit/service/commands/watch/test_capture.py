@@ -16,23 +16,20 @@ from service.commands.watch.capture import (
 )
 
 
-def test_a_video_gives_its_frames_and_its_rate(go, tmp_path: Path) -> None:
+async def test_a_video_gives_its_frames_and_its_rate(tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
     for level in (50, 200):
         writer.write(np.full((48, 64, 3), level, np.uint8))
     writer.release()
 
-    async def test() -> None:
-        with closing(CaptureReader(lambda: open_capture(path))) as reader:
-            assert await reader.open() == 10
-            for level in (50, 200):
-                picture = await reader.read()
-                assert (picture.width, picture.height, picture.format) == (64, 48, "bgr8")
-                assert abs(np.frombuffer(picture.pixels, np.uint8).mean() - level) < 3
-            assert await reader.read() is None
-
-    go(test)
+    with closing(CaptureReader(lambda: open_capture(path))) as reader:
+        assert await reader.open() == 10
+        for level in (50, 200):
+            picture = await reader.read()
+            assert (picture.width, picture.height, picture.format) == (64, 48, "bgr8")
+            assert abs(np.frombuffer(picture.pixels, np.uint8).mean() - level) < 3
+        assert await reader.read() is None
 
 
 def test_what_opencv_cannot_open_is_told_by_name(tmp_path: Path) -> None:
@@ -42,7 +39,7 @@ def test_what_opencv_cannot_open_is_told_by_name(tmp_path: Path) -> None:
         open_capture(path)
 
 
-def test_a_capture_is_used_by_one_thread(go, camera) -> None:
+async def test_a_capture_is_used_by_one_thread(camera) -> None:
     threads: list[int] = []
     opened = camera([1, 2])
 
@@ -58,27 +55,21 @@ def test_a_capture_is_used_by_one_thread(go, camera) -> None:
         capture.read = reading
         return capture
 
-    async def test() -> None:
-        with closing(CaptureReader(open_it)) as reader:
+    with closing(CaptureReader(open_it)) as reader:
+        await reader.open()
+        while await reader.read() is not None:
+            pass
+    assert len(threads) == 4
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+
+
+async def test_an_error_of_a_capture_comes_to_its_caller_and_it_can_be_opened_again(camera) -> None:
+    with closing(CaptureReader(camera(None, [1]))) as reader:
+        with pytest.raises(SourceError, match="nobody is there"):
             await reader.open()
-            while await reader.read() is not None:
-                pass
-        assert len(threads) == 4
-        assert len(set(threads)) == 1
-        assert threads[0] != threading.get_ident()
-
-    go(test)
-
-
-def test_an_error_of_a_capture_comes_to_its_caller_and_it_can_be_opened_again(go, camera) -> None:
-    async def test() -> None:
-        with closing(CaptureReader(camera(None, [1]))) as reader:
-            with pytest.raises(SourceError, match="nobody is there"):
-                await reader.open()
-            await reader.open()
-            assert await reader.read() is not None
-
-    go(test)
+        await reader.open()
+        assert await reader.read() is not None
 
 
 def test_a_read_that_does_not_return_keeps_nobody_and_the_release_comes_after_it(camera) -> None:

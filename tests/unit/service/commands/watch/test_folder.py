@@ -29,8 +29,8 @@ def at_rest(path: Path, data: bytes = b"picture") -> None:
     os.utime(path, (1_000_000, 1_000_000))
 
 
-def test_the_pictures_of_a_folder_come_by_name_then_new_ones_as_they_come(
-    go, fake_time, tmp_path: Path
+async def test_the_pictures_of_a_folder_come_by_name_then_new_ones_as_they_come(
+    fake_time, tmp_path: Path
 ) -> None:
     for name in ("b.png", "a.JPG", ".hidden.png", "notes.txt", "empty.png"):
         at_rest(tmp_path / name)
@@ -43,15 +43,12 @@ def test_the_pictures_of_a_folder_come_by_name_then_new_ones_as_they_come(
 
     fake_time.on_sleep = arrive
 
-    async def test() -> None:
-        shots = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 4)
-        assert names(shots) == ["a", "b", "d", "c"]
-        assert shots[0] == Shot("a", 1_000_000_000_000, b"picture")
-
-    go(test)
+    shots = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 4)
+    assert names(shots) == ["a", "b", "d", "c"]
+    assert shots[0] == Shot("a", 1_000_000_000_000, b"picture")
 
 
-def test_a_file_that_is_being_written_is_waited_for(go, fake_time, tmp_path: Path) -> None:
+async def test_a_file_that_is_being_written_is_waited_for(fake_time, tmp_path: Path) -> None:
     path = tmp_path / "part.png"
     path.write_bytes(b"h")
     more = iter([b"ha", b"hal", b"half", b"whole!"])
@@ -62,46 +59,34 @@ def test_a_file_that_is_being_written_is_waited_for(go, fake_time, tmp_path: Pat
 
     fake_time.on_sleep = write
 
-    async def test() -> None:
-        (shot,) = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 1)
-        assert shot.picture == b"whole!"
-
-    go(test)
+    (shot,) = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 1)
+    assert shot.picture == b"whole!"
 
 
-def test_a_file_that_is_written_anew_is_taken_again(go, fake_time, tmp_path: Path) -> None:
+async def test_a_file_that_is_written_anew_is_taken_again(fake_time, tmp_path: Path) -> None:
     path = tmp_path / "latest.jpg"
     at_rest(path, b"one")
     fake_time.on_sleep = lambda: at_rest(path, b"another")
 
-    async def test() -> None:
-        shots = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 2)
-        assert [shot.picture for shot in shots] == [b"one", b"another"]
-
-    go(test)
+    shots = await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 2)
+    assert [shot.picture for shot in shots] == [b"one", b"another"]
 
 
-def test_a_folder_that_is_gone_ends_with_a_clear_error(go, fake_time, tmp_path: Path) -> None:
-    async def test() -> None:
-        with pytest.raises(SourceError, match="cannot be read"):
-            await take(Folder(tmp_path / "gone", fake_time.clock, nobody).shots(), 1)
-
-    go(test)
+async def test_a_folder_that_is_gone_ends_with_a_clear_error(fake_time, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot be read"):
+        await take(Folder(tmp_path / "gone", fake_time.clock, nobody).shots(), 1)
 
 
-def test_a_folder_with_a_picture_s_name_is_no_picture(go, fake_time, tmp_path: Path) -> None:
+async def test_a_folder_with_a_picture_s_name_is_no_picture(fake_time, tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     (tmp_path / "a.png" / "within.png").write_bytes(b"x")
     at_rest(tmp_path / "b.png")
 
-    async def test() -> None:
-        assert names(await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 1)) == ["b"]
-
-    go(test)
+    assert names(await take(Folder(tmp_path, fake_time.clock, nobody).shots(), 1)) == ["b"]
 
 
-def test_a_file_that_cannot_be_read_is_said_once_and_taken_when_it_can(
-    go, fake_time, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_file_that_cannot_be_read_is_said_once_and_taken_when_it_can(
+    fake_time, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[str] = []
     at_rest(tmp_path / "a.png")
@@ -121,15 +106,14 @@ def test_a_file_that_cannot_be_read_is_said_once_and_taken_when_it_can(
 
     fake_time.on_sleep = unlock
 
-    async def test() -> None:
-        shots = await take(Folder(tmp_path, fake_time.clock, notices.append).shots(), 2)
-        assert names(shots) == ["b", "a"]
-        assert notices == [f"{tmp_path}/a.png cannot be read: Permission denied; trying again"]
-
-    go(test)
+    shots = await take(Folder(tmp_path, fake_time.clock, notices.append).shots(), 2)
+    assert names(shots) == ["b", "a"]
+    assert notices == [f"{tmp_path}/a.png cannot be read: Permission denied; trying again"]
 
 
-def test_a_folder_that_goes_away_is_said_once_and_waited_for(go, fake_time, tmp_path: Path) -> None:
+async def test_a_folder_that_goes_away_is_said_once_and_waited_for(
+    fake_time, tmp_path: Path
+) -> None:
     notices: list[str] = []
     folder, away = tmp_path / "mounted", tmp_path / "away"
     folder.mkdir()
@@ -144,9 +128,6 @@ def test_a_folder_that_goes_away_is_said_once_and_waited_for(go, fake_time, tmp_
 
     fake_time.on_sleep = change
 
-    async def test() -> None:
-        shots = await take(Folder(folder, fake_time.clock, notices.append).shots(), 2)
-        assert names(shots) == ["a", "b"]
-        assert notices == [f"{folder} cannot be read: No such file or directory; trying again"]
-
-    go(test)
+    shots = await take(Folder(folder, fake_time.clock, notices.append).shots(), 2)
+    assert names(shots) == ["a", "b"]
+    assert notices == [f"{folder} cannot be read: No such file or directory; trying again"]

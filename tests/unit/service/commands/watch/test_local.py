@@ -23,28 +23,25 @@ def shot(level: int) -> Shot:
     return Shot("x", 7, raw_picture(np.full((48, 64, 3), level, np.uint8)))
 
 
-def test_a_bundle_answers_shots_as_a_server_would(go, bundle, repository: Path) -> None:
+async def test_a_bundle_answers_shots_as_a_server_would(bundle, repository: Path) -> None:
     options = WatchOptions("all", vote=VotingRule(1, 2), smoothing=0.5, overlays=True)
 
-    async def test() -> None:
-        async with local_stream(repository / "parts" / "1", SETTINGS, options) as stream:
-            await stream.send(shot(50))
-            await stream.send(Shot("bad", 0, b"no picture"))
-            await stream.finish()
-            answer, failed = [outcome async for outcome in stream.outcomes()]
-        assert isinstance(answer, AnsweredFrame)
-        assert answer.captured_us == 7
-        assert answer.inspection.verdict.score == pytest.approx(50 / 255, abs=1e-3)
-        assert answer.vote == VoteCount(False, 0, 1)
-        assert answer.inspection.heatmap is not None
-        assert answer.inspection.heatmap.kind == "overlay"
-        assert isinstance(failed, FailedFrame)
-        assert (failed.sequence, failed.code) == (1, "invalid_image")
-
-    go(test)
+    async with local_stream(repository / "parts" / "1", SETTINGS, options) as stream:
+        await stream.send(shot(50))
+        await stream.send(Shot("bad", 0, b"no picture"))
+        await stream.finish()
+        answer, failed = [outcome async for outcome in stream.outcomes()]
+    assert isinstance(answer, AnsweredFrame)
+    assert answer.captured_us == 7
+    assert answer.inspection.verdict.score == pytest.approx(50 / 255, abs=1e-3)
+    assert answer.vote == VoteCount(False, 0, 1)
+    assert answer.inspection.heatmap is not None
+    assert answer.inspection.heatmap.kind == "overlay"
+    assert isinstance(failed, FailedFrame)
+    assert (failed.sequence, failed.code) == (1, "invalid_image")
 
 
-def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> None:
+async def test_latest_drops_while_the_engine_is_busy(bundle, repository: Path) -> None:
     engines: list[FakeEngine] = []
 
     def open_engine(_: object) -> FakeEngine:
@@ -53,31 +50,25 @@ def test_latest_drops_while_the_engine_is_busy(go, bundle, repository: Path) -> 
 
     options = WatchOptions("latest")
 
-    async def test() -> None:
-        folder = repository / "parts" / "1"
-        async with local_stream(folder, SETTINGS, options, open_engine) as stream:
-            engines[0].gate.clear()
-            outcomes = stream.outcomes()
-            await stream.send(shot(50))
-            await stream.send(shot(50))
-            await stream.send(shot(50))
-            assert await anext(outcomes) == DroppedFrame(1, 1)
-            engines[0].gate.set()
-            await stream.finish()
-            assert [outcome.sequence async for outcome in outcomes] == [0, 2]
-        assert engines[0].closed
-
-    go(test)
+    folder = repository / "parts" / "1"
+    async with local_stream(folder, SETTINGS, options, open_engine) as stream:
+        engines[0].gate.clear()
+        outcomes = stream.outcomes()
+        await stream.send(shot(50))
+        await stream.send(shot(50))
+        await stream.send(shot(50))
+        assert await anext(outcomes) == DroppedFrame(1, 1)
+        engines[0].gate.set()
+        await stream.finish()
+        assert [outcome.sequence async for outcome in outcomes] == [0, 2]
+    assert engines[0].closed
 
 
-def test_a_bundle_that_cannot_be_run_is_told_at_once(go, bundle, repository: Path) -> None:
+async def test_a_bundle_that_cannot_be_run_is_told_at_once(bundle, repository: Path) -> None:
     folder = repository / "parts" / "1"
     (folder / "model.onnx").write_bytes(b"damaged")
     options = WatchOptions("all")
 
-    async def test() -> None:
-        with pytest.raises(ConfigurationError, match=r"cannot be run: .*export it again"):
-            async with local_stream(folder, SETTINGS, options):
-                await asyncio.get_running_loop().create_future()
-
-    go(test)
+    with pytest.raises(ConfigurationError, match=r"cannot be run: .*export it again"):
+        async with local_stream(folder, SETTINGS, options):
+            await asyncio.get_running_loop().create_future()

@@ -50,43 +50,37 @@ class FakeStream:
             yield item
 
 
-def test_what_a_server_says_reads_like_what_a_bundle_says(go) -> None:
-    async def test() -> None:
-        fake = FakeStream(
-            FrameDropped(1, 1),
-            FrameAnswer(0, 1_700, 25.0, 1, SEEN, 0.6, Vote(True, 2, 3)),
-            FrameRefused(2, InvalidImageError("cut short")),
-        )
-        stream = RemoteStream(fake)  # type: ignore[arg-type]
-        await stream.send(Shot("a", 1_700, b"picture"))
-        await stream.finish()
-        assert fake.sent == [(b"picture", 1_700)]
-        assert fake.finished
-        dropped, answer, failed = [outcome async for outcome in stream.outcomes()]
-        assert dropped == DroppedFrame(1, 1)
-        assert isinstance(answer, AnsweredFrame)
-        assert (answer.sequence, answer.captured_us, answer.age_ms) == (0, 1_700, 25.0)
-        assert answer.vote == VoteCount(True, 2, 3)
-        assert answer.inspection.version == "2"
-        assert answer.inspection.verdict.score == 0.75
-        assert answer.inspection.verdict.anomalous
-        assert answer.inspection.timings.total_ms == 21
-        assert failed == FailedFrame(2, 400, "invalid_image", "Invalid image", "cut short")
-
-    go(test)
+async def test_what_a_server_says_reads_like_what_a_bundle_says() -> None:
+    fake = FakeStream(
+        FrameDropped(1, 1),
+        FrameAnswer(0, 1_700, 25.0, 1, SEEN, 0.6, Vote(True, 2, 3)),
+        FrameRefused(2, InvalidImageError("cut short")),
+    )
+    stream = RemoteStream(fake)  # type: ignore[arg-type]
+    await stream.send(Shot("a", 1_700, b"picture"))
+    await stream.finish()
+    assert fake.sent == [(b"picture", 1_700)]
+    assert fake.finished
+    dropped, answer, failed = [outcome async for outcome in stream.outcomes()]
+    assert dropped == DroppedFrame(1, 1)
+    assert isinstance(answer, AnsweredFrame)
+    assert (answer.sequence, answer.captured_us, answer.age_ms) == (0, 1_700, 25.0)
+    assert answer.vote == VoteCount(True, 2, 3)
+    assert answer.inspection.version == "2"
+    assert answer.inspection.verdict.score == 0.75
+    assert answer.inspection.verdict.anomalous
+    assert answer.inspection.timings.total_ms == 21
+    assert failed == FailedFrame(2, 400, "invalid_image", "Invalid image", "cut short")
 
 
-def test_several_models_and_none_named_is_told_with_their_names(go) -> None:
+async def test_several_models_and_none_named_is_told_with_their_names() -> None:
     def models(_: httpx.Request) -> httpx.Response:
         listed = [{"name": name, "active": "1", "versions": []} for name in ("lids", "rims")]
         return httpx.Response(200, content=json.dumps({"models": listed}))
 
-    async def test() -> None:
-        options = WatchOptions("all")
-        transport = httpx.MockTransport(models)
-        async with AsyncTaktClient("http://takt", transport=transport) as client:
-            with pytest.raises(InvalidParameterError, match="lids, rims; name one with --model"):
-                async with remote_stream(client, None, None, options):
-                    raise AssertionError("there is no model to stream to")
-
-    go(test)
+    options = WatchOptions("all")
+    transport = httpx.MockTransport(models)
+    async with AsyncTaktClient("http://takt", transport=transport) as client:
+        with pytest.raises(InvalidParameterError, match="lids, rims; name one with --model"):
+            async with remote_stream(client, None, None, options):
+                raise AssertionError("there is no model to stream to")

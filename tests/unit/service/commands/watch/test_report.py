@@ -41,17 +41,14 @@ def lines() -> list[str]:
     return []
 
 
-def tell(go, report: WatchReport, *outcomes: Outcome) -> None:
-    async def test() -> None:
-        for outcome in outcomes:
-            await report.tell("cam", outcome)
-
-    go(test)
+async def tell(report: WatchReport, *outcomes: Outcome) -> None:
+    for outcome in outcomes:
+        await report.tell("cam", outcome)
 
 
-def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
+async def test_a_line_for_people_tells_the_verdict_first(lines) -> None:
     report = WatchReport(lines.append, as_json=False, save=None)
-    tell(go, report, BAD, GOOD, FAILED, DroppedFrame(5, 1))
+    await tell(report, BAD, GOOD, FAILED, DroppedFrame(5, 1))
     assert lines == [
         "cam  ANOMALOUS  score 0.75 at threshold 0.5  smoothed 0.6  regions 1  "
         "vote anomalous, 2 of 3  8.2 ms",
@@ -60,8 +57,8 @@ def test_a_line_for_people_tells_the_verdict_first(go, lines) -> None:
     ]
 
 
-def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> None:
-    tell(go, WatchReport(lines.append, as_json=True, save=None), BAD, FAILED, DroppedFrame(5, 1))
+async def test_json_lines_are_the_messages_of_a_stream_with_the_name(lines) -> None:
+    await tell(WatchReport(lines.append, as_json=True, save=None), BAD, FAILED, DroppedFrame(5, 1))
     answer, failed, dropped = map(json.loads, lines)
     assert (answer["type"], answer["name"], answer["sequence"]) == ("answer", "cam", 3)
     assert answer["vote"] == {"anomalous": True, "count": 2, "of": 3}
@@ -72,20 +69,20 @@ def test_json_lines_are_the_messages_of_a_stream_with_the_name(go, lines) -> Non
     assert (dropped["type"], dropped["dropped"]) == ("dropped", 1)
 
 
-def test_only_overlays_of_anomalous_shots_are_saved(go, lines, tmp_path: Path) -> None:
+async def test_only_overlays_of_anomalous_shots_are_saved(lines, tmp_path: Path) -> None:
     save = tmp_path / "made" / "here"
-    tell(go, WatchReport(lines.append, as_json=True, save=save), BAD, GOOD)
+    await tell(WatchReport(lines.append, as_json=True, save=save), BAD, GOOD)
     (path,) = save.iterdir()
     assert path.name == "000003-cam.jpg"
     assert path.read_bytes() == b"an overlay"
     assert [json.loads(line)["saved"] for line in lines] == [str(path), None]
 
 
-def test_an_overlay_that_cannot_be_written_is_told(go, lines, tmp_path: Path) -> None:
+async def test_an_overlay_that_cannot_be_written_is_told(lines, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     report = WatchReport(lines.append, as_json=False, save=tmp_path / "file")
     with pytest.raises(ConfigurationError, match="cannot be written"):
-        tell(go, report, BAD)
+        await tell(report, BAD)
 
 
 def test_the_sum_has_the_figures(lines) -> None:

@@ -84,119 +84,98 @@ async def watch(
     return figures, [line.split()[0] for line in lines]
 
 
-def test_every_shot_of_a_source_is_sent_and_told_by_its_name(go, fake_time, make_shots) -> None:
-    async def test() -> None:
-        stream = FakeStream()
-        source = FakeSource(lambda: make_shots("a", "b", "c"))
-        figures, told = await watch(source, stream, fake_time)
-        assert stream.sent == told == ["a", "b", "c"]
-        assert (figures.frames, figures.answered) == (3, 3)
-
-    go(test)
+async def test_every_shot_of_a_source_is_sent_and_told_by_its_name(fake_time, make_shots) -> None:
+    stream = FakeStream()
+    source = FakeSource(lambda: make_shots("a", "b", "c"))
+    figures, told = await watch(source, stream, fake_time)
+    assert stream.sent == told == ["a", "b", "c"]
+    assert (figures.frames, figures.answered) == (3, 3)
 
 
-def test_a_limit_ends_an_endless_source(go, fake_time) -> None:
+async def test_a_limit_ends_an_endless_source(fake_time) -> None:
     async def endless() -> Shots:
         while True:
             yield Shot("x", 0, b"")
 
-    async def test() -> None:
-        options = WatchOptions("all", limit=5)
-        figures, _ = await watch(FakeSource(endless), FakeStream(), fake_time, options)
-        assert figures.answered == 5
-
-    go(test)
+    options = WatchOptions("all", limit=5)
+    figures, _ = await watch(FakeSource(endless), FakeStream(), fake_time, options)
+    assert figures.answered == 5
 
 
-def test_stopping_answers_what_was_sent_and_closes_the_source(go, fake_time) -> None:
+async def test_stopping_answers_what_was_sent_and_closes_the_source(fake_time) -> None:
     closed = []
 
-    async def test() -> None:
-        stop = asyncio.Event()
+    stop = asyncio.Event()
 
-        async def endless() -> Shots:
-            try:
-                for name in "abc":
-                    yield Shot(name, 0, b"")
-                stop.set()
-                await asyncio.get_running_loop().create_future()
-            finally:
-                closed.append(True)
+    async def endless() -> Shots:
+        try:
+            for name in "abc":
+                yield Shot(name, 0, b"")
+            stop.set()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.append(True)
 
-        figures, told = await watch(FakeSource(endless), FakeStream(), fake_time, stop=stop)
-        assert told == ["a", "b", "c"]
-        assert figures.answered == 3
-        assert closed == [True]
-
-    go(test)
+    figures, told = await watch(FakeSource(endless), FakeStream(), fake_time, stop=stop)
+    assert told == ["a", "b", "c"]
+    assert figures.answered == 3
+    assert closed == [True]
 
 
-def test_a_broken_source_is_told_after_the_answers(go, fake_time) -> None:
+async def test_a_broken_source_is_told_after_the_answers(fake_time) -> None:
     async def broken() -> Shots:
         yield Shot("a", 0, b"")
         raise SourceError("it broke")
 
-    async def test() -> None:
-        stream = FakeStream()
-        with pytest.raises(SourceError, match="it broke"):
-            await watch(FakeSource(broken), stream, fake_time)
-        assert stream.sent == ["a"]
-
-    go(test)
+    stream = FakeStream()
+    with pytest.raises(SourceError, match="it broke"):
+        await watch(FakeSource(broken), stream, fake_time)
+    assert stream.sent == ["a"]
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_broken_stream_ends_the_watch(go, fake_time, live: bool) -> None:
-    async def test() -> None:
-        stream = FakeStream()
+async def test_a_broken_stream_ends_the_watch(fake_time, live: bool) -> None:
+    stream = FakeStream()
 
-        async def endless() -> Shots:
-            yield Shot("a", 0, b"")
-            stream.fail(NotReadyError("no server"))
-            await asyncio.get_running_loop().create_future()
+    async def endless() -> Shots:
+        yield Shot("a", 0, b"")
+        stream.fail(NotReadyError("no server"))
+        await asyncio.get_running_loop().create_future()
 
-        options = WatchOptions("latest" if live else "all")
-        with pytest.raises(NotReadyError, match="no server"):
-            await watch(FakeSource(endless, live=live), stream, fake_time, options)
-
-    go(test)
+    options = WatchOptions("latest" if live else "all")
+    with pytest.raises(NotReadyError, match="no server"):
+        await watch(FakeSource(endless, live=live), stream, fake_time, options)
 
 
-def test_a_live_source_is_read_on_while_a_shot_cannot_be_sent(go, fake_time) -> None:
-    async def test() -> None:
-        stream = FakeStream(room=1)
+async def test_a_live_source_is_read_on_while_a_shot_cannot_be_sent(fake_time) -> None:
+    stream = FakeStream(room=1)
 
-        async def live() -> Shots:
-            for name in "abcdef":
-                yield Shot(name, 0, b"")
-                await asyncio.sleep(0)
-            stream.room.release()
-            stream.room.release()
+    async def live() -> Shots:
+        for name in "abcdef":
+            yield Shot(name, 0, b"")
+            await asyncio.sleep(0)
+        stream.room.release()
+        stream.room.release()
 
-        options = WatchOptions("latest")
-        figures, told = await watch(FakeSource(live, live=True), stream, fake_time, options)
-        assert told == ["a", "b", "f"]
-        assert (figures.frames, figures.answered, figures.dropped) == (6, 3, 3)
-
-    go(test)
+    options = WatchOptions("latest")
+    figures, told = await watch(FakeSource(live, live=True), stream, fake_time, options)
+    assert told == ["a", "b", "f"]
+    assert (figures.frames, figures.answered, figures.dropped) == (6, 3, 3)
 
 
-def test_fps_spaces_a_recording_and_thins_a_live_source(go, fake_time, make_shots) -> None:
+async def test_fps_spaces_a_recording_and_thins_a_live_source(fake_time, make_shots) -> None:
     async def live() -> Shots:
         for number in range(10):
             yield Shot(str(number), 0, b"")
             fake_time.now_s += 0.1
 
-    async def test() -> None:
-        options = WatchOptions("all", fps=2.0)
-        source = FakeSource(lambda: make_shots("a", "b", "c"))
-        _, told = await watch(source, FakeStream(), fake_time, options)
-        assert told == ["a", "b", "c"]
-        assert fake_time.slept == pytest.approx([0.5, 0.5])
-        _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, options)
-        assert told == ["0", "5"]
-
-    go(test)
+    options = WatchOptions("all", fps=2.0)
+    source = FakeSource(lambda: make_shots("a", "b", "c"))
+    _, told = await watch(source, FakeStream(), fake_time, options)
+    assert told == ["a", "b", "c"]
+    assert fake_time.slept == pytest.approx([0.5, 0.5])
+    _, told = await watch(FakeSource(live, live=True), FakeStream(), fake_time, options)
+    assert told == ["0", "5"]
 
 
 class AwayStream(FakeStream):
@@ -212,129 +191,111 @@ class AwayStream(FakeStream):
         await asyncio.get_running_loop().create_future()
 
 
-def test_stopping_while_the_server_is_away_waits_no_longer_than_the_grace(go, fake_time) -> None:
-    async def test() -> None:
-        stop = asyncio.Event()
+async def test_stopping_while_the_server_is_away_waits_no_longer_than_the_grace(fake_time) -> None:
+    stop = asyncio.Event()
 
-        async def endless() -> Shots:
-            yield Shot("a", 0, b"")
-            stop.set()
-            await asyncio.get_running_loop().create_future()
+    async def endless() -> Shots:
+        yield Shot("a", 0, b"")
+        stop.set()
+        await asyncio.get_running_loop().create_future()
 
-        notices: list[str] = []
-        figures, _ = await watch(
-            FakeSource(endless), AwayStream(), fake_time, stop=stop, notices=notices, grace_s=0.0
-        )
-        assert figures.frames == 1
-        assert notices == ["frames are unanswered 0 s after the end; given up"]
-
-    go(test)
+    notices: list[str] = []
+    figures, _ = await watch(
+        FakeSource(endless), AwayStream(), fake_time, stop=stop, notices=notices, grace_s=0.0
+    )
+    assert figures.frames == 1
+    assert notices == ["frames are unanswered 0 s after the end; given up"]
 
 
-def test_stopping_ends_the_wait_for_the_last_answers_too(go, fake_time, make_shots) -> None:
-    async def test() -> None:
-        stop = asyncio.Event()
-        notices: list[str] = []
-        await watch(
-            FakeSource(lambda: make_shots("a", "b")),
-            AwayStream(finishing=stop),
-            fake_time,
-            stop=stop,
-            notices=notices,
-            grace_s=0.0,
-        )
-        assert len(notices) == 1
-
-    go(test)
+async def test_stopping_ends_the_wait_for_the_last_answers_too(fake_time, make_shots) -> None:
+    stop = asyncio.Event()
+    notices: list[str] = []
+    await watch(
+        FakeSource(lambda: make_shots("a", "b")),
+        AwayStream(finishing=stop),
+        fake_time,
+        stop=stop,
+        notices=notices,
+        grace_s=0.0,
+    )
+    assert len(notices) == 1
 
 
-def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
-    go, fake_time, make_shots
+async def test_stopping_before_the_stream_is_open_ends_at_once_without_a_notice(
+    fake_time, make_shots
 ) -> None:
-    async def test() -> None:
-        stop, ended = asyncio.Event(), []
+    stop, ended = asyncio.Event(), []
 
-        @asynccontextmanager
-        async def never() -> AsyncIterator[FakeStream]:
-            stop.set()
-            try:
-                await asyncio.get_running_loop().create_future()
-            finally:
-                ended.append(True)
-            yield FakeStream()
+    @asynccontextmanager
+    async def never() -> AsyncIterator[FakeStream]:
+        stop.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(True)
+        yield FakeStream()
 
-        report = WatchReport(lambda line: None, as_json=False, save=None)
-        source = FakeSource(lambda: make_shots("a"))
-        notices: list[str] = []
-        watching = Watch(source, report, ALL, fake_time.clock, notices.append)
-        running = asyncio.create_task(watching.run(never()))
-        await stop.wait()
+    report = WatchReport(lambda line: None, as_json=False, save=None)
+    source = FakeSource(lambda: make_shots("a"))
+    notices: list[str] = []
+    watching = Watch(source, report, ALL, fake_time.clock, notices.append)
+    running = asyncio.create_task(watching.run(never()))
+    await stop.wait()
+    watching.stop()
+    assert (await running).frames == 0
+    assert (ended, notices) == ([True], [])
+
+
+async def test_stopping_while_the_stream_closes_changes_nothing(fake_time, make_shots) -> None:
+    report = WatchReport(lambda line: None, as_json=False, save=None)
+    source = FakeSource(lambda: make_shots("a"))
+    notices: list[str] = []
+    watching = Watch(source, report, ALL, fake_time.clock, notices.append, grace_s=0.0)
+
+    @asynccontextmanager
+    async def closing() -> AsyncIterator[FakeStream]:
+        yield FakeStream()
         watching.stop()
-        assert (await running).frames == 0
-        assert (ended, notices) == ([True], [])
+        for _ in range(3):
+            await asyncio.sleep(0)
 
-    go(test)
-
-
-def test_stopping_while_the_stream_closes_changes_nothing(go, fake_time, make_shots) -> None:
-    async def test() -> None:
-        report = WatchReport(lambda line: None, as_json=False, save=None)
-        source = FakeSource(lambda: make_shots("a"))
-        notices: list[str] = []
-        watching = Watch(source, report, ALL, fake_time.clock, notices.append, grace_s=0.0)
-
-        @asynccontextmanager
-        async def closing() -> AsyncIterator[FakeStream]:
-            yield FakeStream()
-            watching.stop()
-            for _ in range(3):
-                await asyncio.sleep(0)
-
-        assert (await watching.run(closing())).answered == 1
-        assert notices == []
-
-    go(test)
+    assert (await watching.run(closing())).answered == 1
+    assert notices == []
 
 
-def test_the_time_that_the_stream_takes_to_close_is_no_part_of_the_figures(
-    go, fake_time, make_shots, monkeypatch: pytest.MonkeyPatch
+async def test_the_time_that_the_stream_takes_to_close_is_no_part_of_the_figures(
+    fake_time, make_shots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tally = partial(Tally, clock=lambda: fake_time.now_s)
     monkeypatch.setattr("service.commands.watch.run.Tally", tally)
 
-    async def test() -> None:
-        report = WatchReport(lambda line: None, as_json=False, save=None)
-        source = FakeSource(lambda: make_shots("a"))
-        watching = Watch(source, report, ALL, fake_time.clock, lambda notice: None)
+    report = WatchReport(lambda line: None, as_json=False, save=None)
+    source = FakeSource(lambda: make_shots("a"))
+    watching = Watch(source, report, ALL, fake_time.clock, lambda notice: None)
 
-        @asynccontextmanager
-        async def closing() -> AsyncIterator[FakeStream]:
-            yield FakeStream()
-            fake_time.now_s += 100
+    @asynccontextmanager
+    async def closing() -> AsyncIterator[FakeStream]:
+        yield FakeStream()
+        fake_time.now_s += 100
 
-        assert (await watching.run(closing())).seconds == 0
-
-    go(test)
+    assert (await watching.run(closing())).seconds == 0
 
 
-def test_a_shot_whose_answer_is_there_has_been_counted(go, fake_time) -> None:
+async def test_a_shot_whose_answer_is_there_has_been_counted(fake_time) -> None:
     """Also where sending it is interrupted after it has gone out."""
 
-    async def test() -> None:
-        stop = asyncio.Event()
+    stop = asyncio.Event()
 
-        class Interrupted(FakeStream):
-            async def send(self, shot: Shot) -> None:
-                await super().send(shot)
-                stop.set()
-                await asyncio.get_running_loop().create_future()
+    class Interrupted(FakeStream):
+        async def send(self, shot: Shot) -> None:
+            await super().send(shot)
+            stop.set()
+            await asyncio.get_running_loop().create_future()
 
-        async def endless() -> Shots:
-            while True:
-                yield Shot("a", 0, b"")
+    async def endless() -> Shots:
+        while True:
+            yield Shot("a", 0, b"")
 
-        figures, told = await watch(FakeSource(endless), Interrupted(), fake_time, stop=stop)
-        assert told == ["a"]
-        assert (figures.frames, figures.answered) == (1, 1)
-
-    go(test)
+    figures, told = await watch(FakeSource(endless), Interrupted(), fake_time, stop=stop)
+    assert told == ["a"]
+    assert (figures.frames, figures.answered) == (1, 1)
