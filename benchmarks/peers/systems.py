@@ -134,7 +134,7 @@ def _ours(places: Places) -> list[System]:
             name,
             Path(sys.executable),
             HERE / "serve.py",
-            (*RUNTIME, "takt", "fastapi", "starlette", "uvicorn", "uvloop", "httptools"),
+            (*RUNTIME, "takt-inspection", "fastapi", "starlette", "uvicorn", "uvloop", "httptools"),
             path="/v1/models/bench/inspect",
             environment={"BENCH_BUNDLES": str(places.bundles / folder)},
             score_tolerance=score_tolerance,
