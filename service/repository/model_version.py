@@ -282,27 +282,32 @@ class ModelVersion:
 
         An engine that opens after the service gave up waiting is closed again.
         """
-        opening = asyncio.ensure_future(asyncio.to_thread(open_engine, bundle))
-        try:
-            opened = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_if_opened)
-            raise
+        opened = await asyncio.to_thread(self._open_here, open_engine, bundle)
         engine = opened.engine
-        self._engines.append(engine)
         explain = partial(opened.drifting_layers, bundle)
         drift = await asyncio.to_thread(check_golden, engine, bundle, opened.plan.variant, explain)
         await asyncio.to_thread(engine.trim)
         return opened, drift
 
+    def _open_here(self, open_engine: EngineOpener, bundle: Bundle) -> OpenedEngine:
+        """Opens an engine on this thread, which nobody may wait for any more at its end."""
+        opened = open_engine(bundle)
+        self._engines.append(opened.engine)
+        if self.state == "closed":
+            self._close_engines()
+        return opened
+
     def _close_engines(self) -> None:
-        while self._engines:
+        # A late opening and `close` may come here at the same time.
+        while (engine := _popped(self._engines)) is not None:
             try:
-                self._engines.pop().close()
+                engine.close()
             except Exception:
                 logger.exception("an engine of %s %s did not close", self.name, self.version)
 
 
-def _close_if_opened(opening: asyncio.Future[OpenedEngine]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().engine.close()
+def _popped(engines: list[Engine]) -> Engine | None:
+    try:
+        return engines.pop()
+    except IndexError:
+        return None

@@ -458,7 +458,30 @@ async def test_an_engine_that_was_opened_for_a_change_is_closed_at_the_end(
         go_on.set()
         await asyncio.wait({bringing})
         engines = found.engines
-    assert [engine.closed for engine in engines] == [True, True]
+    await until(lambda: [engine.closed for engine in engines] == [True, True])
+
+
+async def test_an_engine_that_opens_after_the_end_is_closed(repository: Path, make_bundle) -> None:
+    make_bundle()
+    go_on, begun, engine = threading.Event(), threading.Event(), FakeEngine()
+
+    def open_late(_: object) -> FakeEngine:
+        begun.set()
+        go_on.wait()
+        return engine
+
+    with ThreadPoolExecutor(1) as threads:
+        context = version_context(
+            Settings(repository=repository), Pools(threads, threads, 1), Metrics(), open_late
+        )
+        models = ModelRepository(repository, context)
+        loading = asyncio.create_task(models.load())
+        await until(begun.is_set)
+        loading.cancel()
+        await asyncio.wait({loading})
+        await models.close(10)
+        go_on.set()
+        await until(lambda: engine.closed)
 
 
 async def test_a_new_model_whose_decision_cannot_be_read_is_served_once_that_is_mended(
