@@ -109,7 +109,7 @@ def serve(config: Path | None, **given: Any) -> None:
     Each option is a setting; it can also be given in the environment or in the TOML file.
     """
     from service.app import create_app
-    from service.server import run
+    from service.server.server import run
 
     with contextlib.closing(LineWriter(sys.stderr)) as writer:
         try:

@@ -124,7 +124,7 @@ def test_the_client_has_the_licence_and_the_version_of_the_project() -> None:
 
 def test_serving_imports_no_client() -> None:
     script = (
-        "import sys, service.app, service.server, service.cli; "
+        "import sys, service.app, service.server.server, service.cli; "
         "print([name for name in ('takt_client', 'httpx') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

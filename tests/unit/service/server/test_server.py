@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.app import Drain
-from service.server import Server, run
+from service.server.server import Server, run
 from service.settings import Settings
 
 
