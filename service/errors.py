@@ -8,11 +8,14 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── SlowRequestError          408  the request did not come whole in time
+│   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          503  the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
+│   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
@@ -106,6 +109,26 @@ class ModelNotFoundError(RequestError):
     code = "model_not_found"
 
 
+class SlowRequestError(RequestError):
+    """The request did not come whole in time; the connection is closed."""
+
+    status = 408
+    code = "slow_request"
+    title = "Request too slow"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Connection: close`, as the rest of the request would be taken for the next one."""
+        return {"Connection": "close"}
+
+
+class HeadersTooLargeError(RequestError):
+    """The request's target and headers have more bytes than the service takes."""
+
+    status = 431
+    code = "headers_too_large"
+
+
 class ConflictError(RequestError):
     """The request does not fit the state of the model."""
 
@@ -153,6 +176,17 @@ class NotReadyError(UnavailableError):
 
     code = "not_ready"
     title = "Model not ready"
+
+
+class TooManyConnectionsError(UnavailableError):
+    """As many connections are open as the settings allow."""
+
+    code = "too_many_connections"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Retry-After`: connections that wait for nothing make room within a second."""
+        return {"Retry-After": "1"}
 
 
 class DeadlineExceededError(UnavailableError):

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from service.errors import ClientGoneError, InvalidParameterError, validation_message
+from service.errors import (
+    ClientGoneError,
+    InvalidParameterError,
+    SlowRequestError,
+    validation_message,
+)
 
 MAX_BODY_BYTES = 16 * 1024
 """Longest body: far more than a reason needs, and read at once."""
+BODY_WITHIN_S = 10.0
+"""Longest wait for a whole body."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -29,8 +37,23 @@ async def read_json(request: Request, kind: type[Body]) -> Body:
 
     Raises:
         InvalidParameterError: the body is no such JSON, or too long.
+        SlowRequestError: the body did not come in time.
         ClientGoneError: the client disconnected before the end.
     """
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            body = await _bounded_body(request, kind)
+    except TimeoutError:
+        raise SlowRequestError(
+            f"the body did not come whole within {BODY_WITHIN_S:.0f} s; send it at once"
+        ) from None
+    try:
+        return kind.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise InvalidParameterError(validation_message(error, "the body")) from None
+
+
+async def _bounded_body(request: Request, kind: type[BaseModel]) -> bytes:
     body = b""
     try:
         async for chunk in request.stream():
@@ -42,7 +65,4 @@ async def read_json(request: Request, kind: type[Body]) -> Body:
                 )
     except ClientDisconnect:
         raise ClientGoneError("the caller hung up before the body was there") from None
-    try:
-        return kind.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        raise InvalidParameterError(validation_message(error, "the body")) from None
+    return body

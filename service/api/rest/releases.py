@@ -50,6 +50,7 @@ _RESPONSES = problem_responses(
     {
         403: "The setting `version_changes` is off, or a web page of another host asks.",
         404: "No such model or version.",
+        408: "The body did not come whole in time.",
         409: "There is nothing to go back to.",
         422: "An unknown name, or a reason that is too long.",
         500: "The version answers its golden inputs wrong; the one until now stays.",

@@ -81,6 +81,7 @@ _RESPONSES = problem_responses(
     {
         403: "The setting `threshold_changes` is off.",
         404: "No such model or version.",
+        408: "The body did not come whole in time.",
         422: "No finite threshold, or an unknown name.",
         503: "The model is loading, has failed or is closing.",
     }

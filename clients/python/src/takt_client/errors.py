@@ -8,11 +8,14 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── SlowRequestError          408  the request did not come whole in time
+│   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
 │   └── ClientGoneError           499  the caller hung up
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   ├── NotReadyError             503  the model is loading, failed or closing
+│   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   ├── DeadlineExceededError     504  no answer within the timeout
 │   └── UnreachableError          503  no connection to the server
 ├── UnreadableAnswerError     502  the answer is not Takt's, or of another version
@@ -73,6 +76,16 @@ class ModelNotFoundError(RequestError, code="model_not_found", title="Model not 
     """There is no such model, or no such version of it."""
 
 
+class SlowRequestError(RequestError, code="slow_request", title="Request too slow", status=408):
+    """The request did not come whole in the time that the server gives it."""
+
+
+class HeadersTooLargeError(
+    RequestError, code="headers_too_large", title="Headers too large", status=431
+):
+    """The request's headers have more bytes than the server takes."""
+
+
 class ConflictError(RequestError, code="conflict", title="Conflict", status=409):
     """The request does not fit the state of the server."""
 
@@ -100,6 +113,12 @@ class QueueFullError(UnavailableError, code="queue_full", title="Queue full", st
 
 class NotReadyError(UnavailableError, code="not_ready", title="Model not ready"):
     """The model is loading, has failed or is closing."""
+
+
+class TooManyConnectionsError(
+    UnavailableError, code="too_many_connections", title="Too many connections"
+):
+    """As many connections are open as the server allows."""
 
 
 class DeadlineExceededError(
