@@ -1,0 +1,30 @@
+"""The commands that give the figures: `python -m tests.hostile COMMAND`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tests.hostile import malformed
+from tests.hostile.server import MAX_MEMORY_MB, tiny_server
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main() -> None:
+    """What hostile and broken senders do to a server, measured on this machine."""
+
+
+@main.command("malformed")
+@click.option("--count", default=100_000, help="Number of malformed inputs.")
+@click.option("--seed", default=15, help="They are drawn from it.")
+@click.option("--rounds", default=malformed.BOMB_ROUNDS, help="How often each bomb comes.")
+@click.option("--log", type=click.Path(path_type=Path), help="File for the server's log.")
+def malformed_command(count: int, seed: int, rounds: int, log: Path | None) -> None:
+    """Bar 1: malformed inputs over REST, streams and the Open Inference Protocol."""
+    with tiny_server(log=log) as server:
+        malformed.run(server, count, seed, MAX_MEMORY_MB, rounds)
+
+
+if __name__ == "__main__":
+    main()
