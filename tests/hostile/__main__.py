@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.hostile import malformed
+from tests.hostile import attacks, faults, malformed
 from tests.hostile.server import MAX_MEMORY_MB, tiny_server
 
 
@@ -24,6 +24,24 @@ def malformed_command(count: int, seed: int, rounds: int, log: Path | None) -> N
     """Bar 1: malformed inputs over REST, streams and the Open Inference Protocol."""
     with tiny_server(log=log) as server:
         malformed.run(server, count, seed, MAX_MEMORY_MB, rounds)
+
+
+@main.command("attacks")
+@click.option("--seconds", default=60.0, help="Length of each attack.")
+@click.option("--only", multiple=True, type=click.Choice(list(attacks.ATTACKS)), help="Names.")
+@click.option(
+    "--pace-ms", default=0.0, help="A good client's time from request to request; 0: none."
+)
+def attacks_command(seconds: float, only: tuple[str, ...], pace_ms: float) -> None:
+    """Bar 2: attacks beside 16 good clients."""
+    attacks.run(list(only or attacks.ATTACKS), seconds, pace_ms)
+
+
+@main.command("faults")
+@click.option("--only", multiple=True, type=click.Choice(list(faults.FAULTS)), help="Names.")
+def faults_command(only: tuple[str, ...]) -> None:
+    """Bar 3: faults in and around a server, and its way back."""
+    faults.run(list(only or faults.FAULTS))
 
 
 if __name__ == "__main__":

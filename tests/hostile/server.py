@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.peers.bundles import NAME, make_missing
 from benchmarks.peers.places import Places, default_places
@@ -96,7 +97,7 @@ class Server:
         except OSError:
             return 0
 
-    def json(self, path: str) -> object:
+    def json(self, path: str) -> Any:
         """The JSON of a GET."""
         with urllib.request.urlopen(self.url + path, timeout=5) as response:
             return json.load(response)
@@ -140,28 +141,54 @@ def started(
         log: file for its stderr; a temporary one if None.
         ready: whether to wait until its models are ready.
     """
-    if descriptors is not None:
-        command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
     with tempfile.TemporaryDirectory(prefix="takt-hostile-") as folder:
-        log = log or Path(folder) / "log"
-        with log.open("ab") as errors:
-            begins_at = log.stat().st_size
-            process = subprocess.Popen(
-                [*map(str, command)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env={**os.environ, **(environment or {})},
-            )
+        server = launch(
+            command,
+            log or Path(folder) / "log",
+            environment=environment,
+            descriptors=descriptors,
+        )
         try:
-            server = Server(process, _address(process, log, begins_at), log)
             if ready:
                 server.wait_ready()
                 server.start_mib = server.memory().now_mib
                 server.forget_peak()
             yield server
         finally:
-            end(process)
+            end(server.process)
+
+
+def launch(
+    command: Sequence[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    descriptors: int | None = None,
+) -> Server:
+    """Start a server and wait until it listens; the caller ends it.
+
+    Args:
+        command: starts it on 127.0.0.1.
+        log: file that its stderr is appended to.
+        environment: added to that of this process.
+        descriptors: limit of its open descriptors.
+    """
+    if descriptors is not None:
+        command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
+    with log.open("ab") as errors:
+        begins_at = log.stat().st_size
+        process = subprocess.Popen(
+            [*map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        return Server(process, _address(process, log, begins_at), log)
+    except BaseException:
+        end(process)
+        raise
 
 
 def end(process: subprocess.Popen[bytes], within_s: float = 10.0) -> None:

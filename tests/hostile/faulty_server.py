@@ -1,0 +1,116 @@
+"""Takt on a fake engine whose faults a file tells; run as a program.
+
+The file has the name of a fault, the time of the monotonic clock until which it lasts, and a
+number: `hang 123.5 0`. The monotonic clock is the same in every process of a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.app import create_app
+from service.bundles.bundle import Bundle
+from service.engines.base import EngineOutput
+from service.engines.fake import FakeEngine
+from service.observing.line_writer import LineWriter
+from service.observing.logging_setup import configure_logging
+from service.server.server import run
+from service.settings import load_settings
+
+READ_EVERY_S = 0.02
+RUN_S = 0.002
+"""Time that a batch takes; a fault in no time would show less."""
+
+
+class Faults:
+    """The fault that the file names, for as long as it lasts.
+
+    Args:
+        file: that is read again and again by a thread.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._fault: tuple[str, float, float] = ("", 0.0, 0.0)
+        threading.Thread(target=self._read, daemon=True, name="faults").start()
+
+    def now(self) -> str:
+        """Name of the fault; empty without one."""
+        name, until_s, _ = self._fault
+        return name if time.monotonic() < until_s else ""
+
+    def clock_offset_s(self) -> float:
+        """By how much the wall clock is wrong."""
+        return self._fault[2] if self.now() == "clock" else 0.0
+
+    def _read(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, ValueError):
+                name, until_s, number = self._file.read_text("ascii").split()
+                self._fault = (name, float(until_s), float(number))
+            time.sleep(READ_EVERY_S)
+
+
+class FaultyEngine(FakeEngine):
+    """A fake engine that fails as told."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
+        """Run a batch, or fail in the way that is told."""
+        time.sleep(RUN_S)
+        fault = self._faults.now()
+        if fault == "raise":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        if fault == "hang":
+            threading.Event().wait()
+        if fault == "die":
+            raise SystemExit("the engine's thread ends")
+        if fault == "memory":
+            np.empty(1 << 60, np.uint8)
+        output = super().infer(images)
+        self.batch_sizes.clear()
+        if fault == "nan":
+            return EngineOutput(
+                np.full_like(output.anomaly_map, np.nan), np.full_like(output.score, np.nan)
+            )
+        if fault == "shape":
+            return EngineOutput(output.anomaly_map[:, ::2], output.score)
+        return output
+
+
+def main() -> None:
+    """Serve until told to end."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("faults", type=Path)
+    parser.add_argument("port", type=int)
+    given = parser.parse_args()
+    faults = Faults(given.faults)
+    right_time = time.time
+    time.time = lambda: right_time() + faults.clock_offset_s()  # the machine's own is not ours
+
+    def open_engine(_: Bundle) -> FaultyEngine:
+        return FaultyEngine(faults)
+
+    with contextlib.closing(LineWriter(sys.stderr)) as writer:
+        settings = load_settings(
+            {"repository": given.repository, "port": given.port, "engine_instances": 2}
+        )
+        app = create_app(settings, open_engine, write=writer.put)
+        configure_logging(settings.log_level, settings.log_format, writer)
+        run(app, settings, ended=writer.close)
+
+
+if __name__ == "__main__":
+    main()
