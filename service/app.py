@@ -11,13 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
-from fastapi_offline import FastAPIOffline
 
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
-from service.api.origins import AllowedOrigins
-from service.api.problems import add_handlers
+from service.api.pages import add_documentation, redirect_within
+from service.api.problems import add_handlers, problem_responses
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.fast_path import FastPath
@@ -28,6 +26,7 @@ from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.distribution import version
 from service.engines.opener import EngineFactory
+from service.host import own_names
 from service.inspection.inference import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
@@ -39,6 +38,9 @@ from service.observing.tracing.factory import open_tracing
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
+from service.security.gate import Gate
+from service.security.hosts import AllowedHosts
+from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
 
@@ -138,20 +140,32 @@ def create_app(
             pools.preparing.shutdown()
             pools.finishing.shutdown()
 
-    # This one has its own copy of Swagger UI, as most production lines cannot reach a CDN.
-    app = FastAPIOffline(
+    app = FastAPI(
+        docs_url=None,
         redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
         title="Takt",
         description=DESCRIPTION,
         version=version(),
         lifespan=lifespan,
+        responses=problem_responses({421: "The request is for a name that is not this server's."}),
     )
     add_handlers(app, journal)
     inspect = inspect_handler(repository, journal, settings.timeout_ms)
     inspect_routes = inspect_router(inspect)
     # The middleware that is added last is outermost.
     app.add_middleware(FastPath, routes=inspect_routes.routes, handler=inspect, journal=journal)
-    app.add_middleware(RequestContext, metrics=metrics, max_body_bytes=settings.max_image_bytes)
+    gate = Gate(
+        AllowedHosts(settings.allowed_hosts, own=(settings.host, *own_names())),
+        AllowedOrigins(settings.allowed_origins),
+    )
+    app.add_middleware(
+        RequestContext,
+        metrics=metrics,
+        max_body_bytes=settings.max_image_bytes,
+        gate=gate,
+        page_headers=add_documentation(app),
+    )
     if tracing is not None:
         app.add_middleware(RequestSpan, tracing=tracing)
     app.include_router(inspect_routes)
@@ -162,14 +176,9 @@ def create_app(
     app.state.drain = drain
     app.state.repository = repository
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
-    origins = AllowedOrigins(settings.allowed_origins)
-    app.include_router(releases_router(repository, settings.version_changes, origins))
+    app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
-
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    redirect_within(app)
     return app
 
 
@@ -178,7 +187,6 @@ def _stream_options(settings: Settings) -> StreamOptions:
         timeout_ms=settings.timeout_ms,
         credits=settings.stream_credits,
         max_image_bytes=settings.max_image_bytes,
-        origins=AllowedOrigins(settings.allowed_origins),
     )
 
 

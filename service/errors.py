@@ -11,6 +11,7 @@ TaktError
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
+│   ├── MisdirectedRequestError   421  the request is for a name that is not this server's
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          503  the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
@@ -134,6 +135,13 @@ class ConflictError(RequestError):
 
     status = 409
     code = "conflict"
+
+
+class MisdirectedRequestError(RequestError):
+    """The request is for the name of another server."""
+
+    status = 421
+    code = "misdirected_request"
 
 
 class ClientGoneError(RequestError):

@@ -1,4 +1,4 @@
-"""The machine that the process runs on: its name, its cores and its memory."""
+"""The machine that the process runs on: its names, its cores and its memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import functools
 import math
 import os
 import re
+import socket
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -47,6 +48,39 @@ def host_name(
 
 def _words(found: re.Match[str] | None) -> list[str]:
     return found.group(1).split() if found else []
+
+
+def own_names(
+    name: str | None = None,
+    hosts: Path = Path("/etc/hosts"),
+    resolver: Path = Path("/etc/resolv.conf"),
+) -> tuple[str, ...]:
+    """Names by which others may know this host, in lower case; asks no name server.
+
+    The host's name as it is, in its domains and, for multicast DNS, in `.local`; and the names
+    that the file of hosts has beside it. A name server may be out of reach for many seconds.
+
+    >>> own_names("Line3", Path("missing"), Path("missing"))
+    ('line3', 'line3.local')
+
+    Args:
+        name: of the host; else the one that the system states.
+        hosts: file with the addresses of names.
+        resolver: file that lists the domains in which the host looks for names.
+    """
+    full = (name or socket.gethostname()).lower()
+    short = full.partition(".")[0]
+    names = [full, short, f"{short}.local"]
+    for line in read_if_there(hosts).lower().splitlines():
+        listed = line.partition("#")[0].split()[1:]
+        if short in listed or full in listed:
+            names += listed
+    for line in read_if_there(resolver).lower().splitlines():
+        if line.startswith(("search", "domain")):
+            names += [
+                f"{short}.{domain.strip('.')}" for domain in line.split()[1:] if domain != "."
+            ]
+    return tuple(dict.fromkeys(names))
 
 
 def read_if_there(file: Path) -> str:

@@ -170,10 +170,22 @@ class Settings(BaseSettings):
         64, ge=0, description="Streams whose connection was lost that may wait for another one."
     )
     stream_resume_s: float = Field(60.0, ge=0, description="For how long they wait.")
+    allowed_hosts: str = Field(
+        "",
+        description="Names by which this server may be asked, beside IP addresses, localhost and "
+        "the names of its host, such as takt.plant.example,*.cells.example with commas between; * "
+        "for any. A request for another name gets 421: a web page could have given it this "
+        "server's address.",
+    )
     allowed_origins: str = Field(
         "",
-        description="Web pages that may open streams, or activate a model's version, beside those "
-        "of this server, such as https://line3.example with commas between; * for any.",
+        description="Web pages that may open streams and send requests that are no mere reading, "
+        "beside those of this server, such as https://line3.example with commas between; * for "
+        "any.",
+    )
+    docs: bool = Field(
+        True,
+        description="Whether /docs and /openapi.json describe the API; otherwise they get 404.",
     )
 
     threshold_changes: bool = Field(

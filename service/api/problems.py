@@ -35,11 +35,20 @@ def problem_responses(descriptions: Mapping[int | str, str]) -> dict[int | str, 
     }
 
 
-def problem_response(error: Exception, request_id: str, path: str = "") -> Response:
-    """The response for an error, in the form that clients of this path read."""
+def problem_response(
+    error: Exception, request_id: str, path: str = "", hint: str = "/docs lists the routes"
+) -> Response:
+    """The response for an error, in the form that clients of this path read.
+
+    Args:
+        error: the exception that was raised.
+        request_id: id of the request.
+        path: of the request.
+        hint: what to do about a path or a method that does not exist.
+    """
     if isinstance(error, HTTPException):
         code = error.detail.lower().replace(" ", "_")
-        detail = f"{error.detail}; /docs lists the routes"
+        detail = f"{error.detail}; {hint}"
         problem = Problem(error.status_code, code, error.detail, detail, error.headers or {})
     else:
         problem = problem_of(error, request_id)
@@ -58,6 +67,8 @@ def problem_response(error: Exception, request_id: str, path: str = "") -> Respo
 
 def add_handlers(app: FastAPI, journal: Journal) -> None:
     """Answer exceptions that leave a route; `RequestContext` answers those that leave the app."""
+    described = app.openapi_url is not None
+    hint = "/docs lists the routes" if described else "Takt's documentation lists the routes"
 
     async def answer(request: Request, error: Exception) -> Response:
         request_id = request_id_of(request.scope)
@@ -66,7 +77,7 @@ def add_handlers(app: FastAPI, journal: Journal) -> None:
             where = ".".join(str(part) for part in first["loc"][1:])
             error = InvalidParameterError(f"{where}: {first['msg']}")
             journal.refused(UNKNOWN, "rest", error, request_id)
-        return problem_response(error, request_id, request.scope["path"])
+        return problem_response(error, request_id, request.scope["path"], hint)
 
     for kind in (TaktError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)

@@ -7,40 +7,63 @@ import re
 import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
+from service.api.pages import PAGE_PATHS
 from service.api.problems import REQUEST_ID_KEY, problem_response
-from service.errors import ImageTooLargeError
+from service.errors import ImageTooLargeError, RequestError
 from service.observing.metrics import Metrics
+from service.security.gate import Gate
+from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS, Headers
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of callers that are fit to be logged."""
 
 
 class RequestContext:
-    """Gives each request an id, bounds its body, counts it, and answers uncaught exceptions.
+    """Refuses what others' pages ask, gives each request an id, bounds its body, and counts it.
+
+    It also answers uncaught exceptions, and adds the headers that every answer has.
 
     Args:
         app: the application inside.
         metrics: has the gauge of requests in flight.
         max_body_bytes: largest body; reading a larger one raises ImageTooLargeError.
+        gate: refuses requests; WebSockets as well.
+        page_headers: headers of the pages for people.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        max_body_bytes: int,
+        gate: Gate,
+        page_headers: Headers,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
+        self._gate = gate
+        self._page_headers = page_headers
         # Random bits for each request would cost a system call, which gives the interpreter away.
         self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                try:
+                    self._gate.check(scope)
+                except RequestError as error:
+                    await self._deny(error, WebSocket(scope, receive, send))
+                    return
             await self._app(scope, receive, send)
             return
         request_id = _given_id(scope) or self._new_id()
         scope[REQUEST_ID_KEY] = request_id.decode()
         left = self._max_body_bytes
-        started = False
+        started = shared = False
 
         async def receive_bounded() -> Message:
             nonlocal left
@@ -58,11 +81,15 @@ class RequestContext:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                ours = SHARED_HEADERS if shared else ANSWER_HEADERS
+                if scope["path"].startswith(PAGE_PATHS):
+                    ours = self._page_headers
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *ours]
             await send(message)
 
         self._metrics.in_flight += 1
         try:
+            shared = self._gate.check(scope)
             await self._app(scope, receive_bounded, send_with_id)
         except Exception as error:
             if started:
@@ -71,6 +98,16 @@ class RequestContext:
             await response(scope, receive, send_with_id)
         finally:
             self._metrics.in_flight -= 1
+
+    async def _deny(self, error: RequestError, websocket: WebSocket) -> None:
+        """Refuse the handshake, with a body where the server can send one."""
+        if "websocket.http.response" not in websocket.scope.get("extensions", {}):
+            await websocket.close()
+            return
+        request_id = self._new_id()
+        response = problem_response(error, request_id.decode())
+        response.raw_headers += [(b"x-request-id", request_id), *ANSWER_HEADERS]
+        await websocket.send_denial_response(response)
 
     def _new_id(self) -> bytes:
         return f"{self._process}{next(self._count):012x}".encode()

@@ -43,9 +43,11 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         open_engine: EngineFactory = open_fake,
         traces: Tracing | None = None,
         write: Write | None = None,
+        allowed_hosts: str = "takt",
         **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(Settings(repository=repository, **settings), open_engine, traces, write)
+        given = Settings(repository=repository, allowed_hosts=allowed_hosts, **settings)
+        app = create_app(given, open_engine, traces, write)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -34,7 +34,7 @@ async def test_what_the_streams_take_is_not_given_to_the_models_again(
     monkeypatch.setattr(Sessions, "close", take_all_of_it)
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://takt") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         try:
             async with app.router.lifespan_context(app):
                 while (await client.get("/health/ready")).status_code != 200:

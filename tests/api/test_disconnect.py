@@ -24,7 +24,7 @@ SCOPE: dict[str, Any] = {
     "path": "/v1/models/parts/inspect",
     "raw_path": b"/v1/models/parts/inspect",
     "query_string": b"",
-    "headers": [],
+    "headers": [(b"host", b"localhost")],
     "client": ("127.0.0.1", 1),
     "server": ("127.0.0.1", 80),
     "root_path": "",

@@ -428,7 +428,7 @@ class Caller:
         scope: dict[str, Any] = {
             **{"type": "http", "method": "POST", "path": INFER, "raw_path": INFER.encode()},
             **{"asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http"},
-            **{"root_path": "", "query_string": b"", "headers": []},
+            **{"root_path": "", "query_string": b"", "headers": [(b"host", b"localhost")]},
             **{"client": None, "server": ("127.0.0.1", 80)},
         }
         self.messages: asyncio.Queue[Message] = asyncio.Queue()

@@ -279,7 +279,7 @@ async def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         await app.state.repository.loaded.wait()
         half_sent, go_on = asyncio.Event(), asyncio.Event()

@@ -62,7 +62,9 @@ async def test_a_drifting_model_is_not_ready_and_says_why(serve, bundle, reposit
     app = create_app(Settings(repository=repository))
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://takt") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost"
+        ) as client,
     ):
         async with asyncio.timeout(10):
             while "loading" in (await client.get("/health/ready")).text:
@@ -278,7 +280,7 @@ async def test_openapi_tells_every_answer_with_an_example(serve) -> None:
         schema = (await client.get("/openapi.json")).json()
         inspect = schema["paths"]["/v1/models/{name}/inspect"]["post"]
         assert set(inspect["responses"]) == {
-            *("200", "400", "404", "413", "415", "422", "429", "500", "503", "504")
+            *("200", "400", "403", "404", "413", "415", "421", "422", "429", "500", "503", "504")
         }
         assert set(inspect["requestBody"]["content"]) == {"image/*", "multipart/form-data"}
         assert set(inspect["responses"]["200"]["content"]) == {
@@ -303,7 +305,7 @@ async def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",
-            "headers": [(b"x-request-id", request_id.encode())],
+            "headers": [(b"host", b"localhost"), (b"x-request-id", request_id.encode())],
             "client": None,
         }
         statuses: list[int] = []
@@ -321,7 +323,7 @@ async def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
     async with app.router.lifespan_context(app):
         await app.state.repository.loaded.wait()
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://takt") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             await ask("/v1/models/first/inspect", "first")
             await client.get("/metrics")
             before = (await client.get("/metrics")).text.count("\n")

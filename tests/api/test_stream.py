@@ -601,7 +601,10 @@ async def test_closing_the_server_answers_what_was_accepted(serve, engines, pict
     [
         ({}, {}),
         ({"origin": "http://takt"}, {}),
-        ({"origin": "https://line.example", "x_forwarded_host": "line.example"}, {}),
+        (
+            {"origin": "https://line.example", "x_forwarded_host": "line.example"},
+            {"allowed_hosts": "takt,line.example"},
+        ),
         ({"origin": "https://other.example"}, {"allowed_origins": "https://other.example"}),
         ({"origin": "https://two"}, {"allowed_origins": "https://one, https://two/"}),
         ({"origin": "null"}, {"allowed_origins": "*"}),

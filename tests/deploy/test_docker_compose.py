@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.security.hosts import AllowedHosts
 from service.settings import Settings
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import stages
@@ -154,6 +155,11 @@ def test_the_name_and_port_that_prometheus_scrapes_are_a_servers(name: str) -> N
     assert job["static_configs"][0]["targets"] == [f"takt:{Settings().port}"]
     aliases = SERVICES[name].get("networks", {}).get("default", {}).get("aliases", [])
     assert "takt" in (name, *aliases)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_answers_to_the_name_that_prometheus_asks(name: str) -> None:
+    AllowedHosts(SERVICES[name]["environment"]["TAKT_ALLOWED_HOSTS"]).check("takt:8000")
 
 
 def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from service.security.hosts import AllowedHosts
 from service.settings import Settings, load_settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
 from tests.deploy.dockerfile import assignments, stages
@@ -65,6 +66,18 @@ def test_a_setting_reaches_the_server_as_it_was_meant(name: str, value: Any, mea
 def test_a_setting_that_is_null_is_the_servers_default() -> None:
     values = {"settings": {"max_queue_size": None}}
     assert settings_of(render(values)).max_queue_size == Settings().max_queue_size
+
+
+@pytest.mark.parametrize("given", [None, "takt.plant.example", ["takt.plant.example", "*.b"]])
+def test_the_server_answers_to_the_services_names_and_those_that_are_given(given: Any) -> None:
+    rendered = render({"settings": {"allowed_hosts": given}})
+    name, namespace = rendered.one("Service")["metadata"]["name"], "plant"
+    hosts = AllowedHosts(settings_of(rendered).allowed_hosts)
+    for asked in (name, f"{name}.{namespace}", f"{name}.{namespace}.svc"):
+        hosts.check(f"{asked}:8000")
+    hosts.check(f"{name}.{namespace}.svc.cluster.local")
+    if given is not None:
+        hosts.check("takt.plant.example")
 
 
 def test_changed_settings_start_new_pods_and_other_values_do_not() -> None:

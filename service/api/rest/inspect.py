@@ -49,6 +49,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     **problem_responses(
         {
             400: "No whole picture.",
+            403: "A web page of another host asks.",
             404: "No such model or version.",
             413: "Too many bytes or pixels.",
             415: "A format or pixel type that is not served.",

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.json_body import described_body, read_json
-from service.api.origins import AllowedOrigins
 from service.api.paths import Name
 from service.api.problems import problem_responses, request_id_of
 from service.api.schemas import Schema
@@ -59,20 +58,16 @@ _RESPONSES = problem_responses(
 )
 
 
-def releases_router(
-    repository: ModelRepository, allowed: bool, origins: AllowedOrigins
-) -> APIRouter:
+def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
     """The routes that change which version is active.
 
     Args:
         repository: the models.
         allowed: whether requests may change it; else each gets 403.
-        origins: web pages that may; a browser sends a POST before it asks whether it may.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
     async def read_reason(request: Request) -> str | None:
-        origins.check(request.headers)
         if not allowed:
             raise ForbiddenError(
                 "this server's versions are not to be changed by requests; whoever runs it may "

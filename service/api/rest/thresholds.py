@@ -79,7 +79,7 @@ class ThresholdChangeOut(Schema):
 
 _RESPONSES = problem_responses(
     {
-        403: "The setting `threshold_changes` is off.",
+        403: "The setting `threshold_changes` is off, or a web page of another host asks.",
         404: "No such model or version.",
         408: "The body did not come whole in time.",
         422: "No finite threshold, or an unknown name.",

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.origins import AllowedOrigins
 from service.api.paths import version_of, versioned
-from service.api.problems import problem_response
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.domain import Inspection
-from service.errors import ForbiddenError, InvalidParameterError, RequestError
+from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.metrics import Metrics
@@ -43,13 +41,11 @@ class StreamOptions:
         timeout_ms: timeout of a frame, where the hello names none.
         credits: most unanswered frames of a stream.
         max_image_bytes: largest picture of a frame.
-        origins: web pages that may connect.
     """
 
     timeout_ms: float
     credits: int
     max_image_bytes: int
-    origins: AllowedOrigins
 
 
 def stream_router(streams: Streams) -> APIRouter:
@@ -86,11 +82,6 @@ class Streams:
     async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
         """Serve one connection to its end, and answer its errors."""
         request_id = uuid.uuid4().hex
-        try:
-            self.options.origins.check(websocket.headers)
-        except ForbiddenError as error:
-            await _deny(websocket, error, request_id)
-            return
         with contextlib.suppress(WebSocketDisconnect):
             try:
                 await websocket.accept()
@@ -239,11 +230,3 @@ def _log_end(session: Session) -> None:
         "errors": statistics.errors,
     }
     log_event(logger, "stream_left", facts)
-
-
-async def _deny(websocket: WebSocket, error: ForbiddenError, request_id: str) -> None:
-    """Refuse the handshake, with a body where the server can send one."""
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(problem_response(error, request_id))
-    else:
-        await websocket.close()

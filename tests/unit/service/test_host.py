@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.host import host_name, return_freed_memory, usable_cores
+from service.host import host_name, own_names, return_freed_memory, usable_cores
 
 CPUINFO = """processor\t: 0
 model name\t: AMD EPYC 9B14
@@ -87,3 +87,21 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch, error)
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     return_freed_memory()
+
+
+def test_a_host_is_known_by_its_name_in_its_domains_and_in_the_file_of_hosts(
+    tmp_path: Path,
+) -> None:
+    hosts, resolver = tmp_path / "hosts", tmp_path / "resolv.conf"
+    hosts.write_text(
+        "127.0.0.1 localhost\n127.0.1.1 Line3.plant.corp line3 # vision\n10.0.0.9 other.corp\n"
+    )
+    resolver.write_text("nameserver 10.0.0.1\nsearch plant.corp. cells.corp\nsearch .\n")
+    assert set(own_names("line3", hosts, resolver)) == {
+        *("line3", "line3.local", "line3.plant.corp", "line3.cells.corp"),
+    }
+
+
+def test_a_host_whose_name_is_full_is_known_by_the_short_one_too(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    assert own_names("line3.plant.corp", none, none) == ("line3.plant.corp", "line3", "line3.local")

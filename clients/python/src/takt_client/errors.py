@@ -11,6 +11,7 @@ TaktError
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
+│   ├── MisdirectedRequestError   421  the server does not answer to the name in the URL
 │   └── ClientGoneError           499  the caller hung up
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
@@ -88,6 +89,12 @@ class HeadersTooLargeError(
 
 class ConflictError(RequestError, code="conflict", title="Conflict", status=409):
     """The request does not fit the state of the server."""
+
+
+class MisdirectedRequestError(
+    RequestError, code="misdirected_request", title="Misdirected request", status=421
+):
+    """The server does not answer to the name in the URL; its setting `allowed_hosts` lacks it."""
 
 
 class ClientGoneError(RequestError, code="client_gone", title="Client gone", status=499):

@@ -63,6 +63,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* Names by which the service is asked in the cluster, and those of the settings. */}}
+{{- define "takt.allowedHosts" -}}
+{{- $name := include "takt.fullname" . -}}
+{{- $inside := printf "%s.%s" $name .Release.Namespace -}}
+{{- $names := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
+{{- with .Values.settings.allowed_hosts }}{{ $names = append $names (include "takt.setting" .) }}{{ end -}}
+{{- join "," $names }}
+{{- end }}
+
 {{/* A quantity of memory, such as 2Gi, in bytes. */}}
 {{- define "takt.bytes" -}}
 {{- $text := include "takt.setting" . -}}
