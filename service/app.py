@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 from fastapi import FastAPI
 
+from service.api.bodies import Bodies
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
@@ -24,6 +25,7 @@ from service.api.rest.releases import releases_router
 from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
+from service.batching.uploads import PLACES, Uploads
 from service.distribution import version
 from service.engines.opener import EngineFactory
 from service.host import own_names
@@ -38,14 +40,11 @@ from service.observing.tracing.factory import open_tracing
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
-from service.repository.supervision.rules import Supervision
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
-
-_SUPERVISION = Supervision()
 
 logger = logging.getLogger("takt.app")
 
@@ -83,7 +82,6 @@ def create_app(
     open_engine: EngineFactory | None = None,
     tracing: Tracing | None = None,
     write: Write | None = None,
-    supervision: Supervision = _SUPERVISION,
 ) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` says when they have.
 
@@ -92,7 +90,6 @@ def create_app(
         open_engine: makes engines, instead of those that the settings name.
         tracing: records traces, instead of the setting `tracing`.
         write: takes the lines of the request log; None writes none.
-        supervision: bounds of engines that hang or fail.
 
     Raises:
         ConfigurationError: there is no model to serve, or OpenTelemetry cannot be set up.
@@ -111,8 +108,12 @@ def create_app(
         finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
         threads=threads,
     )
-    context = version_context(settings, pools, metrics, open_engine, supervision)
+    context = version_context(settings, pools, metrics, open_engine)
     repository = ModelRepository(settings.repository, context)
+    memory = context.memory
+    metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
+    places = max(PLACES, settings.max_queue_size)
+    bodies = Bodies(Uploads(places, settings.upload_timeout_s), memory)
 
     sessions = Sessions(
         SessionLimits(
@@ -156,7 +157,7 @@ def create_app(
         responses=problem_responses({421: "The request is for a name that is not this server's."}),
     )
     add_handlers(app, journal)
-    inspect = inspect_handler(repository, journal, settings.timeout_ms)
+    inspect = inspect_handler(repository, journal, bodies, settings.timeout_ms)
     inspect_routes = inspect_router(inspect)
     # The middleware that is added last is outermost.
     app.add_middleware(FastPath, routes=inspect_routes.routes, handler=inspect, journal=journal)
@@ -174,13 +175,15 @@ def create_app(
     if tracing is not None:
         app.add_middleware(RequestSpan, tracing=tracing)
     app.include_router(inspect_routes)
-    app.include_router(oip_router(repository, journal, _oip_limits(settings)))
-    streams = Streams(repository, metrics, journal, sessions, _stream_options(settings), tracing)
+    app.include_router(oip_router(repository, journal, bodies, _oip_limits(settings)))
+    streams = Streams(
+        repository, metrics, journal, sessions, memory, _stream_options(settings), tracing
+    )
     app.include_router(stream_router(streams))
     app.state.sessions = sessions
+    app.state.memory = memory
     app.state.drain = drain
     app.state.repository = repository
-    app.state.lost_threads = context.lost
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))

@@ -3,6 +3,7 @@
 TaktError
 ├── RequestError              400  the caller can mend it
 │   ├── InvalidImageError         400  bytes that are no whole picture
+│   ├── UploadTooSlowError        408  a body that was not there in time
 │   ├── ForbiddenError            403  the settings of this server do not allow it
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
@@ -15,10 +16,9 @@ TaktError
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          503  the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
-│   ├── NotReadyError             503  the model is loading, failed, closing or without an engine
-│   ├── EngineHungError           503  the engine did not answer this batch, and is replaced
-│   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
-│   ├── EngineMemoryError         503  the engine had no memory for this picture
+│   │   ├── TooManyUploadsError       429  as many pictures are being sent as may be
+│   │   └── MemoryFullError           429  pictures in flight take all their memory
+│   ├── NotReadyError             503  the model is loading, failed or closing
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
@@ -76,6 +76,18 @@ class InvalidImageError(RequestError):
     """The bytes are not a whole picture."""
 
     code = "invalid_image"
+
+
+class UploadTooSlowError(RequestError):
+    """The body was not there in time, or came too slowly; the connection ends."""
+
+    status = 408
+    code = "upload_too_slow"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Connection: close`, as what is left of the body would be read as the next request."""
+        return {"Connection": "close"}
 
 
 class ForbiddenError(RequestError):
@@ -155,57 +167,50 @@ class ClientGoneError(RequestError):
 
 
 class UnavailableError(TaktError):
-    """The request is fine, the service cannot answer it now.
-
-    Args:
-        message: text that says what to do.
-        retry_after_s: seconds after which to come back, where that can be told.
-    """
+    """The request is fine, the service cannot answer it now."""
 
     status = 503
     code = "unavailable"
 
-    def __init__(self, message: str = "", retry_after_s: int | None = None) -> None:
+
+class QueueFullError(UnavailableError):
+    """As many requests wait as the settings allow.
+
+    Args:
+        message: text that says what to do.
+        retry_after_s: seconds after which the queue will have room.
+    """
+
+    status = 429
+    code = "queue_full"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
     @property
     def headers(self) -> dict[str, str]:
-        """`Retry-After`, in whole seconds, where that can be told."""
-        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        """`Retry-After`, in whole seconds."""
+        return {"Retry-After": str(self.retry_after_s)}
 
 
-class QueueFullError(UnavailableError):
-    """As many requests wait as the settings allow."""
+class TooManyUploadsError(QueueFullError):
+    """As many pictures are being sent at the same time as may be."""
 
-    status = 429
-    code = "queue_full"
+    code = "too_many_uploads"
+
+
+class MemoryFullError(QueueFullError):
+    """Pictures in flight take all the memory that the settings allow."""
+
+    code = "memory_full"
 
 
 class NotReadyError(UnavailableError):
-    """The model is loading, has failed, is closing, or none of its engines works."""
+    """The model is loading, has failed or is closing."""
 
     code = "not_ready"
     title = "Model not ready"
-
-
-class EngineHungError(UnavailableError):
-    """The engine has not answered the batch that held the request; it is replaced."""
-
-    code = "engine_hung"
-
-
-class EngineDiedError(UnavailableError):
-    """The engine's thread ended while it had the request; it is replaced."""
-
-    code = "engine_died"
-
-
-class EngineMemoryError(UnavailableError):
-    """The engine found no memory to run the picture, not even alone."""
-
-    code = "engine_out_of_memory"
-    title = "Engine out of memory"
 
 
 class TooManyConnectionsError(UnavailableError):

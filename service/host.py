@@ -116,6 +116,24 @@ def _quota(cgroups: Path) -> float | None:
     return None
 
 
+def picture_memory_bytes(cgroups: Path = CGROUPS) -> int:
+    """Memory that pictures may take where nobody says how much.
+
+    A container's memory is there for the process, so half of it; a host has more to do, so a
+    quarter.
+
+    Args:
+        cgroups: folder with the container's limits, as control groups of version 2 or 1.
+    """
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = (
+        read_if_there(cgroups / file).strip()
+        for file in ("memory.max", "memory/memory.limit_in_bytes")
+    )
+    container = min((int(limit) for limit in limits if limit.isdecimal()), default=host)
+    return container // 2 if container < host else host // 4
+
+
 def return_freed_memory() -> None:
     """Return freed memory to the operating system, where the C library can do that.
 

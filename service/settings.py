@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from service.errors import ConfigurationError
-from service.host import usable_cores
+from service.host import picture_memory_bytes, usable_cores
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 
@@ -153,6 +153,19 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         50_000_000, ge=1, description="Most pixels of a picture, checked before it is decoded."
     )
+    max_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="Memory in MiB for pictures in flight in all models together: as they came, "
+        "decoded, and with heatmaps; one more gets 429, and one that can never fit gets 413. 0 "
+        "takes half of a container's memory, or a quarter of the host's.",
+    )
+    upload_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        description="Longest time in which a request's body may come, whatever its own timeout; "
+        "a slower one gets 408.",
+    )
     max_regions: int = Field(
         64, ge=0, description="Most regions in an answer; the highest peaks are kept."
     )
@@ -233,6 +246,11 @@ class Settings(BaseSettings):
     def threads_for_decoding(self) -> int:
         """`decode_threads`, or one for each core."""
         return self.decode_threads or usable_cores()
+
+    @property
+    def max_memory_bytes(self) -> int:
+        """`max_memory_mb` in bytes, or a share of what the host or the container has."""
+        return self.max_memory_mb * 1024 * 1024 or picture_memory_bytes()
 
     @property
     def cores(self) -> int:

@@ -26,8 +26,10 @@ def room_for(priority: Priority, max_queue_size: int) -> int:
 class Admission:
     """Decides by the pictures that wait already, and by how fast they are answered.
 
-    >>> admission = Admission(1, reading := Stage(), Stage(), Stage(), Stage())
-    >>> with reading.count("line"):
+    A picture that is still being sent is none of them: see `Uploads`.
+
+    >>> admission = Admission(1, preparing := Stage(), Stage(), Stage())
+    >>> with preparing.count("line"):
     ...     admission.check("line", timeout_s=30.0)
     Traceback (most recent call last):
     service.errors.QueueFullError: 1 pictures wait already; send this one again later, or raise \
@@ -35,14 +37,12 @@ max_queue_size or the number of servers
 
     Attributes:
         max_queue_size: pictures that may be in all the stages together; see `room_for`.
-        reading: pictures whose bytes still come.
         preparing: pictures on their way to the queue.
         running: its queue counts, and not what an engine has: that is nearly done.
         finishing: pictures that the engine has answered; they take room but go first.
     """
 
     max_queue_size: int
-    reading: Stage
     preparing: Stage
     running: Stage
     finishing: Stage
@@ -58,16 +58,16 @@ max_queue_size or the number of servers
             QueueFullError: as many pictures wait as may, or at the measured throughput the answer
                 would come too late.
         """
-        reading, preparing, queue = self.reading, self.preparing, self.running.queue
+        preparing, queue = self.preparing, self.running.queue
         throughput = self.running.throughput
-        held = len(reading) + len(preparing) + len(queue) + len(self.finishing)
+        held = len(preparing) + len(queue) + len(self.finishing)
         if held >= room_for(priority, self.max_queue_size):
             raise QueueFullError(
                 f"{held} pictures wait already; send this one again later, or raise "
                 "max_queue_size or the number of servers",
                 retry_after_s=_whole_seconds(throughput.turn_in_s(held)),
             )
-        ahead = reading.ahead_of(priority) + preparing.ahead_of(priority) + queue.ahead_of(priority)
+        ahead = preparing.ahead_of(priority) + queue.ahead_of(priority)
         prepared_in_s = preparing.throughput.done_in_s(preparing.queue.ahead_of(priority))
         done_in_s = prepared_in_s + throughput.done_in_s(ahead)
         if done_in_s > _CERTAIN_SHARE * timeout_s:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
-from service.domain import Heatmap, InspectOptions, Verdict
+from service.domain import Heatmap, Image, InspectOptions, Verdict
 from service.inspection.inference import Inference, ms_since
 from service.pictures.heatmap import ColorScale, render
 from service.pictures.postprocess import Criteria, judge, picture_score
+from service.pictures.prepare import Picture, whole_picture
 from service.pictures.roi import roi_drawing
 
 
@@ -43,20 +44,31 @@ class Finisher:
         bundle: of the model.
         thresholds: in force where a request names none; read for each picture.
         max_regions: most regions of a verdict.
+        max_pixels: most that a picture may have.
     """
 
-    def __init__(self, bundle: Bundle, thresholds: DeployedThresholds, max_regions: int) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        thresholds: DeployedThresholds,
+        max_regions: int,
+        max_pixels: int,
+    ) -> None:
         self._manifest = bundle.manifest
         self._roi = roi_drawing(bundle)
         self._thresholds = thresholds
         self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
         self._max_regions = max_regions
+        self._max_pixels = max_pixels
 
-    def finish(self, inference: Inference, options: InspectOptions, ready_s: float) -> Judgement:
+    def finish(
+        self, inference: Inference, data: Picture, options: InspectOptions, ready_s: float
+    ) -> Judgement:
         """Judge an answer and draw its heatmap.
 
         Args:
             inference: the answer, and the picture as it was read.
+            data: the picture as it came.
             options: of the request.
             ready_s: since when it waited for a thread, on the performance counter.
         """
@@ -81,11 +93,11 @@ class Finisher:
         postprocess_ms = ms_since(started_s)
         started_s = time.perf_counter()
         heatmap = None
-        if seen.whole is not None:
+        if options.heatmap != "none":
             heatmap = render(
                 options.heatmap,
                 options.format,
-                seen.whole,
+                self._beneath(inference, data, options),
                 answer.anomaly_map,
                 seen.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
@@ -93,6 +105,15 @@ class Finisher:
                 self._roi,
             )
         return Judgement(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
+
+    def _beneath(self, inference: Inference, data: Picture, options: InspectOptions) -> Image:
+        """The picture to draw on, or any of its size where it does not show."""
+        seen = inference.seen
+        if seen.whole is not None:
+            return seen.whole
+        if options.heatmap == "overlay":
+            return whole_picture(data, self._max_pixels, inference.weight.header)
+        return np.empty((seen.height, seen.width, 3), np.uint8)
 
     def _criteria(self, options: InspectOptions) -> Criteria:
         """The request's own thresholds, or else those in force."""

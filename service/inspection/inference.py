@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from service.batching.memory import DecodedBytes
 from service.batching.stage import Stage
 from service.batching.work import Done
 from service.domain import InspectOptions, ModelOutput
+from service.inspection.weight import Weight
 from service.pictures.prepare import Picture, ReadPicture
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,13 @@ class Inference:
         seen: the picture as it was read.
         done: the answer.
         waited_ms: for threads, and for a turn.
+        weight: of the picture.
     """
 
     seen: ReadPicture
     done: Done[ModelOutput]
     waited_ms: float
+    weight: Weight
 
 
 class Pictures(Protocol):
@@ -55,13 +63,16 @@ class Pictures(Protocol):
     def running(self) -> Stage:
         """The queue, and how fast pictures are answered."""
 
-    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
+    async def run(
+        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+    ) -> Inference:
         """Take a picture through; cancelling takes it out of the queue.
 
         Args:
             data: a whole file, or pixels.
             options: of the request.
             deadline_s: on the monotonic clock.
+            room: of this picture; what stays in memory with the answer is kept there.
 
         Raises:
             RequestError: the picture is at fault.
@@ -72,6 +83,20 @@ class Pictures(Protocol):
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for accepted pictures that closing the batcher would lose, or until the timeout."""
+
+
+async def on_thread(executor: Executor, function: Callable[[], Made], room: DecodedBytes) -> Made:
+    """Call a function on a thread of a pool.
+
+    A thread cannot be stopped: if the caller is cancelled, what it has taken for this work is
+    given back when the function returns.
+    """
+    running = executor.submit(function)
+    try:
+        return await asyncio.wrap_future(running)
+    except asyncio.CancelledError:
+        room.leave_to(running)
+        raise
 
 
 def ms_since(started_s: float) -> float:

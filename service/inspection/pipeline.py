@@ -1,12 +1,14 @@
 """The journey of one picture: admit -> read -> prepare -> run -> judge -> render.
 
-A picture is in one stage at a time: `reading`, `preparing`, `running` and `finishing` count what is
-in them, and `Admission` refuses a newcomer by these counts.
+A picture that is there is in one stage at a time: `preparing`, `running` and `finishing` count what
+is in them, and `Admission` refuses a newcomer by these counts. `MemoryBudget` counts what pictures
+take in all models together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,13 +16,14 @@ from functools import partial
 
 from service.batching.admission import Admission
 from service.batching.batcher import Batcher
+from service.batching.memory import DecodedBytes, MemoryBudget
 from service.batching.stage import Stage
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import Image, Inspection, InspectOptions, ModelOutput, Timings
 from service.errors import DeadlineExceededError
 from service.inspection.finish import Finisher, Judgement
-from service.inspection.inference import Inference, Pictures, Pools, ms_since
+from service.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
 from service.inspection.tiled import TiledPictures
 from service.inspection.whole import WholePictures
 from service.pictures.prepare import Picture
@@ -45,7 +48,7 @@ class Pipeline:
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from pathlib import Path
     >>> from unittest.mock import Mock
-    >>> from service.batching.options import BatcherOptions
+    >>> from service.batching.batcher import BatcherOptions
     >>> from service.bundles.bundle import load_bundle
     >>> from service.bundles.thresholds import Overrides
     >>> from service.domain import RawPicture
@@ -71,6 +74,7 @@ class Pipeline:
         pools: threads for decoding and rendering.
         limits: bounds of pictures and answers.
         thresholds: in force where a request names none; read for each picture.
+        memory: of pictures in flight; one without a limit if None.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Pipeline:
         pools: Pools,
         limits: Limits,
         thresholds: DeployedThresholds,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self._manifest = bundle.manifest
         self._batcher = batcher
@@ -88,12 +93,12 @@ class Pipeline:
         self._pictures: Pictures = pictures(
             bundle.manifest, batcher, pools, limits.max_image_pixels
         )
-        self._finisher = Finisher(bundle, thresholds, limits.max_regions)
-        self._whole_journey, self._reading = Stage(), Stage()
+        self._finisher = Finisher(bundle, thresholds, limits.max_regions, limits.max_image_pixels)
+        self._memory = memory or MemoryBudget()
+        self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
         self._admission = Admission(
             batcher.options.max_queue_size,
-            self._reading,
             self._pictures.preparing,
             self._pictures.running,
             self._finishing,
@@ -103,6 +108,10 @@ class Pipeline:
     def depth(self) -> int:
         """Pictures that wait for the engine."""
         return len(self._pictures.running.queue)
+
+    def check_room(self) -> None:
+        """Raise QueueFullError if as many pictures wait as may."""
+        self._admission.check("line", math.inf)
 
     async def quiet(self) -> None:
         """Wait until every inspection that has begun has ended; each has its timeout."""
@@ -121,7 +130,8 @@ class Pipeline:
 
         Raises:
             RequestError: the picture or an option is at fault.
-            QueueFullError, NotReadyError: at once, before anything is read.
+            QueueFullError, NotReadyError: at once, before anything is read, or when it was read,
+                if others took the room meanwhile.
             DeadlineExceededError: `options.timeout_s` passed; what waited is taken back.
             EngineError: the engine failed on the batch.
         """
@@ -140,23 +150,30 @@ class Pipeline:
         deadline_s = time.monotonic() + options.timeout_s
         self._batcher.check_open()
         self._admission.check(options.priority, options.timeout_s)
-        with self._reading.count(options.priority):
-            picture = await read()
-        inference = await self._pictures.run(picture, options, deadline_s)
-        finished = await self._finish(inference, options, deadline_s)
+        picture = await read()
+        self._admission.check(options.priority, max(0.0, deadline_s - time.monotonic()))
+        with self._memory.decoded() as room:
+            inference = await self._pictures.run(picture, options, deadline_s, room)
+            finished = await self._finish(inference, picture, options, deadline_s, room)
         return self._inspection(inference, finished, options, started_s)
 
     async def _finish(
-        self, inference: Inference, options: InspectOptions, deadline_s: float
+        self,
+        inference: Inference,
+        picture: Picture,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
     ) -> Judgement:
         """Judge and render; what takes less time than a change of threads happens at once."""
-        finish = partial(self._finisher.finish, inference, options, time.perf_counter())
+        finish = partial(self._finisher.finish, inference, picture, options, time.perf_counter())
         cells = inference.done.result.anomaly_map.size
         if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
             return finish()
         async with self._finishing.turn(options.priority, deadline_s):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, finish)
+            kept = inference.seen.whole is not None
+            await room.take(inference.weight.drawing_bytes(options.heatmap, kept=kept))
+            return await on_thread(self._executor, finish, room)
 
     def _inspection(
         self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float

@@ -12,11 +12,14 @@ from functools import partial
 from itertools import islice
 
 from service.batching.batcher import Batcher
+from service.batching.memory import DecodedBytes
 from service.batching.stage import Stage
 from service.batching.work import Done
 from service.bundles.manifest import Manifest, Preprocess, Tiling
 from service.domain import Image, InspectOptions, ModelOutput
-from service.inspection.inference import Inference, Pools, ms_since
+from service.inspection.inference import Inference, Pools, ms_since, on_thread
+from service.inspection.weight import Weight, weigh
+from service.pictures.header import ImageHeader
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, ReadPicture, whole_picture
 from service.pictures.preprocess import preprocess
@@ -40,6 +43,7 @@ class _Fed:
         turn_s: when its turn came, on the performance counter.
         cut_s: when its first tiles were cut, on the performance counter.
         first: runs these tiles and gives the seconds that they were queued.
+        weight: of the picture.
     """
 
     seen: ReadPicture
@@ -48,6 +52,7 @@ class _Fed:
     turn_s: float
     cut_s: float
     first: asyncio.Task[float]
+    weight: Weight
 
 
 class TiledPictures:
@@ -90,16 +95,19 @@ class TiledPictures:
         self._unanswered = Stage()
         self._answered_s = 0.0
 
-    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
+    async def run(
+        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+    ) -> Inference:
         """See `Pictures.run`; a tile that fails takes the others out of the queue."""
         with self._unanswered.count(options.priority):
-            fed = await self._stitched(data, options, deadline_s)
+            fed = await self._stitched(data, options, deadline_s, room)
         answered_s = time.perf_counter()
         self.running.throughput.ran(1, answered_s - max(fed.turn_s, self._answered_s))
         self._answered_s = answered_s
         queue_s = fed.first.result()
         run_s = answered_s - fed.cut_s - queue_s
-        return Inference(fed.seen, Done(fed.stitcher.answer(), queue_s, run_s), fed.waited_ms)
+        done = Done(fed.stitcher.answer(), queue_s, run_s)
+        return Inference(fed.seen, done, fed.waited_ms, fed.weight)
 
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: tiles that are not queued yet would be refused."""
@@ -107,11 +115,13 @@ class TiledPictures:
             async with asyncio.timeout(timeout_s):
                 await self._unanswered.empty()
 
-    async def _stitched(self, data: Picture, options: InspectOptions, deadline_s: float) -> _Fed:
+    async def _stitched(
+        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+    ) -> _Fed:
         """Feed a picture and await all its answers; the first failure ends all of it."""
         try:
             async with asyncio.TaskGroup() as answers:
-                return await self._feed(data, options, deadline_s, answers)
+                return await self._feed(data, options, deadline_s, room, answers)
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
             # Frames hold the futures that hold what was raised in them, and the stitched map.
@@ -128,15 +138,19 @@ class TiledPictures:
         data: Picture,
         options: InspectOptions,
         deadline_s: float,
+        room: DecodedBytes,
         answers: asyncio.TaskGroup,
     ) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""
         loop = asyncio.get_running_loop()
+        weight = weigh(data, self._max_pixels)
         came_s = time.perf_counter()
         async with self.running.turn(options.priority, deadline_s):
             turn_s = time.perf_counter()
-            decode = partial(_decode, data, self._max_pixels)
-            picture, decode_ms = await loop.run_in_executor(self._pools.preparing, decode)
+            await room.take(weight.decoding_bytes)
+            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
+            decode = partial(_decode, data, self._max_pixels, weight.header)
+            picture, decode_ms = await on_thread(self._pools.preparing, decode, room)
             height, width, _ = picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
@@ -161,13 +175,14 @@ class TiledPictures:
                     # never gets there.
                     latest.add_done_callback(partial(_close, slots.pop_all()))
                 first = first or latest
+        room.give_back()
         assert first is not None
         return _Fed(
             seen=ReadPicture(
                 width=width,
                 height=height,
                 placed=placement(self._spec, width, height),
-                whole=None if options.heatmap == "none" else picture,
+                whole=picture if keep else None,
                 decode_ms=decode_ms,
                 preprocess_ms=(cut_s - begun_s) * 1000,
             ),
@@ -176,6 +191,7 @@ class TiledPictures:
             turn_s=turn_s,
             cut_s=cut_s,
             first=first,
+            weight=weight,
         )
 
     async def _answer(
@@ -198,9 +214,9 @@ def _close(slots: contextlib.ExitStack, _answered: object) -> None:
     slots.close()
 
 
-def _decode(data: Picture, max_pixels: int) -> tuple[Image, float]:
+def _decode(data: Picture, max_pixels: int, header: ImageHeader | None) -> tuple[Image, float]:
     started_s = time.perf_counter()
-    return whole_picture(data, max_pixels), ms_since(started_s)
+    return whole_picture(data, max_pixels, header), ms_since(started_s)
 
 
 def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[Image]:

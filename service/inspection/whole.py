@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
 
 from service.batching.batcher import Batcher
+from service.batching.memory import DecodedBytes
 from service.batching.stage import Stage
-from service.batching.work import RunOne
+from service.batching.work import Done, RunOne
 from service.bundles.manifest import Manifest
 from service.domain import Image, InspectOptions, ModelOutput, RawPicture
 from service.errors import DeadlineExceededError
-from service.inspection.inference import Inference, Pools, ms_since
+from service.inspection.inference import Inference, Pools, ms_since, on_thread
+from service.inspection.weight import weigh
+from service.pictures.header import ImageHeader
 from service.pictures.prepare import Picture, Prepared, prepare
 
 _LENT_BYTES = 1 << 20
@@ -51,36 +53,52 @@ class WholePictures:
         self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
         self.running = batcher.stage
 
-    async def run(self, data: Picture, options: InspectOptions, deadline_s: float) -> Inference:
-        """See `Pictures.run`."""
-        ready = partial(self._prepare, data, options.heatmap != "none", time.perf_counter())
+    async def run(
+        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+    ) -> Inference:
+        """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
+        begun_s = time.perf_counter()
+        weight = weigh(data, self._max_pixels)
         # An idle engine's thread decodes a small picture: that saves a change of threads.
-        if self._batcher.idle_runners > len(self.preparing) and _is_small(data, options):
-            return await self._batcher.run_job(partial(_run_here, ready, deadline_s))
+        idle = self._batcher.idle_runners > len(self.preparing) and _is_small(data, options)
+        if idle and room.take_now(weight.decoding_bytes):
+            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
+            ready = partial(self._prepare, data, weight.header, keep, begun_s)
+            prepared, done, waited_ms = await self._batcher.run_job(
+                partial(_run_here, ready, deadline_s)
+            )
+            room.give_back()
+            return Inference(prepared, done, waited_ms, weight)
         async with self.preparing.turn(options.priority, deadline_s):
-            loop = asyncio.get_running_loop()
-            prepared, waited_ms = await loop.run_in_executor(self._executor, ready)
+            await room.take(weight.decoding_bytes)
+            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
+            ready = partial(self._prepare, data, weight.header, keep, begun_s)
+            prepared, waited_ms = await on_thread(self._executor, ready, room)
+            room.give_back()
         run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
         self.preparing.throughput.ran(1, run_s)
         done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
-        return Inference(prepared, done, waited_ms)
+        return Inference(prepared, done, waited_ms, weight)
 
     async def drain(self, timeout_s: float) -> None:
         """See `Pictures.drain`: the batcher itself answers what it has accepted."""
 
-    def _prepare(self, data: Picture, keep: bool, ready_s: float) -> tuple[Prepared, float]:
+    def _prepare(
+        self, data: Picture, header: ImageHeader | None, keep: bool, ready_s: float
+    ) -> tuple[Prepared, float]:
         waited_ms = ms_since(ready_s)
-        return prepare(data, self._spec, self._max_pixels, keep=keep), waited_ms
+        prepared = prepare(data, self._spec, self._max_pixels, keep=keep, header=header)
+        return prepared, waited_ms
 
 
 def _run_here(
     ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, ModelOutput]
-) -> Inference:
+) -> tuple[Prepared, Done[ModelOutput], float]:
     """Prepare and run a picture on the engine's own thread."""
     prepared, waited_ms = ready()
     if time.monotonic() >= deadline_s:
         raise DeadlineExceededError("the picture was decoded after its deadline")
-    return Inference(prepared, run(prepared.model_input), waited_ms)
+    return prepared, run(prepared.model_input), waited_ms
 
 
 def _is_small(data: Picture, options: InspectOptions) -> bool:

@@ -20,7 +20,6 @@ from prometheus_client import (
 
 from service.distribution import version
 from service.domain import STAGES, DropReason, ProtocolName, ThresholdKind
-from service.observing.engine_metrics import EngineInstruments
 from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
     SECONDS,
@@ -39,13 +38,11 @@ class VersionGauges:
     Attributes:
         depth: pictures that wait for its engine.
         ready: 1 if it would answer.
-        working: engines that take pictures.
         active: 1 if it answers where a request names none.
     """
 
     depth: Callable[[], float]
     ready: Callable[[], float]
-    working: Callable[[], float]
     active: Callable[[], float]
 
 
@@ -64,7 +61,6 @@ class Metrics:
         registry: what `/metrics` shows.
         in_flight: requests that are being answered.
         streams: gauge of the streams that are open.
-        engines: the instruments of the engines.
     """
 
     def __init__(self, max_queue_size: int = 0) -> None:
@@ -104,7 +100,6 @@ class Metrics:
             "Pictures taken out of the queue: their time ran out (expired), or their caller left.",
             ("model", "reason"),
         )
-        self.engines = EngineInstruments(self.registry)
         of_version = ("model", "version")
         self._instances = gauge(
             "takt_engine_instances",
@@ -159,6 +154,14 @@ class Metrics:
             "Time from a frame's arrival to its answer.",
             ("model",),
         )
+        self._memory = gauge(
+            "takt_memory_in_flight_bytes",
+            "Memory of pictures in flight: as they came, decoded, and being drawn.",
+        )
+        self._memory_limit = gauge(
+            "takt_memory_in_flight_limit_bytes",
+            "Memory that pictures in flight may take; one that finds none left is refused.",
+        )
         in_flight = gauge("takt_in_flight", "Requests being answered.")
         in_flight.set_function(lambda: self.in_flight)
         gauge("takt_info", "What serves.", ("version",)).labels(version()).set(1)
@@ -206,6 +209,11 @@ class Metrics:
         """Count a frame of a stream that a newer one replaced."""
         self._frames_dropped.labels(model, policy).inc()
 
+    def watch_memory(self, in_use_bytes: Callable[[], float], limit_bytes: float) -> None:
+        """Read the memory of pictures in flight whenever Prometheus asks."""
+        self._memory.set_function(in_use_bytes)
+        self._memory_limit.set(limit_bytes)
+
     def of_model(self, name: str) -> BatchMetrics:
         """The instruments that the batchers of a model feed."""
         if name not in self._batches:
@@ -213,10 +221,7 @@ class Metrics:
                 reason: self._dropped.labels(name, reason) for reason in get_args(DropReason)
             }
             self._batches[name] = BatchMetrics(
-                self._batch_sizes.labels(name),
-                self._busy.labels(name),
-                dropped,
-                self.engines.counting_errors(name),
+                self._batch_sizes.labels(name), self._busy.labels(name), dropped
             )
         return self._batches[name]
 
@@ -226,7 +231,6 @@ class Metrics:
         for gauge, read in (
             (self._queue_depth, figures.depth),
             (self._ready, figures.ready),
-            (self.engines.working, figures.working),
             (self._active, figures.active),
         ):
             gauge.labels(name, version).set_function(read)
@@ -256,7 +260,7 @@ class Metrics:
 
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone, so that old ones do not pile up."""
-        version_gauges = (self._queue_depth, self._ready, self.engines.working, self._active)
+        version_gauges = (self._queue_depth, self._ready, self._active)
         for gauge in (*version_gauges, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):
                 gauge.remove(name, version)

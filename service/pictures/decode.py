@@ -65,7 +65,7 @@ class Decoded:
     height: int
 
 
-def decode(data: bytes, max_pixels: int) -> Image:
+def decode(data: bytes, max_pixels: int, header: ImageHeader | None = None) -> Image:
     """Decode a JPEG, PNG, BMP, WebP or TIFF.
 
     >>> file = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
@@ -75,6 +75,7 @@ def decode(data: bytes, max_pixels: int) -> Image:
     Args:
         data: the whole file.
         max_pixels: most pixels, checked on the header before anything is decoded.
+        header: of the file, if it was read already.
 
     Returns:
         RGB uint8 [height, width, 3], upright, C-contiguous.
@@ -84,10 +85,12 @@ def decode(data: bytes, max_pixels: int) -> Image:
         UnsupportedImageError: another format, or pixels that are not served.
         ImageTooLargeError: more than `max_pixels`.
     """
-    return _checked(data, read_header(data), max_pixels, 1)
+    return _checked(data, header or read_header(data), max_pixels, 1)
 
 
-def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
+def decode_reduced(
+    data: bytes, max_pixels: int, least: int, header: ImageHeader | None = None
+) -> Decoded:
     """Decode a JPEG at a half, a quarter or an eighth of its size; other formats whole.
 
     libjpeg then computes fewer coefficients and pixels; each pixel is a mean of the picture's.
@@ -96,11 +99,12 @@ def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
         data: the whole file.
         max_pixels: most pixels, checked on the header before anything is decoded.
         least: pixels that either side keeps at least.
+        header: of the file, if it was read already.
 
     Raises:
         RequestError: as `decode` does.
     """
-    header = read_header(data)
+    header = header or read_header(data)
     divisor = _divisor(header, least)
     picture = _checked(data, header, max_pixels, divisor)
     height, width = picture.shape[:2]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service.bundles.manifest import Preprocess
 from service.domain import Image, RawPicture
 from service.pictures.decode import Decoded, decode, decode_reduced, from_raw
+from service.pictures.header import ImageHeader
 from service.pictures.placement import Placement, placement
 from service.pictures.preprocess import preprocess
 
@@ -42,7 +43,14 @@ class Prepared(ReadPicture):
     model_input: Image
 
 
-def prepare(data: Picture, spec: Preprocess, max_pixels: int, *, keep: bool = False) -> Prepared:
+def prepare(
+    data: Picture,
+    spec: Preprocess,
+    max_pixels: int,
+    *,
+    keep: bool = False,
+    header: ImageHeader | None = None,
+) -> Prepared:
     """Decode, resize and crop.
 
     >>> raw = RawPicture(bytes(640 * 480), 640, 480, "mono8")
@@ -54,16 +62,17 @@ def prepare(data: Picture, spec: Preprocess, max_pixels: int, *, keep: bool = Fa
         spec: preprocessing of the bundle.
         max_pixels: most pixels that the picture may have.
         keep: whether to keep the whole picture, to draw on.
+        header: of the file, if it was read already.
 
     Raises:
         RequestError: the picture is at fault.
     """
     started_s = time.perf_counter()
-    decoded = _read(data, spec, max_pixels)
+    decoded = _read(data, spec, max_pixels, header)
     whole = None
     if keep:
         reduced = decoded.picture.shape[:2] != (decoded.height, decoded.width)
-        whole = whole_picture(data, max_pixels) if reduced else decoded.picture
+        whole = whole_picture(data, max_pixels, header) if reduced else decoded.picture
     decoded_s = time.perf_counter()
     model_input = preprocess(decoded.picture, spec)
     return Prepared(
@@ -77,7 +86,7 @@ def prepare(data: Picture, spec: Preprocess, max_pixels: int, *, keep: bool = Fa
     )
 
 
-def whole_picture(data: Picture, max_pixels: int) -> Image:
+def whole_picture(data: Picture, max_pixels: int, header: ImageHeader | None = None) -> Image:
     """The picture as a person sees it: RGB uint8 [height, width, 3], upright.
 
     Raises:
@@ -85,13 +94,13 @@ def whole_picture(data: Picture, max_pixels: int) -> Image:
     """
     if isinstance(data, RawPicture):
         return from_raw(data, max_pixels)
-    return decode(data, max_pixels)
+    return decode(data, max_pixels, header)
 
 
-def _read(data: Picture, spec: Preprocess, max_pixels: int) -> Decoded:
+def _read(data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None) -> Decoded:
     """The picture, decoded as small as the bundle allows."""
     if spec.reduced_decode and not isinstance(data, RawPicture):
-        return decode_reduced(data, max_pixels, spec.least_side)
-    picture = whole_picture(data, max_pixels)
+        return decode_reduced(data, max_pixels, spec.least_side, header)
+    picture = whole_picture(data, max_pixels, header)
     height, width, _ = picture.shape
     return Decoded(picture, width, height)

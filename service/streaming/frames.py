@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.domain import PixelFormat, RawPicture
@@ -29,11 +30,13 @@ class Frame:
         sequence: greater than that of the frame before; 0 … 2⁶⁴ - 1.
         captured_us: when it was captured, in µs since 1970 by the sender's clock; 0 if unknown.
         picture: encoded (JPEG, PNG, …), or raw pixels.
+        release: called once, when nothing needs the picture any more.
     """
 
     sequence: int
     captured_us: int
     picture: bytes | memoryview | RawPicture
+    release: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

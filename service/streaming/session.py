@@ -15,7 +15,7 @@ from typing import Literal
 
 from service.domain import Inspection
 from service.errors import NotReadyError, RequestError
-from service.streaming.entrance import Entrance, Inspect, Picture
+from service.streaming.entrance import Entrance, Inspect
 from service.streaming.evidence import Smoothing, Voting, VotingRule
 from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop
@@ -67,7 +67,7 @@ class _Slot:
     captured_us: int
     arrived_s: float
     result: Inspection | FailedFrame | None = None
-    picture: Picture | None = None
+    frame: Frame | None = None
     task: asyncio.Task[None] | None = None
 
 
@@ -176,6 +176,7 @@ class Session:
         for slot in self._order:
             if slot.task is not None:
                 slot.task.cancel()
+            _release(slot)
         self._order.clear()
         self._waiting = None
         self._settle()
@@ -194,7 +195,7 @@ class Session:
             NotReadyError: the session has ended.
         """
         self._count(frame.sequence)
-        slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter(), picture=frame.picture)
+        slot = _Slot(frame.sequence, frame.captured_us, time.perf_counter(), frame=frame)
         self._order.append(slot)
         if self.rules.policy == "all" or self._in_flight < self.rules.in_flight:
             self._start(slot)
@@ -202,6 +203,7 @@ class Session:
         replaced, self._waiting = self._waiting, slot
         if replaced is not None:
             self._order.remove(replaced)
+            _release(replaced)
             self._emit(DroppedFrame(replaced.sequence, self._tally.dropped + 1))
 
     def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
@@ -246,15 +248,15 @@ class Session:
         slot.task = asyncio.create_task(self._answer(slot))
 
     async def _answer(self, slot: _Slot) -> None:
-        picture, slot.picture = slot.picture, None
-        assert picture is not None
+        assert slot.frame is not None
         try:
-            slot.result = await self._entrance.inspect(picture)
+            slot.result = await self._entrance.inspect(slot.frame.picture)
         except Exception as error:
             age_ms = (time.perf_counter() - slot.arrived_s) * 1000
             slot.result = replace(self._explain(slot.sequence, error), age_ms=age_ms)
         finally:
             self._in_flight -= 1
+            _release(slot)
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._start(waiting)
@@ -292,3 +294,10 @@ class Session:
             self._may_have_room.set()
         if self.finished and self._link is not None and not self._order:
             self._link.drained()
+
+
+def _release(slot: _Slot) -> None:
+    """Let go of a slot's picture, if it still has one."""
+    frame, slot.frame = slot.frame, None
+    if frame is not None:
+        frame.release()

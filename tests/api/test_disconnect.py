@@ -34,10 +34,12 @@ SCOPE: dict[str, Any] = {
 class Caller:
     """One connection: its messages come from a queue, its answers go to a list."""
 
-    def __init__(self, app: Callable[..., Any]) -> None:
+    def __init__(self, app: Callable[..., Any], query: bytes = b"") -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.sent: list[Message] = []
-        self.task = asyncio.create_task(app({**SCOPE}, self.messages.get, self._send))
+        self.task = asyncio.create_task(
+            app({**SCOPE, "query_string": query}, self.messages.get, self._send)
+        )
 
     async def _send(self, message: Message) -> None:
         self.sent.append(message)
@@ -106,21 +108,6 @@ async def test_a_caller_that_hangs_up_while_sending_is_given_up_quietly(
         assert gone.sent[0]["status"] == 499
         assert "unforeseen" not in caplog.text
         assert engine.batch_sizes == []
-
-
-async def test_a_slow_sender_meets_the_timeout_and_holds_a_place_meanwhile(
-    app, engine, picture_bytes
-) -> None:
-    async with app.router.lifespan_context(app):
-        await loaded(app, engine, picture_bytes())
-        slow = Caller(app)
-        slow.say(b"half", more=True)
-        await until(lambda: slow.messages.empty())
-        refused = Caller(app)
-        await refused.task  # at once, before a byte of its picture was sent
-        assert refused.sent[0]["status"] == 429
-        slow.hang_up()
-        await slow.task
 
 
 async def test_a_watch_that_ends_leaves_nothing_to_the_garbage_collector(monkeypatch) -> None:

@@ -484,20 +484,38 @@ async def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
         engine.gate.set()
 
 
-async def test_as_many_bodies_may_be_on_their_way_as_pictures_may_wait(make_app, bad_part) -> None:
-    app = make_app(max_queue_size=2)
+async def test_a_full_queue_refuses_before_a_byte_of_the_body_is_read(
+    make_app, engine, bad_part
+) -> None:
+    app = make_app(max_queue_size=1)
     async with app.router.lifespan_context(app):
         await until(app.state.repository.loaded.is_set)
-        slow = [Caller(app), Caller(app)]
+        engine.gate.clear()
         body = json.dumps(in_json([bad_part])).encode()
-        for caller in slow:
-            caller.say(body[:50], more=True)
-        await until(lambda: all(caller.messages.empty() for caller in slow))
-        one_more = Caller(app)  # refused before a byte of it was read
-        assert await one_more.status() == 429
-        for caller in slow:
-            caller.say(body[50:])
-            assert await caller.status() == 200
+        callers = [Caller(app), Caller(app)]
+        callers[0].say(body)
+        await until(lambda: engine.batch_sizes[-1:] == [1])
+        callers[1].say(body)
+        model = app.state.repository.get("parts")
+        await until(lambda: model.depth == 1)
+        assert await Caller(app).status() == 429
+        engine.gate.set()
+        assert [await caller.status() for caller in callers] == [200, 200]
+
+
+async def test_bodies_that_are_on_their_way_hold_no_place_in_the_queue(make_app, bad_part) -> None:
+    app = make_app(max_queue_size=1)
+    async with app.router.lifespan_context(app):
+        await until(app.state.repository.loaded.is_set)
+        slow = Caller(app)
+        body = json.dumps(in_json([bad_part])).encode()
+        slow.say(body[:50], more=True)
+        await until(slow.messages.empty)
+        quick = Caller(app)
+        quick.say(body)
+        assert await quick.status() == 200
+        slow.say(body[50:])
+        assert await slow.status() == 200
 
 
 async def test_a_body_that_does_not_come_to_its_end_meets_the_servers_timeout(make_app) -> None:

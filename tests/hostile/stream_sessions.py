@@ -12,7 +12,6 @@ from typing import Any
 
 from tests.hostile.pictures import mutant, originals
 
-WELCOME_WITHIN_S = 10.0
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 
 
@@ -75,12 +74,7 @@ def picture(sequence: int, data: bytes, kind: int = 0, width: int = 0, height: i
     return frame(BINARY, head + data)
 
 
-def hello(**fields: Any) -> bytes:
-    """The first message."""
-    return text({"type": "hello", **fields})
-
-
-HELLO = hello()
+HELLO = text({"type": "hello"})
 BYE = text({"type": "bye"})
 
 _ODD: tuple[Any, ...] = (
@@ -99,10 +93,10 @@ def _good(rng: random.Random) -> bytes:
 
 def _hello(rng: random.Random) -> bytes:
     """A hello with an odd field, then a frame."""
-    fields = {"type": "hello"}
+    hello: dict[str, Any] = {"type": "hello"}
     for name in rng.sample(_FIELDS, rng.choice((1, 1, 2))):
-        fields[name] = rng.choice(_ODD)
-    return text(fields) + picture(rng.choice((0, 1, 2**63, 2**64 - 1)), _good(rng)) + BYE
+        hello[name] = rng.choice(_ODD)
+    return text(hello) + picture(rng.choice((0, 1, 2**63, 2**64 - 1)), _good(rng)) + BYE
 
 
 def _order(rng: random.Random) -> bytes:
@@ -136,8 +130,8 @@ def _texts(rng: random.Random) -> bytes:
         b'{"type":"' + b"x" * 70_000 + b'"}',
         b"\xf4\x90\x80\x80", b'{"type":"hel\\ud800lo"}',
     )  # fmt: skip
-    first = HELLO if rng.random() < 0.5 else b""
-    return first + text(rng.choice(bodies)) + BYE
+    hello = HELLO if rng.random() < 0.5 else b""
+    return hello + text(rng.choice(bodies)) + BYE
 
 
 def _controls(rng: random.Random) -> bytes:
@@ -152,8 +146,8 @@ def _controls(rng: random.Random) -> bytes:
         frame(CLOSE, struct.pack(">H", 1000) + b"\xff" * 10),
         frame(CLOSE, struct.pack(">H", 1000)) * 3 + HELLO,
     )
-    first = HELLO if rng.random() < 0.7 else b""
-    return first + rng.choice(kinds) + BYE
+    hello = HELLO if rng.random() < 0.7 else b""
+    return hello + rng.choice(kinds) + BYE
 
 
 def _framing(rng: random.Random) -> bytes:
@@ -174,8 +168,8 @@ def _framing(rng: random.Random) -> bytes:
         frame(TEXT, b"", last=False) * 2,
         rng.randbytes(rng.choice((1, 2, 60))),
     )
-    first = HELLO if rng.random() < 0.7 else b""
-    return first + rng.choice(kinds)
+    hello = HELLO if rng.random() < 0.7 else b""
+    return hello + rng.choice(kinds)
 
 
 _KINDS: tuple[tuple[str, Callable[[random.Random], bytes], float], ...] = (

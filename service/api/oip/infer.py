@@ -8,20 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
 
+from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
 from service.api.problems import request_id_of
-from service.batching.stage import Stage
+from service.batching.memory import EncodedBytes
 from service.domain import Inspection
-from service.errors import (
-    ClientGoneError,
-    DeadlineExceededError,
-    QueueFullError,
-    RequestError,
-)
+from service.errors import DeadlineExceededError, RequestError
 from service.inspection.pipeline import Pipeline
 from service.observing.journal import UNKNOWN, Journal
 from service.pictures.prepare import Picture
@@ -39,16 +34,17 @@ InferHandler = Callable[[Request, str, str | None], Awaitable[Response]]
 """Answers an inference request to a model; the version is None for the active one."""
 
 
-def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimits) -> InferHandler:
+def infer_handler(
+    repository: ModelRepository, journal: Journal, bodies: Bodies, limits: OipLimits
+) -> InferHandler:
     """The handler of inference requests.
 
     Args:
         repository: the models.
         journal: counts and logs each picture and each refusal.
+        bodies: reads the requests.
         limits: bounds of a request.
     """
-    # Bodies that are being read: their pictures are in no queue yet.
-    bodies = Stage()
 
     async def infer(request: Request, name: str, version: str | None) -> Response:
         known, request_id = UNKNOWN, request_id_of(request.scope)
@@ -56,14 +52,16 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
             model = repository.get(name, version)
             known = model.name
             model.check_ready()
-            async with CancelOnDisconnect(request) as disconnect:
-                started_s = time.monotonic()
-                inference = await _read_if_room(request, disconnect, limits, bodies)
-                taken_s = time.monotonic() - started_s
-                # Looked up again: another version may have become the active one meanwhile.
-                pipeline = repository.get(name, version).pipeline
-                inspections = await _inspect(pipeline, inference, taken_s)
-                response = await _respond(inference, inspections)
+            model.pipeline.check_room()
+            with bodies.memory.encoded() as held:
+                async with CancelOnDisconnect(request) as disconnect:
+                    started_s = time.monotonic()
+                    inference = await _read(request, disconnect, bodies, held, limits)
+                    taken_s = time.monotonic() - started_s
+                    # Looked up again: another version may have become the active one meanwhile.
+                    pipeline = repository.get(name, version).pipeline
+                    inspections = await _inspect(pipeline, inference, taken_s)
+                    response = await _respond(inference, inspections)
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
             raise
@@ -77,39 +75,29 @@ def infer_handler(repository: ModelRepository, journal: Journal, limits: OipLimi
     return infer
 
 
-async def _read_if_room(
-    request: Request, disconnect: CancelOnDisconnect, limits: OipLimits, bodies: Stage
-) -> InferenceRequest:
-    """Read a request, unless as many are being read as pictures may wait.
-
-    Raises:
-        QueueFullError: too many bodies are being read.
-    """
-    if len(bodies) >= limits.max_queue_size:
-        raise QueueFullError(
-            f"{len(bodies)} requests are being read, as many as max_queue_size allows; come back "
-            "later or add servers",
-            retry_after_s=1,
-        )
-    with bodies.count("line"):
-        return await _read(request, disconnect, limits)
-
-
 async def _read(
-    request: Request, disconnect: CancelOnDisconnect, limits: OipLimits
+    request: Request,
+    disconnect: CancelOnDisconnect,
+    bodies: Bodies,
+    held: EncodedBytes,
+    limits: OipLimits,
 ) -> InferenceRequest:
     json_bytes = _json_bytes(request)
     try:
         async with asyncio.timeout(limits.timeout_ms / 1000):
-            body = await _body_of(request)
+            body = await bodies.read(request, held)
     except TimeoutError:
         raise DeadlineExceededError(
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"
         ) from None
     disconnect.watch()
     if (len(body) if json_bytes is None else json_bytes) <= _SHORT_BYTES:
-        return read_request(body, json_bytes, limits)
-    return await asyncio.to_thread(read_request, body, json_bytes, limits)
+        read = read_request(body, json_bytes, limits)
+    else:
+        read = await asyncio.to_thread(read_request, body, json_bytes, limits)
+    # Encoded pictures are copies of parts of the body.
+    held.add(sum(len(picture) for picture in read.pictures if isinstance(picture, bytes)))
+    return read
 
 
 def _json_bytes(request: Request) -> int | None:
@@ -125,13 +113,6 @@ def _json_bytes(request: Request) -> int | None:
             "start of the body"
         )
     return int(given)
-
-
-async def _body_of(request: Request) -> bytes:
-    try:
-        return b"".join([chunk async for chunk in request.stream()])
-    except ClientDisconnect:
-        raise ClientGoneError("the caller hung up before the request was there") from None
 
 
 async def _inspect(

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.bodies import Bodies
 from service.api.json_body import read_json
 from service.api.oip.infer import infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
@@ -58,16 +59,19 @@ class IndexIn(BaseModel):
     ready: bool = Field(default=False, description="Only those that are ready.")
 
 
-def oip_router(repository: ModelRepository, journal: Journal, limits: OipLimits) -> APIRouter:
+def oip_router(
+    repository: ModelRepository, journal: Journal, bodies: Bodies, limits: OipLimits
+) -> APIRouter:
     """The protocol's routes.
 
     Args:
         repository: the models.
         journal: counts and logs each picture and each refusal.
+        bodies: reads inference requests.
         limits: bounds of an inference request.
     """
     router = APIRouter(prefix=OIP_PATH, tags=["open inference protocol"])
-    handler = infer_handler(repository, journal, limits)
+    handler = infer_handler(repository, journal, bodies, limits)
 
     @router.get("")
     async def server() -> Json:

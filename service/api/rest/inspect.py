@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
+from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.schemas import InspectionOut, OptionsIn
+from service.batching.memory import EncodedBytes
 from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
-from service.errors import ClientGoneError, InvalidImageError, InvalidParameterError
+from service.errors import InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
 from service.repository.repository import ModelRepository
 
@@ -51,10 +50,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             400: "No whole picture.",
             403: "A web page of another host asks.",
             404: "No such model or version.",
+            408: "The picture was not there in time, or came too slowly.",
             413: "Too many bytes or pixels.",
             415: "A format or pixel type that is not served.",
             422: "An option out of range.",
-            429: "The queue is full; `Retry-After` says when to come back.",
+            429: "The queue, the memory for pictures or the places for uploads are full; "
+            "`Retry-After` says when to come back.",
             500: "The engine failed.",
             503: "The model is loading, has failed or is closing.",
             504: "No answer within the timeout.",
@@ -68,13 +69,14 @@ InspectHandler = Callable[[Request, OptionsIn, str, str | None], Awaitable[Respo
 
 
 def inspect_handler(
-    repository: ModelRepository, journal: Journal, default_timeout_ms: float
+    repository: ModelRepository, journal: Journal, bodies: Bodies, default_timeout_ms: float
 ) -> InspectHandler:
     """The handler of requests that inspect.
 
     Args:
         repository: the models.
         journal: counts and logs each picture and each refusal.
+        bodies: reads the pictures.
         default_timeout_ms: timeout of a request that names none.
     """
 
@@ -87,14 +89,15 @@ def inspect_handler(
             known = model.name
             picture_format = _wanted_format(request.headers.get("accept"), query.format)
             options = _options(query, picture_format, default_timeout_ms)
-            async with CancelOnDisconnect(request) as disconnect:
+            with bodies.memory.encoded() as held:
+                async with CancelOnDisconnect(request) as disconnect:
 
-                async def read() -> bytes:
-                    data = await _picture_of(request)
-                    disconnect.watch()
-                    return data
+                    async def read() -> bytes:
+                        data = await _picture_of(request, bodies, held)
+                        disconnect.watch()
+                        return data
 
-                inspection = await model.pipeline.inspect(read, options)
+                    inspection = await model.pipeline.inspect(read, options)
         except Exception as error:
             journal.refused(known, "rest", error, request_id)
             raise
@@ -174,22 +177,12 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-async def _picture_of(request: Request) -> bytes:
+async def _picture_of(request: Request, bodies: Bodies, held: EncodedBytes) -> bytes:
     """The picture's bytes: the raw body, or the multipart field `image`."""
     content_type = request.headers.get("content-type", "").lower()
-    try:
-        if not content_type.startswith("multipart/form-data"):
-            # Not request.body(), which would keep a copy for as long as the request lives.
-            return b"".join([chunk async for chunk in request.stream()])
-        async with request.form(max_files=1, max_fields=16) as form:
-            image = form.get("image")
-            if isinstance(image, UploadFile):
-                return await image.read()
-    except ClientDisconnect:
-        raise ClientGoneError("the caller hung up before the picture was there") from None
-    except HTTPException as error:
-        raise InvalidImageError(f"the multipart body is damaged: {error.detail}") from None
-    raise InvalidImageError("the multipart body has no file in a field named `image`")
+    if content_type.startswith("multipart/form-data"):
+        return await bodies.read_form(request, held, "image")
+    return await bodies.read(request, held)
 
 
 def _picture_response(inspection: Inspection) -> Response:

@@ -10,10 +10,12 @@ import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.stream.messages import message_of, problem_json, statistics_json
+from service.batching.memory import MemoryBudget
 from service.domain import Json
 from service.errors import (
     ImageTooLargeError,
     InvalidImageError,
+    MemoryFullError,
     RequestError,
     UnavailableError,
     problem_of,
@@ -81,6 +83,7 @@ class Connection:
         session: the stream.
         link: brings the session's outcomes to this connection.
         sessions: keeps the session when the connection is lost.
+        memory: of pictures in flight.
         max_image_bytes: largest picture of a frame.
     """
 
@@ -89,6 +92,7 @@ class Connection:
     session: Session
     link: Link
     sessions: Sessions
+    memory: MemoryBudget
     max_image_bytes: int
 
     async def run(self) -> None:
@@ -191,10 +195,18 @@ class Connection:
                     "raise max_image_bytes"
                 )
             picture = picture_after(header, data)
-        except (InvalidImageError, ImageTooLargeError) as error:
+            held = self.memory.encoded()
+            # An encoded picture is copied before it is decoded.
+            held.add(len(data) if header.format else 2 * len(data))
+        except (InvalidImageError, ImageTooLargeError, MemoryFullError) as error:
             self.session.refuse(header.sequence, header.captured_us, error)
-        else:
-            self.session.accept(Frame(header.sequence, header.captured_us, picture))
+            return
+        frame = Frame(header.sequence, header.captured_us, picture, held.close)
+        try:
+            self.session.accept(frame)
+        except BaseException:
+            held.close()
+            raise
 
     def _handle_text(self, text: str) -> bool:
         """Act on a text message; True for bye."""

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.api.paths import version_of, versioned
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
+from service.batching.memory import MemoryBudget
 from service.domain import Inspection
 from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
@@ -68,6 +69,7 @@ class Streams:
         metrics: counts frames.
         journal: counts and logs each picture and each refusal.
         sessions: the open streams, and those that wait for a new connection.
+        memory: of pictures in flight.
         options: the server's settings.
         tracing: records a trace of each frame; None for no traces.
     """
@@ -76,6 +78,7 @@ class Streams:
     metrics: Metrics
     journal: Journal
     sessions: Sessions
+    memory: MemoryBudget
     options: StreamOptions
     tracing: Tracing | None = None
 
@@ -131,7 +134,13 @@ class Streams:
         _log_begin(websocket, session, model, resumed=resumed)
         welcome = welcome_json(session, resumed=resumed, model=model.name, version=model.version)
         return Connection(
-            websocket, welcome, session, link, self.sessions, self.options.max_image_bytes
+            websocket,
+            welcome,
+            session,
+            link,
+            self.sessions,
+            self.memory,
+            self.options.max_image_bytes,
         )
 
     def _session(

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from service.host import host_name, own_names, return_freed_memory, usable_cores
+from service.host import (
+    host_name,
+    own_names,
+    picture_memory_bytes,
+    return_freed_memory,
+    usable_cores,
+)
 
 CPUINFO = """processor\t: 0
 model name\t: AMD EPYC 9B14
@@ -105,3 +111,18 @@ def test_a_host_is_known_by_its_name_in_its_domains_and_in_the_file_of_hosts(
 def test_a_host_whose_name_is_full_is_known_by_the_short_one_too(tmp_path: Path) -> None:
     none = tmp_path / "none"
     assert own_names("line3.plant.corp", none, none) == ("line3.plant.corp", "line3", "line3.local")
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_pictures_may_take_half_of_a_containers_memory(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("268435456\n")
+    assert picture_memory_bytes(tmp_path) == 128 * 1024 * 1024
+
+
+@pytest.mark.parametrize("limit", ["max", str(2**63 - 4096), None])
+def test_pictures_may_take_a_quarter_of_a_hosts_memory(tmp_path: Path, limit: str | None) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit + "\n")
+    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert picture_memory_bytes(tmp_path) == host // 4

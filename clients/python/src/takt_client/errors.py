@@ -8,6 +8,7 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── UploadTooSlowError        408  the picture did not come in time
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
@@ -15,6 +16,8 @@ TaktError
 │   └── ClientGoneError           499  the caller hung up
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
+│   │   ├── TooManyUploadsError       429  as many pictures are being sent as may be
+│   │   └── MemoryFullError           429  pictures in flight take all their memory
 │   ├── NotReadyError             503  the model is loading, failed or closing
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   ├── DeadlineExceededError     504  no answer within the timeout
@@ -77,6 +80,10 @@ class ModelNotFoundError(RequestError, code="model_not_found", title="Model not 
     """There is no such model, or no such version of it."""
 
 
+class UploadTooSlowError(RequestError, code="upload_too_slow", title="Upload too slow", status=408):
+    """The picture was not there in the time that the server gives it."""
+
+
 class SlowRequestError(RequestError, code="slow_request", title="Request too slow", status=408):
     """The request did not come whole in the time that the server gives it."""
 
@@ -116,6 +123,16 @@ class QueueFullError(UnavailableError, code="queue_full", title="Queue full", st
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyUploadsError(
+    QueueFullError, code="too_many_uploads", title="Too many uploads", status=429
+):
+    """As many pictures are being sent to the server as may be."""
+
+
+class MemoryFullError(QueueFullError, code="memory_full", title="Memory full", status=429):
+    """Pictures in flight take all the memory that the server gives them."""
 
 
 class NotReadyError(UnavailableError, code="not_ready", title="Model not ready"):

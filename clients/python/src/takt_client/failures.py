@@ -75,9 +75,9 @@ def error_of(
     status: int, code: str, title: str, detail: str, retry_after_s: float | None = None
 ) -> TaktError:
     """Error for a server's problem; where the code is unknown, the one of its status."""
-    if code == QueueFullError.code:
-        return QueueFullError(detail, round(retry_after_s or 0))
     known = _BY_CODE.get(code)
+    if known is not None and issubclass(known, QueueFullError):
+        return known(detail, round(retry_after_s or 0))
     if known is not None:
         return known(detail)
     family = RequestError if status < 500 else TaktError

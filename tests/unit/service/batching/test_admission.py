@@ -34,7 +34,7 @@ def admission(max_queue_size: int = 256, engines: int = 1, item_s: float = 0.0) 
     running = Stage(workers=engines)
     if item_s:
         running.throughput.ran(1, item_s)
-    return Admission(max_queue_size, Stage(), Stage(), running, Stage())
+    return Admission(max_queue_size, Stage(), running, Stage())
 
 
 def test_the_bulk_has_half_of_the_room() -> None:
@@ -44,17 +44,17 @@ def test_the_bulk_has_half_of_the_room() -> None:
 
 def test_as_many_as_there_is_room_for_may_wait() -> None:
     four = admission(4)
-    with inside(four.reading, 1):
+    with inside(four.preparing, 1):
         four.check("bulk", math.inf)
-        with inside(four.reading, 2):
+        with inside(four.preparing, 2):
             four.check("line", math.inf)
-    with inside(four.reading, 4), pytest.raises(QueueFullError, match="4 pictures wait already"):
+    with inside(four.preparing, 4), pytest.raises(QueueFullError, match="4 pictures wait already"):
         four.check("line", math.inf)
-    with inside(four.reading, 2), pytest.raises(QueueFullError, match="2 pictures wait already"):
+    with inside(four.preparing, 2), pytest.raises(QueueFullError, match="2 pictures wait already"):
         four.check("bulk", math.inf)
 
 
-@pytest.mark.parametrize("stage", ["reading", "preparing", "finishing"])
+@pytest.mark.parametrize("stage", ["preparing", "finishing"])
 def test_whoever_is_on_the_way_or_is_being_finished_counts_as_waiting(stage: str) -> None:
     two = admission(2)
     with inside(getattr(two, stage), 1):
@@ -66,17 +66,17 @@ def test_whoever_is_on_the_way_or_is_being_finished_counts_as_waiting(stage: str
 
 def test_the_bulk_may_fill_half_of_the_queue() -> None:
     five = admission(5)
-    with inside(five.reading, 2):
+    with inside(five.preparing, 2):
         five.check("bulk", math.inf)
-        with inside(five.reading, 1), pytest.raises(QueueFullError):
+        with inside(five.preparing, 1), pytest.raises(QueueFullError):
             five.check("bulk", math.inf)
-        with inside(five.reading, 2):
+        with inside(five.preparing, 2):
             five.check("line", math.inf)
 
 
 def test_who_would_wait_in_vain_is_told_when_to_come_back() -> None:
     one, two = admission(item_s=2.0), admission(engines=2, item_s=2.0)
-    with inside(one.reading, 2), inside(two.reading, 2):
+    with inside(one.preparing, 2), inside(two.preparing, 2):
         one.check("line", 7.6)
         two.check("line", 5.1)
         with pytest.raises(QueueFullError, match="would take some 6000 ms") as refused:
@@ -87,7 +87,7 @@ def test_who_would_wait_in_vain_is_told_when_to_come_back() -> None:
 def test_what_would_wait_longer_than_its_timeout_is_refused_at_once() -> None:
     slow = admission(item_s=10.0)
     slow.check("line", 1.0)
-    with inside(slow.reading, 3):
+    with inside(slow.preparing, 3):
         slow.check("line", 60.0)
         with pytest.raises(QueueFullError, match=r"40000 ms, more than the 30000 ms") as caught:
             slow.check("line", 30.0)
@@ -100,7 +100,7 @@ def test_where_nobody_waits_the_throughput_refuses_nobody() -> None:
 
 def test_nobody_is_sent_away_for_more_than_a_minute() -> None:
     slow = admission(4, item_s=1000.0)
-    with inside(slow.reading, 4), pytest.raises(QueueFullError) as refused:
+    with inside(slow.preparing, 4), pytest.raises(QueueFullError) as refused:
         slow.check("line", math.inf)
     assert refused.value.retry_after_s == 60
 
@@ -116,7 +116,7 @@ def test_who_overtakes_does_not_wait_for_those_behind() -> None:
 async def test_the_wait_for_decoding_counts() -> None:
     decoding = Stage(workers=2, at_once=1)
     decoding.throughput.ran(1, 1.0)
-    before = Admission(256, Stage(), decoding, Stage(), Stage())
+    before = Admission(256, decoding, Stage(), Stage())
     async with decoding.turn("line"):
         before.check("line", 0.1)  # whoever is being decoded holds up nobody
         waits = asyncio.create_task(_pass_through(decoding))

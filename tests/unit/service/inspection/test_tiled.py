@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from service.batching.admission import Admission
-from service.batching.batcher import Batcher
-from service.batching.options import BatcherOptions
+from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.memory import MemoryBudget
 from service.batching.stage import Stage
 from service.bundles.manifest import Manifest
 from service.domain import DropReason, HeatmapKind, Image, InspectOptions, ModelOutput, Priority
@@ -85,7 +85,7 @@ class Bench:
     def admit(self) -> None:
         self.batcher.check_open()
         most, tiled = self.batcher.options.max_queue_size, self.tiled
-        Admission(most, Stage(), tiled.preparing, tiled.running, Stage()).check("line", 30.0)
+        Admission(most, tiled.preparing, tiled.running, Stage()).check("line", 30.0)
 
     async def run(
         self,
@@ -95,7 +95,8 @@ class Bench:
         deadline_s: float = math.inf,
     ) -> Inference:
         options = InspectOptions(heatmap=heatmap, priority=priority, timeout_s=30.0)
-        return await self.tiled.run(data, options, deadline_s)
+        with MemoryBudget().decoded() as room:
+            return await self.tiled.run(data, options, deadline_s, room)
 
     def start(self, picture: Image, **options: Any) -> asyncio.Task[Inference]:
         return asyncio.create_task(self.run(encoded(picture), **options))

@@ -1,0 +1,92 @@
+"""Uploads: their time, their places, and what stays of them."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+
+import pytest
+from starlette.types import Message
+
+from service.app import create_app
+from service.engines.fake import FakeEngine
+from service.settings import Settings
+from tests.api.test_disconnect import Caller, loaded, until
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def app(bundle, repository, engine):
+    settings = Settings(repository=repository, max_queue_size=1, upload_timeout_s=0.05)
+    return create_app(settings, lambda _: engine)
+
+
+def body_of(messages: list[Message]) -> bytes:
+    return b"".join(message.get("body", b"") for message in messages)
+
+
+async def test_headers_without_a_body_hold_no_place_in_the_queue(
+    app, engine, picture_bytes
+) -> None:
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        slow = [Caller(app) for _ in range(256)]
+        await until(lambda: all(caller.messages.empty() for caller in slow))
+        good = Caller(app)
+        good.say(picture_bytes())
+        await good.task
+        assert good.sent[0]["status"] == 200
+        for caller in slow:
+            caller.task.cancel()
+        await asyncio.gather(*(caller.task for caller in slow), return_exceptions=True)
+
+
+async def test_an_upload_that_takes_too_long_gets_408_whatever_its_own_timeout(
+    app, engine, picture_bytes
+) -> None:
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        slow = Caller(app, query=b"timeout_ms=3600000")
+        slow.say(b"half", more=True)
+        async with asyncio.timeout(5):
+            await slow.task
+        assert slow.sent[0]["status"] == 408
+        assert (b"connection", b"close") in slow.sent[0]["headers"]
+        assert b"upload_too_slow" in body_of(slow.sent)
+
+
+async def test_a_picture_is_counted_once_it_is_there(app, engine, picture_bytes) -> None:
+    async with app.router.lifespan_context(app):
+        await loaded(app, engine, picture_bytes())
+        late = Caller(app)
+        late.say(picture_bytes()[:10], more=True)
+        await until(late.messages.empty)
+        engine.gate.clear()
+        running, waiting = Caller(app), Caller(app)
+        running.say(picture_bytes())
+        await until(lambda: engine.batch_sizes == [1])
+        waiting.say(picture_bytes())
+        model = app.state.repository.get("parts")
+        await until(lambda: model.depth == 1)
+        late.say(picture_bytes()[10:])
+        await late.task
+        assert late.sent[0]["status"] == 429
+        assert b"queue_full" in body_of(late.sent)
+        engine.gate.set()
+        await asyncio.gather(running.task, waiting.task)
+        assert [one.sent[0]["status"] for one in (running, waiting)] == [200, 200]
+
+
+async def test_a_form_is_never_written_to_disk(serve, picture_bytes, monkeypatch) -> None:
+    def no_disk(*_: object, **__: object) -> None:
+        raise AssertionError("a file was made")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", no_disk)
+    padded = picture_bytes(suffix=".bmp") + bytes(2 * 1024 * 1024)
+    async with serve() as client:
+        answer = await client.post("/v1/models/parts/inspect", files={"image": padded})
+    assert answer.status_code == 200
