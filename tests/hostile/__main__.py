@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.hostile import attacks, faults, malformed
+from tests.hostile import attacks, faults, malformed, schema, soak
 from tests.hostile.server import MAX_MEMORY_MB, tiny_server
 
 
@@ -42,6 +42,22 @@ def attacks_command(seconds: float, only: tuple[str, ...], pace_ms: float) -> No
 def faults_command(only: tuple[str, ...]) -> None:
     """Bar 3: faults in and around a server, and its way back."""
     faults.run(list(only or faults.FAULTS))
+
+
+@main.command("schema")
+@click.option("--max-examples", default=schema.MAX_EXAMPLES, help="Of each operation.")
+@click.option("--verbose", is_flag=True, help="Print all that Schemathesis says.")
+def schema_command(max_examples: int, verbose: bool) -> None:
+    """Bar 4: Schemathesis with all checks."""
+    schema.run(max_examples, verbose)
+
+
+@main.command("soak")
+@click.option("--minutes", default=30.0, help="Length of the run.")
+@click.option("--share", default=0.6, help="Part of the capacity, which is measured first.")
+def soak_command(minutes: float, share: float) -> None:
+    """Bar 6: a long run with streams that come and go."""
+    soak.run(minutes, share)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ SPOT = 200
 """Brightness of the defect in the good request's picture."""
 
 SCORE = SPOT / 255
+REGION = [16, 12, 16, 12]
 
 
 def spotted_picture() -> bytes:

@@ -85,7 +85,7 @@ class FaultyEngine(FakeEngine):
                 np.full_like(output.anomaly_map, np.nan), np.full_like(output.score, np.nan)
             )
         if fault == "shape":
-            return EngineOutput(output.anomaly_map[:, ::2], output.score)
+            return EngineOutput(output.anomaly_map[:, ::2, :8], output.score)
         return output
 
 

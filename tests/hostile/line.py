@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from service.commands.bench.lean_http import Address, HttpPool
 from takt_client.errors import UnreachableError
-from tests.hostile.bundle import MODEL, SCORE, spotted_picture
+from tests.hostile.bundle import MODEL, REGION, SCORE, spotted_picture
 from tests.hostile.rest_requests import post
 
 CLIENTS = 4
@@ -103,7 +103,11 @@ async def _ask(pool: HttpPool, head: bytes, picture: bytes) -> str:
     if response.status != 200:
         return f"{response.status} {answer.get('code')}"
     score, regions = answer["score"], answer["regions"]
-    right = score is not None and math.isclose(score, SCORE, abs_tol=0.01) and len(regions) == 1
+    right = (
+        score is not None
+        and math.isclose(score, SCORE, abs_tol=0.01)
+        and [one["box"] for one in regions] == [REGION]
+    )
     return "200" if right else WRONG
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.hostile.pictures import mutant, originals
 
+WELCOME_WITHIN_S = 10.0
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 
 
@@ -74,7 +75,12 @@ def picture(sequence: int, data: bytes, kind: int = 0, width: int = 0, height: i
     return frame(BINARY, head + data)
 
 
-HELLO = text({"type": "hello"})
+def hello(**fields: Any) -> bytes:
+    """The first message."""
+    return text({"type": "hello", **fields})
+
+
+HELLO = hello()
 BYE = text({"type": "bye"})
 
 _ODD: tuple[Any, ...] = (
@@ -93,10 +99,10 @@ def _good(rng: random.Random) -> bytes:
 
 def _hello(rng: random.Random) -> bytes:
     """A hello with an odd field, then a frame."""
-    hello: dict[str, Any] = {"type": "hello"}
+    fields = {"type": "hello"}
     for name in rng.sample(_FIELDS, rng.choice((1, 1, 2))):
-        hello[name] = rng.choice(_ODD)
-    return text(hello) + picture(rng.choice((0, 1, 2**63, 2**64 - 1)), _good(rng)) + BYE
+        fields[name] = rng.choice(_ODD)
+    return text(fields) + picture(rng.choice((0, 1, 2**63, 2**64 - 1)), _good(rng)) + BYE
 
 
 def _order(rng: random.Random) -> bytes:
@@ -130,8 +136,8 @@ def _texts(rng: random.Random) -> bytes:
         b'{"type":"' + b"x" * 70_000 + b'"}',
         b"\xf4\x90\x80\x80", b'{"type":"hel\\ud800lo"}',
     )  # fmt: skip
-    hello = HELLO if rng.random() < 0.5 else b""
-    return hello + text(rng.choice(bodies)) + BYE
+    first = HELLO if rng.random() < 0.5 else b""
+    return first + text(rng.choice(bodies)) + BYE
 
 
 def _controls(rng: random.Random) -> bytes:
@@ -146,8 +152,8 @@ def _controls(rng: random.Random) -> bytes:
         frame(CLOSE, struct.pack(">H", 1000) + b"\xff" * 10),
         frame(CLOSE, struct.pack(">H", 1000)) * 3 + HELLO,
     )
-    hello = HELLO if rng.random() < 0.7 else b""
-    return hello + rng.choice(kinds) + BYE
+    first = HELLO if rng.random() < 0.7 else b""
+    return first + rng.choice(kinds) + BYE
 
 
 def _framing(rng: random.Random) -> bytes:
@@ -168,8 +174,8 @@ def _framing(rng: random.Random) -> bytes:
         frame(TEXT, b"", last=False) * 2,
         rng.randbytes(rng.choice((1, 2, 60))),
     )
-    hello = HELLO if rng.random() < 0.7 else b""
-    return hello + rng.choice(kinds)
+    first = HELLO if rng.random() < 0.7 else b""
+    return first + rng.choice(kinds)
 
 
 _KINDS: tuple[tuple[str, Callable[[random.Random], bytes], float], ...] = (
