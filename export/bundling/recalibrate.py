@@ -123,7 +123,7 @@ def find_thresholds(
         DriftError: this host's engine answers unlike the trained model.
         PicturesError: a picture cannot be read, or is good and defective.
     """
-    until_now = in_force(bundle, read_overrides(bundle.path))
+    until_now = in_force(bundle, read_overrides(bundle.path, bundle.repository))
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
     bad = list(distinct(defects, tell))

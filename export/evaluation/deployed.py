@@ -31,7 +31,7 @@ def deployed_beside(bundle: Bundle) -> AppliedThresholds:
     Raises:
         BundleError: the file of thresholds set at the line is damaged.
     """
-    overrides = read_overrides(bundle.path)
+    overrides = read_overrides(bundle.path, bundle.repository)
     thresholds = in_force(bundle, overrides)
 
     def told(overridden: bool) -> str:

@@ -2,7 +2,7 @@
 
 `<repository>/<name>/<version>/` holds:
 
-- `manifest.json`;
+- `manifest.json`: lists the other files with their sizes and digests, and has a digest of its own;
 - `model.onnx`: input `images`, uint8 [N,H,W,3] RGB; outputs `anomaly_map`, float32 [N,h,w], and
   `score`, float32 [N];
 - `golden.npz`: model inputs and the trained model's answers;
@@ -15,16 +15,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import zipfile
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundles.arrays import ArrayHeader, ArraySpec, read_arrays
+from service.bundles.listed_files import open_listed
 from service.bundles.manifest import Manifest
+from service.bundles.reading import surroundings
 from service.bundles.variant import Variant
 from service.errors import BundleError
 
@@ -33,6 +35,22 @@ MODEL = "model.onnx"
 GOLDEN = "golden.npz"
 INPUT = "images"
 OUTPUTS = ("anomaly_map", "score")
+
+_GOLDEN_PICTURES = 64
+"""Most golden inputs; the exporter writes three."""
+
+_GOLDEN_BYTES = 512 << 20
+_CALIBRATION_PICTURES = 1 << 18
+_SEEN_PICTURES = 1 << 20
+_SCORES = ArraySpec("f", 8, 1, _CALIBRATION_PICTURES)
+_CALIBRATION = {
+    "good_score": _SCORES,
+    "good_peak": _SCORES,
+    "defect_score": _SCORES,
+    "defect_peak": _SCORES,
+    "seen": ArraySpec("U", 64, 1, _SEEN_PICTURES, required=False),
+}
+_CALIBRATION_BYTES = 96 << 20
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,8 @@ class Bundle:
     manifest: Manifest
     golden: Golden
     calibration: Calibration
+    repository: Path | None = None
+    """Folder out of which no link may lead; the bundle's own surroundings if None."""
 
     @property
     def model_path(self) -> Path:
@@ -106,31 +126,46 @@ class Bundle:
         )
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, repository: Path | None = None) -> Bundle:
     """Reads and checks a bundle.
 
+    Args:
+        path: its folder.
+        repository: of a server, out of which no link may lead. Without one, `path` itself may be a
+            link to elsewhere, as somebody named it.
+
     Raises:
-        BundleError: a file is missing, damaged, of another format or not what the manifest says.
+        BundleError: a file is missing, damaged, too large, of another format, outside the
+            repository, or not what the manifest says.
     """
-    manifest = Manifest.read(path / MANIFEST, BundleError)
+    within = surroundings(path, repository)
+    manifest = Manifest.read(path / MANIFEST, within, BundleError)
     if manifest is None:
         raise BundleError(f"{path} is no bundle: it has no {MANIFEST}")
-    for name, expected in manifest.files.items():
-        if Path(name).name != name:
-            raise BundleError(f"{path}: the manifest names a file outside the bundle: {name}")
-        if file_sha256(path / name) != expected:
-            raise BundleError(f"{path / name} is not the file that was exported; export it again")
     for required in (MODEL, GOLDEN, manifest.calibration):
         if required not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {required}; export it again")
-    bundle = Bundle(
-        path=path,
-        manifest=manifest,
-        golden=Golden(**_read_arrays(path / GOLDEN, Golden)),
-        calibration=Calibration(**_read_arrays(path / manifest.calibration, Calibration)),
-    )
-    _check_golden(bundle)
-    return bundle
+    golden, bounds = _golden_specs(manifest), {manifest.calibration: _CALIBRATION_BYTES}
+    bounds[GOLDEN] = min(_GOLDEN_BYTES, _bytes_of(golden.values()))
+    with open_listed(path, manifest, within, bounds) as files:
+        return Bundle(
+            path=path,
+            manifest=manifest,
+            golden=Golden(
+                **read_arrays(
+                    path / GOLDEN,
+                    files[GOLDEN],
+                    golden,
+                    lambda headers: _check_golden(path / GOLDEN, manifest, headers),
+                )
+            ),
+            calibration=Calibration(
+                **read_arrays(
+                    path / manifest.calibration, files[manifest.calibration], _CALIBRATION
+                )
+            ),
+            repository=repository,
+        )
 
 
 def check_place(path: Path, manifest: Manifest) -> None:
@@ -148,41 +183,31 @@ def check_place(path: Path, manifest: Manifest) -> None:
         )
 
 
-def _read_arrays(file: Path, shape: type[Golden] | type[Calibration]) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            return {
-                one.name: stored[one.name]
-                for one in fields(shape)
-                if one.default_factory is MISSING or one.name in stored
-            }
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{file} cannot be read ({error}); export the bundle again") from None
+def _golden_specs(manifest: Manifest) -> dict[str, ArraySpec]:
+    """The arrays of golden.npz for as many pictures as it may have."""
+    height, width = manifest.preprocess.input_size
+    most = _GOLDEN_PICTURES
+    return {
+        "images": ArraySpec("u", 1, 4, most * height * width * 3),
+        "anomaly_map": ArraySpec("f", 8, 3, most * manifest.map.height * manifest.map.width),
+        "score": ArraySpec("f", 8, 1, most),
+    }
 
 
-def _check_golden(bundle: Bundle) -> None:
-    golden, manifest = bundle.golden, bundle.manifest
-    count = len(golden.images)
+def _bytes_of(specs: Iterable[ArraySpec]) -> int:
+    """Bytes of a file with the largest of these arrays."""
+    return sum(spec.values * spec.item_bytes for spec in specs) + (64 << 10)
+
+
+def _check_golden(file: Path, manifest: Manifest, headers: Mapping[str, ArrayHeader]) -> None:
+    count = headers["score"].shape[0]
     image_shape = (count, *manifest.preprocess.input_size, 3)
     map_shape = (count, manifest.map.height, manifest.map.width)
-    found = (golden.images.shape, golden.anomaly_map.shape, golden.score.shape)
+    found = tuple(headers[name].shape for name in ("images", "anomaly_map", "score"))
     if count == 0 or found != (image_shape, map_shape, (count,)):
         raise BundleError(
-            f"{bundle.path / GOLDEN} has arrays of shapes {found}, but the manifest says "
+            f"{file} has arrays of shapes {found}, but the manifest says "
             f"{(image_shape, map_shape, (count,))}; export the bundle again"
         )
-
-
-def file_sha256(file: Path) -> str:
-    """The SHA-256 of a bundle's file.
-
-    Raises:
-        BundleError: the file is missing or cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise BundleError(f"{file} is missing; export the bundle again") from None
-    except OSError as error:
-        raise BundleError(f"{file} cannot be read: {error.strerror}") from None
+    if sum(header.data_bytes for header in headers.values()) > _GOLDEN_BYTES:
+        raise BundleError(f"{file} unpacks to more than {_GOLDEN_BYTES >> 20} MiB")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from service.bundles.files import write_atomically
+from service.bundles.reading import surroundings
 from service.bundles.strict_model import StrictModel
 from service.errors import BundleError
 
@@ -49,17 +50,18 @@ class _Profiles(StrictModel):
     profiles: tuple[HostProfile, ...] = ()
 
 
-def read_profile(path: Path, host: str) -> HostProfile | None:
+def read_profile(path: Path, host: str, repository: Path | None = None) -> HostProfile | None:
     """A bundle's profile for a host; None if it was not tuned there.
 
     Args:
         path: of the bundle.
         host: name of the host.
+        repository: out of which no link may lead; the bundle's own surroundings if None.
 
     Raises:
         BundleError: the file cannot be read.
     """
-    for profile in _read(path).profiles:
+    for profile in _read(path, repository).profiles:
         if profile.host == host:
             return profile
     return None
@@ -76,13 +78,7 @@ def write_profile(path: Path, profile: HostProfile) -> None:
     write_atomically(path / PROFILES, _Profiles(profiles=(*others, profile)).json_bytes())
 
 
-def _read(path: Path) -> _Profiles:
-    file = path / PROFILES
-    try:
-        return _Profiles.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        return _Profiles()
-    except (OSError, ValidationError) as error:
-        raise BundleError(
-            f"{file} cannot be read ({type(error).__name__}); delete it and run `takt tune` again"
-        ) from None
+def _read(path: Path, repository: Path | None = None) -> _Profiles:
+    within = surroundings(path, repository)
+    remedy = "delete it and run `takt tune` again"
+    return _Profiles.read(path / PROFILES, within, BundleError, remedy) or _Profiles()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.bundles.strict_model import StrictModel
+from service.bundles.strict_model import SealedModel, StrictModel
 from service.bundles.variant import Variant
 
 CALIBRATION = "calibration.npz"
@@ -221,7 +221,7 @@ class Drift(StrictModel):
     anomaly_map: float = Field(ge=0)
 
 
-class Manifest(StrictModel):
+class Manifest(SealedModel):
     """`manifest.json`: everything about the bundle that is not in its graph."""
 
     format_version: Literal[1] = 1
@@ -283,6 +283,9 @@ class Manifest(StrictModel):
     files: dict[str, str]
     """SHA-256 of each other file of the bundle."""
 
+    sizes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Bytes of each of these files; empty in bundles from before sizes were kept."""
+
     @property
     def map_size(self) -> tuple[int, int]:
         """(height, width) of the map that the graph gives for a picture, or for a tile."""
@@ -303,6 +306,12 @@ class Manifest(StrictModel):
             for name in (variant.model, *variant.files):
                 if name not in self.files:
                     raise ValueError(f"variant {variant.name} needs {name}, which is not listed")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_are_of_the_files(self) -> Self:
+        if self.sizes and self.sizes.keys() != self.files.keys():
+            raise ValueError("it states the sizes of other files than it lists")
         return self
 
     @model_validator(mode="after")

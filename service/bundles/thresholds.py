@@ -17,6 +17,7 @@ from pydantic import Field
 
 from service.bundles.bundle import Bundle
 from service.bundles.files import write_atomically
+from service.bundles.reading import surroundings
 from service.bundles.strict_model import StrictModel
 from service.domain import ThresholdKind
 from service.errors import BundleError
@@ -92,15 +93,20 @@ class ThresholdChange:
     persisted: bool
 
 
-def read_overrides(folder: Path) -> Overrides:
+def read_overrides(folder: Path, repository: Path | None = None) -> Overrides:
     """The overrides in a bundle's folder; empty where there is no file.
+
+    Args:
+        folder: of the bundle.
+        repository: out of which no link may lead; the folder's own surroundings if None.
 
     Raises:
         BundleError: the file cannot be understood. Ignoring it would give other verdicts than
             somebody has decided on.
     """
     remedy = "correct it, or delete it to go back to the bundle's own thresholds"
-    return Overrides.read(folder / OVERRIDES, BundleError, remedy) or Overrides()
+    within = surroundings(folder, repository)
+    return Overrides.read(folder / OVERRIDES, within, BundleError, remedy) or Overrides()
 
 
 def remove_overrides(folder: Path) -> bool:
@@ -188,7 +194,11 @@ class DeployedThresholds:
         }
         with self._lock:
             # Under the lock, so that another change is added to and not undone.
-            kept = read_overrides(self._bundle.path) if self._persisted else self._overrides
+            kept = (
+                read_overrides(self._bundle.path, self._bundle.repository)
+                if self._persisted
+                else self._overrides
+            )
             overrides = kept.model_copy(update=given)
             kinds = self._kinds(lambda kind: kind in given or self._differs(kept, kind))
             return self._apply(
@@ -214,7 +224,7 @@ class DeployedThresholds:
         with self._lock:
             if not self._persisted:
                 return None
-            kept = read_overrides(self._bundle.path)
+            kept = read_overrides(self._bundle.path, self._bundle.repository)
             kinds = self._kinds(lambda kind: self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 

@@ -12,6 +12,9 @@ EngineKind = Literal["onnxruntime", "openvino"]
 Provider = Literal["cpu", "cuda", "tensorrt"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
+GRAPH_PATTERN = r"\.(onnx|engine|xml)$"
+"""Names of graphs: for other names, engines have formats that lead to files of their own."""
+
 VARIANT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,40}$"
 
 
@@ -71,7 +74,7 @@ class Variant(StrictModel):
     rest: Precision = "fp32"
     """Precision of what an 8-bit graph of OpenVINO does not compute in 8 bits."""
 
-    model: str
+    model: str = Field(pattern=GRAPH_PATTERN)
     """File that the engine opens; may be the reference graph."""
 
     files: tuple[str, ...] = ()

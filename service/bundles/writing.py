@@ -24,11 +24,11 @@ from service.bundles.bundle import (
     Bundle,
     Calibration,
     Golden,
-    file_sha256,
     load_bundle,
 )
 from service.bundles.files import new_folder, write_atomically
 from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
+from service.bundles.reading import file_sha256
 from service.bundles.variant import Variant
 from service.errors import BundleError
 
@@ -62,8 +62,12 @@ def save_bundle(
         np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
         for name, data in further.items():
             (unfinished / name).write_bytes(data)
-        hashes = {file.name: file_sha256(file) for file in sorted(unfinished.iterdir())}
-        (unfinished / MANIFEST).write_bytes(manifest(hashes).json_bytes())
+        files = sorted(unfinished.iterdir())
+        written = manifest({file.name: file_sha256(file) for file in files})
+        sizes = {file.name: file.stat().st_size for file in files}
+        (unfinished / MANIFEST).write_bytes(
+            written.model_copy(update={"sizes": sizes}).json_bytes()
+        )
         bundle = load_bundle(unfinished)
     return replace(bundle, path=path)
 
@@ -122,11 +126,17 @@ def _change(
     path, former = bundle.path, bundle.manifest
     files = {name: digest for name, digest in former.files.items() if name not in replaced}
     files |= {name: hashlib.sha256(data).hexdigest() for name, data in added.items()}
-    manifest = Manifest.model_validate(former.model_dump() | fields | {"files": files})
+    # Loading has checked each former file, so that its size is what was exported.
+    sizes = {
+        name: len(added[name]) if name in added else (path / name).stat().st_size for name in files
+    }
+    manifest = Manifest.model_validate(
+        former.model_dump() | fields | {"files": files, "sizes": sizes}
+    )
     for name, data in added.items():
         write_atomically(path / name, data)
     write_atomically(path / MANIFEST, manifest.json_bytes())
     for name in replaced - set(added):
         with contextlib.suppress(OSError):
             (path / name).unlink()
-    return load_bundle(path)
+    return load_bundle(path, bundle.repository)

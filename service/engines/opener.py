@@ -68,7 +68,7 @@ def engine_opener(settings: Settings, factory: EngineFactory | None = None) -> E
         if factory is not None:
             return OpenedEngine(factory(bundle), plan_for(bundle, settings))
         try:
-            profile = read_profile(bundle.path, host_name(settings.cores))
+            profile = read_profile(bundle.path, host_name(settings.cores), bundle.repository)
             plan = _adapted(plan_for(bundle, settings, profile), bundle, settings)
             return OpenedEngine(_open(plan, settings), plan)
         except ConfigurationError as error:

@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Polygon, Preprocess
+from service.bundles.reading import read_file, surroundings
 from service.domain import Box
-from service.errors import BundleError
+from service.errors import BundleError, RequestError
+from service.pictures.decode import decode
 from service.pictures.placement import placement
+
+_MASK_BYTES = 64 << 20
+_MASK_PIXELS = 200_000_000
 
 _REMEMBERED_SIZES = 8
 """Number of picture sizes whose outlines are kept; a line has one or two."""
@@ -81,7 +86,8 @@ def roi_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[n
     roi = manifest.roi
     if roi is None:
         return None
-    mask = None if roi.mask is None else _read_mask(bundle.path / roi.mask)
+    within = surroundings(bundle.path, bundle.repository)
+    mask = None if roi.mask is None else _read_mask(bundle.path / roi.mask, within)
     shape = RoiShape(roi.polygons, roi.exclude, mask)
     return shape.on_map(manifest.preprocess, grid or (manifest.map.height, manifest.map.width))
 
@@ -168,9 +174,10 @@ def _sampled(mask: NDArray[np.bool_], spec: Preprocess, grid: tuple[int, int]) -
     return sampled
 
 
-def _read_mask(file: Path) -> NDArray[np.bool_]:
-    pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise BundleError(f"{file} cannot be read; export the bundle again")
-    mask: NDArray[np.bool_] = pixels > 0
+def _read_mask(file: Path, within: Sequence[Path]) -> NDArray[np.bool_]:
+    try:
+        picture = decode(read_file(file, within, _MASK_BYTES), _MASK_PIXELS)
+    except (FileNotFoundError, RequestError):
+        raise BundleError(f"{file} cannot be read; export the bundle again") from None
+    mask = np.asarray(picture.any(axis=2), np.bool_)
     return mask

@@ -6,6 +6,7 @@ Without the file the highest version is active; with the file, the version that 
 from __future__ import annotations
 
 import logging
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -48,7 +49,8 @@ def read_activation(folder: Path) -> Activation | None:
             than somebody has decided on.
     """
     remedy = "correct it, or delete it to serve the highest version"
-    return Activation.read(folder / ACTIVE, ConfigurationError, remedy)
+    within = (Path(os.path.realpath(folder.parent)),)
+    return Activation.read(folder / ACTIVE, within, ConfigurationError, remedy)
 
 
 def keep_activation(folder: Path, activation: Activation) -> bool:

@@ -238,9 +238,10 @@ class ModelVersion:
 
     async def _load(self, context: VersionContext) -> Loaded:
         started_s = time.perf_counter()
-        bundle = self.bundle = await asyncio.to_thread(load_bundle, self.path)
+        repository = self.path.parent.parent
+        bundle = self.bundle = await asyncio.to_thread(load_bundle, self.path, repository)
         check_place(self.path, bundle.manifest)
-        overrides = await asyncio.to_thread(read_overrides, self.path)
+        overrides = await asyncio.to_thread(read_overrides, self.path, repository)
         thresholds = self.thresholds = DeployedThresholds(bundle, overrides)
         opened, drift = await self._open(context.open_engine, bundle)
         plan, drifts = opened.plan, [drift]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from service.engines.base import Engine, EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError
+from tests.manifests import rewrite_manifest
 
 MakeBundle = Callable[..., Bundle]
 
@@ -212,9 +212,8 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path, exists: bool) -> No
 
 def add_graph(bundle: Bundle, name: str, graph: bytes) -> None:
     (bundle.path / name).write_bytes(graph)
-    manifest = json.loads((bundle.path / MANIFEST).read_text())
-    manifest["files"][name] = hashlib.sha256(graph).hexdigest()
-    (bundle.path / MANIFEST).write_text(json.dumps(manifest))
+    digest = hashlib.sha256(graph).hexdigest()
+    rewrite_manifest(bundle.path, lambda manifest: manifest["files"].update({name: digest}))
 
 
 def test_a_copied_bundle_is_no_bundle_that_the_service_would_serve(bundle: Bundle) -> None:

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,12 @@ from service.bundles.bundle import (
     MANIFEST,
     MODEL,
     Bundle,
-    file_sha256,
     load_bundle,
 )
 from service.bundles.manifest import CALIBRATION
+from service.bundles.reading import file_sha256
 from service.errors import BundleError
-
-
-def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    file = path / MANIFEST
-    manifest = json.loads(file.read_text())
-    change(manifest)
-    file.write_text(json.dumps(manifest))
+from tests.manifests import rewrite_manifest
 
 
 def test_a_bundle_comes_back_as_it_was_saved(bundle: Bundle) -> None:
@@ -35,17 +28,20 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle: Bundle) -> None:
 
 def test_a_bundle_from_before_recalibration_still_loads(bundle: Bundle) -> None:
     def as_before(manifest: dict[str, Any]) -> None:
-        del manifest["calibration"]
+        for name in ("calibration", "sizes", "digest"):
+            del manifest[name]
         for name in ("defect_count", "found_at", "notes"):
             del manifest["thresholds"][name]
         manifest["files"][CALIBRATION] = file_sha256(bundle.path / CALIBRATION)
 
     old = {key: value for key, value in vars(bundle.calibration).items() if key != "seen"}
     np.savez_compressed(bundle.path / CALIBRATION, allow_pickle=False, **old)
-    rewrite(bundle.path, as_before)
+    rewrite_manifest(bundle.path, as_before)
     again = load_bundle(bundle.path)
     assert again.calibration.seen.size == 0
-    assert again.manifest == bundle.manifest.model_copy(update={"files": again.manifest.files})
+    assert again.manifest == bundle.manifest.model_copy(
+        update={"files": again.manifest.files, "sizes": {}, "digest": None}
+    )
 
 
 @pytest.mark.parametrize("name", [MODEL, GOLDEN])
@@ -96,13 +92,15 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
 def test_a_wrong_manifest_is_refused_by_the_field(
     bundle: Bundle, change: Callable[[dict[str, Any]], object], complaint: str
 ) -> None:
-    rewrite(bundle.path, change)
+    rewrite_manifest(bundle.path, change)
     with pytest.raises(BundleError, match=complaint):
         load_bundle(bundle.path)
 
 
 def test_a_threshold_that_is_no_number_is_refused(bundle: Bundle) -> None:
-    rewrite(bundle.path, lambda m: m["thresholds"].update(image=float("nan")))
+    rewrite_manifest(
+        bundle.path, lambda m: (m["thresholds"].update(image=float("nan")), m.pop("digest"))
+    )
     with pytest.raises(BundleError, match=r"thresholds\.image|Invalid JSON"):
         load_bundle(bundle.path)
 

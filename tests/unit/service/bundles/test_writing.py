@@ -17,6 +17,7 @@ from service.bundles.bundle import (
 from service.bundles.manifest import CALIBRATION, Thresholds
 from service.bundles.writing import replace_calibration
 from service.errors import BundleError
+from tests.manifests import rewrite_manifest
 
 
 def test_a_version_is_never_overwritten(bundle: Bundle, make_bundle: Callable[[], Bundle]) -> None:
@@ -60,6 +61,20 @@ def test_a_new_calibration_leaves_graph_and_golden_answers_alone(bundle: Bundle)
     assert {file.name for file in bundle.path.iterdir()} == {
         MANIFEST, MODEL, GOLDEN, again.manifest.calibration,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("from_before", [False, True])
+def test_a_later_change_keeps_digest_and_sizes(bundle: Bundle, from_before: bool) -> None:
+    if from_before:
+        rewrite_manifest(bundle.path, lambda fields: (fields.pop("digest"), fields.pop("sizes")))
+        bundle = load_bundle(bundle.path)
+    changed = replace_calibration(bundle, calibration(0.25), thresholds(0.25), map_low=0.2)
+    manifest = load_bundle(bundle.path).manifest
+    assert manifest.digest is not None
+    assert manifest.digest != bundle.manifest.digest
+    assert manifest.sizes == {
+        name: (bundle.path / name).stat().st_size for name in changed.manifest.files
+    }
 
 
 def test_a_calibration_can_be_repeated(bundle: Bundle) -> None:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from service.bundles.bundle import MANIFEST, MODEL, Bundle, load_bundle
+from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
 from service.bundles.writing import add_variant
 from service.errors import BundleError
+from tests.manifests import rewrite_manifest
 
 
 def variant_of(name: str = "openvino-int8", *files: str, **fields: Any) -> Variant:
@@ -86,9 +86,7 @@ def test_a_wrong_entry_is_refused_by_what_is_wrong(
     bundle: Bundle, change: Any, complaint: str
 ) -> None:
     add_variant(bundle, variant_of(), {})
-    manifest = json.loads((bundle.path / MANIFEST).read_bytes())
-    change(manifest["variants"])
-    (bundle.path / MANIFEST).write_text(json.dumps(manifest))
+    rewrite_manifest(bundle.path, lambda manifest: change(manifest["variants"]))
     with pytest.raises(BundleError, match=complaint):
         load_bundle(bundle.path)
 

@@ -24,6 +24,7 @@ from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
 from service.settings import Settings
+from tests.manifests import rewrite_manifest
 
 
 @dataclass
@@ -534,8 +535,11 @@ async def test_other_files_of_the_same_size_and_time_are_noticed(
     here, there = tmp_path / "a", tmp_path / "b"
     repository.rename(here)
     shutil.copytree(here, there)
-    manifest = there / "parts" / "1" / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"image": 0.5', '"image": 0.4'))
+    for place, image in ((here, 0.5), (there, 0.4)):
+        rewrite_manifest(
+            place / "parts" / "1",
+            lambda manifest, to=image: manifest["thresholds"].update(image=to),
+        )
     for file in [*here.rglob("*"), *there.rglob("*")]:
         os.utime(file, (1, 1))
     repository.symlink_to(here)
