@@ -1,8 +1,8 @@
 """Pictures that are still being sent: how many may be, for how long, and how slowly.
 
-An upload holds a place, and none in a model's queue. It ends by a refusal if it is slow, and if
-its place is wanted by another while it stands still: a quick upload has its place for milliseconds,
-so that those who open many and send nothing are in nobody's way.
+An upload holds a place, and none in a model's queue. It ends by a refusal if it is slow. Where all
+places are taken, the one that has stood still longest makes room for the newcomer: a quick upload
+has its place for milliseconds, so that those who open many and send nothing are in nobody's way.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ BYTES_PER_S = 32 * 1024
 
 _LOOK_EVERY_S = 0.25
 """Time between two looks for uploads that are late; cheaper than a timer for each."""
-
-_STILL_S = 0.02
-"""An upload may lose its place if it has brought nothing for so long, or too little."""
 
 _IPV6_NETWORK_BITS = 64
 
@@ -75,18 +72,15 @@ class Uploads:
 
         Args:
             client: address of the client, if it has one; those of one IPv6 network count as one.
-
-        Raises:
-            TooManyUploadsError: all places are taken, by uploads that go on.
         """
         now_s = self._clock()
         key = client or ""
         if ":" in key:
             key = _network_of(key)
         if self._of_client.get(key, 0) >= self._share:
-            self._make_room(now_s, key)
+            self._make_room(key)
         elif len(self._open) >= self._places:
-            self._make_room(now_s, None)
+            self._make_room(None)
         upload = Upload(self, key, now_s)
         self._open[upload] = None
         self._of_client[key] = self._of_client.get(key, 0) + 1
@@ -95,19 +89,18 @@ class Uploads:
             asyncio.get_running_loop().call_later(_LOOK_EVERY_S, self._look)
         return upload
 
-    def _make_room(self, now_s: float, client: str | None) -> None:
-        """End the upload that is latest, of one client or of all."""
-        of_client = [one for one in self._open if client is None or one.client == client]
-        latest = min(of_client, key=lambda one: one.due_s)
-        busy = TooManyUploadsError(
-            f"{len(of_client)} pictures are being sent at the same time"
-            + (" from this address" if client is not None else "")
-            + ", as many as may be; send this one again later",
-            retry_after_s=1,
+    def _make_room(self, client: str | None) -> None:
+        """End the upload that is due first, of one client or of all; an empty one before others."""
+        among = [one for one in self._open if client is None or one.client == client]
+        latest = min(among, key=lambda one: (not one.empty, one.due_s))
+        where = "" if client is None else " from this address"
+        latest.end(
+            TooManyUploadsError(
+                f"{len(among)} pictures are being sent at the same time{where}, as many as may be, "
+                "and this one stood still longest; send it again later",
+                retry_after_s=1,
+            )
         )
-        if now_s - (latest.due_s - GRACE_S) < _STILL_S:
-            raise busy
-        latest.end(busy)
 
     def _look(self) -> None:
         """End the uploads that are late."""
@@ -150,14 +143,16 @@ class Upload:
         client: as given.
         begun_s: as given.
         due_s: when it ends as too slow, unless more bytes come.
+        empty: whether none have come yet.
     """
 
-    __slots__ = ("_error", "_task", "_uploads", "begun_s", "client", "due_s")
+    __slots__ = ("_error", "_task", "_uploads", "begun_s", "client", "due_s", "empty")
 
     def __init__(self, uploads: Uploads, client: str, begun_s: float) -> None:
         self.client = client
         self.begun_s = begun_s
         self.due_s = begun_s + GRACE_S
+        self.empty = True
         self._uploads = uploads
         self._task = asyncio.current_task()
         self._error: TaktError | None = None
@@ -165,6 +160,7 @@ class Upload:
     def received(self, size: int) -> None:
         """Count so many bytes that came."""
         latest_s = self._uploads._clock() + GRACE_S
+        self.empty = self.empty and not size
         self.due_s = min(latest_s, self.due_s + size / BYTES_PER_S)
 
     def end(self, error: TaktError) -> None:

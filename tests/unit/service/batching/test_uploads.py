@@ -94,31 +94,46 @@ async def test_a_steady_upload_ends_at_the_longest_time(clock: Clock) -> None:
         await steady.task
 
 
-async def test_a_client_has_half_of_the_places_while_its_uploads_go_on(clock: Clock) -> None:
+async def test_a_client_has_half_of_the_places_and_all_together_the_others(clock: Clock) -> None:
     uploads = Uploads(places=4, clock=clock)
-    senders = [await Sender(uploads).begun() for _ in range(2)]
+    senders = []
+    for client in ("10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3"):
+        clock.now_s += 0.01
+        senders.append(await Sender(uploads, client).begun())
     with pytest.raises(TooManyUploadsError, match="from this address") as refused:
-        uploads.begin("10.0.0.1")
-    assert refused.value.status == 429
-    senders += [await Sender(uploads, "10.0.0.2").begun() for _ in range(2)]
+        await senders[0].task
+    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
     with pytest.raises(TooManyUploadsError, match=r"time, as many"):
-        uploads.begin("10.0.0.3")
-    for sender in senders:
+        await senders[1].task
+    assert len(uploads) == 4
+    for sender in senders[2:]:
         await sender.leave()
     assert len(uploads) == 0
 
 
-async def test_an_upload_that_stands_still_gives_its_place_to_a_newcomer(clock: Clock) -> None:
+async def test_the_upload_that_stands_still_longest_makes_room(clock: Clock) -> None:
     uploads = Uploads(places=4, clock=clock)
-    still, steady = await Sender(uploads).begun(), await Sender(uploads).begun()
+    steady, still = await Sender(uploads).begun(), await Sender(uploads).begun()
     clock.now_s = 0.1
     steady.received(BYTES_PER_S)
     newcomer = await Sender(uploads).begun()
-    with pytest.raises(TooManyUploadsError):
+    with pytest.raises(TooManyUploadsError, match="stood still longest"):
         await still.task
-    assert len(uploads) == 2
     assert not steady.task.done()
     await steady.leave()
+    await newcomer.leave()
+
+
+async def test_who_has_sent_nothing_makes_room_before_who_has(clock: Clock) -> None:
+    uploads = Uploads(places=4, clock=clock)
+    begun = await Sender(uploads).begun()
+    begun.received(BYTES_PER_S)
+    clock.now_s = 0.1
+    empty, newcomer = await Sender(uploads).begun(), await Sender(uploads).begun()
+    with pytest.raises(TooManyUploadsError):
+        await empty.task
+    assert not begun.task.done()
+    await begun.leave()
     await newcomer.leave()
 
 
@@ -126,9 +141,8 @@ async def test_good_uploads_get_in_however_many_of_their_address_stand_still(clo
     uploads = Uploads(clock=clock)
     attackers = [await Sender(uploads).begun() for _ in range(256)]
     for _ in range(100):
-        clock.now_s += 0.01
+        clock.now_s += 0.001
         attackers.append(await Sender(uploads).begun())
-        clock.now_s += 0.01
         with uploads.begin("10.0.0.1") as upload:
             upload.received(20_000)
     for attacker in attackers:
@@ -140,13 +154,15 @@ async def test_good_uploads_get_in_however_many_of_their_address_stand_still(clo
 async def test_addresses_of_one_ipv6_network_share_and_mapped_ones_are_ipv4(clock: Clock) -> None:
     uploads = Uploads(places=2, clock=clock)
     one = await Sender(uploads, "2001:db8::1").begun()
-    with pytest.raises(TooManyUploadsError):
-        uploads.begin("2001:db8::2")
-    mapped = await Sender(uploads, "::ffff:10.0.0.1").begun()
+    neighbour = await Sender(uploads, "2001:db8::2").begun()
     with pytest.raises(TooManyUploadsError, match="address"):
-        uploads.begin("10.0.0.1")
-    await one.leave()
-    await mapped.leave()
+        await one.task
+    mapped = await Sender(uploads, "::ffff:10.0.0.1").begun()
+    same = await Sender(uploads, "10.0.0.1").begun()
+    with pytest.raises(TooManyUploadsError, match="address"):
+        await mapped.task
+    await neighbour.leave()
+    await same.leave()
 
 
 async def test_a_cancellation_from_elsewhere_stays_one(clock: Clock) -> None:
