@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.efficientad.config import TEACHER_CHANNELS
 from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import Compute, round_to_fp16
 from models.fit.efficientad.fit import FitError, fit_efficientad, hard_quantile, learning_rate
@@ -19,6 +18,11 @@ from models.fit.efficientad.losses import LOSSES
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, ResumeMismatchError
+
+pytestmark = pytest.mark.usefixtures("narrow_networks")
+
+CHANNELS = 32
+"""Of the teacher."""
 
 OPTIONS = EfficientAdOptions(steps=3, save_every=1, penalty_size=49)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(5))
@@ -49,9 +53,9 @@ class Interruption:
 
 
 @pytest.fixture(scope="module")
-def teacher() -> PDN:
+def teacher(narrow_networks: None) -> PDN:
     torch.manual_seed(0)
-    return PDN("small", TEACHER_CHANNELS)
+    return PDN("small", CHANNELS)
 
 
 def fit(
@@ -138,7 +142,7 @@ def test_a_damaged_state_is_told_with_the_way_out(teacher: PDN, tmp_path: Path) 
 def test_resuming_with_another_teacher_is_refused(interrupted: Path) -> None:
     torch.manual_seed(1)
     with pytest.raises(ResumeMismatchError, match="teacher"):
-        fit(PDN("small", TEACHER_CHANNELS), interrupted)
+        fit(PDN("small", CHANNELS), interrupted)
 
 
 def test_the_weights_are_exact_in_float16(fitted: Fitted[EfficientAd]) -> None:
@@ -167,7 +171,7 @@ def test_a_tenth_of_the_validation_pixels_exceeds_the_quantiles(
 
 
 def test_the_teacher_stays_as_it_was(fitted: Fitted[EfficientAd], teacher: PDN) -> None:
-    rounded = PDN("small", TEACHER_CHANNELS)
+    rounded = PDN("small", CHANNELS)
     rounded.load_state_dict(teacher.state_dict())
     round_to_fp16(rounded)
     for name, weight in fitted.model.teacher.state_dict().items():
@@ -244,9 +248,12 @@ def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
         assert torch.equal(value, whole.model.state_dict()[name]), name
 
 
-def test_a_teacher_of_few_channels_gives_a_small_model(tmp_path: Path) -> None:
+def test_a_teacher_of_few_channels_gives_a_small_model(
+    whole_networks: None, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
-    model = fit(PDN("small", 16), tmp_path / "m.safetensors").model
+    one_step = replace(OPTIONS, steps=1)
+    model = fit(PDN("small", 16), tmp_path / "m.safetensors", one_step).model
     assert model.config.teacher_channels == 16
     assert model.student.conv4.out_channels == 32
     assert model.autoencoder.decoder.deconv8.out_channels == 16
@@ -287,7 +294,7 @@ def test_too_few_pictures_for_a_part_are_refused(
 
 def test_a_teacher_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FitError, match="the teacher is medium"):
-        fit(PDN("medium", TEACHER_CHANNELS), tmp_path / "x")
+        fit(PDN("medium", CHANNELS), tmp_path / "x")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def fit(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cheap_backbone() -> Iterator[None]:
+def cheap_backbone(narrow_networks: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(examples_module, "Lite0Features", Averages)
         patch.setattr(examples_module, "HELD_OUT_TEXTURES", 1)
