@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -199,3 +200,14 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
 def start_server() -> StartServer:
     """Starts a real server process; it ends with the block."""
     return run_server
+
+
+@pytest.fixture(scope="session")
+def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Traces each graph once for all workers of a run."""
+    from tests.traced_once import each_graph_once  # imports torch, which most tests never need
+
+    base = tmp_path_factory.getbasetemp()
+    of_run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with each_graph_once(of_run / "graphs"):
+        yield

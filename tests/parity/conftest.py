@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _traced_once(traced_once: None) -> None:
+    """Tests of one module export alike again and again."""
+
+
 @pytest.fixture(scope="session")
 def fixtures() -> Path:
     """The folder of fixtures; `TAKT_FIXTURES` names another one than `../shared/fixtures`."""

@@ -49,6 +49,11 @@ def finish(model: EfficientAd) -> EfficientAd:
     return model.eval()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _traced_once(traced_once: None) -> None:
+    """Tests of one module export alike again and again."""
+
+
 @pytest.fixture(scope="session")
 def thin_model() -> EfficientAd:
     with torch.random.fork_rng():

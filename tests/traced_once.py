@@ -1,0 +1,64 @@
+"""A graph that a test run has traced is traced no second time, whichever worker needs it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+
+import export.bundling.graph
+
+Trace = Callable[[export.bundling.graph.ImagesToAnswer, tuple[int, int]], onnx.ModelProto]
+
+
+@contextmanager
+def each_graph_once(folder: Path) -> Iterator[None]:
+    """Tracing of graphs, which `folder` remembers by the whole module and its input's size.
+
+    A trace takes seconds, and is a function of the module alone.
+    """
+    trace: Trace = export.bundling.graph._trace
+    exporter = torch.onnx.export
+    folder.mkdir(exist_ok=True)
+
+    def trace_once(
+        answering: export.bundling.graph.ImagesToAnswer, input_size: tuple[int, int]
+    ) -> onnx.ModelProto:
+        if torch.onnx.export is not exporter:  # a test looks at the tracing itself
+            return trace(answering, input_size)
+        path = folder / _digest(answering, input_size)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                onnx.save_model(trace(answering, input_size), path)
+        return onnx.load_model(path)
+
+    export.bundling.graph._trace = trace_once
+    try:
+        yield
+    finally:
+        export.bundling.graph._trace = trace
+
+
+def _digest(answering: torch.nn.Module, input_size: tuple[int, int]) -> str:
+    pickled = io.BytesIO()
+    _AlikeInEachProcess(pickled).dump((answering, input_size))
+    return hashlib.sha256(pickled.getvalue()).hexdigest()
+
+
+class _AlikeInEachProcess(pickle.Pickler):
+    """Pickles sets in order and tensors by their values."""
+
+    def persistent_id(self, thing: object) -> object:
+        if isinstance(thing, set | frozenset):
+            return "set", sorted(thing)
+        if isinstance(thing, torch.Tensor):
+            return str(thing.dtype), tuple(thing.shape), thing.detach().numpy().tobytes()
+        return None
