@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         30_000.0, gt=0, description="A request that names no timeout gets 504 after this."
     )
     drain_timeout_s: float = Field(
-        30.0, ge=0, description="Longest wait at shutdown for what was accepted."
+        30.0, ge=0, le=86_400, description="Longest wait at shutdown for what was accepted."
     )
 
     decode_threads: int = Field(

@@ -14,6 +14,8 @@ from service.domain import AnomalyMap, Box, Region, Verdict
 from service.errors import EngineError, InvalidParameterError
 from service.pictures.placement import Placement
 
+_LOWEST = float(np.finfo(np.float32).min)
+
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
@@ -207,6 +209,8 @@ def _regions(
 
 def _rounded_down(threshold: float) -> np.float32:
     """The largest float32 that is no greater; values above it are above the threshold itself."""
+    if threshold < _LOWEST:
+        return np.float32(-np.inf)
     nearest = np.float32(threshold)
     return nearest if float(nearest) <= threshold else np.nextafter(nearest, np.float32(-np.inf))
 

@@ -11,6 +11,9 @@ from service.errors import InvalidImageError, RequestError
 
 HEADER_BYTES = 32
 
+LAST_SEQUENCE = 2**64 - 1
+"""The highest number that a frame can have."""
+
 _HEADER = struct.Struct("<2sBBIQQII")
 _MAGIC = b"TK"
 _VERSION = 1

@@ -17,7 +17,7 @@ from service.domain import Inspection
 from service.errors import NotReadyError, RequestError
 from service.streaming.entrance import Entrance, Inspect
 from service.streaming.evidence import Smoothing, Voting, VotingRule
-from service.streaming.frames import Frame
+from service.streaming.frames import LAST_SEQUENCE, Frame
 from service.streaming.link import Link, Stop
 from service.streaming.outcomes import (
     AnsweredFrame,
@@ -129,8 +129,11 @@ class Session:
 
     @property
     def next_sequence(self) -> int:
-        """The lowest number that the next frame may have."""
-        return self._last_sequence + 1
+        """The lowest number that the next frame may have; the last one there is, once that is used.
+
+        Every number of a stream fits 64 bits.
+        """
+        return min(self._last_sequence + 1, LAST_SEQUENCE)
 
     @property
     def statistics(self) -> StreamStatistics:

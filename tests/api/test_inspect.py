@@ -272,3 +272,26 @@ async def test_a_callers_request_id_comes_back_and_a_hostile_one_does_not(serve,
             response = await client.post(URL, content=bad_part, headers={"x-request-id": given})
             assert (response.headers["x-request-id"] == given) is kept
             assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("name", ["threshold", "pixel_threshold"])
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "5e-324", "18446744073709551616"])
+async def test_any_finite_threshold_is_applied(serve, picture_bytes, name: str, value: str) -> None:
+    async with serve() as client:
+        answer = await client.post(
+            "/v1/models/parts/inspect", params={name: value}, content=picture_bytes()
+        )
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["threshold", "pixel_threshold", "timeout_ms"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "9" * 400, "0x10", ""])
+async def test_a_number_that_is_none_is_refused_by_its_name(
+    serve, picture_bytes, name: str, value: str
+) -> None:
+    async with serve() as client:
+        answer = await client.post(
+            "/v1/models/parts/inspect", params={name: value}, content=picture_bytes()
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+        assert name in answer.json()["detail"]

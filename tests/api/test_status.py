@@ -292,6 +292,17 @@ async def test_openapi_tells_every_answer_with_an_example(serve) -> None:
         assert problem["example"]["code"] == "invalid_image"
 
 
+@pytest.mark.parametrize("kind", ["application/openmetrics-text", "text/plain"])
+@pytest.mark.parametrize("version", ["x", "nan", "=1", "1.x.0", "2.x", "9" * 5000])
+async def test_a_scraper_that_names_no_version_gets_the_plain_text(
+    serve, kind: str, version: str
+) -> None:
+    async with serve() as client:
+        answer = await client.get("/metrics", headers={"Accept": f"{kind};version={version}"})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
 async def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
     bundle, repository
 ) -> None:

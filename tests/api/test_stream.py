@@ -634,6 +634,40 @@ async def test_pages_of_others_may_not_stream(serve, origin: str) -> None:
         await socket.task
 
 
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1])
+async def test_a_stream_goes_to_the_last_number_there_is_and_resumes_after_it(
+    serve, picture_bytes, number: int
+) -> None:
+    async with serve() as client:
+        async with connect(client) as socket:
+            session = (await socket.hello(last_sequence=number - 1))["session"]
+            socket.frame(number, picture_bytes(), captured_us=2**64 - 1)
+            answer = await socket.hear()
+            assert (answer["sequence"], answer["captured_us"]) == (number, 2**64 - 1)
+            socket.close(1006)
+            await socket.task
+        async with connect(client) as socket:
+            welcome = await socket.hello(session=session, last_sequence=number)
+            assert (welcome["resumed"], welcome["next_sequence"]) == (
+                True,
+                min(number + 1, 2**64 - 1),
+            )
+            socket.frame(number, picture_bytes())
+            (error,), code = await socket.until_closed()
+            assert (code, error["code"]) == (1008, "bad_request")
+
+
+@pytest.mark.parametrize("number", [str(2**64), "1" + 30 * "0", "1e30", "-1", "0.5"])
+async def test_a_last_sequence_that_no_frame_can_have_is_refused_by_its_name(
+    serve, number: str
+) -> None:
+    async with serve() as client, connect(client) as socket:
+        socket.text(f'{{"type": "hello", "last_sequence": {number}}}')
+        (error,), code = await socket.until_closed()
+        assert (code, error["code"]) == (1008, "invalid_parameter")
+        assert "last_sequence" in error["detail"]
+
+
 async def test_an_unforeseen_error_closes_the_stream_and_tells_nothing(
     serve, picture_bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

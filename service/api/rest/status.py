@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
+
+_BAD_VERSION = re.compile(r"version=(?!\d{1,9}(\.\d{1,9}){0,3}\s*([;,]|$))", re.ASCII)
+"""A version in `Accept` that is no number, by which Prometheus's library fails."""
 
 
 def status_router(
@@ -80,7 +84,8 @@ def status_router(
     async def prometheus(request: Request) -> Response:
         """The metrics, in Prometheus's text format."""
         # OpenMetrics where the client takes it: only that has exemplars.
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        accept = request.headers.get("accept", "")
+        encode, media_type = choose_encoder("" if _BAD_VERSION.search(accept) else accept)
         # The loop reads the values, as it changes them; writing the text takes too long for it.
         journal.settle()
         body = await asyncio.to_thread(encode, _Read(metrics.read(), gpus))

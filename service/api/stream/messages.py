@@ -9,12 +9,13 @@ from dataclasses import asdict
 from typing import Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from service.api.schemas import OptionsIn
 from service.domain import Json
 from service.errors import InvalidParameterError, Problem, RequestError, validation_message
 from service.streaming.evidence import MOST_VOTES, VotingRule
+from service.streaming.frames import LAST_SEQUENCE
 from service.streaming.session import Policy, Session
 from service.streaming.statistics import StreamStatistics
 
@@ -51,7 +52,15 @@ class Hello(OptionsIn):
     vote: VoteIn | None = None
     smoothing: float | None = Field(None, gt=0, le=1)
     session: str | None = Field(None, max_length=64)
-    last_sequence: int | None = Field(None, ge=0, lt=2**64)
+    last_sequence: int | None = Field(None, ge=0, le=LAST_SEQUENCE)
+
+    @field_validator("last_sequence", mode="before")
+    @classmethod
+    def _is_whole(cls, value: object) -> object:
+        # A number beyond 64 bits is a float by now.
+        if isinstance(value, float):
+            raise ValueError(f"must be a whole number of 0 to {LAST_SEQUENCE}, as a frame's is")
+        return value
 
     @property
     def wishes(self) -> Hello:

@@ -136,7 +136,9 @@ class FrameSpans:
     def of(self, sequence: int, age_ms: float, request_id: str) -> Iterator[None]:
         """The span of a frame, for the time in which its outcome is sent."""
         begun_ns = time.time_ns() - _ns(age_ms)
-        attributes = self._attributes | {"takt.stream.sequence": sequence}
+        # The protocol's whole numbers have a sign and 64 bits.
+        number = sequence if sequence < 2**63 else str(sequence)
+        attributes = self._attributes | {"takt.stream.sequence": number}
         span = self._tracer.start_span(
             "stream frame", Context(), SpanKind.SERVER, attributes, self._links, begun_ns
         )

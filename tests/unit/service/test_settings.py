@@ -57,6 +57,7 @@ def test_values_alone_make_settings_without_the_environment(environment: dict[st
         ({"port": 70000}, "setting port is 70000: .* less than or equal to 65535"),
         ({"log_level": "loud"}, "setting log_level is 'loud'"),
         ({"max_queue_delay_ms": float("inf")}, "setting max_queue_delay_ms is inf"),
+        ({"drain_timeout_s": 1e300}, "setting drain_timeout_s is 1e"),
         ({"max_batch_size": -1}, "setting max_batch_size is -1"),
         ({"prot": 1}, "there is no setting 'prot'"),
     ],

@@ -114,6 +114,14 @@ def test_a_map_that_nowhere_exceeds_the_threshold_has_no_regions(pixel_threshold
     assert verdict.regions == ()
 
 
+@pytest.mark.parametrize("pixel_threshold", [-3.41e38, -1e300])
+def test_a_threshold_below_all_that_a_map_can_hold_makes_it_one_region(
+    pixel_threshold: float,
+) -> None:
+    verdict = judged(np.full((4, 4), -0.5, np.float32), pixel_threshold=pixel_threshold)
+    assert len(verdict.regions) == 1
+
+
 def test_the_pixel_threshold_is_not_rounded_to_the_precision_of_the_map() -> None:
     value = float(np.float32(0.1))
     cells = map_with((4, 4), (1, 1, value))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -241,6 +242,17 @@ def test_an_error_that_nobody_told_of_is_named_by_its_status(tracing, exported) 
     [span] = exported.get_finished_spans()
     assert span.attributes["error.type"] == "500"
     assert span.status.status_code is StatusCode.ERROR
+
+
+def test_a_frames_number_beyond_the_protocols_is_exported_as_text(
+    tracing, exported, caplog
+) -> None:
+    frames = tracing.stream(scope(SAMPLED, path="/v1/models/parts/stream", method="GET"), "parts")
+    with frames.of(2**64 - 1, 1.0, "s-last"):
+        pass
+    [span] = exported.get_finished_spans()
+    assert str(2**64 - 1) in str(encode_spans([span]))
+    assert caplog.text == ""
 
 
 def test_each_frame_is_a_trace_of_its_own_and_linked_to_the_handshake(
