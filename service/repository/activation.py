@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -20,6 +21,9 @@ from service.errors import ConfigurationError
 ACTIVE = "active.json"
 MAX_REASON = 500
 
+NO_VERSION = "unknown"
+"""The version of a model that has none, and a decision that cannot be read."""
+
 logger = logging.getLogger("takt.repository")
 
 
@@ -27,7 +31,9 @@ class Activation(StrictModel):
     """`active.json`: the active version, and the one that a rollback goes back to."""
 
     format_version: Literal[1] = 1
-    active: str = Field(min_length=1)
+    active: str = Field(pattern=r"^[^./\x00][^/\x00]*$")
+    """The name of a folder beside the file, which is not hidden."""
+
     previous: str | None = None
     activated_at: str
     """UTC, ISO 8601."""
@@ -39,6 +45,23 @@ class Activation(StrictModel):
         """A decision of this moment."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(active=active, previous=previous, activated_at=at, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """The effect of an activation.
+
+    Attributes:
+        version: answers from now on where a request names none.
+        before: answered until now.
+        previous: the version that a rollback goes back to, if any.
+        persisted: whether the decision survives a restart.
+    """
+
+    version: str
+    before: str
+    previous: str | None
+    persisted: bool
 
 
 def read_activation(folder: Path) -> Activation | None:
@@ -66,3 +89,11 @@ def keep_activation(folder: Path, activation: Activation) -> bool:
         )
         return False
     return True
+
+
+def not_there(version: str) -> str:
+    """The reason why a version that was decided on cannot answer."""
+    return (
+        f"{ACTIVE} names version {version}, which is not there; put it back, activate another "
+        "version, or remove the model's folder to serve it no more"
+    )

@@ -37,7 +37,8 @@ class FolderWatch:
         self._folder = folder
         self._repository = repository
         self._every_s = every_s
-        self._known = scan(folder)
+        # What somebody has decided on and is not there goes with its model's folder.
+        self._known: dict[Path, Signature] = {one.path: () for one in repository} | scan(folder)
         self._seen: dict[Path, Signature] = {}
         self._missing: set[Path] = set()
         self._unreadable = False
@@ -106,8 +107,8 @@ class FolderWatch:
         else:
             self._warn_once(
                 ("gone", path),
-                f"{path} is gone, but is the active version and goes on from memory; "
-                "activate another",
+                f"{path} is gone, but is the active version: what was loaded of it goes on from "
+                "memory; activate another",
             )
 
     async def _follow(self, name: str) -> None:

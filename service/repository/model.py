@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
 from service.observing.metrics import VersionGauges
-from service.repository.activation import Activation, keep_activation, read_activation
+from service.repository.activation import (
+    NO_VERSION,
+    Activated,
+    Activation,
+    keep_activation,
+    not_there,
+    read_activation,
+)
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
 from service.repository.versions import natural
@@ -20,23 +26,6 @@ _PROVED_WITHIN_S = 120.0
 """Longest wait for golden answers among the pictures that wait."""
 
 logger = logging.getLogger("takt.repository")
-
-
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """The effect of an activation.
-
-    Attributes:
-        version: answers from now on where a request names none.
-        before: answered until now.
-        previous: the version that a rollback goes back to, if any.
-        persisted: whether the decision survives a restart.
-    """
-
-    version: str
-    before: str
-    previous: str | None
-    persisted: bool
 
 
 class Model:
@@ -96,18 +85,23 @@ class Model:
         has decided on is missing, no other answers: it may be the one that was rolled back.
 
         Args:
-            paths: folders of the versions, the lowest first.
+            paths: folders of the versions, the lowest first; none if only a decision is there.
         """
         for path in paths:
             self._put(ModelVersion(path))
+        refused: dict[str, str] = {}
         try:
             self.decision = read_activation(self._folder)
         except ConfigurationError as error:
-            for version in self:
-                version.refuse(str(error))
-        self.active = self.decision.active if self.decision else paths[-1].name
+            refused = dict.fromkeys(self._versions or [NO_VERSION], str(error))
+        highest = next(reversed(self._versions), NO_VERSION)
+        self.active = self.decision.active if self.decision else highest
         if self.active not in self._versions:
             self._put(ModelVersion(self._folder / self.active))
+            refused.setdefault(self.active, not_there(self.active))
+        for name, reason in refused.items():
+            logger.error("%s %s cannot be served: %s", self.name, name, reason)
+            self._versions[name].refuse(reason)
         for version in self:
             self._show_figures(version.version)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 
 from service.errors import ModelNotFoundError
@@ -14,7 +13,7 @@ from service.repository.context import VersionContext
 from service.repository.lifecycle import Lifecycle
 from service.repository.model import Model
 from service.repository.model_version import ModelVersion
-from service.repository.versions import find_bundles
+from service.repository.versions import find_models
 
 logger = logging.getLogger("takt.repository")
 
@@ -60,9 +59,9 @@ class ModelRepository:
         self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
-        for model_folder, paths in groupby(find_bundles(folder), key=lambda path: path.parent):
+        for model_folder, paths in find_models(folder).items():
             model = self._models[model_folder.name] = Model(model_folder, self._lifecycle)
-            model.start(list(paths))
+            model.start(paths)
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """Every version of every model, by name, the lowest version first."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.bundles.bundle import MANIFEST
 from service.errors import ConfigurationError
+from service.repository.activation import ACTIVE
 
 
 def find_bundles(folder: Path) -> list[Path]:
@@ -31,6 +32,23 @@ def find_bundles(folder: Path) -> list[Path]:
             "with `takt export`"
         )
     return sorted(found, key=lambda path: (path.parent.name, natural(path.name)))
+
+
+def find_models(folder: Path) -> dict[Path, list[Path]]:
+    """Folders of the models, by name, each with those of its versions, the lowest first.
+
+    A model has no version where somebody has decided which one answers, and none is left.
+
+    Raises:
+        ConfigurationError: `find_bundles` finds none at all.
+    """
+    models: dict[Path, list[Path]] = {}
+    for path in find_bundles(folder):
+        models.setdefault(path.parent, []).append(path)
+    for decision in folder.glob(f"*/{ACTIVE}"):
+        if _may_be_served(decision.parent.name):
+            models.setdefault(decision.parent, [])
+    return dict(sorted(models.items(), key=lambda item: item[0].name))
 
 
 def _may_be_served(part: str) -> bool:

@@ -248,6 +248,40 @@ async def test_an_active_version_that_is_gone_at_the_start_is_not_replaced_by_an
         assert (await client.get("/health/ready")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("decision", "version", "reason"),
+    [
+        (
+            {"active": "3", "activated_at": "2026-01-01T00:00:00+00:00"},
+            "3",
+            "active.json names version 3, which is not there; put it back",
+        ),
+        ({"active": 3}, "unknown", "correct it, or delete it"),
+    ],
+)
+async def test_a_model_whose_last_version_is_gone_is_not_ready_and_says_why(
+    serve, bundle, repository: Path, picture_bytes, decision: object, version: str, reason: str
+) -> None:
+    (repository / "nuts").mkdir()
+    (repository / "nuts" / ACTIVE).write_text(json.dumps(decision))
+
+    async with serve() as client:
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        nuts, parts = ready.json()["models"]
+        assert (nuts["name"], nuts["version"], nuts["state"]) == ("nuts", version, "failed")
+        assert reason in nuts["reason"]
+        assert parts["ready"]
+        listed = (await client.get("/v1/models/nuts")).json()
+        assert (listed["active"], listed["versions"][0]["reason"]) == (version, nuts["reason"])
+        metrics = (await client.get("/metrics")).text
+        assert f'takt_model_ready{{model="nuts",version="{version}"}} 0.0' in metrics
+        refused = await client.post("/v1/models/nuts/inspect", content=picture_bytes(50))
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+        # The other models are served.
+        assert (await client.post(INSPECT, content=picture_bytes(50))).status_code == 200
+
+
 async def test_a_version_that_is_not_active_may_fail_and_the_server_is_ready(
     serve, bundle, make_bundle
 ) -> None:

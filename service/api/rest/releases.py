@@ -15,7 +15,7 @@ from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON
 from service.errors import ForbiddenError
 from service.observing.logging_setup import audit
-from service.repository.model import Activated
+from service.repository.activation import Activated
 from service.repository.repository import ModelRepository
 
 Version = Annotated[str, Path(description="The version that is to answer.")]

@@ -29,3 +29,11 @@ def test_a_file_that_cannot_be_understood_is_not_passed_over(tmp_path: Path, tex
     (tmp_path / ACTIVE).write_text(text)
     with pytest.raises(ConfigurationError, match=r"active\.json: .*; correct it, or delete it"):
         read_activation(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["", ".", "..", "../../other/1", "/etc", ".hidden", "a/b"])
+def test_a_decision_names_a_version_of_its_own_model(tmp_path: Path, version: str) -> None:
+    decision = {"active": version, "activated_at": "2026-01-01T00:00:00+00:00"}
+    (tmp_path / ACTIVE).write_text(json.dumps(decision))
+    with pytest.raises(ConfigurationError, match=r"active: .*; correct it, or delete it"):
+        read_activation(tmp_path)

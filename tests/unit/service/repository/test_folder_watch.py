@@ -217,6 +217,39 @@ async def test_a_model_whose_folder_is_gone_is_let_go(watched, make_bundle) -> N
         assert found.versions == {"parts/1": "ready"}
 
 
+async def test_a_version_that_was_missing_at_the_start_is_served_once_it_is_there(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle("other")
+    make_bundle()
+    keep_activation(repository / "parts", Activation.now("1", None, None))
+    shutil.move(repository / "parts" / "1", repository / ".away")
+    async with watched() as found:
+        assert found.versions == {"other/1": "ready", "parts/1": "failed"}
+        assert not found.repository.ready
+        await found.look()
+        assert found.versions == {"other/1": "ready", "parts/1": "failed"}
+        shutil.move(repository / ".away", repository / "parts" / "1")
+        await found.look(3)
+        assert found.versions == {"other/1": "ready", "parts/1": "ready"}
+        assert found.repository.ready
+
+
+async def test_a_model_without_a_version_is_let_go_with_its_folder(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle("other")
+    (repository / "parts").mkdir()
+    keep_activation(repository / "parts", Activation.now("1", None, None))
+    async with watched() as found:
+        assert found.repository.names == ("other", "parts")
+        assert not found.repository.ready
+        shutil.rmtree(repository / "parts")
+        await found.look()
+        assert found.repository.names == ("other",)
+        assert found.repository.ready
+
+
 async def test_a_repository_that_is_out_of_reach_takes_nothing_away(
     watched, make_bundle, repository: Path, caplog
 ) -> None:
