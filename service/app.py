@@ -40,11 +40,14 @@ from service.observing.tracing.factory import open_tracing
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
+from service.repository.supervision.rules import Supervision
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
+
+_SUPERVISION = Supervision()
 
 logger = logging.getLogger("takt.app")
 
@@ -82,6 +85,7 @@ def create_app(
     open_engine: EngineFactory | None = None,
     tracing: Tracing | None = None,
     write: Write | None = None,
+    supervision: Supervision = _SUPERVISION,
 ) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` says when they have.
 
@@ -90,6 +94,7 @@ def create_app(
         open_engine: makes engines, instead of those that the settings name.
         tracing: records traces, instead of the setting `tracing`.
         write: takes the lines of the request log; None writes none.
+        supervision: bounds of engines that hang or fail.
 
     Raises:
         ConfigurationError: there is no model to serve, or OpenTelemetry cannot be set up.
@@ -108,7 +113,7 @@ def create_app(
         finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
         threads=threads,
     )
-    context = version_context(settings, pools, metrics, open_engine)
+    context = version_context(settings, pools, metrics, open_engine, supervision)
     repository = ModelRepository(settings.repository, context)
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
@@ -184,6 +189,7 @@ def create_app(
     app.state.memory = memory
     app.state.drain = drain
     app.state.repository = repository
+    app.state.lost_threads = context.lost
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))

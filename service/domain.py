@@ -26,6 +26,8 @@ ProtocolName = Literal["rest", "stream", "oip"]
 """Protocol by which a picture came."""
 DropReason = Literal["expired", "abandoned"]
 """Why a waiting item was not run: its time ran out, or its caller left."""
+EngineFault = Literal["failing", "hung", "died"]
+"""Why an engine is mended: batch after batch fails, one never ends, or its thread has ended."""
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",

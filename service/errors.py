@@ -18,7 +18,10 @@ TaktError
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   │   ├── TooManyUploadsError       429  as many pictures are being sent as may be
 │   │   └── MemoryFullError           429  pictures in flight take all their memory
-│   ├── NotReadyError             503  the model is loading, failed or closing
+│   ├── NotReadyError             503  the model is loading, failed, closing or without an engine
+│   ├── EngineHungError           503  the engine did not answer this batch, and is replaced
+│   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
+│   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
@@ -167,31 +170,31 @@ class ClientGoneError(RequestError):
 
 
 class UnavailableError(TaktError):
-    """The request is fine, the service cannot answer it now."""
+    """The request is fine, the service cannot answer it now.
+
+    Args:
+        message: text that says what to do.
+        retry_after_s: seconds after which to come back, where that can be told.
+    """
 
     status = 503
     code = "unavailable"
 
-
-class QueueFullError(UnavailableError):
-    """As many requests wait as the settings allow.
-
-    Args:
-        message: text that says what to do.
-        retry_after_s: seconds after which the queue will have room.
-    """
-
-    status = 429
-    code = "queue_full"
-
-    def __init__(self, message: str, retry_after_s: int) -> None:
+    def __init__(self, message: str = "", retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
     @property
     def headers(self) -> dict[str, str]:
-        """`Retry-After`, in whole seconds."""
-        return {"Retry-After": str(self.retry_after_s)}
+        """`Retry-After`, in whole seconds, where that can be told."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+
+class QueueFullError(UnavailableError):
+    """As many requests wait as the settings allow."""
+
+    status = 429
+    code = "queue_full"
 
 
 class TooManyUploadsError(QueueFullError):
@@ -207,10 +210,29 @@ class MemoryFullError(QueueFullError):
 
 
 class NotReadyError(UnavailableError):
-    """The model is loading, has failed or is closing."""
+    """The model is loading, has failed, is closing, or none of its engines works."""
 
     code = "not_ready"
     title = "Model not ready"
+
+
+class EngineHungError(UnavailableError):
+    """The engine has not answered the batch that held the request; it is replaced."""
+
+    code = "engine_hung"
+
+
+class EngineDiedError(UnavailableError):
+    """The engine's thread ended while it had the request; it is replaced."""
+
+    code = "engine_died"
+
+
+class EngineMemoryError(UnavailableError):
+    """The engine found no memory to run the picture, not even alone."""
+
+    code = "engine_out_of_memory"
+    title = "Engine out of memory"
 
 
 class TooManyConnectionsError(UnavailableError):

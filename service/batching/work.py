@@ -11,7 +11,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from service.batching.priority_queue import Waiter
 from service.domain import DropReason
-from service.errors import ClientGoneError, EngineError, TaktError
+from service.errors import ClientGoneError, EngineError, EngineMemoryError, TaktError
+
+NO_MEMORY = (
+    "the engine found no memory for the picture, not even alone; send it again later, and remove "
+    "versions that nobody uses or give the server more memory if it stays so"
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -49,12 +54,20 @@ class Observer(Protocol):
     def on_dropped(self, reason: DropReason) -> None:
         """An item was given up before it ran: its deadline passed, or its caller left."""
 
+    def on_error(self) -> None:
+        """One of the others has raised an error."""
+
 
 class Batch(Generic[Item, Result]):
     """Items that run together; each waiter gets its own result, or the error of all."""
 
     def __init__(self, waiters: list[Waiter]) -> None:
         self._waiters = waiters
+
+    @property
+    def size(self) -> int:
+        """Items in it."""
+        return len(self._waiters)
 
     def run(self, run: Run[Item, Result]) -> None:
         """Run the items and answer their callers."""
@@ -86,7 +99,10 @@ class Job(Generic[Item, Result]):
 
     Attributes:
         future: gets what the function returns.
+        size: items in it.
     """
+
+    size = 1
 
     def __init__(
         self, function: Callable[[RunOne[Item, Result]], object], observer: Observer
@@ -133,6 +149,8 @@ def run_checked(runner: Runner[Item, Result], items: list[Item]) -> Sequence[Res
         return results
     except TaktError:
         raise
+    except MemoryError as error:
+        raise EngineMemoryError(NO_MEMORY) from error
     except Exception as error:
         raise EngineError(f"the engine failed on a batch: {type(error).__name__}") from error
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Provider
 from service.engines.base import EngineOutput, check_signature
+from service.engines.failures import failure_of
 from service.engines.nvidia.cuda import GpuRunner
 from service.engines.nvidia.cudart import CudaRuntime
 from service.engines.provider_check import (
@@ -96,7 +97,7 @@ class OnnxRuntimeEngine:
         try:
             return self._runner.run(images)
         except Exception as error:
-            raise EngineError("the engine failed on a batch; the service's log says why") from error
+            raise failure_of(error) from error
 
     def trim(self) -> None:
         """Gives back memory of earlier batches; on a GPU every batch needs the same memory."""

@@ -15,8 +15,9 @@ from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Precision
 from service.distribution import install_hint
 from service.engines.base import EngineOutput, Port, check_signature
+from service.engines.failures import failure_of
 from service.engines.provider_check import first_line
-from service.errors import BundleError, ConfigurationError, EngineError
+from service.errors import BundleError, ConfigurationError
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 """OpenVINO's names of precisions; a CPU without bfloat16 computes in float32 instead."""
@@ -105,7 +106,7 @@ class OpenVinoEngine:
         try:
             answers = [self._run(request, image[np.newaxis]) for image in images]
         except Exception as error:
-            raise EngineError("the engine failed on a batch; the service's log says why") from error
+            raise failure_of(error) from error
         finally:
             self._idle.put(request)
         return answers[0] if len(answers) == 1 else EngineOutput.join(answers)

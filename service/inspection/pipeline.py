@@ -48,7 +48,7 @@ class Pipeline:
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from pathlib import Path
     >>> from unittest.mock import Mock
-    >>> from service.batching.batcher import BatcherOptions
+    >>> from service.batching.options import BatcherOptions
     >>> from service.bundles.bundle import load_bundle
     >>> from service.bundles.thresholds import Overrides
     >>> from service.domain import RawPicture

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
+from service.observing.repeats import Repeats
+
 LogFormat = Literal["text", "json"]
 Write = Callable[[str], object]
 """Takes whole lines, without the last one's end."""
@@ -59,6 +61,7 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
         handler: takes every message.
     """
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
+    handler.addFilter(Repeats(handler.handle))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -20,6 +20,7 @@ from prometheus_client import (
 
 from service.distribution import version
 from service.domain import STAGES, DropReason, ProtocolName, ThresholdKind
+from service.observing.engine_metrics import EngineInstruments
 from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
     SECONDS,
@@ -38,11 +39,13 @@ class VersionGauges:
     Attributes:
         depth: pictures that wait for its engine.
         ready: 1 if it would answer.
+        working: engines that take pictures.
         active: 1 if it answers where a request names none.
     """
 
     depth: Callable[[], float]
     ready: Callable[[], float]
+    working: Callable[[], float]
     active: Callable[[], float]
 
 
@@ -61,6 +64,7 @@ class Metrics:
         registry: what `/metrics` shows.
         in_flight: requests that are being answered.
         streams: gauge of the streams that are open.
+        engines: the instruments of the engines.
     """
 
     def __init__(self, max_queue_size: int = 0) -> None:
@@ -100,6 +104,7 @@ class Metrics:
             "Pictures taken out of the queue: their time ran out (expired), or their caller left.",
             ("model", "reason"),
         )
+        self.engines = EngineInstruments(self.registry)
         of_version = ("model", "version")
         self._instances = gauge(
             "takt_engine_instances",
@@ -221,7 +226,10 @@ class Metrics:
                 reason: self._dropped.labels(name, reason) for reason in get_args(DropReason)
             }
             self._batches[name] = BatchMetrics(
-                self._batch_sizes.labels(name), self._busy.labels(name), dropped
+                self._batch_sizes.labels(name),
+                self._busy.labels(name),
+                dropped,
+                self.engines.counting_errors(name),
             )
         return self._batches[name]
 
@@ -231,6 +239,7 @@ class Metrics:
         for gauge, read in (
             (self._queue_depth, figures.depth),
             (self._ready, figures.ready),
+            (self.engines.working, figures.working),
             (self._active, figures.active),
         ):
             gauge.labels(name, version).set_function(read)
@@ -260,7 +269,7 @@ class Metrics:
 
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone, so that old ones do not pile up."""
-        version_gauges = (self._queue_depth, self._ready, self._active)
+        version_gauges = (self._queue_depth, self._ready, self.engines.working, self._active)
         for gauge in (*version_gauges, self._load_seconds, self._instances):
             with contextlib.suppress(KeyError):
                 gauge.remove(name, version)

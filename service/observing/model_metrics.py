@@ -72,14 +72,20 @@ class BatchMetrics:
         sizes: pictures in each batch.
         busy: seconds that engines worked.
         dropped: items that never ran, by reason.
+        errors: of the counting itself.
     """
 
     def __init__(
-        self, sizes: Histogram, busy: Counter, dropped: Mapping[DropReason, Counter]
+        self,
+        sizes: Histogram,
+        busy: Counter,
+        dropped: Mapping[DropReason, Counter],
+        errors: Counter,
     ) -> None:
         self._sizes = sizes
         self._busy = busy
         self._dropped = dropped
+        self._errors = errors
         self._ran: deque[tuple[int, float]] = deque()
 
     def on_batch(self, size: int, run_s: float) -> None:
@@ -91,6 +97,10 @@ class BatchMetrics:
     def on_dropped(self, reason: DropReason) -> None:
         """Count an item that was given up before it ran."""
         self._dropped[reason].inc()
+
+    def on_error(self) -> None:
+        """Count a batch or an item that could not be counted."""
+        self._errors.inc()
 
     def settle(self) -> None:
         """Count the batches that ran; any thread may call."""

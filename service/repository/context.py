@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.batching.batcher import BatcherOptions
 from service.batching.memory import MemoryBudget
+from service.batching.options import BatcherOptions
 from service.engines.opener import EngineFactory, EngineOpener, engine_opener
 from service.inspection.inference import Pools
 from service.inspection.pipeline import Limits
 from service.observing.metrics import Metrics
+from service.repository.supervision.lost_threads import LostThreads
+from service.repository.supervision.rules import Supervision
 from service.settings import Settings
+
+_SUPERVISION = Supervision()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class VersionContext:
         limits: of pictures and answers.
         pools: threads for pictures.
         metrics: where versions report.
+        supervision: bounds of engines.
+        lost: threads that hang in engines, of the whole process.
         memory: of pictures in flight in all models.
     """
 
@@ -31,11 +37,17 @@ class VersionContext:
     limits: Limits
     pools: Pools
     metrics: Metrics
+    supervision: Supervision
+    lost: LostThreads
     memory: MemoryBudget
 
 
 def version_context(
-    settings: Settings, pools: Pools, metrics: Metrics, factory: EngineFactory | None = None
+    settings: Settings,
+    pools: Pools,
+    metrics: Metrics,
+    factory: EngineFactory | None = None,
+    supervision: Supervision = _SUPERVISION,
 ) -> VersionContext:
     """Makes the context that the settings ask for.
 
@@ -44,13 +56,18 @@ def version_context(
         pools: threads for pictures.
         metrics: where versions report.
         factory: makes the engines instead of the settings.
+        supervision: bounds of engines.
     """
+    lost = LostThreads(supervision.most_lost)
+    metrics.engines.threads_lost.set_function(lost.__len__)
     return VersionContext(
         open_engine=engine_opener(settings, factory),
         batching=batcher_options(settings),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
         pools=pools,
         metrics=metrics,
+        supervision=supervision,
+        lost=lost,
         memory=MemoryBudget(settings.max_memory_bytes),
     )
 

@@ -285,6 +285,7 @@ class Model:
             VersionGauges(
                 depth=lambda: one.depth if (one := self._versions.get(version)) else 0,
                 ready=lambda: one.ready if (one := self._versions.get(version)) else 0,
+                working=lambda: one.working if (one := self._versions.get(version)) else 0,
                 active=lambda: self.active == version,
             ),
         )

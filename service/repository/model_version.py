@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,16 +15,16 @@ from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
 from service.bundles.thresholds import THRESHOLD_KINDS, DeployedThresholds, read_overrides
 from service.domain import Image, ModelOutput
-from service.engines.base import Engine, EngineOutput
-from service.engines.batches import batch_runner
-from service.engines.golden import BatchDrift, check_answers, check_golden
-from service.engines.opener import EngineOpener, OpenedEngine
+from service.engines.base import EngineOutput
+from service.engines.golden import BatchDrift, check_answers
 from service.engines.plan import EnginePlan
 from service.errors import NotReadyError, TaktError
 from service.inspection.pipeline import Pipeline
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
 from service.repository.context import VersionContext
+from service.repository.supervision.engine_room import EngineRoom
+from service.repository.supervision.supervisor import Supervisor
 
 VersionState = Literal["loading", "ready", "failed", "closed"]
 
@@ -43,6 +42,7 @@ class Loaded:
         engine: what runs where, for people.
         drift: of the engines from the golden answers; the largest of all instances.
         batcher: queues model inputs and runs them on the engines.
+        supervisor: keeps the engines at work.
         pipeline: the journey of a picture.
         load_s: seconds that loading took.
     """
@@ -53,6 +53,7 @@ class Loaded:
     engine: str
     drift: BatchDrift
     batcher: Batcher[Image, ModelOutput]
+    supervisor: Supervisor
     pipeline: Pipeline
     load_s: float
 
@@ -74,7 +75,6 @@ class ModelVersion:
         name: of the model.
         version: its name.
         state: only a `ready` version answers.
-        reason: why it failed, else None.
         bundle: once it is read; stays if loading fails later.
         thresholds: once they are read; stay if loading fails later.
         loaded: once loading has succeeded.
@@ -85,16 +85,23 @@ class ModelVersion:
         self.name = path.parent.name
         self.version = path.name
         self.state: VersionState = "loading"
-        self.reason: str | None = None
         self.bundle: Bundle | None = None
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
-        self._engines: list[Engine] = []
+        self._failure: str | None = None
+        self._room: EngineRoom | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether the engines answered the golden inputs and still live."""
+        """Whether the engines answered the golden inputs, and at least one works."""
         return self.state == "ready" and self.loaded is not None and self.loaded.batcher.healthy
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, or what is wrong with its engines; None while it is ready or loading."""
+        if self.state == "ready" and self.loaded is not None and not self.ready:
+            return self.loaded.supervisor.trouble
+        return self._failure
 
     @property
     def depth(self) -> int:
@@ -105,6 +112,11 @@ class ModelVersion:
     def instances(self) -> int:
         """Engines that work at the same time; 1 until it is loaded."""
         return self.loaded.plan.instances if self.loaded else 1
+
+    @property
+    def working(self) -> int:
+        """Engines that take pictures; fewer than `instances` while some are mended."""
+        return self.loaded.batcher.working if self.loaded and self.state == "ready" else 0
 
     @property
     def pipeline(self) -> Pipeline:
@@ -129,15 +141,15 @@ class ModelVersion:
         return self.loaded
 
     async def load(self, context: VersionContext) -> None:
-        """Reads the bundle, opens the engines and checks each; a failure sets `reason`."""
+        """Reads the bundle, opens the engines and checks each; a failure is its `reason`."""
         try:
             loaded = self.loaded = await self._load(context)
         except TaktError as error:
             logger.error("%s %s cannot be served: %s", self.name, self.version, error)
-            self.refuse(str(error))
+            await self._fail(str(error))
         except Exception:
             logger.exception("%s %s cannot be served", self.name, self.version)
-            self.refuse("an internal error while loading; the log has it")
+            await self._fail("an internal error while loading; the log has it")
         else:
             self.state = "ready"
             logger.info(
@@ -169,9 +181,8 @@ class ModelVersion:
         return check_answers(found, loaded.bundle, loaded.engine, loaded.plan.variant)
 
     def refuse(self, reason: str) -> None:
-        """Marks the version as failed, and closes its engines."""
-        self.state, self.reason = "failed", reason
-        self._close_engines()
+        """Marks a version that has not loaded as failed."""
+        self.state, self._failure = "failed", reason
 
     async def quiet(self) -> None:
         """Waits until all requests that have begun are answered; no new one may begin."""
@@ -185,8 +196,9 @@ class ModelVersion:
         if self.loaded is not None:
             await self.loaded.pipeline.drain(drain_timeout_s)
             await self.loaded.batcher.close(max(0.0, deadline_s - time.monotonic()))
-        # An engine of a GPU takes its time to give its memory back.
-        await asyncio.to_thread(self._close_engines)
+            await self.loaded.supervisor.close()
+        elif self._room is not None:
+            await self._room.close()
 
     def report_to(self, metrics: Metrics) -> None:
         """Shows the figures of a version that is ready, and logs thresholds that were set."""
@@ -243,19 +255,32 @@ class ModelVersion:
         check_place(self.path, bundle.manifest)
         overrides = await asyncio.to_thread(read_overrides, self.path, repository)
         thresholds = self.thresholds = DeployedThresholds(bundle, overrides)
-        opened, drift = await self._open(context.open_engine, bundle)
-        plan, drifts = opened.plan, [drift]
-        engines = [opened.engine] * (plan.instances if opened.engine.shareable else 1)
-        while len(engines) < plan.instances:
-            another, drift = await self._open(context.open_engine, bundle)
-            engines.append(another.engine)
-            drifts.append(drift)
+        title = f"{self.name} {self.version}"
+        room = self._room = EngineRoom(
+            title, context.open_engine, context.supervision, context.lost
+        )
+        engines = [first := await room.open(bundle)]
+        plan = first.plan
+        while len(engines) < plan.instances and not first.engine.shareable:
+            engines.append(await room.open(bundle))
+        supervisor = Supervisor(
+            title,
+            bundle,
+            engines,
+            room,
+            context.lost,
+            context.metrics.engines.of(self.name),
+            context.supervision,
+        )
         batcher = Batcher(
-            [batch_runner(engine) for engine in engines],
+            supervisor.runners,
             replace(context.batching, max_batch_size=plan.max_batch_size),
             context.metrics.of_model(self.name),
             name=f"{self.name}-{self.version}",
+            keeper=supervisor,
+            limits=context.supervision.runs,
         )
+        supervisor.begin(batcher)
         try:
             pipeline = Pipeline(
                 bundle, batcher, context.pools, context.limits, thresholds, context.memory
@@ -267,50 +292,19 @@ class ModelVersion:
             bundle=bundle,
             thresholds=thresholds,
             plan=plan,
-            engine=engines[0].description,
+            engine=first.engine.description,
             drift=BatchDrift(
-                batch_size=drifts[0].batch_size,
-                score=max(drift.score for drift in drifts),
-                anomaly_map=max(drift.anomaly_map for drift in drifts),
+                batch_size=first.drift.batch_size,
+                score=max(engine.drift.score for engine in engines),
+                anomaly_map=max(engine.drift.anomaly_map for engine in engines),
             ),
             batcher=batcher,
+            supervisor=supervisor,
             pipeline=pipeline,
             load_s=time.perf_counter() - started_s,
         )
 
-    async def _open(
-        self, open_engine: EngineOpener, bundle: Bundle
-    ) -> tuple[OpenedEngine, BatchDrift]:
-        """Opens an engine, checks it, and makes it as small as it may be.
-
-        An engine that opens after the service gave up waiting is closed again.
-        """
-        opened = await asyncio.to_thread(self._open_here, open_engine, bundle)
-        engine = opened.engine
-        explain = partial(opened.drifting_layers, bundle)
-        drift = await asyncio.to_thread(check_golden, engine, bundle, opened.plan.variant, explain)
-        await asyncio.to_thread(engine.trim)
-        return opened, drift
-
-    def _open_here(self, open_engine: EngineOpener, bundle: Bundle) -> OpenedEngine:
-        """Opens an engine on this thread, which nobody may wait for any more at its end."""
-        opened = open_engine(bundle)
-        self._engines.append(opened.engine)
-        if self.state == "closed":
-            self._close_engines()
-        return opened
-
-    def _close_engines(self) -> None:
-        # A late opening and `close` may come here at the same time.
-        while (engine := _popped(self._engines)) is not None:
-            try:
-                engine.close()
-            except Exception:
-                logger.exception("an engine of %s %s did not close", self.name, self.version)
-
-
-def _popped(engines: list[Engine]) -> Engine | None:
-    try:
-        return engines.pop()
-    except IndexError:
-        return None
+    async def _fail(self, reason: str) -> None:
+        self.refuse(reason)
+        if self._room is not None:
+            await self._room.close()

@@ -17,6 +17,7 @@ from service.engines.fake import FakeEngine
 from service.engines.opener import EngineFactory
 from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
+from service.repository.supervision.rules import Supervision
 from service.settings import Settings
 
 Serve = Callable[..., Any]
@@ -43,11 +44,12 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         open_engine: EngineFactory = open_fake,
         traces: Tracing | None = None,
         write: Write | None = None,
+        supervision: Supervision | None = None,
         allowed_hosts: str = "takt",
         **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         given = Settings(repository=repository, allowed_hosts=allowed_hosts, **settings)
-        app = create_app(given, open_engine, traces, write)
+        app = create_app(given, open_engine, traces, write, supervision or Supervision())
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
@@ -64,6 +66,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
             finally:
                 for engine in engines:
                     engine.gate.set()
+                    engine.released.set()
 
     return run
 

@@ -36,7 +36,11 @@ ON = {
 
 OFF = {
     "TaktNoServer": ('absent(up{job="takt"})', 'up{job="takt"}'),
-    "TaktEngineFailed": ("engine_failed|internal_error", "invalid_image"),
+    "TaktEngineFailed": ("engine_.*|internal_error", "invalid_image"),
+    "TaktEngineReplaced": ("increase(takt_engine_restarts_total[15m])", "takt_model_ready"),
+    "TaktEngineMissing": ("takt_engines_working < takt_engine_instances", "takt_model_ready == 1"),
+    "TaktEngineThreadsLost": ("takt_engine_threads_lost", "up"),
+    "TaktCountingErrors": ("increase(takt_counting_errors_total[15m])", "takt_model_ready"),
     "TaktQueueSaturated": ("> 0.8", ""),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part

@@ -14,7 +14,8 @@ from asyncio import gather
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
+from service.batching.options import BatcherOptions
 from service.domain import DropReason, Image, ModelOutput
 from service.engines.base import Engine
 from service.engines.batches import batch_runner
@@ -152,3 +153,6 @@ class _Unwatched:
 
     def on_dropped(self, reason: DropReason) -> None:
         """Ignores a dropped item."""
+
+    def on_error(self) -> None:
+        """Ignores an error of the others, which raise none."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.batching.batcher import BatcherOptions
+from service.batching.options import BatcherOptions
 from service.bundles.bundle import Bundle
 from service.commands.tune.candidates import Candidate
 from service.commands.tune.choice import promising

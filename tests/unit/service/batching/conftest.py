@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from service.batching.admission import Admission
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
+from service.batching.options import BatcherOptions
 from service.batching.stage import Stage
+from service.batching.watch import RunLimits
 from service.batching.work import Done
-from service.domain import DropReason, Priority
-from service.errors import EngineError
+from service.batching.worker import Keeper
+from service.domain import DropReason, EngineFault, Priority
+from service.errors import EngineError, NotReadyError
 
 DEFAULTS = {"max_batch_size": 8, "max_queue_delay_s": 0.0, "max_queue_size": 256}
 THIRTEEN, CURSED = 1300, 66600
@@ -24,12 +27,16 @@ class Recorder:
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.dropped = 0
+        self.errors = 0
 
     def on_batch(self, size: int, run_s: float) -> None:
         self.sizes.append(size)
 
     def on_dropped(self, reason: DropReason) -> None:
         self.dropped += 1
+
+    def on_error(self) -> None:
+        self.errors += 1
 
 
 class Gated:
@@ -55,12 +62,33 @@ class Gated:
         assert await asyncio.to_thread(self.entered.acquire, timeout=10)
 
 
+class Told:
+    """A keeper that remembers what it is told, and mends nothing."""
+
+    def __init__(self) -> None:
+        self.faults: list[tuple[int, str]] = []
+        self.ends: list[asyncio.Future[None]] = []
+
+    def broken(self, place: int, fault: EngineFault, ended: asyncio.Future[None]) -> None:
+        self.faults.append((place, fault))
+        self.ends.append(ended)
+
+    def outage(self) -> NotReadyError:
+        return NotReadyError("no engine works", 7)
+
+
 @asynccontextmanager
 async def batching(
-    *runners: Callable[[list[int]], Sequence[int]], **options: object
+    *runners: Callable[[list[int]], Sequence[int]],
+    keeper: Keeper | None = None,
+    recorder: Recorder | None = None,
+    **options: object,
 ) -> AsyncIterator[tuple[Batcher[int, int], Recorder]]:
-    recorder = Recorder()
-    batcher: Batcher[int, int] = Batcher(runners, BatcherOptions(**DEFAULTS | options), recorder)  # type: ignore[arg-type]
+    recorder = recorder or Recorder()
+    chosen = BatcherOptions(**DEFAULTS | options)  # type: ignore[arg-type]
+    # It looks at its runners only when a test says so.
+    limits = RunLimits(look_every_s=1e6)
+    batcher: Batcher[int, int] = Batcher(runners, chosen, recorder, keeper=keeper, limits=limits)
     try:
         yield batcher, recorder
     finally:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from service.errors import DeadlineExceededError, EngineError, NotReadyError
-from tests.unit.service.batching.conftest import THIRTEEN, Gated, batching, queued, submit
+from service.errors import DeadlineExceededError, EngineDiedError, EngineError, NotReadyError
+from tests.unit.service.batching.conftest import THIRTEEN, Gated, batching, queued, reached, submit
 
 
 async def test_each_caller_gets_its_own_result() -> None:
@@ -43,7 +43,8 @@ async def test_idle_engines_share_the_queue() -> None:
     async with batching(*runners, max_batch_size=8) as (batcher, _):
         for runner in runners:
             runner.gate.clear()
-        with batcher._changed:  # no runner may look before all eight are there
+        await reached(lambda: batcher.idle_runners == 2)
+        with batcher._intake.changed:  # no runner may look before all eight are there
             tasks = submit(batcher, *range(8))
             await queued(batcher, 8)
         for runner in runners:
@@ -147,13 +148,12 @@ async def test_what_cannot_be_drained_in_time_fails_instead_of_hanging() -> None
             await waiting
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_dead_engine_thread_is_not_healthy_and_lets_nobody_hang() -> None:
     def die(items: list[int]) -> list[int]:
         raise SystemExit
 
     async with batching(die) as (batcher, _):
-        with pytest.raises(EngineError, match="died"):
+        with pytest.raises(EngineDiedError, match="died"):
             await batcher.submit(1)
         assert not batcher.healthy
         with pytest.raises(NotReadyError, match="died"):

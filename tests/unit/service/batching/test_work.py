@@ -9,9 +9,10 @@ import weakref
 
 import pytest
 
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
+from service.batching.options import BatcherOptions
 from service.batching.work import Done, RunOne
-from service.errors import EngineError, InvalidImageError
+from service.errors import EngineDiedError, EngineError, InvalidImageError
 from tests.unit.service.batching.conftest import (
     CURSED,
     DEFAULTS,
@@ -73,7 +74,7 @@ async def test_a_busy_engine_is_not_idle_and_what_waits_makes_none_idle() -> Non
 
 async def test_a_queue_delay_lends_no_engine() -> None:
     async with batching(Gated(), max_queue_delay_s=60) as (batcher, _):
-        await reached(lambda: batcher._idle == 1)
+        await reached(lambda: batcher._intake.idle == 1)
         assert batcher.idle_runners == 0
 
 
@@ -127,14 +128,13 @@ async def test_closing_does_the_jobs_that_were_accepted() -> None:
         await asyncio.gather(*first)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_an_engine_that_dies_on_a_borrowed_job_lets_nobody_hang() -> None:
     def die(items: list[int]) -> list[int]:
         raise SystemExit
 
     async with batching(die) as (batcher, _):
         await idle(batcher, 1)
-        with pytest.raises(EngineError, match="died"):
+        with pytest.raises(EngineDiedError, match="died"):
             await batcher.run_job(lambda run_one: run_one(1))
         assert not batcher.healthy
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
+from service.batching.options import BatcherOptions
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds, Overrides
 from service.domain import Image, InspectOptions, ModelOutput

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from service.batching.admission import Admission
-from service.batching.batcher import Batcher, BatcherOptions
+from service.batching.batcher import Batcher
 from service.batching.memory import MemoryBudget
+from service.batching.options import BatcherOptions
 from service.batching.stage import Stage
 from service.bundles.manifest import Manifest
 from service.domain import DropReason, HeatmapKind, Image, InspectOptions, ModelOutput, Priority

@@ -458,7 +458,7 @@ def held_check(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         go_on.wait()
         return check_golden(*args)
 
-    monkeypatch.setattr("service.repository.model_version.check_golden", wait_then_check)
+    monkeypatch.setattr("service.repository.supervision.engine_room.check_golden", wait_then_check)
     return go_on
 
 

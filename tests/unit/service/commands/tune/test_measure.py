@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from service.batching.batcher import BatcherOptions
+from service.batching.options import BatcherOptions
 from service.commands.tune.measure import LEAST_ANSWERS, Round, measure_round
 from service.engines.fake import FakeEngine
 from service.errors import EngineError

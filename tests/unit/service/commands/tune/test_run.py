@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import service.commands.tune.run
-from service.batching.batcher import BatcherOptions
+from service.batching.options import BatcherOptions
 from service.bundles.bundle import MODEL, Bundle
 from service.commands.tune.candidates import Candidate, reference_of
 from service.commands.tune.measure import Round
