@@ -128,15 +128,11 @@ def create_app(
     )
 
     drain = Drain(settings.drain_timeout_s)
-    watch = None
-    if settings.repository_poll_s:
-        watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
+    watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = {asyncio.create_task(repository.load())}
-        if watch is not None:
-            tasks.add(asyncio.create_task(watch.run()))
+        tasks = {asyncio.create_task(repository.load()), asyncio.create_task(watch.run())}
         try:
             yield
         finally:
@@ -190,6 +186,8 @@ def create_app(
     app.state.drain = drain
     app.state.repository = repository
     app.state.lost_threads = context.lost
+    app.state.folder_watch = watch
+    app.state.metrics = metrics
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))

@@ -28,6 +28,19 @@ DropReason = Literal["expired", "abandoned"]
 """Why a waiting item was not run: its time ran out, or its caller left."""
 EngineFault = Literal["failing", "hung", "died"]
 """Why an engine is mended: batch after batch fails, one never ends, or its thread has ended."""
+CloseReason = Literal[
+    "too_many",
+    "too_many_of_client",
+    "no_descriptor",
+    "evicted",
+    "slow_request",
+    "unread_answer",
+    "headers_too_large",
+    "malformed",
+    "pipelined",
+    "chatter",
+]
+"""Why the server ended a connection by itself."""
 
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",

@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_connections: int = Field(
+        1024,
+        ge=1,
+        description="Connections that may be open, streams included; one more takes the place of "
+        "one that is idle, or gets 503. The limit of open files may allow fewer.",
+    )
+    max_connections_per_client: int = Field(
+        0,
+        ge=0,
+        description="Connections from one address, or one network /64 of IPv6; 0 takes half of "
+        "all. Behind a proxy, set it to `max_connections`.",
+    )
 
     engine: str = Field(
         "auto",

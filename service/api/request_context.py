@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -28,7 +29,8 @@ class RequestContext:
     Args:
         app: the application inside.
         metrics: has the gauge of requests in flight.
-        max_body_bytes: largest body; reading a larger one raises ImageTooLargeError.
+        max_body_bytes: largest body; reading a larger one raises ImageTooLargeError, at once where
+            its length is declared, and its connection is closed.
         gate: refuses requests; WebSockets as well.
         page_headers: headers of the pages for people.
     """
@@ -60,22 +62,27 @@ class RequestContext:
                     return
             await self._app(scope, receive, send)
             return
-        request_id = _given_id(scope) or self._new_id()
+        given, declared_bytes = id_and_length(scope["headers"])
+        request_id = given or self._new_id()
         scope[REQUEST_ID_KEY] = request_id.decode()
         left = self._max_body_bytes
+        too_long = declared_bytes > left
         started = shared = False
 
         async def receive_bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            if message["type"] == "http.request":
+            nonlocal left, too_long
+            if not too_long:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return message
                 left -= len(message.get("body", b""))
-                if left < 0:
-                    raise ImageTooLargeError(
-                        f"the body exceeds {self._max_body_bytes} bytes; send a smaller picture, "
-                        "or raise max_image_bytes"
-                    )
-            return message
+                if left >= 0:
+                    return message
+                too_long = True
+            raise ImageTooLargeError(
+                f"the body exceeds {self._max_body_bytes} bytes; send a smaller picture, "
+                "or raise max_image_bytes"
+            )
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
@@ -85,6 +92,8 @@ class RequestContext:
                 if scope["path"].startswith(PAGE_PATHS):
                     ours = self._page_headers
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), *ours]
+                if too_long:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         self._metrics.in_flight += 1
@@ -113,10 +122,17 @@ class RequestContext:
         return f"{self._process}{next(self._count):012x}".encode()
 
 
-def _given_id(scope: Scope) -> bytes | None:
-    """The caller's own id; None where it sent none that is fit to be logged."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-            given: bytes = value
-            return given
-    return None
+def id_and_length(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, int]:
+    """The caller's own id, if it sent one that is fit to be logged, and its body's length.
+
+    >>> id_and_length([(b"x-request-id", b"part-7"), (b"content-length", b"512")])
+    (b'part-7', 512)
+    """
+    given, length = None, 0
+    for name, value in headers:
+        if name == b"x-request-id":
+            if given is None and REQUEST_ID.fullmatch(value):
+                given = value
+        elif name == b"content-length" and value.isdigit():
+            length = int(value)
+    return given, length

@@ -20,6 +20,7 @@ from prometheus_client import (
 
 from service.distribution import version
 from service.domain import STAGES, DropReason, ProtocolName, ThresholdKind
+from service.observing.connection_metrics import ConnectionMetrics
 from service.observing.engine_metrics import EngineInstruments
 from service.observing.histogram import LabelledHistograms
 from service.observing.model_metrics import (
@@ -64,6 +65,7 @@ class Metrics:
         registry: what `/metrics` shows.
         in_flight: requests that are being answered.
         streams: gauge of the streams that are open.
+        connections: instruments of the connections.
         engines: the instruments of the engines.
     """
 
@@ -167,6 +169,7 @@ class Metrics:
             "takt_memory_in_flight_limit_bytes",
             "Memory that pictures in flight may take; one that finds none left is refused.",
         )
+        self.connections = ConnectionMetrics(self.registry)
         in_flight = gauge("takt_in_flight", "Requests being answered.")
         in_flight.set_function(lambda: self.in_flight)
         gauge("takt_info", "What serves.", ("version",)).labels(version()).set(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,10 @@ Signature = tuple[tuple[str, int, int, int, int], ...]
 """Name, bytes, time of change, device and inode of each file that an engine is made of."""
 
 _NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, "card.md"})
+_SETTLE_S = 1.0
+"""Time between two polls that somebody asked for."""
+_FOLLOWED_WITHIN_S = 10.0
+"""Longest wait for models to take over what their folders state, where nobody polls."""
 
 logger = logging.getLogger("takt.repository")
 
@@ -30,7 +35,7 @@ class FolderWatch:
     Args:
         folder: of the repository.
         repository: loads and removes the versions.
-        every_s: time between two polls.
+        every_s: time between two polls; 0 polls only when somebody asks.
     """
 
     def __init__(self, folder: Path, repository: ModelRepository, every_s: float) -> None:
@@ -44,15 +49,28 @@ class FolderWatch:
         self._unreadable = False
         self._warned: dict[object, str] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Has the folder be looked at now, twice, so that what has changed is taken."""
+        self._asked.set()
 
     async def run(self) -> None:
         """Polls until it is cancelled."""
         await self._repository.loaded.wait()
         try:
             while True:
-                await asyncio.sleep(self._every_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._every_s or None):
+                        await self._asked.wait()
+                asked = self._asked.is_set()
+                self._asked.clear()
                 try:
                     await self.poll()
+                    if asked:
+                        await asyncio.sleep(_SETTLE_S)
+                        await self.poll()
+                        logger.info("looked at the model repository %s", self._folder)
                 except Exception:
                     logger.exception("the model repository %s could not be looked at", self._folder)
         finally:
@@ -81,7 +99,8 @@ class FolderWatch:
             task.add_done_callback(partial(self._followed, name))
         if self._following:
             # A model whose engine does not answer delays the others by one poll only.
-            await asyncio.wait(self._following.values(), timeout=self._every_s)
+            wait_s = self._every_s or _FOLLOWED_WITHIN_S
+            await asyncio.wait(self._following.values(), timeout=wait_s)
 
     async def _load(self, path: Path, signature: Signature) -> None:
         self._warned.pop(("gone", path), None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -14,12 +16,24 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import Drain
+from service.observing.metrics import Metrics
+from service.server.closures import Closures
+from service.server.descriptors import ConnectionLimits, limit_of_open_files, limits_of
+from service.server.gate import ConnectionGate
+from service.server.http_connection import HttpConnection
+from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
+from service.server.state import ConnectionState
+from service.server.websocket_connection import WebSocketConnection
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
 
 _SWITCH_S = 0.0005
 """Time after which a waiting thread asks the running one to let it run. An engine that has its
 answer waits for the event loop, which seldom works for longer than this on one request."""
+_SWEEP_EVERY_S = 1.0
+"""Time between two looks at connections that may be late."""
+
+logger = logging.getLogger("takt.server")
 
 
 class Server(uvicorn.Server):
@@ -32,6 +46,8 @@ class Server(uvicorn.Server):
             process is told to end twice.
         loaded: returns once the models are loaded; what is in memory by then stays there.
         ended: called at the very end, before the signal that ended it takes its usual effect.
+        gate: admits connections, and ends those that are late.
+        reload: called on SIGHUP, on the event loop.
     """
 
     def __init__(
@@ -41,8 +57,15 @@ class Server(uvicorn.Server):
         close_streams: Callable[[float], Coroutine[None, None, None]],
         loaded: Callable[[], Awaitable[object]],
         ended: Callable[[], None] = lambda: None,
+        gate: ConnectionGate | None = None,
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
+        self._gate = gate
+        self._reload = reload
+        self._sweeping: asyncio.Task[None] | None = None
+        if gate is not None:
+            self.server_state = ConnectionState(gate)
         self._ended = ended
         self._loaded = loaded
         self._drain = drain
@@ -53,11 +76,25 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take signals while the server runs; they have their usual effect after its end."""
+        loop = asyncio.get_running_loop()
+        others: dict[tuple[signal.Signals, ...], Handler] = {
+            # Its usual effect after the end would be a core dump.
+            ENDING: lambda _, frame: self.handle_exit(signal.SIGTERM, frame),
+            RELOADING: lambda *_: loop.call_soon_threadsafe(self._begin_reload),
+            IGNORED: lambda taken, _: loop.call_soon_threadsafe(_log_ignored, taken),
+        }
         with super().capture_signals():
             try:
-                yield
+                with handled(others):
+                    yield
             finally:
                 self._ended()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and begin to look at the connections."""
+        await super().startup(sockets)
+        if self._gate is not None:
+            self._sweeping = asyncio.create_task(self._sweep(self._gate))
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is taken out of the search for garbage.
@@ -71,6 +108,22 @@ class Server(uvicorn.Server):
             settling.cancel()
             await asyncio.wait({settling})
             gc.unfreeze()
+
+    def _begin_reload(self) -> None:
+        logger.info(
+            "SIGHUP: the model repository is looked at for versions, activations and thresholds; "
+            "settings need a restart"
+        )
+        self._reload()
+
+    async def _sweep(self, gate: ConnectionGate) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            try:
+                gate.sweep(loop.time())
+            except Exception:
+                logger.exception("the connections could not be looked at")
 
     async def _settle(self) -> None:
         await self._loaded()
@@ -101,7 +154,15 @@ class Server(uvicorn.Server):
         await asyncio.gather(closing, hurry, return_exceptions=True)
         # uvicorn takes any number of seconds, though it declares whole ones.
         self.config.timeout_graceful_shutdown = self._drain.left_s()  # type: ignore[assignment]
-        await super().shutdown(sockets)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+
+
+def _log_ignored(taken: int) -> None:
+    logger.info("%s changes nothing here", signal.Signals(taken).name)
 
 
 def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: None) -> None:
@@ -115,6 +176,21 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
     Raises:
         SystemExit: the server cannot start; the log says why.
     """
+    metrics: Metrics = app.state.metrics
+
+    def limits() -> ConnectionLimits:
+        return limits_of(
+            settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
+        )
+
+    gate = ConnectionGate(limits, Closures(metrics.connections.closed))
+    metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
+    if (allowed := limits().in_all) < settings.max_connections:
+        logger.warning(
+            "max_connections is %d, but the limit of open files leaves %d; raise it (ulimit -n)",
+            settings.max_connections,
+            allowed,
+        )
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -124,8 +200,10 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         # Longer than a line's cycle and than load balancers wait, so that no POST meets a close.
         timeout_keep_alive=75,
         server_header=False,
-        # This one reads no further than the app does, so that TCP makes a camera wait.
-        ws="websockets-sansio",
+        http=HttpConnection,
+        # uvicorn's own of this kind reads no further than the app does, so that TCP makes a
+        # camera wait.
+        ws=WebSocketConnection,
         # Pictures are compressed already.
         ws_per_message_deflate=False,
         ws_max_size=settings.max_image_bytes + HEADER_BYTES,
@@ -139,6 +217,8 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         app.state.sessions.close,
         app.state.repository.loaded.wait,
         ended,
+        gate,
+        app.state.folder_watch.ask,
     )
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)

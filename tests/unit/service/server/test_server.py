@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.app import Drain
+from service.observing.metrics import Metrics
 from service.server.server import Server, run
 from service.settings import Settings
 
@@ -155,6 +156,8 @@ def test_the_interpreters_turns_are_short_while_it_serves_and_as_before_then(
     app.state.drain = Drain(1.0)
     app.state.sessions = SimpleNamespace(close=at_once)
     app.state.repository = SimpleNamespace(loaded=asyncio.Event())
+    app.state.folder_watch = SimpleNamespace(ask=lambda: None)
+    app.state.metrics = Metrics()
     run(app, Settings(repository=tmp_path))
     assert seen == [pytest.approx(0.0005)]
     assert sys.getswitchinterval() == before_s

@@ -1,0 +1,287 @@
+"""uvicorn's connection of HTTP/1.1, with deadlines and bounds for what comes before the app."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from enum import Enum, auto
+from typing import Any, cast
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from service.api.problems import problem_response
+from service.api.request_context import id_and_length
+from service.domain import CloseReason
+from service.errors import (
+    HeadersTooLargeError,
+    SlowRequestError,
+    TaktError,
+    TooManyConnectionsError,
+)
+from service.security.headers import ANSWER_HEADERS
+from service.server.answer_reading import AnswerReading
+from service.server.gate import client_key
+from service.server.lingering import LingeringTransport
+from service.server.state import ConnectionState
+
+HEADERS_WITHIN_S = 10.0
+"""Longest time from the connection, or from a later request's first byte, to its last header."""
+REST_WITHIN_S = 30.0
+"""Longest time for the rest of a body that was answered before its end."""
+LINGER_S = 2.0
+"""Longest time for a client that is still sending to read why it was refused."""
+MAX_HEADER_BYTES = 64 * 1024
+"""Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
+MOST_PIPELINED = 32
+"""Most requests that may be sent ahead of their answers."""
+_HEADERS_IDLE_S = 0.25
+"""Time after which a connection without whole headers makes room for others."""
+_IDLE_S = 5.0
+"""Time after the last answer after which a connection makes room for others."""
+
+
+class _Stage(Enum):
+    HEADERS = auto()
+    """No whole headers came yet."""
+    WORKING = auto()
+    """A request is being read or answered; the app has its own deadlines."""
+    REST = auto()
+    """The answer is out, and the rest of the body still comes."""
+    IDLE = auto()
+    """The next request may come; uvicorn closes it after its keep-alive time."""
+    LEAVING = auto()
+    """The last answer is out, and the client may read it."""
+
+
+_WITHIN_S = {
+    _Stage.HEADERS: HEADERS_WITHIN_S,
+    _Stage.REST: REST_WITHIN_S,
+    _Stage.LEAVING: LINGER_S,
+}
+
+
+class HttpConnection(HttpToolsProtocol):
+    """One connection; a sweep once a second sees what is late, so that requests set no timers.
+
+    Attributes:
+        client_key: what counts as its client.
+    """
+
+    server_state: ConnectionState
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ConnectionState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.client_key = "unknown"
+        self._gate = server_state.gate
+        self._reading = AnswerReading()
+        self._leaving = False
+        self._refusal: TooManyConnectionsError | None = None
+        # Since the last headers or the last part of a body.
+        self._overhead_bytes = 0
+        self._seen: tuple[_Stage, object] = (_Stage.HEADERS, None)
+        self._seen_since_s = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Admit the connection, or answer it with 503."""
+        lingering = LingeringTransport(transport, self._close)
+        super().connection_made(cast(asyncio.Transport, lingering))
+        self.client_key = client_key(self.client[0] if self.client else None)
+        self._refusal = self._gate.admit(self, self.loop.time())
+        self._leaving = self._refusal is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Make room for another one."""
+        self._gate.release(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if self._leaving:
+            # A client that is refused is told when it asks: an answer before that confuses many.
+            if self._refusal is not None:
+                self._refuse(self._refusal)
+                self._refusal = None
+            return
+        self._unset_keepalive_if_required()
+        self._overhead_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+                return
+            self._unsupported_upgrade_warning()
+        except httptools.HttpParserError as error:
+            self._refuse_malformed(error.__context__)
+            return
+        if self._overhead_bytes > MAX_HEADER_BYTES:
+            self._refuse_malformed(_headers_too_large())
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to the WebSocket protocol."""
+        self._gate.release(self)
+        self.connections.discard(self)
+        lines = [f"{self.scope['method']} ".encode(), self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            lines += [name, b": ", value, b"\r\n"]
+        successor = self.config.ws_protocol_class(  # type: ignore[call-arg, misc]
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        transport = cast(LingeringTransport, self.transport).inner
+        successor.connection_made(transport)
+        # What goes wrong from now on is the successor's, which is told of the connection's end.
+        transport.set_protocol(successor)
+        successor.data_received(b"".join([*lines, b"\r\n"]))
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        if self._overhead_bytes > MAX_HEADER_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > MAX_HEADER_BYTES:
+                raise _headers_too_large()
+        self._overhead_bytes = 0
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise _PipelinedError
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a body for the app."""
+        self._overhead_bytes = 0
+        super().on_body(body)
+
+    def look(self, now_s: float) -> int:
+        """End it if it is late; gives the bytes that its client has not read."""
+        unread = self._reading.unread_bytes(self.transport, now_s)
+        if self._reading.is_late(now_s):
+            self.cut("unread_answer")
+            return 0
+        stage = self._stage_at(now_s)
+        within_s = _WITHIN_S.get(stage)
+        if within_s is not None and now_s >= self._seen_since_s + within_s:
+            if stage is _Stage.HEADERS and self._seen[1] is not None:
+                self._gate.closures.note("slow_request", self.client_key)
+                self._refuse(
+                    SlowRequestError(
+                        f"the request's headers did not come whole within {within_s:.0f} s; send "
+                        "them at once"
+                    )
+                )
+            elif stage is _Stage.LEAVING:
+                if not unread:
+                    self.transport.abort()
+            else:
+                self.cut("slow_request")
+        return unread
+
+    def idle_since_s(self, now_s: float) -> float | None:
+        """When it began to wait for a request; None if that was just now, and while it works."""
+        stage = self._stage_at(now_s)
+        idle_s = now_s - self._seen_since_s
+        if (stage is _Stage.HEADERS and idle_s >= _HEADERS_IDLE_S) or (
+            stage is _Stage.IDLE and idle_s >= _IDLE_S
+        ):
+            return self._seen_since_s
+        return None
+
+    def cut(self, reason: CloseReason) -> None:
+        """Close it at once, and count that."""
+        self._gate.closures.note(reason, self.client_key)
+        self.transport.abort()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self.transport.abort()
+
+    def _stage_at(self, now_s: float) -> _Stage:
+        """The stage, whose beginning is noted when it is seen first."""
+        stage, subject = self._stage()
+        seen_stage, seen_subject = self._seen
+        if stage is not seen_stage or subject is not seen_subject:
+            first = stage is _Stage.HEADERS and seen_stage is stage and seen_subject is None
+            # A first request's time runs from the connection on.
+            if not first:
+                self._seen_since_s = now_s
+            self._seen = (stage, subject)
+        return stage
+
+    def _stage(self) -> tuple[_Stage, object]:
+        if self._leaving:
+            return _Stage.LEAVING, None
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        scope = self.scope
+        if cycle is None:
+            return _Stage.HEADERS, scope
+        if not cycle.response_complete:
+            return _Stage.WORKING, None
+        if cycle.scope is not scope:
+            return _Stage.HEADERS, scope
+        # What came after the answer without beginning a request is the rest of a body.
+        return (_Stage.REST if self.timeout_keep_alive_task is None else _Stage.IDLE), cycle
+
+    def _refuse_malformed(self, error: BaseException | None) -> None:
+        reason: CloseReason = "malformed"
+        if isinstance(error, HeadersTooLargeError):
+            reason = "headers_too_large"
+        elif isinstance(error, _PipelinedError):
+            reason = "pipelined"
+        if self.cycle is not None and not self.cycle.response_complete:
+            # An answer is under way, and another one would be taken for it.
+            self.cut(reason)
+            return
+        self._gate.closures.note(reason, self.client_key)
+        if isinstance(error, TaktError):
+            self._refuse(error)
+            return
+        self.send_400_response("Invalid HTTP request received.")
+
+    def _refuse(self, error: TaktError) -> None:
+        """Answer without the app, and close once the client may have read it."""
+        request_id = id_and_length(self.headers or [])[0] or uuid.uuid4().hex.encode()
+        path = getattr(self, "url", b"").decode("latin-1")
+        answer = problem_response(error, request_id.decode(), path)
+        headers = dict([*answer.raw_headers, *ANSWER_HEADERS]) | {
+            b"x-request-id": request_id,
+            b"connection": b"close",
+        }
+        lines = [STATUS_LINE[answer.status_code]]
+        for name, value in [*self.server_state.default_headers, *headers.items()]:
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join([*lines, b"\r\n", answer.body]))
+        self._leave()
+
+    def _close(self) -> None:
+        """Close, but let a client that is still sending read its answer first."""
+        transport = cast(LingeringTransport, self.transport).inner
+        unread = self.cycle is not None and self.cycle.more_body
+        if self._leaving or not unread or transport.is_closing():
+            transport.close()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self.flow.resume_reading()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+
+class _PipelinedError(Exception):
+    """More requests came than may wait for their answers."""
+
+
+def _headers_too_large() -> HeadersTooLargeError:
+    return HeadersTooLargeError(
+        f"the request's headers exceed {MAX_HEADER_BYTES} bytes; send fewer"
+    )

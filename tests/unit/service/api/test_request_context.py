@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from service.api.request_context import RequestContext
+from service.observing.metrics import Metrics
+from service.security.gate import Gate
+from service.security.hosts import AllowedHosts
+from service.security.origins import AllowedOrigins
+
+pytestmark = pytest.mark.anyio
+
+
+async def read(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def ignore(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+class Client:
+    """Sends parts of a body, and takes the answer."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = list(parts)
+        self.answer: Message = {}
+
+    async def ask(self, app, **headers: str) -> tuple[int, bytes | None]:
+        """The status, and the answer's header `Connection`."""
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/",
+            "headers": [
+                (name.replace("_", "-").encode(), value.encode())
+                for name, value in {"host": "127.0.0.1", **headers}.items()
+            ],
+        }
+        gate = Gate(AllowedHosts("*"), AllowedOrigins(""))
+        context = RequestContext(app, Metrics(), 8, gate, ())
+        await context(scope, self.receive, self.send)
+        return self.answer["status"], dict(self.answer["headers"]).get(b"connection")
+
+    async def receive(self) -> Message:
+        part = self.parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(self.parts)}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.answer = message
+
+
+async def test_a_declared_length_beyond_the_bound_is_refused_before_the_body() -> None:
+    client = Client(b"never read")
+    assert await client.ask(read, content_length=str(2**40)) == (413, b"close")
+    assert client.parts == [b"never read"]
+
+
+async def test_a_body_that_grows_beyond_the_bound_is_refused_and_its_rest_not_awaited() -> None:
+    client = Client(b"12345", b"6789", b"never read")
+    assert await client.ask(read) == (413, b"close")
+    assert client.parts == [b"never read"]
+
+
+async def test_a_route_that_reads_no_body_answers_but_does_not_wait_for_it() -> None:
+    assert await Client().ask(ignore, content_length=str(2**40)) == (200, b"close")
+
+
+async def test_a_body_of_exactly_the_bound_is_read() -> None:
+    assert await Client(b"1234", b"5678").ask(read, content_length="8") == (200, None)
+
+
+async def test_the_callers_id_is_the_answers() -> None:
+    client = Client(b"")
+    await client.ask(read, content_length="0", x_request_id="part-7")
+    assert dict(client.answer["headers"])[b"x-request-id"] == b"part-7"

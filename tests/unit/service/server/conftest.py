@@ -1,0 +1,122 @@
+"""A server of the real protocols on a loopback port, with a small app and a clock of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+import uvloop
+from starlette.types import Receive, Scope, Send
+
+from service.domain import CloseReason
+from service.server.closures import Closures
+from service.server.descriptors import ConnectionLimits
+from service.server.gate import ConnectionGate
+from service.server.http_connection import HttpConnection
+from service.server.state import ConnectionState
+from service.server.websocket_connection import WebSocketConnection
+
+App = Callable[[Scope, Receive, Send], Any]
+
+
+async def answer(scope: Scope, receive: Receive, send: Send, *, body: bytes = b"ok") -> None:
+    """Read the body, then answer 200."""
+    while (await receive()).get("more_body"):
+        pass
+    length = str(len(body)).encode()
+    headers = [(b"content-length", length)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept a WebSocket, and send each message back."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
+
+
+@dataclass
+class Running:
+    """A server; time goes on only by `sweep`."""
+
+    port: int
+    gate: ConnectionGate
+    closed: list[CloseReason]
+    state: ConnectionState
+    base_s: float
+    passed_s: float = field(default=0.0)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def ask(self, data: bytes) -> bytes:
+        """What comes until the server closes."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        answered = await reader.read()
+        writer.close()
+        return answered
+
+    def sweep(self, after_s: float = 0.0) -> None:
+        """Let time pass, as the sweep sees it."""
+        self.passed_s += after_s
+        self.gate.sweep(asyncio.get_running_loop().time() + self.passed_s)
+
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not true():
+                await asyncio.sleep(0.001)
+
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """The event loop that the service runs on."""
+    return "asyncio", {"loop_factory": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def running() -> Run:
+    @asynccontextmanager
+    async def run(
+        app: App = answer, *, most: int = 100, per_client: int = 100
+    ) -> AsyncIterator[Running]:
+        closed: list[CloseReason] = []
+        gate = ConnectionGate(lambda: ConnectionLimits(most, per_client), Closures(closed.append))
+        state = ConnectionState(gate)
+        config = uvicorn.Config(
+            app,
+            http=HttpConnection,
+            ws=WebSocketConnection,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=75,
+        )
+        config.load()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: HttpConnection(config, state, {}), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        try:
+            yield Running(port, gate, closed, state, loop.time())
+        finally:
+            server.close()
+            for connection in list(state.connections):
+                connection.transport.abort()
+            for task in list(state.tasks):
+                task.cancel()
+            await asyncio.gather(*state.tasks, return_exceptions=True)
+            async with asyncio.timeout(10):
+                while state.connections:
+                    await asyncio.sleep(0.001)
+
+    return run
