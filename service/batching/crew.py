@@ -50,6 +50,7 @@ class Crew(Generic[Item, Result]):
         self._name = name
         self._keeper = keeper
         self._limits = limits
+        self._changed, self._queue = intake.changed, intake.stage.queue
         self._throughput = intake.stage.throughput
         self._times = RunTimes(limits)
         self._watch = RunWatch(self._times, limits.look_every_s)
@@ -86,7 +87,7 @@ class Crew(Generic[Item, Result]):
             Done once the thread of that worker has ended; None if there was none.
         """
         worker = Worker(place, runner, self._work, f"{self._name}-{place}")
-        with self._intake.changed:
+        with self._changed:
             before = self._in_place.get(place)
             if before is not None:
                 self._dismiss(before)
@@ -103,7 +104,7 @@ class Crew(Generic[Item, Result]):
 
     def look(self, now_s: float) -> None:
         """Give up every worker whose batch has run for too long."""
-        with self._intake.changed:
+        with self._changed:
             alive = list(self._alive)
         for worker, since_s in self._watch.look(alive, now_s):
             work = worker.work
@@ -126,7 +127,7 @@ class Crew(Generic[Item, Result]):
             Whether all threads have ended but for those that were given up as hung.
         """
         self._intake.close()
-        with self._intake.changed:
+        with self._changed:
             ends = {worker.ended for worker in self._alive}
         if ends:
             await asyncio.wait(ends, timeout=drain_timeout_s)
@@ -134,7 +135,7 @@ class Crew(Generic[Item, Result]):
             self._watching.cancel()
         late = NotReadyError("the service closed before the picture's turn came")
         self._intake.fail_waiting(late)
-        with self._intake.changed:
+        with self._changed:
             left = [worker.work for worker in self._alive]
         for work in left:
             if work is not None:
@@ -161,7 +162,7 @@ class Crew(Generic[Item, Result]):
         except BaseException:
             logger.critical("%s: an engine's thread has died", worker.thread.name, exc_info=True)
             self._died(worker)
-        with self._intake.changed:
+        with self._changed:
             self._dismiss(worker)
             self._alive.discard(worker)
         settle([worker.ended], [None])
@@ -181,7 +182,7 @@ class Crew(Generic[Item, Result]):
             return False
         worker.dismissed = True
         self._throughput.workers -= 1
-        self._intake.changed.notify_all()
+        self._changed.notify_all()
         return True
 
     def _give_up(
@@ -197,7 +198,7 @@ class Crew(Generic[Item, Result]):
         Returns:
             Whether that is news: it was not out of service, and the batch still hangs.
         """
-        with self._intake.changed:
+        with self._changed:
             if fault == "hung":
                 if worker.since_s != since_s:
                     return False
@@ -219,20 +220,26 @@ class Crew(Generic[Item, Result]):
         worker.since_s = started_s = time.monotonic()
         failed = True
         try:
-            results = self._run_or_split(worker, items)
+            try:
+                results = run_checked(worker.runner, items)
+            except EngineMemoryError as error:
+                results = self._run_alone(worker, items, error)
             failed = False
         finally:
             run_s = self._ran(worker, len(items), started_s, failed)
         return results, run_s
 
-    def _run_or_split(self, worker: Worker[Item, Result], items: list[Item]) -> Sequence[Result]:
-        """Run a batch; one that is too large for the engine's memory, item by item."""
-        try:
-            return run_checked(worker.runner, items)
-        except EngineMemoryError as error:
-            if len(items) == 1:
-                logger.error("%s: %s", worker.thread.name, error, exc_info=error.__cause__)
-                raise
+    def _run_alone(
+        self, worker: Worker[Item, Result], items: list[Item], error: EngineMemoryError
+    ) -> Sequence[Result]:
+        """Run a batch for which the engine has no memory item by item.
+
+        Raises:
+            EngineMemoryError: it has none for an item alone.
+        """
+        if len(items) == 1:
+            logger.error("%s: %s", worker.thread.name, error, exc_info=error.__cause__)
+            raise error
         logger.warning("%s: no memory for %d items at once", worker.thread.name, len(items))
         results: list[Result] = []
         for item in items:
@@ -246,16 +253,18 @@ class Crew(Generic[Item, Result]):
         """Count a batch that has ended; gives the seconds that it ran."""
         ended_s = time.monotonic()
         run_s = ended_s - started_s
-        with self._intake.changed:
+        with self._changed:
             worker.since_s = None
             if worker.lost:  # its callers know already
                 return run_s
-            worker.failures = worker.failures + 1 if failed else 0
-            more = len(self._intake.stage.queue) > 0
+            more = len(self._queue) > 0
             self._throughput.ran(size, run_s, ended_s=ended_s, more=more)
-            if not failed:
+            if failed:
+                worker.failures += 1
+            else:
+                worker.failures = 0
                 self._times.ran(size, run_s)
         self._observer.on_batch(size, run_s)
-        if self._keeper is not None and worker.failures >= self._limits.failures:
+        if worker.failures >= self._limits.failures and self._keeper is not None:
             self._give_up(worker, "failing")
         return run_s

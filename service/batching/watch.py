@@ -47,8 +47,9 @@ class RunTimes:
 
     def ran(self, size: int, run_s: float) -> None:
         """Note a batch that has ended well."""
-        if run_s > self._slowest_s.get(size, -1.0):
-            self._slowest_s[size] = run_s
+        slowest_s = self._slowest_s
+        if size not in slowest_s or run_s > slowest_s[size]:
+            slowest_s[size] = run_s
 
     def limit_s(self, size: int) -> float:
         """Longest time that a batch of this size may take."""
