@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 
 from service.app import Drain
 from service.observing.metrics import Metrics
+from service.repository.supervision.lost_threads import LostThreads
 from service.server.closures import Closures
 from service.server.descriptors import ConnectionLimits, limit_of_open_files, limits_of
 from service.server.gate import ConnectionGate
@@ -26,6 +28,9 @@ from service.server.state import ConnectionState
 from service.server.websocket_connection import WebSocketConnection
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
+
+GAVE_UP = 75
+"""Exit code where engines hang beyond repair (EX_TEMPFAIL): the supervisor is to start it again."""
 
 _SWITCH_S = 0.0005
 """Time after which a waiting thread asks the running one to let it run. An engine that has its
@@ -48,6 +53,9 @@ class Server(uvicorn.Server):
         ended: called at the very end, before the signal that ended it takes its usual effect.
         gate: admits connections, and ends those that are late.
         reload: called on SIGHUP, on the event loop.
+
+    Attributes:
+        must_end: once it is set, the server drains and ends as if it had been told to.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Server(uvicorn.Server):
         self._drain = drain
         self._close_streams = close_streams
         self._hurry = asyncio.Event()
+        self.must_end = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.contextmanager
@@ -101,12 +110,13 @@ class Server(uvicorn.Server):
 
         A full search takes tens of milliseconds, during which nobody is answered.
         """
-        settling = asyncio.create_task(self._settle())
+        tasks = {asyncio.create_task(self._settle()), asyncio.create_task(self._end_when_told())}
         try:
             await super().main_loop()
         finally:
-            settling.cancel()
-            await asyncio.wait({settling})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             gc.unfreeze()
 
     def _begin_reload(self) -> None:
@@ -124,6 +134,10 @@ class Server(uvicorn.Server):
                 gate.sweep(loop.time())
             except Exception:
                 logger.exception("the connections could not be looked at")
+
+    async def _end_when_told(self) -> None:
+        await self.must_end.wait()
+        self.should_exit = True
 
     async def _settle(self) -> None:
         await self._loaded()
@@ -173,6 +187,8 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         settings: settings of the server.
         ended: called at the very end, as `Server` says.
 
+    Where too many threads hang in engines, the process drains and ends with `GAVE_UP`.
+
     Raises:
         SystemExit: the server cannot start; the log says why.
     """
@@ -220,6 +236,8 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         gate,
         app.state.folder_watch.ask,
     )
+    lost: LostThreads = app.state.lost_threads
+    server.must_end = lost.too_many
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
     try:
@@ -227,3 +245,6 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
             server.run()
     finally:
         sys.setswitchinterval(interval_s)
+    if len(lost) or server.must_end.is_set():
+        # Threads that hang in a runtime would keep the interpreter from its end, or crash it.
+        os._exit(GAVE_UP if server.must_end.is_set() else 0)

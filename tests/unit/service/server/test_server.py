@@ -14,6 +14,7 @@ from uvicorn.lifespan.off import LifespanOff
 
 from service.app import Drain
 from service.observing.metrics import Metrics
+from service.repository.supervision.lost_threads import LostThreads
 from service.server.server import Server, run
 from service.settings import Settings
 
@@ -146,18 +147,53 @@ def test_a_server_that_ends_while_models_load_ends(unfrozen) -> None:
     asyncio.run(serve())
 
 
+def bare_app() -> FastAPI:
+    """An app without models."""
+    app = FastAPI()
+    app.state.drain = Drain(1.0)
+    app.state.sessions = SimpleNamespace(close=at_once)
+    app.state.repository = SimpleNamespace(loaded=asyncio.Event())
+    app.state.lost_threads = LostThreads(most=2)
+    app.state.folder_watch = SimpleNamespace(ask=lambda: None)
+    app.state.metrics = Metrics()
+    return app
+
+
+def test_a_server_that_must_end_drains_like_one_that_is_told_to(unfrozen) -> None:
+    async def serve() -> None:
+        server = server_of(loaded=at_once)
+        serving = asyncio.create_task(server.main_loop())
+        server.must_end.set()
+        async with asyncio.timeout(10):
+            await serving
+        assert server.should_exit
+
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize(("hanging", "codes"), [(0, []), (1, [0]), (2, [75])])
+def test_the_interpreter_waits_for_no_thread_that_hangs(
+    monkeypatch, tmp_path, hanging: int, codes: list[int]
+) -> None:
+    app, loop, ended = bare_app(), asyncio.new_event_loop(), list[int]()
+
+    def hang(_: Server) -> None:
+        for _ in range(hanging):
+            app.state.lost_threads.add(loop.create_future())
+
+    monkeypatch.setattr(Server, "run", hang)
+    monkeypatch.setattr("os._exit", ended.append)
+    run(app, Settings(repository=tmp_path))
+    loop.close()
+    assert ended == codes
+
+
 def test_the_interpreters_turns_are_short_while_it_serves_and_as_before_then(
     monkeypatch, tmp_path
 ) -> None:
     seen: list[float] = []
     monkeypatch.setattr(Server, "run", lambda self: seen.append(sys.getswitchinterval()))
     before_s = sys.getswitchinterval()
-    app = FastAPI()
-    app.state.drain = Drain(1.0)
-    app.state.sessions = SimpleNamespace(close=at_once)
-    app.state.repository = SimpleNamespace(loaded=asyncio.Event())
-    app.state.folder_watch = SimpleNamespace(ask=lambda: None)
-    app.state.metrics = Metrics()
-    run(app, Settings(repository=tmp_path))
+    run(bare_app(), Settings(repository=tmp_path))
     assert seen == [pytest.approx(0.0005)]
     assert sys.getswitchinterval() == before_s
