@@ -18,8 +18,8 @@ _HOST, _FORWARDED_HOST = b"host", b"x-forwarded-host"
 _ORIGIN, _SITE = b"origin", b"sec-fetch-site"
 _READ = frozenset({_HOST, _FORWARDED_HOST, _ORIGIN, _SITE})
 
-_MOST_KNOWN = 256
-"""Most `Host` headers that are remembered as right."""
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 512
+"""Most hosts of programs that are remembered as right, and bytes of the longest."""
 
 _MOST_TOLD = 16
 """Most names that are logged; others may send as many as they like."""
@@ -50,7 +50,7 @@ class Gate:
     def __init__(self, hosts: AllowedHosts, origins: AllowedOrigins) -> None:
         self._hosts = hosts
         self._origins = origins
-        self._known: set[bytes] = set()
+        self._known: set[tuple[tuple[bytes, bytes], ...]] = set()
         self._told: set[str] = set()
 
     def check(self, scope: Mapping[str, Any]) -> bool:
@@ -61,14 +61,17 @@ class Gate:
             MisdirectedRequestError: it is for another server's name.
             ForbiddenError: it comes from a page that may not ask this.
         """
-        read = [header for header in scope["headers"] if header[0] in _READ]
+        read = tuple([header for header in scope["headers"] if header[0] in _READ])
         # A program sends the host alone, and mostly the same one.
-        if len(read) == 1 and read[0][0] == _HOST and read[0][1] in self._known:
+        if read in self._known:
             return False
         hosts = self._own_hosts(scope, read)
+        sites, origins = _values(read, _SITE), _values(read, _ORIGIN)
+        if not (sites or origins):
+            self._remember(read)
+            return False
         if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
             return False
-        sites, origins = _values(read, _SITE), _values(read, _ORIGIN)
         site = sites[0] if sites else None
         return any([self._origins.check(origin, site, hosts) for origin in origins or (None,)])
 
@@ -91,9 +94,13 @@ class Gate:
         except MisdirectedRequestError as error:
             self._tell(error)
             raise
-        if hosts and len(self._known) < _MOST_KNOWN:
-            self._known.add(hosts[0].encode("latin-1"))
         return frozenset(host.lower() for host in (*hosts, *forwarded))
+
+    def _remember(self, read: tuple[tuple[bytes, bytes], ...]) -> None:
+        if 0 < sum(len(value) for _, value in read) < _LONGEST_KNOWN:
+            if len(self._known) == _MOST_KNOWN:
+                self._known.clear()
+            self._known.add(read)
 
     def _tell(self, error: MisdirectedRequestError) -> None:
         """Log a name once: whoever runs the server may have forgotten to allow it."""
