@@ -70,7 +70,7 @@ def test_a_caller_that_hangs_up_is_given_up(
     start_server, bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     body = picture_bytes(50, ".png", size=(4000, 3000))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: takt\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
 
     async def hang_up(server) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
