@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/models
 
-.PHONY: help demo serve test test-services test-all check format deploy-tools lock clean
+.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools lock clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,14 @@ test-services: $(VENV)/.dev ## Run the tests against real services of others, su
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"
+
+hostile: $(VENV)/.dev ## Malformed inputs, attacks and faults against a real server, with their figures (20 minutes).
+	@missed=0; for command in malformed attacks faults schema; do \
+	  echo "== $$command"; $(BIN)/python -m tests.hostile $$command || missed=1; done; \
+	echo "== bundles"; $(BIN)/python -m tests.hostile.bundles || missed=1; exit $$missed
+
+soak: $(VENV)/.dev ## Half an hour at 60 % of the capacity: memory, descriptors and latency must not grow.
+	$(BIN)/python -m tests.hostile soak $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format, types, import contracts.
 	$(BIN)/ruff check .

@@ -46,27 +46,30 @@ class Scene:
         file: tells faults to the engines.
         exits: exit codes of processes that ended, each of which was started again.
         notes: what else is worth a word.
+        lasts_s: length of the fault.
         supervised: whether a process that ends is started again.
     """
 
     server: Server
     line: Line
     file: Path
+    lasts_s: float
     exits: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     supervised: bool = True
 
-    async def tell(self, fault: str, lasts_s: float = LASTS_S, number: float = 0.0) -> None:
+    async def tell(self, fault: str, lasts_s: float, number: float = 0.0) -> None:
         """Have a fault for some seconds, and wait for its end."""
         self.file.write_text(f"{fault} {time.monotonic() + lasts_s} {number}")
         await asyncio.sleep(lasts_s)
 
 
 @contextlib.asynccontextmanager
-async def scene(descriptors: int | None = None) -> AsyncIterator[Scene]:
+async def scene(descriptors: int | None = None, lasts_s: float = LASTS_S) -> AsyncIterator[Scene]:
     """A server with a supervisor that starts it again whenever it ends.
 
     Args:
+        lasts_s: length of the fault to come.
         descriptors: limit of the server's open descriptors.
     """
     with tempfile.TemporaryDirectory(prefix="takt-hostile-") as folder:
@@ -82,7 +85,7 @@ async def scene(descriptors: int | None = None) -> AsyncIterator[Scene]:
             return launch(command, root / "log", descriptors=descriptors)
 
         server = start()
-        one = Scene(server, Line(server.address), root / "fault")
+        one = Scene(server, Line(server.address), root / "fault", lasts_s)
 
         async def supervise() -> None:
             while True:
@@ -101,21 +104,17 @@ async def scene(descriptors: int | None = None) -> AsyncIterator[Scene]:
             end(one.server.process)
 
 
-async def _signal(one: Scene, number: signal.Signals) -> None:
-    one.server.process.send_signal(number)
-    await asyncio.sleep(LASTS_S)
-
-
 def _signalled(number: signal.Signals) -> Callable[[Scene], Awaitable[None]]:
     async def send(one: Scene) -> None:
-        await _signal(one, number)
+        one.server.process.send_signal(number)
+        await asyncio.sleep(one.lasts_s)
 
     return send
 
 
-def _told(fault: str, lasts_s: float = LASTS_S) -> Callable[[Scene], Awaitable[None]]:
+def _told(fault: str, share: float = 1.0) -> Callable[[Scene], Awaitable[None]]:
     async def tell(one: Scene) -> None:
-        await one.tell(fault, lasts_s)
+        await one.tell(fault, share * one.lasts_s)
 
     return tell
 
@@ -124,7 +123,7 @@ async def _disk_full(one: Scene) -> None:
     """No file may grow: the writes of the log and of a threshold fail as on a full disk."""
     one.server.limit(resource.RLIMIT_FSIZE, 0)
     full = await asyncio.to_thread(_put_threshold, one.server, 0.6)
-    await asyncio.sleep(LASTS_S)
+    await asyncio.sleep(one.lasts_s)
     one.server.limit(resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)
     after = await asyncio.to_thread(_put_threshold, one.server, 0.5)
     one.notes.append(f"a threshold: {full}, then {after}")
@@ -150,20 +149,20 @@ def _put_threshold(server: Server, threshold: float) -> str:
 async def _clock(one: Scene) -> None:
     """A day forward and back, then a day back and forward."""
     for days in (1, -1):
-        await one.tell("clock", LASTS_S / 2, days * 86_400.0)
+        await one.tell("clock", one.lasts_s / 2, days * 86_400.0)
 
 
 async def _descriptors(one: Scene) -> None:
     """More connections than there are descriptors."""
     seen: Counter[str] = Counter()
-    ends_s = asyncio.get_running_loop().time() + LASTS_S
+    ends_s = asyncio.get_running_loop().time() + one.lasts_s
     await hold(one.server.address, [headers_only(MODEL)], 2 * DESCRIPTORS, ends_s, seen)
     one.notes.append(f"{seen['most open']} connections taken of {2 * DESCRIPTORS}")
 
 
 FAULTS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
     "raises": _told("raise"),
-    "hangs": _told("hang", 0.5),
+    "hangs": _told("hang", 0.25),
     "dies": _told("die", 0.1),
     "dies for long": _told("die"),
     "NaN": _told("nan"),
@@ -236,10 +235,10 @@ class Row:
         verdict.demand(not internal, f"{self.fault}: {internal} unforeseen errors")
 
 
-async def suffer(fault: str) -> Row:
-    """Have a fault, and see what comes of it."""
+async def suffer(fault: str, lasts_s: float = LASTS_S) -> Row:
+    """Have a fault for some seconds, and see what comes of it."""
     descriptors = DESCRIPTORS if fault == "descriptor limit" else None
-    async with scene(descriptors) as one:
+    async with scene(descriptors, lasts_s) as one:
         line = asyncio.create_task(one.line.run())
         await until(lambda: one.line.good_since(0.0) > GOOD_AGAIN, 10 * WARM_S)
         began_s = time.monotonic()
