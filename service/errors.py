@@ -319,6 +319,6 @@ def validation_message(error: ValidationError, whole: str) -> str:
         error: raised by a model.
         whole: the place to name when the error belongs to no single field.
     """
-    first = error.errors(include_url=False)[0]
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or whole
     return f"{where}: {first['msg']}"

@@ -6,17 +6,14 @@ fields that lead there are read; weights are skipped.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from service.bundles.reading import chunks_of
 from service.errors import BundleError
-
-NEEDLES = (b"location", b"EPContext")
-"""A graph that has none of these bytes refers to no other file."""
 
 MESSAGES: dict[str, dict[int, str]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
@@ -45,6 +42,9 @@ _TEXTS = {
 }
 _NUMBERS = {"AttributeProto": {3: "number"}}
 
+_NEEDLES = (b"location", b"EPContext")
+"""A file that has none of these bytes refers to no other file, whatever else it is."""
+
 _VARINT, _BYTES = 0, 2
 _FIXED = {1: 8, 5: 4}
 _GROUPS = (3, 4)
@@ -67,6 +67,10 @@ class _NoProtobufError(Exception):
     """Bytes that no parser of protocol buffers takes."""
 
 
+class _UnclearError(Exception):
+    """A graph that is not followed any further; the reason in words."""
+
+
 def referenced_files(file: Path, stream: BinaryIO) -> set[str]:
     """Names of the files that an ONNX graph refers to, as they stand in it.
 
@@ -79,16 +83,30 @@ def referenced_files(file: Path, stream: BinaryIO) -> set[str]:
     Raises:
         BundleError: the graph has so many parts, or such strange ones, that this cannot be told.
     """
-    walk = _Walk(file, stream)
-    with contextlib.suppress(_NoProtobufError):
+    walk = _Walk(stream)
+    try:
         walk.message("ModelProto", 0, os.fstat(stream.fileno()).st_size, 0)
+    except _NoProtobufError:
+        pass
+    except _UnclearError as error:
+        if _has_needle(stream):
+            raise BundleError(f"{file} {error}") from None
     return walk.found
 
 
+def _has_needle(stream: BinaryIO) -> bool:
+    before = b""
+    for chunk in chunks_of(stream):
+        text = before + chunk
+        if any(needle in text for needle in _NEEDLES):
+            return True
+        before = text[1 - max(map(len, _NEEDLES)) :]
+    return False
+
+
 class _Walk:
-    def __init__(self, file: Path, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self.found: set[str] = set()
-        self._file = file
         self._stream = stream
         self._window = b""
         self._window_at = 0
@@ -97,7 +115,7 @@ class _Walk:
     def message(self, kind: str, start: int, end: int, depth: int) -> _Seen:
         """Reads one message, and those in it that may lead to a reference."""
         if depth > _DEPTH:
-            raise BundleError(f"{self._file} has graphs in graphs, deeper than is served")
+            raise _UnclearError("has graphs in graphs, deeper than is served")
         seen = _Seen({}, {})
         attributes: list[_Seen] = []
         inner, texts, numbers = MESSAGES[kind], _TEXTS.get(kind, {}), _NUMBERS.get(kind, {})
@@ -136,7 +154,7 @@ class _Walk:
         while at < end:
             self._fields_left -= 1
             if self._fields_left < 0:
-                raise BundleError(f"{self._file} has more parts than a graph that is served")
+                raise _UnclearError("has more parts than a graph that is served")
             tag, at = self._varint(at)
             number, wire = tag >> 3, tag & 7
             value = length = 0
@@ -148,7 +166,7 @@ class _Walk:
             elif wire in _FIXED:
                 length = _FIXED[wire]
             elif wire in _GROUPS:
-                raise BundleError(f"{self._file} is written in a way that no exporter does")
+                raise _UnclearError("is written in a way that no exporter does")
             else:
                 raise _NoProtobufError
             if number == 0 or at + length > end:

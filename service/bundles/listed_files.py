@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from service.bundles.graph_references import NEEDLES, referenced_files
+from service.bundles.graph_references import referenced_files
 from service.bundles.manifest import Manifest
 from service.bundles.reading import digest_of, foreign_errors, missing, open_file
 from service.errors import BundleError
@@ -80,15 +80,13 @@ def _bound_of(name: str) -> int:
 
 
 def _check_content(path: Path, name: str, stream: BinaryIO, manifest: Manifest) -> None:
-    onnx = name.endswith(ONNX_SUFFIXES)
+    needed: set[str] = set()
     with foreign_errors(path / name, BundleError):
-        digest, refers = digest_of(stream, NEEDLES if onnx else ())
-    if digest != manifest.files[name]:
-        raise _changed(path / name)
-    if onnx and refers:
-        with foreign_errors(path / name, BundleError):
+        if digest_of(stream) != manifest.files[name]:
+            raise _changed(path / name)
+        if name.endswith(ONNX_SUFFIXES):
             needed = referenced_files(path / name, stream)
-        _check_listed(path / name, sorted(needed), manifest)
+    _check_listed(path / name, sorted(needed), manifest)
 
 
 def _check_listed(graph: Path, needed: Iterable[str], manifest: Manifest) -> None:

@@ -13,6 +13,9 @@ CALIBRATION = "calibration.npz"
 ROI_MASK: Literal["roi.png"] = "roi.png"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
+_RESIZED_PIXELS = 1 << 26
+"""Most pixels of a resized picture, of which each picture in flight takes three bytes."""
+
 Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
@@ -84,6 +87,8 @@ class Preprocess(StrictModel):
     @model_validator(mode="after")
     def _crop_within(self) -> Self:
         crop = self.crop
+        if self.width * self.height > _RESIZED_PIXELS:
+            raise ValueError(f"the resized picture has more than {_RESIZED_PIXELS} pixels")
         if crop and (crop.x + crop.width > self.width or crop.y + crop.height > self.height):
             raise ValueError("the crop reaches beyond the resized picture")
         return self

@@ -19,7 +19,7 @@ from service.errors import BundleError, TaktError
 RECORD_BYTES = 1 << 20
 """Largest JSON file in a model's folder."""
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18
 # A pipe is opened without waiting for its writer, and a terminal does not become the process's own.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -80,25 +80,22 @@ def read_file(
         return stream.read(os.fstat(stream.fileno()).st_size)
 
 
-def digest_of(stream: BinaryIO, needles: Sequence[bytes] = ()) -> tuple[str, bool]:
-    """Reads a file from its start.
-
-    Returns:
-        Its SHA-256, and whether any of the needles occurs in it.
-    """
+def digest_of(stream: BinaryIO) -> str:
+    """The SHA-256 of a file, as long as it was when the reading began."""
     digest = hashlib.sha256()
-    longest = max(map(len, needles), default=1)
-    found, before = False, b""
+    for chunk in chunks_of(stream):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def chunks_of(stream: BinaryIO) -> Iterator[memoryview]:
+    """The content from its start; each part is valid until the next one is asked for."""
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
     left = os.fstat(stream.fileno()).st_size
     stream.seek(0)
-    while chunk := stream.read(min(left, _CHUNK_BYTES)):
-        left -= len(chunk)
-        digest.update(chunk)
-        if needles and not found:
-            text = before + chunk
-            found = any(needle in text for needle in needles)
-            before = text[1 - longest :] if longest > 1 else b""
-    return digest.hexdigest(), found
+    while count := stream.readinto(buffer[: min(left, len(buffer))]):  # type: ignore[attr-defined]
+        left -= count
+        yield buffer[:count]
 
 
 @contextlib.contextmanager
@@ -123,7 +120,7 @@ def file_sha256(file: Path) -> str:
             open_file(file, surroundings(file.parent), most_bytes=1 << 40) as stream,
             foreign_errors(file, BundleError),
         ):
-            return digest_of(stream)[0]
+            return digest_of(stream)
     except FileNotFoundError:
         raise missing(file) from None
 

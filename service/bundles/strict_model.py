@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.bundles.reading import RECORD_BYTES, read_file
 from service.errors import TaktError, validation_message
 
-_VALUES = 1 << 16
+_VALUES = 1 << 15
 """Most values in a file: pydantic keeps a complaint about each one that is wrong."""
 
 

@@ -252,6 +252,7 @@ def model_record(file: str, make: Change) -> Change:
 
 
 DEEP = "[" * 60_000
+NUMBERS = '{"notes": [' + "1," * 30_000 + "1]}"
 CROWD = '{"notes": [' + "[]," * 340_000 + "[]]}"
 
 ATTACKS = (
@@ -260,6 +261,10 @@ ATTACKS = (
     Attack("a manifest of 64 GiB", MANIFEST, sparse(MANIFEST)),
     Attack("a manifest nested 60,000 deep", MANIFEST, text(MANIFEST, DEEP)),
     Attack("a manifest of 340,000 wrong values", MANIFEST, text(MANIFEST, CROWD)),
+    Attack("a manifest of 30,000 wrong values", MANIFEST, text(MANIFEST, NUMBERS)),
+    Attack("a picture resized to a terapixel", MANIFEST, fields(preprocess={
+        "width": 10**6, "height": 10**6, "resize": "area",
+        "crop": {"x": 0, "y": 0, "width": 32, "height": 32}})),
     Attack("a pipe as manifest", MANIFEST, replaced(MANIFEST, os.mkfifo)),
     Attack("/dev/zero as manifest", MANIFEST, linked(MANIFEST, "/dev/zero")),
     Attack("a link to itself as manifest", MANIFEST, linked(MANIFEST, MANIFEST)),

@@ -70,6 +70,12 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
         (lambda m: m.pop("thresholds"), "thresholds"),
         (lambda m: m["preprocess"].update(width=0), r"preprocess\.width"),
         (
+            lambda m: m["preprocess"].update(
+                width=10**6, height=10**6, crop={"x": 0, "y": 0, "width": 32, "height": 32}
+            ),
+            "more than 67108864 pixels",
+        ),
+        (
             lambda m: m["preprocess"].update(crop={"x": 9, "y": 0, "width": 32, "height": 32}),
             "reaches beyond",
         ),

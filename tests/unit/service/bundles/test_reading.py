@@ -85,7 +85,7 @@ def test_a_file_of_as_many_bytes_as_allowed_is_read_and_one_more_is_refused(tmp_
 def test_an_error_of_the_disk_names_its_own_file(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(stream: object, needles: object) -> None:
+    def fail(stream: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("service.bundles.listed_files.digest_of", fail)
