@@ -39,6 +39,7 @@ CloseReason = Literal[
     "malformed",
     "pipelined",
     "chatter",
+    "no_memory",
 ]
 """Why the server ended a connection by itself."""
 

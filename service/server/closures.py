@@ -20,6 +20,7 @@ _MEANINGS: dict[CloseReason, str] = {
     "headers_too_large": "the headers were too large",
     "malformed": "what came was no HTTP, or no text",
     "pipelined": "too many requests were sent ahead of their answers",
+    "no_memory": "messages that were not whole took all the memory that they may",
     "chatter": "too many pings or other small messages came at once",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
@@ -12,8 +13,6 @@ from service.errors import TooManyConnectionsError
 from service.server.closures import Closures
 from service.server.descriptors import ConnectionLimits, descriptor_is_free
 
-MAX_UNSENT_BYTES = 256 * 1024 * 1024
-"""Most bytes of answers that wait for clients to read them, over all connections."""
 REFUSED_AT_ONCE = 32
 """Refused connections that may still read why; one more cuts the oldest."""
 _SEARCH_EVERY_S = 0.1
@@ -54,11 +53,18 @@ class ConnectionGate:
     Args:
         limits: read for each connection.
         closures: counts those that are ended.
+        max_unread_bytes: of answers that wait for clients to read them, over all connections.
     """
 
-    def __init__(self, limits: Callable[[], ConnectionLimits], closures: Closures) -> None:
+    def __init__(
+        self,
+        limits: Callable[[], ConnectionLimits],
+        closures: Closures,
+        max_unread_bytes: float = math.inf,
+    ) -> None:
         self.closures = closures
         self._limits = limits
+        self._max_unread_bytes = max_unread_bytes
         self._open: dict[GuardedConnection, None] = {}
         self._refused: dict[GuardedConnection, None] = {}
         self._of_client: Counter[str] = Counter()
@@ -111,12 +117,12 @@ class ConnectionGate:
 
     def sweep(self, now_s: float) -> None:
         """End connections that are late or unread; call it about once a second."""
-        unsent = {}
+        unread = {}
         for connection in [*self._open, *self._refused]:
             if left := connection.look(now_s):
-                unsent[connection] = left
-        excess = sum(unsent.values()) - MAX_UNSENT_BYTES
-        for connection, left in sorted(unsent.items(), key=lambda item: -item[1]):
+                unread[connection] = left
+        excess = sum(unread.values()) - self._max_unread_bytes
+        for connection, left in sorted(unread.items(), key=lambda item: -item[1]):
             if excess <= 0:
                 break
             connection.cut("unread_answer")

@@ -23,6 +23,7 @@ from service.server.closures import Closures
 from service.server.descriptors import ConnectionLimits, limit_of_open_files, limits_of
 from service.server.gate import ConnectionGate
 from service.server.http_connection import HttpConnection
+from service.server.open_messages import OpenMessages
 from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
 from service.server.state import ConnectionState
 from service.server.websocket_connection import WebSocketConnection
@@ -37,6 +38,9 @@ _SWITCH_S = 0.0005
 answer waits for the event loop, which seldom works for longer than this on one request."""
 _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
+_MEMORY_SHARE = 1 / 16
+"""Memory for answers that were not read, and as much for messages that are not whole, in parts of
+`max_memory_mb`."""
 
 logger = logging.getLogger("takt.server")
 
@@ -51,7 +55,7 @@ class Server(uvicorn.Server):
             process is told to end twice.
         loaded: returns once the models are loaded; what is in memory by then stays there.
         ended: called at the very end, before the signal that ended it takes its usual effect.
-        gate: admits connections, and ends those that are late.
+        state: shared by the connections; its gate ends those that are late.
         reload: called on SIGHUP, on the event loop.
 
     Attributes:
@@ -65,15 +69,15 @@ class Server(uvicorn.Server):
         close_streams: Callable[[float], Coroutine[None, None, None]],
         loaded: Callable[[], Awaitable[object]],
         ended: Callable[[], None] = lambda: None,
-        gate: ConnectionGate | None = None,
+        state: ConnectionState | None = None,
         reload: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
-        self._gate = gate
+        self._gate = state.gate if state else None
         self._reload = reload
         self._sweeping: asyncio.Task[None] | None = None
-        if gate is not None:
-            self.server_state = ConnectionState(gate)
+        if state is not None:
+            self.server_state = state
         self._ended = ended
         self._loaded = loaded
         self._drain = drain
@@ -199,7 +203,9 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
             settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
         )
 
-    gate = ConnectionGate(limits, Closures(metrics.connections.closed))
+    # Beside the budget of pictures in flight, but of its size; one message must fit.
+    share_bytes = max(_MEMORY_SHARE * settings.max_memory_bytes, settings.max_image_bytes)
+    gate = ConnectionGate(limits, Closures(metrics.connections.closed), share_bytes)
     metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
     if (allowed := limits().in_all) < settings.max_connections:
         logger.warning(
@@ -233,7 +239,7 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
         app.state.sessions.close,
         app.state.repository.loaded.wait,
         ended,
-        gate,
+        ConnectionState(gate, OpenMessages(share_bytes)),
         app.state.folder_watch.ask,
     )
     lost: LostThreads = app.state.lost_threads

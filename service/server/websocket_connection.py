@@ -29,7 +29,7 @@ HANDSHAKE_WITHIN_S = 10.0
 LINGER_S = 2.0
 """Longest time for a client that is still sending to read why its connection ends."""
 
-_INVALID_DATA, _POLICY_VIOLATION = 1007, 1008
+_INVALID_DATA, _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1007, 1008, 1013
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -51,6 +51,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._gate = server_state.gate
         self._reading = AnswerReading()
         self._scanner = FrameScanner()
+        self._open_messages = server_state.open_messages
+        self._holds_message = False
         self._upgraded = False
         self._leaving_since_s: float | None = None
         self._made_s = self._message_since_s = self._second_since_s = self.loop.time()
@@ -67,6 +69,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room for another one."""
         self._gate.release(self)
+        self._open_messages.release(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,8 +87,18 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._leave("chatter", f"more than {MOST_CHATTER} pings or short messages in a second")
         elif not scanner.messages and scanner.message_bytes > MAX_HELLO_BYTES:
             self._leave("chatter", f"the first message exceeds {MAX_HELLO_BYTES} bytes; say hello")
-        else:
+        elif not (scanner.in_message or self._holds_message) or self._hold_message():
             super().data_received(data)
+
+    def message_pace(self, now_s: float) -> tuple[float, float]:
+        """Seconds since its message began, as the sweep has seen it, and its bytes a second."""
+        taken_s = now_s - self._message_since_s
+        return taken_s, self._scanner.message_bytes / max(taken_s, 1.0)
+
+    def give_up_message(self) -> None:
+        """End the connection, as its message takes memory that others need."""
+        why = "messages that are not whole take all memory that they may; send again later"
+        self._leave("no_memory", why, _TRY_AGAIN_LATER)
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over, unless it is a text that nobody can read."""
@@ -126,6 +139,17 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Close it at once."""
         self.transport.abort()
 
+    def _hold_message(self) -> bool:
+        """Count the message that is not whole; False if it was given up."""
+        scanner = self._scanner
+        self._holds_message = scanner.in_message
+        if not scanner.in_message:
+            self._open_messages.release(self)
+        elif not self._open_messages.hold(self, scanner.message_bytes, self.loop.time()):
+            self.give_up_message()
+            return False
+        return True
+
     def _is_too_much(self, chatter: int) -> bool:
         now_s = self.loop.time()
         if now_s >= self._second_since_s + 1.0:
@@ -146,6 +170,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Tell the client why and close, once it may have read that."""
         self._gate.closures.note(reason, self.client_key)
         self._leaving_since_s = self.loop.time()
+        self._open_messages.release(self)
         self.stop_keepalive()
         self.conn.fail(code, why)
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": why})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from service.server.closures import Closures
 from service.server.descriptors import ConnectionLimits
 from service.server.gate import ConnectionGate
 from service.server.http_connection import HttpConnection
+from service.server.open_messages import OpenMessages
 from service.server.state import ConnectionState
 from service.server.websocket_connection import WebSocketConnection
 
@@ -88,11 +90,15 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 def running() -> Run:
     @asynccontextmanager
     async def run(
-        app: App = answer, *, most: int = 100, per_client: int = 100
+        app: App = answer,
+        *,
+        most: int = 100,
+        per_client: int = 100,
+        message_bytes: float = math.inf,
     ) -> AsyncIterator[Running]:
         closed: list[CloseReason] = []
         gate = ConnectionGate(lambda: ConnectionLimits(most, per_client), Closures(closed.append))
-        state = ConnectionState(gate)
+        state = ConnectionState(gate, OpenMessages(message_bytes))
         config = uvicorn.Config(
             app,
             http=HttpConnection,

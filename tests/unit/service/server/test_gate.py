@@ -5,7 +5,7 @@ import pytest
 from service.domain import CloseReason
 from service.server.closures import Closures
 from service.server.descriptors import ConnectionLimits
-from service.server.gate import MAX_UNSENT_BYTES, REFUSED_AT_ONCE, ConnectionGate, client_key
+from service.server.gate import REFUSED_AT_ONCE, ConnectionGate, client_key
 
 
 class Connection:
@@ -129,9 +129,9 @@ def test_the_last_few_that_are_refused_may_read_why() -> None:
 
 
 def test_answers_that_nobody_reads_take_no_more_than_their_share_of_memory() -> None:
-    gate, _ = gate_of(9)
+    gate = ConnectionGate(lambda: ConnectionLimits(9, 9), Closures(lambda reason: None), 100)
     small, large, largest = Connection(), Connection(), Connection()
-    small.unread, large.unread, largest.unread = 1, MAX_UNSENT_BYTES // 2, MAX_UNSENT_BYTES
+    small.unread, large.unread, largest.unread = 1, 50, 100
     for one in (small, large, largest):
         gate.admit(one, 0.0)
     gate.sweep(1.0)

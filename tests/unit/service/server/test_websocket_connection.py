@@ -133,6 +133,26 @@ async def test_a_large_message_at_a_fair_rate_has_its_time(running: Run) -> None
         assert server.closed == []
 
 
+async def test_messages_that_are_not_whole_take_no_more_than_they_may(running: Run) -> None:
+    async with (
+        running(echo, message_bytes=200_000) as server,
+        join(server) as slow,
+        join(server) as quick,
+    ):
+        for client in (slow, quick):
+            await hello(client)
+        head = bytes([0x82, 0xFF]) + (190_000).to_bytes(8) + b"mask"
+        slow.transport.write(head + bytes(150_000))
+        messages = next(iter(server.state.connections))._open_messages
+        await server.until(lambda: messages.total_bytes == 150_000)
+        quick.transport.write(head + bytes(100_000))
+        assert (await ended(quick))[0] == 1013
+        assert server.closed == ["no_memory"]
+        slow.transport.write(bytes(40_000))
+        assert len(await slow.recv()) == 190_000
+        assert messages.total_bytes == 0
+
+
 async def test_a_handshake_that_uvicorn_cannot_read_is_closed(running: Run) -> None:
     many = b"".join(b"X-%d: 1\r\n" % number for number in range(300))
     head = b"GET / HTTP/1.1\r\nHost: takt\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
