@@ -49,7 +49,7 @@ class EngineInstruments:
         gauge = partial(Gauge, registry=registry)
         self._counting_errors = counter(
             "takt_counting_errors",
-            "Batches and dropped pictures that could not be counted; the log says why.",
+            "Batches, answers and refusals that could not be counted; the log says why.",
             ("model",),
         )
         self._faults = counter(
@@ -82,5 +82,5 @@ class EngineInstruments:
         )
 
     def counting_errors(self, model: str) -> Counter:
-        """The counter of a model's batches that could not be counted."""
+        """The counter of what could not be counted of a model."""
         return self._counting_errors.labels(model)

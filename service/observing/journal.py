@@ -7,6 +7,7 @@ which takes a fraction of the time that one at a time would take.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from service.domain import Inspection, ProtocolName
@@ -24,6 +25,8 @@ EVERY_S = 0.1
 
 _MOST_PENDING = 128
 """Most outcomes that wait; settling them takes the event loop half a millisecond."""
+
+logger = logging.getLogger("takt.observing")
 
 
 class Journal:
@@ -88,15 +91,25 @@ class Journal:
         self._note(RefusalRecord(model, code, status, by, request_id, trace_id, time.time()))
 
     def settle(self) -> None:
-        """Count and write the outcomes so far; called before the metrics are read."""
+        """Count and write the outcomes so far; called before the metrics are read.
+
+        An error in here is logged, and harms no answer.
+        """
         pending, self._pending = self._pending, []
         for record in pending:
-            if isinstance(record, AnswerRecord):
-                self._metrics.answered(record)
-            else:
-                self._metrics.refused(record)
+            try:
+                if isinstance(record, AnswerRecord):
+                    self._metrics.answered(record)
+                else:
+                    self._metrics.refused(record)
+            except Exception:
+                logger.exception("an outcome is missing from the metrics")
+                self._metrics.engines.counting_errors(record.model).inc()
         if self._requests is not None:
-            self._requests.write(pending)
+            try:
+                self._requests.write(pending)
+            except Exception:
+                logger.exception("%d outcomes are missing from the request log", len(pending))
 
     def _note(self, record: AnswerRecord | RefusalRecord) -> None:
         self._pending.append(record)

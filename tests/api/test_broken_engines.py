@@ -16,7 +16,7 @@ from service.batching.watch import RunLimits
 from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine, FakeFault
 from service.errors import BundleError
-from service.observing.model_metrics import BatchMetrics
+from service.observing.model_metrics import AnswerMetrics, BatchMetrics
 from service.repository.supervision.rules import Supervision
 from tests.api.conftest import Serve
 from tests.api.test_stream import connect, hear
@@ -323,6 +323,43 @@ async def test_a_broken_counter_kills_no_engine(plant, monkeypatch: pytest.Monke
         monkeypatch.setattr(BatchMetrics, "on_batch", raising)
         assert [await found.post() for _ in range(4)] == [(200, "verdict")] * 4
         assert await found.metric('takt_counting_errors_total{model="parts"}') == 4
+
+
+async def test_a_broken_counter_of_answers_harms_no_answer(
+    plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raising(*_: object) -> None:
+        raise ValueError("a broken counter")
+
+    async with plant() as found:
+        monkeypatch.setattr(AnswerMetrics, "count", raising)
+        monkeypatch.setattr("service.observing.journal._MOST_PENDING", 1)
+        assert [await found.post() for _ in range(4)] == [(200, "verdict")] * 4
+        assert await found.metric('takt_counting_errors_total{model="parts"}') == 4
+
+
+async def test_an_engine_that_hangs_while_its_model_loads_keeps_no_other_model_waiting(
+    plant, make_bundle
+) -> None:
+    make_bundle("nuts")
+    opened: list[FakeEngine] = []
+
+    def open_engine(_: Bundle) -> FakeEngine:
+        opened.append(FakeEngine(["hang"] if not opened else []))
+        return opened[-1]
+
+    rules = Supervision(first_check_s=0.3)
+    async with plant(open_engine=open_engine, supervision=rules) as found:
+        states = {
+            model["name"]: (model["state"], model["reason"])
+            for model in (await found.client.get("/health/ready")).json()["models"]
+        }
+        assert states["parts"] == ("ready", None)
+        assert states["nuts"][0] == "failed"
+        assert "has not ended within" in (states["nuts"][1] or "")
+        assert await found.post() == (200, "verdict")
+        opened[0].released.set()
+        await found.until(lambda: opened[0].closed)
 
 
 async def test_when_three_threads_hang_the_process_is_told_to_end(plant) -> None:

@@ -92,6 +92,7 @@ class Supervisor:
         self._seats = [_Seat(*both) for both in zip(engines, places, strict=True)]
         self._mending: set[asyncio.Task[None]] = set()
         self._batcher: Batcher[Image, ModelOutput] | None = None
+        self._closed = False
 
     @property
     def runners(self) -> list[Run]:
@@ -122,7 +123,7 @@ class Supervisor:
             self._lost.add(ended)
         seat.reopen = seat.reopen or fault != "failing"
         logger.error("%s: an engine %s", self._title, _WORDS[fault])
-        if seat.fault is not None:
+        if seat.fault is not None or self._closed:
             return
         if time.monotonic() - seat.mended_s > self._rules.steady_s:
             seat.tries = 0
@@ -140,6 +141,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """Mends nothing any more, and closes the engines."""
+        self._closed = True
         mending = set(self._mending)
         for task in mending:
             task.cancel()

@@ -18,7 +18,10 @@ TaktError
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   │   ├── TooManyUploadsError       429  as many pictures are being sent as may be
 │   │   └── MemoryFullError           429  pictures in flight take all their memory
-│   ├── NotReadyError             503  the model is loading, failed or closing
+│   ├── NotReadyError             503  the model is loading, failed, closing or without an engine
+│   ├── EngineHungError           503  the engine did not answer this batch, and is replaced
+│   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
+│   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   ├── DeadlineExceededError     504  no answer within the timeout
 │   └── UnreachableError          503  no connection to the server
@@ -136,7 +139,21 @@ class MemoryFullError(QueueFullError, code="memory_full", title="Memory full", s
 
 
 class NotReadyError(UnavailableError, code="not_ready", title="Model not ready"):
-    """The model is loading, has failed or is closing."""
+    """The model is loading, has failed, is closing, or none of its engines works."""
+
+
+class EngineHungError(UnavailableError, code="engine_hung", title="Engine hung"):
+    """The engine has not answered the batch that held the request; it is replaced."""
+
+
+class EngineDiedError(UnavailableError, code="engine_died", title="Engine died"):
+    """The engine's thread ended while it had the request; it is replaced."""
+
+
+class EngineMemoryError(
+    UnavailableError, code="engine_out_of_memory", title="Engine out of memory"
+):
+    """The engine found no memory to run the picture, not even alone."""
 
 
 class TooManyConnectionsError(
