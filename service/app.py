@@ -108,11 +108,11 @@ def create_app(
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
-    pools = Pools(
-        preparing=ThreadPoolExecutor(threads, thread_name_prefix="preparing"),
-        finishing=ThreadPoolExecutor(threads, thread_name_prefix="finishing"),
-        threads=threads,
+    preparing, large, finishing = (
+        ThreadPoolExecutor(threads, thread_name_prefix=name)
+        for name in ("preparing", "preparing-large", "finishing")
     )
+    pools = Pools(preparing, finishing, threads, large)
     context = version_context(settings, pools, metrics, open_engine, supervision)
     repository = ModelRepository(settings.repository, context)
     memory = context.memory
@@ -144,8 +144,8 @@ def create_app(
             journal.settle()
             if tracing is not None:
                 await tracing.close(drain.left_s())
-            pools.preparing.shutdown()
-            pools.finishing.shutdown()
+            for pool in (preparing, large, finishing):
+                pool.shutdown()
 
     app = FastAPI(
         docs_url=None,

@@ -28,7 +28,7 @@ class Admission:
 
     A picture that is still being sent is none of them: see `Uploads`.
 
-    >>> admission = Admission(1, preparing := Stage(), Stage(), Stage())
+    >>> admission = Admission(1, preparing := Stage(), Stage(), Stage(), Stage())
     >>> with preparing.count("line"):
     ...     admission.check("line", timeout_s=30.0)
     Traceback (most recent call last):
@@ -38,30 +38,33 @@ max_queue_size or the number of servers
     Attributes:
         max_queue_size: pictures that may be in all the stages together; see `room_for`.
         preparing: pictures on their way to the queue.
+        large: those among them that take long; no other waits for them there.
         running: its queue counts, and not what an engine has: that is nearly done.
         finishing: pictures that the engine has answered; they take room but go first.
     """
 
     max_queue_size: int
     preparing: Stage
+    large: Stage
     running: Stage
     finishing: Stage
 
-    def check(self, priority: Priority, timeout_s: float) -> None:
+    def check(self, priority: Priority, timeout_s: float, *, large: bool = False) -> None:
         """Refuse one more picture, if it must be.
 
         Args:
             priority: of the newcomer.
             timeout_s: within which its answer is wanted.
+            large: whether it takes long to prepare; such pictures may fill half of the queue.
 
         Raises:
             QueueFullError: as many pictures wait as may, or at the measured throughput the answer
                 would come too late.
         """
-        preparing, queue = self.preparing, self.running.queue
+        preparing, queue = self.large if large else self.preparing, self.running.queue
         throughput = self.running.throughput
-        held = len(preparing) + len(queue) + len(self.finishing)
-        if held >= room_for(priority, self.max_queue_size):
+        held = len(self.preparing) + len(self.large) + len(queue) + len(self.finishing)
+        if held >= room_for("bulk" if large else priority, self.max_queue_size):
             raise QueueFullError(
                 f"{held} pictures wait already; send this one again later, or raise "
                 "max_queue_size or the number of servers",

@@ -28,11 +28,14 @@ class Pools:
         finishing: judge and render; apart, so that answers of the engine never wait behind
             pictures that come in.
         threads: of each.
+        large: decode and resize large pictures, which others need not wait for; if None,
+            `preparing` does.
     """
 
     preparing: Executor
     finishing: Executor
     threads: int
+    large: Executor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +63,26 @@ class Pictures(Protocol):
         """Pictures on their way to the queue."""
 
     @property
+    def large(self) -> Stage:
+        """Large pictures on their way to the queue."""
+
+    @property
     def running(self) -> Stage:
         """The queue, and how fast pictures are answered."""
 
     async def run(
-        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
     ) -> Inference:
         """Take a picture through; cancelling takes it out of the queue.
 
         Args:
             data: a whole file, or pixels.
+            weight: of the picture.
             options: of the request.
             deadline_s: on the monotonic clock.
             room: of this picture; what stays in memory with the answer is kept there.

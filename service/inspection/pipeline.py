@@ -25,6 +25,7 @@ from service.errors import DeadlineExceededError
 from service.inspection.finish import Finisher, Judgement
 from service.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
 from service.inspection.tiled import TiledPictures
+from service.inspection.weight import weigh
 from service.inspection.whole import WholePictures
 from service.pictures.prepare import Picture
 
@@ -94,12 +95,14 @@ class Pipeline:
             bundle.manifest, batcher, pools, limits.max_image_pixels
         )
         self._finisher = Finisher(bundle, thresholds, limits.max_regions, limits.max_image_pixels)
+        self._max_pixels = limits.max_image_pixels
         self._memory = memory or MemoryBudget()
         self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
         self._admission = Admission(
             batcher.options.max_queue_size,
             self._pictures.preparing,
+            self._pictures.large,
             self._pictures.running,
             self._finishing,
         )
@@ -151,9 +154,12 @@ class Pipeline:
         self._batcher.check_open()
         self._admission.check(options.priority, options.timeout_s)
         picture = await read()
-        self._admission.check(options.priority, max(0.0, deadline_s - time.monotonic()))
+        weight = weigh(picture, self._max_pixels)
+        large = weight.large and self._manifest.tiling is None
+        left_s = max(0.0, deadline_s - time.monotonic())
+        self._admission.check(options.priority, left_s, large=large)
         with self._memory.decoded() as room:
-            inference = await self._pictures.run(picture, options, deadline_s, room)
+            inference = await self._pictures.run(picture, weight, options, deadline_s, room)
             finished = await self._finish(inference, picture, options, deadline_s, room)
         return self._inspection(inference, finished, options, started_s)
 

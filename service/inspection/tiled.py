@@ -18,7 +18,7 @@ from service.batching.work import Done
 from service.bundles.manifest import Manifest, Preprocess, Tiling
 from service.domain import Image, InspectOptions, ModelOutput
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
-from service.inspection.weight import Weight, weigh
+from service.inspection.weight import Weight
 from service.pictures.header import ImageHeader
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, ReadPicture, whole_picture
@@ -70,7 +70,7 @@ class TiledPictures:
         max_pixels: most that a picture may have.
 
     Attributes:
-        preparing: always empty, since a picture is prepared while it runs.
+        preparing: always empty, since a picture is prepared while it runs; so is `large`.
         running: pictures whose turn to be cut has not come, and how fast whole ones are answered.
     """
 
@@ -91,16 +91,21 @@ class TiledPictures:
         self._batch_size = batcher.options.max_batch_size
         tiles_ahead = _BATCHES_AHEAD * self._batch_size * batcher.stage.throughput.workers
         self._slots = asyncio.Semaphore(tiles_ahead)
-        self.preparing, self.running = Stage(), Stage(at_once=_AT_ONCE)
+        self.preparing, self.large, self.running = Stage(), Stage(), Stage(at_once=_AT_ONCE)
         self._unanswered = Stage()
         self._answered_s = 0.0
 
     async def run(
-        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
     ) -> Inference:
         """See `Pictures.run`; a tile that fails takes the others out of the queue."""
         with self._unanswered.count(options.priority):
-            fed = await self._stitched(data, options, deadline_s, room)
+            fed = await self._stitched(data, weight, options, deadline_s, room)
         answered_s = time.perf_counter()
         self.running.throughput.ran(1, answered_s - max(fed.turn_s, self._answered_s))
         self._answered_s = answered_s
@@ -116,12 +121,17 @@ class TiledPictures:
                 await self._unanswered.empty()
 
     async def _stitched(
-        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
     ) -> _Fed:
         """Feed a picture and await all its answers; the first failure ends all of it."""
         try:
             async with asyncio.TaskGroup() as answers:
-                return await self._feed(data, options, deadline_s, room, answers)
+                return await self._feed(data, weight, options, deadline_s, room, answers)
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
             # Frames hold the futures that hold what was raised in them, and the stitched map.
@@ -136,6 +146,7 @@ class TiledPictures:
     async def _feed(
         self,
         data: Picture,
+        weight: Weight,
         options: InspectOptions,
         deadline_s: float,
         room: DecodedBytes,
@@ -143,7 +154,6 @@ class TiledPictures:
     ) -> _Fed:
         """Wait for a turn, decode, and queue every tile; the group's tasks await the answers."""
         loop = asyncio.get_running_loop()
-        weight = weigh(data, self._max_pixels)
         came_s = time.perf_counter()
         async with self.running.turn(options.priority, deadline_s):
             turn_s = time.perf_counter()

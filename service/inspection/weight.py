@@ -21,6 +21,9 @@ _DECODING = {"JPEG": 6, "PNG": 6, "BMP": 6, "WebP": 8, "TIFF": 12}
 _DECODING_PROGRESSIVE = 9
 """Bytes for each pixel of a progressive JPEG, whose coefficients are all there until the end."""
 
+_LARGE_PIXELS = 4_000_000
+"""Most pixels of a picture that others may wait for: it is decoded in some ten milliseconds."""
+
 _DRAWING = 10
 """Bytes for each pixel of a heatmap: the drawing, its levels, and its file twice."""
 
@@ -40,6 +43,11 @@ class Weight:
     decoding_bytes: int
     kept_bytes: int
     header: ImageHeader | None
+
+    @property
+    def large(self) -> bool:
+        """Whether decoding it takes so long that small pictures should not wait for it."""
+        return self.header is not None and self.pixels > _LARGE_PIXELS
 
     def drawing_bytes(self, kind: HeatmapKind, *, kept: bool) -> int:
         """Most that drawing a heatmap takes.

@@ -14,7 +14,7 @@ from service.bundles.manifest import Manifest
 from service.domain import Image, InspectOptions, ModelOutput, RawPicture
 from service.errors import DeadlineExceededError
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
-from service.inspection.weight import weigh
+from service.inspection.weight import Weight
 from service.pictures.header import ImageHeader
 from service.pictures.prepare import Picture, Prepared, prepare
 
@@ -35,6 +35,7 @@ class WholePictures:
 
     Attributes:
         preparing: pictures that are decoded and resized, or wait for that.
+        large: large ones, which are, so that small ones do not wait for them.
         running: the batcher's queue.
     """
 
@@ -48,19 +49,25 @@ class WholePictures:
         self._spec = manifest.preprocess
         self._batcher = batcher
         self._executor = pools.preparing
+        self._executor_of_large = pools.large or pools.preparing
         self._max_pixels = max_pixels
         # Each thread has one picture at work and one at hand; others wait by priority.
         self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
+        self.large = Stage(workers=pools.threads, at_once=pools.threads)
         self.running = batcher.stage
 
     async def run(
-        self, data: Picture, options: InspectOptions, deadline_s: float, room: DecodedBytes
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
     ) -> Inference:
         """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
         begun_s = time.perf_counter()
-        weight = weigh(data, self._max_pixels)
         # An idle engine's thread decodes a small picture: that saves a change of threads.
-        idle = self._batcher.idle_runners > len(self.preparing) and _is_small(data, options)
+        idle = self._batcher.idle_runners > len(self.preparing) and _is_small(data, weight, options)
         if idle and room.take_now(weight.decoding_bytes):
             keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
             ready = partial(self._prepare, data, weight.header, keep, begun_s)
@@ -69,14 +76,17 @@ class WholePictures:
             )
             room.give_back()
             return Inference(prepared, done, waited_ms, weight)
-        async with self.preparing.turn(options.priority, deadline_s):
+        stage, executor = self.preparing, self._executor
+        if weight.large:
+            stage, executor = self.large, self._executor_of_large
+        async with stage.turn(options.priority, deadline_s):
             await room.take(weight.decoding_bytes)
             keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
             ready = partial(self._prepare, data, weight.header, keep, begun_s)
-            prepared, waited_ms = await on_thread(self._executor, ready, room)
+            prepared, waited_ms = await on_thread(executor, ready, room)
             room.give_back()
         run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
-        self.preparing.throughput.ran(1, run_s)
+        stage.throughput.ran(1, run_s)
         done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
         return Inference(prepared, done, waited_ms, weight)
 
@@ -101,7 +111,7 @@ def _run_here(
     return prepared, run(prepared.model_input), waited_ms
 
 
-def _is_small(data: Picture, options: InspectOptions) -> bool:
+def _is_small(data: Picture, weight: Weight, options: InspectOptions) -> bool:
     """Whether decoding it may hold up an engine, should another picture come meanwhile."""
     small = isinstance(data, RawPicture) or len(data) <= _LENT_BYTES
-    return small and options.priority == "line"
+    return small and not weight.large and options.priority == "line"

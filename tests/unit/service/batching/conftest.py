@@ -107,7 +107,7 @@ def submit(
 def admission_to(batcher: Batcher[int, int]) -> Admission:
     """Refuses items by what waits in a batcher."""
     most = batcher.options.max_queue_size
-    return Admission(most, Stage(), batcher.stage, Stage())
+    return Admission(most, Stage(), Stage(), batcher.stage, Stage())
 
 
 async def reached(condition: Callable[[], bool]) -> None:

@@ -34,7 +34,7 @@ def admission(max_queue_size: int = 256, engines: int = 1, item_s: float = 0.0) 
     running = Stage(workers=engines)
     if item_s:
         running.throughput.ran(1, item_s)
-    return Admission(max_queue_size, Stage(), running, Stage())
+    return Admission(max_queue_size, Stage(), Stage(), running, Stage())
 
 
 def test_the_bulk_has_half_of_the_room() -> None:
@@ -54,7 +54,7 @@ def test_as_many_as_there_is_room_for_may_wait() -> None:
         four.check("bulk", math.inf)
 
 
-@pytest.mark.parametrize("stage", ["preparing", "finishing"])
+@pytest.mark.parametrize("stage", ["preparing", "large", "finishing"])
 def test_whoever_is_on_the_way_or_is_being_finished_counts_as_waiting(stage: str) -> None:
     two = admission(2)
     with inside(getattr(two, stage), 1):
@@ -72,6 +72,28 @@ def test_the_bulk_may_fill_half_of_the_queue() -> None:
             five.check("bulk", math.inf)
         with inside(five.preparing, 2):
             five.check("line", math.inf)
+
+
+def test_large_pictures_may_fill_half_of_the_queue_and_small_ones_do_not_wait_for_them() -> None:
+    four = admission(4)
+    four.large.throughput.ran(1, 10.0)
+    with inside(four.large, 2):
+        four.check("line", 0.1)
+        with pytest.raises(QueueFullError):
+            four.check("line", math.inf, large=True)
+
+
+async def test_a_large_picture_is_refused_where_others_like_it_would_make_it_late() -> None:
+    large = Stage(at_once=1)
+    large.throughput.ran(1, 1.0)
+    before = Admission(256, Stage(), large, Stage(), Stage())
+    async with large.turn("line"):
+        waits = asyncio.create_task(_pass_through(large))
+        await asyncio.sleep(0)
+        before.check("line", 0.1)
+        with pytest.raises(QueueFullError, match="some 2000 ms"):
+            before.check("line", 1.8, large=True)
+    await waits
 
 
 def test_who_would_wait_in_vain_is_told_when_to_come_back() -> None:
@@ -116,7 +138,7 @@ def test_who_overtakes_does_not_wait_for_those_behind() -> None:
 async def test_the_wait_for_decoding_counts() -> None:
     decoding = Stage(workers=2, at_once=1)
     decoding.throughput.ran(1, 1.0)
-    before = Admission(256, decoding, Stage(), Stage())
+    before = Admission(256, decoding, Stage(), Stage(), Stage())
     async with decoding.turn("line"):
         before.check("line", 0.1)  # whoever is being decoded holds up nobody
         waits = asyncio.create_task(_pass_through(decoding))

@@ -30,6 +30,7 @@ from service.errors import (
 )
 from service.inspection.inference import Inference, Pools
 from service.inspection.tiled import TiledPictures
+from service.inspection.weight import weigh
 from service.pictures.tiles import Stitcher
 
 TILES = {"width": 32, "height": 32, "overlap": 8, "blend": "linear"}
@@ -86,7 +87,7 @@ class Bench:
     def admit(self) -> None:
         self.batcher.check_open()
         most, tiled = self.batcher.options.max_queue_size, self.tiled
-        Admission(most, tiled.preparing, tiled.running, Stage()).check("line", 30.0)
+        Admission(most, tiled.preparing, tiled.large, tiled.running, Stage()).check("line", 30.0)
 
     async def run(
         self,
@@ -97,7 +98,7 @@ class Bench:
     ) -> Inference:
         options = InspectOptions(heatmap=heatmap, priority=priority, timeout_s=30.0)
         with MemoryBudget().decoded() as room:
-            return await self.tiled.run(data, options, deadline_s, room)
+            return await self.tiled.run(data, weigh(data, 200_000), options, deadline_s, room)
 
     def start(self, picture: Image, **options: Any) -> asyncio.Task[Inference]:
         return asyncio.create_task(self.run(encoded(picture), **options))
