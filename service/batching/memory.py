@@ -22,6 +22,9 @@ _AT_WORK_SHARE = 1 / 2
 """Share for decoding and drawing. Whoever has a part of it gives it back without waiting for
 anything else, so that whoever waits for it gets it."""
 
+_SMALL_PART = 1 / 64
+"""Part of that share that is so small that whoever wants it goes before larger ones."""
+
 _MIB = 1024 * 1024
 
 
@@ -50,6 +53,7 @@ before they are decoded; send a smaller one or raise max_memory_mb
         self._encoded_limit = _ENCODED_SHARE * limit_bytes
         self._kept_limit = _KEPT_SHARE * limit_bytes
         self._at_work_limit = _AT_WORK_SHARE * limit_bytes
+        self._small = _SMALL_PART * self._at_work_limit
         self._encoded = self._kept = self._at_work = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -103,7 +107,7 @@ before they are decoded; send a smaller one or raise max_memory_mb
 
     async def _wait_for_work(self, size: int) -> None:
         mine = (size, asyncio.get_running_loop().create_future())
-        self._waiting.append(mine)
+        (self._waiting.appendleft if size <= self._small else self._waiting.append)(mine)
         try:
             await mine[1]
         except asyncio.CancelledError:
@@ -191,14 +195,14 @@ class DecodedBytes:
     def take_now(self, size: int) -> bool:
         """Take so many bytes for work; False where somebody would have to wait."""
         memory = self._memory
-        if memory._waiting or not memory._fits_work(size):
+        if (memory._waiting and size > memory._small) or not memory._fits_work(size):
             return False
         memory._at_work += size
         self._taken += size
         return True
 
     async def take(self, size: int) -> None:
-        """Take so many bytes for work, after those who wait already.
+        """Take so many bytes for work, after those who wait already; a few bytes before them.
 
         Whoever has taken some gives them back before it takes more.
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 
 from service.errors import DeadlineExceededError
@@ -93,6 +95,26 @@ async def test_line_pictures_are_decoded_before_bulk_ones(serve, picture_bytes, 
         order = [bodies.index(args[0]) for args in decoding.calls]
         # One bulk picture had the thread and one was at hand for it before the line's came.
         assert order[:4] == [0, 1, 8, 9]
+
+
+async def test_a_small_picture_does_not_wait_for_large_ones_to_be_decoded(
+    serve, picture_bytes, gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = picture_bytes()
+    large = cv2.imencode(".png", np.zeros((2001, 2000, 3), np.uint8))[1].tobytes()
+    prepare = whole.prepare
+    async with serve(decode_threads=1) as client:
+        held = gate(whole, "prepare")
+        monkeypatch.setattr(
+            whole,
+            "prepare",
+            lambda data, *a, **k: (held if data == large else prepare)(data, *a, **k),
+        )
+        waiting = [post(client, large) for _ in range(3)]
+        await held.reached(1)
+        assert (await client.post(URL, content=small)).status_code == 200
+        held.open.set()
+        assert [(await one).status_code for one in waiting] == [200] * 3
 
 
 async def test_a_large_picture_is_not_decoded_by_an_engine(

@@ -70,6 +70,18 @@ async def test_work_waits_for_its_room_in_order() -> None:
     assert memory.in_use_bytes == 0
 
 
+async def test_small_work_does_not_wait_behind_large_work() -> None:
+    memory = MemoryBudget(64 * LIMIT)
+    with memory.decoded() as first, memory.decoded() as large, memory.decoded() as small:
+        await first.take(33 * AT_WORK)
+        waits = asyncio.create_task(large.take(32 * AT_WORK))
+        await asyncio.sleep(0)
+        assert small.take_now(AT_WORK)
+        assert not small.take_now(AT_WORK + 1)
+        first.give_back()
+        await waits
+
+
 async def test_work_never_waits_for_what_is_kept_or_still_comes() -> None:
     memory = MemoryBudget(LIMIT)
     with memory.encoded() as body, memory.decoded() as kept, memory.decoded() as work:
