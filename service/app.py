@@ -16,7 +16,7 @@ from service.api.bodies import Bodies
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
-from service.api.problems import add_handlers, problem_responses
+from service.api.problems import MISDIRECTED, add_handlers, problem_responses
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.fast_path import FastPath
@@ -155,7 +155,7 @@ def create_app(
         description=DESCRIPTION,
         version=version(),
         lifespan=lifespan,
-        responses=problem_responses({421: "The request is for a name that is not this server's."}),
+        responses=problem_responses({421: MISDIRECTED}),
     )
     add_handlers(app, journal)
     inspect = inspect_handler(repository, journal, bodies, settings.timeout_ms)

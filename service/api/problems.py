@@ -9,6 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Scope
 
 from service.api.schemas import ProblemOut
@@ -17,6 +18,7 @@ from service.observing.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
+MISDIRECTED = "The request is for a name that is not this server's."
 OIP_PATH = "/v2"
 """Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
 
@@ -26,9 +28,11 @@ def request_id_of(scope: Scope) -> str:
     return str(scope.get(REQUEST_ID_KEY, ""))
 
 
-def problem_responses(descriptions: Mapping[int | str, str]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(
+    descriptions: Mapping[int | str, str], kind: type[ProblemOut] = ProblemOut
+) -> dict[int | str, dict[str, Any]]:
     """Problems by status, as the API's documentation describes them."""
-    content = {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": kind.model_json_schema()}}
     return {
         status: {"description": description, "content": content}
         for status, description in descriptions.items()
@@ -72,6 +76,10 @@ def add_handlers(app: FastAPI, journal: Journal) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         request_id = request_id_of(request.scope)
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            # Starlette names the methods of the path's first route alone.
+            allowed = ", ".join(_methods_of(request))
+            error = HTTPException(405, error.detail, {"Allow": allowed})
         if isinstance(error, RequestValidationError):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"][1:])
@@ -81,3 +89,15 @@ def add_handlers(app: FastAPI, journal: Journal) -> None:
 
     for kind in (TaktError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods of all routes that the request's path leads to."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]

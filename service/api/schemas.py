@@ -163,6 +163,12 @@ class ProblemOut(Schema):
     request_id: str
 
 
+class OipProblemOut(ProblemOut):
+    """A problem as the clients of the Open Inference Protocol read it."""
+
+    error: str = Field(description="The same as `detail`.")
+
+
 class ThresholdOriginOut(Schema):
     """Where a threshold comes from."""
 

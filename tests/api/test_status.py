@@ -344,3 +344,25 @@ async def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
                 path = f"/v1/models/{name}/versions/{number}/inspect"
                 assert await ask(path, f"id-{number}") == 404
             assert (await client.get("/metrics")).text.count("\n") == before
+
+
+async def test_a_wrong_method_is_told_every_method_of_the_path(serve) -> None:
+    async with serve() as client:
+        for path in ("/v1/models/parts/threshold", "/v1/models/parts/versions/1/threshold"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, PUT")
+            assert answer.json()["code"] == "method_not_allowed"
+        assert (await client.post("/health/live")).headers["allow"] == "GET, HEAD"
+
+
+async def test_the_problems_of_the_open_inference_protocol_are_documented_with_their_error(
+    serve,
+) -> None:
+    async with serve() as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        problem = (await client.get("/v2/models/none")).json()
+        for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}/config"):
+            for status in ("404", "421"):
+                (content,) = paths[path]["get"]["responses"][status]["content"].values()
+                assert set(content["schema"]["properties"]) == set(problem)
+        assert "404" in paths["/v1/models/{name}"]["get"]["responses"]

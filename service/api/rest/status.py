@@ -12,6 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service.api.problems import problem_responses
 from service.api.schemas import (
     DriftOut,
     ImageSize,
@@ -97,7 +98,11 @@ def status_router(
         # /health/ready shows models that are loading or have failed, too.
         return ModelsOut(models=[_model(repository, name) for name in repository.names])
 
-    @router.get("/v1/models/{name}", tags=["models"])
+    @router.get(
+        "/v1/models/{name}",
+        tags=["models"],
+        responses=problem_responses({404: "There is no such model."}),
+    )
     async def model(name: str) -> ModelOut:
         """One model and its versions."""
         return _model(repository, name)

@@ -30,7 +30,13 @@ class ThresholdsIn(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         strict=True,
-        json_schema_extra={"example": {"image": 0.41, "reason": "new lamp, see shift log"}},
+        json_schema_extra={
+            "example": {"image": 0.41, "reason": "new lamp, see shift log"},
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "number"}}}
+                for name in ("image", "pixel")
+            ],
+        },
     )
 
     image: float | None = Field(None, description="Of a picture's score; null leaves it.")
