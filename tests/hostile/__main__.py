@@ -19,11 +19,16 @@ def main() -> None:
 @click.option("--count", default=100_000, help="Number of malformed inputs.")
 @click.option("--seed", default=15, help="They are drawn from it.")
 @click.option("--rounds", default=malformed.BOMB_ROUNDS, help="How often each bomb comes.")
+@click.option("--only", multiple=True, type=click.Choice(list(malformed.SHARES)), help="Kinds.")
 @click.option("--log", type=click.Path(path_type=Path), help="File for the server's log.")
-def malformed_command(count: int, seed: int, rounds: int, log: Path | None) -> None:
+def malformed_command(
+    count: int, seed: int, rounds: int, only: tuple[str, ...], log: Path | None
+) -> None:
     """Bar 1: malformed inputs over REST, streams and the Open Inference Protocol."""
     with tiny_server(log=log) as server:
-        malformed.run(server, count, seed, MAX_MEMORY_MB, rounds)
+        malformed.run(
+            server, count, seed=seed, max_memory_mib=MAX_MEMORY_MB, rounds=rounds, only=only
+        )
 
 
 @main.command("attacks")

@@ -29,7 +29,8 @@ MEMORY_MARGIN = 1.25
 BOMB_ROUNDS = 5
 """How often each bomb comes within a whole run."""
 
-_SHARES = (("picture", 0.62), ("oip", 0.20), ("stream", 0.12), ("options", 0.04), ("http", 0.02))
+SHARES = {"picture": 0.62, "oip": 0.20, "stream": 0.12, "options": 0.04, "http": 0.02}
+"""Kinds of inputs, with their share of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class Input:
         return random.Random(f"{seed}:{self.number}")
 
 
-def inputs(count: int, seed: int) -> Iterator[Input]:
-    """So many inputs, of kinds that are mixed."""
+def inputs(count: int, seed: int, only: Sequence[str] = ()) -> Iterator[Input]:
+    """So many inputs, of kinds that are mixed; of all kinds where none is named."""
     rng = random.Random(seed)
-    kinds, weights = zip(*_SHARES, strict=True)
+    shares = {kind: share for kind, share in SHARES.items() if kind in only or not only}
+    kinds, weights = list(shares), list(shares.values())
     for number in range(count):
         yield Input(number, rng.choices(kinds, weights)[0])
 
@@ -61,7 +63,12 @@ _MAKERS: dict[str, tuple[str, Callable[[random.Random, str], Request]]] = {
 
 
 async def send_all(
-    server: Server, count: int, seed: int, bombs: Sequence[str] = (), model: str = MODEL
+    server: Server,
+    count: int,
+    seed: int,
+    bombs: Sequence[str] = (),
+    model: str = MODEL,
+    only: Sequence[str] = (),
 ) -> Outcomes:
     """Send malformed inputs, and bombs spread among them.
 
@@ -71,9 +78,10 @@ async def send_all(
         seed: they are drawn from.
         bombs: names of bombs, one after another at even distances.
         model: that is asked.
+        only: kinds of inputs; all kinds if empty.
     """
     outcomes = Outcomes()
-    source, bombs_left = inputs(count, seed), list(bombs)
+    source, bombs_left = inputs(count, seed, only), list(bombs)
     distance = max(1, count // (len(bombs) + 1))
 
     async def work() -> None:
@@ -104,11 +112,19 @@ def memory_bound_mib(server: Server, max_memory_mib: float) -> float:
     return (server.start_mib + max_memory_mib) * MEMORY_MARGIN
 
 
-def run(server: Server, count: int, seed: int, max_memory_mib: float, rounds: int) -> None:
+def run(
+    server: Server,
+    count: int,
+    *,
+    seed: int,
+    max_memory_mib: float,
+    rounds: int,
+    only: Sequence[str] = (),
+) -> None:
     """Send them and print the figures; ends the process with 1 where bar 1 is missed."""
     bombs = list(BOMBS) * rounds
     started_s = time.monotonic()
-    outcomes = asyncio.run(send_all(server, count, seed, bombs))
+    outcomes = asyncio.run(send_all(server, count, seed, bombs, only=only))
     took_s = time.monotonic() - started_s
     rows = [
         (protocol, status or "closed", number)

@@ -76,6 +76,9 @@ def _changed(rng: random.Random) -> Body:
             del holder[last]
         else:
             holder[f"{last}_"] = holder[last]
+    parameters = document.get("parameters")
+    if isinstance(parameters, dict) and parameters.get("timeout_ms") in (0.5, 1):
+        parameters["timeout_ms"] = 5000  # a millisecond gets the 504 that it asks for
     return Body("a value changed", json.dumps(document).encode())
 
 

@@ -99,9 +99,11 @@ def _good(rng: random.Random) -> bytes:
 
 def _hello(rng: random.Random) -> bytes:
     """A hello with an odd field, then a frame."""
-    fields = {"type": "hello"}
+    fields: dict[str, Any] = {"type": "hello"}
     for name in rng.sample(_FIELDS, rng.choice((1, 1, 2))):
         fields[name] = rng.choice(_ODD)
+    if fields.get("timeout_ms") == 0.5:
+        fields["timeout_ms"] = 5000.5  # half a millisecond gets the 504 that it asks for
     return text(fields) + picture(rng.choice((0, 1, 2**63, 2**64 - 1)), _good(rng)) + BYE
 
 
