@@ -240,7 +240,8 @@ class Crew(Generic[Item, Result]):
         if len(items) == 1:
             logger.error("%s: %s", worker.thread.name, error, exc_info=error.__cause__)
             raise error
-        logger.warning("%s: no memory for %d items at once", worker.thread.name, len(items))
+        name, cause = worker.thread.name, error.__cause__
+        logger.warning("%s: no memory for %d pictures at once: %s", name, len(items), cause)
         results: list[Result] = []
         for item in items:
             worker.since_s = time.monotonic()

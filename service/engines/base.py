@@ -53,6 +53,7 @@ class Engine(Protocol):
 
         Raises:
             EngineError: the runtime failed.
+            EngineMemoryError: it found no memory.
         """
 
     def trim(self) -> None:

@@ -27,7 +27,7 @@ class Repeats(logging.Filter):
     """Lets the first of equal failures through, counts those after it, and tells their number.
 
     Failures are equal if the same place logs an exception of the same type and text, whatever
-    else the line says. What has no exception is let through.
+    else the line says. What tells of no exception, or is no warning, is let through.
 
     >>> logger, lines = logging.getLogger("takt.repeats"), logging.Handler()
     >>> lines.emit = lambda record: print(record.levelname, record.getMessage())
@@ -56,7 +56,7 @@ class Repeats(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log a record."""
         error = _exception_of(record)
-        if error is None or record.levelno < logging.ERROR:
+        if error is None or record.levelno < logging.WARNING:
             return True
         key = (record.name, record.msg, type(error).__name__, str(error))
         with self._lock:

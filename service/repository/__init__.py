@@ -1,5 +1,6 @@
 """Which versions of a model there are, and which one answers.
 
 May import `inspection` and everything below it. Start reading at `repository.py`: a repository has
-a `Model` for each name, a model has a `ModelVersion` for each folder.
+a `Model` for each name, a model has a `ModelVersion` for each folder;
+`supervision` keeps its engines at work.
 """

@@ -68,7 +68,7 @@ def test_other_failures_and_lines_without_one_are_all_logged(kept, logger) -> No
         fail(logger, part, ValueError(f"another one, {part}"))
         fail(logger, part, TypeError("the same text"))
         logger.error("no exception at all")
-        logger.warning("less than an error: %s", ValueError("the same"))
+        logger.info("less than a warning: %s", ValueError("the same"))
     assert len(kept.lines) == 3 + 1 + 3 + 3
 
 
