@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,15 @@ def test_a_folder_without_bundles_is_refused(tmp_path: Path, exists: bool) -> No
         folder.mkdir()
     with pytest.raises(BundleError, match=r"empty holds no bundle; name one"):
         verify([folder], on_cpu, no_variant)
+
+
+def test_a_pipe_in_place_of_a_file_is_a_problem_and_keeps_nobody_waiting(bundle: Bundle) -> None:
+    (bundle.path / GOLDEN).unlink()
+    os.mkfifo(bundle.path / GOLDEN)
+    (result,) = verify([bundle.path], on_cpu, no_variant).bundles
+    assert not result.ok
+    assert result.problem is not None
+    assert "golden.npz cannot be read: it is no regular file" in result.problem
 
 
 def add_graph(bundle: Bundle, name: str, graph: bytes) -> None:
