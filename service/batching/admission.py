@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.batching.stage import Stage
 from service.domain import Priority
@@ -41,6 +41,7 @@ max_queue_size or the number of servers
         large: those among them that take long; no other waits for them there.
         running: its queue counts, and not what an engine has: that is nearly done.
         finishing: pictures that the engine has answered; they take room but go first.
+        finishing_large: the large ones among them.
     """
 
     max_queue_size: int
@@ -48,6 +49,7 @@ max_queue_size or the number of servers
     large: Stage
     running: Stage
     finishing: Stage
+    finishing_large: Stage = field(default_factory=Stage)
 
     def check(self, priority: Priority, timeout_s: float, *, large: bool = False) -> None:
         """Refuse one more picture, if it must be.
@@ -63,7 +65,8 @@ max_queue_size or the number of servers
         """
         preparing, queue = self.large if large else self.preparing, self.running.queue
         throughput = self.running.throughput
-        held = len(self.preparing) + len(self.large) + len(queue) + len(self.finishing)
+        held = len(self.preparing) + len(self.large) + len(queue)
+        held += len(self.finishing) + len(self.finishing_large)
         if held >= room_for("bulk" if large else priority, self.max_queue_size):
             raise QueueFullError(
                 f"{held} pictures wait already; send this one again later, or raise "

@@ -28,8 +28,8 @@ class Pools:
         finishing: judge and render; apart, so that answers of the engine never wait behind
             pictures that come in.
         threads: of each.
-        large: decode and resize large pictures, which others need not wait for; if None,
-            `preparing` does.
+        large: decode and draw large pictures, so that small ones need not wait for them; if None,
+            the others do.
     """
 
     preparing: Executor

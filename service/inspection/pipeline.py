@@ -90,6 +90,7 @@ class Pipeline:
         self._manifest = bundle.manifest
         self._batcher = batcher
         self._executor = pools.finishing
+        self._executor_of_large = pools.large or pools.finishing
         pictures = WholePictures if bundle.manifest.tiling is None else TiledPictures
         self._pictures: Pictures = pictures(
             bundle.manifest, batcher, pools, limits.max_image_pixels
@@ -99,12 +100,14 @@ class Pipeline:
         self._memory = memory or MemoryBudget()
         self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
+        self._finishing_large = Stage(at_once=pools.threads)
         self._admission = Admission(
             batcher.options.max_queue_size,
             self._pictures.preparing,
             self._pictures.large,
             self._pictures.running,
             self._finishing,
+            self._finishing_large,
         )
 
     @property
@@ -176,10 +179,13 @@ class Pipeline:
         cells = inference.done.result.anomaly_map.size
         if options.heatmap == "none" and cells <= _AT_ONCE_CELLS:
             return finish()
-        async with self._finishing.turn(options.priority, deadline_s):
-            kept = inference.seen.whole is not None
-            await room.take(inference.weight.drawing_bytes(options.heatmap, kept=kept))
-            return await on_thread(self._executor, finish, room)
+        weight, kept = inference.weight, inference.seen.whole is not None
+        stage, executor = self._finishing, self._executor
+        if weight.large:
+            stage, executor = self._finishing_large, self._executor_of_large
+        async with stage.turn(options.priority, deadline_s):
+            await room.take(weight.drawing_bytes(options.heatmap, kept=kept))
+            return await on_thread(executor, finish, room)
 
     def _inspection(
         self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float

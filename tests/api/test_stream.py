@@ -233,6 +233,26 @@ async def test_a_bad_picture_has_its_error_in_its_place(serve, picture_bytes) ->
         assert "bytes of pixels" in messages[2]["detail"]
 
 
+async def test_a_frame_for_which_there_is_no_memory_is_refused_in_its_place(
+    serve, picture_bytes, engines
+) -> None:
+    good = picture_bytes(suffix=".bmp")
+    large, too_large = good + bytes(120 * 1024), good + bytes(240 * 1024)
+    async with serve(max_memory_mb=1) as client, connect(client) as socket:
+        await socket.hello()
+        engines[0].gate.clear()
+        for number, picture in enumerate((large, large, too_large, good)):
+            socket.frame(number, picture)
+        while socket.read < 6:
+            await asyncio.sleep(0)
+        engines[0].gate.set()
+        messages = await hear(socket, 4)
+        assert numbered(messages) == [("answer", 0), ("error", 1), ("error", 2), ("answer", 3)]
+        assert (messages[1]["status"], messages[1]["code"]) == (429, "memory_full")
+        assert (messages[2]["status"], messages[2]["code"]) == (413, "image_too_large")
+        assert "takt_memory_in_flight_bytes 0.0" in (await client.get("/metrics")).text
+
+
 async def test_a_picture_over_the_limit_is_refused_alone(serve, picture_bytes) -> None:
     small = picture_bytes()
     async with (

@@ -34,7 +34,7 @@ def admission(max_queue_size: int = 256, engines: int = 1, item_s: float = 0.0) 
     running = Stage(workers=engines)
     if item_s:
         running.throughput.ran(1, item_s)
-    return Admission(max_queue_size, Stage(), Stage(), running, Stage())
+    return Admission(max_queue_size, Stage(), Stage(), running, Stage(), Stage())
 
 
 def test_the_bulk_has_half_of_the_room() -> None:
@@ -54,7 +54,7 @@ def test_as_many_as_there_is_room_for_may_wait() -> None:
         four.check("bulk", math.inf)
 
 
-@pytest.mark.parametrize("stage", ["preparing", "large", "finishing"])
+@pytest.mark.parametrize("stage", ["preparing", "large", "finishing", "finishing_large"])
 def test_whoever_is_on_the_way_or_is_being_finished_counts_as_waiting(stage: str) -> None:
     two = admission(2)
     with inside(getattr(two, stage), 1):
