@@ -28,7 +28,7 @@ from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.batching.uploads import PLACES, Uploads
 from service.distribution import version
 from service.engines.opener import EngineFactory
-from service.host import own_names
+from service.host import let_others_go_first, own_names
 from service.inspection.inference import Pools
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
@@ -108,10 +108,10 @@ def create_app(
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
-    preparing, large, finishing = (
-        ThreadPoolExecutor(threads, thread_name_prefix=name)
-        for name in ("preparing", "preparing-large", "finishing")
+    preparing, finishing = (
+        ThreadPoolExecutor(threads, thread_name_prefix=name) for name in ("preparing", "finishing")
     )
+    large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
     context = version_context(settings, pools, metrics, open_engine, supervision)
     repository = ModelRepository(settings.repository, context)

@@ -9,9 +9,13 @@ import math
 import os
 import re
 import socket
+import threading
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+
+_NICE = 10
+"""Such a thread has a tenth of the time of another one, where both want a core."""
 
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8")
 
@@ -132,6 +136,12 @@ def picture_memory_bytes(cgroups: Path = CGROUPS) -> int:
     )
     container = min((int(limit) for limit in limits if limit.isdecimal()), default=host)
     return container // 2 if container < host else host // 4
+
+
+def let_others_go_first() -> None:
+    """Have every other thread of the host go before the calling one, on Linux."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def return_freed_memory() -> None:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from service.host import (
     host_name,
+    let_others_go_first,
     own_names,
     picture_memory_bytes,
     return_freed_memory,
@@ -126,3 +129,19 @@ def test_pictures_may_take_a_quarter_of_a_hosts_memory(tmp_path: Path, limit: st
         (tmp_path / "memory.max").write_text(limit + "\n")
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert picture_memory_bytes(tmp_path) == host // 4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a thread has no niceness there")
+def test_a_thread_lets_others_go_first_and_those_keep_their_turn() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    niceness: list[int] = []
+
+    def work() -> None:
+        let_others_go_first()
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert niceness == [max(before, 10)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
