@@ -17,7 +17,7 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 	$(TAKT) serve --repository $(DEMO)
 
 test: $(VENV)/.dev ## Run the tests (under ten minutes on two cores).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
 	$(BIN)/python -m pytest -m "services and not gpu"

@@ -17,8 +17,8 @@ from tritonclient.utils import InferenceServerException
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURES = [path.read_bytes() for path in sorted((EXAMPLES / "pictures").glob("*/*.jpg"))]
-FEW = PICTURES[4:8]
-"""Good ones, and ones with defects."""
+FEW = [*PICTURES[4:6], *PICTURES[8:10]]
+"""Good ones, and ones with defects that the model finds."""
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,13 @@ def url(start_server) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def by_rest(url: str) -> list[dict[str, Any]]:
-    """What REST answers to each picture, with its map."""
+    """What REST answers to each of the few, with its map."""
     with httpx.Client(base_url=url, timeout=120) as http:
         return [
             http.post(
                 "/v1/models/pitting/inspect", params={"heatmap": "raw"}, content=picture
             ).json()
-            for picture in PICTURES
+            for picture in FEW
         ]
 
 
@@ -76,7 +76,7 @@ def test_the_client_finds_the_server_and_its_models(client: InferenceServerClien
 
 
 def test_pictures_in_binary_have_the_scores_of_rest(client, by_rest) -> None:
-    result = client.infer("pitting", images(PICTURES, binary=True), request_id="belt 3")
+    result = client.infer("pitting", images(FEW, binary=True), request_id="belt 3")
     assert result.get_response()["id"] == "belt 3"
     assert result.get_response()["model_version"] == "1"
     expected = [answer["score"] for answer in by_rest]
@@ -98,10 +98,10 @@ def test_pictures_in_json_have_the_scores_of_rest(client, by_rest, binary_out) -
         model_version="1",
         outputs=wanted("score", "anomalous", "regions", binary=binary_out),
     )
-    expected = [answer["score"] for answer in by_rest[4:8]]
+    expected = [answer["score"] for answer in by_rest]
     assert result.as_numpy("score") == pytest.approx(np.array(expected), abs=1e-6)
     assert result.as_numpy("anomalous").dtype == np.bool_
-    assert len(json.loads(result.as_numpy("regions")[-1])) == len(by_rest[7]["regions"])
+    assert len(json.loads(result.as_numpy("regions")[-1])) == len(by_rest[-1]["regions"])
     assert result.as_numpy("heatmap") is None
 
 
@@ -111,7 +111,7 @@ def test_pixels_have_the_scores_of_rest(client, by_rest, binary) -> None:
     tensor = InferInput("pixels", [1, *picture.shape], "UINT8")
     tensor.set_data_from_numpy(picture[None], binary_data=binary)
     result = client.infer("pitting", [tensor])
-    assert result.as_numpy("score") == pytest.approx(by_rest[7]["score"], abs=1e-6)
+    assert result.as_numpy("score") == pytest.approx(by_rest[-1]["score"], abs=1e-6)
 
 
 def test_maps_and_heatmaps_come_where_they_are_named(client, by_rest) -> None:
@@ -128,10 +128,10 @@ def test_maps_and_heatmaps_come_where_they_are_named(client, by_rest) -> None:
         if tensor["name"] == "anomaly_map"
     )
     assert anomaly_map.shape == (1, *shape[1:])
-    raw = base64.b64decode(by_rest[7]["heatmap"]["data"])
+    raw = base64.b64decode(by_rest[-1]["heatmap"]["data"])
     assert anomaly_map[0] == pytest.approx(np.load(io.BytesIO(raw)), abs=1e-6)
     heatmap = cv2.imdecode(np.frombuffer(result.as_numpy("heatmap")[0], np.uint8), cv2.IMREAD_COLOR)
-    assert heatmap.shape[:2] == (by_rest[7]["image"]["height"], by_rest[7]["image"]["width"])
+    assert heatmap.shape[:2] == (by_rest[-1]["image"]["height"], by_rest[-1]["image"]["width"])
 
 
 def test_parameters_of_the_client_are_understood(client) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -54,10 +55,12 @@ def test_a_stopped_server_answers_what_it_accepted(
     async def post_then_stop(server) -> list[int]:
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
             slow = picture_bytes(50, ".png", size=(3000, 2000))
-            posts = [asyncio.create_task(http.post(PATH, content=slow)) for _ in range(4)]
-            async with asyncio.timeout(30):
+            posts: list[asyncio.Task[httpx.Response]] = []
+            async with asyncio.timeout(60):
                 while "takt_in_flight 5.0" not in (await http.get("/metrics")).text:
-                    await asyncio.sleep(0)
+                    if all(post.done() for post in posts):  # too soon to be seen under way
+                        post = partial(http.post, PATH, content=slow)
+                        posts = [asyncio.create_task(post()) for _ in range(4)]
             server.process.send_signal(signal.SIGTERM)
             return [response.status_code for response in await asyncio.gather(*posts)]
 
@@ -73,18 +76,23 @@ def test_a_caller_that_hangs_up_is_given_up(
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
 
     async def hang_up(server) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
-        writer.write(head.encode() + body)
-        await writer.drain()
+        port = int(server.url.rpartition(":")[2])
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
-            async with asyncio.timeout(30):
-                while "takt_in_flight 2.0" not in (await http.get("/metrics")).text:
-                    await asyncio.sleep(0)
-                writer.close()
-                while 'outcome="client_gone"' not in (await http.get("/metrics")).text:
-                    await asyncio.sleep(0)
-            answer = await http.post(PATH, content=picture_bytes())
-            assert answer.status_code == 200
+
+            async def metrics() -> str:
+                return (await http.get("/metrics")).text
+
+            async with asyncio.timeout(60):
+                while 'outcome="client_gone"' not in await metrics():
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(head.encode() + body)
+                    await writer.drain()
+                    answer = asyncio.create_task(reader.read())  # may be too soon to be given up
+                    while "takt_in_flight 2.0" not in await metrics() and not answer.done():
+                        pass
+                    writer.close()
+                    await answer
+            assert (await http.post(PATH, content=picture_bytes())).status_code == 200
 
     with start_server(repository) as server:
         asyncio.run(hang_up(server))

@@ -55,6 +55,15 @@ def added(
     )
 
 
+def few_of(pictures: Path, count: int, folder: Path) -> Path:
+    """A folder with so many of the good and of the bad pictures."""
+    for kind in ("good", "bad"):
+        (folder / kind).mkdir(parents=True)
+        for picture in sorted((pictures / kind).iterdir())[:count]:
+            shutil.copy(picture, folder / kind)
+    return folder
+
+
 def spoil(path: Path, factor: float = 3.0) -> None:
     """Multiply the scales of one layer's 8-bit weights."""
     model = onnx.load(path)
@@ -207,12 +216,7 @@ def test_a_new_variant_takes_the_place_of_the_former_one_of_its_name(
     path = tmp_path / "models" / "parts" / "1"
     shutil.copytree(varied.path, path)
     former = varied.variant("onnxruntime-int8")
-    fewer = tmp_path / "fewer"
-    for kind in ("good", "bad"):
-        (fewer / kind).mkdir(parents=True)
-        for picture in sorted((pictures / kind).iterdir())[:2]:
-            shutil.copy(picture, fewer / kind)
-    changed = added(load_bundle(path), fewer, "int8")
+    changed = added(load_bundle(path), few_of(pictures, 2, tmp_path / "fewer"), "int8")
     variant = changed.variant("onnxruntime-int8")
     assert variant.drift.pictures == 4
     assert variant.model != former.model
@@ -244,11 +248,12 @@ def test_the_command_refuses_in_one_line(thin: Bundle, pictures: Path) -> None:
 
 
 def test_a_drift_that_no_kept_layer_mends_is_refused_in_the_end(
-    thin: Bundle, pictures: Path
+    thin: Bundle, pictures: Path, tmp_path: Path
 ) -> None:
+    few = few_of(pictures, 1, tmp_path / "few")
     nothing = replace(ENOUGH, map_spans=1e-12)
     told: list[str] = []
     with pytest.raises(DriftError, match="maps differ by"):
-        added(thin, pictures, "fp16", allowed=nothing, auto_mixed=True, tell=told.append)
+        added(thin, few, "fp16", allowed=nothing, auto_mixed=True, tell=told.append)
     kept = [int(re.findall(r"(\d+) layers kept", line)[0]) for line in told if "kept" in line]
     assert kept == [0, 1, 2, 4, 8, 16]
