@@ -208,7 +208,7 @@ def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: No
     gate = ConnectionGate(limits, Closures(metrics.connections.closed), share_bytes)
     metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
     if (allowed := limits().in_all) < settings.max_connections:
-        logger.warning(
+        logger.info(
             "max_connections is %d, but the limit of open files leaves %d; raise it (ulimit -n)",
             settings.max_connections,
             allowed,
