@@ -326,9 +326,9 @@ def a_directory_of_many_fields() -> bytes:
 )
 def test_a_header_without_end_is_given_up_early(make: Callable[[], bytes]) -> None:
     data = make()
-    started_s = time.perf_counter()
+    started_s = time.thread_time()
 
     with pytest.raises(InvalidImageError):
         read_header(data)
 
-    assert time.perf_counter() - started_s < 0.1
+    assert time.thread_time() - started_s < 0.1
