@@ -26,12 +26,12 @@ import numpy as np
 
 from service.domain import Image, PixelFormat, RawPicture
 from service.errors import ImageTooLargeError, InvalidImageError
-from service.pictures.header import ImageHeader, read_header
-
-_JPEG_END = b"\xff\xd9"
-_JPEG_SCAN = b"\xff\xda"
-_JPEG_SCANS = 200
-"""Most scans of a progressive JPEG; encoders write about ten, each a pass over all blocks."""
+from service.pictures.formats.apng import checked_png
+from service.pictures.formats.image_header import ImageHeader
+from service.pictures.formats.jpeg import END, checked_jpeg, is_quick
+from service.pictures.formats.tiff_pages import checked_tiff
+from service.pictures.formats.webp import checked_webp
+from service.pictures.header import read_header
 
 _JPEG_FILL = b"\x80"
 """Value of every channel where libjpeg had no data."""
@@ -154,9 +154,7 @@ def from_raw(raw: RawPicture, max_pixels: int) -> Image:
 def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) -> Image:
     """Decode at 1 / divisor of the size, with all checks."""
     _refuse_too_large(header.width, header.height, max_pixels)
-    _refuse_truncated(data, header)
-    if header.straight_alpha_at is not None:
-        data = _without_alpha_meaning(data, header.straight_alpha_at)
+    data = _to_decode(data, header)
     picture = _decode(data, header, divisor)
     if header.format == "JPEG":
         _refuse_filled(picture, data, header, divisor)
@@ -189,27 +187,19 @@ def _refuse_too_large(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _refuse_truncated(data: bytes, header: ImageHeader) -> None:
-    """Check the mark at the end, where the format has one; other bytes may follow it."""
-    if header.format == "JPEG":
-        whole = data.rfind(_JPEG_END, header.scan_start) >= 0
-        if header.progressive and data.count(_JPEG_SCAN, header.scan_start) > _JPEG_SCANS:
-            raise InvalidImageError(
-                f"the JPEG has more than {_JPEG_SCANS} scans; save it again as a baseline JPEG"
-            )
-    elif header.format == "PNG":
-        whole = data.rfind(b"IEND") >= 0
-    elif header.format == "WebP":
-        whole = int.from_bytes(data[4:8], "little") + 8 <= len(data)
-    else:
-        return  # BMP and TIFF have none; OpenCV refuses them when rows are missing
-    if not whole:
-        raise InvalidImageError(f"the {header.format} is cut short; send the whole file")
-
-
-def _without_alpha_meaning(data: bytes, at: int) -> bytes:
-    """Declare a TIFF's alpha an unspecified channel, so that libtiff leaves the colours alone."""
-    return data[:at] + b"\0\0" + data[at + 2 :]
+def _to_decode(data: bytes, header: ImageHeader) -> bytes:
+    """What the decoder gets, once the file is known to be whole and to cost what it shows."""
+    match header.format:
+        case "JPEG":
+            return checked_jpeg(data, header)
+        case "PNG":
+            return checked_png(data, header)
+        case "TIFF":
+            return checked_tiff(data, header)
+        case "WebP":
+            return checked_webp(data)
+        case "BMP":
+            return data  # OpenCV refuses one that lacks rows
 
 
 def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
@@ -238,9 +228,9 @@ def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: in
     A whole picture may have such a corner too. More data before the end changes a picture that
     lacked some, and no other. Few pictures need this second decoding.
     """
-    if not _has_filled_corner(picture, header, divisor):
+    if not _has_filled_corner(picture, header, divisor) or not is_quick(data, header):
         return
-    end = data.find(_JPEG_END, header.scan_start)
+    end = data.find(END, header.scan_start)
     with_more = _decode(data[:end] + _NOISE + data[end:], header, divisor)
     if not np.array_equal(picture, with_more):
         raise InvalidImageError(

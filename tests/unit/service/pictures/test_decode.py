@@ -24,7 +24,8 @@ from service.errors import (
     UnsupportedImageError,
 )
 from service.pictures.decode import decode
-from service.pictures.header import ImageHeader, read_header
+from service.pictures.formats.image_header import ImageHeader
+from service.pictures.header import read_header
 
 WIDTH, HEIGHT = 80, 64
 MAX_PIXELS = 1_000_000

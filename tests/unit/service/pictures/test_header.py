@@ -114,8 +114,8 @@ def test_a_thumbnail_is_not_taken_for_the_picture() -> None:
 
 
 @pytest.mark.parametrize("name", ["jpeg", "jpeg progressive"])
-def test_progressive_is_told_from_baseline(name: str) -> None:
-    assert read_header(VALID[name][1]).progressive is (name == "jpeg progressive")
+def test_a_jpeg_of_several_scans_is_told_from_baseline(name: str) -> None:
+    assert read_header(VALID[name][1]).several_scans is (name == "jpeg progressive")
 
 
 def test_fill_bytes_before_a_jpeg_marker_are_skipped() -> None:
