@@ -108,6 +108,8 @@ def create_app(
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
+    # OpenCV would tell of each damaged picture past the log; the caller's error says the same.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     preparing, finishing = (
         ThreadPoolExecutor(threads, thread_name_prefix=name) for name in ("preparing", "finishing")
     )

@@ -10,10 +10,14 @@
 | EXIF orientation | applied, in JPEG, PNG, WebP and TIFF |
 | several pages or frames | the first one |
 
-A file that is cut short is always refused. Damage within a file is found by the checksums of PNG,
-and where the decoder stumbles; otherwise a flipped bit may pass as wrong pixels. Bytes that are
-missing from the middle of a baseline JPEG are found as a rule; those of a JPEG with restart markers
-or several scans are not.
+A file that is cut short is always refused; what follows a JPEG's end, such as the second picture
+of a phone, is not looked at. Damage within a file is found by the checksums of PNG, and where the
+decoder stumbles; otherwise a flipped bit may pass as wrong pixels. Bytes that are missing from the
+middle of a baseline JPEG are found as a rule; those of a JPEG with restart markers or several scans
+are not.
+
+A file that would cost far more than its size and pixels is refused before it is decoded: `formats/`
+has what is looked at in each format.
 """
 
 from __future__ import annotations
