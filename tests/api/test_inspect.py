@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import io
+import struct
 
 import cv2
 import httpx
@@ -184,6 +185,31 @@ async def test_a_bad_picture_is_refused_before_the_engine(
         response = await client.post(URL, content=body)
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert engines[0].batch_sizes == []
+
+
+def bytes_of_a_chunk(kind: bytes, claimed: int) -> bytes:
+    header = b"\0\0\0\x0dIHDR" + struct.pack(">IIBBBBBI", 8, 8, 8, 2, 0, 0, 0, 0x4B6D29DC)
+    end = b"\0\0\0\0IEND\xaeB`\x82"
+    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", claimed) + kind + bytes(4) + end
+
+
+async def test_a_picture_that_claims_more_than_it_has_is_refused(serve) -> None:
+    async with serve() as client:
+        response = await client.post(URL, content=bytes_of_a_chunk(b"tEXt", 0xFFFFFFF0))
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_image")
+        assert "a chunk says 4294967280 bytes" in response.json()["detail"]
+
+
+async def test_a_damaged_picture_writes_nothing_past_the_log(
+    serve, bad_part, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture = cv2.imdecode(np.frombuffer(bad_part, np.uint8), cv2.IMREAD_COLOR)
+    damaged = bytearray(cv2.imencode(".tiff", picture)[1].tobytes())
+    damaged[8:200] = bytes(192)
+    async with serve() as client:
+        response = await client.post(URL, content=bytes(damaged))
+    assert response.status_code == 400
+    assert capfd.readouterr().err == ""
 
 
 async def test_too_many_pixels_are_refused(serve, bad_part) -> None:
