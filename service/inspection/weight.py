@@ -15,12 +15,6 @@ from service.pictures.prepare import Picture
 _KEPT = 3
 """Bytes for each pixel of a decoded picture."""
 
-_DECODING = {"JPEG": 6, "PNG": 6, "BMP": 6, "WebP": 8, "TIFF": 12}
-"""Bytes for each pixel by format: the picture, and either the decoder's own or a turned picture."""
-
-_DECODING_PROGRESSIVE = 9
-"""Bytes for each pixel of a progressive JPEG, whose coefficients are all there until the end."""
-
 _LARGE_PIXELS = 4_000_000
 """Most pixels of a picture that others may wait for: it is decoded in some ten milliseconds."""
 
@@ -85,5 +79,4 @@ def weigh(data: Picture, max_pixels: int) -> Weight:
     pixels = header.width * header.height
     if pixels > max_pixels:
         return Weight(0, 0, 0, header)
-    each = _DECODING_PROGRESSIVE if header.progressive else _DECODING[header.format]
-    return Weight(pixels, each * pixels, _KEPT * pixels, header)
+    return Weight(pixels, header.decoding_bytes, _KEPT * pixels, header)

@@ -204,10 +204,9 @@ async def test_a_damaged_picture_writes_nothing_past_the_log(
     serve, bad_part, capfd: pytest.CaptureFixture[str]
 ) -> None:
     picture = cv2.imdecode(np.frombuffer(bad_part, np.uint8), cv2.IMREAD_COLOR)
-    damaged = bytearray(cv2.imencode(".tiff", picture)[1].tobytes())
-    damaged[8:200] = bytes(192)
+    cut = cv2.imencode(".bmp", picture)[1].tobytes()[:-100]
     async with serve() as client:
-        response = await client.post(URL, content=bytes(damaged))
+        response = await client.post(URL, content=cut)
     assert response.status_code == 400
     assert capfd.readouterr().err == ""
 

@@ -33,14 +33,13 @@ def read_tiff(data: bytes) -> ImageHeader:
     _refuse_parts(fields, width, height)
     straight_alpha = fields.first(_EXTRA_SAMPLES, 0) == 2
     alpha_at = fields.position(_EXTRA_SAMPLES) if straight_alpha else None
-    stored_bits = fields.first(BITS, 1) * fields.first(SAMPLES_PER_PIXEL, 1)
     return ImageHeader(
         "TIFF",
         width,
         height,
         straight_alpha_at=alpha_at,
-        # A page in one strip is there as it is stored and as RGBA, then as RGBA and as the result.
-        bytes_per_pixel=4 + max(3, (stored_bits + 7) // 8),
+        # A page in one strip is there as it is stored, up to 8 bytes a pixel, and as RGBA.
+        bytes_per_pixel=12,
     )
 
 

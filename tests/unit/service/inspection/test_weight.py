@@ -27,7 +27,8 @@ def saved(format: str, **options: object) -> bytes:
         (saved("BMP"), 6),
         (saved("JPEG"), 6),
         (saved("JPEG", progressive=True), 9),
-        (saved("WEBP"), 8),
+        (saved("WEBP"), 6),
+        (saved("WEBP", lossless=True), 8),
         (saved("TIFF"), 12),
     ],
 )

@@ -170,6 +170,14 @@ def one_strip() -> bytes:
     return buffer.getvalue()
 
 
+def turned(format: str) -> bytes:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (1200, 900)).save(buffer, format, exif=exif)
+    return buffer.getvalue()
+
+
 MAKERS: list[Callable[[], bytes]] = [
     lambda: jpeg(),
     lambda: jpeg(progressive=True, subsampling=0),
@@ -183,6 +191,9 @@ MAKERS: list[Callable[[], bytes]] = [
     animated_png,
     animated_webp,
     one_strip,
+    lambda: turned("JPEG"),
+    lambda: turned("PNG"),
+    lambda: turned("TIFF"),
 ]
 
 
