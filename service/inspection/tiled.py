@@ -19,7 +19,7 @@ from service.bundles.manifest import Manifest, Preprocess, Tiling
 from service.domain import Image, InspectOptions, ModelOutput
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight
-from service.pictures.header import ImageHeader
+from service.pictures.formats.image_header import ImageHeader
 from service.pictures.placement import placement
 from service.pictures.prepare import Picture, ReadPicture, whole_picture
 from service.pictures.preprocess import preprocess

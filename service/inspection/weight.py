@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.domain import HeatmapKind, RawPicture
-from service.pictures.header import ImageHeader, read_header
+from service.pictures.formats.image_header import ImageHeader
+from service.pictures.header import read_header
 from service.pictures.prepare import Picture
 
 _KEPT = 3

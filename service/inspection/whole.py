@@ -15,7 +15,7 @@ from service.domain import Image, InspectOptions, ModelOutput, RawPicture
 from service.errors import DeadlineExceededError
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight
-from service.pictures.header import ImageHeader
+from service.pictures.formats.image_header import ImageHeader
 from service.pictures.prepare import Picture, Prepared, prepare
 
 _LENT_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from service.bundles.manifest import Preprocess
 from service.domain import Image, RawPicture
 from service.pictures.decode import Decoded, decode, decode_reduced, from_raw
-from service.pictures.header import ImageHeader
+from service.pictures.formats.image_header import ImageHeader
 from service.pictures.placement import Placement, placement
 from service.pictures.preprocess import preprocess
 
