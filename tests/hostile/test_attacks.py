@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.mark.parametrize("name", ["headers", "slow"])
+@pytest.mark.parametrize("name", ["chunks", "headers", "slow"])
 def test_no_good_request_is_refused_beside(name: str, server: Server) -> None:
     async def both() -> tuple[None, object]:
         ends_s = asyncio.get_running_loop().time() + SECONDS
