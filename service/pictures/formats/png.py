@@ -23,6 +23,9 @@ _chunk_head = struct.Struct(">I4s").unpack_from
 _MOST_CHUNKS = 65_536
 """Encoders write 8 KiB of data and more a chunk, so that the largest body has 8,192."""
 
+_MOST_SIDE_CHUNKS = 1000
+"""Chunks beside those of pictures; cameras write about ten, and libpng tells of each bad one."""
+
 _MOST_DEFLATED = 1032
 _MOST_PACKED_TEXT_BYTES = 8 * 2**20
 """Texts and profiles, inflated; a large camera profile takes 2 MiB."""
@@ -79,7 +82,8 @@ class Chunks:
     others: tuple[Chunk, ...]
 
 
-_LOOKED_AT = frozenset((b"zTXt", b"iTXt", b"iCCP", b"acTL", b"fcTL", b"fdAT"))
+_OF_FRAMES = frozenset((b"fcTL", b"fdAT"))
+_LOOKED_AT = _OF_FRAMES | frozenset((b"zTXt", b"iTXt", b"iCCP", b"acTL"))
 
 
 def read_png(data: bytes) -> ImageHeader:
@@ -97,7 +101,7 @@ def walk(data: bytes) -> Chunks:
         InvalidImageError: a chunk is longer than what is left, or the last one is missing.
     """
     at, size = len(SIGNATURE), len(data)
-    image_at = image_bytes = 0
+    image_at = image_bytes = side_chunks = 0
     others: list[Chunk] = []
     for _ in range(_MOST_CHUNKS):
         if at + CHUNK_OVERHEAD > size:
@@ -114,10 +118,18 @@ def walk(data: bytes) -> Chunks:
             image_bytes += length
         elif kind == b"IEND":
             return Chunks(image_at, image_bytes, tuple(others))
-        elif kind in _LOOKED_AT:
-            others.append(Chunk(kind, at + 8, length))
+        else:
+            if kind in _LOOKED_AT:
+                others.append(Chunk(kind, at + 8, length))
+            if kind not in _OF_FRAMES or not length:
+                side_chunks += 1
+                if side_chunks > _MOST_SIDE_CHUNKS:
+                    break
         at = end
-    raise InvalidImageError(f"the PNG has more than {_MOST_CHUNKS} chunks; save it again")
+    raise InvalidImageError(
+        f"the PNG has more than {_MOST_CHUNKS} chunks, or {_MOST_SIDE_CHUNKS} beside its pictures; "
+        "save it again"
+    )
 
 
 def refuse_packed_texts(data: bytes, chunks: Chunks) -> None:

@@ -76,6 +76,14 @@ def test_a_png_of_endless_chunks_is_refused(kind: bytes) -> None:
         decode(png(chunk(kind, b"") * 70_000), MAX_PIXELS)
 
 
+@pytest.mark.parametrize("kind", [b"tEXt", b"eXIf", b"fcTL"])
+def test_more_chunks_beside_the_picture_than_anything_writes_are_refused(kind: bytes) -> None:
+    assert decode(png(chunk(b"tEXt", b"a\0b") * 900), MAX_PIXELS).shape == (8, 8, 3)
+
+    with pytest.raises(InvalidImageError, match="1000 beside its pictures"):
+        decode(png(chunk(kind, b"") * 1001), MAX_PIXELS)
+
+
 @pytest.mark.parametrize("size", [8, 200])
 def test_data_that_goes_on_beyond_the_last_row_is_refused(size: int) -> None:
     data = png(width=size, height=size, data=b"\x78\x9c" + zeros(count_mib=600))
