@@ -93,6 +93,7 @@ class _Stream(asyncio.Protocol):
         self._data = b""
         self._sent_s: deque[float] = deque()
         self._transport: asyncio.Transport | None = None
+        self.opened = asyncio.Event()
         self.welcome = asyncio.Event()
         self.closed = asyncio.Event()
 
@@ -106,6 +107,7 @@ class _Stream(asyncio.Protocol):
             if not found:
                 return
             self._data = rest
+            self.opened.set()
         while (message := self._next()) is not None:
             kind, body = message
             if kind == CLOSE:
@@ -120,6 +122,7 @@ class _Stream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
+        self.opened.set()
         self.welcome.set()
 
     def write(self, data: bytes) -> None:
@@ -160,7 +163,8 @@ async def _stream(
     loop = asyncio.get_running_loop()
     _, one = await loop.create_connection(lambda: _Stream(loaded), address.host, address.port)
     one.write(handshake(model))
-    await asyncio.sleep(0.05)
+    # What comes before the handshake's answer is not read.
+    await asyncio.wait_for(one.opened.wait(), WELCOME_WITHIN_S)
     one.write(hello(policy="all", vote={"k": 2, "n": 3}))
     await asyncio.wait_for(one.welcome.wait(), WELCOME_WITHIN_S)
     due_s = time.monotonic()
