@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Message
 
+from service.api.request_context import DECLARED_BYTES_KEY
 from service.batching.memory import EncodedBytes, MemoryBudget
-from service.batching.uploads import Uploads
+from service.batching.uploads import Upload, Uploads
 from service.errors import ClientGoneError, InvalidImageError
-
-_MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,12 @@ class Bodies:
             ImageTooLargeError: there will never be.
             ClientGoneError: the caller hung up.
         """
-        return b"".join([chunk async for chunk in self._chunks(request, held)])
+        receive, parts, more = request.receive, [], True
+        with self._begin(request) as upload:
+            while more:
+                part, more = _part_of(await receive(), held, upload)
+                parts.append(part)
+        return b"".join(parts)
 
     async def read_form(self, request: Request, held: EncodedBytes, field: str) -> bytes:
         """The file in a field of a multipart form.
@@ -68,20 +73,17 @@ class Bodies:
         raise InvalidImageError(f"the multipart body has no file in a field named `{field}`")
 
     async def _chunks(self, request: Request, held: EncodedBytes) -> AsyncGenerator[bytes]:
-        if size := _announced(request):
+        more = True
+        with self._begin(request) as upload:
+            while more:
+                part, more = _part_of(await request.receive(), held, upload)
+                yield part
+
+    def _begin(self, request: Request) -> Upload:
+        if size := request.scope.get(DECLARED_BYTES_KEY):
             self.memory.check_encoded(size)
         client = request.scope.get("client")
-        receive, more = request.receive, True
-        with self.uploads.begin(client[0] if client else None) as upload:
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGoneError("the caller hung up before the picture was there")
-                chunk = message.get("body", b"")
-                more = message.get("more_body", False)
-                held.add(len(chunk))
-                upload.received(len(chunk))
-                yield chunk
+        return self.uploads.begin(client[0] if client else None)
 
 
 class _InMemory(MultiPartParser):
@@ -90,7 +92,11 @@ class _InMemory(MultiPartParser):
     spool_max_size = sys.maxsize
 
 
-def _announced(request: Request) -> int:
-    """The body's length by its header; 0 if it says none."""
-    given = request.headers.get("content-length", "")
-    return int(given) if given.isdecimal() and len(given) <= _MAX_DIGITS else 0
+def _part_of(message: Message, held: EncodedBytes, upload: Upload) -> tuple[bytes, bool]:
+    """A part of a body, weighed and counted, and whether another one follows."""
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError("the caller hung up before the picture was there")
+    part: bytes = message.get("body", b"")
+    held.add(len(part))
+    upload.received(len(part))
+    return part, message.get("more_body", False)

@@ -20,6 +20,9 @@ from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS, Headers
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of callers that are fit to be logged."""
 
+DECLARED_BYTES_KEY = "takt.declared_bytes"
+"""Key of the ASGI scope: the body's length by its header, 0 where that says none."""
+
 
 class RequestContext:
     """Refuses what others' pages ask, gives each request an id, bounds its body, and counts it.
@@ -65,6 +68,7 @@ class RequestContext:
         given, declared_bytes = id_and_length(scope["headers"])
         request_id = given or self._new_id()
         scope[REQUEST_ID_KEY] = request_id.decode()
+        scope[DECLARED_BYTES_KEY] = declared_bytes
         left = self._max_body_bytes
         too_long = declared_bytes > left
         started = shared = False
