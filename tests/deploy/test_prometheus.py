@@ -42,9 +42,11 @@ OFF = {
     "TaktEngineThreadsLost": ("takt_engine_threads_lost", "up"),
     "TaktCountingErrors": ("increase(takt_counting_errors_total[15m])", "takt_model_ready"),
     "TaktQueueSaturated": ("> 0.8", ""),
+    "TaktConnectionsRefused": (") > 0", ") >= 0"),
+    "TaktPictureMemoryNearLimit": ("> 0.8", ""),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part
-true of this server: no engine fails, no queue is full for minutes, and servers there are."""
+true of this server: no engine fails, no queue, memory or limit is full, and servers there are."""
 
 LINES = {"all": {"line": ".*", "model": ".*"}, "one": {"line": "line-1", "model": MODEL}}
 """What may be chosen on a dashboard."""
