@@ -16,7 +16,7 @@ demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print th
 serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until Ctrl-C.
 	$(TAKT) serve --repository $(DEMO)
 
-test: $(VENV)/.dev ## Run the tests (under ten minutes on two cores).
+test: $(VENV)/.dev ## Run the tests (six minutes on two cores).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
