@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from service.domain import Image, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.errors import EngineError
+from service.pictures.postprocess import check_finite
 
 MapShape = tuple[int, ...]
 """(h, w) of the map that the engine gives of a picture."""
@@ -52,12 +52,7 @@ def batch_runner(
         scores: list[float] = output.score.tolist()
         if map_shape is not None:
             _check_shapes(output, count, map_shape)
-            if not (all(map(math.isfinite, scores)) and np.isfinite(output.anomaly_map).all()):
-                raise EngineError(
-                    "the model answered with a value that is not finite, so the picture was not "
-                    "judged; if others are refused too, serve the bundle with another engine or "
-                    "export it again"
-                )
+            check_finite(scores, output.anomaly_map)
         return [
             ModelOutput(anomaly_map, score)
             for anomaly_map, score in zip(output.anomaly_map, scores, strict=True)

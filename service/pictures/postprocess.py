@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -99,6 +100,23 @@ def picture_score(
         return max(best, _highest(anomaly_map, rows.at(bounds > best), columns))
 
 
+def check_finite(scores: Iterable[float], maps: NDArray[np.float32]) -> None:
+    """Refuses NaN and infinity, which no threshold can be compared with.
+
+    Args:
+        scores: of one picture or of a batch.
+        maps: float32 of any shape.
+
+    Raises:
+        EngineError: a value is not finite.
+    """
+    if not (all(map(math.isfinite, scores)) and np.isfinite(maps).all()):
+        raise EngineError(
+            "the model answered with a value that is not finite, so the picture was not judged; "
+            "if others are refused too, serve the bundle with another engine or export it again"
+        )
+
+
 def judge(
     score: float,
     anomaly_map: AnomalyMap,
@@ -132,11 +150,7 @@ def judge(
     Raises:
         EngineError: the score or a map value is NaN or infinite.
     """
-    if not (math.isfinite(score) and np.isfinite(anomaly_map).all()):
-        raise EngineError(
-            "the model answered with a value that is not finite, so the picture was not judged; "
-            "if others are refused too, serve the bundle with another engine or export it again"
-        )
+    check_finite([score], anomaly_map)
     return Verdict(
         anomalous=score > criteria.threshold,
         score=score,
