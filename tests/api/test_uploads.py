@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message
 
 from service.app import create_app
+from service.batching import uploads
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 from tests.api.test_disconnect import Caller, loaded, until
@@ -20,7 +21,15 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def app(bundle, repository, engine):
+def app(bundle, repository, engine, monkeypatch):
+    """An app whose uploads may take as long as a busy machine does."""
+    monkeypatch.setattr(uploads, "GRACE_S", 60.0)
+    settings = Settings(repository=repository, max_queue_size=1, upload_timeout_s=60.0)
+    return create_app(settings, lambda _: engine)
+
+
+@pytest.fixture
+def quick_app(bundle, repository, engine):
     settings = Settings(repository=repository, max_queue_size=1, upload_timeout_s=0.05)
     return create_app(settings, lambda _: engine)
 
@@ -46,11 +55,11 @@ async def test_headers_without_a_body_hold_no_place_in_the_queue(
 
 
 async def test_an_upload_that_takes_too_long_gets_408_whatever_its_own_timeout(
-    app, engine, picture_bytes
+    quick_app, picture_bytes
 ) -> None:
-    async with app.router.lifespan_context(app):
-        await loaded(app, engine, picture_bytes())
-        slow = Caller(app, query=b"timeout_ms=3600000")
+    async with quick_app.router.lifespan_context(quick_app):
+        await until(lambda: quick_app.state.repository.ready)
+        slow = Caller(quick_app, query=b"timeout_ms=3600000")
         slow.say(b"half", more=True)
         async with asyncio.timeout(5):
             await slow.task
@@ -66,9 +75,10 @@ async def test_a_picture_is_counted_once_it_is_there(app, engine, picture_bytes)
         late.say(picture_bytes()[:10], more=True)
         await until(late.messages.empty)
         engine.gate.clear()
-        running, waiting = Caller(app), Caller(app)
+        running = Caller(app)
         running.say(picture_bytes())
         await until(lambda: engine.batch_sizes == [1])
+        waiting = Caller(app)
         waiting.say(picture_bytes())
         model = app.state.repository.get("parts")
         await until(lambda: model.depth == 1)

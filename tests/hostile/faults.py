@@ -78,14 +78,21 @@ async def scene(descriptors: int | None = None, lasts_s: float = LASTS_S) -> Asy
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        program = ["-m", "tests.hostile.faulty_server", root / "models", root / "fault", port]
+        program = [
+            "-m",
+            "tests.hostile.faulty_server",
+            root / "models",
+            root / "fault",
+            root / "arrived",
+            port,
+        ]
         command = [sys.executable, *map(str, program)]
 
         def start() -> Server:
             return launch(command, root / "log", descriptors=descriptors)
 
         server = start()
-        one = Scene(server, Line(server.address), root / "fault", lasts_s)
+        one = Scene(server, Line(server.address, root / "arrived"), root / "fault", lasts_s)
 
         async def supervise() -> None:
             while True:

@@ -11,10 +11,13 @@ import contextlib
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app
 from service.bundles.bundle import Bundle
@@ -89,11 +92,33 @@ class FaultyEngine(FakeEngine):
         return output
 
 
+class Arrivals:
+    """Writes down the id of each request that the app gets, before anything is done with it.
+
+    Args:
+        app: the application inside.
+        file: takes an id a line.
+    """
+
+    def __init__(self, app: ASGIApp, file: BinaryIO) -> None:
+        self._app = app
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        for name, value in scope.get("headers", ()):
+            if name == b"x-request-id":
+                with contextlib.suppress(OSError):  # the disk may be full
+                    self._file.write(value + b"\n")
+        await self._app(scope, receive, send)
+
+
 def main() -> None:
     """Serve until told to end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("repository", type=Path)
     parser.add_argument("faults", type=Path)
+    parser.add_argument("arrived", type=Path)
     parser.add_argument("port", type=int)
     given = parser.parse_args()
     faults = Faults(given.faults)
@@ -103,11 +128,15 @@ def main() -> None:
     def open_engine(_: Bundle) -> FaultyEngine:
         return FaultyEngine(faults)
 
-    with contextlib.closing(LineWriter(sys.stderr)) as writer:
+    with (
+        contextlib.closing(LineWriter(sys.stderr)) as writer,
+        given.arrived.open("ab", buffering=0) as arrived,
+    ):
         settings = load_settings(
             {"repository": given.repository, "port": given.port, "engine_instances": 2}
         )
         app = create_app(settings, open_engine, write=writer.put)
+        app.layers.append(partial(Arrivals, file=arrived))
         configure_logging(settings.log_level, settings.log_format, writer)
         run(app, settings, ended=writer.close)
 

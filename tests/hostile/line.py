@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from service.commands.bench.lean_http import Address, HttpPool
 from takt_client.errors import UnreachableError
@@ -47,10 +49,13 @@ class Line:
     """Clients that ask until told to stop.
 
     Attributes:
+        address: of the server.
+        arrived: file to which the server writes the id of each request that its app gets.
         seen: every answer.
     """
 
     address: Address
+    arrived: Path
     seen: list[Seen] = field(default_factory=list)
     stopping: bool = False
 
@@ -72,20 +77,27 @@ class Line:
 
     async def _client(self, number: int) -> None:
         picture = spotted_picture()
-        head = post(f"/v1/models/{MODEL}/inspect", picture)
         pool = HttpPool(self.address, 1, time.monotonic)
-        while not self.stopping:
+        for count in itertools.count():
+            if self.stopping:
+                break
+            request_id = f"line-{number}-{count}"
+            head = post(f"/v1/models/{MODEL}/inspect", picture, X_Request_ID=request_id)
             asked_s = time.monotonic()
             outcome = await _ask(pool, head, picture)
             if outcome == LOST:
                 # A kept connection that ends between two requests: every client asks once more.
                 again = await _ask(pool, head, picture)
-                outcome = again if again != REFUSED else LOST
+                # Where no server is left to ask, it is lost if the app had it.
+                outcome = again if again != REFUSED else self._lost_or_refused(request_id)
             self.seen.append(Seen(outcome, asked_s, time.monotonic()))
             if number == 0:
                 pool.close()
             await asyncio.sleep(PACE_S)
         pool.close()
+
+    def _lost_or_refused(self, request_id: str) -> str:
+        return LOST if request_id in self.arrived.read_text("utf-8").split() else REFUSED
 
 
 async def _ask(pool: HttpPool, head: bytes, picture: bytes) -> str:
