@@ -106,7 +106,8 @@ def check(phases: Sequence[str], max_examples: int, seed: int = 15) -> Checked:
         root = Path(folder)
         for version in ("1", "2"):
             write_bundle(root / "models", version)
-        program = ["-m", "tests.hostile.faulty_server", root / "models", root / "no-fault", 0]
+        arguments = (root / "models", root / "no-fault", root / "arrived", 0)
+        program = ["-m", "tests.hostile.faulty_server", *arguments]
         with started([sys.executable, *map(str, program)]) as server:
             report = root / "report.json"
             (root / "schemathesis.toml").write_text(CONFIGURATION)
