@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from service.bundles.bundle import Bundle
 from service.security.gate import SAFE_METHODS
-from tests.api.test_stream import PATH, Socket
+from tests.api.stream.socket import PATH, Socket
 
 EVIL = "https://evil.example"
 EVERYWHERE = {

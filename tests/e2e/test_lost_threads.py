@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from service.server.server import GAVE_UP
-from tests.api.test_broken_engines import INSPECT
+from tests.api.broken_engines.plant import INSPECT
 
 PROGRAM = """
 import contextlib, sys, threading

@@ -75,6 +75,12 @@ def foreign() -> Foreign:
     return Foreign()
 
 
+@pytest.fixture
+def save(foreign: Foreign, tmp_path: Path) -> Callable[[Content], Path]:
+    """Saves a content as Lightning does, as `model.ckpt`."""
+    return lambda content: foreign.save(content, tmp_path / "model.ckpt")
+
+
 def constant(value: float, like: Tensor) -> Tensor:
     """One stored number, seen as a whole tensor."""
     return torch.tensor([value]).expand(like.shape)

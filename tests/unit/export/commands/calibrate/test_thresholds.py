@@ -1,79 +1,28 @@
+"""The thresholds that `takt calibrate` finds, and what it says of them."""
+
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import click
-import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from export.commands.calibrate import calibrate
 from export.report.card import CARD, card, write_card
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.manifest import CALIBRATION
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 from service.bundles.writing import replace_calibration as put_calibration
-
-MakeBundle = Callable[..., Bundle]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(calibrate, [str(argument) for argument in ("-q", *arguments)])
-
-
-def done(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def refused(result: Result, status: int = 1) -> str:
-    assert result.exit_code == status, result.output
-    assert isinstance(result.exception, SystemExit)
-    return result.output.strip().splitlines()[-1]
-
-
-def write(folder: Path, levels: Sequence[int]) -> Path:
-    """Flat pictures: the model of `make_bundle` scores each with its level / 255."""
-    folder.mkdir()
-    for number, level in enumerate(levels):
-        picture = np.full((32, 32, 3), level, np.uint8)
-        cv2.imwrite(str(folder / f"{number:03}.png"), picture)
-    return folder
-
-
-def of(level: int) -> float:
-    return float(np.float32(level) / np.float32(255))
-
-
-@pytest.fixture
-def good(tmp_path: Path) -> Path:
-    """20 … 118 in steps of 2: fifty scores."""
-    return write(tmp_path / "good", range(20, 120, 2))
-
-
-@pytest.fixture
-def defects(tmp_path: Path) -> Path:
-    """Ten scores of which five lie among the good ones."""
-    return write(tmp_path / "defects", [71, 81, 91, 101, 111, 131, 141, 151, 161, 171])
-
-
-def in_words(output: str) -> str:
-    return " ".join(output.split())
-
-
-def cells(text: str) -> list[str]:
-    return text.split()
-
-
-def row(output: str, name: str) -> list[str]:
-    (line,) = (line for line in output.splitlines() if line.startswith(name))
-    return line.removeprefix(name).split()
+from tests.unit.export.commands.calibrate.calibrating import (
+    cells,
+    done,
+    in_words,
+    of,
+    refused,
+    row,
+    run,
+    write,
+)
 
 
 def test_a_bundle_gets_conformal_thresholds_and_says_what_they_promise(
@@ -212,28 +161,6 @@ def test_a_rule_that_rejects_nothing_says_so(bundle: Bundle, good: Path, defects
     assert "best F1 rejects every picture" in in_words(output)
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (["--deploy", "best-f1"], "--deploy best-f1 needs pictures of defective parts"),
-        (["--deploy", "cost"], "--deploy cost needs pictures of defective parts"),
-        (["--cost-miss", "1"], "belong together"),
-        (
-            ["--cost-miss", "1", "--cost-reject", "1", "--prevalence", "0.1"],
-            "costs need pictures of defective parts",
-        ),
-        (["--deploy", "cost", "--defects", "."], "needs --cost-miss, --cost-reject and"),
-        (["--prevalence", "1"], "0<x<1"),
-        (["--cost-miss", "0"], "x>0"),
-        (["--alpha", "0"], "0<x<1"),
-    ],
-)
-def test_options_that_do_not_go_together_are_a_usage_error(
-    bundle: Bundle, good: Path, options: list[str], complaint: str
-) -> None:
-    assert complaint in refused(run(bundle.path, "--good", good, *options), status=2)
-
-
 def test_pictures_that_the_fit_saw_are_left_out_now_and_later(bundle: Bundle, good: Path) -> None:
     files = sorted(good.iterdir())
     digests = np.array([picture_digest(file) for file in files[40:]])
@@ -284,68 +211,9 @@ def test_thresholds_that_somebody_set_are_removed_and_shown_as_those_until_now(
     assert not (bundle.path / OVERRIDES).exists()
 
 
-def test_a_calibration_that_fails_to_write_changes_nothing(
-    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full_disk(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    DeployedThresholds(bundle, read_overrides(bundle.path)).change(
-        image=0.125, pixel=None, reason=None
-    )
-    monkeypatch.setattr("service.bundles.writing.write_atomically", full_disk)
-    assert "No space left" in refused(run(bundle.path, "--good", good))
-    assert load_bundle(bundle.path).manifest == bundle.manifest
-    assert (bundle.path / OVERRIDES).exists()
-
-
-def test_a_bundle_that_cannot_be_changed_is_refused_before_any_work(
-    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.access", lambda _, mode, **__: mode != os.W_OK)
-    assert "cannot be written to" in refused(run(bundle.path, "--good", good))
-    done(bundle.path, "--good", good, "--dry-run")
-
-
-def test_overrides_that_cannot_be_understood_are_refused_before_any_work(
-    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def too_late(*_: object, **__: object) -> None:
-        pytest.fail("a picture is scored")
-
-    monkeypatch.setattr("export.bundling.recalibrate.measure_calibration", too_late)
-    (bundle.path / OVERRIDES).write_text("{")
-    assert "delete it to go back" in refused(run(bundle.path, "--good", good))
-
-
-def test_a_picture_that_is_good_and_defective_is_refused(bundle: Bundle, good: Path) -> None:
-    assert "among the good pictures too" in refused(
-        run(bundle.path, "--good", good, "--defects", good)
-    )
-
-
 def test_copies_count_once(bundle: Bundle, good: Path, defects: Path) -> None:
     for folder in (good, defects):
         (folder / "copy.png").write_bytes((folder / "000.png").read_bytes())
     output = done(bundle.path, "--good", good, "--defects", defects)
     assert output.count("left out as copies of other pictures: 1") == 2
     assert "50 good pictures and 10 defective ones" in output
-
-
-def test_an_engine_that_drifts_calibrates_nothing(
-    bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def drifting(*_: Any) -> None:
-        from service.errors import DriftError
-
-        raise DriftError("it drifts")
-
-    monkeypatch.setattr("export.bundling.recalibrate.check_golden", drifting)
-    assert "it drifts" in refused(run(bundle.path, "--good", good))
-
-
-def test_the_command_is_registered() -> None:
-    from importlib.metadata import entry_points
-
-    (found,) = entry_points(group="takt.commands", name="calibrate")
-    assert isinstance(found.load(), click.Command)
