@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
 from service.repository.supervision.rules import Supervision
 from service.settings import Settings
+from tests.api.apps import idle, until
 
 Serve = Callable[..., Any]
 
@@ -56,9 +56,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
             httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
         ):
             if wait:
-                async with asyncio.timeout(10):
-                    while '"loading"' in (await client.get("/health/ready")).text:
-                        await asyncio.sleep(0)
+                await idle(app)
             for engine in engines:
                 engine.batch_sizes.clear()
             try:
@@ -67,6 +65,25 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
                 for engine in engines:
                     engine.gate.set()
                     engine.released.set()
+
+    return run
+
+
+@pytest.fixture
+def serve_loading(serve: Serve, engines: list[FakeEngine]) -> Serve:
+    """Like `serve`, but the model does not get through its golden check while a test looks."""
+
+    def open_shut(_: Bundle) -> FakeEngine:
+        engine = FakeEngine()
+        engine.gate.clear()
+        engines.append(engine)
+        return engine
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[httpx.AsyncClient]:
+        async with serve(wait=False, open_engine=open_shut) as client:
+            await until(lambda: any(engine.batch_sizes for engine in engines))
+            yield client
 
     return run
 

@@ -47,7 +47,7 @@ async def test_a_defect_is_found_where_it_is(serve, bad_part) -> None:
 
 
 async def until_ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0)
 
@@ -268,7 +268,7 @@ async def test_a_full_queue_answers_429_with_retry_after(
     async with serve(max_queue_size=2, max_batch_size=1) as client:
         engines[0].gate.clear()
         posts = [asyncio.create_task(client.post(URL, content=bad_part)) for _ in range(12)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(post.done() for post in posts) < 9:
                 await asyncio.sleep(0)
         engines[0].gate.set()

@@ -13,7 +13,7 @@ import pytest
 from service.app import create_app
 from service.engines.fake import FakeEngine
 from service.settings import Settings
-from tests.api.test_disconnect import until
+from tests.api.apps import idle, until
 
 KIB = 1024
 SIDE = 190
@@ -50,7 +50,7 @@ async def test_pictures_that_wait_to_be_drawn_on_stay_within_the_budget(make_app
     answers: list[list[str]] = []
     for app in (roomy, narrow):
         async with app.router.lifespan_context(app), client_of(app) as client:
-            await until(app.state.repository.loaded.is_set)
+            await idle(app)
             engine.gate.clear()
             asked = [
                 asyncio.create_task(client.post(URL, params=query, content=one)) for one in pictures
@@ -73,7 +73,7 @@ async def test_a_picture_beyond_the_budget_gets_429_and_the_others_their_answers
     app = make_app(max_memory_mb=1)
     picture = noise() + bytes(150 * KIB)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         engine.gate.clear()
         waiting = [asyncio.create_task(client.post(URL, content=picture)) for _ in range(2)]
         await until(lambda: app.state.memory.in_use_bytes >= 2 * len(picture))
@@ -101,7 +101,7 @@ async def test_a_picture_that_can_never_fit_gets_413_and_what_to_do(
 ) -> None:
     app = make_app(max_memory_mb=1)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         answer = await client.post(URL, content=picture, params=query)
         if "heatmap" in query:
             assert (await client.post(URL, content=picture)).status_code == 200
@@ -118,7 +118,7 @@ async def test_a_body_is_refused_by_its_announced_length_before_it_comes(make_ap
         yield b""
 
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         headers = {"Content-Length": str(400 * KIB)}
         answer = await client.post(URL, content=nothing(), headers=headers)
     assert answer.status_code == 413
@@ -139,7 +139,7 @@ async def test_a_request_of_the_open_inference_protocol_counts_with_all_its_pict
     body = head + 2 * (len(picture).to_bytes(4, "little") + picture)
     headers = {"Inference-Header-Content-Length": str(len(head))}
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         answer = await client.post("/v2/models/parts/infer", content=body, headers=headers)
         assert answer.status_code == 413
         assert app.state.memory.in_use_bytes == 0
@@ -148,7 +148,7 @@ async def test_a_request_of_the_open_inference_protocol_counts_with_all_its_pict
 async def test_the_metrics_tell_what_is_in_flight_and_the_limit(make_app, engine) -> None:
     app = make_app(max_memory_mb=1)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         assert "takt_memory_in_flight_bytes 0.0" in (await client.get("/metrics")).text
         engine.gate.clear()
         asked = asyncio.create_task(client.post(URL, content=noise()))

@@ -17,6 +17,7 @@ import pytest
 from service.errors import DeadlineExceededError
 from service.inspection import finish, whole
 from service.inspection.pipeline import Pipeline
+from tests.api.apps import until
 
 URL = "/v1/models/parts/inspect"
 
@@ -33,17 +34,11 @@ class Gate:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.threads.append(threading.current_thread().name)
         self.calls.append(args)
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         return self._function(*args, **kwargs)
 
     async def reached(self, calls: int) -> None:
         await until(lambda: len(self.calls) >= calls)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 @pytest.fixture

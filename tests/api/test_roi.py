@@ -19,7 +19,7 @@ LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 
 
 async def all_ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await client.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0)
 

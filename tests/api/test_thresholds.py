@@ -100,7 +100,7 @@ async def test_one_version_is_changed_and_the_active_one_unless_one_is_named(
     make_bundle(version="2")
 
     async with serve() as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await client.get("/health/ready")).status_code != 200:
                 await asyncio.sleep(0)
         assert (await client.put(THRESHOLD, json={"image": 0.9})).json()["version"] == "2"
@@ -159,13 +159,14 @@ async def test_a_whole_number_is_a_threshold_too(serve) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_model_that_is_not_there_or_not_ready_has_no_threshold_to_change(
-    serve, method: str
+    serve, serve_loading, engines, method: str
 ) -> None:
     async with serve() as client:
         for url in ("/v1/models/none/threshold", "/v1/models/parts/versions/9/threshold"):
             response = await client.request(method, url, json={"image": 1})
             assert (response.status_code, response.json()["code"]) == (404, "model_not_found")
-    async with serve(wait=False) as client:
+    engines.clear()
+    async with serve_loading() as client:
         response = await client.request(method, THRESHOLD, json={"image": 1})
         assert (response.status_code, response.json()["code"]) == (503, "not_ready")
 

@@ -27,7 +27,7 @@ def serve_tiled(serve, make_bundle, engines) -> ServeTiled:
     async def run(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
         make_bundle(version="2", tiling=TILES)
         async with serve(**settings) as client:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await client.get("/health/ready")).status_code != 200:
                     await asyncio.sleep(0)
             for engine in engines:
@@ -51,7 +51,7 @@ def grey_with_spot(width: int, height: int) -> bytes:
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await reached():
             await asyncio.sleep(0)
 

@@ -66,7 +66,7 @@ def test_a_stopped_server_answers_what_it_accepted(
 
     with start_server(repository) as server:
         assert asyncio.run(post_then_stop(server)) == [200] * 4
-        assert server.process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
 
 
 def test_a_caller_that_hangs_up_is_given_up(

@@ -123,7 +123,7 @@ def test_a_stopped_server_answers_the_frames_it_accepted_and_goes_away(
 
     with start_server(repository) as server:
         run(test)
-        assert server.process.wait(timeout=30) in (0, -signal.SIGTERM)
+        assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
         assert "Traceback" not in "".join(server.log)
 
 

@@ -61,7 +61,7 @@ def test_a_signal_ends_a_watch_with_its_figures(
         try:
             assert process.stdout.readline().startswith("one  good")
             process.send_signal(number)
-            assert process.wait(timeout=30) == 0, process.stderr.read()
+            assert process.wait(timeout=60) == 0, process.stderr.read()
             assert process.stdout.readline().startswith("1 frames in ")
         finally:
             process.kill()

@@ -114,7 +114,7 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
 
         async def run_async() -> object:
             async with (
-                asyncio.timeout(30),
+                asyncio.timeout(60),
                 AsyncTaktClient(
                     url, retry=retry, clock=time.clock, sleep=time.sleep_async
                 ) as client,
@@ -152,7 +152,7 @@ def left_while_sending(kind: Kind) -> Callable[..., Exception]:
                 with pytest.raises(ZeroDivisionError), takt.stream("parts") as frames:
                     sending = threading.Thread(target=send, args=[frames], daemon=True)
                     sending.start()
-                    assert when.wait(10)
+                    assert when.wait(60)
                     raise ZeroDivisionError
                 then.set()
                 sending.join(10)
@@ -164,7 +164,7 @@ def left_while_sending(kind: Kind) -> Callable[..., Exception]:
                 await frames.send(b"")
 
         async def run_async() -> Exception:
-            async with asyncio.timeout(20), AsyncTaktClient(url, **client) as takt:
+            async with asyncio.timeout(60), AsyncTaktClient(url, **client) as takt:
                 with pytest.raises(ZeroDivisionError):
                     async with takt.stream("parts") as frames:
                         sending = asyncio.create_task(send_async(frames))

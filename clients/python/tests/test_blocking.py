@@ -28,10 +28,10 @@ def test_an_interrupt_ends_the_wait_for_an_answer_and_the_stream(scripted, wire)
         connection.send(wire.welcome())
         connection.recv()
         under_way.set()
-        connection.recv(timeout=10)
+        connection.recv(timeout=60)
 
     def interrupt() -> None:
-        assert under_way.wait(10)
+        assert under_way.wait(60)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     pressing = threading.Thread(target=interrupt)

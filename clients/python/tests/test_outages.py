@@ -74,7 +74,7 @@ def test_each_outage_has_the_whole_deadline(stream, scripted, wire, time) -> Non
 
     class Camera:
         def __iter__(self):
-            assert lost.wait(10)
+            assert lost.wait(60)
             yield b""
 
         async def __aiter__(self):
@@ -136,7 +136,7 @@ def test_a_stream_that_was_left_is_not_opened_again(left_while_sending, scripted
         connection.recv()
         under_way.set()
         with pytest.raises(ConnectionClosedOK):
-            connection.recv(timeout=10)
+            connection.recv(timeout=60)
 
     with scripted(takes_all_it_grants) as url:
         error = left_while_sending(url, under_way, left)
@@ -157,10 +157,10 @@ def test_a_connection_that_is_opened_while_the_stream_is_left_is_closed(
     def welcomes_late(connection: ServerConnection) -> None:
         connection.recv()
         greeted.set()
-        assert left.wait(10)
+        assert left.wait(60)
         connection.send(wire.welcome(next_sequence=100))
         with pytest.raises(ConnectionClosedOK):
-            connection.recv(timeout=10)
+            connection.recv(timeout=60)
 
     with scripted(is_lost, welcomes_late) as url:
         error = left_while_sending(url, greeted, left)

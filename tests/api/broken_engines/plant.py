@@ -40,12 +40,12 @@ class Plant:
         return (await self.client.get("/health/ready")).status_code == 200
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.001)
 
     async def until_ready(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await self.ready():
                 await asyncio.sleep(0.001)
 

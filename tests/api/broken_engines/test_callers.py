@@ -78,7 +78,7 @@ async def test_pictures_that_wait_behind_a_broken_engine_are_answered(plant) -> 
         engine.gate.clear()
         break_next(engine, "die")
         posts = [asyncio.create_task(found.post()) for _ in range(4)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await found.metric('takt_queue_depth{model="parts",version="1"}') < 3:
                 await asyncio.sleep(0)
         engine.gate.set()
@@ -131,7 +131,7 @@ async def test_a_batch_too_large_for_the_memory_is_answered_picture_by_picture(p
         engine = found.engines[0]
         engine.gate.clear()
         posts = [asyncio.create_task(found.post()) for _ in range(7)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await found.metric('takt_queue_depth{model="parts",version="1"}') < 6:
                 await asyncio.sleep(0)
         engine.most = 1

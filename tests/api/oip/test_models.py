@@ -59,7 +59,7 @@ async def test_metadata_and_inference_follow_the_active_version(
     make_bundle(version="2", map={"width": 32, "height": 32, "low": 0.2})
 
     async with serve() as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await client.get("/v2/health/ready")).status_code != 200:
                 await asyncio.sleep(0)
         for version in ("1", "2", "1"):
@@ -79,7 +79,7 @@ async def test_maps_of_different_sizes_are_no_one_tensor(serve, make_bundle, pic
     make_bundle("tiled", tiling=tiling)
 
     async with serve() as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await client.get("/v2/health/ready")).status_code != 200:
                 await asyncio.sleep(0)
         url = "/v2/models/tiled"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.types import Message
 
 from service.app import create_app
 from service.bundles.bundle import Bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
+from tests.api.apps import Caller, idle, until
 from tests.api.oip.requests import (
     INFER,
     REST,
@@ -32,7 +32,7 @@ async def test_pictures_of_one_request_form_batches_and_keep_their_order(
         engines[0].gate.clear()
         pictures = [picture_bytes(level) for level in levels]
         asked = asyncio.create_task(client.post(INFER, **in_binary(pictures)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (
                 'takt_queue_depth{model="parts",version="1"} 11.0'
                 not in (await client.get("/metrics")).text
@@ -76,13 +76,11 @@ async def test_more_pictures_than_find_room_are_refused_as_by_rest(
 ) -> None:
     async with serve(max_queue_size=2) as client:
         engines[0].gate.clear()
-        waiting = [asyncio.create_task(client.post(REST, content=bad_part)) for _ in range(2)]
-        async with asyncio.timeout(10):
-            while (
-                'takt_queue_depth{model="parts",version="1"} 1.0'
-                not in (await client.get("/metrics")).text
-            ):
-                await asyncio.sleep(0)
+        model = client._transport.app.state.repository.get("parts")
+        waiting = [asyncio.create_task(client.post(REST, content=bad_part))]
+        await until(lambda: engines[0].batch_sizes == [1])
+        waiting.append(asyncio.create_task(client.post(REST, content=bad_part)))
+        await until(lambda: model.depth == 1)
         refused = await client.post(INFER, json=in_json([bad_part] * 2))
         assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
         assert int(refused.headers["retry-after"]) > 0
@@ -90,40 +88,6 @@ async def test_more_pictures_than_find_room_are_refused_as_by_rest(
         engines[0].gate.set()
         assert [response.status_code for response in await asyncio.gather(*waiting)] == [200] * 2
         assert sum(engines[0].batch_sizes) == 2
-
-
-class Caller:
-    """One connection to an app: its messages come from a queue, its answers go to a list."""
-
-    def __init__(self, app: Any) -> None:
-        scope: dict[str, Any] = {
-            **{"type": "http", "method": "POST", "path": INFER, "raw_path": INFER.encode()},
-            **{"asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http"},
-            **{"root_path": "", "query_string": b"", "headers": [(b"host", b"localhost")]},
-            **{"client": None, "server": ("127.0.0.1", 80)},
-        }
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
-        self.sent: list[Message] = []
-        self.task = asyncio.create_task(app(scope, self.messages.get, self._send))
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-
-    def say(self, body: bytes, *, more: bool = False) -> None:
-        self.messages.put_nowait({"type": "http.request", "body": body, "more_body": more})
-
-    def hang_up(self) -> None:
-        self.messages.put_nowait({"type": "http.disconnect"})
-
-    async def status(self) -> int:
-        await self.task
-        return self.sent[0]["status"]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -143,10 +107,10 @@ async def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
 ) -> None:
     app = make_app()
     async with app.router.lifespan_context(app):
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         engine.gate.clear()
         model = app.state.repository.get("parts")
-        caller = Caller(app)
+        caller = Caller(app, path=INFER)
         caller.say(json.dumps(in_json([bad_part] * 4)).encode())
         await until(lambda: model.depth == 3)
         caller.hang_up()
@@ -160,29 +124,32 @@ async def test_a_full_queue_refuses_before_a_byte_of_the_body_is_read(
 ) -> None:
     app = make_app(max_queue_size=1)
     async with app.router.lifespan_context(app):
-        await until(app.state.repository.loaded.is_set)
+        await idle(app)
         engine.gate.clear()
         body = json.dumps(in_json([bad_part])).encode()
-        callers = [Caller(app), Caller(app)]
-        callers[0].say(body)
-        await until(lambda: engine.batch_sizes[-1:] == [1])
-        callers[1].say(body)
+        engine.batch_sizes.clear()
+        running = Caller(app, path=INFER)
+        running.say(body)
+        await until(lambda: engine.batch_sizes == [1])
+        # Only now, lest it find the first one still on its way to the engine.
+        waiting = Caller(app, path=INFER)
+        waiting.say(body)
         model = app.state.repository.get("parts")
         await until(lambda: model.depth == 1)
-        assert await Caller(app).status() == 429
+        assert await Caller(app, path=INFER).status() == 429
         engine.gate.set()
-        assert [await caller.status() for caller in callers] == [200, 200]
+        assert [await running.status(), await waiting.status()] == [200, 200]
 
 
 async def test_bodies_that_are_on_their_way_hold_no_place_in_the_queue(make_app, bad_part) -> None:
     app = make_app(max_queue_size=1)
     async with app.router.lifespan_context(app):
-        await until(app.state.repository.loaded.is_set)
-        slow = Caller(app)
+        await idle(app)
+        slow = Caller(app, path=INFER)
         body = json.dumps(in_json([bad_part])).encode()
         slow.say(body[:50], more=True)
         await until(slow.messages.empty)
-        quick = Caller(app)
+        quick = Caller(app, path=INFER)
         quick.say(body)
         assert await quick.status() == 200
         slow.say(body[50:])
@@ -192,7 +159,7 @@ async def test_bodies_that_are_on_their_way_hold_no_place_in_the_queue(make_app,
 async def test_a_body_that_does_not_come_to_its_end_meets_the_servers_timeout(make_app) -> None:
     app = make_app(timeout_ms=20.0)
     async with app.router.lifespan_context(app):
-        await until(app.state.repository.loaded.is_set)
-        slow = Caller(app)
+        await idle(app)
+        slow = Caller(app, path=INFER)
         slow.say(b"{", more=True)
         assert await slow.status() == 504

@@ -51,7 +51,7 @@ class Gated:
     def __call__(self, items: list[int]) -> list[int]:
         self.batches.append(items)
         self.entered.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if THIRTEEN in items:
             raise EngineError("thirteen")
         if CURSED in items:
@@ -59,7 +59,7 @@ class Gated:
         return [2 * item for item in items]
 
     async def busy(self) -> None:
-        assert await asyncio.to_thread(self.entered.acquire, timeout=10)
+        assert await asyncio.to_thread(self.entered.acquire, timeout=60)
 
 
 class Told:
@@ -111,7 +111,7 @@ def admission_to(batcher: Batcher[int, int]) -> Admission:
 
 
 async def reached(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)
 

@@ -57,7 +57,7 @@ async def test_if_a_part_fails_those_that_wait_are_taken_out() -> None:
 
         def __call__(self, items: list[int]) -> list[int]:
             if any(THIRTEEN in batch for batch in self.batches):
-                assert held.wait(10)
+                assert held.wait(60)
             return super().__call__(items)
 
     async with batching(Holding(), max_batch_size=4) as (batcher, recorder):

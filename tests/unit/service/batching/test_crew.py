@@ -136,7 +136,7 @@ async def test_a_dead_thread_is_told_of_and_replaced_and_nothing_that_waits_is_l
     dying, told = threading.Event(), Told()
 
     def die_late(items: list[int]) -> list[int]:
-        dying.wait(10)
+        dying.wait(60)
         raise SystemExit
 
     async with batching(die_late, keeper=told, max_batch_size=1) as (batcher, _):
@@ -154,7 +154,7 @@ async def test_without_a_keeper_what_waits_for_a_dead_thread_fails() -> None:
     dying = threading.Event()
 
     def die_late(items: list[int]) -> list[int]:
-        dying.wait(10)
+        dying.wait(60)
         raise SystemExit
 
     async with batching(die_late, max_batch_size=1) as (batcher, _):
@@ -234,7 +234,7 @@ async def test_closing_does_not_wait_for_a_hung_runner() -> None:
         await runner.busy()
         batcher.look(0.0)
         batcher.look(61.0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await batcher.close(drain_timeout_s=600)
         for task, error in ((hung, EngineHungError), (waiting, NotReadyError)):
             with pytest.raises(error):

@@ -45,7 +45,7 @@ def test_everyone_who_waits_for_quiet_hears_of_it(
             assert not any(one.done() for one in waiting)
             sent.set()
             await inspecting
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*waiting)
             await batcher.close(5)
 

@@ -49,14 +49,14 @@ class Gated:
     def __call__(self, inputs: list[Image]) -> list[ModelOutput]:
         self.batches.append(len(inputs))
         self.entered.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if any(one[0, 0, 0] == CURSED for one in inputs):
             raise EngineError("cursed") from ZeroDivisionError("why")
         maps = [(one.mean(axis=-1) / 255).astype(np.float32) for one in inputs]
         return [ModelOutput(anomaly_map, float(anomaly_map.max())) for anomaly_map in maps]
 
     async def busy(self) -> None:
-        assert await asyncio.to_thread(self.entered.acquire, timeout=10)
+        assert await asyncio.to_thread(self.entered.acquire, timeout=60)
 
 
 class Dropped:
@@ -104,7 +104,7 @@ class Bench:
         return asyncio.create_task(self.run(encoded(picture), **options))
 
     async def until(self, reached: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not reached():
                 await asyncio.sleep(0)
 

@@ -72,7 +72,7 @@ class Running:
         self.gate.sweep(asyncio.get_running_loop().time() + self.passed_s)
 
     async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not true():
                 await asyncio.sleep(0.001)
 
@@ -121,7 +121,7 @@ def running() -> Run:
             for task in list(state.tasks):
                 task.cancel()
             await asyncio.gather(*state.tasks, return_exceptions=True)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while state.connections:
                     await asyncio.sleep(0.001)
 

@@ -27,7 +27,7 @@ def against(peer: Peer, test: Callable[[HttpPool, Address], Awaitable[None]]) ->
                 writer.close()
 
         listening = await asyncio.start_server(handle, "127.0.0.1", 0)
-        async with asyncio.timeout(20), listening:
+        async with asyncio.timeout(60), listening:
             address = Address("127.0.0.1", listening.sockets[0].getsockname()[1], False, "")
             pool = HttpPool(address, 2, asyncio.get_running_loop().time)
             try:

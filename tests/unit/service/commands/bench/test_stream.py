@@ -28,7 +28,7 @@ def plan_of(url: str, **given: object) -> BenchStreamOptions:
 
 def against(plan: BenchStreamOptions, test) -> None:
     async def body() -> None:
-        async with asyncio.timeout(20), open_streams(plan, LoopClock()) as streams:
+        async with asyncio.timeout(60), open_streams(plan, LoopClock()) as streams:
             await test(streams)
 
     asyncio.run(body())

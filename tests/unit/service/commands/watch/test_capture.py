@@ -78,7 +78,7 @@ def test_a_read_that_does_not_return_keeps_nobody_and_the_release_comes_after_it
 
     def read() -> tuple[bool, None]:
         reading.set()
-        return not let_go.wait(10), None
+        return not let_go.wait(60), None
 
     capture.read = read
     capture.release = released.set
@@ -95,7 +95,7 @@ def test_a_read_that_does_not_return_keeps_nobody_and_the_release_comes_after_it
     asyncio.run(give_up())
     assert not released.is_set()
     let_go.set()
-    assert released.wait(10)
+    assert released.wait(60)
 
 
 def test_a_frame_becomes_raw_pixels_without_a_copy() -> None:

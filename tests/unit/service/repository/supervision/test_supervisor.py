@@ -81,7 +81,7 @@ class Rig:
         self.works = False
         supervisor.broken(0, fault, asyncio.get_running_loop().create_future())
         assert supervisor.trouble is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.wait(supervisor._mending)
         assert supervisor.trouble is None
 
