@@ -92,7 +92,7 @@ def resumable(out: Path) -> Iterator[None]:
     Raises:
         click.ClickException: the checkpoint is there already.
     """
-    from models.fit.progress import Resume
+    from models.fit.resume import Resume
 
     if out.exists():
         raise click.ClickException(f"{out} exists; delete it, or give another --out")

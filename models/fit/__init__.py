@@ -1,5 +1,5 @@
 """The fits of both detectors and of the teacher.
 
 Imports all other rooms of `models`. Start reading at `efficientad/fit.py`, the usual fit;
-`options.py` says how options are declared, `progress.py` how a fit is resumed.
+`options.py` says how options are declared, `resume.py` how an interrupted fit goes on.
 """

@@ -83,7 +83,7 @@ class DetectorOptions(FitOptions):
         steps: Optimiser steps, all of them, whatever time they take.
         minutes: Time for the whole fit; the pace of the first steps tells how many it allows.
         calibration: Share of the good pictures that the fit never sees, for the thresholds.
-        save_every: Steps between states from which an interrupted fit goes on.
+        save_every: Steps between points of the loss curve.
     """
 
     steps: Count | None = None

@@ -1,16 +1,13 @@
-"""The progress of a fit, its state for an interruption, and its result."""
+"""The progress of a fit, and its result."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
 import math
-import os
-import pickle
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,22 +17,14 @@ from tqdm import tqdm
 
 from models.detector import Detector
 from models.fit.errors import FitError
+from models.fit.optim.schedule import UNKNOWN
 
 D = TypeVar("D", bound=Detector)
 
+LINE_EVERY_S = 30.0
+"""Time between two lines where there is no terminal."""
 
-class Stateful(Protocol):
-    """An object with torch's pair of state methods."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state as tensors and plain values."""
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
-        """Restores the state."""
-
-
-class ResumeMismatchError(RuntimeError):
-    """An interrupted fit that cannot go on from its state."""
+MEASURING = "measuring the pace"
 
 
 @dataclass(frozen=True)
@@ -88,6 +77,20 @@ class AveragedLosses:
         self._names = names
         self._sums = torch.zeros(len(names), device=device)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sums since the curve's last point.
+
+        Raises:
+            FitError: a loss was not finite, so that the fit cannot go on from here.
+        """
+        if not bool(self._sums.isfinite().all()):
+            raise FitError("a loss was not finite: lower the learning rate")
+        return {"sums": self._sums}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Restores the sums."""
+        self._sums.copy_(state_dict["sums"])
+
     def add(self, losses: Tensor) -> None:
         """Adds one step's losses [n], in the order of the names."""
         self._sums += losses.detach()
@@ -106,127 +109,145 @@ class AveragedLosses:
         self._sums.zero_()
 
 
-def digest_of_names(paths: Iterable[Path]) -> str:
-    """SHA-256 of the pictures' names, for the fingerprint of a fit."""
-    return hashlib.sha256(b"\n".join(os.fsencode(path.name) for path in paths)).hexdigest()
-
-
-def digest_of_weights(weights: Iterable[Tensor], settings: str = "") -> str:
-    """SHA-256 of weights and of the settings of their network, for the fingerprint of a fit."""
-    digest = hashlib.sha256(settings.encode())
-    for weight in weights:
-        digest.update(weight.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class Resume:
-    """The file beside the output in which a fit keeps its state.
-
-    The writer of the output deletes the file afterwards; until then nothing is lost.
-
-    Args:
-        output: checkpoint being made; the state lies at `<output>.resume`.
-        fingerprint: options that shape the fit; a state with others is refused.
-        parts: objects with state, by name.
-    """
-
-    def __init__(
-        self, output: Path, fingerprint: dict[str, Any], parts: dict[str, Stateful]
-    ) -> None:
-        self.path = output.with_name(output.name + ".resume")
-        self._fingerprint = fingerprint
-        self._parts = parts
-
-    def load(self) -> tuple[int, list[CurvePoint]]:
-        """Restores the state: the step to go on from (0 for a new fit), and the curve up to it.
-
-        Raises:
-            ResumeMismatchError: the state was written with other options, or it is damaged.
-        """
-        if not self.path.exists():
-            return 0, []
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            kept = state["fingerprint"]
-        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise ResumeMismatchError(
-                f"{self.path} is damaged: delete it to start again"
-            ) from error
-        if kept != self._fingerprint:
-            others = [k for k in self._fingerprint if kept.get(k) != self._fingerprint[k]]
-            raise ResumeMismatchError(
-                f"{self.path} is of a fit with other options ({', '.join(others)}): "
-                "give the same ones to go on, or delete it to start again"
-            )
-        for name, part in self._parts.items():
-            part.load_state_dict(state["parts"][name])
-        return state["step"], [CurvePoint(**point) for point in state["curve"]]
-
-    def save(self, step: int, curve: list[CurvePoint]) -> None:
-        """Writes the state after `step` steps; a failure leaves the former file."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(self.path.name + ".part")
-        state = {
-            "fingerprint": self._fingerprint,
-            "step": step,
-            "curve": [asdict(point) for point in curve],
-            "parts": {name: part.state_dict() for name, part in self._parts.items()},
-        }
-        # Through memory, since torch turns a full disk into an error that does not say so.
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        try:
-            unfinished.write_bytes(buffer.getbuffer())
-            os.replace(unfinished, self.path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
 class Steps(Protocol):
     """An object that knows how many steps a fit takes; the number may change on the way."""
 
     @property
     def steps(self) -> int:
-        """Number of steps of the whole fit."""
+        """Number of steps of the whole fit; `UNKNOWN` while the pace is measured."""
 
 
 class Progress:
-    """A bar on standard error: steps, pace, ETA and the latest figures.
+    """What a fit shows on standard error: steps, pace, time left and the latest figures.
 
-    >>> from models.fit.teacher.options import TeacherOptions
-    >>> list(Progress("teacher", TeacherOptions(steps=5), done=2, quiet=True))
+    On a terminal it is a bar, elsewhere a line every 30 seconds. While the pace is measured, both
+    say so, and nothing about the time left.
+
+    Args:
+        what: name of what is done.
+        schedule: number of steps, or what knows it.
+        done: number of steps done before.
+        unit: name of one step.
+        quiet: whether nothing is shown.
+        clock: function that tells the time in seconds.
+
+    >>> list(Progress("teacher", 5, done=2, quiet=True))
     [2, 3, 4]
     """
 
-    def __init__(self, what: str, schedule: Steps, *, done: int = 0, quiet: bool = False) -> None:
-        self._bar = tqdm(initial=done, desc=what, unit="step", disable=quiet or None)
+    def __init__(
+        self,
+        what: str,
+        schedule: Steps | int,
+        *,
+        done: int = 0,
+        unit: str = "step",
+        quiet: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._schedule = schedule
         self._done = done
-        self._start_s = time.perf_counter()
+        self._clock = clock
+        self._start_s = clock()
         self._taken = 0
+        self._shown: _Bar | _Lines | None = None
+        if not quiet:
+            bar = sys.stderr.isatty()
+            self._shown = _Bar(what, unit) if bar else _Lines(what, unit, clock)
 
     def __iter__(self) -> Iterator[int]:
         """Yields the number of each remaining step, counted from 0, and moves the bar after it."""
-        self._start_s = time.perf_counter()
+        self._start_s = self._clock()
         step = self._done
         try:
-            while step < self._schedule.steps:
+            self._show(step)
+            while step < self._steps:
                 yield step
                 step += 1
                 self._taken += 1
-                self._bar.total = self._schedule.steps
-                self._bar.update()
+                self._show(step)
         finally:
-            self._bar.close()
+            if self._shown is not None:
+                self._shown.close()
+
+    @property
+    def _steps(self) -> int:
+        return self._schedule if isinstance(self._schedule, int) else self._schedule.steps
 
     @property
     def steps_per_s(self) -> float:
         """Pace of the steps taken here, looks at held-out pictures included."""
-        return self._taken / max(time.perf_counter() - self._start_s, 1e-9)
+        return self._taken / max(self._clock() - self._start_s, 1e-9)
 
     def show(self, **figures: float) -> None:
-        """Shows figures beside the bar."""
-        self._bar.set_postfix({name: f"{value:.3g}" for name, value in figures.items()})
+        """Shows figures beside the steps from the next one on."""
+        if self._shown is not None:
+            self._shown.figures = {name: f"{value:.3g}" for name, value in figures.items()}
+
+    def _show(self, step: int) -> None:
+        if self._shown is not None:
+            total = None if self._steps == UNKNOWN else self._steps
+            self._shown.move(step, total, self.steps_per_s)
+
+
+class _Bar:
+    """A bar on a terminal."""
+
+    def __init__(self, what: str, unit: str) -> None:
+        self.figures: dict[str, str] = {}
+        self._what = what
+        self._unit = unit
+        self._bar: tqdm[Any] | None = None
+
+    def move(self, step: int, total: int | None, _pace: float) -> None:
+        what = self._what if total is not None else f"{self._what}, {MEASURING}"
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=what,
+                initial=step,
+                total=total,
+                unit=self._unit,
+                dynamic_ncols=True,
+                file=sys.stderr,
+            )
+            return
+        self._bar.total = total
+        self._bar.set_description(what, refresh=False)
+        self._bar.set_postfix(self.figures, refresh=False)
+        self._bar.update(step - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class _Lines:
+    """Lines in a file: one every 30 seconds."""
+
+    def __init__(self, what: str, unit: str, clock: Callable[[], float]) -> None:
+        self.figures: dict[str, str] = {}
+        self._what = what
+        self._unit = unit
+        self._clock = clock
+        self._line_s: float | None = None
+
+    def move(self, step: int, total: int | None, pace: float) -> None:
+        now_s = self._clock()
+        if self._line_s is None:
+            self._line_s = now_s
+        if now_s - self._line_s < LINE_EVERY_S:
+            return
+        self._line_s = now_s
+        if total is None:
+            parts = [f"{self._unit} {step}", MEASURING]
+        else:
+            left = tqdm.format_interval((total - step) / pace)
+            parts = [f"{self._unit} {step} of {total}", f"{pace:.3g} a second", f"{left} left"]
+        parts += [f"{name} {value}" for name, value in self.figures.items()]
+        print(f"{self._what}: {', '.join(parts)}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:

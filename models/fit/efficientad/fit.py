@@ -38,14 +38,8 @@ from models.fit.optim.muon import Muon, others_than, suits_muon
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.winograd import plain, winograd
 from models.fit.pictures import Load, OtherPictures, TrainingPictures
-from models.fit.progress import (
-    AveragedLosses,
-    Fitted,
-    Progress,
-    Resume,
-    digest_of_names,
-    digest_of_weights,
-)
+from models.fit.progress import AveragedLosses, Fitted, Progress
+from models.fit.resume import Resume, digest_of_names, digest_of_weights
 from models.fit.variation import share_for
 
 CONSTANT_SHARE = 0.4
@@ -103,6 +97,7 @@ def fit_efficientad(
         fused=True,
     )
     schedule = Schedule(options.steps, options.minutes, CONSTANT_SHARE)
+    averaged = AveragedLosses(LOSSES, [], compute.device)
     resume = Resume(
         output,
         {
@@ -111,9 +106,9 @@ def fit_efficientad(
             "other": digest_of_names(other),
             "teacher": digest_of_weights(teacher.parameters()),
         },
-        {"model": model, "muon": muon, "adam": adam, "schedule": schedule},
+        {"model": model, "muon": muon, "adam": adam, "schedule": schedule, "losses": averaged},
     )
-    done, curve = resume.load()
+    done, averaged.curve = resume.load()
     variety = share_for(len(split.fitted)) if options.variety is None else options.variety
     fitted = TrainingPictures(split.fitted, load, options.seed, compute.device, variety)
     validation = TrainingPictures(split.validation, load, options.seed, compute.device)
@@ -130,31 +125,31 @@ def fit_efficientad(
         set_teacher_statistics(model, fitted.plain())
 
     model.autoencoder.train()
-    averaged = AveragedLosses(LOSSES, curve, compute.device)
     progress = Progress("efficientad", schedule, done=done, quiet=quiet)
-    for step in progress:
-        torch.manual_seed(_dropout_seed(options.seed, step))
-        losses = step_losses(
-            model,
-            fitted.at(step),
-            silent.at(step) if other else None,
-            hard_quantile(step, schedule.steps, options),
-            compute,
-        )
-        descend(losses.sum(), (muon, adam), learning_rate(step, schedule.steps, options))
-        averaged.add(losses)
-        schedule.tick(step + 1)
-        if step % 20 == 0:
-            progress.show(loss=losses.sum().item())
-        looks = (step + 1) % LOOK_EVERY == 0
-        saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
-        if looks or saves:
-            held_out = _held_out(model, validation, compute)
-        if looks:
-            schedule.look(step + 1, held_out)
-        if saves:
-            averaged.close(step + 1, held_out=held_out)
-            resume.save(step + 1, curve)
+    with resume.on_interrupt():
+        for step in progress:
+            torch.manual_seed(_dropout_seed(options.seed, step))
+            losses = step_losses(
+                model,
+                fitted.at(step),
+                silent.at(step) if other else None,
+                hard_quantile(step, schedule.steps, options),
+                compute,
+            )
+            descend(losses.sum(), (muon, adam), learning_rate(step, schedule.steps, options))
+            averaged.add(losses)
+            schedule.tick(step + 1)
+            if step % 20 == 0:
+                progress.show(loss=losses.sum().item())
+            looks = (step + 1) % LOOK_EVERY == 0
+            saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
+            if looks or saves:
+                held_out = _held_out(model, validation, compute)
+            if looks:
+                schedule.look(step + 1, held_out)
+            if saves:
+                averaged.close(step + 1, held_out=held_out)
+            resume.step_done(step + 1, averaged.curve, keep=saves)
 
     model.eval()
     for network in (model.teacher, model.student):
@@ -163,7 +158,14 @@ def fit_efficientad(
     set_map_quantiles(model, validation.plain())
     # The layout of a loaded model, so that this one answers alike.
     place(model, torch.device("cpu"), torch.contiguous_format)
-    return Fitted(model, curve, schedule.steps, progress.steps_per_s, split.seen, split.calibration)
+    return Fitted(
+        model,
+        averaged.curve,
+        schedule.steps,
+        progress.steps_per_s,
+        split.seen,
+        split.calibration,
+    )
 
 
 @torch.no_grad()

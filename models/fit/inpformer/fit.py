@@ -28,15 +28,8 @@ from models.fit.optim.descent import descend
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.stable_adamw import StableAdamW
 from models.fit.pictures import Load
-from models.fit.progress import (
-    AveragedLosses,
-    Fitted,
-    Progress,
-    Resume,
-    Stateful,
-    digest_of_names,
-    digest_of_weights,
-)
+from models.fit.progress import AveragedLosses, Fitted, Progress
+from models.fit.resume import Resume, Stateful, digest_of_names, digest_of_weights
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
@@ -88,10 +81,12 @@ def fit_inpformer(
     optimizer = StableAdamW(
         trained.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
+    averaged = AveragedLosses(LOSSES, [], compute.device)
     parts: dict[str, Stateful] = {
         "trained": trained,
         "optimizer": optimizer,
         "schedule": schedule,
+        "losses": averaged,
     }
     resume = Resume(
         output,
@@ -105,35 +100,36 @@ def fit_inpformer(
         # The encoder lite0 has statistics, which are measured once.
         parts | ({"encoder": model.encoder} if isinstance(model.encoder, Lite0Encoder) else {}),
     )
-    done, curve = resume.load()
+    done, averaged.curve = resume.load()
     pictures = EncodedPictures(
         split.fitted, load, model, compute, augmented=options.shots is not None
     )
     if done == 0:
         set_token_statistics(model, pictures)
     # Before the first step: the first steps tell how long a step takes.
-    pictures.fill()
+    pictures.fill(quiet=quiet)
 
-    averaged = AveragedLosses(LOSSES, curve, compute.device)
     progress = Progress("inpformer", schedule, done=done, quiet=quiet)
-    for step in progress:
-        encoded = pictures.batch(batch_at(step, len(pictures), options))
-        losses = step_losses(model, encoded, sample_at(step, model, options), compute)
-        rate = learning_rate(step, schedule.steps, options)
-        descend(losses.sum(), [optimizer], rate, options.clip)
-        averaged.add(losses)
-        schedule.tick(step + 1)
-        if step % 20 == 0:
-            progress.show(loss=losses.sum().item())
-        if (step + 1) % options.save_every == 0 or step + 1 == schedule.steps:
-            averaged.close(step + 1)
-            resume.save(step + 1, curve)
+    with resume.on_interrupt():
+        for step in progress:
+            encoded = pictures.batch(batch_at(step, len(pictures), options))
+            losses = step_losses(model, encoded, sample_at(step, model, options), compute)
+            rate = learning_rate(step, schedule.steps, options)
+            descend(losses.sum(), [optimizer], rate, options.clip)
+            averaged.add(losses)
+            schedule.tick(step + 1)
+            if step % 20 == 0:
+                progress.show(loss=losses.sum().item())
+            saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
+            if saves:
+                averaged.close(step + 1)
+            resume.step_done(step + 1, averaged.curve, keep=saves)
 
     round_to_fp16(trained)
     place(model, torch.device("cpu"), torch.contiguous_format)
     return Fitted(
         model.eval().requires_grad_(False),
-        curve,
+        averaged.curve,
         schedule.steps,
         progress.steps_per_s,
         split.fitted,

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.fit.device import Compute
 from models.fit.inpformer.views import VIEWS, view
 from models.fit.pictures import Load, as_image
+from models.fit.progress import Progress
 from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
@@ -54,9 +55,9 @@ class EncodedPictures:
     def __len__(self) -> int:
         return len(self.paths) * self._views
 
-    def fill(self) -> None:
+    def fill(self, *, quiet: bool = False) -> None:
         """Encodes as many views as can be kept."""
-        for index in range(len(self)):
+        for index in Progress("encoding", len(self), unit="picture", quiet=quiet):
             self._tokens(index)
             if index not in self._kept:
                 return

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,13 +25,8 @@ from models.fit.optim.descent import descend
 from models.fit.optim.muon import Muon, others_than, suits_muon
 from models.fit.optim.winograd import plain, winograd
 from models.fit.pictures import Load
-from models.fit.progress import (
-    CurvePoint,
-    Progress,
-    Resume,
-    digest_of_names,
-    digest_of_weights,
-)
+from models.fit.progress import CurvePoint, Progress
+from models.fit.resume import Resume, digest_of_names, digest_of_weights
 from models.fit.teacher.examples import FEATURES, Examples, batch, turn
 from models.fit.teacher.options import TeacherOptions
 
@@ -86,6 +82,7 @@ def fit_teacher(
     adam = torch.optim.AdamW(
         others_than(muon, network.parameters()), lr=options.learning_rate, fused=True
     )
+    smoothed = _SmoothedLoss()
     resume = Resume(
         output,
         {
@@ -93,7 +90,7 @@ def fit_teacher(
             "pictures": digest_of_names(pictures),
             "start": digest_of_weights([] if start is None else start.parameters()),
         },
-        {"network": network, "muon": muon, "adam": adam},
+        {"network": network, "muon": muon, "adam": adam, "loss": smoothed},
     )
     done, curve = resume.load()
 
@@ -107,27 +104,44 @@ def fit_teacher(
         return torch.einsum("oc,nchw->nohw", more_channels, targets)
 
     progress = Progress("teacher", options, done=done, quiet=quiet)
-    average = curve[-1].figures["loss"] if curve else math.nan
-    for step in progress:
-        pool.append(source.example(options.batch_size + step))
-        images, targets = batch(pool, options, step, compute)
-        with compute.autocast():
-            features = network(images)
-        loss = F.mse_loss(features.float(), turned(targets)) * (features.shape[1] / FEATURES)
-        descend(loss, (muon, adam), options.learning_rate * _cosine(step, options.steps))
-        average = loss.item() if math.isnan(average) else 0.99 * average + 0.01 * loss.item()
-        if step % 20 == 0:
-            progress.show(loss=average)
-        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
-            held_out = source.explained_variance(network)
-            figures = {"held_out_r2": held_out["all"], "textures_r2": held_out["textures"]}
-            curve.append(CurvePoint(step + 1, {"loss": average, **figures}))
-            resume.save(step + 1, curve)
+    with resume.on_interrupt():
+        for step in progress:
+            pool.append(source.example(options.batch_size + step))
+            images, targets = batch(pool, options, step, compute)
+            with compute.autocast():
+                features = network(images)
+            loss = F.mse_loss(features.float(), turned(targets)) * (features.shape[1] / FEATURES)
+            descend(loss, (muon, adam), options.learning_rate * _cosine(step, options.steps))
+            smoothed.add(loss.item())
+            if step % 20 == 0:
+                progress.show(loss=smoothed.value)
+            saves = (step + 1) % options.save_every == 0 or step + 1 == options.steps
+            if saves:
+                held_out = source.explained_variance(network)
+                figures = {"held_out_r2": held_out["all"], "textures_r2": held_out["textures"]}
+                curve.append(CurvePoint(step + 1, {"loss": smoothed.value, **figures}))
+            resume.step_done(step + 1, curve, keep=saves)
 
     round_to_fp16(network)
     explained = source.explained_variance(network)
     network = place(plain(network), torch.device("cpu"), torch.contiguous_format)
     return FittedTeacher(network, curve, explained.pop("all"), explained)
+
+
+class _SmoothedLoss:
+    """The exponential moving average of the loss."""
+
+    def __init__(self) -> None:
+        self.value = math.nan
+
+    def add(self, loss: float) -> None:
+        self.value = loss if math.isnan(self.value) else 0.99 * self.value + 0.01 * loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        self.value = state_dict["value"]
 
 
 def _cosine(step: int, steps: int) -> float:

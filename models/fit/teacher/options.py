@@ -18,7 +18,7 @@ class TeacherOptions(FitOptions):
         learning_rate: Of Muon and AdamW, before it falls.
         pool: Augmented pictures kept at hand; each step replaces the oldest by a new one.
         held_out: Share of the pictures on which the explained variance is measured.
-        save_every: Steps between states from which an interrupted fit goes on.
+        save_every: Steps between points of the loss curve.
         size: PDN-S, or PDN-M, which costs three times as much.
         textures: Share of the examples that are made-up surfaces instead of pictures.
 

@@ -17,7 +17,8 @@ from models.fit.efficientad.fit import FitError, fit_efficientad, hard_quantile,
 from models.fit.efficientad.losses import LOSSES
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.pictures import Load
-from models.fit.progress import Fitted, ResumeMismatchError
+from models.fit.progress import Fitted
+from models.fit.resume import ResumeMismatchError
 
 pytestmark = pytest.mark.usefixtures("narrow_networks")
 

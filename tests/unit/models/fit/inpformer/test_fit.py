@@ -21,7 +21,8 @@ from models.fit.inpformer.encoders import Pretrained
 from models.fit.inpformer.fit import batch_at, fit_inpformer, learning_rate, split_good
 from models.fit.inpformer.options import InpFormerOptions
 from models.fit.pictures import Load
-from models.fit.progress import Fitted, ResumeMismatchError
+from models.fit.progress import Fitted
+from models.fit.resume import ResumeMismatchError
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 

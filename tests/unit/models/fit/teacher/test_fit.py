@@ -18,7 +18,7 @@ from models.fit.backbone import CHANNELS, STRIDES
 from models.fit.device import Compute
 from models.fit.errors import TeacherError
 from models.fit.pictures import Load
-from models.fit.progress import ResumeMismatchError
+from models.fit.resume import ResumeMismatchError
 from models.fit.teacher.examples import FEATURES
 from models.fit.teacher.fit import FittedTeacher, fit_teacher
 from models.fit.teacher.options import TeacherOptions
