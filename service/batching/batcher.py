@@ -130,23 +130,27 @@ class Batcher(Generic[Item, Result]):
             done: list[Done[Result]] = await asyncio.gather(*(one.future for one in waiters))
         return done
 
-    async def run_job(self, function: Callable[[RunOne[Item, Result]], Made]) -> Made:
-        """Call a function on the thread of an idle runner, with what runs one item there.
+    async def run_job(
+        self,
+        function: Callable[[RunOne[Item, Result]], Made],
+        priority: Priority = "line",
+        deadline_s: float = math.inf,
+    ) -> Made:
+        """Queue a function for a runner's thread, and call it there with what runs one item.
 
-        What it does before and after the run happens there too, so that a lone item changes
-        threads once instead of twice.
+        What it does before and after the run happens there too, so that its item changes threads
+        once instead of twice.
 
         Raises:
             NotReadyError: the batcher is closing, or none of its runners works.
+            DeadlineExceededError: the deadline, on the monotonic clock, passed before its turn.
             ClientGoneError: the caller had gone before its item ran.
             Exception: whatever the function raised.
         """
         job = Job(function, self._observer)
-        with self._changed:
-            self.check_open()
-            self._intake.jobs.append(job)
-            self._changed.notify()
-        made: Made = await job.future
+        waiter = Waiter(deadline_s, job, alone=True, future=job.future)
+        with self._queued([waiter], priority):
+            made: Made = await waiter.future
         return made
 
     def replace(self, place: int, runner: Runner[Item, Result]) -> asyncio.Future[None] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from typing import Generic
 
 from service.batching.options import BatcherOptions
@@ -17,7 +16,7 @@ from service.errors import DeadlineExceededError, TaktError
 
 
 class Intake(Generic[Item, Result]):
-    """The queue of items and the jobs of callers.
+    """The queue of items and of jobs that callers bring.
 
     Args:
         options: bounds.
@@ -25,7 +24,6 @@ class Intake(Generic[Item, Result]):
 
     Attributes:
         stage: items that wait, and how fast they run; its workers are those that work.
-        jobs: what callers bring.
         changed: the lock of all that is here; the workers wait on it.
         idle: workers that wait.
         closing: whether nothing more comes.
@@ -33,7 +31,6 @@ class Intake(Generic[Item, Result]):
 
     def __init__(self, options: BatcherOptions, observer: Observer) -> None:
         self.stage = Stage(workers=0)
-        self.jobs: deque[Job[Item, Result]] = deque()
         self.changed = threading.Condition()
         self.idle = 0
         self.closing = False
@@ -43,8 +40,8 @@ class Intake(Generic[Item, Result]):
 
     @property
     def free(self) -> int:
-        """Workers that have nothing to do, where nothing waits."""
-        return 0 if self.closing or len(self._queue) else self.idle - len(self.jobs)
+        """Workers that have nothing to do, and that nothing which waits will wake."""
+        return 0 if self.closing else max(0, self.idle - len(self._queue))
 
     def take(self, worker: Worker[Item, Result]) -> Batch[Item, Result] | Job[Item, Result] | None:
         """Wait for a worker's next work; None if it is dismissed, or all is closed and drained."""
@@ -52,14 +49,13 @@ class Intake(Generic[Item, Result]):
             self.idle += 1
             try:
                 while not worker.dismissed:
-                    if self.jobs:
-                        return self.jobs.popleft()
                     if (wait_s := self._due_in_s()) is None or wait_s > 0:
                         self.changed.wait(wait_s)
                     elif not len(self._queue):
                         return None
                     elif waiters := self._next_batch():
-                        return Batch(waiters)
+                        job = waiters[0].item
+                        return job if isinstance(job, Job) else Batch(waiters)
                 return None
             finally:
                 self.idle -= 1
@@ -74,8 +70,6 @@ class Intake(Generic[Item, Result]):
         """Answer everyone who waits by an error."""
         with self.changed:
             waiting = [waiter.future for waiter in self._queue.clear()]
-            waiting += [job.future for job in self.jobs]
-            self.jobs.clear()
         fail(waiting, error)
 
     def _due_in_s(self) -> float | None:

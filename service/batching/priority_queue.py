@@ -19,12 +19,14 @@ class Waiter:
     Attributes:
         deadline_s: on the monotonic clock; once it has passed nobody wants the result.
         item: the work that it brings, if any.
+        alone: whether it is taken without others.
         arrived_s: on the monotonic clock.
         future: ends the wait.
     """
 
     deadline_s: float = math.inf
     item: Any = None
+    alone: bool = False
     arrived_s: float = field(default_factory=time.monotonic)
     future: asyncio.Future[Any] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -81,12 +83,22 @@ class PriorityQueue:
         (self._line if priority == "line" else self._bulk).append(waiter)
 
     def take(self, most: int, now_s: float, expired: list[Waiter]) -> list[Waiter]:
-        """Take up to `most` whose deadline has not passed; the others met go to `expired`."""
+        """Take up to `most` whose deadline has not passed; the others met go to `expired`.
+
+        One that is alone is taken by itself, when it is the first.
+        """
         taken: list[Waiter] = []
         for queue in (self._line, self._bulk):
             while queue and len(taken) < most:
+                if queue[0].alone and taken:
+                    return taken
                 waiter = queue.popleft()
-                (taken if waiter.deadline_s > now_s else expired).append(waiter)
+                if waiter.deadline_s <= now_s:
+                    expired.append(waiter)
+                    continue
+                taken.append(waiter)
+                if waiter.alone:
+                    return taken
         return taken
 
     def remove(self, waiter: Waiter) -> bool:

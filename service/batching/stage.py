@@ -54,36 +54,50 @@ class Stage:
         try:
             yield
         finally:
-            self._inside[priority] -= 1
-            if not len(self):
-                self._emptied.set()
+            self._leave(priority)
 
     @contextlib.asynccontextmanager
-    async def turn(self, priority: Priority, deadline_s: float = math.inf) -> AsyncIterator[None]:
-        """Wait for a turn and keep it, counted, as long as the block lasts.
+    async def turn(
+        self, priority: Priority, deadline_s: float = math.inf, *, counted: bool = True
+    ) -> AsyncIterator[None]:
+        """Wait for a turn and keep it as long as the block lasts.
 
         Args:
             priority: the line goes before the bulk; else first come, first served.
             deadline_s: on the monotonic clock; once it has passed, others go first.
+            counted: whether the picture is counted in the block, and not only while it waits.
 
         Raises:
             DeadlineExceededError: the turn would have come after the deadline.
         """
-        with self.count(priority):
+        self._inside[priority] += 1
+        inside = True
+        try:
             if self._free:
                 self._free -= 1
             else:
                 await self._wait(Waiter(deadline_s), priority)
             try:
+                if not counted:
+                    inside = False
+                    self._leave(priority)
                 yield
             finally:
                 self._pass_on()
+        finally:
+            if inside:
+                self._leave(priority)
 
     async def empty(self) -> None:
         """Wait until no picture is counted here."""
         if len(self):
             self._emptied.clear()
             await self._emptied.wait()
+
+    def _leave(self, priority: Priority) -> None:
+        self._inside[priority] -= 1
+        if not len(self):
+            self._emptied.set()
 
     async def _wait(self, waiter: Waiter, priority: Priority) -> None:
         self.queue.append(waiter, priority)

@@ -51,6 +51,7 @@ class WholePictures:
         self._executor = pools.preparing
         self._executor_of_large = pools.large or pools.preparing
         self._max_pixels = max_pixels
+        self._threads = pools.threads
         # Each thread has one picture at work and one at hand; others wait by priority.
         self.preparing = Stage(workers=pools.threads, at_once=2 * pools.threads)
         self.large = Stage(workers=pools.threads, at_once=pools.threads)
@@ -66,16 +67,16 @@ class WholePictures:
     ) -> Inference:
         """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
         begun_s = time.perf_counter()
-        # An idle engine's thread decodes a small picture: that saves a change of threads.
-        idle = self._batcher.idle_runners > len(self.preparing) and _is_small(data, weight, options)
-        if idle and room.take_now(weight.decoding_bytes):
-            keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            ready = partial(self._prepare, data, weight.header, keep, begun_s)
-            prepared, done, waited_ms = await self._batcher.run_job(
-                partial(_run_here, ready, deadline_s)
-            )
-            room.give_back()
-            return Inference(prepared, done, waited_ms, weight)
+        # The engine's thread decodes a small picture: that saves changes of threads.
+        if _is_small(data, weight, options):
+            idle = self._batcher.idle_runners > len(self.preparing)
+            if idle and room.take_now(weight.decoding_bytes):
+                return await self._run_whole(data, weight, options, deadline_s, room, begun_s)
+            if self._engines_decode:
+                # Once its turn has come, the engines' queue counts it.
+                async with self.preparing.turn(options.priority, deadline_s, counted=False):
+                    await room.take(weight.decoding_bytes)
+                    return await self._run_whole(data, weight, options, deadline_s, room, begun_s)
         stage, executor = self.preparing, self._executor
         if weight.large:
             stage, executor = self.large, self._executor_of_large
@@ -88,6 +89,29 @@ class WholePictures:
         run_s = (prepared.decode_ms + prepared.preprocess_ms) / 1000
         stage.throughput.ran(1, run_s)
         done = await self._batcher.submit(prepared.model_input, options.priority, deadline_s)
+        return Inference(prepared, done, waited_ms, weight)
+
+    @property
+    def _engines_decode(self) -> bool:
+        """Whether threads for decoding gain nothing: pictures run one by one on as many engines."""
+        batcher = self._batcher
+        return batcher.options.max_batch_size == 1 and batcher.working >= self._threads
+
+    async def _run_whole(
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
+        begun_s: float,
+    ) -> Inference:
+        """Decode and run a picture on an engine's thread, in memory that was taken."""
+        keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
+        ready = partial(self._prepare, data, weight.header, keep, begun_s)
+        job = partial(_run_here, ready, deadline_s)
+        prepared, done, waited_ms = await self._batcher.run_job(job, options.priority, deadline_s)
+        room.give_back()
         return Inference(prepared, done, waited_ms, weight)
 
     async def drain(self, timeout_s: float) -> None:

@@ -9,6 +9,7 @@ class Part:
     name: str
     arrived_s: float = 0.0
     deadline_s: float = math.inf
+    alone: bool = False
 
 
 def names(parts: list[Part]) -> str:
@@ -77,3 +78,20 @@ def test_the_earliest_deadline_is_that_of_both_priorities() -> None:
     queue.append(Part("a", deadline_s=3.0), "bulk")
     queue.append(Part("b", deadline_s=5.0), "line")
     assert queue.earliest_deadline_s == 3.0
+
+
+def test_one_that_is_alone_is_taken_without_others_in_its_turn() -> None:
+    queue = PriorityQueue()
+    for name in "abCd":
+        queue.append(Part(name, alone=name.isupper()), "line")
+    queue.append(Part("e"), "bulk")
+    assert [names(queue.take(9, 0, [])) for _ in range(3)] == ["ab", "C", "de"]
+
+
+def test_one_that_is_alone_and_has_expired_lets_the_next_ones_pass() -> None:
+    queue = PriorityQueue()
+    queue.append(Part("A", deadline_s=1.0, alone=True), "line")
+    queue.append(Part("b"), "line")
+    expired: list[Part] = []
+    assert names(queue.take(9, 2.0, expired)) == "b"
+    assert names(expired) == "A"

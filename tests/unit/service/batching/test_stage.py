@@ -152,3 +152,26 @@ async def test_everyone_who_waits_for_a_stage_to_be_empty_hears_of_it() -> None:
         await settle()
         assert not first.done()
     await asyncio.gather(first, second)
+
+
+async def test_who_is_counted_elsewhere_is_counted_only_while_it_waits() -> None:
+    stage = Stage(at_once=1)
+    async with stage.turn("line", counted=False):
+        assert len(stage) == 0
+        second = Visitor(stage)
+        await settle()
+        assert (second.inside, len(stage)) == (False, 1)
+    await settle()
+    assert (second.inside, len(stage)) == (True, 1)
+    await second.done()
+    assert len(stage) == 0
+
+
+async def test_who_gives_up_waiting_is_counted_no_more() -> None:
+    stage = Stage(at_once=1)
+    async with stage.turn("line", counted=False):
+        second = Visitor(stage)
+        await settle()
+        second.task.cancel()
+        await settle()
+        assert len(stage) == 0

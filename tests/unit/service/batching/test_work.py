@@ -12,7 +12,7 @@ import pytest
 from service.batching.batcher import Batcher
 from service.batching.options import BatcherOptions
 from service.batching.work import Done, RunOne
-from service.errors import EngineDiedError, EngineError, InvalidImageError
+from service.errors import DeadlineExceededError, EngineDiedError, EngineError, InvalidImageError
 from tests.unit.service.batching.conftest import (
     CURSED,
     DEFAULTS,
@@ -62,9 +62,10 @@ async def test_a_busy_engine_is_not_idle_and_what_waits_makes_none_idle() -> Non
         for runner in runners:
             runner.gate.clear()
         tasks = submit(batcher, 0)
-        await asyncio.sleep(0)
+        await reached(lambda: sum(len(runner.batches) for runner in runners) == 1)
         await idle(batcher, 1)
         tasks += submit(batcher, 1, 2)
+        await reached(lambda: sum(len(runner.batches) for runner in runners) == 2)
         await queued(batcher, 1)
         assert batcher.idle_runners == 0
         for runner in runners:
@@ -110,6 +111,39 @@ async def test_a_borrower_that_has_gone_before_its_turn_is_dropped() -> None:
         assert (await batcher.submit(2)).result == 4
         assert runner.batches == [[0], [2]]
         assert recorder.dropped == 1
+
+
+async def test_a_job_waits_for_its_turn_like_an_item_and_runs_alone() -> None:
+    runner = Gated()
+    async with batching(runner) as (batcher, _):
+        runner.gate.clear()
+        items = submit(batcher, 0)
+        await runner.busy()
+        items += submit(batcher, 1, 2)
+        await queued(batcher, 2)
+        job = asyncio.create_task(batcher.run_job(lambda run_one: run_one(3)))
+        bulk = asyncio.create_task(batcher.run_job(lambda run_one: run_one(5), "bulk"))
+        await queued(batcher, 4)
+        items += submit(batcher, 4)
+        await queued(batcher, 5)
+        runner.gate.set()
+        await asyncio.gather(*items, job, bulk)
+        assert runner.batches == [[0], [1, 2], [3], [4], [5]]
+
+
+async def test_a_job_whose_turn_comes_after_its_deadline_is_not_done() -> None:
+    runner = Gated()
+    async with batching(runner) as (batcher, recorder):
+        runner.gate.clear()
+        first = submit(batcher, 0)
+        await runner.busy()
+        late = asyncio.create_task(batcher.run_job(lambda run_one: run_one(1), deadline_s=0.0))
+        await queued(batcher, 1)
+        runner.gate.set()
+        with pytest.raises(DeadlineExceededError):
+            await late
+        await asyncio.gather(*first)
+        assert (runner.batches, recorder.dropped) == ([[0]], 1)
 
 
 async def test_closing_does_the_jobs_that_were_accepted() -> None:
