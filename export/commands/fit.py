@@ -14,14 +14,30 @@ from export.commands.fit_options import (
     resumable,
     save_detector,
 )
-from export.commands.options import FILE, FOLDER, SHOW_DEFAULTS, plain_errors
+from export.commands.options import FILE, FOLDER, SHOW_DEFAULTS, plain_errors, with_options
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.inpformer.options import InpFormerOptions
+from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.teacher.options import TeacherOptions
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
     "encoder: for that one give --encoder a DINOv2's weights"
+)
+KINDS_AND_ENCODER = with_options(
+    click.option(
+        "--good",
+        type=FOLDER,
+        required=True,
+        multiple=True,
+        help="Pictures of good parts; several times for one model of several kinds of part.",
+    ),
+    click.option(
+        "--encoder",
+        default="lite0",
+        help="lite0, a file with the weights of a DINOv2 with registers, or timm:MODEL to download "
+        "them.",
+    ),
 )
 
 
@@ -95,19 +111,7 @@ def efficientad(
 
 
 @fit.command()
-@click.option(
-    "--good",
-    type=FOLDER,
-    required=True,
-    multiple=True,
-    help="Pictures of good parts; several times for one model of several kinds of part.",
-)
-@click.option(
-    "--encoder",
-    default="lite0",
-    help="lite0, a file with the weights of a DINOv2 with registers, or timm:MODEL to download "
-    "them.",
-)
+@KINDS_AND_ENCODER
 @options_of(
     InpFormerOptions,
     "shots",
@@ -166,6 +170,56 @@ def inpformer(
             good[0],
             preprocess=chosen.recipe.resize,
             resized=chosen.recipe.width if chosen.recipe.crop else None,
+            encoder=chosen.name,
+        )
+
+
+@fit.command()
+@KINDS_AND_ENCODER
+@options_of(PatchCoreOptions, "bank_size", "calibration")
+@EVERY_FIT
+@plain_errors
+def patchcore(
+    good: tuple[Path, ...],
+    encoder: str,
+    out: Path,
+    device: str,
+    threads: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Fill a PatchCore's bank from pictures of good parts, of one kind or of several: seconds.
+
+    A part of them is held back, for `takt export onnx` to find the thresholds on.
+    """
+    from export.bundling.checkpoint_source import preprocess_of
+    from export.calibration.pictures_to_use import distinct
+    from export.pictures import list_pictures, read_model_input
+    from models.fit.patchcore.encoders import encoder_of
+    from models.fit.patchcore.fit import fit_patchcore
+
+    asked = PatchCoreOptions(**options)
+    compute = compute_on(device, threads)
+    with resumable(out):
+        chosen = encoder_of(encoder)
+        spec = preprocess_of(chosen.recipe)
+        # Before the fit, since a file may be replaced while it runs.
+        kinds = [distinct(list_pictures(folder), click.echo) for folder in good]
+        fitted = fit_patchcore(
+            [tuple(digests) for digests in kinds],
+            lambda path: read_model_input(path, spec),
+            chosen,
+            asked,
+            compute,
+            quiet=quiet,
+        )
+        save_detector(
+            out,
+            fitted,
+            {path: digest for kind in kinds for path, digest in kind.items()},
+            asked.seed,
+            good[0],
+            preprocess=chosen.recipe.resize,
             encoder=chosen.name,
         )
 

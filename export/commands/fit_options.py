@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.fit.device import Compute
     from models.fit.progress import Fitted
     from models.inpformer.detector import InpFormer
+    from models.patchcore.detector import PatchCore
 
 EVERY_FIT = with_options(
     click.option("--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."),
@@ -112,7 +113,7 @@ def resumable(out: Path) -> Iterator[None]:
 
 def save_detector(
     out: Path,
-    fitted: Fitted[EfficientAd] | Fitted[InpFormer],
+    fitted: Fitted[EfficientAd] | Fitted[InpFormer] | Fitted[PatchCore],
     digests: Mapping[Path, str],
     seed: int,
     good: Path,
@@ -136,9 +137,13 @@ def save_detector(
     versions = package_versions()
     known = FitFacts(fitted.model.config, seen, fitted.steps, seed, versions, **facts)
     save_checkpoint(out, fitted.model, known)
-    write_curve(out.with_suffix(".csv"), fitted.curve)
+    if fitted.curve:
+        write_curve(out.with_suffix(".csv"), fitted.curve)
+        took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
+    else:
+        took = f"{len(fitted.model.state_dict()['bank'])} vectors, of "
     click.echo(
-        f"{out}: {fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on {len(fitted.seen)} "
-        f"good pictures; {len(fitted.calibration)} more were never looked at\n"
+        f"{out}: {took}{len(fitted.seen)} good pictures; {len(fitted.calibration)} more were never "
+        "looked at\n"
         f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
     )

@@ -16,6 +16,7 @@ from models.checkpoints.formats import files_of, recognise
 from models.detector import Detector
 from models.efficientad.detector import EfficientAd
 from models.inpformer.detector import InpFormer
+from models.patchcore.detector import PatchCore
 
 Statistics = Literal["set", "never set", "to be measured", "none needed"]
 
@@ -26,6 +27,9 @@ MAPS = {
     ("inpformer", "anomalib"): "at the input's size, blurred; score: mean of the highest 1 %",
     ("inpformer", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
 }
+MAP_OF_PATCHCORE = (
+    "distance of each cell to the nearest of {} vectors; score: mean of the highest 1 %"
+)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ def _of_teacher(known: Description, path: Path) -> Description:
 
 
 def _map(model: Detector) -> str | None:
+    if isinstance(model, PatchCore):
+        return MAP_OF_PATCHCORE.format(model.config.bank_size)
     if isinstance(model, (EfficientAd, InpFormer)):
         return MAPS[model.family, model.config.recipe]
     return None

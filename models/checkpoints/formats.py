@@ -152,7 +152,7 @@ def _recognise_one(path: Path) -> Recognised:
         kind = own.kind_of(path)
         name = f"Takt {kind} (safetensors)"
         # A teacher is half of an EfficientAD.
-        family = "inpformer" if kind == "inpformer" else "efficientad"
+        family = "efficientad" if kind == "teacher" else kind
         return Recognised((path,), name, own.FRAMEWORK, family, partial(own.load_fitted, path))
     content = read_pickle(path)
     for one in PICKLED:

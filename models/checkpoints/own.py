@@ -26,10 +26,14 @@ from models.efficientad.config import EfficientAdConfig, Size
 from models.efficientad.detector import PDN, EfficientAd
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
 
 FRAMEWORK = "takt"
 METADATA_KEY = "takt"
 FORMAT_VERSION = 1
+Config = EfficientAdConfig | InpFormerConfig | PatchCoreConfig
+Fittable = EfficientAd | InpFormer | PatchCore
 SHIPPED_TEACHER = Path(__file__).parents[1] / "weights" / "pdn_s_lite0.safetensors"
 
 
@@ -40,16 +44,16 @@ class FitFacts:
     Attributes:
         config: settings that shape the model.
         seen: `picture_digest` of each good picture that the fit looked at.
-        steps: optimiser steps.
+        steps: optimiser steps; of a PatchCore, which has none, the pictures that it read.
         seed: seed of the fit.
         made_with: versions by package.
         framework: code base of the fit.
         preprocess: filter that resized the pictures to the input.
         resized: side in pixels of the resized pictures, if the input is their centre.
-        encoder: name of the encoder that an INP-Former was fitted on, for people.
+        encoder: name of the encoder that an INP-Former or PatchCore was fitted on, for people.
     """
 
-    config: EfficientAdConfig | InpFormerConfig
+    config: Config
     seen: tuple[str, ...]
     steps: int
     seed: int
@@ -66,13 +70,13 @@ def picture_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, model: EfficientAd | InpFormer, facts: FitFacts) -> None:
+def save_checkpoint(path: Path, model: Fittable, facts: FitFacts) -> None:
     """Writes a fitted model; a failure leaves the former file."""
     _write(path, model, {"kind": model.family, "facts": asdict(facts)})
 
 
 def kind_of(path: Path) -> str:
-    """The kind of a file of ours: `efficientad`, `inpformer` or `teacher`.
+    """The kind of a file of ours: `efficientad`, `inpformer`, `patchcore` or `teacher`.
 
     Raises:
         CheckpointError: the file is absent, damaged or not ours.
@@ -88,7 +92,7 @@ def load_fitted(path: Path) -> Checkpoint:
             fitted to the end.
     """
     kind = kind_of(path)
-    tensors, about = _read(path, "inpformer" if kind == "inpformer" else "efficientad")
+    tensors, about = _read(path, kind if kind in ("inpformer", "patchcore") else "efficientad")
     try:
         facts = _facts(about["facts"], kind)
     except (KeyError, TypeError, ValueError) as error:
@@ -127,24 +131,34 @@ def load_teacher(path: Path | None = None) -> PDN:
     return network.eval()
 
 
-def _filled(
-    config: EfficientAdConfig | InpFormerConfig, tensors: dict[str, Tensor], path: Path
-) -> EfficientAd | InpFormer:
-    model = InpFormer(config) if isinstance(config, InpFormerConfig) else EfficientAd(config)
+def _filled(config: Config, tensors: dict[str, Tensor], path: Path) -> Fittable:
+    model = _unfilled(config)
     _fill(model, tensors, path)
     if isinstance(model, EfficientAd):
         check_statistics(model, path, "its fit was not finished, finish it")
     return model
 
 
+def _unfilled(config: Config) -> Fittable:
+    match config:
+        case InpFormerConfig():
+            return InpFormer(config)
+        case PatchCoreConfig():
+            return PatchCore(config)
+        case _:
+            return EfficientAd(config)
+
+
 def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
-    side = facts.config.image_size
     if facts.preprocess not in get_args(Filter):
         raise CheckpointError(
             f"{path} was fitted on pictures resized by {facts.preprocess!r}, which this Takt does "
             "not know: use the version of Takt that wrote it, or fit it again"
         )
     resize = cast(Filter, facts.preprocess)
+    if isinstance(facts.config, PatchCoreConfig):
+        return InputRecipe(facts.config.width, facts.config.height, resize)
+    side = facts.config.image_size
     if facts.resized is None:
         return InputRecipe(side, side, resize)
     if facts.resized < side:
@@ -156,11 +170,14 @@ def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
 
 
 def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
-    config = (
-        InpFormerConfig.from_dict(plain["config"])
-        if kind == "inpformer"
-        else EfficientAdConfig(**plain["config"])
-    )
+    config: Config
+    match kind:
+        case "inpformer":
+            config = InpFormerConfig.from_dict(plain["config"])
+        case "patchcore":
+            config = PatchCoreConfig.from_dict(plain["config"])
+        case _:
+            config = EfficientAdConfig(**plain["config"])
     return FitFacts(**{**plain, "config": config, "seen": tuple(plain["seen"])})
 
 

@@ -60,11 +60,9 @@ class FitOptions:
     """Options of every fit.
 
     Attributes:
-        learning_rate: Largest learning rate.
         seed: Of everything random.
     """
 
-    learning_rate: Positive = 1e-3
     seed: Natural = 0
 
     def __post_init__(self) -> None:
@@ -76,8 +74,19 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
-class DetectorOptions(FitOptions):
-    """Options of a detector's fit.
+class DescentOptions(FitOptions):
+    """Options of a fit by gradient descent.
+
+    Attributes:
+        learning_rate: Largest learning rate.
+    """
+
+    learning_rate: Positive = 1e-3
+
+
+@dataclass(frozen=True)
+class DetectorOptions(DescentOptions):
+    """Options of a detector's fit by gradient descent.
 
     Attributes:
         steps: Optimiser steps, all of them, whatever time they take.

@@ -118,7 +118,7 @@ class Lite0Encoder(nn.Module):
             )
         self.embed_dim = embed_dim
         self.stem = SameConv(3, STEM_CHANNELS, 3, 2)
-        self.blocks = nn.ModuleList(_blocks())
+        self.blocks = nn.ModuleList(lite0_blocks())
         channels = sum(self.widths)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
@@ -156,7 +156,8 @@ class Lite0Encoder(nn.Module):
         return F.pad(standard, (offset, self.embed_dim - offset - channels))
 
 
-def _blocks() -> Iterable[InvertedResidual]:
+def lite0_blocks() -> Iterable[InvertedResidual]:
+    """Blocks of all stages, in order, with random weights."""
     inputs = STEM_CHANNELS
     for stage in STAGES:
         for index in range(stage.blocks):

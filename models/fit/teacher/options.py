@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.efficientad.config import Size
-from models.fit.options import Count, FitOptions
+from models.fit.options import Count, DescentOptions
 
 
 @dataclass(frozen=True)
-class TeacherOptions(FitOptions):
+class TeacherOptions(DescentOptions):
     """How the teacher is distilled. After a warm-up the learning rate falls to 0 along a cosine.
 
     Attributes:

@@ -93,3 +93,46 @@ def test_an_encoder_that_cannot_be_had_is_one_line(
     result = run("--good", tmp_path / "good", "--out", tmp_path / "m.safetensors")
     assert result.exit_code == 1
     assert "Error: timm gives no weights of lite0: give a file" in result.output
+
+
+class TestPatchcore:
+    """`takt fit patchcore`, on an encoder of random weights and a small input."""
+
+    @pytest.fixture(autouse=True)
+    def random_encoder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import models.fit.patchcore.encoders as encoders
+        from models.patchcore.config import PatchCoreConfig
+        from models.patchcore.detector import PatchCore
+
+        def encoder_of(choice: str) -> encoders.PatchCoreEncoder:
+            torch.manual_seed(0)
+            config = PatchCoreConfig(bank_size=1, width=64, height=32)
+            weights = PatchCore(config).encoder.state_dict()
+            return encoders.PatchCoreEncoder(choice, config, InputRecipe(64, 32, "area"), weights)
+
+        monkeypatch.setattr(encoders, "encoder_of", encoder_of)
+
+    def run(self, *arguments: object) -> Result:
+        quick = ("--bank-size", 20, "--device", "cpu", "-q")
+        return CliRunner().invoke(fit, ["patchcore", *map(str, (*arguments, *quick))])
+
+    def test_a_fit_writes_a_checkpoint_that_can_be_exported(
+        self, tmp_path: Path, write_pictures: Any
+    ) -> None:
+        write_pictures(tmp_path / "good", 4)
+        out = tmp_path / "parts.safetensors"
+        result = self.run("--good", tmp_path / "good", "--out", out)
+        assert result.exit_code == 0, result.output
+        assert "20 vectors, of 3 good pictures; 1 more were never looked at" in result.output
+        assert f"takt export onnx {out}" in result.output
+        loaded = load_checkpoint(out)
+        assert loaded.model.family == "patchcore"
+        assert loaded.recipe == InputRecipe(64, 32, "area")
+        assert len(loaded.seen) == 3
+
+    def test_several_kinds_of_parts_share_a_bank(self, tmp_path: Path, write_pictures: Any) -> None:
+        write_pictures(tmp_path / "one", 4)
+        write_pictures(tmp_path / "other", 8, seed=1)
+        kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
+        result = self.run(*kinds, "--out", tmp_path / "m.safetensors")
+        assert "40 vectors, of 9 good pictures; 3 more" in result.output

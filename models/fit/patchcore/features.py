@@ -1,0 +1,108 @@
+"""The features of pictures of good parts: read once, measured, and kept as far as memory goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.fit.device import Compute
+from models.fit.errors import FitError
+from models.fit.pictures import Load, as_image
+from models.patchcore.detector import PatchCore
+
+MEMORY_BYTES = 2**29
+"""Largest memory of kept features; those of further pictures are computed anew when needed."""
+
+CANDIDATES = 60_000
+"""Most cells, of all pictures together, among which the vectors of banks are chosen."""
+
+SPREAD_FLOOR = 0.1
+"""Least deviation of a channel, over the median deviation of all channels."""
+
+
+@dataclass
+class PictureFeatures:
+    """The encoder's features of pictures, standardised once `measure` has seen them.
+
+    Attributes:
+        paths: at least one file.
+        load: reads a picture as RGB uint8 [H,W,3].
+        model: detector, whose statistics `measure` sets.
+        compute: device of the encoder, which runs in float32.
+        seed: seed of the choice of candidates.
+        room: bytes that kept features may still take.
+        most_candidates: most candidates of all pictures together; each picture gives at least one.
+    """
+
+    paths: Sequence[Path]
+    load: Load
+    model: PatchCore
+    compute: Compute
+    seed: int = 0
+    room: int = MEMORY_BYTES
+    most_candidates: int = CANDIDATES
+    _kept: dict[int, Tensor] = field(default_factory=dict)
+    _sampled: list[Tensor] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @torch.no_grad()
+    def measure(self, turns: Iterable[int]) -> None:
+        """Reads every picture once, and sets the model's mean and deviation of each channel.
+
+        A channel that hardly varies on good pictures is divided by a tenth of the median
+        deviation instead of its own; its own would let it drown all other channels.
+
+        Args:
+            turns: numbers of all pictures in order, which may show progress as they are taken.
+
+        Raises:
+            FitError: the pictures never vary.
+        """
+        sums = torch.zeros_like(self.model.mean, dtype=torch.float64)
+        squares = torch.zeros_like(sums)
+        for index in turns:
+            raw = self._embed(index)
+            values = raw.double()
+            sums += values.mean(0)
+            squares += values.square().mean(0)
+            self._sampled.append(raw[self._choice(index, len(raw))].cpu())
+            if raw.nbytes <= self.room:
+                self.room -= raw.nbytes
+                self._kept[index] = raw.cpu()
+        mean = sums / len(self)
+        std = (squares / len(self) - mean.square()).clamp_min(0).sqrt()
+        floor = SPREAD_FLOOR * std.median()
+        if not floor > 1e-6:
+            raise FitError(
+                "most of what the encoder says never varies on the good pictures: are they empty?"
+            )
+        self.model.mean.copy_(mean)
+        self.model.std.copy_(std.clamp_min(floor))
+
+    def cells(self, index: int) -> Tensor:
+        """The standardised features [T,C] of all cells of one picture, on the model's device."""
+        kept = self._kept.get(index)
+        raw = self._embed(index) if kept is None else kept.to(self.compute.device)
+        return self.model.standardize(raw)
+
+    def candidates(self, indices: Iterable[int]) -> Tensor:
+        """The standardised features [n,C] of a sample of cells of these pictures, on the CPU."""
+        raw = torch.cat([self._sampled[index] for index in indices])
+        return (raw - self.model.mean.cpu()) / self.model.std.cpu()
+
+    @torch.no_grad()
+    def _embed(self, index: int) -> Tensor:
+        image = as_image(self.load(self.paths[index]), self.compute.device)
+        return self.model.embed(self.model.normalize(image))[0].contiguous()
+
+    def _choice(self, index: int, cells: int) -> Tensor:
+        count = min(cells, max(1, self.most_candidates // len(self)))
+        draw = np.random.default_rng((self.seed, 1, index)).permutation(cells)[:count]
+        return torch.from_numpy(np.sort(draw)).to(self.compute.device)

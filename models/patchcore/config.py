@@ -1,0 +1,121 @@
+"""The settings that shape a PatchCore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+EncoderKind = Literal["lite0", "dinov2"]
+Layers = tuple[int, ...]
+
+VARIANTS = {384: "small", 768: "base", 1024: "large"}
+STRIDES: dict[str, int] = {"lite0": 16, "dinov2": 14}
+"""Number of pixels of which each side of the input is a multiple, by encoder."""
+
+LITE0_BLOCKS: Layers = (4, 10)
+"""Block 4 of lite0 ends the stage of 40 channels and stride 8, block 10 that of 112 and 16."""
+
+DEEPEST_BLOCK = 10
+
+
+@dataclass(frozen=True)
+class PatchCoreConfig:
+    """Settings that shape a PatchCore; its bank fits one such set only.
+
+    Attributes:
+        bank_size: vectors of the bank.
+        width: columns of the input in pixels; a multiple of 16, of 14 with dinov2.
+        height: rows of the input in pixels, of the same multiple.
+        encoder: `lite0` is EfficientNet-Lite0, far lighter than the paper's; `dinov2` is
+            AnomalyDINO's choice (Damm et al., arXiv 2405.14529).
+        layers: blocks of the encoder, counted from 0, whose features are compared.
+        neighbourhood: side in cells of the square over which each block is averaged; odd.
+        scored_share: share of the map's cells, the highest ones, whose mean is the score.
+        embed_dim: channels of a token of dinov2.
+        encoder_heads: attention heads of dinov2.
+
+    >>> PatchCoreConfig(2000, width=320, height=160).input_size
+    (160, 320)
+    >>> PatchCoreConfig(2000, width=250)
+    Traceback (most recent call last):
+    ValueError: width is 250; it must be a multiple of 16, such as 256
+    """
+
+    bank_size: int
+    width: int = 256
+    height: int = 256
+    encoder: EncoderKind = "lite0"
+    layers: Layers = LITE0_BLOCKS
+    neighbourhood: int = 3
+    scored_share: float = 0.01
+    embed_dim: int = 384
+    encoder_heads: int = 6
+
+    def __post_init__(self) -> None:
+        if self.encoder not in get_args(EncoderKind):
+            raise ValueError(f"encoder is {self.encoder!r}; it must be lite0 or dinov2")
+        for field in fields(self):
+            if field.type == "int":
+                _check_count(field.name, getattr(self, field.name))
+        for name in ("width", "height"):
+            value, stride = getattr(self, name), STRIDES[self.encoder]
+            if value % stride:
+                nearest = max(1, round(value / stride)) * stride
+                raise ValueError(
+                    f"{name} is {value}; it must be a multiple of {stride}, such as {nearest}"
+                )
+        if self.neighbourhood % 2 == 0:
+            raise ValueError(f"neighbourhood is {self.neighbourhood}; it must be odd")
+        if not 0 < self.scored_share <= 1:
+            raise ValueError(f"scored_share is {self.scored_share}; it must be above 0, at most 1")
+        if self.embed_dim % self.encoder_heads:
+            raise ValueError(
+                f"encoder_heads is {self.encoder_heads}; it must divide embed_dim, {self.embed_dim}"
+            )
+        self._check_layers()
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The settings from plain values, as `as_dict` gives them; layers may be a list.
+
+        Raises:
+            ValueError: a name is unknown or a value makes no sense.
+        """
+        unknown = sorted(plain.keys() - {field.name for field in fields(cls)})
+        if unknown:
+            raise ValueError(f"a PatchCore has no setting {', '.join(unknown)}: take it out")
+        return cls(**{**plain, "layers": tuple(plain.get("layers", LITE0_BLOCKS))})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain values, for a checkpoint's metadata."""
+        return asdict(self)
+
+    @property
+    def variant(self) -> str:
+        """`lite0`; of dinov2 `small`, `base`, `large`, or `dim` with its channels."""
+        if self.encoder == "lite0":
+            return "lite0"
+        return VARIANTS.get(self.embed_dim, f"dim{self.embed_dim}")
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        return self.height, self.width
+
+    def scored_among(self, cells: int) -> int:
+        """Number of the highest of so many cells whose mean is the score; at least 1."""
+        return max(1, int(cells * self.scored_share))
+
+    def _check_layers(self) -> None:
+        layers = self.layers
+        whole = isinstance(layers, tuple) and all(type(layer) is int for layer in layers)
+        if not whole or not layers or sorted(set(layers)) != list(layers) or layers[0] < 0:
+            raise ValueError(f"layers is {layers!r}; it must name blocks in rising order")
+        if self.encoder == "lite0" and layers[-1] > DEEPEST_BLOCK:
+            raise ValueError(f"layers is {layers!r}; the blocks of lite0 are 0 to {DEEPEST_BLOCK}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")

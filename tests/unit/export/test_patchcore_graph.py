@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from export.bundling.graph import ImagesToAnswer, write_graph
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
+
+TOLERANCE = 2e-5
+CONFIG = PatchCoreConfig(bank_size=60, width=64, height=32)
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (3, 32, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(images: NDArray[np.uint8]) -> PatchCore:
+    """Random weights, with a bank of cells of one picture."""
+    torch.manual_seed(0)
+    model = PatchCore(CONFIG).eval()
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        raw = model.embed(model.normalize(pixels))
+        model.mean.copy_(raw.mean((0, 1)))
+        model.std.copy_(raw.std((0, 1)))
+        cells = model.standardize(raw[0])
+        model.bank.copy_(torch.cat([cells, cells.roll(1, 1)])[:60].half())
+    return model
+
+
+@pytest.fixture(scope="module")
+def path(model: PatchCore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    write_graph(model, path)
+    return path
+
+
+def test_the_graph_answers_as_torch_does_alone_and_in_a_batch(
+    model: PatchCore, path: Path, images: NDArray[np.uint8]
+) -> None:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = [one.numpy() for one in ImagesToAnswer(model)(torch.from_numpy(images))]
+    together = session.run(["anomaly_map", "score"], {"images": images})
+    for got, due in zip(together, expected, strict=True):
+        np.testing.assert_allclose(got, due, atol=TOLERANCE)
+    for index in range(3):
+        alone = session.run(["anomaly_map", "score"], {"images": images[index : index + 1]})
+        np.testing.assert_allclose(alone[0][0], together[0][index], atol=TOLERANCE)
+    assert np.ptp(together[1]) > 10 * TOLERANCE, "answers that hardly differ show nothing"
+
+
+def test_the_distances_to_the_whole_bank_are_one_matrix_product(
+    model: PatchCore, path: Path
+) -> None:
+    graph = onnx.load(path).graph
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    assert len(products) == 1
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    bank = numpy_helper.to_array(stored["model.bank"])
+    assert bank.dtype == np.float16
+    np.testing.assert_array_equal(bank, model.bank.detach().numpy().T)
+
+
+def test_the_map_that_leaves_the_graph_has_one_value_for_each_cell(path: Path) -> None:
+    anomaly_map = onnx.load(path).graph.output[0].type.tensor_type.shape
+    assert [dim.dim_value for dim in anomaly_map.dim][1:] == [4, 8]

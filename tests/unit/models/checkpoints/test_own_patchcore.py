@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from models.checkpoints.description import describe
+from models.checkpoints.facts import InputRecipe
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.fit.device import round_to_fp16
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
+
+CONFIG = PatchCoreConfig(bank_size=5, width=64, height=32)
+
+
+@pytest.fixture
+def model() -> PatchCore:
+    torch.manual_seed(0)
+    model = PatchCore(CONFIG)
+    model.mean.normal_()
+    model.std.uniform_(0.5, 2)
+    model.bank.data.normal_()
+    round_to_fp16(model)
+    return model
+
+
+@pytest.fixture
+def path(tmp_path: Path, model: PatchCore) -> Path:
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, model, FitFacts(CONFIG, ("0123456789abcdef",), 6, 3, {"torch": "2"}))
+    return path
+
+
+def test_a_saved_model_comes_back_bit_for_bit(path: Path, model: PatchCore) -> None:
+    loaded = load_checkpoint(path)
+    assert isinstance(loaded.model, PatchCore)
+    assert loaded.model.config == CONFIG
+    assert loaded.recipe == InputRecipe(64, 32, "area")
+    assert loaded.seen == ("0123456789abcdef",)
+    assert not loaded.model.training
+    expected = model.state_dict()
+    for name, weight in loaded.model.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+
+
+def test_the_bank_takes_half_the_bytes(path: Path) -> None:
+    whole = {name for name, one in load_file(path).items() if one.dtype == torch.float32}
+    assert whole == {"mean", "std"}
+
+
+def test_it_is_described_under_its_own_name(path: Path) -> None:
+    described = describe(path)
+    assert (described.family, described.variant) == ("patchcore", "lite0")
+    assert described.format == "Takt patchcore (safetensors)"
+    assert described.input == "resized to 64 x 32 (area)"
+    assert described.map is not None and "nearest of 5 vectors" in described.map
+    assert described.loadable and described.statistics == "none needed"

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.fit.device import Compute
+from models.fit.patchcore.features import PictureFeatures
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import PatchCore
+
+PATHS = tuple(Path(f"{number}.png") for number in range(4))
+CELLS = 32
+
+
+class Disk:
+    """Reads made-up pictures, and counts how often."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def __call__(self, path: Path) -> NDArray[np.uint8]:
+        self.reads += 1
+        noise = np.random.default_rng(int(path.stem))
+        return noise.integers(0, 256, (32, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> PatchCore:
+    torch.manual_seed(0)
+    return PatchCore(PatchCoreConfig(1, 64, 32)).eval()
+
+
+def measured(model: PatchCore, disk: Disk, **limits: int) -> PictureFeatures:
+    compute = Compute.choose("cpu", bf16=False)
+    features = PictureFeatures(PATHS, disk, model, compute, **limits)
+    features.measure(range(len(features)))
+    return features
+
+
+def test_each_picture_is_read_once_as_long_as_memory_allows(model: PatchCore) -> None:
+    disk = Disk()
+    features = measured(model, disk)
+    for index in range(4):
+        assert features.cells(index).shape == (CELLS, 152)
+    assert disk.reads == 4
+
+
+def test_what_finds_no_room_is_computed_anew_and_is_the_same(model: PatchCore) -> None:
+    kept, disk = measured(model, Disk()), Disk()
+    features = measured(model, disk, room=2 * CELLS * 152 * 4)
+    for index in range(4):
+        torch.testing.assert_close(features.cells(index), kept.cells(index))
+    assert disk.reads == 6
+
+
+def test_candidates_are_cells_of_the_asked_pictures(model: PatchCore) -> None:
+    features = measured(model, Disk(), most_candidates=20)
+    candidates = features.candidates([1, 3])
+    assert candidates.shape == (10, 152)
+    cells = torch.cat([features.cells(index) for index in (1, 3)])
+    assert (torch.cdist(candidates, cells).amin(1) < 1e-3).all()
+
+
+def test_many_pictures_give_a_cell_each(model: PatchCore) -> None:
+    assert measured(model, Disk(), most_candidates=2).candidates(range(4)).shape == (4, 152)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.checkpoints.facts import InputRecipe
+from models.fit.device import Compute
+from models.fit.errors import FitError
+from models.fit.inpformer.encoders import EncoderError
+from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from models.fit.patchcore.fit import fit_patchcore, split_good
+from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.progress import Fitted
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import LEAST_DISTANCE, PatchCore
+
+CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+OPTIONS = PatchCoreOptions(bank_size=40)
+GOOD = tuple(Path(f"good/{number}.png") for number in range(8))
+
+
+@pytest.fixture(scope="module")
+def encoder() -> PatchCoreEncoder:
+    torch.manual_seed(0)
+    weights = PatchCore(CONFIG).encoder.state_dict()
+    return PatchCoreEncoder("random", CONFIG, InputRecipe(64, 32, "area"), weights)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(int(path.stem))
+    return noise.integers(0, 256, (32, 64, 3), dtype=np.uint8)
+
+
+def fit(
+    encoder: PatchCoreEncoder, good: Sequence[Sequence[Path]] = (GOOD,), **options: Any
+) -> Fitted[PatchCore]:
+    asked = PatchCoreOptions(**{"bank_size": 40} | options)
+    return fit_patchcore(good, load, encoder, asked, Compute.choose("cpu", bf16=False), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def fitted(encoder: PatchCoreEncoder) -> Fitted[PatchCore]:
+    return fit(encoder)
+
+
+def images_of(paths: Sequence[Path]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([load(path) for path in paths])).permute(0, 3, 1, 2) / 255
+
+
+def test_what_the_fit_saw_is_nearer_than_what_it_never_saw(fitted: Fitted[PatchCore]) -> None:
+    assert len(fitted.seen) == 6
+    assert set(fitted.seen) | set(fitted.calibration) == set(GOOD)
+    seen, _ = fitted.model(images_of(fitted.seen))
+    other, _ = fitted.model(images_of(fitted.calibration))
+    # Of each picture that was seen, some cells lie in the bank.
+    assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
+    assert (other.flatten(1).amin(1) > 5 * LEAST_DISTANCE).all()
+
+
+def test_the_features_are_standardised_by_the_pictures_seen(fitted: Fitted[PatchCore]) -> None:
+    model = fitted.model
+    with torch.no_grad():
+        cells = model.standardize(model.embed(model.normalize(images_of(fitted.seen))))
+    flat = cells.flatten(0, 1)
+    torch.testing.assert_close(flat.mean(0), torch.zeros(152), atol=1e-4, rtol=0)
+    # Channels that hardly vary are divided by more than their deviation.
+    assert (flat.std(0, correction=0) < 1.001).all()
+    assert flat.std(0, correction=0).median() > 0.999
+
+
+def test_one_seed_gives_one_bank(encoder: PatchCoreEncoder, fitted: Fitted[PatchCore]) -> None:
+    again = fit(encoder)
+    assert torch.equal(again.model.bank, fitted.model.bank)
+    assert not torch.equal(fit(encoder, seed=1).model.bank, fitted.model.bank)
+
+
+def test_float16_holds_the_bank_exactly(fitted: Fitted[PatchCore]) -> None:
+    bank = fitted.model.bank
+    assert bank.shape == (40, 152)
+    assert torch.equal(bank.half().float(), bank)
+
+
+def test_each_kind_of_part_gives_as_many_vectors(encoder: PatchCoreEncoder) -> None:
+    fitted = fit(encoder, (GOOD[:2], GOOD[2:]), bank_size=16)
+    assert fitted.model.config.bank_size == len(fitted.model.bank) == 32
+    assert len(fitted.seen) == 5
+    assert len(set(fitted.seen) & set(GOOD[:2])) == 1
+    seen, _ = fitted.model(images_of(fitted.seen))
+    assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
+
+
+def test_few_pictures_give_a_smaller_bank(encoder: PatchCoreEncoder) -> None:
+    fitted = fit(encoder, (GOOD[:2],), bank_size=2000)
+    assert fitted.model.config.bank_size == len(fitted.model.bank) == 32
+
+
+def test_too_few_pictures_are_refused() -> None:
+    with pytest.raises(FitError, match="give at least 2 of each part"):
+        split_good((GOOD, GOOD[:1]), OPTIONS)
+
+
+def test_pictures_of_nothing_are_refused(encoder: PatchCoreEncoder) -> None:
+    grey = np.full((32, 64, 3), 128, np.uint8)
+    compute = Compute.choose("cpu", bf16=False)
+    # Without biases an empty picture's features are the same everywhere.
+    flat = {name: torch.zeros_like(weight) for name, weight in encoder.weights.items()}
+    empty = PatchCoreEncoder("flat", CONFIG, encoder.recipe, flat)
+    with pytest.raises(FitError, match="never varies on the good pictures"):
+        fit_patchcore((GOOD,), lambda _: grey, empty, OPTIONS, compute, quiet=True)
+
+
+def test_weights_that_do_not_fit_are_named(encoder: PatchCoreEncoder) -> None:
+    weights = {name: one for name, one in encoder.weights.items() if name != "stem.bias"}
+    other = PatchCoreEncoder("other", CONFIG, encoder.recipe, weights)
+    with pytest.raises(EncoderError, match=r"other does not fit its model in stem\.bias"):
+        load_into(PatchCore(CONFIG).encoder, other)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.patchcore.config import PatchCoreConfig
+from models.patchcore.detector import LEAST_DISTANCE, PatchCore
+
+CONFIG = PatchCoreConfig(bank_size=12, width=64, height=32)
+
+
+@pytest.fixture(scope="module")
+def model() -> PatchCore:
+    torch.manual_seed(0)
+    model = PatchCore(CONFIG).eval()
+    with torch.no_grad():
+        model.mean.normal_(std=0.1)
+        model.std.uniform_(0.05, 0.2)
+        model.bank.normal_()
+    return model
+
+
+def cells_of(model: PatchCore, images: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return model.standardize(model.embed(model.normalize(images)))
+
+
+def test_the_map_is_the_distance_to_the_nearest_vector(model: PatchCore) -> None:
+    images = torch.rand(2, 3, 32, 64)
+    cells = cells_of(model, images)
+    anomaly_map, _ = model(images)
+    direct = torch.cdist(cells, model.bank.expand(2, -1, -1)).amin(-1) / cells.shape[-1] ** 0.5
+    torch.testing.assert_close(anomaly_map.flatten(1), direct, rtol=1e-4, atol=1e-5)
+    assert anomaly_map.shape == (2, *model.map_size) == (2, 4, 8)
+
+
+def test_a_cell_that_lies_in_the_bank_has_the_least_distance(model: PatchCore) -> None:
+    cells = cells_of(model, torch.rand(1, 3, 32, 64))
+    distances = model.distance(cells, bank=cells[0, :5])
+    torch.testing.assert_close(distances[0, :5], torch.full((5,), LEAST_DISTANCE))
+    assert distances.min() >= model.lowest - 1e-7
+
+
+def test_the_score_only_falls_as_vectors_are_added(model: PatchCore) -> None:
+    cells = cells_of(model, torch.rand(3, 3, 32, 64))
+    few = model.score_of(model.distance(cells, model.bank[:6]))
+    more = model.score_of(model.distance(cells, model.bank))
+    assert (more <= few).all()
+    assert (more < few).any()
+
+
+def test_the_score_is_the_mean_of_the_highest_hundredth(model: PatchCore) -> None:
+    values = torch.arange(300.0).flip(0).expand(2, -1)
+    assert model.score_of(values).tolist() == [298.0, 298.0]
+    assert model.score_of(values[:, :50]).tolist() == [299.0, 299.0]
+
+
+def test_cells_at_the_border_are_averaged_over_cells_of_the_picture_only() -> None:
+    flat = PatchCore(CONFIG).eval()
+    with torch.no_grad():
+        for parameter in flat.encoder.parameters():
+            parameter.zero_()
+        flat.encoder.get_parameter("blocks.4.project.bias").fill_(3.0)
+    cells = cells_of(flat, torch.rand(1, 3, 32, 64))
+    assert (cells[..., :40] == 3).all()
+
+
+def test_the_grid_is_that_of_the_finest_layer() -> None:
+    assert PatchCore(PatchCoreConfig(4, 64, 32, layers=(2, 7))).map_size == (8, 16)
+    assert PatchCore(PatchCoreConfig(4, 64, 32, layers=(10,))).map_size == (2, 4)
+
+
+def test_dinov2_compares_directions_of_tokens() -> None:
+    torch.manual_seed(0)
+    config = PatchCoreConfig(
+        4, 28, 28, encoder="dinov2", layers=(1,), neighbourhood=1, embed_dim=16, encoder_heads=2
+    )
+    model = PatchCore(config).eval()
+    cells = cells_of(model, torch.rand(1, 3, 28, 28))
+    torch.testing.assert_close(cells.norm(dim=-1), torch.ones(1, 4))
+    assert model.map_size == (2, 2)
