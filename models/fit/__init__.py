@@ -1,4 +1,4 @@
-"""The fits of both detectors and of the teacher.
+"""The fits of the detectors and of the teacher.
 
 Imports all other rooms of `models`. Start reading at `efficientad/fit.py`, the usual fit;
 `options.py` says how options are declared, `resume.py` how an interrupted fit goes on.

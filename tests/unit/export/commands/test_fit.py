@@ -14,6 +14,7 @@ from models.checkpoints.formats import load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from tests.patchcore import a_patchcore
 
 CONFIG = InpFormerConfig(
     embed_dim=16,
@@ -102,12 +103,10 @@ class TestPatchcore:
     def random_encoder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import models.fit.patchcore.encoders as encoders
         from models.patchcore.config import PatchCoreConfig
-        from models.patchcore.detector import PatchCore
 
         def encoder_of(choice: str) -> encoders.PatchCoreEncoder:
-            torch.manual_seed(0)
             config = PatchCoreConfig(bank_size=1, width=64, height=32)
-            weights = PatchCore(config).encoder.state_dict()
+            weights = a_patchcore(config).encoder.state_dict()
             return encoders.PatchCoreEncoder(choice, config, InputRecipe(64, 32, "area"), weights)
 
         monkeypatch.setattr(encoders, "encoder_of", encoder_of)

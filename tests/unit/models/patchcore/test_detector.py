@@ -5,6 +5,7 @@ import torch
 
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import LEAST_DISTANCE, PatchCore
+from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_size=12, width=64, height=32)
 
@@ -12,11 +13,12 @@ CONFIG = PatchCoreConfig(bank_size=12, width=64, height=32)
 @pytest.fixture(scope="module")
 def model() -> PatchCore:
     torch.manual_seed(0)
-    model = PatchCore(CONFIG).eval()
+    model = a_patchcore(CONFIG)
     with torch.no_grad():
-        model.mean.normal_(std=0.1)
-        model.std.uniform_(0.05, 0.2)
-        model.bank.normal_()
+        raw = model.embed(model.normalize(torch.rand(4, 3, 32, 64))).flatten(0, 1)
+        model.mean.copy_(raw.mean(0))
+        model.std.copy_(raw.std(0))
+        model.bank.copy_(model.standardize(raw)[::11][:12])
     return model
 
 

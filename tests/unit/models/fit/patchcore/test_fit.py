@@ -19,6 +19,7 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.progress import Fitted
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import LEAST_DISTANCE, PatchCore
+from tests.patchcore import a_patchcore
 
 CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
 OPTIONS = PatchCoreOptions(bank_size=40)
@@ -27,8 +28,7 @@ GOOD = tuple(Path(f"good/{number}.png") for number in range(8))
 
 @pytest.fixture(scope="module")
 def encoder() -> PatchCoreEncoder:
-    torch.manual_seed(0)
-    weights = PatchCore(CONFIG).encoder.state_dict()
+    weights = a_patchcore(CONFIG).encoder.state_dict()
     return PatchCoreEncoder("random", CONFIG, InputRecipe(64, 32, "area"), weights)
 
 
