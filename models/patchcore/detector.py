@@ -108,7 +108,7 @@ class PatchCore(Detector):
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, at least 0.02."""
         cells = self.standardize(self.embed(self.normalize(images)))
         distances = self.distance(cells)
-        anomaly_map: Tensor = distances.unflatten(1, self.map_size)  # type: ignore[no-untyped-call]
+        anomaly_map: Tensor = distances.unflatten(1, self.map_size)
         return anomaly_map, self.score_of(distances)
 
 

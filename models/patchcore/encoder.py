@@ -97,7 +97,7 @@ class DinoPyramid(nn.Module):
         """Normalised [N,3,H,W] -> features [N,C,H/14,W/14]."""
         layers = [F.normalize(one, dim=-1, eps=LEAST_LENGTH) for one in self.tokens(x)]
         together = torch.cat(layers, dim=-1).transpose(1, 2)
-        features: Tensor = together.unflatten(2, self.grid)  # type: ignore[no-untyped-call]
+        features: Tensor = together.unflatten(2, self.grid)
         return averaged(features, self.neighbourhood)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +49,8 @@ def encoder_of(
     if choice != LITE0:
         raise EncoderError("only lite0 yet")
     found = pretrained(choice)
-    size = {name: value for name, value in (("width", width), ("height", height)) if value}
-    config = PatchCoreConfig(bank_size=1, **size)
+    usual = PatchCoreConfig(bank_size=1)
+    config = replace(usual, width=width or usual.width, height=height or usual.height)
     recipe = InputRecipe(config.width, config.height, "area")
     return PatchCoreEncoder(found.name, config, recipe, found.weights)
 
