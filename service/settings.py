@@ -225,10 +225,11 @@ class Settings(BaseSettings):
         "otherwise it gets 403.",
     )
     repository_poll_s: float = Field(
-        0.0,
+        2.0,
         ge=0,
         description="Look this often for versions that came, changed or went; 0 looks at the "
-        "start only. What came or changed steps in once its golden answers are right.",
+        "start only. A changed version steps in once its golden answers are right, and so does a "
+        "model's first one; a later one waits for its activation.",
     )
 
     tracing: TracingKind = Field(

@@ -171,7 +171,7 @@ def deployment(found: Recalibration, *, dry_run: bool) -> str:
     what = f"{NAMES[chosen.rule]}: score {chosen.image:.6g}, map {chosen.pixel:.6g}"
     if dry_run:
         return _entry("deployed", f"nothing, as it is a dry run; it would be {what}")
-    return _entry("deployed", f"{what}; a server that is running takes them when it starts again")
+    return _entry("deployed", f"{what}; a server that is running takes them within seconds")
 
 
 def _rows(found: Recalibration) -> list[str]:

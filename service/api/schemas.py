@@ -253,7 +253,8 @@ class ModelOut(Schema):
     active: str = Field(description="The version that answers where a request names none.")
     previous: str | None = Field(description="The version that a rollback goes back to.")
     decided: bool = Field(
-        description="Whether somebody has activated it; else the highest version is the active one."
+        description="Whether it stays active at the next start, as somebody has activated it or a "
+        "later version waits; else the highest version is active then."
     )
     versions: list[VersionOut]
 

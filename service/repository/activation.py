@@ -1,6 +1,6 @@
 """The decision which version of a model is active, kept in `<repository>/<name>/active.json`.
 
-Without the file the highest version is active; with the file, the version that it names.
+At a start the highest version is active without the file; with the file, the version that it names.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ MAX_REASON = 500
 
 NO_VERSION = "unknown"
 """The version of a model that has none, and a decision that cannot be read."""
+
+WAITING = "a later version came, and waits for its activation"
+"""The reason of a decision that nobody made: the version that was active by itself stays so."""
 
 logger = logging.getLogger("takt.repository")
 

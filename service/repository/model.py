@@ -12,6 +12,7 @@ from service.errors import ConfigurationError, ConflictError, ModelNotFoundError
 from service.observing.metrics import VersionGauges
 from service.repository.activation import (
     NO_VERSION,
+    WAITING,
     Activated,
     Activation,
     keep_activation,
@@ -29,7 +30,10 @@ logger = logging.getLogger("takt.repository")
 
 
 class Model:
-    """The versions of one model; the highest is active, unless somebody has decided on another.
+    """The versions of one model, and the active one among them.
+
+    At a start the highest is active, unless somebody has decided on another. While it is served,
+    a first version becomes active by itself; later ones wait until somebody activates them.
 
     Args:
         folder: `<repository>/<name>`.
@@ -53,7 +57,7 @@ class Model:
         # Held while the active version or the set of versions changes.
         self._changing = asyncio.Lock()
         self._kept = True
-        self._stepped_in_for: str | None = None
+        self._unstated = False
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """The versions, the lowest first."""
@@ -61,8 +65,8 @@ class Model:
 
     @property
     def previous(self) -> str | None:
-        """The version that was active before, if another was."""
-        return self.decision.previous if self.decision else self._stepped_in_for
+        """The version that was active before the last activation, if there was one."""
+        return self.decision.previous if self.decision else None
 
     def get(self, version: str | None = None) -> ModelVersion:
         """Returns a version, or the active one.
@@ -171,21 +175,23 @@ class Model:
     async def load_version(self, path: Path) -> None:
         """Loads a version that is new, or whose folder has changed.
 
-        If a changed version cannot be served, the former one stays in its place. Without a
-        decision, a new version that is higher than the active one becomes active.
+        If a changed version cannot be served, the former one stays in its place. A first version
+        becomes active, unless somebody has decided on another; a later one waits.
 
         Raises:
             ConfigurationError: the decision for a new model cannot be understood.
         """
         if not self._versions:
             self.decision = await asyncio.to_thread(read_activation, self._folder)
-            self._kept, self._stepped_in_for = True, None
+            self._kept = True
+        is_later = self.active is not None and path.name not in self._versions
         await self._load(path)
         found = self._versions.get(path.name)
         if found is not None and found.ready and self._steps_in(found.version):
-            if found.version != self.active:
-                self._stepped_in_for = self.active
             self._make_active(found.version)
+        elif is_later:
+            self._unstated = True
+            logger.info("%s %s waits for its activation", self.name, path.name)
 
     async def remove_version(self, version: str) -> bool:
         """Stops serving a version whose folder is gone, once its last request is answered.
@@ -242,6 +248,7 @@ class Model:
             return
         decision = await asyncio.to_thread(read_activation, self._folder)
         if decision == self.decision:
+            await self._state_active()
             return
         if decision is not None:
             await self._prove(decision.active)
@@ -253,11 +260,21 @@ class Model:
         if ready:
             self._make_active(ready[-1])
 
+    async def _state_active(self) -> None:
+        """Keeps the active version in the folder, once a later one has come and nobody decided.
+
+        At its next start the server would else take the later one, which nobody has activated.
+        """
+        if self.decision is None and self.active is not None and self._unstated:
+            decision = Activation.now(self.active, None, WAITING)
+            if await asyncio.to_thread(keep_activation, self._folder, decision):
+                self.decision = decision
+        self._unstated = False
+
     def _steps_in(self, version: str) -> bool:
         """Whether a version that has loaded while serving becomes active."""
-        if self.decision is not None:
-            return self.active is None and self.decision.active == version
-        return self.active is None or natural(version) > natural(self.active)
+        decided = self.decision is None or self.decision.active == version
+        return self.active is None and decided
 
     async def _prove(self, version: str) -> None:
         try:

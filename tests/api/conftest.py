@@ -46,9 +46,15 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         write: Write | None = None,
         supervision: Supervision | None = None,
         allowed_hosts: str = "takt",
+        repository_poll_s: float = 0,
         **settings: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
-        given = Settings(repository=repository, allowed_hosts=allowed_hosts, **settings)
+        given = Settings(
+            repository=repository,
+            allowed_hosts=allowed_hosts,
+            repository_poll_s=repository_poll_s,
+            **settings,
+        )
         app = create_app(given, open_engine, traces, write, supervision or Supervision())
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (

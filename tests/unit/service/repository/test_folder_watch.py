@@ -19,7 +19,13 @@ from service.engines.fake import FakeEngine
 from service.engines.golden import BatchDrift, check_golden
 from service.inspection.inference import Pools
 from service.observing.metrics import Metrics
-from service.repository.activation import ACTIVE, Activation, keep_activation
+from service.repository.activation import (
+    ACTIVE,
+    WAITING,
+    Activation,
+    keep_activation,
+    read_activation,
+)
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
@@ -87,7 +93,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_higher_version_that_comes_steps_in_once_it_has_settled(
+async def test_a_later_version_loads_once_it_has_settled_and_waits_for_its_activation(
     watched, make_bundle
 ) -> None:
     make_bundle()
@@ -98,6 +104,57 @@ async def test_a_higher_version_that_comes_steps_in_once_it_has_settled(
         assert found.versions == {"parts/1": "ready"}
         await found.look(1)
         assert found.versions == {"parts/1": "ready", "parts/2": "ready"}
+        assert found.active == "1"
+        assert (await found.repository.model("parts").activate("2")).previous == "1"
+        assert found.active == "2"
+
+
+async def test_a_models_first_version_becomes_active_by_itself_and_leaves_no_decision(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle()
+
+    async with watched() as found:
+        make_bundle("nuts", "7")
+        await found.look()
+        assert found.repository.get("nuts").version == "7"
+        assert not (repository / "nuts" / ACTIVE).exists()
+
+
+async def test_a_version_that_waits_does_not_become_active_by_a_restart(
+    watched, make_bundle, repository: Path
+) -> None:
+    make_bundle()
+
+    async with watched() as found:
+        make_bundle(version="2")
+        await found.look()
+        kept = read_activation(repository / "parts")
+        assert kept is not None
+        assert (kept.active, kept.previous, kept.reason) == ("1", None, WAITING)
+        assert found.repository.model("parts").previous is None
+        assert "takt_model_activations_total{" not in found.exposed
+    async with watched() as found:
+        assert found.active == "1"
+
+
+async def test_a_folder_that_cannot_keep_what_is_active_is_told_once_and_followed_on(
+    watched, make_bundle, repository: Path, monkeypatch, caplog
+) -> None:
+    make_bundle()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async with watched() as found:
+        with monkeypatch.context() as patch:
+            patch.setattr("service.repository.activation.write_atomically", refuse)
+            make_bundle(version="2")
+            await found.look(4)
+        assert found.active == "1"
+        assert caplog.text.count("is active until the next start only") == 1
+        keep_activation(repository / "parts", Activation.now("2", "1", None))
+        await found.look(1)
         assert found.active == "2"
 
 
@@ -394,19 +451,6 @@ async def test_after_a_version_that_had_failed_is_activated_a_rollback_goes_back
         assert found.active == "1"
 
 
-async def test_after_a_version_stepped_in_by_itself_a_rollback_goes_back(
-    watched, make_bundle
-) -> None:
-    make_bundle()
-
-    async with watched() as found:
-        make_bundle(version="2")
-        await found.look()
-        assert found.repository.model("parts").previous == "1"
-        await found.repository.model("parts").roll_back()
-        assert found.active == "1"
-
-
 async def test_the_metrics_can_be_read_while_a_version_that_went_still_answers(
     watched, make_bundle
 ) -> None:
@@ -626,7 +670,8 @@ async def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
         hung.gate.clear()
         keep_activation(repository / "parts", Activation.now("1", "2", None))
         make_bundle("nuts", "2")
-        await found.look()
+        keep_activation(repository / "nuts", Activation.now("2", "1", None))
+        await found.look(3)
         assert found.repository.get("nuts").version == "2"
         assert found.active == "2"
         hung.gate.set()
