@@ -50,3 +50,10 @@ class SyntheticError(TaktError):
 
     code = "synthetic"
     title = "Synthetic data set"
+
+
+class LearnError(TaktError):
+    """There is no place for a new version, or the version to go on from cannot take pictures."""
+
+    code = "learn"
+    title = "Learning"

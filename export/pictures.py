@@ -80,6 +80,17 @@ def check_pictures(paths: Iterable[Path]) -> None:
             read_header(path.read_bytes())
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a file's picture as it is stored, in pixels.
+
+    Raises:
+        PicturesError: the file cannot be read or is no picture; says which.
+    """
+    with _named(path):
+        header = read_header(path.read_bytes())
+    return header.width, header.height
+
+
 def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
     """View of the tile in the middle of a picture; the picture itself without tiling."""
     if tiling is None:

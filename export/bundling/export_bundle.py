@@ -90,6 +90,7 @@ def export_bundle(
     options: ExportOptions,
     *,
     tell: Callable[[str], None],
+    stage: Callable[[str], None] = lambda _: None,
     quiet: bool = False,
 ) -> ExportReport:
     """Export a trained model to `<repository>/<name>/<version>`.
@@ -101,6 +102,7 @@ def export_bundle(
         out: the bundle's folder; must not exist.
         options: of the export.
         tell: takes lines about what is going on.
+        stage: called as each stage after the graph begins: `thresholds`.
         quiet: show no progress bar.
 
     Raises:
@@ -129,6 +131,7 @@ def export_bundle(
                     "warning: the training's thresholds are kept, but pictures are decoded or "
                     "resized otherwise, which moves scores against them"
                 )
+            stage("thresholds")
             of_good, of_defects = measure_calibration(
                 engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
             )

@@ -133,7 +133,7 @@ async def test_a_version_that_waits_does_not_become_active_by_a_restart(
         assert kept is not None
         assert (kept.active, kept.previous, kept.reason) == ("1", None, WAITING)
         assert found.repository.model("parts").previous is None
-        assert "takt_model_activations_total{" not in found.exposed
+        assert 'takt_model_activations_total{model="parts"} 0.0' in found.exposed
     async with watched() as found:
         assert found.active == "1"
 

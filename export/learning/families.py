@@ -1,0 +1,115 @@
+"""The fit of each family, from good pictures to its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from export.bundling.checkpoint_source import preprocess_of
+from export.learning.look import GoodPictures
+from export.learning.stages import Stages
+from export.pictures import read_model_input, read_picture
+from export.versions import package_versions
+from models.checkpoints.facts import InputRecipe
+from models.checkpoints.own import FitFacts, load_teacher, save_checkpoint
+from models.fit.device import Compute
+from models.fit.efficientad.fit import fit_efficientad
+from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.inpformer.encoders import LITE0, pretrained
+from models.fit.inpformer.fit import fit_inpformer
+from models.fit.inpformer.options import InpFormerOptions
+from service.domain import Image
+
+Family = Literal["efficientad", "inpformer"]
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What a fit is asked for.
+
+    Attributes:
+        pictures: good pictures.
+        out: checkpoint to write; an interrupted fit leaves its state beside it.
+        minutes: time for a family that trains; its own default if None.
+        seed: seed of everything random.
+        compute: device and precision.
+        quiet: show no bar.
+    """
+
+    pictures: GoodPictures
+    out: Path
+    minutes: float | None
+    seed: int
+    compute: Compute
+    quiet: bool
+
+    def options(self) -> dict[str, Any]:
+        """The options that all families share."""
+        return {"seed": self.seed} | ({} if self.minutes is None else {"minutes": self.minutes})
+
+
+def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
+    """Fits an EfficientAD-S on the shipped teacher, and writes its checkpoint."""
+    options = EfficientAdOptions(**request.options())
+    recipe = InputRecipe(options.image_size, options.image_size, "area")
+    with stages.others_bar():
+        fitted = fit_efficientad(
+            request.pictures.paths,
+            (),
+            reader(recipe),
+            read_picture,
+            load_teacher(),
+            request.out,
+            options,
+            request.compute,
+            quiet=request.quiet,
+        )
+    facts = _facts(request, fitted.model.config, fitted.seen, fitted.steps)
+    save_checkpoint(request.out, fitted.model, facts)
+
+
+def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
+    """Fits an INP-Former on EfficientNet-Lite0's features, and writes its checkpoint."""
+    encoder = pretrained(LITE0)
+    with stages.others_bar():
+        fitted = fit_inpformer(
+            [request.pictures.paths],
+            reader(encoder.recipe),
+            encoder,
+            request.out,
+            InpFormerOptions(**request.options()),
+            request.compute,
+            quiet=request.quiet,
+        )
+    recipe = encoder.recipe
+    facts = _facts(
+        request,
+        fitted.model.config,
+        fitted.seen,
+        fitted.steps,
+        preprocess=recipe.resize,
+        resized=recipe.width if recipe.crop else None,
+        encoder=encoder.name,
+    )
+    save_checkpoint(request.out, fitted.model, facts)
+
+
+FITS: Mapping[Family, Callable[[FitRequest, Stages], None]] = {
+    "efficientad": fit_efficientad_to,
+    "inpformer": fit_inpformer_to,
+}
+
+
+def reader(recipe: InputRecipe) -> Callable[[Path], Image]:
+    """A function that reads a picture exactly as the service will."""
+    spec = preprocess_of(recipe)
+    return lambda path: read_model_input(path, spec)
+
+
+def _facts(
+    request: FitRequest, config: Any, seen: tuple[Path, ...], steps: int, **further: Any
+) -> FitFacts:
+    digests = tuple(request.pictures.digests[path] for path in seen)
+    return FitFacts(config, digests, steps, request.seed, package_versions(), **further)

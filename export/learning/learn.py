@@ -1,0 +1,162 @@
+"""From good pictures to the next version of a model: fit, graph, thresholds, self-test, card."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import ExportOptions, export_bundle
+from export.errors import LearnError
+from export.learning.families import FITS, Family, FitRequest
+from export.learning.look import GoodPictures, look_at_pictures
+from export.learning.place import Place, keep_active
+from export.learning.stages import Stages
+from export.pictures import list_pictures
+from export.report.card import write_card
+from models.checkpoints.formats import load_checkpoint
+from models.fit.device import Compute
+from service.bundles.bundle import Bundle
+
+FIT_S: dict[Family, float] = {"efficientad": 1200, "inpformer": 1200}
+"""About the seconds that the fit of each family takes."""
+
+OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """How a model is learned.
+
+    Attributes:
+        family: of the detector.
+        alpha: share of good pictures that may be refused; the smallest possible from 1 % on if
+            None.
+        minutes: time for the fit of a family that trains; its own default if None.
+        seed: seed of everything random.
+        threads: of ONNX Runtime; 0 takes every core.
+        quiet: show no bar.
+    """
+
+    family: Family
+    alpha: float | None = None
+    minutes: float | None = None
+    seed: int = 0
+    threads: int = 0
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A new version.
+
+    Attributes:
+        bundle: as the service loads it.
+        pictures: good pictures that it was learned from.
+    """
+
+    bundle: Bundle
+    pictures: GoodPictures
+
+
+def learn(
+    good: Path,
+    defects: Path | None,
+    place: Place,
+    options: LearnOptions,
+    compute: Compute,
+    stages: Stages,
+) -> Learned:
+    """Learns a model's next version.
+
+    Args:
+        good: folder of good pictures.
+        defects: folder of defective pictures, for the record; the thresholds do not use them.
+        place: where the version goes.
+        options: of the whole way.
+        compute: device and precision of the fit.
+        stages: the bar.
+
+    Raises:
+        CalibrationError: too few good pictures for alpha.
+        ExportError: the graph answers unlike the model.
+        FitError: too few good pictures for the family.
+        LearnError: the disk is full.
+        PicturesError: there are no pictures, or one cannot be read.
+    """
+    stages.plan({"look": 1, "fit": FIT_S[options.family], **OTHERS_S})
+    stages.begin("look")
+    bad = list_pictures(defects) if defects else ()
+    pictures = look_at_pictures(good, bad, stages)
+    with _fit_folder(place) as folder, told_of_full_disk(place.repository):
+        checkpoint = folder / "fit.safetensors"
+        stages.begin("fit")
+        request = FitRequest(
+            pictures, checkpoint, options.minutes, options.seed, compute, options.quiet
+        )
+        FITS[options.family](request, stages)
+        stages.begin("export")
+        source = CheckpointSource(load_checkpoint((checkpoint,)))
+        keep_active(place, stages.tell)
+        report = export_bundle(
+            source,
+            pictures.paths,
+            bad,
+            place.path,
+            ExportOptions(alpha=options.alpha, threads=options.threads),
+            tell=stages.tell,
+            stage=stages.begin,
+            quiet=True,
+        )
+        write_card(report.bundle)
+    return Learned(report.bundle, pictures)
+
+
+def state_of(place: Place) -> str:
+    """What an interruption has left, for people."""
+    if any(_fit_folder_of(place).glob("*.resume")):
+        return "the same command goes on from the last state of the fit"
+    return "nothing was written, and the same command starts again"
+
+
+def _fit_folder_of(place: Place) -> Path:
+    """The hidden folder in which a version is fitted, beside its later place."""
+    return place.path.with_name(f".{place.version}.fit")
+
+
+@contextlib.contextmanager
+def told_of_full_disk(repository: Path) -> Iterator[None]:
+    """Turns the error of a full disk into one that says what to do.
+
+    Raises:
+        LearnError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise LearnError(
+            f"the disk is full: make room for {repository} and for temporary files (TMPDIR), or "
+            "give --repository on another disk; no version was written"
+        ) from error
+
+
+@contextlib.contextmanager
+def _fit_folder(place: Place) -> Iterator[Path]:
+    """A folder for the fit; stays after an error only if the fit can go on from it."""
+    folder = _fit_folder_of(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        if not any(folder.glob("*.resume")):
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                place.path.parent.rmdir()
+        raise
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""What `takt learn` says in the end: what was learned, what it promises, where it is."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from export.learning.learn import Learned
+from export.learning.place import Place
+from export.learning.running import Running
+from export.wording import guarantee_text
+from service.bundles.bundle import Bundle
+
+WIDTH = 100
+_FEW = 0.05
+"""A false-reject rate above which the summary says what it means for the line."""
+
+
+def summary(
+    learned: Learned,
+    place: Place,
+    told: Sequence[str],
+    seconds: Mapping[str, float],
+    running: Running | None,
+    url: str,
+) -> str:
+    """The summary for people.
+
+    Args:
+        learned: the new version.
+        place: where it is.
+        told: warnings of the way.
+        seconds: that each stage took.
+        running: the server that has it, if any.
+        url: of that server.
+    """
+    manifest = learned.bundle.manifest
+    thresholds = manifest.thresholds
+    lines = [
+        f"{manifest.name}, version {manifest.version} ({manifest.family})",
+        entry("learned", f"from {learned.pictures.text()}"),
+        entry("thresholds", f"score {thresholds.image:.6g}, map {thresholds.pixel:.6g}"),
+        entry("promise", promise(learned.bundle)),
+        *(entry("note", note) for note in _notes(learned.bundle, told)),
+        entry("bundle", str(place.path)),
+        *standing(place, running, url),
+        entry("ready in", _times(seconds)),
+    ]
+    return "\n".join(lines)
+
+
+def promise(bundle: Bundle) -> str:
+    """What the thresholds promise, and what that means where the pictures are few."""
+    thresholds = bundle.manifest.thresholds
+    if thresholds.alpha is None:
+        return "none"
+    pictures = f"these {thresholds.good_count}"
+    text = guarantee_text(thresholds.alpha, pictures, seen_known=bool(bundle.calibration.seen.size))
+    if thresholds.alpha > _FEW:
+        text += (
+            f". Of 100 good parts up to {round(100 * thresholds.alpha)} may be rejected on "
+            "average: learn from more pictures as soon as there are some"
+        )
+    return text
+
+
+def standing(place: Place, running: Running | None, url: str) -> Iterator[str]:
+    """Whether a server answers with the version, or how to make one do so."""
+    model, version = place.model, place.version
+    activate = f"curl -s -X POST {url}/v1/models/{model}/versions/{version}/activate"
+    match running:
+        case Running("active"):
+            yield entry("active", f"answers at {url}/v1/models/{model}/inspect")
+        case Running("waiting", active=active):
+            yield entry("waiting", f"loaded at {url}, where version {active} stays active")
+            yield f"{'activate':<12}{activate}"
+        case Running("failed", reason=reason):
+            yield entry("failed", f"{url} cannot serve it: {reason}")
+        case Running():
+            yield entry("absent", f"{url} has not loaded it yet; see {url}/health/ready")
+        case None if place.active is None:
+            yield f"{'serve it':<12}takt serve --repository {place.repository}"
+        case None:
+            yield entry("waiting", f"version {place.active} stays active")
+            yield f"{'activate':<12}{activate}"
+
+
+def entry(name: str, text: str) -> str:
+    """A line of the summary, wrapped."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=f"{name:<12}",
+        subsequent_indent=" " * 12,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:
+    manifest = bundle.manifest
+    return list(dict.fromkeys((*manifest.notes, *manifest.thresholds.notes, *told)))
+
+
+def _times(seconds: Mapping[str, float]) -> str:
+    stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
+    return f"{sum(seconds.values()):.0f} s: {stages}"

@@ -1,0 +1,57 @@
+"""A fit that takes no time: an untrained INP-Former, too thin to be any good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from export.commands.learn import learn
+from export.learning import families
+from export.learning.families import FitRequest
+from export.learning.stages import Stages
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
+
+THIN = InpFormerConfig(
+    embed_dim=16,
+    encoder_heads=2,
+    decoder_heads=2,
+    target_blocks=(0, 1),
+    decoder_depth=2,
+    encoder_groups=((0,), (1,)),
+    decoder_groups=((0,), (1,)),
+    image_size=28,
+)
+
+Learn = Callable[..., Result]
+
+
+def thin_fit(request: FitRequest, _: Stages) -> None:
+    """Has seen the first picture only."""
+    torch.manual_seed(0)
+    seen = tuple(request.pictures.digests.values())[:1]
+    save_checkpoint(request.out, InpFormer(THIN).eval(), FitFacts(THIN, seen, 1, 0))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def learn_parts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Learn:
+    """Runs `takt learn` into the repository as model `parts`, with the thin fit."""
+    monkeypatch.setitem(families.FITS, "inpformer", thin_fit)  # type: ignore[misc]
+
+    def run(good: Path, *arguments: object, model: str = "parts", **settings: Any) -> Result:
+        given = (good, "--model", model, "--repository", repository, "--family", "inpformer")
+        quick = ("--device", "cpu", "--server", "http://127.0.0.1:9", "-q")
+        return CliRunner().invoke(learn, [*map(str, (*given, *quick, *arguments))], **settings)
+
+    return run

@@ -1,0 +1,175 @@
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from export.learning import families
+from export.learning.families import FitRequest
+from export.learning.look import look_at_pictures
+from export.learning.stages import Stages
+from export.report.card import CARD
+from service.bundles.bundle import MANIFEST, load_bundle
+from service.repository.activation import WAITING, read_activation
+
+Learn = Callable[..., Result]
+
+
+def lines_of(result: Result) -> dict[str, str]:
+    """The summary's lines by their name; wrapped ones are joined."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in result.output.splitlines():
+        name = line[:12].strip() or name
+        found[name] = f"{found.get(name, '')} {line[12:]}".strip()
+    return found
+
+
+def test_one_command_leads_from_pictures_to_a_bundle(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    result = learn_parts(pictures / "good", "--defects", pictures / "bad")
+    assert result.exit_code == 0, result.output
+    bundle = load_bundle(repository / "parts" / "1")
+    assert (bundle.manifest.family, bundle.manifest.thresholds.good_count) == ("inpformer", 5)
+    assert bundle.calibration.defect_score.size == 3
+    assert (bundle.path / CARD).exists()
+    said = lines_of(result)
+    assert said["learned"] == "from 6 pictures, 80 x 60"
+    assert said["bundle"] == str(repository / "parts" / "1")
+    assert said["serve it"] == f"takt serve --repository {repository}"
+    assert " s: look " in said["ready in"]
+    # Few pictures are enough, and it is said what that means.
+    assert "at most 16.7 %" in said["promise"]
+    assert "Of 100 good parts up to 17 may be rejected" in said["promise"]
+    assert "0.01 needs 99" in said["note"]
+    assert sorted(one.name for one in (repository / "parts").iterdir()) == ["1"]
+
+
+def test_the_next_version_waits_and_the_one_before_stays_active(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    (repository / "parts" / "1").mkdir(parents=True)
+    (repository / "parts" / "1" / MANIFEST).touch()
+    said = lines_of(learn_parts(pictures / "good"))
+    assert said["waiting"] == "version 1 stays active"
+    assert said["activate"].endswith("/v1/models/parts/versions/2/activate")
+    kept = read_activation(repository / "parts")
+    assert kept is not None
+    assert (kept.active, kept.reason) == ("1", WAITING)
+    assert load_bundle(repository / "parts" / "2").manifest.version == "2"
+
+
+def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    shutil.copytree(pictures / "good", good)
+    shutil.copy(good / "000.png", good / "copy.png")
+    with Stages(quiet=True) as stages:
+        found = look_at_pictures(good, [], stages)
+    assert found.text() == "6 pictures, 80 x 60; 1 copy left out"
+
+
+@pytest.mark.parametrize("model", ["a part", "../part", "", ".part"])
+def test_a_name_that_is_none_for_a_model_is_refused_with_what_is_one(
+    learn_parts: Learn, pictures: Path, model: str
+) -> None:
+    refused = learn_parts(pictures / "good", model=model)
+    assert refused.exit_code == 1
+    assert "give --model up to 64 letters, digits" in refused.output
+
+
+def test_a_folder_without_pictures_is_refused(
+    learn_parts: Learn, tmp_path: Path, repository: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    refused = learn_parts(tmp_path / "empty")
+    assert refused.exit_code == 1
+    assert "holds no picture (.bmp" in refused.output
+    assert not repository.exists()
+    assert "there is no folder" in learn_parts(tmp_path / "none").output
+
+
+def test_a_file_that_is_no_picture_is_named_before_the_fit(
+    learn_parts: Learn, pictures: Path, tmp_path: Path, repository: Path
+) -> None:
+    good = tmp_path / "good"
+    shutil.copytree(pictures / "good", good)
+    (good / "999.png").write_bytes(b"no picture at all")
+    refused = learn_parts(good)
+    assert refused.exit_code == 1
+    assert "999.png: " in refused.output
+    assert "replace it, or take it out of the folder" in refused.output
+    assert not repository.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_repository_that_cannot_be_written_to_is_refused(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    repository.mkdir()
+    repository.chmod(0o500)
+    assert "no folder that may be written to" in learn_parts(pictures / "good").output
+
+
+def test_a_repository_that_is_a_file_is_refused(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    repository.write_text("")
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code != 0
+    assert "is a file" in refused.output
+
+
+def test_a_disk_that_is_all_but_full_is_told_before_any_work(
+    learn_parts: Learn, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.learning.place.FREE_BYTES", 1 << 62)
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "make room, or give --repository on another disk" in refused.output
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
+    learn_parts: Learn, pictures: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(families.FITS, "inpformer", full)  # type: ignore[misc]
+    refused = learn_parts(pictures / "good")
+    assert refused.exit_code == 1
+    assert "the disk is full: make room" in refused.output
+    assert not (repository / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("keeps", "says"),
+    [(True, "goes on from the last state"), (False, "nothing was written")],
+)
+def test_an_interruption_says_what_it_has_left(
+    learn_parts: Learn,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    keeps: bool,
+    says: str,
+) -> None:
+    def interrupted(request: FitRequest, _: Stages) -> None:
+        if keeps:
+            request.out.with_name(request.out.name + ".resume").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(families.FITS, "inpformer", interrupted)  # type: ignore[misc]
+    stopped = learn_parts(pictures / "good")
+    assert stopped.exit_code == 130
+    assert says in stopped.output
+
+
+def test_the_command_is_one_of_takts() -> None:
+    (found,) = entry_points(group="takt.commands", name="learn")
+    assert found.value == "export.commands.learn:learn"

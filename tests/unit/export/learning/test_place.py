@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from export.learning.place import Place, keep_active, next_place, version_after
+from service.bundles.bundle import MANIFEST
+from service.repository.activation import Activation, keep_activation, read_activation
+from service.repository.versions import natural
+
+
+def with_versions(repository: Path, *versions: str) -> None:
+    for version in versions:
+        (repository / "parts" / version).mkdir(parents=True)
+        (repository / "parts" / version / MANIFEST).touch()
+
+
+def test_the_first_version_is_1_and_the_repository_need_not_exist(tmp_path: Path) -> None:
+    place = next_place(tmp_path / "new" / "models", "parts")
+    assert (place.version, place.former, place.active) == ("1", (), None)
+
+
+def test_the_next_version_comes_after_the_highest_also_where_that_is_no_bundle(
+    tmp_path: Path,
+) -> None:
+    with_versions(tmp_path, "2", "9", "10")
+    (tmp_path / "parts" / "11").mkdir()
+    (tmp_path / "parts" / ".12.fit").mkdir()
+    place = next_place(tmp_path, "parts")
+    assert (place.version, place.former, place.active) == ("12", ("2", "9", "10"), "10")
+
+
+@pytest.mark.parametrize("highest", ["1", "99", "v1.9", "2.0", "2.0-rc1", "new", "2026-11-26", "a"])
+def test_the_next_version_is_higher(highest: str) -> None:
+    assert natural(version_after(highest)) > natural(highest)
+
+
+def test_what_somebody_has_activated_stays_so(tmp_path: Path) -> None:
+    with_versions(tmp_path, "1", "2")
+    decision = Activation.now("1", "2", "lamp")
+    keep_activation(tmp_path / "parts", decision)
+    place = next_place(tmp_path, "parts")
+    assert place.active == "1"
+    keep_active(place, print)
+    assert read_activation(tmp_path / "parts") == decision
+
+
+def test_a_folder_that_cannot_keep_what_is_active_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.learning.place.keep_activation", lambda *_: False)
+    told: list[str] = []
+    keep_active(Place(tmp_path, "parts", "2", ("1",)), told.append)
+    assert "cannot keep that version 1 stays active" in told[0]

@@ -1,0 +1,63 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from export.learning.running import Running, wait_for
+
+OTHERS = [("parts", "1")]
+
+
+def server(*looks: dict[str, str], active: str = "1", reason: str | None = None) -> Any:
+    """GETs of a server: the state of each version of `parts`, look by look."""
+    left = list(looks)
+
+    def get(path: str) -> Any:
+        if path == "/v1/models/parts":
+            return {"active": active}
+        assert path == "/health/ready"
+        now = left.pop(0) if len(left) > 1 else left[0]
+        return {
+            "models": [
+                {"name": "parts", "version": version, "state": state, "reason": reason}
+                for version, state in now.items()
+            ]
+        }
+
+    return get
+
+
+def ask(get: Callable[[str], Any], *, within_s: float = 60.0, others: Any = OTHERS) -> Any:
+    return wait_for(
+        "http://x", "parts", "2", others, get=get, within_s=within_s, sleep=lambda _: None
+    )
+
+
+def test_a_version_that_a_server_loads_is_waited_for() -> None:
+    looks = ({"1": "ready"}, {"1": "ready"}, {"1": "ready", "2": "loading"}, {"2": "ready"})
+    assert ask(server(*looks)) == Running("waiting", "1")
+    assert ask(server(*looks, active="2")) == Running("active", "2")
+
+
+def test_a_version_that_a_server_cannot_load_is_told_with_the_reason() -> None:
+    looks = ({"1": "ready", "2": "failed"},)
+    assert ask(server(*looks, reason="drift")) == Running("failed", reason="drift")
+
+
+def test_a_server_of_another_repository_is_not_waited_for() -> None:
+    assert ask(server({"1": "ready"}), others=[("nuts", "1")]) is None
+    assert ask(server({"1": "ready"}), others=[]) is None
+
+
+def test_a_server_that_does_not_look_at_its_folder_is_given_up() -> None:
+    assert ask(server({"1": "ready"}), within_s=0) == Running("absent")
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(), TimeoutError(), ValueError("no JSON"), KeyError("models")]
+)
+def test_where_no_server_answers_nothing_is_said(error: Exception) -> None:
+    def get(_: str) -> Any:
+        raise error
+
+    assert ask(get) is None
