@@ -57,3 +57,10 @@ class LearnError(TaktError):
 
     code = "learn"
     title = "Learning"
+
+
+class SelfTestError(TaktError):
+    """Something speaks against a model, and nothing is to be written then."""
+
+    code = "self_test"
+    title = "Self-test"

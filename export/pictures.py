@@ -26,6 +26,8 @@ MAX_PIXELS = 200_000_000
 
 GOOD = "good"
 MASKS = "ground_truth"
+SYNTHETIC = "synthetic-"
+"""Prefix of the name of a defect that a program drew on a good picture."""
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:

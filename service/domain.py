@@ -28,6 +28,15 @@ DropReason = Literal["expired", "abandoned"]
 """Why a waiting item was not run: its time ran out, or its caller left."""
 EngineFault = Literal["failing", "hung", "died"]
 """Why an engine is mended: batch after batch fails, one never ends, or its thread has ended."""
+FindingCode = Literal[
+    "made_up_missed",
+    "defects_missed",
+    "few_steps",
+    "few_pictures",
+    "duplicate_pictures",
+    "other_size",
+]
+"""What a self-test can find against a model."""
 CloseReason = Literal[
     "too_many",
     "too_many_of_client",

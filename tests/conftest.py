@@ -203,6 +203,16 @@ def start_server() -> StartServer:
 
 
 @pytest.fixture(scope="session")
+def made_up_defects_left_out() -> Iterator[None]:
+    """Self-tests make up no defects, which takes dozens of inspections for each export."""
+    from export.calibration import self_test  # imports torch, which most tests never need
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_test, "ROUNDS", 0)
+        yield
+
+
+@pytest.fixture(scope="session")
 def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Traces each graph once for all workers of a run."""
     from tests.traced_once import each_graph_once  # imports torch, which most tests never need

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,14 @@ from export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from export.bundling.roi import place
 from export.bundling.source import SourceFacts
 from export.errors import ExportError
-from export.pictures import read_model_input
-from models.checkpoints.facts import Checkpoint, InputRecipe
+from export.pictures import picture_size, read_model_input
+from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.nelson import measure_missing
 from models.checkpoints.own import picture_digest
 from models.inpformer.detector import InpFormer
 from service.bundles.bundle import Golden
+from service.bundles.findings import FitRecord
+from service.bundles.findings import SizeRange as SizesOfFit
 from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
 from service.pictures.roi import RoiShape
 
@@ -56,6 +58,7 @@ class CheckpointSource:
                 CheckpointThresholds(image=trained.image, pixel=trained.pixel) if trained else None
             ),
             seen=checkpoint.seen,
+            fit=_fit_record(checkpoint),
             made_with=checkpoint.made_with,
             notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
             roi=placed,
@@ -129,7 +132,10 @@ def with_zero_shot(checkpoint: Checkpoint) -> Checkpoint:
 def with_seen(checkpoint: Checkpoint, pictures: Sequence[Path]) -> Checkpoint:
     """The checkpoint with further pictures that its training has seen."""
     digests = (picture_digest(path) for path in pictures)
-    return replace(checkpoint, seen=tuple(dict.fromkeys((*checkpoint.seen, *digests))))
+    sizes = checkpoint.sizes
+    if sizes is None and pictures:
+        sizes = SizeRange.of(map(picture_size, pictures))
+    return replace(checkpoint, seen=tuple(dict.fromkeys((*checkpoint.seen, *digests))), sizes=sizes)
 
 
 def with_statistics(
@@ -165,6 +171,15 @@ def with_statistics(
     notes = (*checkpoint.notes, f"measured at the export, not by the training: {what}")
     # `with_seen` decides whether they may calibrate too.
     return replace(measured, seen=checkpoint.seen, notes=notes)
+
+
+def _fit_record(checkpoint: Checkpoint) -> FitRecord:
+    sizes = checkpoint.sizes
+    return FitRecord(
+        steps=checkpoint.steps,
+        pictures=len(checkpoint.seen) or None,
+        sizes=None if sizes is None else SizesOfFit(**asdict(sizes)),
+    )
 
 
 def _crop_of(recipe: InputRecipe) -> Crop | None:

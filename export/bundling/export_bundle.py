@@ -25,6 +25,7 @@ from export.bundling.measure import (
 )
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
+from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.pictures_to_use import (
@@ -71,6 +72,7 @@ class ExportOptions:
         reduced_decode: decode JPEGs at a part of their size; what it changes is recorded too.
         tiling: the tiles in which the model is to see pictures; it sees them whole if None.
         threads: of ONNX Runtime; 0 takes every core.
+        strict: write nothing if anything speaks against the model.
     """
 
     alpha: float | None = None
@@ -80,6 +82,7 @@ class ExportOptions:
     reduced_decode: bool = False
     tiling: Tiling | None = None
     threads: int = 0
+    strict: bool = False
 
 
 def export_bundle(
@@ -110,6 +113,7 @@ def export_bundle(
         CalibrationError: too few unseen good pictures for alpha.
         ExportError: the graph answers unlike the trained model, or cannot have tiles.
         PicturesError: a picture cannot be read.
+        SelfTestError: something speaks against the model, and the options are strict.
     """
     out = check_folder(out)
     facts = with_tiling(source.facts, options.tiling)
@@ -135,6 +139,18 @@ def export_bundle(
             of_good, of_defects = measure_calibration(
                 engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
             )
+            thresholds = _thresholds(facts, of_good, alpha)
+            self_test = tested(
+                engine,
+                facts,
+                facts.inside,
+                thresholds.image,
+                of_good,
+                of_defects,
+                chosen,
+                strict=options.strict,
+                quiet=quiet,
+            )
         height, width = facts.map_size
         golden = _golden(source, facts, chosen.unseen, defects)
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
@@ -159,12 +175,14 @@ def export_bundle(
                 map=MapSpec(width=width, height=height, low=of_good.map_median),
                 score_from=facts.score_from,
                 max_batch_size=facts.max_batch_size,
-                thresholds=_thresholds(facts, of_good, alpha),
+                thresholds=thresholds,
                 trained_thresholds=facts.trained_thresholds,
                 roi=facts.roi.manifest if facts.roi else None,
                 tiling=facts.tiling,
                 reference=facts.reference,
                 notes=facts.notes,
+                fit=facts.fit,
+                self_test=self_test,
                 drift=drift,
                 tolerance=_tolerance(golden, drift, options.allowed_drift, facts.inside),
                 made_with=package_versions() | fitted_with,

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from export.bundling.measure import PictureScores, measure_calibration
+from export.bundling.tested import tested
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
@@ -22,6 +23,7 @@ from export.calibration.pictures_to_use import (
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, Calibration
+from service.bundles.findings import SelfTest
 from service.bundles.manifest import Thresholds
 from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides
 from service.bundles.writing import replace_calibration
@@ -44,12 +46,14 @@ class RecalibrationOptions:
         rule: whose thresholds are to be deployed.
         costs: of mistakes on the line; None leaves the rule `cost` out.
         threads: of ONNX Runtime; 0 takes every core.
+        strict: refuse if anything speaks against the model at the chosen thresholds.
     """
 
     alpha: float | None = None
     rule: Rule = "conformal"
     costs: Costs | None = None
     threads: int = 0
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Recalibration:
         thresholds: the chosen ones as the manifest will hold them.
         calibration: the scores behind it.
         map_low: the median of the maps of good pictures.
+        self_test: what speaks against the model at the chosen thresholds.
     """
 
     bundle: Bundle
@@ -94,6 +99,7 @@ class Recalibration:
     thresholds: Thresholds
     calibration: Calibration
     map_low: float
+    self_test: SelfTest
 
 
 def find_thresholds(
@@ -122,23 +128,36 @@ def find_thresholds(
         CalibrationError: too few unseen good pictures for alpha.
         DriftError: this host's engine answers unlike the trained model.
         PicturesError: a picture cannot be read, or is good and defective.
+        SelfTestError: something speaks against the model, and the options are strict.
     """
     until_now = in_force(bundle, read_overrides(bundle.path, bundle.repository))
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
     bad = list(distinct(defects, tell))
-    unseen = choose_pictures(good, bad, seen, tell).unseen
-    alpha = choose_alpha(options.alpha, len(unseen))
+    pictures = choose_pictures(good, bad, seen, tell)
+    alpha = choose_alpha(options.alpha, len(pictures.unseen))
     for note in alpha.notes:
         tell(f"warning: {note}")
 
     with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as engine:
         check_golden(engine, bundle)
+        manifest, inside = bundle.manifest, roi_on_map(bundle)
         of_good, of_bad = measure_calibration(
-            engine, unseen, bad, bundle.manifest, roi_on_map(bundle), tell=tell, quiet=quiet
+            engine, pictures.unseen, bad, manifest, inside, tell=tell, quiet=quiet
         )
-    candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
-    chosen = next(one for one in candidates if one.rule == options.rule)
+        candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
+        chosen = next(one for one in candidates if one.rule == options.rule)
+        self_test = tested(
+            engine,
+            manifest,
+            inside,
+            chosen.image,
+            of_good,
+            of_bad,
+            pictures,
+            strict=options.strict,
+            quiet=quiet,
+        )
     return Recalibration(
         bundle=bundle,
         alpha=alpha,
@@ -150,6 +169,7 @@ def find_thresholds(
             of_good.score, of_good.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
         ),
         map_low=of_good.map_median,
+        self_test=self_test,
     )
 
 
@@ -172,7 +192,9 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
     Raises:
         OSError: the folder cannot be written to; the bundle stays as it was.
     """
-    bundle = replace_calibration(found.bundle, found.calibration, found.thresholds, found.map_low)
+    bundle = replace_calibration(
+        found.bundle, found.calibration, found.thresholds, found.map_low, found.self_test
+    )
     # Last, so that a calibration that fails has changed nothing at all.
     if remove_overrides(bundle.path):
         tell("thresholds that were set on a running server are removed: the bundle's own count")

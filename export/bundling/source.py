@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
+from export.pictures import picture_size
 from service.bundles.bundle import Golden
+from service.bundles.findings import FitRecord, SizeRange
 from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom, Tiling
 
 
@@ -30,6 +33,7 @@ class SourceFacts:
         max_batch_size: most pictures that the graph takes at once; any number if None.
         trained_thresholds: those of the training, if it left any.
         seen: `picture_digest` of each picture that the training has seen; empty if unknown.
+        fit: what else is known of the training.
         made_with: versions of the packages that trained it.
         notes: what else its answers rest on, in words.
         roi: the region of interest; the whole map if None.
@@ -46,6 +50,7 @@ class SourceFacts:
     max_batch_size: int | None = None
     trained_thresholds: CheckpointThresholds | None = None
     seen: tuple[str, ...] = ()
+    fit: FitRecord = field(default_factory=FitRecord)
     made_with: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     roi: PlacedRoi | None = None
@@ -55,6 +60,26 @@ class SourceFacts:
     def inside(self) -> NDArray[np.bool_] | None:
         """The cells of the map that count, bool [h, w]; all if None."""
         return self.roi.inside if self.roi else None
+
+
+def fit_on(pictures: Sequence[Path]) -> FitRecord:
+    """What pictures tell of the fit that saw them; nothing without any.
+
+    Raises:
+        PicturesError: one of them cannot be read.
+    """
+    if not pictures:
+        return FitRecord()
+    widths, heights = zip(*map(picture_size, pictures), strict=True)
+    return FitRecord(
+        pictures=len(pictures),
+        sizes=SizeRange(
+            least_width=min(widths),
+            most_width=max(widths),
+            least_height=min(heights),
+            most_height=max(heights),
+        ),
+    )
 
 
 class ModelSource(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
+from export.calibration.self_test import finding_lines
 from export.wording import drift_text, guarantee_text, resize_text, roi_text, tiles_text
 from service.bundles.bundle import Bundle
 
@@ -39,6 +40,9 @@ class ExportReport:
             self._promise(),
         ]
         lines += [f"note        {note}" for note in (*manifest.notes, *thresholds.notes)]
+        if manifest.self_test is not None:
+            lines.append(f"self-test   {manifest.self_test.text}")
+            lines += finding_lines(manifest.self_test)
         if defects := calibration.defect_score.size:
             found = (calibration.defect_score > thresholds.image).sum()
             lines.append(f"defects     {found} of {defects} score above the threshold")

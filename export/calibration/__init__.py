@@ -1,5 +1,5 @@
-"""Finds thresholds: which pictures count, conformal prediction, and rules that weigh costs.
+"""Finds thresholds, and what speaks against a model before it is served.
 
-Imports the root of `export` and `models.checkpoints`.
-Start reading at `conformal.py`.
+Imports the root of `export`, `export.synthetic` and `models.checkpoints`.
+Start reading at `conformal.py`, or at `self_test.py`.
 """

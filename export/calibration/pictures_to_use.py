@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.errors import CalibrationError, PicturesError
@@ -23,10 +23,12 @@ class CalibrationPictures:
     Attributes:
         unseen: pictures that may calibrate; at least one.
         seen: pictures that only serve for comparisons and ranges.
+        copies: number of files that were left out as copies of other pictures.
     """
 
     unseen: tuple[Path, ...]
     seen: tuple[Path, ...]
+    copies: int = 0
 
 
 def choose_pictures(
@@ -50,7 +52,8 @@ def choose_pictures(
     digests = distinct(good, tell)
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
-    return leave_out_seen(digests, seen, tell)
+    parted = leave_out_seen(digests, seen, tell)
+    return replace(parted, copies=len(good) - len(digests))
 
 
 def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:

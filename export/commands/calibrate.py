@@ -16,6 +16,7 @@ from export.commands.options import (
     QUIET,
     SHARE,
     SHOW_DEFAULTS,
+    STRICT,
     THREADS,
     plain_errors,
 )
@@ -65,6 +66,7 @@ WIDTH = 100
 @click.option("--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit.")
 @click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective.")
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing.")
+@STRICT
 @THREADS
 @QUIET
 @plain_errors
@@ -79,6 +81,7 @@ def calibrate(
     cost_reject: float | None,
     prevalence: float | None,
     dry_run: bool,
+    strict: bool,
     threads: int,
     quiet: bool,
 ) -> None:
@@ -114,7 +117,7 @@ def calibrate(
         list_pictures(good),
         list_pictures(defects) if defects else (),
         list_pictures(fitted_on) if fitted_on else (),
-        RecalibrationOptions(alpha=alpha, rule=deploy, costs=costs, threads=threads),
+        RecalibrationOptions(alpha=alpha, rule=deploy, costs=costs, threads=threads, strict=strict),
         tell=click.echo,
         quiet=quiet,
     )
@@ -138,6 +141,8 @@ def _costs(miss: float | None, reject: float | None, prevalence: float | None) -
 
 def calibration_table(found: Recalibration) -> str:
     """The thresholds of each rule with their counts, the guarantee in words, and the choice."""
+    from export.calibration.self_test import finding_lines
+
     manifest = found.bundle.manifest
     counts = found.chosen.of_image
     lines = [
@@ -162,6 +167,8 @@ def calibration_table(found: Recalibration) -> str:
             )
         )
     lines += [_entry("note", note) for note in _notes(found)]
+    lines.append(_entry("self-test", found.self_test.text))
+    lines += finding_lines(found.self_test)
     return "\n".join(lines)
 
 

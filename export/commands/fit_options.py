@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -14,6 +14,7 @@ from export.commands.options import FILE, QUIET, SEED, Option, threads, with_opt
 from models.fit.options import FitOptions, kinds_of, meanings_of
 
 if TYPE_CHECKING:
+    from models.checkpoints.facts import SizeRange
     from models.efficientad.detector import EfficientAd
     from models.fit.device import Compute
     from models.fit.progress import Fitted
@@ -135,7 +136,15 @@ def save_detector(
 
     seen = tuple(digests[path] for path in fitted.seen)
     versions = package_versions()
-    known = FitFacts(fitted.model.config, seen, fitted.steps, seed, versions, **facts)
+    known = FitFacts(
+        fitted.model.config,
+        seen,
+        fitted.steps,
+        seed,
+        versions,
+        sizes=_sizes_of(fitted.seen),
+        **facts,
+    )
     save_checkpoint(out, fitted.model, known)
     if fitted.curve:
         write_curve(out.with_suffix(".csv"), fitted.curve)
@@ -147,3 +156,15 @@ def save_detector(
         "looked at\n"
         f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
     )
+
+
+def _sizes_of(pictures: Sequence[Path]) -> SizeRange | None:
+    """The sizes of pictures; None if one of them was taken away while the fit ran."""
+    from export.errors import PicturesError
+    from export.pictures import picture_size
+    from models.checkpoints.facts import SizeRange
+
+    try:
+        return SizeRange.of(map(picture_size, pictures))
+    except PicturesError:
+        return None

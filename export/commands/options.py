@@ -51,6 +51,11 @@ QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar."
 THREADS = threads("Of ONNX Runtime.")
 DEVICE_ID = click.option("--device-id", type=click.IntRange(min=0), default=0, help="The GPU.")
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Of everything random.")
+STRICT = click.option(
+    "--strict",
+    is_flag=True,
+    help="Write nothing and end with 1 if the self-test finds anything against the model.",
+)
 ALPHA = click.option(
     "--alpha",
     type=SHARE,
@@ -154,6 +159,7 @@ def bundle_command(*own: Option) -> Option:
             alpha: float | None,
             keep_thresholds: bool,
             allow_drift: float,
+            strict: bool,
             threads: int,
             quiet: bool,
             **own: Any,
@@ -177,6 +183,7 @@ def bundle_command(*own: Option) -> Option:
                     reduced_decode=reduced_decode,
                     tiling=tiling,
                     threads=threads,
+                    strict=strict,
                 ),
                 quiet=quiet,
             )
@@ -277,6 +284,7 @@ BUNDLE_CHECKS = (
         help="Largest difference of score and map between the trained model and the bundle's "
         "graph."
     ),
+    STRICT,
     THREADS,
     QUIET,
 )  # fmt: skip

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import PicturesError
-from export.pictures import MASKS, is_picture
-
-SYNTHETIC = "synthetic-"
-"""Prefix of the name of a defect that a program drew on a good picture."""
+from export.pictures import MASKS, SYNTHETIC, is_picture
 
 GOOD_NAMES = frozenset({"good", "normal", "ok"})
 """Names of a folder of good pictures, in lower case."""

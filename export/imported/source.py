@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi, place
-from export.bundling.source import SourceFacts
+from export.bundling.source import SourceFacts, fit_on
 from export.errors import ExportError
 from export.imported.built_in import BuiltInPreprocessing
 from export.imported.checks import check_answers, check_window, largest_batch
@@ -166,6 +166,7 @@ def open_source(
         roi=placed,
         notes=() if placed is None or outputs.score is None else (ROI_SCORE,),
         seen=tuple(dict.fromkeys(map(picture_digest, seen))),
+        fit=fit_on(seen),
         made_with={model.producer_name: model.producer_version} if model.producer_version else {},
     )
     return OnnxSource(facts, original, outputs, placed, graph, stored_floats(wrapped))

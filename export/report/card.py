@@ -15,6 +15,7 @@ CARD = "card.md"
 """Name of the card's file; like `host.json`, it is not listed in the manifest."""
 
 _FACTS_HEAD = ("what", "value")
+_SIZES_HEAD = ("pixels across", "found")
 _VARIANTS_HEAD = (
     *("variant", "engine", "precision", "score drift", "map drift", "verdicts turned"),
     *("image AUROC", "images/s", "kept in higher precision"),
@@ -26,6 +27,7 @@ def card(manifest: Manifest) -> str:
     sections = (
         _model(manifest),
         _thresholds(manifest),
+        _self_test(manifest),
         _drift(manifest),
         _variants(manifest.variants),
         _notes(manifest),
@@ -102,6 +104,27 @@ def _thresholds(manifest: Manifest) -> list[str]:
         "",
         *_table(_FACTS_HEAD, rows),
         *_bullets(found.notes),
+    ]
+
+
+def _self_test(manifest: Manifest) -> list[str]:
+    tested = manifest.self_test
+    if tested is None:
+        return [
+            "## Self-test",
+            "",
+            "None was made: the bundle is from before there was one. `takt calibrate` makes it.",
+        ]
+    rows = [(str(one.side_px), share(one.found, one.defects)) for one in tested.sizes]
+    return [
+        "## Self-test",
+        "",
+        f"On {tested.pictures} good pictures with made-up defects, at the threshold, it "
+        f"{_plain(tested.text)}.",
+        "Made-up defects are no real ones: a model that finds them may miss others.",
+        *_bullets([f"**{one.code}**: {one.text}; {one.remedy}" for one in tested.findings]),
+        *([""] if rows else []),
+        *(_table(_SIZES_HEAD, rows) if rows else ()),
     ]
 
 

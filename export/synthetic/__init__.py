@@ -1,5 +1,5 @@
-"""Data sets whose defects a program draws on pictures of good parts.
+"""Made defects in pictures of good parts: for data sets, and of graded sizes for the self-test.
 
-May import `export.evaluation.data_sets`, `export.pictures` and `export.errors`; `export.commands`
-imports it. Start reading at `data_set.py`.
+May import `export.pictures` and `export.errors`; `export.calibration` and `export.commands` import
+it. Start reading at `data_set.py`, or at `sized.py` for the self-test's.
 """

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.errors import SyntheticError
-from export.evaluation.data_sets import SYNTHETIC
-from export.pictures import check_pictures, read_picture
-from export.synthetic.defects import KINDS, Defect, DefectKind, defect_of
+from export.pictures import SYNTHETIC, check_pictures, read_picture
+from export.synthetic.defects import KINDS, VISIBLE_LEVELS, Defect, DefectKind, defect_of
 from export.synthetic.part_mask import estimate_part_mask
 from service.bundles.files import new_folder
 from service.domain import Image
@@ -36,9 +35,6 @@ FOLDERS: dict[DefectKind, str] = {
     "scar": f"{SYNTHETIC}cutpaste-scar",
     "perlin": f"{SYNTHETIC}perlin",
 }
-VISIBLE_LEVELS = 10
-"""Smallest visible change of a pixel, in levels of 255 in any channel."""
-
 VISIBLE_SHARE = 1e-4
 """Smallest share of the picture's pixels that must change visibly."""
 

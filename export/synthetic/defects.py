@@ -37,6 +37,9 @@ SCAR_TURN_DEG = 45.0
 JITTER = 0.1
 """Largest relative change of brightness, contrast and saturation, and of the hue's circle."""
 
+VISIBLE_LEVELS = 10
+"""Smallest visible change of a pixel, in levels of 255 in any channel."""
+
 OCTAVES = 6
 """Number of sizes of a Perlin lattice: 2⁰ to 2⁵ cells along an axis."""
 
@@ -70,6 +73,13 @@ def cut_paste(picture: Image, part: PartMask, rng: np.random.Generator) -> Image
     aspect = np.exp(rng.uniform(-np.log(PATCH_ASPECT), np.log(PATCH_ASPECT)))
     height = int(np.clip(round(np.sqrt(area / aspect)), 1, rows))
     width = int(np.clip(round(np.sqrt(area * aspect)), 1, columns))
+    return paste_patch(picture, part, height, width, rng)
+
+
+def paste_patch(
+    picture: Image, part: PartMask, height: int, width: int, rng: np.random.Generator
+) -> Image:
+    """Copy a rectangle of a given size to another place, jittered in colour."""
     patch = jittered(_cut(picture, part, height, width, rng), rng)
     top, left = part.corner(height, width, rng)
     altered = picture.copy()
@@ -83,6 +93,14 @@ def cut_paste_scar(picture: Image, part: PartMask, rng: np.random.Generator) -> 
     scale = np.sqrt(rows * columns) / REFERENCE_PX
     width = int(np.clip(round(scale * rng.uniform(*SCAR_WIDTH_PX)), 1, columns))
     length = int(np.clip(round(scale * rng.uniform(*SCAR_LENGTH_PX)), 1, rows))
+    return paste_scar(picture, part, length, width, rng)
+
+
+def paste_scar(
+    picture: Image, part: PartMask, length: int, width: int, rng: np.random.Generator
+) -> Image:
+    """Copy an upright rectangle of a given size, jittered in colour and turned by up to 45°."""
+    rows, columns, _ = picture.shape
     scar = jittered(_cut(picture, part, length, width, rng), rng)
     turned, covers = _turned(scar, rng.uniform(-SCAR_TURN_DEG, SCAR_TURN_DEG))
     turned, covers = turned[:rows, :columns], covers[:rows, :columns]

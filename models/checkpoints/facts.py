@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,6 +52,26 @@ class InputRecipe:
 
 
 @dataclass(frozen=True)
+class SizeRange:
+    """The sizes of some pictures, in pixels; at least one picture.
+
+    >>> SizeRange.of([(640, 480), (600, 500)])
+    SizeRange(least_width=600, most_width=640, least_height=480, most_height=500)
+    """
+
+    least_width: int
+    most_width: int
+    least_height: int
+    most_height: int
+
+    @classmethod
+    def of(cls, sizes: Iterable[tuple[int, int]]) -> SizeRange:
+        """The range of sizes (width, height)."""
+        widths, heights = zip(*sizes, strict=True)
+        return cls(min(widths), max(widths), min(heights), max(heights))
+
+
+@dataclass(frozen=True)
 class TrainedThresholds:
     """The thresholds that a training left in its checkpoint, on the model's own scale.
 
@@ -85,6 +106,8 @@ class Checkpoint:
         thresholds: thresholds of the training, if it left any.
         missing: statistics to be measured on good pictures before the model can answer.
         assumptions: gaps of the file, each with the default that was taken, for people.
+        steps: steps of the optimiser; None where there are none, or the file does not tell.
+        sizes: sizes of the pictures that the fit looked at; None if the file does not tell.
     """
 
     model: Detector
@@ -96,3 +119,5 @@ class Checkpoint:
     thresholds: TrainedThresholds | None = None
     missing: tuple[Missing, ...] = ()
     assumptions: tuple[str, ...] = ()
+    steps: int | None = None
+    sizes: SizeRange | None = None

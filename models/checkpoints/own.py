@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe
+from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe, SizeRange
 from models.checkpoints.files.weights import fill
 from models.checkpoints.statistics_check import check_statistics
 from models.efficientad.config import EfficientAdConfig, Size
@@ -51,6 +51,8 @@ class FitFacts:
         preprocess: filter that resized the pictures to the input.
         resized: side in pixels of the resized pictures, if the input is their centre.
         encoder: name of the encoder that an INP-Former or PatchCore was fitted on, for people.
+        sizes: sizes of the pictures that the fit looked at, before they were resized; None in
+            files from before it was kept.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class FitFacts:
     preprocess: str = "area"
     resized: int | None = None
     encoder: str | None = None
+    sizes: SizeRange | None = None
 
 
 def picture_digest(path: Path) -> str:
@@ -106,6 +109,8 @@ def load_fitted(path: Path) -> Checkpoint:
         recipe=_recipe(facts, path),
         seen=facts.seen,
         made_with=facts.made_with,
+        steps=facts.steps,
+        sizes=facts.sizes,
     )
 
 
@@ -178,7 +183,15 @@ def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
             config = PatchCoreConfig.from_dict(plain["config"])
         case _:
             config = EfficientAdConfig(**plain["config"])
-    return FitFacts(**{**plain, "config": config, "seen": tuple(plain["seen"])})
+    sizes = plain.get("sizes")
+    return FitFacts(
+        **{
+            **plain,
+            "config": config,
+            "seen": tuple(plain["seen"]),
+            "sizes": None if sizes is None else SizeRange(**sizes),
+        }
+    )
 
 
 def _write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:

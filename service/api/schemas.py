@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.bundles.manifest import Blend
-from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority
+from service.domain import FindingCode, HeatmapKind, ImageFormat, InspectOptions, Priority
 
 
 class OptionsIn(BaseModel):
@@ -227,6 +227,27 @@ class TilingOut(Schema):
     blend: Blend = Field(description="What the map holds where tiles overlap.")
 
 
+class FindingOut(Schema):
+    """One thing that speaks against a model."""
+
+    code: FindingCode
+    text: str = Field(description="What was found, with its figures.")
+    remedy: str = Field(description="What to do about it.")
+
+
+class SelfTestOut(Schema):
+    """A model's answers to made-up defects, and what speaks against it."""
+
+    text: str = Field(description="The result on made-up defects, in words.")
+    defects: int = Field(description="Made-up defects on pictures of good parts.")
+    found: int = Field(description="Those whose picture the model calls anomalous.")
+    smallest_px: int | None = Field(
+        description="The smallest size of which it finds at least half, in pixels of the picture."
+    )
+    findings: list[FindingOut] = Field(description="The gravest first; empty is good.")
+    made_at: str = Field(description="UTC, ISO 8601.")
+
+
 class VersionOut(Schema):
     """One version of a model."""
 
@@ -242,6 +263,9 @@ class VersionOut(Schema):
     roi: RoiOut | None = Field(description="The part of a picture that counts; all if null.")
     tiling: TilingOut | None = Field(
         description="The model sees a picture in such tiles; as a whole if null."
+    )
+    self_test: SelfTestOut | None = Field(
+        description="What speaks against the model; null if no self-test was made."
     )
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 

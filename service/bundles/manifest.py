@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from service.bundles.findings import FitRecord, SelfTest
 from service.bundles.strict_model import SealedModel, StrictModel
 from service.bundles.variant import Variant
 
@@ -270,6 +271,12 @@ class Manifest(SealedModel):
 
     tiling: Tiling | None = None
     """Tiles in which the model sees the picture; the model sees it whole if None."""
+
+    fit: FitRecord = FitRecord()
+    """What is known of the fit; nothing in bundles from before it was kept."""
+
+    self_test: SelfTest | None = None
+    """What speaks against the model; None if no self-test was made."""
 
     drift: Drift
 

@@ -27,6 +27,7 @@ from service.bundles.bundle import (
     load_bundle,
 )
 from service.bundles.files import new_folder, write_atomically
+from service.bundles.findings import SelfTest
 from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
 from service.bundles.reading import file_sha256
 from service.bundles.variant import Variant
@@ -73,7 +74,11 @@ def save_bundle(
 
 
 def replace_calibration(
-    bundle: Bundle, calibration: Calibration, thresholds: Thresholds, map_low: float
+    bundle: Bundle,
+    calibration: Calibration,
+    thresholds: Thresholds,
+    map_low: float,
+    self_test: SelfTest | None = None,
 ) -> Bundle:
     """Gives a bundle other thresholds and the scores behind them; its graph stays.
 
@@ -82,6 +87,7 @@ def replace_calibration(
         calibration: the scores behind the thresholds.
         thresholds: of pictures and of pixels.
         map_low: the new `MapSpec.low`.
+        self_test: of the model at these thresholds; None if none was made.
 
     Raises:
         OSError: the folder cannot be written to; the former bundle stays.
@@ -94,6 +100,7 @@ def replace_calibration(
         "map": former.map.model_dump() | {"low": map_low},
         "thresholds": thresholds.model_dump(),
         "calibration": name,
+        "self_test": None if self_test is None else self_test.model_dump(),
     }
     return _change(bundle, fields, {name: stream.getvalue()}, {former.calibration})
 

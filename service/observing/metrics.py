@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 
 from service.distribution import version
-from service.domain import STAGES, DropReason, ProtocolName, ThresholdKind
+from service.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
 from service.observing.connection_metrics import ConnectionMetrics
 from service.observing.engine_metrics import EngineInstruments
 from service.observing.histogram import LabelledHistograms
@@ -144,6 +144,11 @@ class Metrics:
             "takt_threshold",
             "The threshold in force, of a picture (image) or of a map's cells (pixel).",
             ("model", "version", "kind"),
+        )
+        self._findings = gauge(
+            "takt_model_finding",
+            "1 if the self-test of the export or calibration found this against the model, else 0.",
+            ("model", "version", "finding"),
         )
         self._threshold_changes = counter(
             "takt_threshold_changes",
@@ -279,6 +284,9 @@ class Metrics:
         for kind in get_args(ThresholdKind):
             with contextlib.suppress(KeyError):
                 self._thresholds.remove(name, version, kind)
+        for finding in get_args(FindingCode):
+            with contextlib.suppress(KeyError):
+                self._findings.remove(name, version, finding)
         self._scores.remove(name, version)
         self._of.cache_clear()
 
@@ -292,6 +300,11 @@ class Metrics:
         """Read a threshold whenever Prometheus asks; its changes are counted from 0 on."""
         self._thresholds.labels(name, version, kind).set_function(value)
         self._threshold_changes.labels(name, kind)
+
+    def self_tested(self, name: str, version: str, findings: Collection[FindingCode]) -> None:
+        """Show what a version's self-test found, and that it did not find the rest."""
+        for finding in get_args(FindingCode):
+            self._findings.labels(name, version, finding).set(finding in findings)
 
     def threshold_changed(self, name: str, kind: ThresholdKind) -> None:
         """Count a change of a threshold."""

@@ -214,6 +214,11 @@ class ModelVersion:
             instances=self.instances,
             bounds=score_bounds(float(scores.min()) if len(scores) else own, own),
         )
+        if (tested := bundle.manifest.self_test) is not None:
+            found = {one.code: f"{one.text}; {one.remedy}" for one in tested.findings}
+            metrics.self_tested(self.name, self.version, found)
+            for code, text in found.items():
+                logger.warning("%s %s, self-test, %s: %s", self.name, self.version, code, text)
         for kind in THRESHOLD_KINDS:
             metrics.watch_threshold(
                 self.name,

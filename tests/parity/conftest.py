@@ -9,6 +9,11 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _made_up_defects_left_out(made_up_defects_left_out: None) -> None:
+    """Tests of other things export as fast as they can."""
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _traced_once(traced_once: None) -> None:
     """Tests of one module export alike again and again."""
 

@@ -156,6 +156,7 @@ def _of_bundle(manifest: Manifest, model: ModelVersion) -> dict[str, Any]:
         "input": ImageSize(width=width, height=height),
         "roi": _roi(manifest.roi) if manifest.roi else None,
         "tiling": manifest.tiling,
+        "self_test": manifest.self_test,
         "notes": [*manifest.notes, *manifest.thresholds.notes],
     }
     if model.thresholds is not None:

@@ -1,0 +1,100 @@
+"""The self-test of a model whose graph runs in an engine, with the code that serves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundling.measure import Cells, PictureScores, Recipe
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.self_test import Subject, refuse_findings, self_test
+from export.pictures import MAX_PIXELS
+from service.bundles.findings import FitRecord, SelfTest
+from service.domain import Image, RawPicture
+from service.engines.base import Engine
+from service.inspection.offline import inspect_offline
+from service.pictures.placement import placement
+from service.pictures.postprocess import picture_score
+from service.pictures.roi import RoiDrawing
+
+
+class KnownModel(Recipe, Protocol):
+    """How a model sees pictures, and what is known of it; `SourceFacts` and a manifest say it."""
+
+    @property
+    def family(self) -> str:
+        """Kind of detector."""
+
+    @property
+    def fit(self) -> FitRecord:
+        """What is known of its fit."""
+
+
+def tested(
+    engine: Engine,
+    model: KnownModel,
+    inside: Cells | None,
+    threshold: float,
+    of_good: PictureScores,
+    of_defects: PictureScores,
+    pictures: CalibrationPictures,
+    *,
+    strict: bool,
+    quiet: bool,
+) -> SelfTest:
+    """Test a model at a threshold of its score.
+
+    Args:
+        engine: runs the graph.
+        model: how it sees pictures.
+        inside: the cells of the map that count; all if None.
+        threshold: of a picture's score.
+        of_good: scores of the pictures that calibrate.
+        of_defects: scores of the given defective pictures.
+        pictures: the good pictures.
+        strict: refuse a model that anything speaks against.
+        quiet: show no bar.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+        SelfTestError: it is refused.
+    """
+    found = self_test(
+        Subject(
+            family=model.family,
+            fit=model.fit,
+            threshold=threshold,
+            score=partial(score_of, engine, model),
+            counted=partial(counted_pixels, model, inside),
+            good_score=of_good.score,
+            defect_score=of_defects.score,
+        ),
+        pictures,
+        quiet=quiet,
+    )
+    if strict:
+        refuse_findings(found)
+    return found
+
+
+def score_of(engine: Engine, model: Recipe, picture: Image) -> float:
+    """The score of a decoded picture, RGB uint8 [H,W,3], as the service gives it."""
+    height, width, _ = picture.shape
+    raw = RawPicture(picture.tobytes(), width, height, "rgb8")
+    answer = inspect_offline(engine, raw, model, MAX_PIXELS).answer
+    return picture_score(answer.score, answer.anomaly_map, model.score_from, width, height)
+
+
+def counted_pixels(
+    model: Recipe, inside: Cells | None, width: int, height: int
+) -> NDArray[np.bool_]:
+    """The pixels of a picture that the model sees and that count: bool [height,width]."""
+    seen = placement(model.preprocess, width, height).box
+    if inside is not None:
+        return RoiDrawing(inside).mask(seen, height, width).astype(np.bool_)
+    counted = np.zeros((height, width), np.bool_)
+    counted[seen.y : seen.y + seen.height, seen.x : seen.x + seen.width] = True
+    return counted

@@ -1,0 +1,167 @@
+"""What speaks against a model: each finding with its rule, its text and its remedy, once.
+
+The rules are coarse on purpose: a finding is a reason to look before the model is served, and a
+model without any may still miss real defects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.bundles.findings import Finding, FitRecord, SizeRange, SizeResult
+
+FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
+"""Fewest steps by family with which a fit of ours has found defects well."""
+
+NAMES = {"efficientad": "an EfficientAD", "inpformer": "an INP-Former"}
+
+FEWEST_PICTURES = 20
+MISSED_SHARE = 0.5
+"""Share of the given defects from which on missing them is a finding."""
+
+REPEATED_SHARE = 0.05
+"""Share of the good pictures from which on repeating others is a finding."""
+
+OTHER_SIZE_SHARE = 0.1
+SIZE_TOLERANCE = 0.1
+"""Part of a side by which a picture may be smaller or larger than all of the fit's."""
+
+LARGE_SIZES = 2
+"""Number of the largest sizes of made-up defects of which half must be found."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a model and of the pictures that its thresholds rest on.
+
+    Attributes:
+        family: of the model.
+        fit: what is known of its fit.
+        good: number of good pictures that calibrate.
+        copies: number of files that were left out as copies.
+        repeated: number of the good pictures that nearly repeat others.
+        sizes: (width, height) of each good picture.
+        defects: number of the given defects.
+        missed: number of those that the threshold misses.
+        made_up: results on made-up defects by size, the smallest first.
+    """
+
+    family: str
+    fit: FitRecord
+    good: int
+    copies: int
+    repeated: int
+    sizes: tuple[tuple[int, int], ...]
+    defects: int
+    missed: int
+    made_up: tuple[SizeResult, ...]
+
+
+def find(evidence: Evidence) -> tuple[Finding, ...]:
+    """All that speaks against a model, the gravest first."""
+    found = (rule(evidence) for rule in RULES)
+    return tuple(one for one in found if one is not None)
+
+
+def _made_up_missed(evidence: Evidence) -> Finding | None:
+    large = evidence.made_up[-LARGE_SIZES:]
+    defects, found = sum(one.defects for one in large), sum(one.found for one in large)
+    if 2 * found >= defects:
+        return None
+    return Finding(
+        code="made_up_missed",
+        text=f"the model finds {found} of {defects} made-up defects of "
+        f"{' and '.join(f'{one.side_px} pixels' for one in large)}, and smaller ones hardly",
+        remedy="do not serve it: fit it on more pictures of this very part, or longer, or take "
+        "another family (`takt fit patchcore`)",
+    )
+
+
+def _defects_missed(evidence: Evidence) -> Finding | None:
+    if not evidence.defects or evidence.missed < MISSED_SHARE * evidence.defects:
+        return None
+    return Finding(
+        code="defects_missed",
+        text=f"the threshold misses {evidence.missed} of the {evidence.defects} given defects",
+        remedy="fit on more pictures, or another family, or look closer (--tile); a higher --alpha "
+        "finds more and rejects more good parts",
+    )
+
+
+def _few_steps(evidence: Evidence) -> Finding | None:
+    steps, fewest = evidence.fit.steps, FEWEST_STEPS.get(evidence.family, 0)
+    if steps is None or steps >= fewest:
+        return None
+    return Finding(
+        code="few_steps",
+        text=f"the fit took {steps} steps; {NAMES[evidence.family]} needs {fewest} or more",
+        remedy="fit it again with more --minutes, or on a faster machine, or take a family that "
+        "needs no training (`takt fit patchcore`)",
+    )
+
+
+def _few_pictures(evidence: Evidence) -> Finding | None:
+    pictures = evidence.fit.pictures
+    if pictures is None or pictures >= FEWEST_PICTURES:
+        return None
+    return Finding(
+        code="few_pictures",
+        text=f"the fit saw {pictures} good picture{'s' if pictures > 1 else ''}; fewer than "
+        f"{FEWEST_PICTURES} show little of how good parts vary",
+        remedy="take pictures of more good parts, and fit again",
+    )
+
+
+def _duplicate_pictures(evidence: Evidence) -> Finding | None:
+    repeats = evidence.copies + evidence.repeated
+    files = evidence.copies + evidence.good
+    if not repeats or repeats < REPEATED_SHARE * files:
+        return None
+    counted = "" if not evidence.copies else f" ({evidence.copies} are the same file)"
+    return Finding(
+        code="duplicate_pictures",
+        text=f"{repeats} of {files} good pictures repeat others{counted}; what is promised of the "
+        "threshold assumes independent ones",
+        remedy="take one picture of each part, as parts come, and calibrate again",
+    )
+
+
+def _other_size(evidence: Evidence) -> Finding | None:
+    fitted = evidence.fit.sizes
+    if fitted is None:
+        return None
+    others = [size for size in evidence.sizes if not _is_like(size, fitted)]
+    if not others or len(others) < OTHER_SIZE_SHARE * len(evidence.sizes):
+        return None
+    return Finding(
+        code="other_size",
+        text=f"{len(others)} of {len(evidence.sizes)} good pictures have another size, such as "
+        f"{others[0][0]}x{others[0][1]}, than those of the fit, {_range_text(fitted)}",
+        remedy="give pictures as the fit saw them, or fit again on pictures as the line takes them",
+    )
+
+
+def _is_like(size: tuple[int, int], fitted: SizeRange) -> bool:
+    width, height = size
+    low, high = 1 - SIZE_TOLERANCE, 1 + SIZE_TOLERANCE
+    return (
+        low * fitted.least_width <= width <= high * fitted.most_width
+        and low * fitted.least_height <= height <= high * fitted.most_height
+    )
+
+
+def _range_text(sizes: SizeRange) -> str:
+    least = f"{sizes.least_width}x{sizes.least_height}"
+    most = f"{sizes.most_width}x{sizes.most_height}"
+    return least if least == most else f"{least} to {most}"
+
+
+RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
+    _made_up_missed,
+    _defects_missed,
+    _few_steps,
+    _few_pictures,
+    _duplicate_pictures,
+    _other_size,
+)

@@ -1,0 +1,175 @@
+"""The self-test: does the model, at its threshold, find defects made up on pictures of good parts?
+
+Made-up defects are no real ones: a model that finds them may miss those of the line. One that
+misses large ones is not worth serving.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from export.calibration.duplicates import count_near_copies
+from export.calibration.findings import Evidence, find
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.errors import SelfTestError
+from export.pictures import picture_size, read_picture
+from export.synthetic.defects import KINDS
+from export.synthetic.part_mask import PartMask, estimate_part_mask
+from export.synthetic.sized import make_defect
+from service.bundles.findings import FitRecord, SelfTest, SizeResult
+from service.domain import Image
+
+SIDE_SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
+"""Sides of made-up defects, as shares of the side of a square of the picture's area."""
+
+ROUNDS = 6
+"""Pictures that are altered, each once for every size and kind."""
+
+FEWEST_ROUNDS = 2
+BUDGET_S = 15.0
+"""Time after which a slow model gets no further rounds."""
+
+Score = Callable[[Image], float]
+Counted = Callable[[int, int], NDArray[np.bool_]]
+"""(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with its thresholds, and the scores of the pictures that these rest on.
+
+    Attributes:
+        family: of the model.
+        fit: what is known of its fit.
+        threshold: of a picture's score.
+        score: score of a whole picture, as the service would give it.
+        counted: the pixels of a picture that the model judges.
+        good_score: scores of the calibrating pictures [n], in their order.
+        defect_score: scores of the given defective pictures [m].
+    """
+
+    family: str
+    fit: FitRecord
+    threshold: float
+    score: Score
+    counted: Counted
+    good_score: NDArray[np.float32]
+    defect_score: NDArray[np.float32]
+
+
+def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
+    """Test a model on made-up defects, and gather all that speaks against it.
+
+    Args:
+        subject: the model.
+        pictures: the good pictures; those that calibrate are altered.
+        quiet: show no progress bar.
+
+    Raises:
+        PicturesError: a picture cannot be read.
+    """
+    passing = [
+        path
+        for path, score in zip(pictures.unseen, subject.good_score, strict=True)
+        if score <= subject.threshold
+    ]
+    altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
+    made_up = _made_up(subject, altered, quiet=quiet)
+    evidence = Evidence(
+        family=subject.family,
+        fit=subject.fit,
+        good=len(pictures.unseen),
+        copies=pictures.copies,
+        repeated=count_near_copies(pictures.unseen, pictures.seen),
+        sizes=tuple(map(picture_size, pictures.unseen)),
+        defects=len(subject.defect_score),
+        missed=int((subject.defect_score <= subject.threshold).sum()),
+        made_up=made_up.sizes,
+    )
+    return SelfTest(
+        pictures=made_up.pictures,
+        sizes=made_up.sizes,
+        findings=find(evidence),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def refuse_findings(tested: SelfTest) -> None:
+    """Refuse a model that anything speaks against.
+
+    Raises:
+        SelfTestError: there are findings; names them.
+    """
+    if tested.findings:
+        raise SelfTestError(
+            "nothing was written, as --strict was given:\n" + "\n".join(finding_lines(tested))
+        )
+
+
+def finding_lines(tested: SelfTest) -> list[str]:
+    """One loud line for each finding, with its remedy."""
+    return [f"WARNING     {one.code}: {one.text}; {one.remedy}" for one in tested.findings]
+
+
+@dataclass(frozen=True)
+class _MadeUp:
+    """Results by size, and the number of pictures that were altered."""
+
+    sizes: tuple[SizeResult, ...]
+    pictures: int
+
+
+def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _MadeUp:
+    sides: dict[float, list[int]] = defaultdict(list)
+    found: dict[float, int] = defaultdict(int)
+    begun_s, rounds = time.monotonic(), 0
+    for number, path in enumerate(
+        tqdm(pictures, desc="self-test", unit="round", disable=quiet or not pictures or None)
+    ):
+        if number >= FEWEST_ROUNDS and time.monotonic() - begun_s > BUDGET_S:
+            break
+        rounds += 1
+        for share, side_px, picture in _defects(read_picture(path), subject.counted, number):
+            sides[share].append(side_px)
+            found[share] += subject.score(picture) > subject.threshold
+    return _MadeUp(
+        tuple(
+            SizeResult(
+                side_px=round(median(sides[share])),
+                defects=len(sides[share]),
+                found=found[share],
+            )
+            for share in sorted(sides)
+        ),
+        len(set(pictures[:rounds])),
+    )
+
+
+def _defects(picture: Image, counted: Counted, number: int) -> Iterator[tuple[float, int, Image]]:
+    """A picture with a defect of each size and kind: (share, side in pixels, altered picture)."""
+    height, width, _ = picture.shape
+    part = _part(picture, counted(width, height))
+    for size, share in enumerate(SIDE_SHARES):
+        side_px = max(2, round(share * math.sqrt(height * width)))
+        for kind_number, kind in enumerate(KINDS):
+            rng = np.random.default_rng((number, size, kind_number))
+            made = make_defect(picture, kind, side_px, part, rng)
+            if made is not None:
+                yield share, side_px, made.picture
+
+
+def _part(picture: Image, counted: NDArray[np.bool_]) -> PartMask:
+    """The pixels that show the part and count; those that count if none does both."""
+    both = estimate_part_mask(picture).mask & counted
+    return PartMask(both if both.any() else counted)

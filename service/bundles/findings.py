@@ -1,0 +1,113 @@
+"""What a bundle records of its model's fit and of its self-test, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from service.bundles.strict_model import StrictModel
+from service.domain import FindingCode
+
+
+class SizeRange(StrictModel):
+    """The sizes of some pictures, in pixels."""
+
+    least_width: int = Field(gt=0)
+    most_width: int = Field(gt=0)
+    least_height: int = Field(gt=0)
+    most_height: int = Field(gt=0)
+
+
+class FitRecord(StrictModel):
+    """What is known of the fit that made a model."""
+
+    steps: int | None = Field(default=None, ge=0)
+    """Steps of the optimiser; None where there are none, or nobody knows."""
+
+    pictures: int | None = Field(default=None, ge=1)
+    """Good pictures that the fit has seen; None if unknown."""
+
+    sizes: SizeRange | None = None
+    """Their sizes, before they were resized."""
+
+
+class Finding(StrictModel):
+    """One thing that speaks against a model."""
+
+    code: FindingCode
+    text: str
+    """What was found, with its figures."""
+
+    remedy: str
+    """What to do about it."""
+
+
+class SizeResult(StrictModel):
+    """Made-up defects of one size."""
+
+    side_px: int = Field(gt=0)
+    """Side of a square of a defect's area, in pixels of the picture."""
+
+    defects: int = Field(ge=1)
+    found: int = Field(ge=0)
+    """Those whose picture the model calls anomalous."""
+
+    @model_validator(mode="after")
+    def _found_are_defects(self) -> Self:
+        if self.found > self.defects:
+            raise ValueError("more made-up defects are found than there are")
+        return self
+
+
+class SelfTest(StrictModel):
+    """A model's answers to made-up defects on pictures of good parts, and what was found.
+
+    >>> tested = SelfTest(
+    ...     pictures=4,
+    ...     sizes=(
+    ...         SizeResult(side_px=8, defects=12, found=3),
+    ...         SizeResult(side_px=16, defects=12, found=11),
+    ...     ),
+    ...     made_at="2026-01-01T00:00:00+00:00",
+    ... )
+    >>> tested.text
+    'finds 14 of 24 made-up defects; the smallest found is about 16 pixels'
+    """
+
+    pictures: int = Field(ge=0)
+    """Number of good pictures that were altered."""
+
+    sizes: tuple[SizeResult, ...]
+    """Results by size, the smallest first; empty where no defect could be made up."""
+
+    findings: tuple[Finding, ...] = ()
+    """What speaks against the model, the gravest first."""
+
+    made_at: str
+    """UTC, ISO 8601."""
+
+    @property
+    def defects(self) -> int:
+        """Number of made-up defects."""
+        return sum(one.defects for one in self.sizes)
+
+    @property
+    def found(self) -> int:
+        """Number of those whose picture the model calls anomalous."""
+        return sum(one.found for one in self.sizes)
+
+    @property
+    def smallest_px(self) -> int | None:
+        """The smallest size of which the model finds at least half; None if of none."""
+        return next((one.side_px for one in self.sizes if 2 * one.found >= one.defects), None)
+
+    @property
+    def text(self) -> str:
+        """The result in words."""
+        if not self.sizes:
+            return "no defect could be made up on these pictures"
+        result = f"finds {self.found} of {self.defects} made-up defects"
+        if self.smallest_px is None:
+            return f"{result}, and of no size half"
+        return f"{result}; the smallest found is about {self.smallest_px} pixels"

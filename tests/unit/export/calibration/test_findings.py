@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_args
+
+import pytest
+
+from export.calibration.findings import RULES, Evidence, find
+from service.bundles.findings import FitRecord, SizeRange, SizeResult
+from service.domain import FindingCode
+
+SIZES = SizeRange(least_width=640, most_width=640, least_height=480, most_height=480)
+GOOD = Evidence(
+    family="efficientad",
+    fit=FitRecord(steps=1500, pictures=150, sizes=SIZES),
+    good=50,
+    copies=0,
+    repeated=0,
+    sizes=((640, 480),) * 50,
+    defects=20,
+    missed=9,
+    made_up=tuple(
+        SizeResult(side_px=side, defects=18, found=found)
+        for side, found in ((17, 2), (35, 9), (69, 14), (139, 18))
+    ),
+)
+
+
+def codes(**changes: Any) -> list[str]:
+    return [one.code for one in find(dataclasses.replace(GOOD, **changes))]
+
+
+def made_up(*found: int) -> tuple[SizeResult, ...]:
+    return tuple(
+        SizeResult(side_px=8 << i, defects=18, found=count) for i, count in enumerate(found)
+    )
+
+
+def fit(**changes: Any) -> FitRecord:
+    return GOOD.fit.model_copy(update=changes)
+
+
+def test_nothing_speaks_against_a_good_model() -> None:
+    assert codes() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"fit": fit(steps=50)}, "few_steps"),
+        ({"fit": fit(pictures=5)}, "few_pictures"),
+        ({"missed": 10}, "defects_missed"),
+        ({"repeated": 3}, "duplicate_pictures"),
+        ({"copies": 10}, "duplicate_pictures"),
+        ({"sizes": ((1280, 960),) * 50}, "other_size"),
+        ({"made_up": made_up(0, 0, 0, 1)}, "made_up_missed"),
+    ],
+)
+def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> None:
+    assert codes(**changes) == [expected]
+
+
+def test_every_code_has_a_rule_with_a_text_and_a_remedy() -> None:
+    everything = dataclasses.replace(
+        GOOD,
+        fit=fit(steps=50, pictures=5),
+        missed=20,
+        repeated=50,
+        sizes=((64, 64),) * 50,
+        made_up=made_up(0, 0, 0, 0),
+    )
+    found = find(everything)
+    assert len(RULES) == len(get_args(FindingCode))
+    assert [one.code for one in found] == [*get_args(FindingCode)]
+    assert all(one.text and one.remedy for one in found)
+
+
+def test_what_is_not_known_of_a_fit_is_no_finding() -> None:
+    assert codes(fit=FitRecord(), made_up=(), defects=0, missed=0) == []
+
+
+def test_a_family_without_steps_needs_none() -> None:
+    assert codes(family="patchcore", fit=fit(steps=0)) == []
+
+
+def test_a_copy_or_two_among_many_pictures_are_no_finding() -> None:
+    assert codes(repeated=1, copies=1) == []
+
+
+def test_pictures_within_a_tenth_of_the_fits_sizes_are_like_them() -> None:
+    assert codes(sizes=((600, 500),) * 50) == []
+    assert codes(sizes=((480, 640),) * 50) == ["other_size"]
+
+
+def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
+    assert codes(made_up=made_up(0, 0, 10, 14)) == []
