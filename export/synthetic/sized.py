@@ -33,7 +33,7 @@ BLOT_CELLS = 3
 BLOT_OPACITY = (0.5, 1.0)
 
 VISIBLE_PART = 0.5
-"""Share of a defect's pixels that must change visibly."""
+"""Share of a defect's pixels that must lie on the part and change visibly."""
 
 TRIES = 20
 
@@ -56,8 +56,8 @@ def make_defect(
 ) -> MadeDefect | None:
     """Put one visible defect that covers about side² pixels on a picture of a good part.
 
-    Half of its pixels change by ten levels of 255 or more. None if none of twenty tries does, as
-    on a picture without any texture.
+    Half of its pixels lie on the part and change by ten levels of 255 or more. None if none of
+    twenty tries does that, as on a black picture.
 
     Args:
         picture: RGB uint8 [H,W,3].
@@ -68,6 +68,7 @@ def make_defect(
     """
     for _ in range(TRIES):
         altered = _PAINTERS[kind](picture, side_px, part, rng)
+        altered[~part.mask] = picture[~part.mask]
         difference = cv2.absdiff(picture, altered).max(axis=2)
         if (difference >= VISIBLE_LEVELS).sum() >= VISIBLE_PART * side_px**2:
             return MadeDefect(altered, difference > 0)

@@ -147,7 +147,7 @@ class Metrics:
         )
         self._findings = gauge(
             "takt_model_finding",
-            "1 if the self-test of the export or calibration found this against the model, else 0.",
+            "1 if the self-test found this against the model, else 0; absent where none was made.",
             ("model", "version", "finding"),
         )
         self._threshold_changes = counter(

@@ -23,7 +23,7 @@ def part(seed: int) -> np.ndarray:
 
 
 def frame(pixels: np.ndarray, seed: int) -> np.ndarray:
-    return pixels + np.random.default_rng((seed, 1)).normal(0, 3, pixels.shape)
+    return pixels + np.random.default_rng((seed, 1)).normal(0, 1, pixels.shape)
 
 
 def test_different_parts_of_one_kind_are_no_copies(tmp_path: Path) -> None:

@@ -189,3 +189,21 @@ def test_a_server_install_has_all_that_a_card_needs() -> None:
         "for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_card_says_what_speaks_against_the_model(make_bundle: MakeBundle) -> None:
+    finding = {"code": "few_steps", "text": "50 steps", "remedy": "fit it longer"}
+    tested = {
+        "pictures": 6,
+        "sizes": [{"side_px": 16, "defects": 18, "found": 17}],
+        "findings": [finding],
+        "made_at": "2026-01-01T00:00:00+00:00",
+    }
+    text = card(make_bundle(self_test=tested).manifest)
+    assert "finds 17 of 18 made-up defects; the smallest found is about 16 pixels" in text
+    assert "- **few_steps**: 50 steps; fit it longer" in text
+    assert ["16", "17 of 18 (94.4%)"] in rows(text)
+
+
+def test_a_card_says_that_no_self_test_was_made(bundle: Bundle) -> None:
+    assert "None was made" in card(bundle.manifest)

@@ -1,13 +1,14 @@
 import random
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from service.domain import Timings, Verdict
+from service.domain import FindingCode, Timings, Verdict
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
@@ -172,3 +173,15 @@ def test_batches_are_counted_when_the_metrics_are_read() -> None:
         if sample.name in ("takt_batch_size_sum", "takt_engine_busy_seconds_total")
     }
     assert found == {"takt_batch_size_sum": 200.0, "takt_engine_busy_seconds_total": 50.0}
+
+
+def test_what_a_self_test_found_is_1_and_the_rest_0_until_the_version_is_gone() -> None:
+    metrics = Metrics()
+    load(metrics)
+    assert "takt_model_finding{" not in exposed(metrics)
+    metrics.self_tested("parts", "1", ["few_steps"])
+    text = exposed(metrics)
+    assert 'takt_model_finding{finding="few_steps",model="parts",version="1"} 1.0' in text
+    assert text.count("takt_model_finding{") == len(get_args(FindingCode))
+    metrics.forget("parts", "1")
+    assert "takt_model_finding{" not in exposed(metrics)

@@ -1,0 +1,53 @@
+"""What speaks against a model, for those who ask the server."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from service.bundles.bundle import Bundle
+
+URL = "/v1/models/parts"
+FINDING = {"code": "few_steps", "text": "the fit took 50 steps", "remedy": "fit it longer"}
+SELF_TEST = {
+    "pictures": 6,
+    "sizes": [
+        {"side_px": 8, "defects": 18, "found": 3},
+        {"side_px": 16, "defects": 18, "found": 17},
+    ],
+    "findings": [FINDING],
+    "made_at": "2026-01-01T00:00:00+00:00",
+}
+
+
+async def version_of(client: Any, number: str) -> dict[str, Any]:
+    model = (await client.get(URL)).json()
+    return next(one for one in model["versions"] if one["version"] == number)
+
+
+async def test_a_version_shows_its_self_test_with_the_remedy(
+    serve, make_bundle: Callable[..., Bundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    make_bundle(version="2", self_test=SELF_TEST)
+    with caplog.at_level(logging.WARNING):
+        async with serve() as client:
+            shown = (await version_of(client, "2"))["self_test"]
+            metrics = (await client.get("/metrics")).text
+    assert shown == {
+        "text": "finds 20 of 36 made-up defects; the smallest found is about 16 pixels",
+        "defects": 36,
+        "found": 20,
+        "smallest_px": 16,
+        "findings": [FINDING],
+        "made_at": "2026-01-01T00:00:00+00:00",
+    }
+    assert 'takt_model_finding{finding="few_steps",model="parts",version="2"} 1.0' in metrics
+    assert 'takt_model_finding{finding="other_size",model="parts",version="2"} 0.0' in metrics
+    assert "few_steps: the fit took 50 steps; fit it longer" in caplog.text
+
+
+async def test_a_bundle_without_a_self_test_is_served_and_says_that_none_was_made(serve) -> None:
+    async with serve() as client:
+        assert (await version_of(client, "1"))["self_test"] is None
+        assert "takt_model_finding{" not in (await client.get("/metrics")).text

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from export.calibration import self_test as module
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.self_test import Subject, finding_lines, refuse_findings, self_test
+from export.errors import SelfTestError
+from export.pictures import read_picture
+from export.synthetic.defects import KINDS
+from service.bundles.findings import FitRecord, SelfTest
+from service.domain import Image
+
+WritePictures = Callable[..., list[Path]]
+
+THRESHOLD = 0.5
+
+
+@pytest.fixture(autouse=True)
+def _made_up_defects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROUNDS", 3)
+
+
+@pytest.fixture(scope="module")
+def pictures(
+    write_pictures: WritePictures, tmp_path_factory: pytest.TempPathFactory
+) -> CalibrationPictures:
+    folder = tmp_path_factory.mktemp("self-test") / "good"
+    return CalibrationPictures(tuple(write_pictures(folder, 6)), ())
+
+
+def everywhere(width: int, height: int) -> np.ndarray:
+    return np.ones((height, width), np.bool_)
+
+
+def changed_share(pictures: CalibrationPictures) -> Callable[[Image], float]:
+    """Share of a picture's pixels that differ from the good picture that it is most like."""
+    good = np.stack([read_picture(path) for path in pictures.unseen])
+
+    def score(picture: Image) -> float:
+        return float((good != picture).any(axis=3).mean(axis=(1, 2)).min())
+
+    return score
+
+
+def subject(score: Callable[[Image], float], threshold: float = THRESHOLD) -> Subject:
+    return Subject(
+        family="efficientad",
+        fit=FitRecord(steps=1000, pictures=100),
+        threshold=threshold,
+        score=score,
+        counted=everywhere,
+        good_score=np.zeros(6, np.float32),
+        defect_score=np.zeros(0, np.float32),
+    )
+
+
+def codes(tested: SelfTest) -> list[str]:
+    return [one.code for one in tested.findings]
+
+
+def test_a_model_that_sees_any_change_finds_every_defect(pictures: CalibrationPictures) -> None:
+    tested = self_test(subject(changed_share(pictures), 0.0), pictures, quiet=True)
+    assert tested.found == tested.defects == 3 * 4 * len(KINDS)
+    assert tested.pictures == 3
+    assert tested.smallest_px == 2  # a thirty-second of the root of 80 x 60
+    assert codes(tested) == []
+
+
+def test_a_model_that_answers_alike_to_everything_is_told(pictures: CalibrationPictures) -> None:
+    tested = self_test(subject(lambda _: 0.1), pictures, quiet=True)
+    assert tested.found == 0
+    assert tested.smallest_px is None
+    assert codes(tested) == ["made_up_missed"]
+
+
+def test_the_smallest_size_that_is_found_is_told(pictures: CalibrationPictures) -> None:
+    tested = self_test(subject(changed_share(pictures), 0.01), pictures, quiet=True)
+    assert tested.smallest_px is not None
+    assert tested.smallest_px > 2
+    assert tested.text.endswith(f"the smallest found is about {tested.smallest_px} pixels")
+
+
+def test_the_same_model_gets_the_same_result(pictures: CalibrationPictures) -> None:
+    one, other = (
+        self_test(subject(changed_share(pictures), 0.01), pictures, quiet=True) for _ in range(2)
+    )
+    assert one.sizes == other.sizes
+
+
+def test_a_slow_model_gets_two_rounds_only(
+    pictures: CalibrationPictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUDGET_S", 0.0)
+    tested = self_test(subject(lambda _: 1.0), pictures, quiet=True)
+    assert tested.defects == 2 * 4 * len(KINDS)
+
+
+def test_pictures_that_the_model_rejects_anyway_are_not_altered(
+    pictures: CalibrationPictures,
+) -> None:
+    rejecting = dataclasses.replace(subject(lambda _: 1.0), good_score=np.ones(6, np.float32))
+    tested = self_test(rejecting, pictures, quiet=True)
+    assert tested.defects == 0
+    assert tested.text == "no defect could be made up on these pictures"
+
+
+def test_defects_are_made_up_where_the_picture_counts(pictures: CalibrationPictures) -> None:
+    good = np.stack([read_picture(path) for path in pictures.unseen])
+    outside: list[int] = []
+
+    def left(width: int, height: int) -> np.ndarray:
+        counted = np.zeros((height, width), np.bool_)
+        counted[:, : width // 2] = True
+        return counted
+
+    def look(picture: Image) -> float:
+        changed = (good != picture).any(axis=3)
+        changed = changed[changed.sum(axis=(1, 2)).argmin()]
+        outside.append(int(changed[:, 40:].sum()))
+        return 1.0
+
+    self_test(dataclasses.replace(subject(look), counted=left), pictures, quiet=True)
+    assert outside
+    assert max(outside) == 0
+
+
+def test_a_threshold_that_misses_the_given_defects_is_told(pictures: CalibrationPictures) -> None:
+    missing = dataclasses.replace(
+        subject(lambda _: 1.0), defect_score=np.array([0.1, 0.5, 0.9], np.float32)
+    )
+    tested = self_test(missing, pictures, quiet=True)
+    assert codes(tested) == ["defects_missed"]
+    assert tested.findings[0].text == "the threshold misses 2 of the 3 given defects"
+
+
+def test_files_that_repeat_each_other_are_told(
+    pictures: CalibrationPictures, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.bmp"
+    cv2.imwrite(str(again), cv2.imread(str(pictures.unseen[0])))
+    more = CalibrationPictures((*pictures.unseen[:5], again), ())
+    tested = self_test(subject(lambda _: 1.0), more, quiet=True)
+    assert codes(tested) == ["duplicate_pictures"]
+
+
+def test_findings_are_one_loud_line_each_with_the_remedy_and_can_be_refused(
+    pictures: CalibrationPictures,
+) -> None:
+    tested = self_test(subject(lambda _: 0.1), pictures, quiet=True)
+    (line,) = finding_lines(tested)
+    assert line.startswith("WARNING     made_up_missed: ")
+    assert tested.findings[0].remedy in line
+    with pytest.raises(SelfTestError, match="--strict"):
+        refuse_findings(tested)
+    refuse_findings(self_test(subject(lambda _: 1.0), pictures, quiet=True))
