@@ -21,8 +21,7 @@ from models.checkpoints.nelson import measure_missing
 from models.checkpoints.own import picture_digest
 from models.inpformer.detector import InpFormer
 from service.bundles.bundle import Golden
-from service.bundles.findings import FitRecord
-from service.bundles.findings import SizeRange as SizesOfFit
+from service.bundles.findings import FitRecord, PictureSizes
 from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
 from service.pictures.roi import RoiShape
 
@@ -178,7 +177,7 @@ def _fit_record(checkpoint: Checkpoint) -> FitRecord:
     return FitRecord(
         steps=checkpoint.steps,
         pictures=len(checkpoint.seen) or None,
-        sizes=None if sizes is None else SizesOfFit(**asdict(sizes)),
+        sizes=None if sizes is None else PictureSizes(**asdict(sizes)),
     )
 
 

@@ -14,7 +14,7 @@ from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
 from export.pictures import picture_size
 from service.bundles.bundle import Golden
-from service.bundles.findings import FitRecord, SizeRange
+from service.bundles.findings import FitRecord, PictureSizes
 from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom, Tiling
 
 
@@ -73,7 +73,7 @@ def fit_on(pictures: Sequence[Path]) -> FitRecord:
     widths, heights = zip(*map(picture_size, pictures), strict=True)
     return FitRecord(
         pictures=len(pictures),
-        sizes=SizeRange(
+        sizes=PictureSizes(
             least_width=min(widths),
             most_width=max(widths),
             least_height=min(heights),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.bundles.findings import Finding, FitRecord, SizeRange, SizeResult
+from service.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 
 FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
 """Fewest steps by family with which a fit of ours has found defects well."""
@@ -142,7 +142,7 @@ def _other_size(evidence: Evidence) -> Finding | None:
     )
 
 
-def _is_like(size: tuple[int, int], fitted: SizeRange) -> bool:
+def _is_like(size: tuple[int, int], fitted: PictureSizes) -> bool:
     width, height = size
     low, high = 1 - SIZE_TOLERANCE, 1 + SIZE_TOLERANCE
     return (
@@ -151,7 +151,7 @@ def _is_like(size: tuple[int, int], fitted: SizeRange) -> bool:
     )
 
 
-def _range_text(sizes: SizeRange) -> str:
+def _range_text(sizes: PictureSizes) -> str:
     least = f"{sizes.least_width}x{sizes.least_height}"
     most = f"{sizes.most_width}x{sizes.most_height}"
     return least if least == most else f"{least} to {most}"

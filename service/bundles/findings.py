@@ -10,7 +10,7 @@ from service.bundles.strict_model import StrictModel
 from service.domain import FindingCode
 
 
-class SizeRange(StrictModel):
+class PictureSizes(StrictModel):
     """The sizes of some pictures, in pixels."""
 
     least_width: int = Field(gt=0)
@@ -28,7 +28,7 @@ class FitRecord(StrictModel):
     pictures: int | None = Field(default=None, ge=1)
     """Good pictures that the fit has seen; None if unknown."""
 
-    sizes: SizeRange | None = None
+    sizes: PictureSizes | None = None
     """Their sizes, before they were resized."""
 
 

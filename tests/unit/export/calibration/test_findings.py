@@ -6,10 +6,10 @@ from typing import Any, get_args
 import pytest
 
 from export.calibration.findings import RULES, Evidence, find
-from service.bundles.findings import FitRecord, SizeRange, SizeResult
+from service.bundles.findings import FitRecord, PictureSizes, SizeResult
 from service.domain import FindingCode
 
-SIZES = SizeRange(least_width=640, most_width=640, least_height=480, most_height=480)
+SIZES = PictureSizes(least_width=640, most_width=640, least_height=480, most_height=480)
 GOOD = Evidence(
     family="efficientad",
     fit=FitRecord(steps=1500, pictures=150, sizes=SIZES),
