@@ -105,7 +105,7 @@ def export_bundle(
         out: the bundle's folder; must not exist.
         options: of the export.
         tell: takes lines about what is going on.
-        stage: called as each stage after the graph begins: `thresholds`.
+        stage: called as each stage after the graph begins: `thresholds`, `self-test`.
         quiet: show no progress bar.
 
     Raises:
@@ -140,6 +140,7 @@ def export_bundle(
                 engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
             )
             thresholds = _thresholds(facts, of_good, alpha)
+            stage("self-test")
             self_test = tested(
                 engine,
                 facts,
