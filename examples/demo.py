@@ -11,12 +11,14 @@ import contextlib
 import json
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +44,25 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     with server(given.takt, given.models) as url:
         print(f"{'picture':<42} {'truth':<9} {'score':>8} {'verdict':<9} {'regions':>7} {'ms':>7}")
-        right = 0
-        for picture in pictures:
-            right += inspect(url, given.model, picture, given.out)
-    print(f"\n{right} of {len(pictures)} verdicts agree with the truth; overlays: {given.out}/")
+        seen = [inspect(url, given.model, picture, given.out) for picture in pictures]
+    right = sum(one.right for one in seen)
+    p50_ms = statistics.median(one.latency_ms for one in seen)
+    print(
+        f"\n{right} of {len(pictures)} verdicts agree with the truth; p50 {p50_ms:.1f} ms; "
+        f"overlays: {given.out}/"
+    )
 
 
-def inspect(url: str, model: str, picture: Path, out: Path) -> bool:
-    """Post one picture, print its line, keep its overlay; whether the verdict is the truth."""
+@dataclass(frozen=True)
+class Seen:
+    """A picture that was answered: whether the verdict is the truth, and after how long."""
+
+    right: bool
+    latency_ms: float
+
+
+def inspect(url: str, model: str, picture: Path, out: Path) -> Seen:
+    """Post one picture, print its line, keep its overlay."""
     truth = picture.parent.name
     started_s = time.perf_counter()
     answer = post(f"{url}/v1/models/{model}/inspect?heatmap=overlay", picture.read_bytes())
@@ -57,11 +70,11 @@ def inspect(url: str, model: str, picture: Path, out: Path) -> bool:
     verdict = "anomalous" if answer["anomalous"] else "good"
     print(
         f"{picture.name:<42} {truth:<9} {answer['score']:8.4f} {verdict:<9} "
-        f"{len(answer['regions']):7d} {latency_ms:7.0f}"
+        f"{len(answer['regions']):7d} {latency_ms:7.1f}"
     )
     overlay = base64.b64decode(answer["heatmap"]["data"])
     (out / f"{truth}_{picture.stem}.jpg").write_bytes(overlay)
-    return answer["anomalous"] is (truth != "good")
+    return Seen(answer["anomalous"] is (truth != "good"), latency_ms)
 
 
 def post(url: str, body: bytes) -> dict[str, Any]:

@@ -28,7 +28,7 @@ MAPS = {
     ("inpformer", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
 }
 MAP_OF_PATCHCORE = (
-    "distance of each cell to the nearest of {} vectors; score: mean of the highest 1 %"
+    "distance of each cell to the nearest of {} vectors; score: power mean of the map"
 )
 
 

@@ -31,7 +31,8 @@ class PatchCoreConfig:
             AnomalyDINO's choice (Damm et al., arXiv 2405.14529).
         layers: blocks of the encoder, counted from 0, whose features are compared.
         neighbourhood: side in cells of the square over which each block is averaged; odd.
-        scored_share: share of the map's cells, the highest ones, whose mean is the score.
+        scored_power: exponent of the power mean over the map's cells that is the score: 1 is their
+            mean, and the larger, the nearer to their maximum.
         embed_dim: channels of a token of dinov2.
         encoder_heads: attention heads of dinov2.
 
@@ -48,7 +49,7 @@ class PatchCoreConfig:
     encoder: EncoderKind = "lite0"
     layers: Layers = LITE0_BLOCKS
     neighbourhood: int = 3
-    scored_share: float = 0.01
+    scored_power: int = 8
     embed_dim: int = 384
     encoder_heads: int = 6
 
@@ -67,8 +68,6 @@ class PatchCoreConfig:
                 )
         if self.neighbourhood % 2 == 0:
             raise ValueError(f"neighbourhood is {self.neighbourhood}; it must be odd")
-        if not 0 < self.scored_share <= 1:
-            raise ValueError(f"scored_share is {self.scored_share}; it must be above 0, at most 1")
         if self.embed_dim % self.encoder_heads:
             raise ValueError(
                 f"encoder_heads is {self.encoder_heads}; it must divide embed_dim, {self.embed_dim}"
@@ -102,10 +101,6 @@ class PatchCoreConfig:
     def input_size(self) -> tuple[int, int]:
         """(height, width) of the input in pixels."""
         return self.height, self.width
-
-    def scored_among(self, cells: int) -> int:
-        """Number of the highest of so many cells whose mean is the score; at least 1."""
-        return max(1, int(cells * self.scored_share))
 
     def _check_layers(self) -> None:
         layers = self.layers

@@ -27,8 +27,8 @@ class PatchCore(Detector):
         map = √(min_b |x - b|² / C),    min_b |x - b|² = |x|² - 2 max_b (xb - |b|²/2),
 
     over the C channels: about by how many deviations a channel differs. The distances to all
-    vectors are one matrix product. The score is the mean of the map's highest cells, so that it
-    only falls as vectors are added.
+    vectors are one matrix product. The score is the map's power mean, (mean map⁸)^(1/8): it leans
+    to the highest cells, and only falls as vectors are added.
 
     >>> model = PatchCore(PatchCoreConfig(bank_size=10, width=64, height=32)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 32, 64))
@@ -100,9 +100,13 @@ class PatchCore(Detector):
         return squared.clamp_min(LEAST_DISTANCE**2).sqrt()
 
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of the cells that count -> the mean [N] of their highest share."""
-        highest = values.topk(self.config.scored_among(values.shape[1]), dim=1).values
-        return highest.mean(1)
+        """The values [N,n] of the cells that count -> their power mean [N]."""
+        power = self.config.scored_power
+        highest = values.amax(1, keepdim=True)
+        # As shares of the highest, so that no power leaves the range of any precision.
+        mean = (values / highest).pow(power).mean(1)
+        score: Tensor = highest[:, 0] * mean.pow(1 / power)
+        return score
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, at least 0.02."""

@@ -25,7 +25,7 @@ def test_settings_survive_json() -> None:
         ({"layers": (4, 2)}, "it must name blocks in rising order"),
         ({"layers": (2, 11)}, "the blocks of lite0 are 0 to 10"),
         ({"neighbourhood": 2}, "neighbourhood is 2; it must be odd"),
-        ({"scored_share": 0.0}, "scored_share is 0.0; it must be above 0"),
+        ({"scored_power": 0}, "scored_power is 0; it must be a whole number"),
         ({"encoder_heads": 5}, "encoder_heads is 5; it must divide embed_dim, 384"),
     ],
 )
