@@ -54,9 +54,24 @@ def tiles_text(manifest: Manifest) -> str | None:
     )
 
 
-def guarantee_text(alpha: float, pictures: str, *, seen_known: bool) -> str:
-    """What conformal thresholds promise; `pictures` names those that they were found on."""
+def guarantee_text(
+    alpha: float, pictures: str, *, seen_known: bool, proven_rate: float | None = None
+) -> str:
+    """What conformal thresholds promise; `pictures` names those that they were found on.
+
+    Args:
+        alpha: false-reject rate that was aimed at.
+        pictures: the good pictures, in words.
+        seen_known: whether it is known that the training has seen none of them.
+        proven_rate: rate that is proven, where it is not `alpha`.
+    """
     percent = f"{100 * alpha:.3g} %"
+    if proven_rate is not None:
+        return (
+            f"a further good picture like {pictures} is called anomalous with a probability of at "
+            f"most {100 * proven_rate:.3g} %, and shows a region with at most as much: that is "
+            f"proven. The aim is {percent}, and what was measured lies near it or below"
+        )
     return (
         f"a further good picture like {pictures} is called anomalous with a probability of at most "
         f"{percent}, and shows a region with at most {percent}"

@@ -14,6 +14,7 @@ from torch import Tensor
 from export.bundling.graph import GraphFacts, ImagesToAnswer, write_graph
 from export.bundling.roi import place
 from export.bundling.source import SourceFacts
+from export.calibration.cross_conformal import OutOfFoldScores
 from export.errors import ExportError
 from export.pictures import picture_size, read_model_input
 from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
@@ -58,6 +59,7 @@ class CheckpointSource:
             ),
             seen=checkpoint.seen,
             fit=_fit_record(checkpoint),
+            out_of_fold=_out_of_fold(checkpoint, self._inside),
             made_with=checkpoint.made_with,
             notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
             roi=placed,
@@ -178,6 +180,23 @@ def _fit_record(checkpoint: Checkpoint) -> FitRecord:
         steps=checkpoint.steps,
         pictures=len(checkpoint.seen) or None,
         sizes=None if sizes is None else PictureSizes(**asdict(sizes)),
+    )
+
+
+def _out_of_fold(
+    checkpoint: Checkpoint, inside: NDArray[np.bool_] | None
+) -> OutOfFoldScores | None:
+    """The scores of a checkpoint's out-of-fold maps, of the cells that count."""
+    found = checkpoint.out_of_fold
+    if found is None:
+        return None
+    values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
+    return OutOfFoldScores(
+        digests=tuple(checkpoint.seen[picture] for picture in found.pictures),
+        score=checkpoint.model.score_of(values).numpy(),
+        peak=values.amax(1).numpy(),
+        map_median=float(values.median()),
+        folds=found.folds,
     )
 
 

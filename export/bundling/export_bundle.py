@@ -16,7 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundling.input_filter import requested_preprocess, with_preprocess
+from export.bundling.input_filter import (
+    requested_preprocess,
+    with_preprocess,
+    without_other_scores,
+)
 from export.bundling.measure import (
     PictureScores,
     check_drift,
@@ -28,6 +32,7 @@ from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
+from export.calibration.cross_conformal import check_served, cross_conformal
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
     choose_pictures,
@@ -118,8 +123,11 @@ def export_bundle(
     out = check_folder(out)
     facts = with_tiling(source.facts, options.tiling)
     preprocess = requested_preprocess(facts, options.resize, reduced_decode=options.reduced_decode)
-    chosen = choose_pictures(good, defects, facts.seen, tell)
-    alpha = _alpha(facts, len(chosen.unseen), options, tell)
+    facts = without_other_scores(facts, preprocess, tell)
+    scored = facts.out_of_fold
+    chosen = choose_pictures(good, defects, facts.seen, tell, scored.digests if scored else ())
+    count = len(scored.score) if scored else len(chosen.unseen)
+    alpha = _alpha(facts, count, options, tell)
     compared = sample_evenly([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
@@ -139,6 +147,8 @@ def export_bundle(
             of_good, of_defects = measure_calibration(
                 engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
             )
+            if scored:
+                check_served(scored, chosen.unseen, of_good.score, options.allowed_drift)
             thresholds = _thresholds(facts, of_good, alpha)
             stage("self-test")
             self_test = tested(
@@ -153,14 +163,15 @@ def export_bundle(
                 quiet=quiet,
             )
         height, width = facts.map_size
-        golden = _golden(source, facts, chosen.unseen, defects)
+        golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
+        calibrating = scored or of_good
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
             out,
             golden,
             Calibration(
-                of_good.score,
-                of_good.peak,
+                calibrating.score,
+                calibrating.peak,
                 of_defects.score,
                 of_defects.peak,
                 np.array(facts.seen, np.str_),
@@ -173,7 +184,7 @@ def export_bundle(
                 variant=facts.variant,
                 framework=facts.framework,
                 preprocess=facts.preprocess,
-                map=MapSpec(width=width, height=height, low=of_good.map_median),
+                map=MapSpec(width=width, height=height, low=calibrating.map_median),
                 score_from=facts.score_from,
                 max_batch_size=facts.max_batch_size,
                 thresholds=thresholds,
@@ -243,6 +254,8 @@ def _alpha(
 
 def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None) -> Thresholds:
     """Conformal thresholds for a false-reject rate; the training's if it is None."""
+    if facts.out_of_fold is not None and alpha is not None:
+        return cross_conformal(facts.out_of_fold, alpha)
     notes = [] if facts.seen else [SEEN_UNKNOWN]
     if alpha is None:
         assert facts.trained_thresholds is not None

@@ -97,3 +97,16 @@ def _reduced(
             "give those that the line sends"
         )
     return reduced
+
+
+def without_other_scores(
+    facts: SourceFacts, preprocess: Preprocess, tell: Callable[[str], None]
+) -> SourceFacts:
+    """The facts without out-of-fold scores, if pictures will reach the model in another way."""
+    if facts.out_of_fold is None or (facts.tiling is None and preprocess == facts.preprocess):
+        return facts
+    tell(
+        "warning: the fit's own scores do not hold for tiles, nor for pictures that are resized or "
+        "decoded otherwise; the thresholds need good pictures that the fit has not seen"
+    )
+    return replace(facts, out_of_fold=None)

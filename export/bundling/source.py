@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
+from export.calibration.cross_conformal import OutOfFoldScores
 from export.pictures import picture_size
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
@@ -34,6 +35,8 @@ class SourceFacts:
         trained_thresholds: those of the training, if it left any.
         seen: `picture_digest` of each picture that the training has seen; empty if unknown.
         fit: what else is known of the training.
+        out_of_fold: scores of some of those, each by the model without it; None if the training
+            left none.
         made_with: versions of the packages that trained it.
         notes: what else its answers rest on, in words.
         roi: the region of interest; the whole map if None.
@@ -51,6 +54,7 @@ class SourceFacts:
     trained_thresholds: CheckpointThresholds | None = None
     seen: tuple[str, ...] = ()
     fit: FitRecord = field(default_factory=FitRecord)
+    out_of_fold: OutOfFoldScores | None = None
     made_with: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     roi: PlacedRoi | None = None

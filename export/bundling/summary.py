@@ -70,4 +70,10 @@ class ExportReport:
                 f"{rejected} score above the threshold"
             )
         seen_known = bool(calibration.seen.size)
-        return f"guarantee   {guarantee_text(thresholds.alpha, 'these', seen_known=seen_known)}"
+        promise = guarantee_text(
+            thresholds.alpha,
+            "these",
+            seen_known=seen_known,
+            proven_rate=thresholds.proven_rate,
+        )
+        return f"guarantee   {promise}"

@@ -21,7 +21,7 @@ class CalibrationPictures:
     """Good pictures, parted by whether the training has seen them.
 
     Attributes:
-        unseen: pictures that may calibrate; at least one.
+        unseen: pictures that may calibrate; at least one, unless the fit has scored others.
         seen: pictures that only serve for comparisons and ranges.
         copies: number of files that were left out as copies of other pictures.
     """
@@ -36,6 +36,7 @@ def choose_pictures(
     defects: Sequence[Path],
     seen: Sequence[str],
     tell: Callable[[str], None],
+    out_of_fold: Sequence[str] = (),
 ) -> CalibrationPictures:
     """Check all pictures before long work, leave copies out, and part the good ones.
 
@@ -44,6 +45,8 @@ def choose_pictures(
         defects: pictures of defective parts.
         seen: digests of the pictures that the training has seen; empty if unknown.
         tell: takes lines about what is left out.
+        out_of_fold: digests of pictures that have scores by the model without them; if there are
+            any, they give the thresholds, and all good pictures only serve for comparisons.
 
     Raises:
         CalibrationError: the training has seen all good pictures.
@@ -52,8 +55,19 @@ def choose_pictures(
     digests = distinct(good, tell)
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
-    parted = leave_out_seen(digests, seen, tell)
-    return replace(parted, copies=len(good) - len(digests))
+    copies = len(good) - len(digests)
+    if not out_of_fold:
+        return replace(leave_out_seen(digests, seen, tell), copies=copies)
+    tell(
+        f"calibrating on the fit's own scores of {len(out_of_fold)} pictures, each by a model that "
+        "has not seen it"
+    )
+    scored = frozenset(out_of_fold)
+    return CalibrationPictures(
+        unseen=tuple(path for path, digest in digests.items() if digest in scored),
+        seen=tuple(path for path, digest in digests.items() if digest not in scored),
+        copies=copies,
+    )
 
 
 def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:

@@ -176,7 +176,7 @@ def inpformer(
 
 @fit.command()
 @KINDS_AND_ENCODER
-@options_of(PatchCoreOptions, "bank_size", "calibration")
+@options_of(PatchCoreOptions, "bank_size")
 @EVERY_FIT
 @plain_errors
 def patchcore(
@@ -190,7 +190,8 @@ def patchcore(
 ) -> None:
     """Fill a PatchCore's bank from pictures of good parts, of one kind or of several: seconds.
 
-    A part of them is held back, for `takt export onnx` to find the thresholds on.
+    None is held back: the bank is made in folds, each picture is scored by the folds that have not
+    seen it, and `takt export onnx` takes the thresholds from these scores.
     """
     from export.bundling.checkpoint_source import preprocess_of
     from export.calibration.pictures_to_use import distinct

@@ -145,15 +145,19 @@ def save_detector(
         sizes=_sizes_of(fitted.seen),
         **facts,
     )
-    save_checkpoint(out, fitted.model, known)
+    save_checkpoint(out, fitted.model, known, fitted.out_of_fold)
     if fitted.curve:
         write_curve(out.with_suffix(".csv"), fitted.curve)
         took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
     else:
         took = f"{len(fitted.model.state_dict()['bank'])} vectors, of "
+    others = f"{len(fitted.calibration)} more were never looked at"
+    if (scored := fitted.out_of_fold) is not None:
+        others = (
+            f"{len(scored.pictures)} of them were scored without their own of {scored.folds} folds"
+        )
     click.echo(
-        f"{out}: {took}{len(fitted.seen)} good pictures; {len(fitted.calibration)} more were never "
-        "looked at\n"
+        f"{out}: {took}{len(fitted.seen)} good pictures; {others}\n"
         f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
     )
 

@@ -89,6 +89,10 @@ def _thresholds(manifest: Manifest) -> list[str]:
             "good pictures that may be refused",
             None if found.alpha is None else f"{found.alpha:.2%}",
         ),
+        (
+            "of those, proven",
+            None if found.proven_rate is None else f"at most {found.proven_rate:.2%}",
+        ),
         ("good pictures behind them", str(found.good_count)),
         ("defective pictures behind them", str(found.defect_count)),
         ("found anew", found.found_at),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from models.checkpoints.out_of_fold import OutOfFold
 from models.detector import Detector
 
 Filter = Literal["area", "pillow_bilinear", "tensor_bilinear"]
@@ -108,6 +109,7 @@ class Checkpoint:
         assumptions: gaps of the file, each with the default that was taken, for people.
         steps: steps of the optimiser; None where there are none, or the file does not tell.
         sizes: sizes of the pictures that the fit looked at; None if the file does not tell.
+        out_of_fold: maps of good pictures by the model without them; None if the fit made none.
     """
 
     model: Detector
@@ -121,3 +123,4 @@ class Checkpoint:
     assumptions: tuple[str, ...] = ()
     steps: int | None = None
     sizes: SizeRange | None = None
+    out_of_fold: OutOfFold | None = None

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, Filter, InputRecipe, SizeRange
 from models.checkpoints.files.weights import fill
+from models.checkpoints.out_of_fold import OutOfFold
 from models.checkpoints.statistics_check import check_statistics
 from models.efficientad.config import EfficientAdConfig, Size
 from models.efficientad.detector import PDN, EfficientAd
@@ -73,9 +74,16 @@ def picture_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, model: Fittable, facts: FitFacts) -> None:
+def save_checkpoint(
+    path: Path, model: Fittable, facts: FitFacts, out_of_fold: OutOfFold | None = None
+) -> None:
     """Writes a fitted model; a failure leaves the former file."""
-    _write(path, model, {"kind": model.family, "facts": asdict(facts)})
+    about: dict[str, Any] = {"kind": model.family, "facts": asdict(facts)}
+    if out_of_fold is None:
+        _write(path, model.state_dict(), about)
+    else:
+        tensors = model.state_dict() | out_of_fold.tensors()
+        _write(path, tensors, about | {"out_of_fold": out_of_fold.plain()})
 
 
 def kind_of(path: Path) -> str:
@@ -98,6 +106,7 @@ def load_fitted(path: Path) -> Checkpoint:
     tensors, about = _read(path, kind if kind in ("inpformer", "patchcore") else "efficientad")
     try:
         facts = _facts(about["facts"], kind)
+        scored = OutOfFold.taken(tensors, about.get("out_of_fold"), len(facts.seen))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} describes its fit in a way that makes no sense ({error}): fit it again"
@@ -111,12 +120,13 @@ def load_fitted(path: Path) -> Checkpoint:
         made_with=facts.made_with,
         steps=facts.steps,
         sizes=facts.sizes,
+        out_of_fold=scored,
     )
 
 
 def save_teacher(path: Path, network: PDN, facts: dict[str, str]) -> None:
     """Writes a teacher with facts for people; a failure leaves the former file."""
-    _write(path, network, {"kind": "teacher", "facts": facts})
+    _write(path, network.state_dict(), {"kind": "teacher", "facts": facts})
 
 
 def load_teacher(path: Path | None = None) -> PDN:
@@ -194,10 +204,10 @@ def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
     )
 
 
-def _write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:
+def _write(path: Path, state: dict[str, Tensor], about: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    tensors = {name: _smallest(tensor) for name, tensor in module.state_dict().items()}
+    tensors = {name: _smallest(tensor) for name, tensor in state.items()}
     text = json.dumps({"format": FORMAT_VERSION, **about}, sort_keys=True)
     # safetensors would make the file readable to its owner only.
     unfinished.write_bytes(save(tensors, metadata={METADATA_KEY: text}))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from models.checkpoints.out_of_fold import OutOfFold
 from models.detector import Detector
 from models.fit.errors import FitError
 from models.fit.optim.schedule import UNKNOWN
@@ -46,6 +47,8 @@ class Fitted(Generic[D]):
         steps_per_s: pace of the steps of this call, reading and encoding before them left out.
         seen: good pictures that the fit looked at.
         calibration: good pictures that the fit never looked at.
+        out_of_fold: maps of those that it looked at, each by the model without it; None if the
+            fit makes none.
     """
 
     model: D
@@ -54,6 +57,7 @@ class Fitted(Generic[D]):
     steps_per_s: float
     seen: tuple[Path, ...]
     calibration: tuple[Path, ...]
+    out_of_fold: OutOfFold | None = None
 
 
 class AveragedLosses:

@@ -204,6 +204,9 @@ class Thresholds(StrictModel):
     alpha: float | None = None
     """False-reject rate that was asked for."""
 
+    proven_rate: float | None = Field(default=None, ge=0, le=1)
+    """False-reject rate that is proven, where that is not `alpha` itself."""
+
     good_count: int = Field(ge=0)
     """Number of good pictures that they rest on."""
 

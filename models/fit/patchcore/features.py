@@ -1,4 +1,4 @@
-"""The features of pictures of good parts: read once, measured, and kept as far as memory goes."""
+"""The features of pictures of good parts: read once, and kept as far as memory goes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.fit.device import Compute
 from models.fit.errors import FitError
+from models.fit.patchcore.copies import sketch
 from models.fit.pictures import Load, as_image
 from models.patchcore.detector import PatchCore
 
@@ -27,7 +28,7 @@ SPREAD_FLOOR = 0.1
 
 @dataclass
 class PictureFeatures:
-    """The encoder's features of pictures, standardised once `measure` has seen them.
+    """The encoder's features of pictures, once `read` has seen them.
 
     Attributes:
         paths: at least one file.
@@ -37,6 +38,7 @@ class PictureFeatures:
         seed: seed of the choice of candidates.
         room: bytes that kept features may still take.
         most_candidates: most candidates of all pictures together; each picture gives at least one.
+        sketches: what tells copies of a picture, of each picture.
     """
 
     paths: Sequence[Path]
@@ -46,6 +48,7 @@ class PictureFeatures:
     seed: int = 0
     room: int = MEMORY_BYTES
     most_candidates: int = CANDIDATES
+    sketches: list[Tensor] = field(default_factory=list)
     _kept: dict[int, Tensor] = field(default_factory=dict)
     _sampled: list[Tensor] = field(default_factory=list)
 
@@ -53,31 +56,38 @@ class PictureFeatures:
         return len(self.paths)
 
     @torch.no_grad()
-    def measure(self, turns: Iterable[int]) -> None:
-        """Reads every picture once, and sets the model's mean and deviation of each channel.
-
-        A channel that hardly varies on good pictures is divided by a tenth of the median
-        deviation instead of its own; its own would let it drown all other channels.
+    def read(self, turns: Iterable[int]) -> None:
+        """Reads every picture once.
 
         Args:
             turns: numbers of all pictures in order, which may show progress as they are taken.
+        """
+        for index in turns:
+            raw = self._embed(index)
+            self._sampled.append(raw[self._choice(index, len(raw))].cpu())
+            self.sketches.append(sketch(raw, seed=self.seed))
+            if raw.nbytes <= self.room:
+                self.room -= raw.nbytes
+                self._kept[index] = raw.cpu()
+
+    @torch.no_grad()
+    def measure(self, indices: Sequence[int]) -> None:
+        """Sets the model's mean and deviation of each channel to those of some pictures.
+
+        A channel that hardly varies on them is divided by a tenth of the median deviation instead
+        of its own; its own would let it drown all other channels.
 
         Raises:
             FitError: the pictures never vary.
         """
         sums = torch.zeros_like(self.model.mean, dtype=torch.float64)
         squares = torch.zeros_like(sums)
-        for index in turns:
-            raw = self._embed(index)
-            values = raw.double()
+        for index in indices:
+            values = self._raw(index).double()
             sums += values.mean(0)
             squares += values.square().mean(0)
-            self._sampled.append(raw[self._choice(index, len(raw))].cpu())
-            if raw.nbytes <= self.room:
-                self.room -= raw.nbytes
-                self._kept[index] = raw.cpu()
-        mean = sums / len(self)
-        std = (squares / len(self) - mean.square()).clamp_min(0).sqrt()
+        mean = sums / len(indices)
+        std = (squares / len(indices) - mean.square()).clamp_min(0).sqrt()
         floor = SPREAD_FLOOR * std.median()
         if not floor > 1e-6:
             raise FitError(
@@ -88,14 +98,16 @@ class PictureFeatures:
 
     def cells(self, index: int) -> Tensor:
         """The standardised features [T,C] of all cells of one picture, on the model's device."""
-        kept = self._kept.get(index)
-        raw = self._embed(index) if kept is None else kept.to(self.compute.device)
-        return self.model.standardize(raw)
+        return self.model.standardize(self._raw(index))
 
     def candidates(self, indices: Iterable[int]) -> Tensor:
         """The standardised features [n,C] of a sample of cells of these pictures, on the CPU."""
         raw = torch.cat([self._sampled[index] for index in indices])
         return (raw - self.model.mean.cpu()) / self.model.std.cpu()
+
+    def _raw(self, index: int) -> Tensor:
+        kept = self._kept.get(index)
+        return self._embed(index) if kept is None else kept.to(self.compute.device)
 
     @torch.no_grad()
     def _embed(self, index: int) -> Tensor:

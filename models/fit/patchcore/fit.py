@@ -1,29 +1,28 @@
 """The fit of a PatchCore on good pictures (Roth et al., CVPR 2022).
 
-Nothing is trained. The features of good pictures are standardised, and a greedy k-centre coreset
-of them becomes the bank.
+Nothing is trained. The features of good pictures are standardised, and greedy k-centre coresets
+of them become the bank. No picture is held back for the thresholds: each is scored by the part of
+the bank that has not seen it (`folds.py`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from models.fit.device import Compute, place
-from models.fit.errors import FitError
+from models.fit.patchcore.copies import parts_of
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
+from models.fit.patchcore.folds import Folds, nested_bank, out_of_fold
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, Progress
-from models.patchcore.coreset import greedy_k_centre
 from models.patchcore.detector import PatchCore
 
 
@@ -46,8 +45,7 @@ def fit_patchcore(
     """Fills a bank from pictures of good parts.
 
     Args:
-        good: pictures of good parts, one sequence for each kind of part; each kind gives as many
-            vectors.
+        good: pictures of good parts, one sequence for each kind of part.
         load: reads a good picture as RGB uint8 [H,W,3] of the encoder's input size, exactly as
             the service will.
         encoder: frozen encoder, which shapes the model.
@@ -56,20 +54,24 @@ def fit_patchcore(
         quiet: whether the progress bar is left out.
 
     Raises:
-        FitError: the pictures are too few, or never vary.
+        FitError: there are fewer than three different pictures, or they never vary.
     """
-    split = split_good(good, options)
+    paths = tuple(chain.from_iterable(good))
     model = PatchCore(replace(encoder.config, bank_size=1))
     load_into(model.encoder, encoder)
     place(model.eval(), compute.device, torch.contiguous_format)
-    features = PictureFeatures(split.seen, load, model, compute, options.seed)
+    features = PictureFeatures(paths, load, model, compute, options.seed)
     progress = Progress("patchcore", _Turns(len(features)), quiet=quiet)
-    features.measure(progress)
-    bank = torch.cat([_bank(features, part, options) for part in split.parts])
-    place(model, torch.device("cpu"), torch.contiguous_format)
-    return Fitted(
-        with_bank(model, bank), [], len(features), progress.steps_per_s, split.seen, split.held_back
-    )
+    features.read(progress)
+    folds = Folds.deal(parts_of(features.sketches), options.seed)
+    features.measure(folds.measured)
+    bank = nested_bank(features, folds, options.bank_size * len(good), seed=options.seed)
+    fitted = with_bank(model, bank.vectors)
+    count = sum(map(len, folds.scored))
+    scoring = Progress("scoring", _Turns(count), quiet=quiet)
+    scored = out_of_fold(fitted, features, folds, bank.fold, scoring)
+    place(fitted, torch.device("cpu"), torch.contiguous_format)
+    return Fitted(fitted, [], len(features), progress.steps_per_s, paths, (), out_of_fold=scored)
 
 
 def with_bank(model: PatchCore, bank: Tensor) -> PatchCore:
@@ -81,52 +83,5 @@ def with_bank(model: PatchCore, bank: Tensor) -> PatchCore:
     filled = PatchCore(replace(model.config, bank_size=len(bank)))
     filled.encoder = model.encoder
     filled.mean, filled.std = model.mean, model.std
-    filled.bank.data.copy_(bank.half())
+    filled.bank.data = bank.half().float().to(model.mean.device)
     return filled.eval()
-
-
-def _bank(features: PictureFeatures, part: range, options: PatchCoreOptions) -> Tensor:
-    candidates = features.candidates(part)
-    chosen = greedy_k_centre(candidates, options.bank_size, seed=options.seed)
-    return candidates[chosen]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Good pictures.
-
-    Attributes:
-        seen: those that a fit sees, kind after kind.
-        held_back: those that it never sees.
-        parts: place of each kind of part among those that are seen.
-    """
-
-    seen: tuple[Path, ...]
-    held_back: tuple[Path, ...]
-    parts: tuple[range, ...]
-
-
-def split_good(good: Sequence[Sequence[Path]], options: PatchCoreOptions) -> Split:
-    """Splits the pictures of each kind of part by themselves.
-
-    Raises:
-        FitError: a kind has too few pictures for both halves.
-    """
-    seen: list[tuple[Path, ...]] = []
-    held_back: list[tuple[Path, ...]] = []
-    for number, kind in enumerate(good):
-        order = np.random.default_rng((options.seed, 0, number)).permutation(len(kind))
-        shuffled = tuple(kind[int(index)] for index in order)
-        kept = math.ceil(options.calibration * len(kind))
-        if kept >= len(kind):
-            raise FitError(
-                f"{len(kind)} good pictures leave none to fit on: give at least 2 of each part"
-            )
-        seen.append(shuffled[kept:])
-        held_back.append(shuffled[:kept])
-    ends = np.cumsum([0, *map(len, seen)]).tolist()
-    return Split(
-        tuple(chain.from_iterable(seen)),
-        tuple(chain.from_iterable(held_back)),
-        tuple(range(first, last) for first, last in pairwise(ends)),
-    )

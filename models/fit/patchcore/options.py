@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.fit.options import Count, FitOptions, OpenShare
+from models.fit.options import Count, FitOptions
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,9 @@ class PatchCoreOptions(FitOptions):
 
     Attributes:
         bank_size: Vectors of the bank for each kind of part.
-        calibration: Share of the good pictures that the fit never sees, for the thresholds.
 
-    >>> PatchCoreOptions(bank_size=500).calibration
-    0.25
+    >>> PatchCoreOptions(bank_size=500).seed
+    0
     """
 
     bank_size: Count = 2000
-    calibration: OpenShare = 0.25

@@ -122,16 +122,19 @@ class TestPatchcore:
         out = tmp_path / "parts.safetensors"
         result = self.run("--good", tmp_path / "good", "--out", out)
         assert result.exit_code == 0, result.output
-        assert "20 vectors, of 3 good pictures; 1 more were never looked at" in result.output
+        assert (
+            "20 vectors, of 4 good pictures; 3 of them were scored without their own of 3 folds"
+            in result.output
+        )
         assert f"takt export onnx {out}" in result.output
         loaded = load_checkpoint(out)
         assert loaded.model.family == "patchcore"
         assert loaded.recipe == InputRecipe(64, 32, "area")
-        assert len(loaded.seen) == 3
+        assert len(loaded.seen) == 4
 
     def test_several_kinds_of_parts_share_a_bank(self, tmp_path: Path, write_pictures: Any) -> None:
         write_pictures(tmp_path / "one", 4)
         write_pictures(tmp_path / "other", 8, seed=1)
         kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
         result = self.run(*kinds, "--out", tmp_path / "m.safetensors")
-        assert "40 vectors, of 9 good pictures; 3 more" in result.output
+        assert "40 vectors, of 12 good pictures; 11 of them" in result.output

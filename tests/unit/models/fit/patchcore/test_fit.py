@@ -14,7 +14,7 @@ from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.inpformer.encoders import EncoderError
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
-from models.fit.patchcore.fit import fit_patchcore, split_good
+from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.progress import Fitted
 from models.patchcore.config import PatchCoreConfig
@@ -53,20 +53,47 @@ def images_of(paths: Sequence[Path]) -> torch.Tensor:
     return torch.from_numpy(np.stack([load(path) for path in paths])).permute(0, 3, 1, 2) / 255
 
 
-def test_what_the_fit_saw_is_nearer_than_what_it_never_saw(fitted: Fitted[PatchCore]) -> None:
-    assert len(fitted.seen) == 6
-    assert set(fitted.seen) | set(fitted.calibration) == set(GOOD)
+def test_every_picture_is_in_the_bank_and_all_but_one_are_scored_without_themselves(
+    fitted: Fitted[PatchCore],
+) -> None:
+    assert fitted.seen == GOOD
+    assert fitted.calibration == ()
     seen, _ = fitted.model(images_of(fitted.seen))
-    other, _ = fitted.model(images_of(fitted.calibration))
-    # Of each picture that was seen, some cells lie in the bank.
     assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
-    assert (other.flatten(1).amin(1) > 5 * LEAST_DISTANCE).all()
+    scored = fitted.out_of_fold
+    assert scored is not None
+    assert (len(scored.pictures), scored.folds) == (7, 7)
+    assert scored.maps.shape == (7, 4, 8)
+    assert (scored.maps > 5 * LEAST_DISTANCE).all()
+    assert len(scored.fold_of_vectors) == len(fitted.model.bank)
 
 
-def test_the_features_are_standardised_by_the_pictures_seen(fitted: Fitted[PatchCore]) -> None:
+def test_a_picture_that_was_saved_again_is_never_scored_by_its_copy(
+    encoder: PatchCoreEncoder,
+) -> None:
+    def twice(path: Path) -> NDArray[np.uint8]:
+        # 8.png to 15.png are 0.png to 7.png, a little brighter.
+        number = int(path.stem)
+        pixels = load(Path(f"{number % 8}.png"))
+        return np.minimum(pixels, 253) + np.uint8(2 * (number >= 8))
+
+    good = [Path(f"{number}.png") for number in range(16)]
+    compute = Compute.choose("cpu", bf16=False)
+    fitted = fit_patchcore((good,), twice, encoder, OPTIONS, compute, quiet=True)
+
+    assert fitted.out_of_fold is not None
+    assert all(picture < 8 for picture in fitted.out_of_fold.pictures)
+    assert (fitted.out_of_fold.maps > 5 * LEAST_DISTANCE).all()
+
+
+def test_the_features_are_standardised_by_a_picture_that_is_not_scored(
+    fitted: Fitted[PatchCore],
+) -> None:
     model = fitted.model
+    assert fitted.out_of_fold is not None
+    (other,) = set(range(8)) - set(fitted.out_of_fold.pictures)
     with torch.no_grad():
-        cells = model.standardize(model.embed(model.normalize(images_of(fitted.seen))))
+        cells = model.standardize(model.embed(model.normalize(images_of([GOOD[other]]))))
     flat = cells.flatten(0, 1)
     torch.testing.assert_close(flat.mean(0), torch.zeros(152), atol=1e-4, rtol=0)
     # Channels that hardly vary are divided by more than their deviation.
@@ -86,23 +113,22 @@ def test_float16_holds_the_bank_exactly(fitted: Fitted[PatchCore]) -> None:
     assert torch.equal(bank.half().float(), bank)
 
 
-def test_each_kind_of_part_gives_as_many_vectors(encoder: PatchCoreEncoder) -> None:
+def test_the_bank_grows_with_the_kinds_of_part(encoder: PatchCoreEncoder) -> None:
     fitted = fit(encoder, (GOOD[:2], GOOD[2:]), bank_size=16)
     assert fitted.model.config.bank_size == len(fitted.model.bank) == 32
-    assert len(fitted.seen) == 5
-    assert len(set(fitted.seen) & set(GOOD[:2])) == 1
+    assert fitted.seen == GOOD
     seen, _ = fitted.model(images_of(fitted.seen))
     assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
 
 
 def test_few_pictures_give_a_smaller_bank(encoder: PatchCoreEncoder) -> None:
-    fitted = fit(encoder, (GOOD[:2],), bank_size=2000)
-    assert fitted.model.config.bank_size == len(fitted.model.bank) == 32
+    fitted = fit(encoder, (GOOD[:3],), bank_size=2000)
+    assert fitted.model.config.bank_size == len(fitted.model.bank) == 3 * 32
 
 
-def test_too_few_pictures_are_refused() -> None:
-    with pytest.raises(FitError, match="give at least 2 of each part"):
-        split_good((GOOD, GOOD[:1]), OPTIONS)
+def test_too_few_pictures_are_refused(encoder: PatchCoreEncoder) -> None:
+    with pytest.raises(FitError, match="at least 3 are needed"):
+        fit(encoder, (GOOD[:2],))
 
 
 def test_pictures_of_nothing_are_refused(encoder: PatchCoreEncoder) -> None:
@@ -111,7 +137,7 @@ def test_pictures_of_nothing_are_refused(encoder: PatchCoreEncoder) -> None:
     # Without biases an empty picture's features are the same everywhere.
     flat = {name: torch.zeros_like(weight) for name, weight in encoder.weights.items()}
     empty = PatchCoreEncoder("flat", CONFIG, encoder.recipe, flat)
-    with pytest.raises(FitError, match="never varies on the good pictures"):
+    with pytest.raises(FitError, match="1 different good part"):
         fit_patchcore((GOOD,), lambda _: grey, empty, OPTIONS, compute, quiet=True)
 
 

@@ -1,0 +1,144 @@
+"""Exports of a checkpoint whose fit scored each picture without itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import ExportOptions, export_bundle
+from export.bundling.roi import read_roi
+from export.bundling.summary import ExportReport
+from export.calibration.cross_conformal import proven_rate
+from export.errors import CalibrationError
+from export.pictures import read_model_input
+from export.report.card import card
+from models.checkpoints.facts import Checkpoint, InputRecipe
+from models.checkpoints.own import FitFacts, load_fitted, picture_digest, save_checkpoint
+from models.fit.device import Compute
+from models.fit.patchcore.encoders import PatchCoreEncoder
+from models.fit.patchcore.fit import fit_patchcore
+from models.fit.patchcore.options import PatchCoreOptions
+from models.patchcore.config import PatchCoreConfig
+from service.bundles.manifest import Preprocess
+from tests.patchcore import a_patchcore
+
+COUNT = 8
+CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+SPEC = Preprocess(width=64, height=32, resize="area")
+
+
+@dataclass(frozen=True)
+class Fit:
+    good: tuple[Path, ...]
+    checkpoint: Checkpoint
+
+
+@pytest.fixture(scope="module")
+def fit(tmp_path_factory: pytest.TempPathFactory, write_pictures: Callable[..., list[Path]]) -> Fit:
+    folder = tmp_path_factory.mktemp("fit")
+    good = tuple(write_pictures(folder / "good", COUNT))
+    weights = a_patchcore(CONFIG).encoder.state_dict()
+    fitted = fit_patchcore(
+        (good,),
+        lambda path: read_model_input(path, SPEC),
+        PatchCoreEncoder("random", CONFIG, InputRecipe(64, 32, "area"), weights),
+        PatchCoreOptions(bank_size=60),
+        Compute.choose("cpu", bf16=False),
+        quiet=True,
+    )
+    path = folder / "parts.safetensors"
+    seen = tuple(map(picture_digest, fitted.seen))
+    facts = FitFacts(fitted.model.config, seen, 1, 0)
+    save_checkpoint(path, fitted.model, facts, fitted.out_of_fold)
+    return Fit(good, load_fitted(path))
+
+
+def export(
+    source: CheckpointSource, good: Sequence[Path], out: Path, **options: Any
+) -> ExportReport:
+    told: list[str] = options.pop("told", [])
+    return export_bundle(
+        source, good, (), out, ExportOptions(**options), tell=told.append, quiet=True
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    out = tmp_path_factory.mktemp("repository") / "parts" / "1"
+    return export(CheckpointSource(fit.checkpoint), fit.good, out)
+
+
+def test_the_thresholds_come_from_the_pictures_that_the_fit_has_seen(
+    fit: Fit, exported: ExportReport
+) -> None:
+    found = fit.checkpoint.out_of_fold
+    assert found is not None
+    scores = fit.checkpoint.model.score_of(found.maps.flatten(1)).numpy()
+    thresholds = exported.bundle.manifest.thresholds
+    assert thresholds.method == "cross-conformal"
+    assert (thresholds.alpha, thresholds.good_count) == (0.125, COUNT - 1)
+    assert thresholds.image == scores.max()
+    assert thresholds.pixel == float(found.maps.max())
+    assert thresholds.proven_rate == proven_rate(0.125, COUNT - 1, COUNT - 1) == 0.125
+    calibration = exported.bundle.calibration
+    assert np.array_equal(calibration.good_score, scores)
+    assert len(calibration.seen) == COUNT
+    assert exported.bundle.manifest.map.low == float(found.maps.median())
+
+
+def test_report_and_card_say_what_is_proven_and_what_is_aimed_at(exported: ExportReport) -> None:
+    assert "at most 12.5 %, and shows a region with at most as much: that is proven" in (
+        exported.text()
+    )
+    written = card(exported.bundle.manifest)
+    assert "| found by | cross-conformal |" in written
+    assert "| of those, proven | at most 12.50% |" in written
+    assert "7 good pictures in 7 folds" in written
+
+
+def test_other_pictures_only_serve_for_comparisons(
+    fit: Fit, exported: ExportReport, write_pictures: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    others = write_pictures(tmp_path / "others", 2, seed=9)
+    report = export(CheckpointSource(fit.checkpoint), others, tmp_path / "m" / "1")
+    assert report.bundle.manifest.thresholds == exported.bundle.manifest.thresholds
+
+
+def test_with_a_region_of_interest_the_scores_are_those_of_its_cells(
+    fit: Fit, tmp_path: Path
+) -> None:
+    roi = tmp_path / "roi.json"
+    roi.write_text('{"polygons": [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]}')
+    source = CheckpointSource(fit.checkpoint, read_roi(roi))
+    report = export(source, fit.good, tmp_path / "m" / "1")
+    found, inside = fit.checkpoint.out_of_fold, source.facts.inside
+    assert found is not None and inside is not None and not inside.all()
+    expected = fit.checkpoint.model.score_of(found.maps[:, inside]).numpy()
+    assert np.array_equal(report.bundle.calibration.good_score, expected)
+
+
+def test_another_filter_needs_pictures_that_the_fit_has_not_seen(fit: Fit, tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(CalibrationError, match=f"has seen all {COUNT} good pictures"):
+        export(
+            CheckpointSource(fit.checkpoint),
+            fit.good,
+            tmp_path / "m" / "1",
+            resize="linear",
+            told=told,
+        )
+    assert any("own scores do not hold" in line for line in told)
+
+
+def test_scores_that_the_served_model_exceeds_are_refused(fit: Fit, tmp_path: Path) -> None:
+    found = fit.checkpoint.out_of_fold
+    assert found is not None
+    lower = replace(fit.checkpoint, out_of_fold=replace(found, maps=found.maps / 100))
+    with pytest.raises(CalibrationError, match="fit it again"):
+        export(CheckpointSource(lower), fit.good, tmp_path / "m" / "1")
