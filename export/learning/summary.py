@@ -55,7 +55,12 @@ def promise(bundle: Bundle) -> str:
     if thresholds.alpha is None:
         return "none"
     pictures = f"these {thresholds.good_count}"
-    text = guarantee_text(thresholds.alpha, pictures, seen_known=bool(bundle.calibration.seen.size))
+    text = guarantee_text(
+        thresholds.alpha,
+        pictures,
+        seen_known=bool(bundle.calibration.seen.size),
+        proven_rate=thresholds.proven_rate,
+    )
     if thresholds.alpha > _FEW:
         text += (
             f". Of 100 good parts up to {round(100 * thresholds.alpha)} may be rejected on "

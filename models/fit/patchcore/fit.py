@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute, place
 from models.fit.patchcore.copies import parts_of
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
@@ -63,15 +64,52 @@ def fit_patchcore(
     features = PictureFeatures(paths, load, model, compute, options.seed)
     progress = Progress("patchcore", _Turns(len(features)), quiet=quiet)
     features.read(progress)
-    folds = Folds.deal(parts_of(features.sketches), options.seed)
+    filled = fill_bank(features, options.bank_size * len(good), seed=options.seed, quiet=quiet)
+    place(filled.model, torch.device("cpu"), torch.contiguous_format)
+    return Fitted(
+        filled.model,
+        [],
+        len(features),
+        progress.steps_per_s,
+        paths,
+        (),
+        out_of_fold=filled.out_of_fold,
+    )
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A model with its bank.
+
+    Attributes:
+        model: detector, on the device of the features.
+        out_of_fold: maps of good pictures, each by the bank without its own fold.
+    """
+
+    model: PatchCore
+    out_of_fold: OutOfFold
+
+
+def fill_bank(
+    features: PictureFeatures, bank_size: int, *, seed: int, quiet: bool = False
+) -> Filled:
+    """Fills a bank from the features of all pictures, and scores these out of fold.
+
+    Args:
+        features: features that have been read.
+        bank_size: most vectors of the bank.
+        seed: seed of the folds.
+        quiet: whether the progress bar is left out.
+
+    Raises:
+        FitError: there are fewer than three different pictures, or they never vary.
+    """
+    folds = Folds.deal(parts_of(features.sketches), seed)
     features.measure(folds.measured)
-    bank = nested_bank(features, folds, options.bank_size * len(good), seed=options.seed)
-    fitted = with_bank(model, bank.vectors)
-    count = sum(map(len, folds.scored))
-    scoring = Progress("scoring", _Turns(count), quiet=quiet)
-    scored = out_of_fold(fitted, features, folds, bank.fold, scoring)
-    place(fitted, torch.device("cpu"), torch.contiguous_format)
-    return Fitted(fitted, [], len(features), progress.steps_per_s, paths, (), out_of_fold=scored)
+    bank = nested_bank(features, folds, bank_size, seed=seed)
+    model = with_bank(features.model, bank.vectors)
+    turns = Progress("scoring", _Turns(sum(map(len, folds.scored))), quiet=quiet)
+    return Filled(model, out_of_fold(model, features, folds, bank.fold, turns))
 
 
 def with_bank(model: PatchCore, bank: Tensor) -> PatchCore:
