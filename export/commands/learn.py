@@ -22,7 +22,7 @@ from export.commands.options import (
 if TYPE_CHECKING:
     from export.learning.families import Family
 
-FAMILIES = ("efficientad", "inpformer")
+FAMILIES = ("patchcore", "efficientad", "inpformer")
 
 
 @click.command(context_settings=SHOW_DEFAULTS)
@@ -34,7 +34,7 @@ FAMILIES = ("efficientad", "inpformer")
     show_default="that of `takt serve`",
     help="Folder of the models; the version goes to REPOSITORY/MODEL/VERSION.",
 )
-@click.option("--family", type=click.Choice(FAMILIES), default="efficientad", help="Of detectors.")
+@click.option("--family", type=click.Choice(FAMILIES), default="patchcore", help="Of detectors.")
 @click.option(
     "--defects",
     type=FOLDER,

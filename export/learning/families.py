@@ -20,9 +20,12 @@ from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.inpformer.encoders import LITE0, pretrained
 from models.fit.inpformer.fit import fit_inpformer
 from models.fit.inpformer.options import InpFormerOptions
+from models.fit.patchcore.encoders import encoder_of
+from models.fit.patchcore.fit import fit_patchcore
+from models.fit.patchcore.options import PatchCoreOptions
 from service.domain import Image
 
-Family = Literal["efficientad", "inpformer"]
+Family = Literal["patchcore", "efficientad", "inpformer"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,29 @@ class FitRequest:
     def options(self) -> dict[str, Any]:
         """The options that all families share."""
         return {"seed": self.seed} | ({} if self.minutes is None else {"minutes": self.minutes})
+
+
+def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
+    """Fills the bank of a PatchCore on EfficientNet-Lite0's features, and writes its checkpoint."""
+    encoder = encoder_of(LITE0)
+    paths = request.pictures.paths
+    fitted = fit_patchcore(
+        [paths],
+        stages.counted(reader(encoder.recipe), len(paths)),
+        encoder,
+        PatchCoreOptions(seed=request.seed),
+        request.compute,
+        quiet=True,
+    )
+    facts = _facts(
+        request,
+        fitted.model.config,
+        fitted.seen,
+        fitted.steps,
+        preprocess=encoder.recipe.resize,
+        encoder=encoder.name,
+    )
+    save_checkpoint(request.out, fitted.model, facts)
 
 
 def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
@@ -97,6 +123,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
 
 
 FITS: Mapping[Family, Callable[[FitRequest, Stages], None]] = {
+    "patchcore": fit_patchcore_to,
     "efficientad": fit_efficientad_to,
     "inpformer": fit_inpformer_to,
 }

@@ -22,7 +22,7 @@ from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from service.bundles.bundle import Bundle
 
-FIT_S: dict[Family, float] = {"efficientad": 1200, "inpformer": 1200}
+FIT_S: dict[Family, float] = {"patchcore": 25, "efficientad": 1200, "inpformer": 1200}
 """About the seconds that the fit of each family takes."""
 
 OTHERS_S = {"export": 10, "thresholds": 5, "self-test": 8, "load": 4}
