@@ -57,6 +57,12 @@ from service.errors import BundleError
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
+CHECKPOINT = "checkpoint.safetensors"
+"""Name of a fit's file that a bundle keeps."""
+
+CHECKPOINT_BYTES = 60 << 20
+"""Largest such file; the service reads no more than 64 MiB of a file that is no graph."""
+
 TOLERANCE = 1e-3
 """Largest difference from the golden answers, as the service loads the bundle on any engine."""
 
@@ -78,6 +84,8 @@ class ExportOptions:
         tiling: the tiles in which the model is to see pictures; it sees them whole if None.
         threads: of ONNX Runtime; 0 takes every core.
         strict: write nothing if anything speaks against the model.
+        checkpoint: file of the fit to keep in the bundle, from which `takt learn --update` goes
+            on; none if None.
     """
 
     alpha: float | None = None
@@ -88,6 +96,7 @@ class ExportOptions:
     tiling: Tiling | None = None
     threads: int = 0
     strict: bool = False
+    checkpoint: Path | None = None
 
 
 def export_bundle(
@@ -201,7 +210,7 @@ def export_bundle(
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
-            facts.roi.files if facts.roi else {},
+            (facts.roi.files if facts.roi else {}) | _kept(options.checkpoint),
         )
     return ExportReport(bundle, graph)
 
@@ -250,6 +259,13 @@ def _alpha(
             "another map); leave --keep-thresholds out, so that good pictures give them"
         )
     return None
+
+
+def _kept(checkpoint: Path | None) -> dict[str, bytes]:
+    """The file of the fit, by its name in the bundle; none if it is too large to be one of it."""
+    if checkpoint is None or checkpoint.stat().st_size > CHECKPOINT_BYTES:
+        return {}
+    return {CHECKPOINT: checkpoint.read_bytes()}
 
 
 def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None) -> Thresholds:

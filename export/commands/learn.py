@@ -15,6 +15,7 @@ from export.commands.options import (
     QUIET,
     SEED,
     SHOW_DEFAULTS,
+    STRICT,
     plain_errors,
     threads,
 )
@@ -26,8 +27,14 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
 
 
 @click.command(context_settings=SHOW_DEFAULTS)
-@click.argument("good", type=FOLDER)
-@click.option("--model", required=True, help="Name of the model, as requests will give it.")
+@click.argument("folder", metavar="[GOOD]", type=FOLDER, required=False)
+@click.option("--good", type=FOLDER, help="The same as GOOD.")
+@click.option("--model", help="Name of the model, as requests will give it.")
+@click.option(
+    "--update",
+    metavar="MODEL",
+    help="Add the pictures to the bank of this model's active version, instead of learning anew.",
+)
 @click.option(
     "--repository",
     type=FOLDER,
@@ -47,6 +54,7 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
     show_default="20",
     help="Time for the fit of efficientad or inpformer.",
 )
+@STRICT
 @click.option(
     "--server",
     metavar="URL",
@@ -59,13 +67,16 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
 @QUIET
 @plain_errors
 def learn(
-    good: Path,
-    model: str,
+    folder: Path | None,
+    good: Path | None,
+    model: str | None,
+    update: str | None,
     repository: Path | None,
     family: Family,
     defects: Path | None,
     alpha: float | None,
     minutes: float | None,
+    strict: bool,
     server: str | None,
     seed: int,
     device: str,
@@ -77,37 +88,48 @@ def learn(
     It becomes the model's next version. A running server loads it: the model's first version
     answers at once, a later one once it is activated.
     """
+    pictures = good or folder
+    name = update or model
+    if pictures is None or (good and folder):
+        raise click.UsageError("give one folder of good pictures: takt learn GOOD --model NAME")
+    if name is None or (update and model):
+        raise click.UsageError(
+            "name the model: --model NAME for a new one or for a fit of its own, --update NAME to "
+            "add pictures to the one that is active"
+        )
+
     from service.settings import load_settings
 
     settings = load_settings()
     repository = repository or settings.repository
-    url = (server or f"http://127.0.0.1:{settings.port}").rstrip("/")
+    url = (server or f"http://127.0.0.1:{settings.port or 8000}").rstrip("/")
 
     from export.learning.stages import Stages
 
     with Stages(quiet=quiet) as stages:
         # These take seconds to load, behind the bar.
-        from export.learning.learn import LearnOptions, state_of
-        from export.learning.learn import learn as learn_it
+        from export.learning import learn as new
         from export.learning.place import bundles_of, next_place
         from export.learning.running import wait_for
         from export.learning.summary import summary
 
-        place = next_place(repository, model)
+        place = next_place(repository, name)
         others = bundles_of(repository)
+        options = new.LearnOptions(family, alpha, minutes, seed, threads, strict, quiet)
+        compute = compute_on(device, threads)
+        compared: list[str] = []
         try:
-            learned = learn_it(
-                good,
-                defects,
-                place,
-                LearnOptions(family, alpha, minutes, seed, threads, quiet),
-                compute_on(device, threads),
-                stages,
-            )
+            if update:
+                from export.learning import update as further
+
+                updated = further.update(pictures, defects, place, options, compute, stages)
+                learned, compared = updated.learned, updated.lines()
+            else:
+                learned = new.learn(pictures, defects, place, options, compute, stages)
         except KeyboardInterrupt:
             stages.close()
-            click.echo(f"\nstopped; {state_of(place)}", err=True)
+            click.echo(f"\nstopped; {new.state_of(place)}", err=True)
             raise click.exceptions.Exit(130) from None
         stages.begin("load")
-        running = wait_for(url, model, place.version, others)
-    click.echo(summary(learned, place, stages.told, stages.seconds, running, url))
+        running = wait_for(url, name, place.version, others)
+    click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))

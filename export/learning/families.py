@@ -12,7 +12,7 @@ from export.learning.look import GoodPictures
 from export.learning.stages import Stages
 from export.pictures import read_model_input, read_picture
 from export.versions import package_versions
-from models.checkpoints.facts import InputRecipe
+from models.checkpoints.facts import InputRecipe, SizeRange
 from models.checkpoints.own import FitFacts, load_teacher, save_checkpoint
 from models.fit.device import Compute
 from models.fit.efficientad.fit import fit_efficientad
@@ -139,4 +139,6 @@ def _facts(
     request: FitRequest, config: Any, seen: tuple[Path, ...], steps: int, **further: Any
 ) -> FitFacts:
     digests = tuple(request.pictures.digests[path] for path in seen)
-    return FitFacts(config, digests, steps, request.seed, package_versions(), **further)
+    sizes = SizeRange.of((width, height) for width, height, _ in request.pictures.sizes)
+    versions = package_versions()
+    return FitFacts(config, digests, steps, request.seed, versions, sizes=sizes, **further)

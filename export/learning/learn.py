@@ -39,6 +39,7 @@ class LearnOptions:
         minutes: time for the fit of a family that trains; its own default if None.
         seed: seed of everything random.
         threads: of ONNX Runtime; 0 takes every core.
+        strict: write nothing if anything speaks against the model.
         quiet: show no bar.
     """
 
@@ -47,7 +48,17 @@ class LearnOptions:
     minutes: float | None = None
     seed: int = 0
     threads: int = 0
+    strict: bool = False
     quiet: bool = False
+
+    def export(self, checkpoint: Path) -> ExportOptions:
+        """The options of the export of a fit's file, which the bundle keeps if it can grow."""
+        return ExportOptions(
+            alpha=self.alpha,
+            threads=self.threads,
+            strict=self.strict,
+            checkpoint=checkpoint if self.family == "patchcore" else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -87,12 +98,13 @@ def learn(
         FitError: too few good pictures for the family.
         LearnError: the disk is full.
         PicturesError: there are no pictures, or one cannot be read.
+        SelfTestError: something speaks against the model, and the options are strict.
     """
     stages.plan({"look": 1, "fit": FIT_S[options.family], **OTHERS_S})
     stages.begin("look")
     bad = list_pictures(defects) if defects else ()
     pictures = look_at_pictures(good, bad, stages)
-    with _fit_folder(place) as folder, told_of_full_disk(place.repository):
+    with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
         request = FitRequest(
@@ -107,7 +119,7 @@ def learn(
             pictures.paths,
             bad,
             place.path,
-            ExportOptions(alpha=options.alpha, threads=options.threads),
+            options.export(checkpoint),
             tell=stages.tell,
             stage=stages.begin,
             quiet=True,
@@ -121,11 +133,6 @@ def state_of(place: Place) -> str:
     if any(_fit_folder_of(place).glob("*.resume")):
         return "the same command goes on from the last state of the fit"
     return "nothing was written, and the same command starts again"
-
-
-def _fit_folder_of(place: Place) -> Path:
-    """The hidden folder in which a version is fitted, beside its later place."""
-    return place.path.with_name(f".{place.version}.fit")
 
 
 @contextlib.contextmanager
@@ -147,7 +154,7 @@ def told_of_full_disk(repository: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _fit_folder(place: Place) -> Iterator[Path]:
+def fit_folder(place: Place) -> Iterator[Path]:
     """A folder for the fit; stays after an error only if the fit can go on from it."""
     folder = _fit_folder_of(place)
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,3 +167,8 @@ def _fit_folder(place: Place) -> Iterator[Path]:
                 place.path.parent.rmdir()
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit_folder_of(place: Place) -> Path:
+    """The hidden folder in which a version is fitted, beside its later place."""
+    return place.path.with_name(f".{place.version}.fit")

@@ -31,7 +31,7 @@ class Stages:
     ...     stages.tell("warning: few pictures")
     ...     stages.begin("export")
     >>> list(stages.seconds), stages.told
-    (['fit', 'export'], ['few pictures'])
+    (['start', 'fit', 'export'], ['few pictures'])
 
     Args:
         quiet: show nothing.
@@ -50,8 +50,8 @@ class Stages:
         self._ticking = threading.Thread(target=self._tick, daemon=True)
         self._begun = self._share = 0.0
         self._hidden = False
-        self._name: str | None = None
-        self._started_s = 0.0
+        self._name: str | None = "start"
+        self._started_s = time.perf_counter()
         self.seconds: dict[str, float] = {}
         self.told: list[str] = []
 

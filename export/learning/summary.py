@@ -5,11 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from export.calibration.self_test import finding_lines
 from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
 from export.wording import guarantee_text
 from service.bundles.bundle import Bundle
+from service.bundles.findings import SelfTest
 
 WIDTH = 100
 _FEW = 0.05
@@ -23,6 +25,7 @@ def summary(
     seconds: Mapping[str, float],
     running: Running | None,
     url: str,
+    compared: Sequence[str] = (),
 ) -> str:
     """The summary for people.
 
@@ -33,6 +36,7 @@ def summary(
         seconds: that each stage took.
         running: the server that has it, if any.
         url: of that server.
+        compared: lines that compare it with the version that it goes on from.
     """
     manifest = learned.bundle.manifest
     thresholds = manifest.thresholds
@@ -41,6 +45,8 @@ def summary(
         entry("learned", f"from {learned.pictures.text()}"),
         entry("thresholds", f"score {thresholds.image:.6g}, map {thresholds.pixel:.6g}"),
         entry("promise", promise(learned.bundle)),
+        *(entry("compared", line) for line in compared),
+        *_tested(manifest.self_test),
         *(entry("note", note) for note in _notes(learned.bundle, told)),
         entry("bundle", str(place.path)),
         *standing(place, running, url),
@@ -100,6 +106,12 @@ def entry(name: str, text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _tested(found: SelfTest | None) -> list[str]:
+    if found is None:
+        return []
+    return [entry("self-test", found.text), *finding_lines(found)]
 
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:

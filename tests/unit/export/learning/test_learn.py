@@ -43,7 +43,7 @@ def test_one_command_leads_from_pictures_to_a_bundle(
     assert said["learned"] == "from 6 pictures, 80 x 60"
     assert said["bundle"] == str(repository / "parts" / "1")
     assert said["serve it"] == f"takt serve --repository {repository}"
-    assert " s: look " in said["ready in"]
+    assert " s: start " in said["ready in"]
     # Few pictures are enough, and it is said what that means.
     assert "at most 16.7 %" in said["promise"]
     assert "Of 100 good parts up to 17 may be rejected" in said["promise"]

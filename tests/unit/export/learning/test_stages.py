@@ -26,4 +26,4 @@ def test_an_error_keeps_the_time_of_its_stage() -> None:
         stages.plan({"fit": 1})
         stages.begin("fit")
         raise ValueError("no")
-    assert list(stages.seconds) == ["fit"]
+    assert list(stages.seconds) == ["start", "fit"]

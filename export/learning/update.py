@@ -1,0 +1,231 @@
+"""Further good pictures for a model that is there: a new version, compared with the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from export.bundling.checkpoint_source import CheckpointSource
+from export.bundling.export_bundle import CHECKPOINT, export_bundle
+from export.errors import LearnError
+from export.learning.families import reader
+from export.learning.learn import (
+    OTHERS_S,
+    Learned,
+    LearnOptions,
+    fit_folder,
+    told_of_full_disk,
+)
+from export.learning.look import GoodPictures, look_at_pictures
+from export.learning.place import Place, keep_active
+from export.learning.stages import Stages
+from export.pictures import list_pictures
+from export.report.card import write_card
+from export.versions import package_versions
+from export.wording import share
+from models.checkpoints.facts import Checkpoint, SizeRange
+from models.checkpoints.formats import load_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.fit.device import Compute
+from models.fit.patchcore.extend import Extended, extend_patchcore
+from models.patchcore.detector import PatchCore
+from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.thresholds import in_force, read_overrides
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Good pictures that a version rejects, by the threshold of its score.
+
+    Attributes:
+        version: name of the version.
+        threshold: of its score.
+        new: number of the new pictures that it rejects, none of which it has seen.
+        former: number of the former pictures that it rejects, each scored without it.
+    """
+
+    version: str
+    threshold: float
+    new: int
+    former: int
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A new version that has further pictures in its bank.
+
+    Attributes:
+        learned: the version, and the new pictures.
+        before: the version that it goes on from.
+        after: the new version.
+        new: number of new pictures that both were asked about.
+        former: number of former pictures that both were asked about.
+    """
+
+    learned: Learned
+    before: Rejected
+    after: Rejected
+    new: int
+    former: int
+
+    def lines(self) -> list[str]:
+        """The comparison for people, line by line."""
+        return [
+            f"version {one.version} at {one.threshold:.4g} rejects {share(one.new, self.new)} of "
+            f"the new good pictures, {share(one.former, self.former)} of the former ones"
+            for one in (self.before, self.after)
+        ]
+
+
+def update(
+    new: Path,
+    defects: Path | None,
+    place: Place,
+    options: LearnOptions,
+    compute: Compute,
+    stages: Stages,
+) -> Updated:
+    """Adds good pictures to the bank of a model's active version; makes the next version.
+
+    Args:
+        new: folder of good pictures, such as those of another shift.
+        defects: folder of defective pictures, for the record.
+        place: where the version goes; its model has a version.
+        options: of the whole way; the family is that of the active version.
+        compute: device and precision.
+        stages: the bar.
+
+    Raises:
+        BundleError: the active version is damaged.
+        FitError: the pictures are too few.
+        LearnError: the active version cannot take pictures, or has seen all of these.
+        PicturesError: there are no pictures, or one cannot be read.
+        SelfTestError: something speaks against the model, and the options are strict.
+    """
+    stages.plan({"look": 1, "fit": 15, **OTHERS_S})
+    stages.begin("look")
+    base = load_bundle(_active(place))
+    former = _checkpoint_of(base)
+    bad = list_pictures(defects) if defects else ()
+    pictures = _unseen(look_at_pictures(new, bad, stages), former, stages)
+    with fit_folder(place) as folder, told_of_full_disk(place.repository):
+        checkpoint = folder / "fit.safetensors"
+        stages.begin("fit")
+        extended = _extended(former, pictures, options.seed, compute, stages)
+        _save(checkpoint, former, extended, pictures, options.seed)
+        stages.begin("export")
+        keep_active(place, stages.tell)
+        report = export_bundle(
+            CheckpointSource(load_checkpoint((checkpoint,))),
+            pictures.paths,
+            bad,
+            place.path,
+            replace(options, family="patchcore").export(checkpoint),
+            tell=stages.tell,
+            stage=stages.begin,
+            quiet=True,
+        )
+        write_card(report.bundle)
+    return _compared(base, report.bundle, extended, pictures)
+
+
+def _active(place: Place) -> Path:
+    if place.active is None:
+        raise LearnError(
+            f"{place.repository} has no model {place.model}: learn it first, with "
+            f"`takt learn GOOD --model {place.model}`"
+        )
+    return place.repository / place.model / place.active
+
+
+def _checkpoint_of(base: Bundle) -> Checkpoint:
+    """The checkpoint in a bundle, of which scores out of fold are known."""
+    name = f"version {base.manifest.version} of {base.manifest.name}"
+    again = "learn the model anew, from the former pictures and the new ones together"
+    if CHECKPOINT not in base.manifest.files:
+        raise LearnError(
+            f"{name} ({base.manifest.family}) keeps no bank that pictures can be added to: {again}"
+        )
+    found = load_checkpoint((base.path / CHECKPOINT,))
+    if not isinstance(found.model, PatchCore) or found.out_of_fold is None:
+        raise LearnError(f"{name} keeps no scores of its former pictures: {again}")
+    return found
+
+
+def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodPictures:
+    known = frozenset(former.seen)
+    unseen = {path: digest for path, digest in pictures.digests.items() if digest not in known}
+    if not unseen:
+        raise LearnError(
+            "the active version has seen all of these pictures: give --good a folder of new ones"
+        )
+    if len(unseen) < len(pictures.digests):
+        count = len(pictures.digests) - len(unseen)
+        stages.tell(f"warning: {count} pictures are left out, as the active version has seen them")
+    return replace(pictures, digests=unseen)
+
+
+def _extended(
+    former: Checkpoint, pictures: GoodPictures, seed: int, compute: Compute, stages: Stages
+) -> Extended:
+    assert isinstance(former.model, PatchCore)
+    assert former.out_of_fold is not None
+    return extend_patchcore(
+        former.model,
+        former.out_of_fold,
+        len(former.seen),
+        pictures.paths,
+        stages.counted(reader(former.recipe), len(pictures.paths)),
+        compute,
+        seed=seed,
+        quiet=True,
+    )
+
+
+def _save(
+    path: Path, former: Checkpoint, extended: Extended, pictures: GoodPictures, seed: int
+) -> None:
+    seen = (*former.seen, *pictures.digests.values())
+    sizes = [(width, height) for width, height, _ in pictures.sizes]
+    if former.sizes is not None:
+        known = former.sizes
+        sizes += [
+            (known.least_width, known.least_height),
+            (known.most_width, known.most_height),
+        ]
+    facts = FitFacts(
+        extended.model.config,
+        seen,
+        len(seen),
+        seed,
+        package_versions(),
+        preprocess=former.recipe.resize,
+        encoder=extended.model.variant,
+        sizes=SizeRange.of(sizes),
+    )
+    save_checkpoint(path, extended.model, facts, extended.out_of_fold)
+
+
+def _compared(base: Bundle, bundle: Bundle, extended: Extended, pictures: GoodPictures) -> Updated:
+    before = in_force(base, read_overrides(base.path, base.repository)).image
+    after = bundle.manifest.thresholds.image
+    of_former = base.calibration.good_score
+    return Updated(
+        Learned(bundle, pictures),
+        Rejected(
+            base.manifest.version,
+            before,
+            int((extended.before > before).sum()),
+            int(np.sum(of_former > before)),
+        ),
+        Rejected(
+            bundle.manifest.version,
+            after,
+            int((extended.after > after).sum()),
+            int(np.sum(of_former > after)),
+        ),
+        new=len(extended.after),
+        former=len(of_former),
+    )

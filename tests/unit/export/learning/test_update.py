@@ -1,0 +1,87 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from export.bundling.export_bundle import CHECKPOINT
+from export.commands.learn import learn
+from export.learning import families
+from service.bundles.bundle import load_bundle
+from service.repository.activation import Activation, keep_activation, read_activation
+
+
+@pytest.fixture
+def run(repository: Path) -> Callable[..., Result]:
+    """Runs `takt learn` into the repository."""
+
+    def invoke(*arguments: object) -> Result:
+        given = ("--repository", repository, "--device", "cpu", "--server", "http://127.0.0.1:9")
+        return CliRunner().invoke(learn, [*map(str, (*arguments, *given)), "-q"])
+
+    return invoke
+
+
+def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
+    run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
+) -> None:
+    write_pictures(tmp_path / "good", 6)
+    write_pictures(tmp_path / "new", 7, seed=5, high=120)
+    first = run(tmp_path / "good", "--model", "parts")
+    assert first.exit_code == 0, first.output
+    result = run("--update", "parts", "--good", tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    assert "version 1 at " in result.output
+    assert "version 2 at " in result.output
+    assert "of 5 (" in result.output
+    assert "versions/2/activate" in result.output
+    kept = read_activation(repository / "parts")
+    assert kept is not None and kept.active == "1"
+    one, two = (load_bundle(repository / "parts" / version) for version in "12")
+    assert CHECKPOINT in two.manifest.files
+    assert len(two.calibration.good_score) == len(one.calibration.good_score) + 5
+    assert len(two.calibration.seen) == 13
+    again = run("--update", "parts", "--good", tmp_path / "good")
+    assert "has seen all of these pictures" in again.output
+
+
+def test_a_model_that_is_not_there_or_keeps_no_bank_says_what_to_do(
+    run: Callable[..., Result],
+    learn_parts: Callable[..., Result],
+    pictures: Path,
+    repository: Path,
+) -> None:
+    missing = run("--update", "parts", "--good", pictures / "good")
+    assert missing.exit_code == 1
+    assert "learn it first, with `takt learn GOOD --model parts`" in missing.output
+    assert learn_parts(pictures / "good").exit_code == 0
+    refused = run("--update", "parts", "--good", pictures / "good")
+    assert refused.exit_code == 1
+    assert "keeps no bank" in refused.output
+    keep_activation(repository / "parts", Activation.now("7", None, None))
+    gone = run("--update", "parts", "--good", pictures / "good")
+    assert gone.exit_code == 1
+    assert "parts/7 is no bundle" in gone.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "give one folder of good pictures"),
+        (("a", "--good", "b"), "give one folder of good pictures"),
+        (("a",), "name the model"),
+        (("a", "--model", "x", "--update", "x"), "name the model"),
+    ],
+)
+def test_what_is_missing_is_said(
+    run: Callable[..., Result], arguments: tuple[str, ...], says: str
+) -> None:
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert says in refused.output
+
+
+def test_every_family_can_be_chosen() -> None:
+    family = next(one for one in learn.params if one.name == "family")
+    assert tuple(families.FITS) == family.type.choices
