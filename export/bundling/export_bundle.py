@@ -210,7 +210,7 @@ def export_bundle(
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
-            (facts.roi.files if facts.roi else {}) | _kept(options.checkpoint),
+            {**(facts.roi.files if facts.roi else {}), **_kept(options.checkpoint)},
         )
     return ExportReport(bundle, graph)
 

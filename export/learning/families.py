@@ -73,7 +73,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         preprocess=encoder.recipe.resize,
         encoder=encoder.name,
     )
-    save_checkpoint(request.out, fitted.model, facts)
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
 def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
@@ -93,7 +93,7 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             quiet=request.quiet,
         )
     facts = _facts(request, fitted.model.config, fitted.seen, fitted.steps)
-    save_checkpoint(request.out, fitted.model, facts)
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
 def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
@@ -119,7 +119,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
         resized=recipe.width if recipe.crop else None,
         encoder=encoder.name,
     )
-    save_checkpoint(request.out, fitted.model, facts)
+    save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
 FITS: Mapping[Family, Callable[[FitRequest, Stages], None]] = {

@@ -81,7 +81,7 @@ def extend_patchcore(
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
     folds, rest = _dealt(parts_of(features.sketches), former.folds, seed)
     added = max(former.folds, min(1.0, len(pictures) / seen) * len(model.bank))
-    share = max(1, int(added) // former.folds)
+    share = max(1, int(added) // (former.folds + bool(rest)))
     chosen = [_chosen(features, tuple(chain.from_iterable(fold)), share, seed) for fold in folds]
     owners = list(range(former.folds))
     if rest:

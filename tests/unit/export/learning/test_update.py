@@ -23,6 +23,7 @@ def run(repository: Path) -> Callable[..., Result]:
     return invoke
 
 
+@pytest.mark.slow
 def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     run: Callable[..., Result], write_pictures: Any, tmp_path: Path, repository: Path
 ) -> None:
