@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 from export.errors import PicturesError
+from models.input_size import InputSize
 from service.bundles.manifest import Preprocess, Tiling
 from service.domain import Image
 from service.engines.base import Engine
@@ -69,6 +71,16 @@ def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
     """
     with _named(path):
         return inspect_offline(engine, path.read_bytes(), view, MAX_PIXELS)
+
+
+def usual_size(paths: Iterable[Path]) -> InputSize:
+    """The median width and the median height of pictures, as they are stored.
+
+    Raises:
+        PicturesError: one is no picture; says which.
+    """
+    widths, heights = zip(*map(picture_size, paths), strict=True)
+    return InputSize(round(median(widths)), round(median(heights)))
 
 
 def check_pictures(paths: Iterable[Path]) -> None:

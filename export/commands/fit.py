@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,21 @@ import click
 
 from export.commands.fit_options import (
     EVERY_FIT,
+    VARIANTS,
+    SizeRequest,
     compute_on,
+    older_spellings,
     options_of,
     resumable,
     save_detector,
+    sized,
 )
 from export.commands.options import FILE, FOLDER, SHOW_DEFAULTS, plain_errors, with_options
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.inpformer.options import InpFormerOptions
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.teacher.options import TeacherOptions
+from models.input_size import InputSize
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
@@ -53,8 +59,7 @@ def fit() -> None:
 )
 @options_of(
     EfficientAdOptions,
-    "size",
-    "image_size",
+    "variant",
     "minutes",
     "steps",
     "learning_rate",
@@ -64,12 +69,14 @@ def fit() -> None:
     "save_every",
 )
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
+@older_spellings
+@sized
 @EVERY_FIT
 @plain_errors
 def efficientad(
+    sizing: SizeRequest,
     good: Path,
     other: Path | None,
-    image_size: int,
     teacher: Path | None,
     out: Path,
     device: str,
@@ -84,13 +91,23 @@ def efficientad(
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
     from models.checkpoints.own import load_teacher
-    from models.fit.efficientad.fit import fit_efficientad
+    from models.efficientad.config import SIZES
+    from models.fit.device import time_of_a_picture_ms
+    from models.fit.efficientad.fit import fit_efficientad, untrained
     from service.bundles.manifest import Preprocess
 
-    _check_image_size(image_size)
-    asked = EfficientAdOptions(image_size=image_size, **options)
     compute = compute_on(device, threads)
-    spec = Preprocess(width=image_size, height=image_size, resize="area", crop=None)
+    network = load_teacher(teacher)
+
+    def time_ms(size: InputSize) -> float:
+        return time_of_a_picture_ms(untrained(network, sized_as(size)), compute)
+
+    def sized_as(size: InputSize) -> EfficientAdOptions:
+        return EfficientAdOptions(width=size.width, height=size.height, **options)
+
+    size = sizing.choose(SIZES, [good], time_ms)
+    asked = sized_as(size or InputSize(SIZES.usual_side, SIZES.usual_side))
+    spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
     if other is None:
         click.echo("no --other pictures: fitting without the penalty term")
     with resumable(out):
@@ -101,7 +118,7 @@ def efficientad(
             list_pictures(other) if other else (),
             lambda path: read_model_input(path, spec),
             read_picture,
-            load_teacher(teacher),
+            network,
             out,
             asked,
             compute,
@@ -123,9 +140,11 @@ def efficientad(
     "calibration",
     "save_every",
 )
+@sized
 @EVERY_FIT
 @plain_errors
 def inpformer(
+    sizing: SizeRequest,
     good: tuple[Path, ...],
     encoder: str,
     out: Path,
@@ -141,15 +160,23 @@ def inpformer(
     from export.bundling.checkpoint_source import preprocess_of
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input
+    from models.fit.device import time_of_a_picture_ms
     from models.fit.inpformer.encoders import LITE0, pretrained
     from models.fit.inpformer.fit import fit_inpformer
+    from models.inpformer.config import SIZES
+    from models.inpformer.detector import InpFormer
 
     asked = InpFormerOptions(**options)
     compute = compute_on(device, threads)
+
+    def time_ms(size: InputSize) -> float:
+        return time_of_a_picture_ms(InpFormer(pretrained(encoder, size).config), compute)
+
     if encoder == LITE0:
         click.echo(NOT_THE_PAPERS)
     with resumable(out):
-        chosen = pretrained(encoder)
+        size = sizing.choose(SIZES["lite0" if encoder == LITE0 else "dinov2"], good, time_ms)
+        chosen = pretrained(encoder, size)
         spec = preprocess_of(chosen.recipe)
         # Before the fit, since a file may be replaced while it runs.
         kinds = [distinct(list_pictures(folder), click.echo) for folder in good]
@@ -177,9 +204,11 @@ def inpformer(
 @fit.command()
 @KINDS_AND_ENCODER
 @options_of(PatchCoreOptions, "bank_size")
+@sized
 @EVERY_FIT
 @plain_errors
 def patchcore(
+    sizing: SizeRequest,
     good: tuple[Path, ...],
     encoder: str,
     out: Path,
@@ -196,13 +225,25 @@ def patchcore(
     from export.bundling.checkpoint_source import preprocess_of
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input
+    from models.fit.device import time_of_a_picture_ms
     from models.fit.patchcore.encoders import encoder_of
     from models.fit.patchcore.fit import fit_patchcore
+    from models.patchcore.config import SIZES
+    from models.patchcore.detector import PatchCore
 
     asked = PatchCoreOptions(**options)
     compute = compute_on(device, threads)
+
+    def time_ms(size: InputSize) -> float:
+        config = encoder_of(encoder, size.width, size.height).config
+        bank_size = len(good) * asked.bank_size
+        return time_of_a_picture_ms(PatchCore(replace(config, bank_size=bank_size)), compute)
+
     with resumable(out):
         chosen = encoder_of(encoder)
+        size = sizing.choose(SIZES[chosen.config.encoder], good, time_ms)
+        if size is not None:
+            chosen = encoder_of(encoder, size.width, size.height)
         spec = preprocess_of(chosen.recipe)
         # Before the fit, since a file may be replaced while it runs.
         kinds = [distinct(list_pictures(folder), click.echo) for folder in good]
@@ -228,7 +269,8 @@ def patchcore(
 @fit.command()
 @click.option("--good", type=FOLDER, required=True, help="Pictures to distil on.")
 @click.option("--other", type=FOLDER, help="More pictures; the more varied, the better.")
-@options_of(TeacherOptions, "steps", "learning_rate", "size")
+@options_of(TeacherOptions, "steps", "learning_rate", "variant")
+@click.option("--size", "older_variant", type=click.Choice(VARIANTS), hidden=True)
 @click.option("--start", type=FILE, help="A teacher of `takt fit teacher` to go on from.")
 @EVERY_FIT
 @plain_errors
@@ -236,6 +278,7 @@ def teacher(
     good: Path,
     other: Path | None,
     start: Path | None,
+    older_variant: str | None,
     out: Path,
     device: str,
     threads: int,
@@ -253,7 +296,7 @@ def teacher(
     from models.fit.progress import write_curve
     from models.fit.teacher.fit import fit_teacher
 
-    asked = TeacherOptions(**options)
+    asked = TeacherOptions(**options | ({"variant": older_variant} if older_variant else {}))
     compute = compute_on(device, threads)
     pictures = (*list_pictures(good), *(list_pictures(other) if other else ()))
     if len(pictures) < 2:
@@ -282,12 +325,3 @@ def teacher(
         + ", ".join(f"{name}: {value:.3f}" for name, value in parts.items())
         + ")"
     )
-
-
-def _check_image_size(image_size: int) -> None:
-    from models.efficientad.config import EfficientAdConfig
-
-    try:
-        EfficientAdConfig(image_size=image_size)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--image-size") from error

@@ -79,7 +79,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
 def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
     """Fits an EfficientAD-S on the shipped teacher, and writes its checkpoint."""
     options = EfficientAdOptions(**request.options())
-    recipe = InputRecipe(options.image_size, options.image_size, "area")
+    recipe = InputRecipe(options.width, options.height, "area")
     with stages.others_bar():
         fitted = fit_efficientad(
             request.pictures.paths,

@@ -20,7 +20,7 @@ from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from models.inpformer.config import PATCH, Blocks
-from models.inpformer.positions import official_positions
+from models.inpformer.positions import Grid, official_positions
 from models.inpformer.weights import ANOMALIB, InpFormerWeightsError, from_state
 
 REMEDY = "save it again with anomalib, or train again"
@@ -80,18 +80,19 @@ def load_inpformer(path: Path, content: object) -> Checkpoint:
     height, width = preparation.size
     if height != width:
         raise CheckpointError(
-            f"{path} was trained on {width} x {height} pixels, and Takt's INP-Former takes "
+            f"{path} was trained on {width} x {height} pixels, and anomalib's INP-Former takes "
             "squares: train on such"
         )
     layers = file.hyper.get("target_layers")
     try:
         model = from_state(
-            _with_encoder_of_timm(copied(file.state, path, REMEDY), height // PATCH),
+            _with_encoder_of_timm(copied(file.state, path, REMEDY), (height // PATCH,) * 2),
             ANOMALIB,
             target_blocks=None if layers is None else _blocks(layers, file, "target_layers"),
             encoder_groups=_groups(file, "fuse_layer_encoder"),
             decoder_groups=_groups(file, "fuse_layer_decoder"),
-            image_size=height,
+            width=width,
+            height=height,
         )
     except InpFormerWeightsError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -112,11 +113,10 @@ def _checkpoint(file: AnomalibFile, model: Detector, preparation: Preparation) -
 def _efficientad_config(file: AnomalibFile, preparation: Preparation) -> EfficientAdConfig:
     height, width = preparation.size
     try:
-        if height != width:
-            raise ValueError(f"the input is {width} x {height}; it must be a square")
         return EfficientAdConfig(
             size="medium" if "teacher.conv5.weight" in file.state else "small",
-            image_size=height,
+            width=width,
+            height=height,
             padding=file.flag("padding", default=False),
             pad_maps=file.flag("pad_maps", default=True),
             recipe="anomalib",
@@ -159,7 +159,7 @@ def _normalise_before(model: EfficientAd, first: Normalisation) -> None:
     model.pixel_std.mul_(std)
 
 
-def _with_encoder_of_timm(state: dict[str, Tensor], grid: int) -> dict[str, Tensor]:
+def _with_encoder_of_timm(state: dict[str, Tensor], grid: Grid) -> dict[str, Tensor]:
     """The state with the encoder of anomalib 2.5.0, which was DINOv2's own, in the form of 2.5.1.
 
     DINOv2's code adds the first position to the class token, and resizes the others in its own

@@ -97,7 +97,7 @@ def load_checkpoint(paths: Path | Sequence[Path]) -> Checkpoint:
     >>> from models.checkpoints.own import FitFacts, save_checkpoint
     >>> from models.inpformer.config import InpFormerConfig
     >>> from models.inpformer.detector import InpFormer
-    >>> model = InpFormer(InpFormerConfig(8, 2, 2, image_size=28))
+    >>> model = InpFormer(InpFormerConfig(8, 2, 2, width=28, height=28))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "part.safetensors"
     ...     save_checkpoint(path, model, FitFacts(model.config, (), steps=1, seed=0))

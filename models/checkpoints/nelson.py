@@ -104,7 +104,7 @@ def load(parts: Sequence[NetworkFile]) -> Checkpoint:
             f"{by_role['teacher'].path} is {by_role['teacher'].size} but "
             f"{by_role['student'].path} is {by_role['student'].size}: give files of one training"
         )
-    config = EfficientAdConfig(size=sizes.pop(), image_size=SIDE, recipe="nelson1425")
+    config = EfficientAdConfig(size=sizes.pop(), width=SIDE, height=SIDE, recipe="nelson1425")
     model = EfficientAd(config)
     for role, part in by_role.items():
         network = model.get_submodule(role)

@@ -50,7 +50,7 @@ class FitFacts:
         made_with: versions by package.
         framework: code base of the fit.
         preprocess: filter that resized the pictures to the input.
-        resized: side in pixels of the resized pictures, if the input is their centre.
+        resized: side in pixels of the pictures, resized to a square, if the input is their centre.
         encoder: name of the encoder that an INP-Former or PatchCore was fitted on, for people.
         sizes: sizes of the pictures that the fit looked at, before they were resized; None in
             files from before it was kept.
@@ -165,23 +165,21 @@ def _unfilled(config: Config) -> Fittable:
 
 
 def _recipe(facts: FitFacts, path: Path) -> InputRecipe:
+    height, width = facts.config.input_size
     if facts.preprocess not in get_args(Filter):
         raise CheckpointError(
             f"{path} was fitted on pictures resized by {facts.preprocess!r}, which this Takt does "
             "not know: use the version of Takt that wrote it, or fit it again"
         )
     resize = cast(Filter, facts.preprocess)
-    if isinstance(facts.config, PatchCoreConfig):
-        return InputRecipe(facts.config.width, facts.config.height, resize)
-    side = facts.config.image_size
     if facts.resized is None:
-        return InputRecipe(side, side, resize)
-    if facts.resized < side:
+        return InputRecipe(width, height, resize)
+    if facts.resized < max(width, height):
         raise CheckpointError(
             f"{path} says that pictures were resized to {facts.resized} pixels, of which no "
-            f"{side} can be cut out: fit it again"
+            f"{width} x {height} can be cut out: fit it again"
         )
-    return InputRecipe(facts.resized, facts.resized, resize, Centre(side, side))
+    return InputRecipe(facts.resized, facts.resized, resize, Centre(width, height))
 
 
 def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
@@ -192,7 +190,7 @@ def _facts(plain: dict[str, Any], kind: str) -> FitFacts:
         case "patchcore":
             config = PatchCoreConfig.from_dict(plain["config"])
         case _:
-            config = EfficientAdConfig(**plain["config"])
+            config = EfficientAdConfig.from_dict(plain["config"])
     sizes = plain.get("sizes")
     return FitFacts(
         **{

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal, Self
+
+from models.input_size import SizeLimits, with_sides
 
 Size = Literal["small", "medium"]
 MapRecipe = Literal["anomalib", "nelson1425"]
@@ -14,6 +17,14 @@ TEACHER_CHANNELS = 384
 MAP_BORDER = 4
 """Cells that the maps of unpadded networks lack on each side."""
 
+SIZES = SizeLimits(
+    multiple=32,
+    least=256,
+    usual_side=256,
+    why_least="the autoencoder's encoder ends in a convolution of 8 x 8 on a 32nd of the input",
+)
+"""Sizes of the input; five convolutions halve its sides before that last one."""
+
 
 @dataclass(frozen=True)
 class EfficientAdConfig:
@@ -21,7 +32,8 @@ class EfficientAdConfig:
 
     Attributes:
         size: size of teacher and student.
-        image_size: side of the square input in pixels; a multiple of 32, at least 256.
+        width: columns of the input in pixels; a multiple of 32, at least 256.
+        height: rows of the input in pixels; a multiple of 32, at least 256.
         padding: whether convolutions are padded (only anomalib offers it).
         pad_maps: whether maps get back the border that unpadded convolutions lose.
         recipe: code base whose order of normalising, padding and resizing the maps is followed.
@@ -30,15 +42,16 @@ class EfficientAdConfig:
         scored_share: share of the map's cells, the highest ones, whose mean is the score; 0
             stands for the paper's score, the map's maximum.
 
-    >>> EfficientAdConfig(size="medium").image_size
-    256
-    >>> EfficientAdConfig(image_size=250)
+    >>> EfficientAdConfig(width=640).map_size
+    (256, 640)
+    >>> EfficientAdConfig(width=650)
     Traceback (most recent call last):
-    ValueError: image_size is 250; it must be a multiple of 32 and at least 256
+    ValueError: width is 650; it must be a multiple of 32, such as 256
     """
 
     size: Size = "small"
-    image_size: int = 256
+    width: int = 256
+    height: int = 256
     padding: bool = False
     pad_maps: bool = True
     recipe: MapRecipe = "anomalib"
@@ -50,19 +63,32 @@ class EfficientAdConfig:
             raise ValueError(f"scored_share is {self.scored_share}; it must be from 0 to below 1")
         if self.scored_share and self.recipe == "nelson1425":
             raise ValueError("scored_share is not of nelson1425's recipe, which scores the picture")
-        if self.image_size < 256 or self.image_size % 32:
-            raise ValueError(
-                f"image_size is {self.image_size}; it must be a multiple of 32 and at least 256"
-            )
+        SIZES.check(self.width, self.height)
         if self.teacher_channels < 1:
             raise ValueError(f"teacher_channels is {self.teacher_channels}; it must be at least 1")
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The settings from plain values; an older checkpoint has one `image_size` for both sides.
+
+        Raises:
+            TypeError: a name is unknown.
+            ValueError: a value makes no sense.
+        """
+        return cls(**with_sides(plain))
+
     @property
-    def map_side(self) -> int:
-        """Side of the anomaly map in cells: of the input by anomalib, of the features else."""
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        return self.height, self.width
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(height, width) of the anomaly map: of the input by anomalib, of the features else."""
         if self.recipe == "anomalib":
-            return self.image_size
-        return self.image_size // 4 - (0 if self.pad_maps else 2 * MAP_BORDER)
+            return self.input_size
+        lost = 0 if self.pad_maps else 2 * MAP_BORDER
+        return self.height // 4 - lost, self.width // 4 - lost
 
     def as_dict(self) -> dict[str, str | int | bool | float]:
         """The settings as plain values, for a checkpoint's metadata."""

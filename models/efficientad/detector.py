@@ -60,7 +60,7 @@ class PDN(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The first half of the autoencoder: an image of 256 × 256 becomes one vector."""
+    """The first half of the autoencoder: each 256 × 256 pixels of an image become one vector."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The second half of the autoencoder: the vector becomes the teacher's features."""
+    """The second half of the autoencoder: the vectors become the teacher's features."""
 
     def __init__(self, channels: int = TEACHER_CHANNELS, *, padding: bool = False) -> None:
         super().__init__()
@@ -169,8 +169,8 @@ class EfficientAd(Detector):
         super().__init__()
         self.config = config
         self.variant = config.size
-        self.input_size = config.image_size, config.image_size
-        self.map_size = config.map_side, config.map_side
+        self.input_size = config.input_size
+        self.map_size = config.map_size
         if config.recipe == "nelson1425":
             self.score_from = "map_on_picture"
         channels = config.teacher_channels

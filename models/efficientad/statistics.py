@@ -25,7 +25,7 @@ def set_teacher_statistics(model: EfficientAd, images: Iterable[Tensor]) -> None
 
     Args:
         model: detector whose teacher runs as it is, without autocast.
-        images: at least one image, RGB [1,3,S,S] in [0,1].
+        images: at least one image, RGB [1,3,H,W] in [0,1].
 
     Raises:
         FlatStatisticsError: a channel never varies.
@@ -55,7 +55,7 @@ def set_map_quantiles(model: EfficientAd, images: Iterable[Tensor]) -> None:
 
     Args:
         model: detector in eval mode with the teacher's statistics set; it runs without autocast.
-        images: at least one image that was not fitted, RGB [1,3,S,S] in [0,1].
+        images: at least one image that was not fitted, RGB [1,3,H,W] in [0,1].
 
     Raises:
         FlatStatisticsError: q_a is not below q_b.

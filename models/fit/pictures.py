@@ -29,7 +29,7 @@ class TrainingPictures:
 
     Attributes:
         paths: at least one file.
-        load: reads a picture as RGB uint8 [S,S,3]; the pictures are kept in memory.
+        load: reads a picture as RGB uint8 [H,W,3]; the pictures are kept in memory.
         seed: seed of order and jitter.
         device: device of the pictures.
         variety: share of the steps whose picture is mirrored, scaled and shifted.
@@ -50,7 +50,7 @@ class TrainingPictures:
         self.load = lru_cache(PICTURES_IN_MEMORY)(self.load)
 
     def at(self, step: int) -> Tensor:
-        """The picture of a step, varied and jittered: RGB [1,3,S,S] in [0,1].
+        """The picture of a step, varied and jittered: RGB [1,3,H,W] in [0,1].
 
         Each picture comes once in an epoch.
         """
@@ -63,7 +63,7 @@ class TrainingPictures:
         return jitter(image, np.random.default_rng((self.seed, 2, step)))
 
     def plain(self) -> Iterator[Tensor]:
-        """Yields each picture once, in order, unchanged: RGB [1,3,S,S] in [0,1]."""
+        """Yields each picture once, in order, unchanged: RGB [1,3,H,W] in [0,1]."""
         for path in self.paths:
             yield as_image(self.load(path), self.device)
 

@@ -35,7 +35,7 @@ def share_for(count: int) -> float:
 
 
 def varied(image: Tensor, draw: np.random.Generator) -> Tensor:
-    """RGB [1,3,S,S], mirrored at random, scaled and shifted; pixels from outside are reflected."""
+    """RGB [1,3,H,W], mirrored at random, scaled and shifted; pixels from outside are reflected."""
     mirrored = [axis for axis in (2, 3) if draw.random() < 0.5]
     across, down = np.exp(draw.uniform(-SCALE, SCALE, 2)).tolist()
     right, below = (2 * draw.uniform(-SHIFT, SHIFT, 2)).tolist()

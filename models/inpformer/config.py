@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
+
+from models.input_size import SizeLimits, with_sides
 
 MapRecipe = Literal["official", "anomalib"]
 Mode = Literal["reconstruction", "zero_shot"]
@@ -16,6 +19,12 @@ PATCH = 14
 
 PATCHES: dict[str, int] = {"dinov2": PATCH, "lite0": 16}
 """Side in pixels of the patch of a token, by encoder."""
+
+SIZES = {
+    encoder: SizeLimits(multiple=patch, least=patch, usual_side=28 * patch)
+    for encoder, patch in PATCHES.items()
+}
+"""Sizes of the input, by encoder."""
 
 OFFICIAL_MAP_SIDE = 256
 SCORED_SHARE = 0.01
@@ -44,18 +53,19 @@ class InpFormerConfig:
         inp_count: intrinsic normal prototypes of a picture.
         mlp_ratio: hidden channels of every MLP, as a multiple of `embed_dim`.
         mlp_bias: whether the MLPs of extractor and decoder have biases (anomalib's have none).
-        image_size: side of the square input in pixels; a multiple of 14, of 16 with lite0.
+        width: columns of the input in pixels; a multiple of 14, of 16 with lite0.
+        height: rows of the input in pixels; a multiple of 14, of 16 with lite0.
         encoder: `dinov2` is the paper's; `lite0` is EfficientNet-Lite0, far lighter, with the
             eight blocks of stages 2 to 4 as its only target blocks.
         recipe: code base whose way of resizing, smoothing and scoring the map is followed.
         mode: `reconstruction` compares encoder and decoder; `zero_shot` compares the picture
             with its own INPs, for parts that the decoder has never seen.
 
-    >>> InpFormerConfig(image_size=280).grid
-    20
-    >>> InpFormerConfig(image_size=281)
+    >>> InpFormerConfig(width=560, height=280).grid
+    (20, 40)
+    >>> InpFormerConfig(width=281)
     Traceback (most recent call last):
-    ValueError: image_size is 281; it must be a multiple of 14, such as 392
+    ValueError: width is 281; it must be a multiple of 14, such as 392
     """
 
     embed_dim: int = 384
@@ -68,7 +78,8 @@ class InpFormerConfig:
     inp_count: int = 6
     mlp_ratio: int = 4
     mlp_bias: bool = True
-    image_size: int = 392
+    width: int = 392
+    height: int = 392
     encoder: EncoderKind = "dinov2"
     recipe: MapRecipe = "official"
     mode: Mode = "reconstruction"
@@ -87,20 +98,19 @@ class InpFormerConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; it must divide embed_dim, {self.embed_dim}"
                 )
-        if self.image_size % self.patch:
-            raise ValueError(
-                f"image_size is {self.image_size}; it must be a multiple of {self.patch}, such as "
-                f"{28 * self.patch}"
-            )
+        SIZES[self.encoder].check(self.width, self.height)
         self._check_blocks()
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """The settings from plain values, as `as_dict` gives them; tuples may be lists, as in JSON.
 
+        An older checkpoint has one `image_size` for both sides.
+
         Raises:
             ValueError: a name is unknown or a value makes no sense.
         """
+        plain = with_sides(plain)
         unknown = sorted(plain.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"an INP-Former has no setting {', '.join(unknown)}: take it out")
@@ -128,19 +138,38 @@ class InpFormerConfig:
         return self.target_blocks[-1] + 1
 
     @property
-    def grid(self) -> int:
-        """Patches along a side."""
-        return self.image_size // self.patch
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        return self.height, self.width
 
     @property
-    def map_side(self) -> int:
-        """Side of the anomaly map in pixels."""
-        return OFFICIAL_MAP_SIDE if self.recipe == "official" else self.image_size
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of patches."""
+        return self.height // self.patch, self.width // self.patch
+
+    @property
+    def tokens(self) -> int:
+        """Number of patches."""
+        rows, columns = self.grid
+        return rows * columns
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(height, width) of the anomaly map in pixels.
+
+        The official map has 256 × 256 pixels; of another shape it has about as many, so that blur
+        and score mean the same.
+        """
+        if self.recipe == "anomalib":
+            return self.input_size
+        ratio = math.sqrt(self.height / self.width)
+        return round(OFFICIAL_MAP_SIDE * ratio), round(OFFICIAL_MAP_SIDE / ratio)
 
     @property
     def scored_pixels(self) -> int:
         """Number of the map's highest pixels whose mean is the score."""
-        return self.scored_among(self.map_side**2)
+        height, width = self.map_size
+        return self.scored_among(height * width)
 
     @staticmethod
     def scored_among(pixels: int) -> int:

@@ -44,10 +44,9 @@ class InpFormer(Detector):
     highest pixels.
 
     The methods follow the paper's order, and each takes the results of those before it. T is the
-    number of patches, grid², and P the number of INPs.
+    number of patches and P the number of INPs.
 
-    >>> settings = {"embed_dim": 8, "encoder_heads": 2, "decoder_heads": 2, "image_size": 28}
-    >>> model = InpFormer(InpFormerConfig(**settings)).eval()
+    >>> model = InpFormer(InpFormerConfig(8, 2, 2, width=28, height=28)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 28, 28))
     >>> anomaly_map.shape, score.shape
     (torch.Size([1, 256, 256]), torch.Size([1]))
@@ -62,8 +61,8 @@ class InpFormer(Detector):
         super().__init__()
         self.config = config
         self.variant = config.variant
-        self.input_size = config.image_size, config.image_size
-        self.map_size = config.map_side, config.map_side
+        self.input_size = config.input_size
+        self.map_size = config.map_size
         dim = config.embed_dim
         light = config.encoder == "lite0"
         self.encoder: nn.Module = Lite0Encoder(dim) if light else DinoEncoder(config)
@@ -109,7 +108,7 @@ class InpFormer(Detector):
         return inps
 
     def distance(self, fused: Tensor, inps: Tensor) -> Tensor:
-        """The zero-shot map [N,grid,grid]: min_p (1 - cos(x, INP_p)) for each token."""
+        """The zero-shot map [N,rows,columns]: min_p (1 - cos(x, INP_p)) for each token."""
         x, prototypes = (F.normalize(t, dim=-1, eps=COSINE_EPS) for t in (fused, inps))
         return self._on_grid(1 - (x @ prototypes.transpose(1, 2)).amax(-1))
 
@@ -139,7 +138,7 @@ class InpFormer(Detector):
         return tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups)
 
     def group_maps(self, groups: Groups) -> Tensor:
-        """The maps [N,G,grid,grid] of the groups: 1 - cos(encoder, decoder)."""
+        """The maps [N,G,rows,columns] of the groups: 1 - cos(encoder, decoder)."""
         maps = [
             1 - F.cosine_similarity(ours, theirs, dim=-1, eps=COSINE_EPS)
             for ours, theirs in zip(groups.encoder, groups.decoder, strict=True)
@@ -147,7 +146,7 @@ class InpFormer(Detector):
         return self._on_grid(torch.stack(maps, dim=1))
 
     def patch_map(self, x: Tensor) -> Tensor:
-        """Normalised input -> map [N,grid,grid] of the configured mode, one value for a patch."""
+        """Normalised input -> map [N,rows,columns] of the configured mode, one cell a patch."""
         features = self.encode(x)
         fused = self.fuse(features)
         inps = self.extract(fused)
@@ -157,7 +156,7 @@ class InpFormer(Detector):
         return self.group_maps(self.group(features, self.decode(fused, inps))).mean(1)
 
     def enlarge(self, patch_map: Tensor) -> Tensor:
-        """A map [N,grid,grid] -> [N,H,W] of the input's size, corners on corners."""
+        """A map [N,rows,columns] -> [N,H,W] of the input's size, corners on corners."""
         size = self.input_size
         return F.interpolate(
             patch_map.unsqueeze(1), size=size, mode="bilinear", align_corners=True
@@ -193,7 +192,7 @@ class InpFormer(Detector):
         return anomaly_map, self.score(anomaly_map)
 
     def _on_grid(self, per_patch: Tensor) -> Tensor:
-        return per_patch.unflatten(-1, (self.config.grid, self.config.grid))
+        return per_patch.unflatten(-1, self.config.grid)
 
 
 def _mean(tensors: Sequence[Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ NORM_EPS = 1e-6
 class DinoEncoder(nn.Module):
     """A vision transformer of timm's blocks, pre-norm with LayerScale, on a fixed grid.
 
-    The position embedding [1,T,D], T = grid², belongs to the grid of the input: loading weights
+    The position embedding [1,T,D], T patches, belongs to the grid of the input: loading weights
     resizes it once from the grid of their training. The class token includes the embedding of its
     own position, and no norm follows the last block.
     """
@@ -35,7 +35,7 @@ class DinoEncoder(nn.Module):
         self.patch_embed = nn.Conv2d(3, dim, config.patch, stride=config.patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
         self.registers = nn.Parameter(torch.empty(1, REGISTERS, dim))
-        self.register_buffer("pos_embed", torch.empty(1, config.grid**2, dim))
+        self.register_buffer("pos_embed", torch.empty(1, config.tokens, dim))
         for tokens in (self.cls_token, self.registers, self.pos_embed):
             nn.init.normal_(tokens, std=0.02)
         self.blocks = nn.ModuleList(

@@ -11,25 +11,30 @@ INTERPOLATE_OFFSET = 0.1
 """Number that DINOv2 adds to a grid's side before it divides, against errors of rounding."""
 
 
-def official_positions(positions: Tensor, grid: int) -> Tensor:
-    """Patch positions [1,S²,D] -> [1,grid²,D], as DINOv2's own code resizes them.
+Grid = tuple[int, int]
+"""Rows and columns of patches."""
 
-    The scale is (grid + 0.1) / S instead of grid / S, which shifts every sample a little, and
-    nothing is antialiased. A grid of S stays as it is.
+
+def official_positions(positions: Tensor, grid: Grid) -> Tensor:
+    """Patch positions [1,S²,D] -> [1,rows·columns,D], as DINOv2's own code resizes them.
+
+    The scale is (rows + 0.1) / S instead of rows / S, which shifts every sample a little, and
+    nothing is antialiased. A grid of S × S stays as it is.
     """
     side = math.isqrt(positions.shape[1])
-    if side == grid:
+    if grid == (side, side):
         return positions
-    scale = (grid + INTERPOLATE_OFFSET) / side
-    resized = F.interpolate(_as_image(positions), scale_factor=(scale, scale), mode="bicubic")
+    down, across = ((count + INTERPOLATE_OFFSET) / side for count in grid)
+    resized = F.interpolate(_as_image(positions), scale_factor=(down, across), mode="bicubic")
     return _as_tokens(resized)
 
 
-def anomalib_positions(positions: Tensor, grid: int) -> Tensor:
-    """Patch positions [1,S²,D] -> [1,grid²,D], as timm resizes them without antialiasing."""
-    if math.isqrt(positions.shape[1]) == grid:
+def anomalib_positions(positions: Tensor, grid: Grid) -> Tensor:
+    """Patch positions [1,S²,D] -> [1,rows·columns,D], as timm resizes them, not antialiased."""
+    side = math.isqrt(positions.shape[1])
+    if grid == (side, side):
         return positions
-    return _as_tokens(F.interpolate(_as_image(positions), size=(grid, grid), mode="bicubic"))
+    return _as_tokens(F.interpolate(_as_image(positions), size=grid, mode="bicubic"))
 
 
 def _as_image(positions: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.inpformer.config import Blocks, InpFormerConfig, MapRecipe, Mode
 from models.inpformer.detector import InpFormer
-from models.inpformer.positions import anomalib_positions, official_positions
+from models.inpformer.positions import Grid, anomalib_positions, official_positions
 
 LARGE_DEPTH = 24
 TARGET_BLOCKS_OF_LARGE: Blocks = (4, 6, 8, 10, 12, 14, 16, 18)
@@ -47,7 +47,7 @@ class Layout:
         names: beginnings of our names with those of theirs; the first that fits counts.
         ignored: pattern of the keys that the model does without.
         position_prefix: entries of `pos_embed` before those of the patches.
-        resize_positions: function of patch positions [1,S²,D] and a grid -> [1,grid²,D].
+        resize_positions: function of patch positions [1,S²,D] and a grid -> [1,rows·columns,D].
     """
 
     owner: str
@@ -56,7 +56,7 @@ class Layout:
     names: tuple[tuple[str, str], ...]
     ignored: re.Pattern[str]
     position_prefix: int
-    resize_positions: Callable[[Tensor, int], Tensor]
+    resize_positions: Callable[[Tensor, Grid], Tensor]
 
     def name(self, ours: str) -> str:
         """The code base's name of one of our tensors, or the beginning of that name."""
@@ -112,7 +112,8 @@ class UntoldSettings(TypedDict, total=False):
     target_blocks: Blocks | None
     encoder_groups: tuple[Blocks, ...] | None
     decoder_groups: tuple[Blocks, ...] | None
-    image_size: int
+    width: int
+    height: int
     mode: Mode
 
 

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
+from models.input_size import SizeLimits
+
 EncoderKind = Literal["lite0", "dinov2"]
 Layers = tuple[int, ...]
 
 VARIANTS = {384: "small", 768: "base", 1024: "large"}
 STRIDES: dict[str, int] = {"lite0": 16, "dinov2": 14}
 """Number of pixels of which each side of the input is a multiple, by encoder."""
+
+SIZES = {
+    encoder: SizeLimits(multiple=stride, least=stride, usual_side=round(256 / stride) * stride)
+    for encoder, stride in STRIDES.items()
+}
+"""Sizes of the input, by encoder."""
 
 LITE0_BLOCKS: Layers = (4, 10)
 """Block 4 of lite0 ends the stage of 40 channels and stride 8, block 10 that of 112 and 16."""

@@ -89,7 +89,8 @@ class DinoPyramid(nn.Module):
                 target_blocks=config.layers,
                 encoder_groups=((0,),),
                 decoder_groups=((0,),),
-                image_size=config.height,
+                width=config.width,
+                height=config.height,
             )
         )
 

@@ -70,24 +70,24 @@ def fit_efficientad(
     Args:
         good: pictures of good parts.
         other: pictures of anything else, for the penalty; none leaves the penalty out.
-        load: reads a good picture as RGB uint8 [image_size,image_size,3], exactly as the
+        load: reads a good picture as RGB uint8 [height,width,3], exactly as the
             service will.
         load_other: reads another picture as RGB uint8 [H,W,3].
-        teacher: network of the options' size; its channels become the model's.
+        teacher: network of the options' variant; its channels become the model's.
         output: file that the caller will write; the state is kept beside it.
         options: length, size and the other options of the fit.
         compute: device and precision.
         quiet: whether the progress bar is left out.
 
     Raises:
-        FitError: the pictures are too few, the teacher is of another size than the options say, or
+        FitError: the pictures are too few, the teacher is of another variant than the options, or
             a loss is not finite.
         FlatStatisticsError: the pictures, or the maps on them, never vary.
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
     split = _split(good, options)
     torch.manual_seed(options.seed)
-    model = _for_fitting(_untrained(teacher, options), compute)
+    model = _for_fitting(untrained(teacher, options), compute)
     networks = [*model.student.children(), *model.autoencoder.modules()]
     muon = Muon(suits_muon(networks), options.learning_rate)
     adam = torch.optim.Adam(
@@ -117,7 +117,7 @@ def fit_efficientad(
         other,
         load_other,
         options.penalty_size,
-        options.penalty_size / (2 * options.image_size),
+        options.penalty_size / (2 * math.sqrt(options.width * options.height)),
         options.seed,
         compute.device,
     )
@@ -238,12 +238,20 @@ def _split(good: Sequence[Path], options: EfficientAdOptions) -> _Split:
     return split
 
 
-def _untrained(teacher: PDN, options: EfficientAdOptions) -> EfficientAd:
-    if teacher.size != options.size:
-        raise FitError(f"the teacher is {teacher.size}; ask for that size, not {options.size}")
+def untrained(teacher: PDN, options: EfficientAdOptions) -> EfficientAd:
+    """The detector before its first step, with a copy of the teacher.
+
+    Raises:
+        FitError: the teacher is of another variant than the options say.
+    """
+    if teacher.size != options.variant:
+        raise FitError(
+            f"the teacher is {teacher.size}; ask for that variant, not {options.variant}"
+        )
     config = EfficientAdConfig(
-        size=options.size,
-        image_size=options.image_size,
+        size=options.variant,
+        width=options.width,
+        height=options.height,
         teacher_channels=next(reversed(teacher.state_dict().values())).shape[0],
         scored_share=SCORED_SHARE,
     )

@@ -55,7 +55,7 @@ def step_losses(
 
     Args:
         model: detector with its teacher's statistics set and its autoencoder in train mode.
-        good: good picture, RGB [1,3,S,S] in [0,1].
+        good: good picture, RGB [1,3,H,W] in [0,1].
         other: picture of another domain, RGB [1,3,P,P] in [0,1]; None leaves the penalty out.
         quantile: quantile above which differences count as hard.
         compute: precision of the forward passes.

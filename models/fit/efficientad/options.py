@@ -19,19 +19,20 @@ class EfficientAdOptions(DetectorOptions):
     Attributes:
         learning_rate: Of Muon and Adam, before it falls.
         weight_decay: Of Adam, as an L2 term in the gradient.
-        image_size: Side of the model's input in pixels: a multiple of 32, at least 256.
-        size: Of teacher and student.
+        width: Columns of the model's input in pixels: a multiple of 32, at least 256.
+        height: Rows of the model's input in pixels: a multiple of 32, at least 256.
+        variant: Size of teacher and student.
         validation: Share of the good pictures that scale the maps.
         hard_quantile_start: Quantile above which differences count in the first step.
         hard_quantile_end: Quantile above which differences count in the end; the paper's value.
         anneal: Share of the steps over which the quantile rises.
         variety: Share of the steps whose picture is mirrored, scaled and shifted; 0 where a
             mirrored part is a defective one.
-        penalty_size: Side of the crops of other pictures in pixels. The paper takes `image_size`;
-            the loss is a mean over patches of 33 pixels, so a smaller crop estimates the same at
-            a fraction of the cost.
+        penalty_size: Side of the crops of other pictures in pixels. The paper takes that of the
+            input; the loss is a mean over patches of 33 pixels, so a smaller crop estimates the
+            same at a fraction of the cost.
 
-    >>> EfficientAdOptions(minutes=5, size="medium").image_size
+    >>> EfficientAdOptions(minutes=5, variant="medium").width
     256
     >>> EfficientAdOptions(minutes=0)
     Traceback (most recent call last):
@@ -39,8 +40,9 @@ class EfficientAdOptions(DetectorOptions):
     """
 
     weight_decay: float = 1e-5
-    image_size: int = 256
-    size: Size = "small"
+    width: int = 256
+    height: int = 256
+    variant: Size = "small"
     validation: OpenShare = 0.1
     hard_quantile_start: float = 0.9
     hard_quantile_end: float = 0.999
@@ -50,8 +52,9 @@ class EfficientAdOptions(DetectorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.penalty_size > 2 * self.image_size:
+        shorter = min(self.width, self.height)
+        if self.penalty_size > 2 * shorter:
             raise FitError(
-                f"penalty_size is {self.penalty_size}; it must be at most twice image_size, "
-                f"which is {self.image_size}"
+                f"penalty_size is {self.penalty_size}; it must be at most twice the shorter side "
+                f"of the input, which is {shorter}"
             )

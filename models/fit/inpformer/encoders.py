@@ -21,12 +21,13 @@ from models.checkpoints.files.weights import copied
 from models.inpformer.config import LITE0_BLOCKS, InpFormerConfig
 from models.inpformer.encoder import REGISTERS
 from models.inpformer.lite0 import STAGES
-from models.inpformer.positions import official_positions
+from models.inpformer.positions import Grid, official_positions
 from models.inpformer.weights import (
     HEAD_CHANNELS,
     LARGE_DEPTH,
     TARGET_BLOCKS_OF_LARGE,
 )
+from models.input_size import InputSize
 
 LITE0 = "lite0"
 TIMM = "timm:"
@@ -61,11 +62,13 @@ class Pretrained:
     weights: dict[str, Tensor]
 
 
-def pretrained(choice: str) -> Pretrained:
+def pretrained(choice: str, size: InputSize | None = None) -> Pretrained:
     """Reads or downloads an encoder.
 
     Args:
         choice: `lite0`, `timm:` with the name of a model, or the path of a DINOv2's weights.
+        size: input of the model, to which the whole picture is resized. By default lite0 sees the
+            whole picture at 448 x 448; a DINOv2 sees the centre of 392 x 392 of that.
 
     Raises:
         BackboneMissingError: the package with Lite0's weights is not installed.
@@ -73,14 +76,14 @@ def pretrained(choice: str) -> Pretrained:
         EncoderError: the weights cannot be downloaded, or are no DINOv2's with registers.
     """
     if choice == LITE0:
-        return _lite0()
+        return _lite0(size or InputSize(LITE0_SIDE, LITE0_SIDE))
     if choice.startswith(TIMM):
-        return _dinov2(_from_timm(choice.removeprefix(TIMM)), choice)
+        return _dinov2(_from_timm(choice.removeprefix(TIMM)), choice, size)
     path = Path(choice)
-    return _dinov2(_read(path), path.name)
+    return _dinov2(_read(path), path.name, size)
 
 
-def _lite0() -> Pretrained:
+def _lite0(size: InputSize) -> Pretrained:
     from models.fit.backbone import Lite0Features
 
     # Rounded before the fit, so that the checkpoint holds them in half the bytes and the served
@@ -93,10 +96,11 @@ def _lite0() -> Pretrained:
         encoder_heads=LITE0_HEADS,
         decoder_heads=LITE0_HEADS,
         target_blocks=LITE0_BLOCKS,
-        image_size=LITE0_SIDE,
+        width=size.width,
+        height=size.height,
         encoder="lite0",
     )
-    return Pretrained(LITE0, config, InputRecipe(LITE0_SIDE, LITE0_SIDE, "area"), weights)
+    return Pretrained(LITE0, config, InputRecipe(size.width, size.height, "area"), weights)
 
 
 def folded(network: nn.Module) -> dict[str, Tensor]:
@@ -145,7 +149,7 @@ def _read(path: Path) -> Mapping[str, object]:
     return content
 
 
-def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
+def _dinov2(content: Mapping[str, object], name: str, size: InputSize | None) -> Pretrained:
     """Makes an encoder of a DINOv2 with registers, by the names of its own code or of timm."""
     of_timm = "reg_token" in content
     registers = "reg_token" if of_timm else "register_tokens"
@@ -169,20 +173,29 @@ def _dinov2(content: Mapping[str, object], name: str) -> Pretrained:
     if depth <= blocks[-1]:
         raise EncoderError(f"{name} has {depth} blocks, fewer than {blocks[-1] + 1}: {REMEDY}")
     heads = dim // HEAD_CHANNELS
+    sides = size or InputSize(InpFormerConfig.width, InpFormerConfig.height)
     config = InpFormerConfig(
-        embed_dim=dim, encoder_heads=heads, decoder_heads=heads, target_blocks=blocks
+        embed_dim=dim,
+        encoder_heads=heads,
+        decoder_heads=heads,
+        target_blocks=blocks,
+        width=sides.width,
+        height=sides.height,
     )
-    side = config.image_size
+    recipe = InputRecipe(config.width, config.height, "pillow_bilinear")
+    if size is None:
+        centre = Centre(config.width, config.height)
+        recipe = InputRecipe(RESIZED, RESIZED, "pillow_bilinear", centre)
     return Pretrained(
         f"dinov2 ({name})",
         config,
-        InputRecipe(RESIZED, RESIZED, "pillow_bilinear", Centre(side, side)),
+        recipe,
         _renamed(state, registers, blocks[-1], config.grid, prefix=0 if of_timm else 1),
     )
 
 
 def _renamed(
-    state: Mapping[str, Tensor], registers: str, last: int, grid: int, prefix: int
+    state: Mapping[str, Tensor], registers: str, last: int, grid: Grid, prefix: int
 ) -> dict[str, Tensor]:
     """The used tensors by our names; the class token includes its position."""
     weights = {

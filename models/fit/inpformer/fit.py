@@ -57,7 +57,7 @@ def fit_inpformer(
     Args:
         good: pictures of good parts, one sequence for each kind of part. All of them are shuffled
             together, as in the paper's multi-class training.
-        load: reads a good picture as RGB uint8 [S,S,3] of the encoder's input size, exactly as
+        load: reads a good picture as RGB uint8 [H,W,3] of the encoder's input size, exactly as
             the service will.
         encoder: frozen encoder, which shapes the model.
         output: file that the caller will write; the state is kept beside it.
@@ -180,7 +180,7 @@ def batch_at(step: int, count: int, options: InpFormerOptions) -> list[int]:
 
 def sample_at(step: int, model: InpFormer, options: InpFormerOptions) -> Tensor | None:
     """The tokens [S] that the decoder rebuilds in a step; None for all."""
-    count = model.config.grid**2
+    count = model.config.tokens
     if not 0 < options.tokens < count:
         return None
     draw = np.random.default_rng((options.seed, 2, step)).permutation(count)[: options.tokens]

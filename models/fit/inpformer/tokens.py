@@ -33,7 +33,7 @@ class EncodedPictures:
 
     Attributes:
         paths: at least one file.
-        load: reads a picture as RGB uint8 [S,S,3].
+        load: reads a picture as RGB uint8 [H,W,3].
         model: detector with a frozen encoder, whose statistics are set before the first use.
         compute: device of the tokens; the encoder runs in float32.
         augmented: whether all `VIEWS` views of each picture are encoded.
@@ -63,7 +63,7 @@ class EncodedPictures:
                 return
 
     def image(self, index: int) -> Tensor:
-        """A view of a picture, RGB [1,3,S,S] in [0,1]."""
+        """A view of a picture, RGB [1,3,H,W] in [0,1]."""
         picture, number = divmod(index, self._views)
         image = as_image(self.load(self.paths[picture]), self.compute.device)
         return view(image, number)

@@ -22,10 +22,10 @@ mirrored, grey, and turned by right angles."""
 
 
 def view(image: Tensor, number: int) -> Tensor:
-    """One of the `VIEWS` views of a square picture; pixels from outside are mirrored ones.
+    """One of the `VIEWS` views of a picture, of its size; pixels from outside are mirrored ones.
 
     Args:
-        image: RGB [1,3,S,S] in [0,1].
+        image: RGB [1,3,H,W] in [0,1].
         number: number of the view; 0 is the picture itself.
 
     >>> view(torch.rand(1, 3, 8, 8), VIEWS - 1).shape
@@ -35,8 +35,7 @@ def view(image: Tensor, number: int) -> Tensor:
         return image
     number -= 1
     if number < len(ANGLES):
-        cos, sin = math.cos(ANGLES[number]), math.sin(ANGLES[number])
-        return _moved(image, [[cos, -sin, 0.0], [sin, cos, 0.0]])
+        return _turned(image, math.cos(ANGLES[number]), math.sin(ANGLES[number]))
     number -= len(ANGLES)
     if number < len(SHIFTS):
         across, down = SHIFTS[number]
@@ -46,7 +45,16 @@ def view(image: Tensor, number: int) -> Tensor:
         return image.flip(3)
     if number == 1:
         return grey(image).expand_as(image).contiguous()
-    return torch.rot90(image, number - 1, (2, 3)).contiguous()
+    quarters = number - 1
+    if quarters % 2 and image.shape[2] != image.shape[3]:
+        return _turned(image, 0.0, 1.0 if quarters == 1 else -1.0)
+    return torch.rot90(image, quarters, (2, 3)).contiguous()
+
+
+def _turned(image: Tensor, cos: float, sin: float) -> Tensor:
+    """The picture turned in its own pixels, whose coordinates run from -1 to 1 on both axes."""
+    height, width = image.shape[2:]
+    return _moved(image, [[cos, -sin * (height / width), 0.0], [sin * (width / height), cos, 0.0]])
 
 
 def _moved(image: Tensor, matrix: list[list[float]]) -> Tensor:

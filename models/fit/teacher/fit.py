@@ -99,7 +99,7 @@ def fit_teacher(
     more_channels = turn().to(compute.device)
 
     def turned(targets: Tensor) -> Tensor:
-        if options.size == "small":
+        if options.variant == "small":
             return targets
         return torch.einsum("oc,nchw->nohw", more_channels, targets)
 
@@ -154,14 +154,14 @@ def _cosine(step: int, steps: int) -> float:
 
 def _untrained(options: TeacherOptions, start: PDN | None) -> PDN:
     # The last but one convolution of PDN-M has as many channels as its last, and needs them all.
-    channels = FEATURES if options.size == "small" else TEACHER_CHANNELS
-    network = PDN(options.size, channels)
+    channels = FEATURES if options.variant == "small" else TEACHER_CHANNELS
+    network = PDN(options.variant, channels)
     if start is not None:
         try:
             network.load_state_dict(start.state_dict())
         except RuntimeError:
             raise TeacherError(
-                f"the teacher to start from is no PDN of size {options.size} with {channels} "
+                f"the teacher to start from is no PDN of size {options.variant} with {channels} "
                 "channels: give one that `takt fit teacher` distilled with the same --size"
             ) from None
     return network

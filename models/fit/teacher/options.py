@@ -19,10 +19,10 @@ class TeacherOptions(DescentOptions):
         pool: Augmented pictures kept at hand; each step replaces the oldest by a new one.
         held_out: Share of the pictures on which the explained variance is measured.
         save_every: Steps between points of the loss curve.
-        size: PDN-S, or PDN-M, which costs three times as much.
+        variant: PDN-S, or PDN-M, which costs three times as much.
         textures: Share of the examples that are made-up surfaces instead of pictures.
 
-    >>> TeacherOptions(size="medium").batch_size
+    >>> TeacherOptions(variant="medium").batch_size
     8
     """
 
@@ -31,5 +31,5 @@ class TeacherOptions(DescentOptions):
     pool: Count = 1500
     held_out: float = 0.05
     save_every: Count = 500
-    size: Size = "small"
+    variant: Size = "small"
     textures: float = 0.3

@@ -29,7 +29,8 @@ THIN = InpFormerConfig(
     decoder_depth=1,
     encoder_groups=((0,), (1,)),
     decoder_groups=((0,), (0,)),
-    image_size=70,
+    width=70,
+    height=70,
 )
 
 
@@ -192,7 +193,8 @@ def test_the_light_encoder_answers_as_torch_does_alone_and_in_a_batch(
         target_blocks=tuple(range(8)),
         decoder_depth=2,
         decoder_groups=((0,), (1,)),
-        image_size=64,
+        width=64,
+        height=64,
         encoder="lite0",
         mode=mode,
     )

@@ -25,7 +25,8 @@ SMALLEST = InpFormerConfig(
     decoder_groups=((0, 1), (2,)),
     inp_count=5,
     mlp_ratio=2,
-    image_size=56,
+    width=56,
+    height=56,
 )
 
 
@@ -53,13 +54,13 @@ def either_recipe(request: pytest.FixtureRequest) -> InpFormer:
 @pytest.fixture(scope="module")
 def official() -> InpFormer:
     """Of which only the arithmetic after the networks is used."""
-    return InpFormer(config_with(image_size=392)).eval()
+    return InpFormer(config_with(width=392, height=392)).eval()
 
 
 @pytest.fixture(scope="module")
 def anomalib() -> InpFormer:
     """Likewise."""
-    return InpFormer(config_with(image_size=392, recipe="anomalib")).eval()
+    return InpFormer(config_with(width=392, height=392, recipe="anomalib")).eval()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def anomalib() -> InpFormer:
         ({"decoder_depth": True}, "decoder_depth is True; it must be a whole number"),
         ({"encoder_heads": 5}, "encoder_heads is 5; it must divide embed_dim, 32"),
         ({"decoder_heads": 6}, "decoder_heads is 6; it must divide embed_dim, 32"),
-        ({"image_size": 400}, "image_size is 400; it must be a multiple of 14"),
+        ({"width": 400}, "width is 400; it must be a multiple of 14"),
         ({"mlp_bias": "no"}, "mlp_bias is 'no'; it must be true or false"),
         ({"recipe": "nelson1425"}, "recipe is 'nelson1425'; it must be official or anomalib"),
         ({"mode": "few_shot"}, "mode is 'few_shot'; it must be reconstruction or zero_shot"),
@@ -112,7 +113,22 @@ def test_a_variant_is_named_by_its_channels(dim: int, name: str) -> None:
 )
 def test_each_recipe_scores_a_hundredth_of_its_own_map(recipe: str, side: int, scored: int) -> None:
     config = InpFormerConfig.from_dict({"recipe": recipe})
-    assert (config.map_side, config.scored_pixels) == (side, scored)
+    assert (config.map_size, config.scored_pixels) == ((side, side), scored)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "map_size", "scored"), [("official", (162, 405), 656), ("anomalib", (56, 140), 78)]
+)
+def test_a_wide_input_gives_a_wide_map_of_the_recipes_scale(
+    recipe: str, map_size: tuple[int, int], scored: int
+) -> None:
+    config = config_with(width=140, height=56, recipe=recipe)
+    assert config.grid == (4, 10)
+    assert (config.map_size, config.scored_pixels) == (map_size, scored)
+    with torch.no_grad():
+        anomaly_map, score = InpFormer(config).eval()(torch.rand(2, 3, 56, 140))
+    assert anomaly_map.shape[1:] == map_size
+    assert score.shape == (2,)
 
 
 @torch.no_grad()

@@ -40,7 +40,8 @@ def inpformer() -> Checkpoint:
         decoder_depth=2,
         encoder_groups=((0, 1),),
         decoder_groups=((0, 1),),
-        image_size=70,
+        width=70,
+        height=70,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -37,7 +37,8 @@ MICRO = InpFormerConfig(
     decoder_depth=2,
     encoder_groups=((0,), (1,)),
     decoder_groups=((0,), (1,)),
-    image_size=70,
+    width=70,
+    height=70,
     inp_count=5,
 )
 
@@ -85,7 +86,7 @@ def test_a_rewritten_efficientad_answers_as_trained(
 ) -> None:
     model = copy.deepcopy(thin_model)
     model.config = config
-    model.map_size = config.map_side, config.map_side
+    model.map_size = config.map_size
     model.double()
     assert_exact(RewrittenEfficientAd(model), model)
 

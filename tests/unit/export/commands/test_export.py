@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cv2
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -149,6 +151,62 @@ def test_a_fit_writes_a_checkpoint_that_says_what_it_saw(
     assert "2 steps, 1.50 a second, on 2 good pictures; 1 more were never" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "size", "variant", "told"),
+    [
+        (("--size", "640x256"), (256, 640), "small", ""),
+        (("--size", 288, "--variant", "medium"), (288, 288), "medium", ""),
+        (("--size", "auto"), (256, 352), "small", "size 352x256: pictures of 80x60 keep their"),
+        (("--size", "medium"), (256, 256), "medium", "--size medium is now --variant medium"),
+        (("--image-size", 320), (320, 320), "small", ""),
+    ],
+)
+def test_a_fit_has_the_asked_size_and_variant(
+    fake_fit: FakeFit,
+    good: list[Path],
+    teacher_file: Path,
+    tmp_path: Path,
+    arguments: tuple[object, ...],
+    size: tuple[int, int],
+    variant: str,
+    told: str,
+) -> None:
+    result = run(
+        fit, "efficientad", "--good", good[0].parent, "--teacher", teacher_file, "--device", "cpu",
+        "--out", tmp_path / "m.safetensors", *arguments,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    _, _, load, _, _, _, options, _ = fake_fit.arguments
+    assert (options.height, options.width, options.variant) == (*size, variant)
+    assert load(good[0]).shape == (*size, 3)
+    assert told in result.output
+
+
+def test_auto_keeps_the_smallest_defect_visible(
+    fake_fit: FakeFit, write_pictures: WritePictures, teacher_file: Path, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "train" / "good", 3, size=(1000, 500))
+    write_pictures(tmp_path / "test" / "pit", 1, size=(1000, 500))
+    mask = np.zeros((500, 1000), np.uint8)
+    mask[100:110, 200:210] = 255
+    (tmp_path / "ground_truth" / "pit").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "ground_truth" / "pit" / "000_mask.png"), mask)
+    result = run(
+        fit, "efficientad", "--good", good[0].parent, "--teacher", teacher_file,
+        "--out", tmp_path / "m.safetensors", "--size", "auto", "--defects", tmp_path / "test/pit",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "the smallest defect, 10 pixels a side, covers 8.3 of the input" in result.output
+    assert (fake_fit.arguments[6].width, fake_fit.arguments[6].height) == (832, 416)
+
+
+def test_what_auto_goes_by_is_refused_without_it(good: list[Path], tmp_path: Path) -> None:
+    arguments = ("--good", good[0].parent, "--out", tmp_path / "m.safetensors")
+    result = run(fit, "efficientad", *arguments, "--size", 256, "--latency-ms", 10)
+    assert "--latency-ms and --defects go with --size auto" in result.output
+    assert result.exit_code == 2
+
+
 def test_other_pictures_serve_the_penalty_at_their_own_size(
     fake_fit: FakeFit,
     good: list[Path],
@@ -225,7 +283,9 @@ def test_a_checkpoint_is_never_replaced(
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--image-size", 250, "multiple of 32"),
+        ("--size", "640x250", "height is 250; it must be at least 256"),
+        ("--size", "650x256", "width is 650; it must be a multiple of 32"),
+        ("--size", "wide", "is no size; give 256, width x height as 640x256, or auto"),
         ("--device", "cuda", "torch finds no GPU"),
         ("--device", "abacus", "abacus"),
         ("--steps", 0, "x>=1"),

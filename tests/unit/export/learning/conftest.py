@@ -26,7 +26,8 @@ THIN = InpFormerConfig(
     decoder_depth=2,
     encoder_groups=((0,), (1,)),
     decoder_groups=((0,), (1,)),
-    image_size=28,
+    width=28,
+    height=28,
 )
 
 Learn = Callable[..., Result]

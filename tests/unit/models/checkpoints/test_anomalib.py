@@ -67,16 +67,22 @@ def test_a_checkpoint_of_2_7_says_everything(anomalib_2_7: Make, save: Save) -> 
 def test_the_size_of_the_input_follows_from_the_transforms(anomalib_2_7: Make, save: Save) -> None:
     content = anomalib_2_7(("Resize", {"size": [320, 400]}), ("CenterCrop", {"size": 288}))
     loaded = load_checkpoint(save(content))
-    assert efficientad(loaded).config.image_size == 288
+    assert efficientad(loaded).config.input_size == (288, 288)
     assert loaded.recipe == InputRecipe(400, 320, "tensor_bilinear", Centre(288, 288))
 
 
-@pytest.mark.parametrize("size", [[256, 320], [224, 224], [270, 270]])
+def test_an_input_that_is_no_square_is_taken(anomalib_2_7: Make, save: Save) -> None:
+    loaded = load_checkpoint(save(anomalib_2_7(("Resize", {"size": [256, 320]}))))
+    assert efficientad(loaded).input_size == efficientad(loaded).map_size == (256, 320)
+    assert loaded.recipe == InputRecipe(320, 256, "tensor_bilinear")
+
+
+@pytest.mark.parametrize("size", [[256, 330], [224, 224], [270, 270]])
 def test_a_size_that_the_model_does_not_take_is_named(
     anomalib_2_7: Make, save: Save, size: list[int]
 ) -> None:
     path = save(anomalib_2_7(("Resize", {"size": size})))
-    with pytest.raises(CheckpointError, match=rf"of a size .*{size[1]}.*must be a .*: train at"):
+    with pytest.raises(CheckpointError, match=rf"of a size .*{size[1]}.*must be a.*: train at"):
         load_checkpoint(path)
 
 

@@ -79,7 +79,7 @@ def test_an_inpformer_takes_its_size_and_its_blocks_from_the_file(
     loaded = load_checkpoint(save(inpformer))
     assert isinstance(loaded.model, InpFormer)
     config = loaded.model.config
-    assert config.image_size == 280
+    assert config.input_size == (280, 280)
     assert config.target_blocks == (1, 2, 3, 4, 5, 6, 7, 9)
     assert config.encoder_groups == config.decoder_groups == ((0, 1), (2, 3))
     assert loaded.assumptions == ()
@@ -111,7 +111,7 @@ RESIZED = ("Resize", {"size": [392, 392]})
             "not normalised by ImageNet's mean",
         ),
         (prepared(("Resize", {"size": [392, 406]}), IMAGENET), "406 x 392 pixels.*takes squares"),
-        (prepared(("Resize", {"size": [390, 390]}), IMAGENET), "image_size is 390.*multiple of 14"),
+        (prepared(("Resize", {"size": [390, 390]}), IMAGENET), "width is 390.*multiple of 14"),
         ({"hyper_parameters": {"remove_class_token": False}}, "remove_class_token=False"),
         ({"hyper_parameters": {"target_layers": [1, "2"]}}, "target_layers does not name blocks"),
         ({"hyper_parameters": {"fuse_layer_encoder": [1]}}, "fuse_layer_encoder does not name"),

@@ -29,7 +29,7 @@ from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16
 
 FACTS = FitFacts(
-    config=EfficientAdConfig(image_size=288, pad_maps=False),
+    config=EfficientAdConfig(width=288, height=288, pad_maps=False),
     seen=("0123456789abcdef", "fedcba9876543210"),
     steps=2000,
     seed=7,
@@ -129,7 +129,7 @@ def test_the_metadata_is_one_json_text(path: Path) -> None:
     assert about["format"] == 1
     assert about["facts"]["preprocess"] == "area"
     assert about["facts"]["framework"] == "takt"
-    assert about["facts"]["config"]["image_size"] == 288
+    assert about["facts"]["config"]["width"] == 288
 
 
 def test_saving_leaves_one_file(path: Path) -> None:

@@ -22,7 +22,8 @@ LITE0 = InpFormerConfig(
     target_blocks=tuple(range(8)),
     decoder_depth=2,
     decoder_groups=((0,), (1,)),
-    image_size=64,
+    width=64,
+    height=64,
     encoder="lite0",
 )
 DINO = InpFormerConfig(
@@ -33,7 +34,8 @@ DINO = InpFormerConfig(
     encoder_groups=((0,), (1,)),
     decoder_depth=2,
     decoder_groups=((0,), (1,)),
-    image_size=28,
+    width=28,
+    height=28,
 )
 
 
@@ -49,9 +51,9 @@ def saved(path: Path, config: InpFormerConfig, resized: int | None) -> InpFormer
 @pytest.mark.parametrize("config", [LITE0, DINO], ids=["lite0", "dinov2"])
 def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, config: InpFormerConfig) -> None:
     path = tmp_path / "m.safetensors"
-    model = saved(path, config, resized=config.image_size + 8)
+    model = saved(path, config, resized=config.width + 8)
     loaded = load_checkpoint(path)
-    side = config.image_size
+    side = config.width
     assert isinstance(loaded.model, InpFormer)
     assert loaded.model.config == config
     assert loaded.recipe == InputRecipe(side + 8, side + 8, "area", Centre(side, side))
@@ -75,7 +77,7 @@ def test_it_is_described_under_its_own_name(tmp_path: Path) -> None:
 def test_an_input_larger_than_what_it_is_cut_from_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     saved(path, LITE0, resized=32)
-    with pytest.raises(CheckpointError, match="no 64 can be cut out"):
+    with pytest.raises(CheckpointError, match="no 64 x 64 can be cut out"):
         load_checkpoint(path)
 
 
@@ -83,4 +85,4 @@ def test_the_light_encoder_s_blocks_are_given() -> None:
     with pytest.raises(ValueError, match="of the encoder lite0"):
         replace(LITE0, target_blocks=(0, 1, 2, 3), encoder_groups=((0,), (1,)))
     with pytest.raises(ValueError, match="multiple of 16, such as 448"):
-        replace(LITE0, image_size=392)
+        replace(LITE0, width=392, height=392)

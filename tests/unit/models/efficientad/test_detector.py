@@ -40,7 +40,7 @@ def shell() -> EfficientAd:
 def with_recipe(shell: EfficientAd, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> EfficientAd:
     config = replace(shell.config, **changes)
     monkeypatch.setattr(shell, "config", config)
-    monkeypatch.setattr(shell, "map_size", (config.map_side, config.map_side))
+    monkeypatch.setattr(shell, "map_size", config.map_size)
     return shell
 
 
@@ -101,10 +101,59 @@ def test_the_autoencoder_drops_features_only_while_it_is_fitted() -> None:
         assert torch.equal(network(image), network(image))
 
 
-@pytest.mark.parametrize("image_size", [0, 224, 255, 270])
-def test_an_image_size_that_the_networks_cannot_take_is_refused(image_size: int) -> None:
-    with pytest.raises(ValueError, match="multiple of 32"):
-        EfficientAdConfig(image_size=image_size)
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ({"width": 270}, "width is 270; it must be a multiple of 32"),
+        ({"height": 1000}, "height is 1000; it must be a multiple of 32"),
+        ({"width": 0}, "width is 0; it must be at least 256"),
+        (
+            {"width": 640, "height": 224},
+            "height is 224; it must be at least 256, as the autoencoder's encoder ends in a "
+            "convolution of 8 x 8",
+        ),
+    ],
+)
+def test_an_input_that_the_networks_cannot_take_is_refused_with_the_reason(
+    sides: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        EfficientAdConfig(**sides)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "map_size"),
+    [
+        ({}, (256, 640)),
+        ({"recipe": "nelson1425"}, (64, 160)),
+        ({"recipe": "nelson1425", "pad_maps": False}, (56, 152)),
+    ],
+)
+def test_a_wide_input_gives_a_wide_map(changes: dict[str, Any], map_size: tuple[int, int]) -> None:
+    config = EfficientAdConfig(width=640, height=256, teacher_channels=2, **changes)
+    with torch.device("meta"):
+        model = EfficientAd(config)
+        anomaly_map, score = model(torch.zeros(2, 3, 256, 640))
+    assert model.input_size == (256, 640)
+    assert model.map_size == anomaly_map.shape[1:] == map_size
+    assert score.shape == (2,)
+
+
+@torch.no_grad()
+def test_a_turned_model_answers_a_turned_picture_with_the_turned_map() -> None:
+    torch.manual_seed(0)
+    wide = EfficientAd(EfficientAdConfig(width=320, teacher_channels=4)).eval()
+    tall = EfficientAd(EfficientAdConfig(height=320, teacher_channels=4)).eval()
+    turned = {
+        name: weight.transpose(2, 3) if weight.ndim == 4 else weight
+        for name, weight in wide.state_dict().items()
+    }
+    tall.load_state_dict(turned)
+    image = torch.rand(1, 3, 256, 320)
+    expected, score = wide(image)
+    found, same_score = tall(image.transpose(2, 3))
+    torch.testing.assert_close(found, expected.transpose(1, 2))
+    torch.testing.assert_close(same_score, score)
 
 
 def test_the_input_is_normalised_as_imagenet_was(shell: EfficientAd) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-from models.inpformer.positions import anomalib_positions, official_positions
+from models.inpformer.positions import Grid, anomalib_positions, official_positions
 from models.inpformer.weights import ANOMALIB, OFFICIAL, InpFormerWeightsError, from_state
 
 SIDE = 70
@@ -23,7 +23,8 @@ State = dict[str, Tensor]
 
 def a_model(**changes: Any) -> InpFormer:
     torch.manual_seed(0)
-    settings = {"embed_dim": 64, "encoder_heads": 1, "decoder_heads": 2, "image_size": SIDE}
+    sides = {"width": SIDE, "height": SIDE}
+    settings = {"embed_dim": 64, "encoder_heads": 1, "decoder_heads": 2, **sides}
     model = InpFormer(InpFormerConfig.from_dict({**settings, **changes}))
     for parameter in model.parameters():
         if parameter.ndim == 1:
@@ -129,21 +130,23 @@ def assert_the_same(found: InpFormer, expected: InpFormer) -> None:
 
 
 def test_an_official_state_dict_becomes_the_model_that_it_is_of(official_state: State) -> None:
-    assert_the_same(from_state(official_state, OFFICIAL, image_size=SIDE), a_model())
+    assert_the_same(from_state(official_state, OFFICIAL, width=SIDE, height=SIDE), a_model())
 
 
 def test_a_state_dict_of_anomalib_becomes_the_model_that_it_is_of(anomalib_state: State) -> None:
     expected = a_model(recipe="anomalib", mlp_bias=False)
-    assert_the_same(from_state(anomalib_state, ANOMALIB, image_size=SIDE), expected)
+    assert_the_same(from_state(anomalib_state, ANOMALIB, width=SIDE, height=SIDE), expected)
 
 
 def test_biases_in_the_mlps_of_anomalib_are_taken_where_they_are() -> None:
     expected = a_model(recipe="anomalib")
-    assert_the_same(from_state(as_anomalib(expected), ANOMALIB, image_size=SIDE), expected)
+    assert_the_same(from_state(as_anomalib(expected), ANOMALIB, width=SIDE, height=SIDE), expected)
 
 
 def test_float16_becomes_float32(official_state: State) -> None:
-    model = from_state({k: v.half() for k, v in official_state.items()}, OFFICIAL, image_size=SIDE)
+    model = from_state(
+        {k: v.half() for k, v in official_state.items()}, OFFICIAL, width=SIDE, height=SIDE
+    )
     assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
 
 
@@ -165,7 +168,8 @@ def test_every_size_is_read_off_the_shapes() -> None:
         target_blocks=(0, 1),
         encoder_groups=((0,), (1,)),
         decoder_groups=((0, 1), (2,)),
-        image_size=SIDE,
+        width=SIDE,
+        height=SIDE,
     )
     assert_the_same(found, expected)
 
@@ -173,7 +177,7 @@ def test_every_size_is_read_off_the_shapes() -> None:
 @pytest.mark.parametrize(("depth", "last"), [(10, 9), (12, 9), (24, 18)])
 def test_an_official_encoder_of_24_blocks_is_used_up_to_block_18(depth: int, last: int) -> None:
     state = as_official(a_model(target_blocks=[*range(depth - 8, depth)]))
-    model = from_state(state, OFFICIAL, image_size=SIDE)
+    model = from_state(state, OFFICIAL, width=SIDE, height=SIDE)
     assert model.config.target_blocks[-1] == last
     assert len(model.config.target_blocks) == 8
     assert len(model.encoder.blocks) == last + 1
@@ -181,7 +185,9 @@ def test_an_official_encoder_of_24_blocks_is_used_up_to_block_18(depth: int, las
 
 def test_anomalib_uses_blocks_2_to_9_of_any_encoder() -> None:
     state = as_anomalib(a_model(recipe="anomalib", target_blocks=[*range(16, 24)]))
-    assert from_state(state, ANOMALIB, image_size=SIDE).config.target_blocks == tuple(range(2, 10))
+    assert from_state(state, ANOMALIB, width=SIDE, height=SIDE).config.target_blocks == tuple(
+        range(2, 10)
+    )
 
 
 def test_the_hyper_parameters_of_anomalib_count_where_they_are_given(anomalib_state: State) -> None:
@@ -191,7 +197,8 @@ def test_the_hyper_parameters_of_anomalib_count_where_they_are_given(anomalib_st
         target_blocks=(1, 4),
         encoder_groups=((0,), (1,)),
         decoder_groups=((0, 1, 2, 3), (7,)),
-        image_size=SIDE,
+        width=SIDE,
+        height=SIDE,
         mode="zero_shot",
     ).config
     assert config.target_blocks == (1, 4)
@@ -218,36 +225,36 @@ def line_weights(side: int, grid: int, scale: float) -> NDArray[np.float64]:
     return weights
 
 
-@pytest.mark.parametrize("grid", [5, 28, 40])
+@pytest.mark.parametrize("grid", [(5, 5), (28, 28), (40, 40), (20, 50)])
 @pytest.mark.parametrize(
     ("resize", "offset"), [(official_positions, 0.1), (anomalib_positions, 0.0)]
 )
 def test_positions_are_resized_bicubically_without_antialiasing(
-    resize: Callable[[Tensor, int], Tensor], offset: float, grid: int
+    resize: Callable[[Tensor, Grid], Tensor], offset: float, grid: Grid
 ) -> None:
     positions = torch.randn(1, 37 * 37, 3)
-    line = line_weights(37, grid, (grid + offset) / 37)
+    down, across = (line_weights(37, count, (count + offset) / 37) for count in grid)
     expected = np.einsum(
-        "ri,cj,ijd->rcd", line, line, positions[0].double().numpy().reshape(37, 37, 3)
+        "ri,cj,ijd->rcd", down, across, positions[0].double().numpy().reshape(37, 37, 3)
     )
     found = resize(positions, grid)
-    assert found.shape == (1, grid * grid, 3)
+    assert found.shape == (1, math.prod(grid), 3)
     np.testing.assert_allclose(found[0].numpy(), expected.reshape(-1, 3), atol=2e-5)
 
 
 @pytest.mark.parametrize("resize", [official_positions, anomalib_positions])
 def test_positions_of_the_very_grid_are_left_alone(
-    resize: Callable[[Tensor, int], Tensor],
+    resize: Callable[[Tensor, Grid], Tensor],
 ) -> None:
     positions = torch.randn(1, 25, 3)
-    assert torch.equal(resize(positions, 5), positions)
+    assert torch.equal(resize(positions, (5, 5)), positions)
 
 
 def test_the_positions_of_a_larger_training_grid_are_resized_once(official_state: State) -> None:
     positions = torch.randn(1, 1 + 37 * 37, 64)
     official_state["encoder.pos_embed"] = positions
-    encoder = from_state(official_state, OFFICIAL, image_size=SIDE).encoder
-    assert torch.equal(encoder.pos_embed, official_positions(positions[:, 1:], GRID))
+    encoder = from_state(official_state, OFFICIAL, width=SIDE, height=SIDE).encoder
+    assert torch.equal(encoder.pos_embed, official_positions(positions[:, 1:], (GRID, GRID)))
     assert torch.equal(encoder.cls_token, official_state["encoder.cls_token"] + positions[:, :1])
 
 
@@ -267,7 +274,7 @@ def test_a_missing_tensor_is_named_as_the_file_names_it(
 ) -> None:
     del official_state[key]
     with pytest.raises(InpFormerWeightsError, match=rf"official code saves it: {message}\. It"):
-        from_state(official_state, OFFICIAL, image_size=SIDE)
+        from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_many_missing_tensors_are_counted(official_state: State) -> None:
@@ -275,7 +282,7 @@ def test_many_missing_tensors_are_counted(official_state: State) -> None:
     with pytest.raises(
         InpFormerWeightsError, match=r"decoder\.2\.attn\.kv\.bias, .* and 11 more are missing"
     ):
-        from_state(state, OFFICIAL, image_size=SIDE)
+        from_state(state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
@@ -283,7 +290,7 @@ def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
     with pytest.raises(
         InpFormerWeightsError, match=r"aggregation\.0\.mlp\.fc2\.bias.*none of its tensors"
     ):
-        from_state(official_state, OFFICIAL, image_size=SIDE)
+        from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -300,16 +307,16 @@ def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
 def test_a_superfluous_tensor_is_named(official_state: State, key: str) -> None:
     official_state[key] = torch.zeros(1)
     with pytest.raises(InpFormerWeightsError, match=rf"{key} is none of its tensors"):
-        from_state(official_state, OFFICIAL, image_size=SIDE)
+        from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_the_layout_of_one_code_is_not_taken_for_that_of_the_other(
     official_state: State, anomalib_state: State
 ) -> None:
     with pytest.raises(InpFormerWeightsError, match=r"anomalib saves it: prototype_token\.0 is"):
-        from_state(official_state, ANOMALIB, image_size=SIDE)
+        from_state(official_state, ANOMALIB, width=SIDE, height=SIDE)
     with pytest.raises(InpFormerWeightsError, match=r"official code saves it: prototype_token is"):
-        from_state(anomalib_state, OFFICIAL, image_size=SIDE)
+        from_state(anomalib_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +342,7 @@ def test_a_tensor_of_a_wrong_kind_is_named(
 ) -> None:
     official_state[key] = value
     with pytest.raises(InpFormerWeightsError, match=message):
-        from_state(official_state, OFFICIAL, image_size=SIDE)
+        from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state: State) -> None:
@@ -345,10 +352,11 @@ def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state
             OFFICIAL,
             target_blocks=(1, 10**6),
             encoder_groups=((0,), (1,)),
-            image_size=SIDE,
+            width=SIDE,
+            height=SIDE,
         )
 
 
 def test_arguments_that_make_no_sense_are_refused(official_state: State) -> None:
-    with pytest.raises(InpFormerWeightsError, match="image_size is 71; it must be a multiple"):
-        from_state(official_state, OFFICIAL, image_size=71)
+    with pytest.raises(InpFormerWeightsError, match="width is 71; it must be a multiple"):
+        from_state(official_state, OFFICIAL, width=71, height=71)

@@ -35,7 +35,8 @@ CONFIG = InpFormerConfig(
     decoder_depth=2,
     encoder_groups=((0,), (1,)),
     decoder_groups=((0,), (1,)),
-    image_size=SIDE,
+    width=SIDE,
+    height=SIDE,
 )
 OPTIONS = InpFormerOptions(steps=6, batch_size=2, tokens=3, save_every=2)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(6))
@@ -46,7 +47,7 @@ def a_pretrained(seed: int = 0, config: InpFormerConfig = CONFIG) -> Pretrained:
         torch.manual_seed(seed)
         weights = InpFormer(config).encoder.state_dict()
     kept = {name: weight for name, weight in weights.items() if name not in ("mean", "std")}
-    side = config.image_size
+    side = config.width
     return Pretrained("random", config, InputRecipe(side, side, "area"), kept)
 
 
@@ -135,7 +136,8 @@ def test_so_it_is_with_the_light_encoder_and_its_statistics(
         target_blocks=tuple(range(8)),
         decoder_depth=2,
         decoder_groups=((0,), (1,)),
-        image_size=64,
+        width=64,
+        height=64,
         encoder="lite0",
     )
 

@@ -21,7 +21,8 @@ CONFIG = InpFormerConfig(
     encoder_groups=((0,), (1,)),
     decoder_groups=((0,), (1,)),
     inp_count=3,
-    image_size=28,
+    width=28,
+    height=28,
 )
 
 

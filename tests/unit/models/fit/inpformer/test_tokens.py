@@ -26,7 +26,8 @@ CONFIG = InpFormerConfig(
     target_blocks=tuple(range(8)),
     decoder_depth=2,
     decoder_groups=((0,), (1,)),
-    image_size=64,
+    width=64,
+    height=64,
     encoder="lite0",
 )
 PATHS = tuple(Path(f"{number}.png") for number in range(3))

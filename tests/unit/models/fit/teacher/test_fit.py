@@ -130,7 +130,7 @@ def test_a_teacher_of_another_kind_is_no_start(tmp_path: Path) -> None:
 
 
 def test_a_larger_teacher_says_the_same_in_more_channels(tmp_path: Path) -> None:
-    larger = fit(tmp_path / "teacher", replace(OPTIONS, steps=1, size="medium"))
+    larger = fit(tmp_path / "teacher", replace(OPTIONS, steps=1, variant="medium"))
     assert larger.network.conv6.out_channels == TEACHER_CHANNELS
     assert larger.explained_variance < 1
 
