@@ -132,10 +132,11 @@ class TestPatchcore:
         import models.fit.patchcore.encoders as encoders
         from models.patchcore.config import PatchCoreConfig
 
-        def encoder_of(choice: str) -> encoders.PatchCoreEncoder:
-            config = PatchCoreConfig(bank_size=1, width=64, height=32)
+        def encoder_of(choice: str, width: int = 64, height: int = 32) -> encoders.PatchCoreEncoder:
+            config = PatchCoreConfig(bank_size=1, width=width, height=height)
             weights = a_patchcore(config).encoder.state_dict()
-            return encoders.PatchCoreEncoder(choice, config, InputRecipe(64, 32, "area"), weights)
+            recipe = InputRecipe(width, height, "area")
+            return encoders.PatchCoreEncoder(choice, config, recipe, weights)
 
         monkeypatch.setattr(encoders, "encoder_of", encoder_of)
 
@@ -159,6 +160,19 @@ class TestPatchcore:
         assert loaded.model.family == "patchcore"
         assert loaded.recipe == InputRecipe(64, 32, "area")
         assert len(loaded.seen) == 4
+
+    @pytest.mark.parametrize(
+        ("size", "expected"), [("96x48", (48, 96)), (64, (64, 64)), ("auto", (16, 16))]
+    )
+    def test_a_fit_has_the_asked_size(
+        self, tmp_path: Path, write_pictures: Any, size: object, expected: tuple[int, int]
+    ) -> None:
+        write_pictures(tmp_path / "good", 4)
+        out = tmp_path / "parts.safetensors"
+        latency = ("--latency-ms", 1e-6) if size == "auto" else ()
+        result = self.run("--good", tmp_path / "good", "--out", out, "--size", size, *latency)
+        assert result.exit_code == 0, result.output
+        assert load_checkpoint(out).model.input_size == expected
 
     def test_several_kinds_of_parts_share_a_bank(self, tmp_path: Path, write_pictures: Any) -> None:
         write_pictures(tmp_path / "one", 4)
