@@ -29,6 +29,7 @@ DropReason = Literal["expired", "abandoned"]
 EngineFault = Literal["failing", "hung", "died"]
 """Why an engine is mended: batch after batch fails, one never ends, or its thread has ended."""
 FindingCode = Literal[
+    "good_rejected",
     "made_up_missed",
     "defects_missed",
     "few_steps",

@@ -17,6 +17,9 @@ FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
 NAMES = {"efficientad": "an EfficientAD", "inpformer": "an INP-Former"}
 
 FEWEST_PICTURES = 20
+REJECTED_SHARE = 0.5
+"""Share of the good pictures from which on rejecting them is a finding."""
+
 MISSED_SHARE = 0.5
 """Share of the given defects from which on missing them is a finding."""
 
@@ -38,7 +41,8 @@ class Evidence:
     Attributes:
         family: of the model.
         fit: what is known of its fit.
-        good: number of good pictures that calibrate.
+        good: number of good pictures that were looked at: those that calibrate, if there are any.
+        rejected: number of those above the threshold.
         copies: number of files that were left out as copies.
         repeated: number of the good pictures that nearly repeat others.
         sizes: (width, height) of each good picture.
@@ -50,6 +54,7 @@ class Evidence:
     family: str
     fit: FitRecord
     good: int
+    rejected: int
     copies: int
     repeated: int
     sizes: tuple[tuple[int, int], ...]
@@ -62,6 +67,17 @@ def find(evidence: Evidence) -> tuple[Finding, ...]:
     """All that speaks against a model, the gravest first."""
     found = (rule(evidence) for rule in RULES)
     return tuple(one for one in found if one is not None)
+
+
+def _good_rejected(evidence: Evidence) -> Finding | None:
+    if not evidence.good or evidence.rejected < REJECTED_SHARE * evidence.good:
+        return None
+    return Finding(
+        code="good_rejected",
+        text=f"the threshold rejects {evidence.rejected} of {evidence.good} good pictures",
+        remedy="if the model was fitted on another part, fit it on pictures of this one; else find "
+        "its thresholds anew (`takt calibrate`)",
+    )
 
 
 def _made_up_missed(evidence: Evidence) -> Finding | None:
@@ -158,6 +174,7 @@ def _range_text(sizes: PictureSizes) -> str:
 
 
 RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
+    _good_rejected,
     _made_up_missed,
     _defects_missed,
     _few_steps,

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from export.calibration.duplicates import count_near_copies
 from export.calibration.findings import Evidence, find
-from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
 from export.errors import SelfTestError
 from export.pictures import picture_size, read_picture
 from export.synthetic.defects import KINDS
@@ -35,6 +35,9 @@ SIDE_SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 
 ROUNDS = 6
 """Pictures that are altered, each once for every size and kind."""
+
+OTHERS_LOOKED_AT = 12
+"""Good pictures that are looked at where none calibrates."""
 
 FEWEST_ROUNDS = 2
 BUDGET_S = 15.0
@@ -73,26 +76,29 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
 
     Args:
         subject: the model.
-        pictures: the good pictures; those that calibrate are altered.
+        pictures: the good pictures; those that calibrate are altered, or a few others if none does.
         quiet: show no progress bar.
 
     Raises:
         PicturesError: a picture cannot be read.
     """
-    passing = [
-        path
-        for path, score in zip(pictures.unseen, subject.good_score, strict=True)
-        if score <= subject.threshold
-    ]
+    looked, scores = pictures.unseen, subject.good_score
+    if not looked:
+        # The thresholds rest on scores of the fit, and these pictures may be of another part.
+        looked = tuple(sample_evenly(pictures.seen, (), OTHERS_LOOKED_AT))
+        scores = np.array([subject.score(read_picture(path)) for path in looked], np.float32)
+    above = scores > subject.threshold
+    passing = [path for path, rejected in zip(looked, above, strict=True) if not rejected]
     altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
     made_up = _made_up(subject, altered, quiet=quiet)
     evidence = Evidence(
         family=subject.family,
         fit=subject.fit,
-        good=len(pictures.unseen),
+        good=len(looked),
+        rejected=int(above.sum()),
         copies=pictures.copies,
-        repeated=count_near_copies(pictures.unseen, pictures.seen),
-        sizes=tuple(map(picture_size, pictures.unseen)),
+        repeated=count_near_copies(looked, pictures.seen if pictures.unseen else ()),
+        sizes=tuple(map(picture_size, looked)),
         defects=len(subject.defect_score),
         missed=int((subject.defect_score <= subject.threshold).sum()),
         made_up=made_up.sizes,

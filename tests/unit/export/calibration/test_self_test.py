@@ -109,6 +109,19 @@ def test_pictures_that_the_model_rejects_anyway_are_not_altered(
     tested = self_test(rejecting, pictures, quiet=True)
     assert tested.defects == 0
     assert tested.text == "no defect could be made up on these pictures"
+    assert codes(tested) == ["good_rejected"]
+
+
+def test_a_model_whose_thresholds_rest_on_another_part_is_told(
+    pictures: CalibrationPictures,
+) -> None:
+    others = CalibrationPictures((), pictures.unseen)
+    of_another_part = dataclasses.replace(
+        subject(lambda _: 1.0), good_score=np.zeros(0, np.float32)
+    )
+    tested = self_test(of_another_part, others, quiet=True)
+    assert codes(tested) == ["good_rejected"]
+    assert tested.findings[0].text == "the threshold rejects 6 of 6 good pictures"
 
 
 def test_defects_are_made_up_where_the_picture_counts(pictures: CalibrationPictures) -> None:
