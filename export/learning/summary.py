@@ -101,7 +101,7 @@ def entry(name: str, text: str) -> str:
     return textwrap.fill(
         text,
         WIDTH,
-        initial_indent=f"{name:<12}",
+        initial_indent=f"{name:<12}" if name else "",
         subsequent_indent=" " * 12,
         break_long_words=False,
         break_on_hyphens=False,
@@ -111,7 +111,7 @@ def entry(name: str, text: str) -> str:
 def _tested(found: SelfTest | None) -> list[str]:
     if found is None:
         return []
-    return [entry("self-test", found.text), *finding_lines(found)]
+    return [entry("self-test", found.text), *(entry("", line) for line in finding_lines(found))]
 
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:
