@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from export.commands.fit_options import asked_size, check_fitted_size
 from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command
 from export.commands.variants import onnxruntime, openvino, tensorrt
 
 if TYPE_CHECKING:
+    from models.input_size import InputSize
     from service.bundles.manifest import Filter
 
 
@@ -35,6 +37,13 @@ def export() -> None:
         help="Of an INP-Former: the map of distances to the nearest intrinsic normal prototype.",
     ),
     click.option(
+        "--size",
+        metavar="N|WxH|auto",
+        callback=asked_size,
+        show_default="that of the fit",
+        help="The input that the model must have; another one than the fit's takes another fit.",
+    ),
+    click.option(
         "--resize",
         type=click.Choice(FILTERS),
         show_default="that of the training",
@@ -46,6 +55,7 @@ def onnx(
     request: BundleRequest,
     full_view: bool,
     zero_shot: bool,
+    size: InputSize | Literal["auto"] | None,
     resize: Filter | None,
 ) -> None:
     """Write a bundle: the graph, compared with torch, and thresholds from good pictures.
@@ -67,6 +77,7 @@ def onnx(
         click.echo(f"assumed: {assumption}")
     checkpoint = with_full_view(checkpoint) if full_view else checkpoint
     checkpoint = with_zero_shot(checkpoint) if zero_shot else checkpoint
+    check_fitted_size(size, checkpoint.model.input_size)
     measured_on = request.fitted_on or request.good
     checkpoint = with_statistics(checkpoint, measured_on, click.echo, request.options.tiling)
     checkpoint = with_seen(checkpoint, request.fitted_on)

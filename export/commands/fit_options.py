@@ -127,7 +127,23 @@ def older_spellings(command: Command) -> Command:
     return click.option("--image-size", type=int, hidden=True)(run)
 
 
-def _asked_size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+def check_fitted_size(asked: InputSize | Literal["auto"] | None, fitted: tuple[int, int]) -> None:
+    """Refuses another size than that (height, width) of the fit; `auto` is the fit's.
+
+    Raises:
+        click.BadParameter: names the size of the fit, and the remedy.
+    """
+    size = InputSize(fitted[1], fitted[0])
+    if asked not in (None, AUTO, size):
+        raise click.BadParameter(
+            f"the model was fitted on {size}, and answers at that size only: fit it again with "
+            f"--size {asked}",
+            param_hint="--size",
+        )
+
+
+def asked_size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Reads `256`, width x height as `640x256`, or `auto`; of EfficientAD an older variant too."""
     if value is None or value == AUTO:
         return value
     if value in VARIANTS and any(other.name == "variant" for other in ctx.command.params):
@@ -144,7 +160,7 @@ SIZE_OPTIONS = with_options(
     click.option(
         "--size",
         metavar="N|WxH|auto",
-        callback=_asked_size,
+        callback=asked_size,
         show_default="the family's usual square",
         help="The model's input in pixels; `auto` keeps the pictures' ratio of width to height.",
     ),

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
 import models.fit.inpformer.encoders
 from export.commands.fit import fit
+from export.commands.fit_options import check_fitted_size
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained
@@ -109,6 +111,18 @@ def test_auto_goes_by_the_pictures_of_every_kind(tmp_path: Path, write_pictures:
     assert "size 14x14: pictures of 160x80 become 2 times narrower" in result.output
     assert "ms a picture in torch here, of 1e-06 ms allowed, and no smaller" in result.output
     assert load_checkpoint(out).model.input_size == (14, 14)
+
+
+@pytest.mark.parametrize("asked", [None, "auto", InputSize(640, 256)])
+def test_an_export_takes_the_size_of_the_fit(asked: Any) -> None:
+    check_fitted_size(asked, (256, 640))
+
+
+def test_an_export_at_another_size_is_refused_with_the_remedy() -> None:
+    with pytest.raises(
+        click.BadParameter, match=r"fitted on 256x256.*fit it again with --size 640x"
+    ):
+        check_fitted_size(InputSize(640, 256), (256, 256))
 
 
 def test_an_encoder_that_cannot_be_had_is_one_line(
