@@ -49,6 +49,9 @@ class Fitted(Generic[D]):
         calibration: good pictures that the fit never looked at.
         out_of_fold: maps of those that it looked at, each by the model without it; None if the
             fit makes none.
+        kept_step: step whose state the model is; None for the last.
+        auroc: image AUROC of that state on held-out pictures, some with made-up defects; None
+            without such looks.
     """
 
     model: D
@@ -58,6 +61,8 @@ class Fitted(Generic[D]):
     seen: tuple[Path, ...]
     calibration: tuple[Path, ...]
     out_of_fold: OutOfFold | None = None
+    kept_step: int | None = None
+    auroc: float | None = None
 
 
 class AveragedLosses:
@@ -98,6 +103,10 @@ class AveragedLosses:
     def add(self, losses: Tensor) -> None:
         """Adds one step's losses [n], in the order of the names."""
         self._sums += losses.detach()
+
+    def closed_at(self, step: int) -> bool:
+        """Whether the curve has a point after `step` steps."""
+        return bool(self.curve) and self.curve[-1].step == step
 
     def close(self, step: int, **others: float) -> None:
         """Appends the averages after `step` steps to the curve, with other figures.
@@ -255,10 +264,14 @@ class _Lines:
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """Writes the loss curve as CSV: `step` and one column for each figure."""
-    names = list(curve[0].figures) if curve else []
+    """Writes the loss curve as CSV: `step` and one column for each figure.
+
+    A cell is empty where a point has no such figure.
+    """
+    names = list(dict.fromkeys(name for point in curve for name in point.figures))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["step", *names])
         for point in curve:
-            writer.writerow([point.step, *(f"{point.figures[name]:.6g}" for name in names)])
+            figures = {name: f"{value:.6g}" for name, value in point.figures.items()}
+            writer.writerow([point.step, *(figures.get(name, "") for name in names)])

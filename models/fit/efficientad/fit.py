@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import PDN, EfficientAd
@@ -33,6 +34,7 @@ from models.fit.device import Compute, place, round_to_fp16
 from models.fit.efficientad.losses import LOSSES, step_losses
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.errors import FitError
+from models.fit.looks import LOOK, BestState, Looks, Spoil, looks_at, share_told_apart
 from models.fit.optim.descent import descend
 from models.fit.optim.muon import Muon, others_than, suits_muon
 from models.fit.optim.schedule import Schedule
@@ -63,6 +65,7 @@ def fit_efficientad(
     options: EfficientAdOptions,
     compute: Compute,
     *,
+    spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[EfficientAd]:
     """Fits student and autoencoder; an interrupted call with the same arguments goes on.
@@ -77,6 +80,8 @@ def fit_efficientad(
         output: file that the caller will write; the state is kept beside it.
         options: length, size and the other options of the fit.
         compute: device and precision.
+        spoil: reads a good picture as `load` does, with made-up defects. With it, the model is the
+            state that tells them best from held-out good pictures; without, the last one.
         quiet: whether the progress bar is left out.
 
     Raises:
@@ -98,6 +103,7 @@ def fit_efficientad(
     )
     schedule = Schedule(options.steps, options.minutes, CONSTANT_SHARE)
     averaged = AveragedLosses(LOSSES, [], compute.device)
+    best = BestState(nn.ModuleDict({"student": model.student, "autoencoder": model.autoencoder}))
     resume = Resume(
         output,
         {
@@ -105,14 +111,23 @@ def fit_efficientad(
             "good": digest_of_names(split.seen),
             "other": digest_of_names(other),
             "teacher": digest_of_weights(teacher.parameters()),
+            "made-up defects": spoil is not None,
         },
-        {"model": model, "muon": muon, "adam": adam, "schedule": schedule, "losses": averaged},
+        {
+            "model": model,
+            "muon": muon,
+            "adam": adam,
+            "schedule": schedule,
+            "losses": averaged,
+            "best": best,
+        },
     )
     done, averaged.curve = resume.load()
     variety = share_for(len(split.fitted)) if options.variety is None else options.variety
     fitted = TrainingPictures(split.fitted, load, options.seed, compute.device, variety)
     validation = TrainingPictures(split.validation, load, options.seed, compute.device)
     _read_all(validation, other, load_other)
+    looks = Looks(split.validation, load, spoil, compute.device)
     silent = OtherPictures(
         other,
         load_other,
@@ -141,16 +156,23 @@ def fit_efficientad(
             schedule.tick(step + 1)
             if step % 20 == 0:
                 progress.show(loss=losses.sum().item())
-            looks = (step + 1) % LOOK_EVERY == 0
-            saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
-            if looks or saves:
+            looks_for_plateau = (step + 1) % LOOK_EVERY == 0
+            looks_now = bool(looks) and looks_at(step + 1, schedule.steps)
+            last = step + 1 == schedule.steps
+            saves = looks_now or last or (step + 1) % options.save_every == 0
+            if looks_for_plateau or saves:
                 held_out = _held_out(model, validation, compute)
-            if looks:
+            if looks_for_plateau:
                 schedule.look(step + 1, held_out)
             if saves:
-                averaged.close(step + 1, held_out=held_out)
+                figures = {"held_out": held_out}
+                if looks_now:
+                    figures[LOOK] = _auroc(model, looks)
+                    best.offer(step + 1, figures[LOOK])
+                averaged.close(step + 1, **figures)
             resume.step_done(step + 1, averaged.curve, keep=saves)
 
+    best.restore()
     model.eval()
     for network in (model.teacher, model.student):
         plain(network)
@@ -165,6 +187,8 @@ def fit_efficientad(
         progress.steps_per_s,
         split.seen,
         split.calibration,
+        kept_step=best.step,
+        auroc=best.auroc,
     )
 
 
@@ -176,6 +200,16 @@ def _held_out(model: EfficientAd, validation: TrainingPictures, compute: Compute
         raw = [model.differences(model.normalize(image)) for image in validation.plain()]
     model.autoencoder.train()
     return float(np.mean([(one.st.float().mean() + one.ae.float().mean()).item() for one in raw]))
+
+
+@torch.no_grad()
+def _auroc(model: EfficientAd, looks: Looks) -> float:
+    """How well the scores tell made-up defects from good pictures, each map scaled by these."""
+    model.eval()
+    set_map_quantiles(model, looks.good)
+    auroc = share_told_apart(looks.good, looks.spoiled, lambda image: model(image)[1].item())
+    model.autoencoder.train()
+    return auroc
 
 
 def _for_fitting(model: EfficientAd, compute: Compute) -> EfficientAd:

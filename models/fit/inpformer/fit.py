@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -23,14 +24,23 @@ from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained, load_into
 from models.fit.inpformer.losses import LOSSES, step_losses
 from models.fit.inpformer.options import InpFormerOptions
-from models.fit.inpformer.tokens import EncodedPictures, set_token_statistics
+from models.fit.inpformer.tokens import EncodedPictures, encoded_groups, set_token_statistics
+from models.fit.looks import (
+    LOOK,
+    MOST_PICTURES,
+    BestState,
+    Looks,
+    Spoil,
+    looks_at,
+    share_told_apart,
+)
 from models.fit.optim.descent import descend
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.stable_adamw import StableAdamW
 from models.fit.pictures import Load
 from models.fit.progress import AveragedLosses, Fitted, Progress
 from models.fit.resume import Resume, Stateful, digest_of_names, digest_of_weights
-from models.inpformer.detector import InpFormer
+from models.inpformer.detector import Groups, InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
 WARM_UP = 100
@@ -50,6 +60,7 @@ def fit_inpformer(
     options: InpFormerOptions,
     compute: Compute,
     *,
+    spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[InpFormer]:
     """Fits extractor, bottleneck and decoder; an interrupted call with the same arguments goes on.
@@ -63,6 +74,9 @@ def fit_inpformer(
         output: file that the caller will write; the state is kept beside it.
         options: length, batch and the other options of the fit.
         compute: device and precision.
+        spoil: reads a good picture as `load` does, with made-up defects. With it, a few pictures
+            are held out, and the model is the state that tells the defects best from them;
+            without, the last one.
         quiet: whether the progress bar is left out.
 
     Raises:
@@ -71,7 +85,7 @@ def fit_inpformer(
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
     schedule = Schedule(options.steps, options.minutes, free_share=1.0)
-    split = split_good(good, options)
+    split = split_good(good, options, looks=spoil is not None)
     torch.manual_seed(options.seed)
     model = InpFormer(encoder.config)
     load_into(model.encoder, encoder)
@@ -82,17 +96,20 @@ def fit_inpformer(
         trained.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
     averaged = AveragedLosses(LOSSES, [], compute.device)
+    best = BestState(trained)
     parts: dict[str, Stateful] = {
         "trained": trained,
         "optimizer": optimizer,
         "schedule": schedule,
         "losses": averaged,
+        "best": best,
     }
     resume = Resume(
         output,
         {
             **asdict(options),
-            "good": digest_of_names(split.fitted),
+            "good": digest_of_names(split.seen),
+            "made-up defects": spoil is not None,
             "encoder": digest_of_weights(
                 (encoder.weights[name] for name in sorted(encoder.weights)), repr(encoder.config)
             ),
@@ -108,6 +125,10 @@ def fit_inpformer(
         set_token_statistics(model, pictures)
     # Before the first step: the first steps tell how long a step takes.
     pictures.fill(quiet=quiet)
+    looks = Looks(split.validation, load, spoil, compute.device)
+    unspoiled, spoiled = (
+        [encoded_groups(model, image) for image in images] for images in (looks.good, looks.spoiled)
+    )
 
     progress = Progress("inpformer", schedule, done=done, quiet=quiet)
     with resume.on_interrupt():
@@ -120,11 +141,17 @@ def fit_inpformer(
             schedule.tick(step + 1)
             if step % 20 == 0:
                 progress.show(loss=losses.sum().item())
-            saves = (step + 1) % options.save_every == 0 or step + 1 == schedule.steps
-            if saves:
+            looks_now = bool(spoiled) and looks_at(step + 1, schedule.steps)
+            last = step + 1 == schedule.steps
+            if looks_now:
+                auroc = share_told_apart(unspoiled, spoiled, partial(score_of, model))
+                best.offer(step + 1, auroc)
+                averaged.close(step + 1, **{LOOK: auroc})
+            elif last or (step + 1) % options.save_every == 0:
                 averaged.close(step + 1)
-            resume.step_done(step + 1, averaged.curve, keep=saves)
+            resume.step_done(step + 1, averaged.curve, keep=averaged.closed_at(step + 1))
 
+    best.restore()
     round_to_fp16(trained)
     place(model, torch.device("cpu"), torch.contiguous_format)
     return Fitted(
@@ -132,9 +159,21 @@ def fit_inpformer(
         averaged.curve,
         schedule.steps,
         progress.steps_per_s,
-        split.fitted,
+        split.seen,
         split.calibration,
+        kept_step=best.step,
+        auroc=best.auroc,
     )
+
+
+@torch.no_grad()
+def score_of(model: InpFormer, encoded: tuple[Tensor, ...]) -> float:
+    """The score of a picture, from its means [1,T,D] over the encoder's groups."""
+    encoded = tuple(group.to(model.pixel_mean.device).float() for group in encoded)
+    fused = model.fuse(encoded)
+    decoded = model.group_decoded(model.decode(fused, model.extract(fused)))
+    maps = model.group_maps(Groups(encoded, decoded)).mean(1)
+    return model.score(model.smooth(model.enlarge(maps))).item()
 
 
 def trained_parts(model: InpFormer) -> nn.ModuleDict:
@@ -189,26 +228,42 @@ def sample_at(step: int, model: InpFormer, options: InpFormerOptions) -> Tensor 
 
 @dataclass(frozen=True)
 class Split:
-    """Good pictures: those that a fit sees, and those that it never sees."""
+    """Good pictures: those that are fitted, looked at on the way, and never seen."""
 
     fitted: tuple[Path, ...]
+    validation: tuple[Path, ...]
     calibration: tuple[Path, ...]
 
+    @property
+    def seen(self) -> tuple[Path, ...]:
+        """The pictures that the fit sees."""
+        return self.fitted + self.validation
 
-def split_good(good: Sequence[Sequence[Path]], options: InpFormerOptions) -> Split:
+
+def split_good(
+    good: Sequence[Sequence[Path]], options: InpFormerOptions, *, looks: bool = False
+) -> Split:
     """Splits the pictures of each kind of part by themselves.
+
+    Args:
+        good: pictures of each kind.
+        options: share or number of the pictures to fit on.
+        looks: whether a tenth is held out to be looked at, a few pictures at most; of less than
+            ten pictures, none is.
 
     Raises:
         FitError: a kind has too few pictures for both halves.
     """
-    splits = [_split(part, number, options) for number, part in enumerate(good)]
+    most = math.ceil(MOST_PICTURES / max(1, len(good))) if looks else 0
+    splits = [_split(part, number, options, most) for number, part in enumerate(good)]
     return Split(
         tuple(chain.from_iterable(split.fitted for split in splits)),
+        tuple(chain.from_iterable(split.validation for split in splits)),
         tuple(chain.from_iterable(split.calibration for split in splits)),
     )
 
 
-def _split(good: Sequence[Path], number: int, options: InpFormerOptions) -> Split:
+def _split(good: Sequence[Path], number: int, options: InpFormerOptions, most: int) -> Split:
     order = np.random.default_rng((options.seed, 0, number)).permutation(len(good))
     shuffled = tuple(good[int(index)] for index in order)
     held_back = math.ceil(options.calibration * len(good))
@@ -220,4 +275,9 @@ def _split(good: Sequence[Path], number: int, options: InpFormerOptions) -> Spli
             f"at least {(options.shots or 1) + 1} of each part, and a share `calibration` above "
             "0 that leaves some to fit on"
         )
-    return Split(shuffled[held_back:], shuffled[:held_back])
+    if options.shots is not None:
+        looked_at = min(most, held_back // 10)
+        first = held_back - looked_at
+        return Split(shuffled[held_back:], shuffled[first:held_back], shuffled[:first])
+    first = held_back + min(most, (len(good) - held_back) // 10)
+    return Split(shuffled[first:], shuffled[held_back:first], shuffled[:held_back])

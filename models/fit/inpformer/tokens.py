@@ -79,14 +79,19 @@ class EncodedPictures:
         """The group means [1,T,D] of one view, always float16, whether kept or computed anew."""
         if index in self._kept:
             return self._kept[index]
-        with torch.no_grad():
-            features = self.model.encode(self.model.normalize(self.image(index)))
-            groups = tuple(group.half().cpu() for group in self.model.group_encoded(features))
+        groups = encoded_groups(self.model, self.image(index))
         size = sum(group.nbytes for group in groups)
         if size <= self.room:
             self.room -= size
             self._kept[index] = groups
         return groups
+
+
+@torch.no_grad()
+def encoded_groups(model: InpFormer, image: Tensor) -> tuple[Tensor, ...]:
+    """The group means [1,T,D] of a picture, RGB [1,3,S,S] in [0,1]: float16 on the CPU."""
+    features = model.encode(model.normalize(image))
+    return tuple(group.half().cpu() for group in model.group_encoded(features))
 
 
 @torch.no_grad()

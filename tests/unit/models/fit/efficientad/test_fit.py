@@ -16,6 +16,7 @@ from models.fit.device import Compute, round_to_fp16
 from models.fit.efficientad.fit import FitError, fit_efficientad, hard_quantile, learning_rate
 from models.fit.efficientad.losses import LOSSES
 from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.looks import LOOK, Spoil
 from models.fit.pictures import Load
 from models.fit.progress import Fitted
 from models.fit.resume import ResumeMismatchError
@@ -67,10 +68,20 @@ def fit(
     good: Sequence[Path] = GOOD,
     load: Load = load,
     load_other: Load = load_other,
+    spoil: Spoil | None = None,
 ) -> Fitted[EfficientAd]:
     compute = Compute.choose("cpu")
     return fit_efficientad(
-        good, OTHER, load, load_other, teacher, output, options, compute, quiet=True
+        good,
+        OTHER,
+        load,
+        load_other,
+        teacher,
+        output,
+        options,
+        compute,
+        spoil=spoil,
+        quiet=True,
     )
 
 
@@ -247,6 +258,28 @@ def test_a_fit_for_a_time_goes_on_to_the_steps_that_it_had_planned(
     assert resumed.steps == 3
     for name, value in resumed.model.state_dict().items():
         assert torch.equal(value, whole.model.state_dict()[name]), name
+
+
+def test_the_best_state_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.fit.looks.LOOK_EVERY", 1)
+    told: list[float] = []
+
+    def share(good: Sequence[torch.Tensor], spoiled: Sequence[torch.Tensor], _: object) -> float:
+        assert len(spoiled) == 2 * len(good)
+        told.append((0.9, 0.5)[len(told)])
+        return told[-1]
+
+    monkeypatch.setattr("models.fit.efficientad.fit.share_told_apart", share)
+    torch.manual_seed(0)
+    thin = PDN("small", 8)
+    fitted = fit(
+        thin,
+        tmp_path / "m.safetensors",
+        replace(OPTIONS, steps=2),
+        spoil=lambda path: [255 - load(path)] * 2,
+    )
+    assert (fitted.kept_step, fitted.auroc) == (1, 0.9)
+    assert [point.figures[LOOK] for point in fitted.curve] == [0.9, 0.5]
 
 
 def test_a_teacher_of_few_channels_gives_a_small_model(

