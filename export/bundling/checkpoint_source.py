@@ -177,9 +177,11 @@ def with_statistics(
 def _fit_record(checkpoint: Checkpoint) -> FitRecord:
     sizes = checkpoint.sizes
     return FitRecord(
-        steps=checkpoint.steps,
+        # A PatchCore has no steps.
+        steps=None if checkpoint.model.family == "patchcore" else checkpoint.steps,
         pictures=len(checkpoint.seen) or None,
         sizes=None if sizes is None else PictureSizes(**asdict(sizes)),
+        auroc=checkpoint.auroc,
     )
 
 

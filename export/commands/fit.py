@@ -90,6 +90,7 @@ def efficientad(
     """
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input, read_picture
+    from export.synthetic.inputs import reader_with_defects
     from models.checkpoints.own import load_teacher
     from models.efficientad.config import SIZES
     from models.fit.device import time_of_a_picture_ms
@@ -122,6 +123,7 @@ def efficientad(
             out,
             asked,
             compute,
+            spoil=reader_with_defects(spec),
             quiet=quiet,
         )
         save_detector(out, fitted, digests, asked.seed, good)
@@ -160,6 +162,7 @@ def inpformer(
     from export.bundling.checkpoint_source import preprocess_of
     from export.calibration.pictures_to_use import distinct
     from export.pictures import list_pictures, read_model_input
+    from export.synthetic.inputs import reader_with_defects
     from models.fit.device import time_of_a_picture_ms
     from models.fit.inpformer.encoders import LITE0, pretrained
     from models.fit.inpformer.fit import fit_inpformer
@@ -187,6 +190,7 @@ def inpformer(
             out,
             asked,
             compute,
+            spoil=reader_with_defects(spec),
             quiet=quiet,
         )
         save_detector(

@@ -183,6 +183,10 @@ WITHOUT = {
 """Text of `--help` for options that have no default."""
 
 
+POOR_AUROC = 0.75
+"""Image AUROC on made-up defects below which a fit warns of its model."""
+
+
 def options_of(fit: type[FitOptions], *names: str) -> Option:
     """Offers options of a fit in this order, each with its type, default and meaning."""
     kinds, meanings = kinds_of(fit), meanings_of(fit)
@@ -289,6 +293,7 @@ def save_detector(
         seed,
         versions,
         sizes=_sizes_of(fitted.seen),
+        auroc=fitted.auroc,
         **facts,
     )
     save_checkpoint(out, fitted.model, known, fitted.out_of_fold)
@@ -304,7 +309,25 @@ def save_detector(
         )
     click.echo(
         f"{out}: {took}{len(fitted.seen)} good pictures; {others}\n"
+        f"{_held_out_text(fitted)}"
         f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+    )
+
+
+def _held_out_text(fitted: Fitted[Any]) -> str:
+    """A line on the held-out pictures; of a poor model also a warning; nothing without looks."""
+    if fitted.auroc is None:
+        return ""
+    line = (
+        f"image AUROC on held-out good pictures with made-up defects: {fitted.auroc:.3f}, of the "
+        f"state after step {fitted.kept_step}, which is kept\n"
+    )
+    if fitted.auroc >= POOR_AUROC:
+        return line
+    return (
+        f"{line}WARNING: this model tells made-up defects from good pictures little better than a "
+        "guess; do not serve it on pictures like these. Fit it longer on more pictures, or take "
+        "`takt fit patchcore`\n"
     )
 
 

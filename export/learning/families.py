@@ -11,6 +11,7 @@ from export.bundling.checkpoint_source import preprocess_of
 from export.learning.look import GoodPictures
 from export.learning.stages import Stages
 from export.pictures import read_model_input, read_picture
+from export.synthetic.inputs import reader_with_defects
 from export.versions import package_versions
 from models.checkpoints.facts import InputRecipe, SizeRange
 from models.checkpoints.own import FitFacts, load_teacher, save_checkpoint
@@ -90,9 +91,10 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             options,
             request.compute,
+            spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=request.quiet,
         )
-    facts = _facts(request, fitted.model.config, fitted.seen, fitted.steps)
+    facts = _facts(request, fitted.model.config, fitted.seen, fitted.steps, auroc=fitted.auroc)
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
@@ -107,6 +109,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             InpFormerOptions(**request.options()),
             request.compute,
+            spoil=reader_with_defects(preprocess_of(encoder.recipe)),
             quiet=request.quiet,
         )
     recipe = encoder.recipe
@@ -118,6 +121,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
         preprocess=recipe.resize,
         resized=recipe.width if recipe.crop else None,
         encoder=encoder.name,
+        auroc=fitted.auroc,
     )
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 

@@ -54,6 +54,9 @@ def _model(manifest: Manifest) -> list[str]:
     rows = [
         ("model", f"{manifest.family}, {manifest.variant}"),
         ("trained with", manifest.framework),
+        ("steps of the fit", _known(manifest.fit.steps)),
+        ("good pictures that the fit saw", _known(manifest.fit.pictures)),
+        ("image AUROC of the fit on made-up defects", _known(manifest.fit.auroc, "{:.3f}")),
         ("bundle made", manifest.created_at),
         ("input", _input(manifest)),
         ("map", f"{manifest.map.width} x {manifest.map.height}"),
@@ -68,6 +71,10 @@ def _model(manifest: Manifest) -> list[str]:
         "",
         *_table(_FACTS_HEAD, rows),
     ]
+
+
+def _known(value: float | None, form: str = "{}") -> str | None:
+    return None if value is None else form.format(value)
 
 
 def _input(manifest: Manifest) -> str:

@@ -110,6 +110,8 @@ class Checkpoint:
         steps: steps of the optimiser; None where there are none, or the file does not tell.
         sizes: sizes of the pictures that the fit looked at; None if the file does not tell.
         out_of_fold: maps of good pictures by the model without them; None if the fit made none.
+        auroc: image AUROC that the fit reached on held-out good pictures with made-up defects;
+            None if it did not measure one.
     """
 
     model: Detector
@@ -124,3 +126,4 @@ class Checkpoint:
     steps: int | None = None
     sizes: SizeRange | None = None
     out_of_fold: OutOfFold | None = None
+    auroc: float | None = None

@@ -54,6 +54,7 @@ class FitFacts:
         encoder: name of the encoder that an INP-Former or PatchCore was fitted on, for people.
         sizes: sizes of the pictures that the fit looked at, before they were resized; None in
             files from before it was kept.
+        auroc: image AUROC on held-out good pictures with made-up defects; None if not measured.
     """
 
     config: Config
@@ -66,6 +67,7 @@ class FitFacts:
     resized: int | None = None
     encoder: str | None = None
     sizes: SizeRange | None = None
+    auroc: float | None = None
 
 
 def picture_digest(path: Path) -> str:
@@ -121,6 +123,7 @@ def load_fitted(path: Path) -> Checkpoint:
         steps=facts.steps,
         sizes=facts.sizes,
         out_of_fold=scored,
+        auroc=facts.auroc,
     )
 
 

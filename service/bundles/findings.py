@@ -31,6 +31,9 @@ class FitRecord(StrictModel):
     sizes: PictureSizes | None = None
     """Their sizes, before they were resized."""
 
+    auroc: float | None = Field(default=None, ge=0, le=1)
+    """Image AUROC on held-out good pictures with made-up defects; None if the fit had none."""
+
 
 class Finding(StrictModel):
     """One thing that speaks against a model."""

@@ -126,7 +126,7 @@ def fit_efficientad(
     variety = share_for(len(split.fitted)) if options.variety is None else options.variety
     fitted = TrainingPictures(split.fitted, load, options.seed, compute.device, variety)
     validation = TrainingPictures(split.validation, load, options.seed, compute.device)
-    _read_all(validation, other, load_other)
+    _read_all(validation, other, load_other, quiet=quiet)
     looks = Looks(split.validation, load, spoil, compute.device)
     silent = OtherPictures(
         other,
@@ -221,12 +221,14 @@ def _for_fitting(model: EfficientAd, compute: Compute) -> EfficientAd:
     return model
 
 
-def _read_all(validation: TrainingPictures, other: Sequence[Path], load_other: Load) -> None:
+def _read_all(
+    validation: TrainingPictures, other: Sequence[Path], load_other: Load, *, quiet: bool
+) -> None:
     """Reads every picture once, so that an unreadable one fails the fit now, not after hours."""
     for _ in validation.plain():
         pass
-    for path in other:
-        load_other(path)
+    for number in Progress("reading", len(other), unit="picture", quiet=quiet):
+        load_other(other[number])
 
 
 def hard_quantile(step: int, steps: int, options: EfficientAdOptions) -> float:

@@ -122,7 +122,7 @@ def fit_inpformer(
         split.fitted, load, model, compute, augmented=options.shots is not None
     )
     if done == 0:
-        set_token_statistics(model, pictures)
+        set_token_statistics(model, pictures, quiet=quiet)
     # Before the first step: the first steps tell how long a step takes.
     pictures.fill(quiet=quiet)
     looks = Looks(split.validation, load, spoil, compute.device)

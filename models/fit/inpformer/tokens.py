@@ -95,7 +95,9 @@ def encoded_groups(model: InpFormer, image: Tensor) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def set_token_statistics(model: InpFormer, pictures: EncodedPictures) -> None:
+def set_token_statistics(
+    model: InpFormer, pictures: EncodedPictures, *, quiet: bool = False
+) -> None:
     """Sets mean and deviation of each channel of the encoder lite0, over all positions.
 
     A channel that hardly varies on good pictures is divided by a tenth of its block's median
@@ -104,6 +106,7 @@ def set_token_statistics(model: InpFormer, pictures: EncodedPictures) -> None:
     Args:
         model: detector; one whose encoder has no statistics stays as it is.
         pictures: pictures of good parts.
+        quiet: whether no progress is shown.
 
     Raises:
         FlatTokensError: most channels of a block never vary.
@@ -113,7 +116,7 @@ def set_token_statistics(model: InpFormer, pictures: EncodedPictures) -> None:
         return
     sums = torch.zeros_like(encoder.mean, dtype=torch.float64)
     squares = torch.zeros_like(sums)
-    for index in range(len(pictures)):
+    for index in Progress("statistics", len(pictures), unit="picture", quiet=quiet):
         outputs = encoder.pooled(model.normalize(pictures.image(index)))
         values = torch.cat([output.double() for output in outputs], dim=1)
         sums += values.mean((0, 2, 3))

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from export.commands.describe import card as card_command
 from export.report.card import CARD, card, write_card
 from service.bundles.bundle import MODEL, Bundle, load_bundle
+from service.bundles.findings import FitRecord
 from service.bundles.manifest import Drift, Manifest, Preprocess, Roi, Thresholds
 
 MakeBundle = Callable[..., Bundle]
@@ -61,6 +62,19 @@ def test_a_card_names_the_model_its_training_and_its_versions(bundle: Bundle) ->
         ["tests", "0"],
     ):
         assert row in rows(text)
+
+
+def test_a_card_tells_what_is_known_of_the_fit(bundle: Bundle) -> None:
+    text = card(bundle.manifest)
+    assert "of the fit" not in text
+    known = FitRecord(steps=1900, pictures=140, auroc=0.9312)
+    table = rows(card(bundle.manifest.model_copy(update={"fit": known})))
+    for row in (
+        ["steps of the fit", "1900"],
+        ["good pictures that the fit saw", "140"],
+        ["image AUROC of the fit on made-up defects", "0.931"],
+    ):
+        assert row in table
 
 
 def test_a_card_tells_where_the_thresholds_come_from(make_bundle: MakeBundle) -> None:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.commands.fit_options import save_detector
+from models.checkpoints.own import load_fitted
+from models.efficientad.config import EfficientAdConfig
+from models.efficientad.detector import EfficientAd
+from models.fit.progress import CurvePoint, Fitted
+
+
+@pytest.mark.parametrize(("auroc", "warns"), [(0.93, False), (0.6, True)])
+def test_a_fit_that_tells_hardly_anything_apart_warns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], auroc: float, warns: bool
+) -> None:
+    model = EfficientAd(EfficientAdConfig(teacher_channels=4))
+    model.quantiles.copy_(torch.tensor([0.1, 0.7, 0.1, 0.7]))
+    picture = tmp_path / "a.png"
+    curve = [CurvePoint(1, {"loss": 0.5}), CurvePoint(2, {"loss": 0.4, "made_up_auroc": auroc})]
+    fitted = Fitted(model, curve, 2, 1.5, (picture,), (), kept_step=2, auroc=auroc)
+    out = tmp_path / "parts.safetensors"
+    save_detector(out, fitted, {picture: "0123456789abcdef"}, 0, tmp_path)
+    said = capsys.readouterr().out
+    assert f"made-up defects: {auroc:.3f}, of the state after step 2" in said
+    assert ("do not serve it" in said) is warns
+    assert load_fitted(out).auroc == auroc
+    lines = out.with_suffix(".csv").read_text().splitlines()
+    assert lines == ["step,loss,made_up_auroc", "1,0.5,", f"2,0.4,{auroc:g}"]
