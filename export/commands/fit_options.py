@@ -332,11 +332,13 @@ def _held_out_text(fitted: Fitted[Any]) -> str:
 
 
 def _sizes_of(pictures: Sequence[Path]) -> SizeRange | None:
-    """The sizes of pictures; None if one of them was taken away while the fit ran."""
+    """The sizes of pictures; None without any, or if one was taken away while the fit ran."""
     from export.errors import PicturesError
     from export.pictures import picture_size
     from models.checkpoints.facts import SizeRange
 
+    if not pictures:
+        return None
     try:
         return SizeRange.of(map(picture_size, pictures))
     except PicturesError:
