@@ -17,6 +17,7 @@ def test_a_fit_that_tells_hardly_anything_apart_warns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], auroc: float, warns: bool
 ) -> None:
     model = EfficientAd(EfficientAdConfig(teacher_channels=4))
+    model.teacher_mean.fill_(0.5)
     model.quantiles.copy_(torch.tensor([0.1, 0.7, 0.1, 0.7]))
     picture = tmp_path / "a.png"
     curve = [CurvePoint(1, {"loss": 0.5}), CurvePoint(2, {"loss": 0.4, "made_up_auroc": auroc})]
