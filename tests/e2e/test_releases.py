@@ -89,23 +89,25 @@ def versions_during(exchange: Exchange, changes: list[Exchange]) -> set[str]:
     return found
 
 
-def test_a_version_that_is_put_into_the_folder_answers_soon_without_a_restart(
+def test_what_is_put_into_the_folder_is_served_soon_without_a_restart_and_a_later_version_waits(
     start_server, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
 ) -> None:
     make_bundle()
 
-    async def run(url: str) -> set[int]:
-        statuses = set()
+    async def run(url: str) -> set[str]:
+        versions = set()
         async with httpx.AsyncClient(base_url=url, timeout=60) as http, asyncio.timeout(60):
             make_bundle(version="2")
-            while True:
-                answer = await http.post(f"{MODEL}/inspect", content=picture_bytes(50))
-                statuses.add(answer.status_code)
-                if answer.json().get("version") == "2":
-                    return statuses
+            make_bundle("nuts", "7")
+            for path in (f"{MODEL}/versions/2", "/v1/models/nuts"):
+                while (await http.post(f"{path}/inspect", content=picture_bytes(50))).is_error:
+                    answer = await http.post(f"{MODEL}/inspect", content=picture_bytes(50))
+                    versions.add(answer.json()["version"])
+            versions.add((await http.get(MODEL)).json()["active"])
+        return versions
 
     with start_server(repository, "--repository-poll-s", "0.05") as server:
-        assert asyncio.run(run(server.url)) == {200}
+        assert asyncio.run(run(server.url)) == {"1"}
 
 
 def test_the_log_has_one_json_object_for_each_picture_and_for_all_else(
