@@ -15,10 +15,10 @@ from export.variants.onnx_layers import LAYERS, casts_to, replace_nodes, weighte
 from service.bundles.bundle import INPUT
 from service.engines.provider_check import first_line, import_runtime
 
-QUANTIZED = (*LAYERS, "Relu")
+QUANTIZED = (*LAYERS, "Clip", "Relu")
 """Operators that work in 8 bits, if their weights have more than one channel. Products of two
-computed tensors, as in attention, would be slower. A Relu becomes a part of the layer before it,
-whose output then has all 256 steps for values above 0."""
+computed tensors, as in attention, would be slower. A Relu or a ReLU6, which is a Clip, becomes a
+part of the layer before it, whose output then has all 256 steps for what it lets through."""
 
 
 def quantize_onnx(

@@ -47,12 +47,39 @@ def encoder_of(
         ValueError: the encoder takes no input of this size.
     """
     if choice != LITE0:
-        raise EncoderError("only lite0 yet")
+        return _dinov2(choice, width, height)
     found = pretrained(choice)
     usual = PatchCoreConfig(bank_size=1)
     config = replace(usual, width=width or usual.width, height=height or usual.height)
     recipe = InputRecipe(config.width, config.height, "area")
     return PatchCoreEncoder(found.name, config, recipe, found.weights)
+
+
+def _dinov2(choice: str, width: int | None, height: int | None) -> PatchCoreEncoder:
+    """As AnomalyDINO: tokens alone, of the deepest block that an INP-Former reads.
+
+    The whole picture is resized to the input.
+    """
+    found = pretrained(choice)
+    side = found.config.image_size
+    if (width or side, height or side) != (side, side):
+        raise EncoderError(
+            f"a PatchCore on a DINOv2 takes inputs of {side} x {side} pixels: give that size, or "
+            "the encoder lite0"
+        )
+    config = PatchCoreConfig(
+        bank_size=1,
+        width=side,
+        height=side,
+        encoder="dinov2",
+        layers=found.config.target_blocks[-1:],
+        neighbourhood=1,
+        embed_dim=found.config.embed_dim,
+        encoder_heads=found.config.encoder_heads,
+    )
+    recipe = InputRecipe(side, side, found.recipe.resize)
+    weights = {f"tokens.{name}": weight for name, weight in found.weights.items()}
+    return PatchCoreEncoder(found.name, config, recipe, weights)
 
 
 @torch.no_grad()

@@ -75,11 +75,17 @@ class PictureFeatures:
         """Sets the model's mean and deviation of each channel to those of some pictures.
 
         A channel that hardly varies on them is divided by a tenth of the median deviation instead
-        of its own; its own would let it drown all other channels.
+        of its own; its own would let it drown all other channels. Tokens of a DINOv2, which are
+        compared by their directions, are not standardised: all that they get is the deviation that
+        makes of the mean over channels a sum.
 
         Raises:
             FitError: the pictures never vary.
         """
+        if self.model.config.encoder == "dinov2":
+            self.model.mean.zero_()
+            self.model.std.fill_(len(self.model.std) ** -0.5)
+            return
         sums = torch.zeros_like(self.model.mean, dtype=torch.float64)
         squares = torch.zeros_like(sums)
         for index in indices:

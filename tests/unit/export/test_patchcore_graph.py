@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.bundling.graph import ImagesToAnswer, write_graph
+from export.variants.onnx_int8 import quantize_onnx
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
@@ -75,3 +76,15 @@ def test_the_distances_to_the_whole_bank_are_one_matrix_product(
 def test_the_map_that_leaves_the_graph_has_one_value_for_each_cell(path: Path) -> None:
     anomaly_map = onnx.load(path).graph.output[0].type.tensor_type.shape
     assert [dim.dim_value for dim in anomaly_map.dim][1:] == [4, 8]
+
+
+def test_in_8_bits_a_relu6_is_a_part_of_the_layer_before_it(
+    path: Path, images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    quantize_onnx(path, list(images), tmp_path / "int8.onnx")
+    whole, small = (onnx.load(one).graph for one in (path, tmp_path / "int8.onnx"))
+    convolutions = {node.output[0] for node in whole.node if node.op_type == "Conv"}
+    clipped = [n for n in whole.node if n.op_type == "Clip" and n.input[0] in convolutions]
+    assert len(clipped) == 22
+    left = {node.name for node in small.node if node.op_type == "Clip"}
+    assert not left & {node.name for node in clipped}

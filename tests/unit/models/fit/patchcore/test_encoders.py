@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+import models.fit.patchcore.encoders as encoders
+from models.checkpoints.facts import Centre, InputRecipe
+from models.fit.device import Compute
+from models.fit.inpformer.encoders import EncoderError, Pretrained
+from models.fit.patchcore.encoders import encoder_of
+from models.fit.patchcore.fit import fit_patchcore
+from models.fit.patchcore.options import PatchCoreOptions
+from models.inpformer.config import InpFormerConfig
+from models.inpformer.detector import InpFormer
+
+THIN = InpFormerConfig(
+    embed_dim=16,
+    encoder_heads=2,
+    decoder_heads=2,
+    target_blocks=(0, 2),
+    decoder_depth=1,
+    encoder_groups=((0, 1),),
+    decoder_groups=((0,),),
+    image_size=56,
+)
+
+
+@pytest.fixture
+def thin_dinov2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thin DINOv2 in the place of any."""
+
+    def pretrained(choice: str) -> Pretrained:
+        torch.manual_seed(0)
+        recipe = InputRecipe(64, 64, "pillow_bilinear", Centre(56, 56))
+        return Pretrained(choice, THIN, recipe, InpFormer(THIN).encoder.state_dict())
+
+    monkeypatch.setattr(encoders, "pretrained", pretrained)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(int(path.stem))
+    return noise.integers(0, 256, (56, 56, 3), dtype=np.uint8)
+
+
+def test_a_dinov2_sees_the_whole_picture_and_gives_its_deepest_block(thin_dinov2: None) -> None:
+    found = encoder_of("d.pth")
+    assert found.recipe == InputRecipe(56, 56, "pillow_bilinear")
+    assert (found.config.encoder, found.config.layers) == ("dinov2", (2,))
+    assert found.config.variant == "dim16"
+
+
+def test_a_bank_of_a_dinov2_compares_the_directions_of_its_tokens(thin_dinov2: None) -> None:
+    good = tuple(Path(f"{number}.png") for number in range(6))
+    fitted = fit_patchcore(
+        (good,),
+        load,
+        encoder_of("d.pth"),
+        PatchCoreOptions(bank_size=20),
+        Compute.choose("cpu", bf16=False),
+        quiet=True,
+    )
+    model = fitted.model
+    assert model.bank.shape == (20, 16)
+    assert model.map_size == (4, 4)
+    pixels = torch.from_numpy(np.stack([load(path) for path in good])).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        tokens = F.normalize(model.encoder.tokens(model.normalize(pixels))[0], dim=-1)
+        nearest = (tokens @ F.normalize(model.bank, dim=-1).T).amax(-1)
+        expected = (2 * (1 - nearest)).clamp_min(model.lowest**2).sqrt()
+        torch.testing.assert_close(model(pixels)[0].flatten(1), expected, atol=2e-3, rtol=0)
+
+
+def test_a_dinov2_of_another_size_is_refused(thin_dinov2: None) -> None:
+    with pytest.raises(EncoderError, match="takes inputs of 56 x 56 pixels: give that size"):
+        encoder_of("d.pth", width=112)
