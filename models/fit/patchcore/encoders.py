@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from models.checkpoints.errors import few
 from models.checkpoints.facts import InputRecipe
 from models.fit.inpformer.encoders import LITE0, EncoderError, pretrained
+from models.input_size import InputSize
 from models.patchcore.config import PatchCoreConfig
+
+DINOV2_SIDE = 392
+"""Sides of the input of a DINOv2, unless others are given."""
 
 
 @dataclass(frozen=True)
@@ -60,24 +64,18 @@ def _dinov2(choice: str, width: int | None, height: int | None) -> PatchCoreEnco
 
     The whole picture is resized to the input.
     """
-    found = pretrained(choice)
-    side = found.config.image_size
-    if (width or side, height or side) != (side, side):
-        raise EncoderError(
-            f"a PatchCore on a DINOv2 takes inputs of {side} x {side} pixels: give that size, or "
-            "the encoder lite0"
-        )
+    found = pretrained(choice, InputSize(width or DINOV2_SIDE, height or DINOV2_SIDE))
     config = PatchCoreConfig(
         bank_size=1,
-        width=side,
-        height=side,
+        width=found.config.width,
+        height=found.config.height,
         encoder="dinov2",
         layers=found.config.target_blocks[-1:],
         neighbourhood=1,
         embed_dim=found.config.embed_dim,
         encoder_heads=found.config.encoder_heads,
     )
-    recipe = InputRecipe(side, side, found.recipe.resize)
+    recipe = InputRecipe(config.width, config.height, found.recipe.resize)
     weights = {f"tokens.{name}": weight for name, weight in found.weights.items()}
     return PatchCoreEncoder(found.name, config, recipe, weights)
 

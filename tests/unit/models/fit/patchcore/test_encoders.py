@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 import models.fit.patchcore.encoders as encoders
-from models.checkpoints.facts import Centre, InputRecipe
+from models.checkpoints.facts import InputRecipe
 from models.fit.device import Compute
-from models.fit.inpformer.encoders import EncoderError, Pretrained
-from models.fit.patchcore.encoders import encoder_of
+from models.fit.inpformer.encoders import Pretrained
+from models.fit.patchcore.encoders import encoder_of, load_into
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
+from models.input_size import InputSize
+from models.patchcore.detector import PatchCore
 
 THIN = InpFormerConfig(
     embed_dim=16,
@@ -26,7 +29,8 @@ THIN = InpFormerConfig(
     decoder_depth=1,
     encoder_groups=((0, 1),),
     decoder_groups=((0,),),
-    image_size=56,
+    width=56,
+    height=56,
 )
 
 
@@ -34,11 +38,13 @@ THIN = InpFormerConfig(
 def thin_dinov2(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thin DINOv2 in the place of any."""
 
-    def pretrained(choice: str) -> Pretrained:
+    def pretrained(choice: str, size: InputSize) -> Pretrained:
         torch.manual_seed(0)
-        recipe = InputRecipe(64, 64, "pillow_bilinear", Centre(56, 56))
-        return Pretrained(choice, THIN, recipe, InpFormer(THIN).encoder.state_dict())
+        config = replace(THIN, width=size.width, height=size.height)
+        recipe = InputRecipe(size.width, size.height, "pillow_bilinear")
+        return Pretrained(choice, config, recipe, InpFormer(config).encoder.state_dict())
 
+    monkeypatch.setattr(encoders, "DINOV2_SIDE", 56)
     monkeypatch.setattr(encoders, "pretrained", pretrained)
 
 
@@ -69,12 +75,17 @@ def test_a_bank_of_a_dinov2_compares_the_directions_of_its_tokens(thin_dinov2: N
     assert model.map_size == (4, 4)
     pixels = torch.from_numpy(np.stack([load(path) for path in good])).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
-        tokens = F.normalize(model.encoder.tokens(model.normalize(pixels))[0], dim=-1)
+        tokens = F.normalize(
+            model.encoder.get_submodule("tokens")(model.normalize(pixels))[0], dim=-1
+        )
         nearest = (tokens @ F.normalize(model.bank, dim=-1).T).amax(-1)
         expected = (2 * (1 - nearest)).clamp_min(model.lowest**2).sqrt()
         torch.testing.assert_close(model(pixels)[0].flatten(1), expected, atol=2e-3, rtol=0)
 
 
-def test_a_dinov2_of_another_size_is_refused(thin_dinov2: None) -> None:
-    with pytest.raises(EncoderError, match="takes inputs of 56 x 56 pixels: give that size"):
-        encoder_of("d.pth", width=112)
+def test_a_dinov2_takes_inputs_that_are_no_squares(thin_dinov2: None) -> None:
+    found = encoder_of("d.pth", width=112, height=56)
+    assert found.recipe == InputRecipe(112, 56, "pillow_bilinear")
+    model = PatchCore(found.config).eval()
+    load_into(model.encoder, found)
+    assert model(torch.rand(1, 3, 56, 112))[0].shape == (1, 4, 8)
