@@ -58,8 +58,10 @@ class Folds:
         measured: those of the rest that give the features' mean and scale.
 
     >>> folds = Folds.deal([[0], [1, 5], [2], [3], [4]], seed=0)
-    >>> folds.of, folds.scored, folds.measured
-    (((1, 5), (0,), (2,), (3,)), ((1,), (0,), (2,), (3,)), (4,))
+    >>> folds.of, folds.scored
+    (((4,), (3,), (0,), (1, 5)), ((4,), (3,), (0,), (1,)))
+    >>> folds.rest, folds.measured
+    ((2,), (2,))
     """
 
     of: tuple[tuple[int, ...], ...]
