@@ -28,7 +28,8 @@ from models.input_size import InputSize
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
-    "encoder: for that one give --encoder a DINOv2's weights"
+    "encoder: for that one give --encoder a DINOv2's weights; on plain gray surfaces "
+    "INP-Former finds little with lite0, so take `takt fit patchcore` there"
 )
 KINDS_AND_ENCODER = with_options(
     click.option(
