@@ -89,8 +89,9 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
         code="made_up_missed",
         text=f"the model finds {found} of {defects} made-up defects of "
         f"{' and '.join(f'{one.side_px} pixels' for one in large)}, and smaller ones hardly",
-        remedy="do not serve it: fit it on more pictures of this very part, or longer, or take "
-        "another family (`takt fit patchcore`)",
+        remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1), as one odd "
+        "good picture may make the threshold; fit on more pictures of this very part, or longer; "
+        "or take another family (`takt fit patchcore`)",
     )
 
 
