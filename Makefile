@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
-DEMO   := examples/models
+DEMO   := examples/bank
 
 .PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools lock clean
 

@@ -32,7 +32,7 @@ def main() -> None:
     """Run the demo; exits 0 only if every picture was answered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--takt", default="takt", help="the command that serves")
-    parser.add_argument("--models", type=Path, default=HERE / "models")
+    parser.add_argument("--models", type=Path, default=HERE / "bank")
     parser.add_argument("--pictures", type=Path, default=HERE / "pictures")
     parser.add_argument("--model", default="pitting")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for overlays")

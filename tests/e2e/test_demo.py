@@ -38,8 +38,8 @@ def test_the_demo_passes_the_good_parts_and_finds_what_the_model_can(tmp_path: P
         overlay = cv2.imread(str(tmp_path / f"{truth}_{picture.stem}.jpg"))
         assert overlay is not None
         assert overlay.shape == cv2.imread(str(picture)).shape
-    assert found == 4
-    assert "10 of 12 verdicts agree with the truth" in ended.stdout
+    assert found >= 5
+    assert re.search(r"1[12] of 12 verdicts agree with the truth; p50 \d+\.\d ms", ended.stdout)
 
 
 def test_the_demo_fails_when_an_answer_does_not_come(
