@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -27,6 +28,12 @@ from service.bundles.writing import save_bundle
 SIDE = 32
 
 MakeBundle = Callable[..., Bundle]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: torch, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def brightness_graph(side: int = SIDE, *, scale: float = 1.0) -> onnx.ModelProto:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from math import ceil
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import yaml
 
+from service.bundles.bundle import Bundle
 from service.security.hosts import AllowedHosts
 from service.settings import Settings, load_settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
@@ -90,7 +92,10 @@ def test_changed_settings_start_new_pods_and_other_values_do_not() -> None:
 
 
 def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
-    start_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    start_server: Callable[..., Any],
+    bundle: Bundle,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rendered = render(ALL_METRICS)
     for name, value in rendered.environment.items():
@@ -98,7 +103,7 @@ def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
     probes = [rendered.container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
     paths = {probe["httpGet"]["path"] for probe in probes}
     (endpoint,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
-    with start_server(ROOT / "examples/models", "--host", "127.0.0.1") as server:
+    with start_server(repository, "--host", "127.0.0.1") as server:
         for path in sorted(paths | {endpoint["path"]}):
             assert httpx.get(f"{server.url}{path}", timeout=30).status_code == 200, path
     assert paths == {"/health/live", "/health/ready"}

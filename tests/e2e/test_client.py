@@ -12,12 +12,15 @@ import pytest
 
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, TaktClient
 from takt_client.errors import InvalidImageError, ModelNotFoundError
+from tests.hostile.bundle import write_bundle
 
 TAKT = Path(sys.executable).with_name("takt")
 
 
-@pytest.fixture
-def url(bundle, repository, start_server) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    repository = tmp_path_factory.mktemp("client") / "models"
+    write_bundle(repository)
     with start_server(repository) as server:
         yield server.url
 

@@ -72,12 +72,14 @@ async def scene(descriptors: int | None = None, lasts_s: float = LASTS_S) -> Asy
         lasts_s: length of the fault to come.
         descriptors: limit of the server's open descriptors.
     """
-    with tempfile.TemporaryDirectory(prefix="takt-hostile-") as folder:
-        root = Path(folder)
+    with contextlib.ExitStack() as entered:
+        root = Path(entered.enter_context(tempfile.TemporaryDirectory(prefix="takt-hostile-")))
         write_bundle(root / "models")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        # Bound as long as the scene lasts, or somebody else has the port before a restart.
+        kept = entered.enter_context(socket.socket())
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
         program = [
             "-m",
             "tests.hostile.faulty_server",

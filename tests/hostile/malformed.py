@@ -69,6 +69,7 @@ async def send_all(
     bombs: Sequence[str] = (),
     model: str = MODEL,
     only: Sequence[str] = (),
+    lanes: int = LANES,
 ) -> Outcomes:
     """Send malformed inputs, and bombs spread among them.
 
@@ -79,6 +80,7 @@ async def send_all(
         bombs: names of bombs, one after another at even distances.
         model: that is asked.
         only: kinds of inputs; all kinds if empty.
+        lanes: connections that send at the same time.
     """
     outcomes = Outcomes()
     source, bombs_left = inputs(count, seed, only), list(bombs)
@@ -103,7 +105,7 @@ async def send_all(
         finally:
             lane.close()
 
-    await asyncio.gather(*(work() for _ in range(LANES)))
+    await asyncio.gather(*(work() for _ in range(lanes)))
     return outcomes
 
 

@@ -10,6 +10,9 @@ from tests.hostile.malformed import memory_bound_mib, send_all
 from tests.hostile.server import serve_command, started
 
 COUNT = 800
+LANES = 16
+"""More than a long run has: a session takes as long as its silence, and not the processor."""
+
 BOMBS = (
     "a PNG chunk that claims 4 GiB",
     "a PNG with a flipped length",
@@ -28,7 +31,9 @@ def test_malformed_inputs_get_answers_and_cost_no_memory(tmp_path: Path) -> None
     command = serve_command(tmp_path / "models", "--max-memory-mb", str(MAX_MEMORY_MB))
 
     with started(command) as server:
-        outcomes = asyncio.run(send_all(server, COUNT, seed=1, bombs=BOMBS, model=MODEL))
+        outcomes = asyncio.run(
+            send_all(server, COUNT, seed=1, bombs=BOMBS, model=MODEL, lanes=LANES)
+        )
 
         assert server.alive
         assert outcomes.count == COUNT + len(BOMBS)

@@ -113,10 +113,10 @@ def write_pictures() -> WritePictures:
 
 @pytest.fixture(scope="session")
 def pictures(write_pictures: WritePictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 6 pictures in `good` and 3 in `bad`."""
+    """A folder with 4 pictures in `good` and 2 in `bad`."""
     folder = tmp_path_factory.mktemp("pictures")
-    write_pictures(folder / "good", 6)
-    write_pictures(folder / "bad", 3, high=255)
+    write_pictures(folder / "good", 4)
+    write_pictures(folder / "bad", 2, high=255)
     return folder
 
 

@@ -94,7 +94,7 @@ def test_each_precision_becomes_a_variant_with_its_drift(
     variant = varied.variant(f"onnxruntime-{precision}")
     assert (variant.engine, variant.provider) == ("onnxruntime", provider)
     assert variant.precision == precision
-    assert variant.drift.pictures == 9
+    assert variant.drift.pictures == 6
     assert 0 < variant.drift.map_spans <= map_spans
     assert variant.drift.image_auroc is not None
     assert "onnxruntime" in variant.made_with
@@ -233,7 +233,7 @@ def test_the_command_adds_a_variant_and_shows_the_table(
     result = CliRunner().invoke(export_group, [*arguments, *options])
     assert result.exit_code == 0, result.output
     assert f"onnxruntime-{precision}" in result.output.splitlines()[-1]
-    assert load_bundle(thin.path).variant(f"onnxruntime-{precision}").drift.pictures == 6
+    assert load_bundle(thin.path).variant(f"onnxruntime-{precision}").drift.pictures == 4
     assert (thin.path / "card.md").exists()
 
 

@@ -81,7 +81,7 @@ def test_each_precision_becomes_a_variant_with_its_drift(
 ) -> None:
     variant = varied.variant(f"openvino-{precision}")
     assert (variant.engine, variant.provider, variant.precision) == ("openvino", "cpu", precision)
-    assert variant.drift.pictures == 9
+    assert variant.drift.pictures == 6
     assert variant.drift.map_spans <= map_spans
     assert variant.drift.image_auroc is not None
     assert variant.images_per_s is not None
@@ -189,7 +189,7 @@ def test_the_command_adds_a_variant_and_shows_the_table(thin: Bundle, pictures: 
     result = CliRunner().invoke(export_group, [*arguments, *options])
     assert result.exit_code == 0, result.output
     assert "openvino-bf16" in result.output.splitlines()[-1]
-    assert load_bundle(thin.path).variant("openvino-bf16").drift.pictures == 6
+    assert load_bundle(thin.path).variant("openvino-bf16").drift.pictures == 4
     assert (thin.path / "card.md").exists()
 
 
