@@ -101,7 +101,7 @@ async def test_an_engine_that_hangs_while_its_model_loads_keeps_no_other_model_w
         opened.append(FakeEngine(["hang"] if not opened else []))
         return opened[-1]
 
-    rules = Supervision(first_check_s=0.3)
+    rules = Supervision(first_check_s=1.0)
     async with plant(open_engine=open_engine, supervision=rules) as found:
         states = {
             model["name"]: (model["state"], model["reason"])
@@ -152,7 +152,7 @@ async def test_an_engine_that_hangs_at_its_golden_check_is_given_up_and_another_
         opened.append(FakeEngine(["hang"] if len(opened) == 1 else []))
         return opened[-1]
 
-    rules = Supervision(runs=QUICK.runs, pause_s=0.01, most_pause_s=0.02, least_s=0.3, factor=1.0)
+    rules = Supervision(runs=QUICK.runs, pause_s=0.01, most_pause_s=0.02, least_s=1.0, factor=1.0)
     async with plant(open_engine=open_engine, supervision=rules) as found:
         break_next(opened[0], "die")
         assert await found.post() == (503, "engine_died")
