@@ -225,7 +225,7 @@ class _Bar:
             )
             return
         self._bar.total = total
-        self._bar.set_description(what, refresh=False)
+        self._bar.set_description_str(what, refresh=False)
         self._bar.set_postfix(self.figures, refresh=False)
         self._bar.update(step - self._bar.n)
 
