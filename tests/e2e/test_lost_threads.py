@@ -64,11 +64,12 @@ def test_three_hung_engines_end_the_process_with_its_own_code(
     process: subprocess.Popen[str], picture_bytes: Callable[..., bytes]
 ) -> None:
     assert process.stderr is not None
-    url = ""
-    for line in process.stderr:
+    url, ready = "", False
+    for line in process.stderr:  # either comes first
         if found := re.search(r"running on (http://\S+)", line):
             url = found[1]
-        if url and " is ready on " in line:
+        ready = ready or " is ready on " in line
+        if url and ready:
             break
     with httpx.Client(base_url=url, timeout=30) as client:
         good, flat = picture_bytes(50, spot=200), picture_bytes(50)
