@@ -68,9 +68,10 @@ class WholePictures:
         """See `Pictures.run`; a picture to draw on is kept if there is room for it."""
         begun_s = time.perf_counter()
         # The engine's thread decodes a small picture: that saves changes of threads.
-        if _is_small(data, weight, options):
+        if _is_small(data, weight):
             idle = self._batcher.idle_runners > len(self.preparing)
-            if idle and room.take_now(weight.decoding_bytes):
+            # Bulk holds up no engine that the line may want in a moment.
+            if idle and options.priority == "line" and room.take_now(weight.decoding_bytes):
                 return await self._run_whole(data, weight, options, deadline_s, room, begun_s)
             if self._engines_decode:
                 # Once its turn has come, the engines' queue counts it.
@@ -135,7 +136,6 @@ def _run_here(
     return prepared, run(prepared.model_input), waited_ms
 
 
-def _is_small(data: Picture, weight: Weight, options: InspectOptions) -> bool:
+def _is_small(data: Picture, weight: Weight) -> bool:
     """Whether decoding it may hold up an engine, should another picture come meanwhile."""
-    small = isinstance(data, RawPicture) or len(data) <= _LENT_BYTES
-    return small and not weight.large and options.priority == "line"
+    return not weight.large and (isinstance(data, RawPicture) or len(data) <= _LENT_BYTES)
