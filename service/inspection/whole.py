@@ -18,6 +18,9 @@ from service.inspection.weight import Weight
 from service.pictures.formats.image_header import ImageHeader
 from service.pictures.prepare import Picture, Prepared, prepare
 
+_QUICK_S = 0.001
+"""Longest time of an engine that decodes whatever waits."""
+
 _LENT_BYTES = 1 << 20
 """Largest file that an idle engine's thread decodes: some ten milliseconds of a JPEG."""
 
@@ -94,9 +97,14 @@ class WholePictures:
 
     @property
     def _engines_decode(self) -> bool:
-        """Whether threads for decoding gain nothing: pictures run one by one on as many engines."""
+        """Whether threads for decoding gain nothing, but cost changes of threads.
+
+        Pictures run one by one on as many engines, which are done in no time. A slower engine is
+        better kept at its graph: between two graphs its core would wait for the interpreter.
+        """
         batcher = self._batcher
-        return batcher.options.max_batch_size == 1 and batcher.working >= self._threads
+        quick = batcher.stage.throughput.batch_s <= _QUICK_S
+        return quick and batcher.options.max_batch_size == 1 and batcher.working >= self._threads
 
     async def _run_whole(
         self,

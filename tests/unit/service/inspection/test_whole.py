@@ -109,6 +109,21 @@ async def test_what_waits_is_decoded_by_the_engines_where_other_threads_gain_not
     assert it.memory.in_use_bytes == 0
 
 
+async def test_an_engine_that_takes_its_time_decodes_nothing_that_waits(
+    line: Open, picture_bytes: Callable[..., bytes]
+) -> None:
+    engine = Engine()
+    async with line(engine, 1, 1) as it:
+        it.pictures.running.throughput.ran(1, run_s=0.1)
+        first = it.send(picture_bytes())
+        await until(lambda: len(engine.threads) == 1)
+        others = [it.send(picture_bytes()) for _ in range(3)]
+        await until(lambda: len(it.pictures.running.queue) + len(it.pictures.preparing) == 3)
+        engine.gate.set()
+        await asyncio.gather(first, *others)
+    assert all(name.startswith("preparing") for name in it.decoded_on[1:])
+
+
 async def test_a_damaged_picture_that_the_engine_decodes_fails_alone(
     line: Open, picture_bytes: Callable[..., bytes]
 ) -> None:
