@@ -92,7 +92,8 @@ def _measure(bundle: Path, engine: str, given: argparse.Namespace, cell: Cell) -
     as_one = ("--engine-instances", "1", "--engine-threads", str(CORES))
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder)
-        shutil.copytree(bundle, repository / "part" / "1")
+        manifest = load_bundle(bundle).manifest
+        shutil.copytree(bundle, repository / manifest.name / manifest.version)
         with TaktServer(repository, "--engine", engine, *each_core) as server:
             figures = server.bench(*images, "--concurrency", str(2 * CORES))
             cell.per_s.append(figures["answered_per_s"])
