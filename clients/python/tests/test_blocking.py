@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,10 +17,19 @@ from takt_client import TaktClient
 from takt_client.errors import RequestError
 
 
+@pytest.fixture
+def usual_ctrl_c() -> Iterator[None]:
+    """Ctrl-C as at a terminal: a shell has what runs in its background ignore it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 def loops() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "takt-stream-loop"]
 
 
+@pytest.mark.usefixtures("usual_ctrl_c")
 def test_an_interrupt_ends_the_wait_for_an_answer_and_the_stream(scripted, wire) -> None:
     under_way = threading.Event()
 
