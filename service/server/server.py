@@ -19,14 +19,14 @@ from fastapi import FastAPI
 from service.app import Drain
 from service.observing.metrics import Metrics
 from service.repository.supervision.lost_threads import LostThreads
-from service.server.closures import Closures
-from service.server.descriptors import ConnectionLimits, limit_of_open_files, limits_of
-from service.server.gate import ConnectionGate
-from service.server.http_connection import HttpConnection
-from service.server.open_messages import OpenMessages
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits, limit_of_open_files, limits_of
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.http_connection import HttpConnection
+from service.server.connections.open_messages import OpenMessages
+from service.server.connections.state import ConnectionState
+from service.server.connections.websocket_connection import WebSocketConnection
 from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
-from service.server.state import ConnectionState
-from service.server.websocket_connection import WebSocketConnection
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
 

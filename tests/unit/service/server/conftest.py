@@ -15,13 +15,13 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 
 from service.domain import CloseReason
-from service.server.closures import Closures
-from service.server.descriptors import ConnectionLimits
-from service.server.gate import ConnectionGate
-from service.server.http_connection import HttpConnection
-from service.server.open_messages import OpenMessages
-from service.server.state import ConnectionState
-from service.server.websocket_connection import WebSocketConnection
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.http_connection import HttpConnection
+from service.server.connections.open_messages import OpenMessages
+from service.server.connections.state import ConnectionState
+from service.server.connections.websocket_connection import WebSocketConnection
 
 App = Callable[[Scope, Receive, Send], Any]
 

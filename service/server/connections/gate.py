@@ -10,8 +10,8 @@ from typing import Protocol
 
 from service.domain import CloseReason
 from service.errors import TooManyConnectionsError
-from service.server.closures import Closures
-from service.server.descriptors import ConnectionLimits, descriptor_is_free
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits, descriptor_is_free
 
 REFUSED_AT_ONCE = 32
 """Refused connections that may still read why; one more cuts the oldest."""
@@ -44,7 +44,7 @@ class GuardedConnection(Protocol):
 class ConnectionGate:
     """Admits connections, and has those make room that wait for nothing.
 
-    >>> from service.server.descriptors import ConnectionLimits
+    >>> from service.server.connections.descriptors import ConnectionLimits
     >>> limits = ConnectionLimits(in_all=2, per_client=1)
     >>> gate = ConnectionGate(lambda: limits, Closures(lambda reason: None))
     >>> len(gate)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from service.server.answer_reading import PROGRESS_WITHIN_S, READ_WITHIN_S, AnswerReading
+from service.server.connections.answer_reading import (
+    PROGRESS_WITHIN_S,
+    READ_WITHIN_S,
+    AnswerReading,
+)
 
 
 class Transport:

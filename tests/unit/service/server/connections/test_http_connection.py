@@ -5,8 +5,12 @@ import json
 
 import pytest
 
-from service.server import gate, http_connection
-from service.server.http_connection import HEADERS_WITHIN_S, MAX_HEADER_BYTES, REST_WITHIN_S
+from service.server.connections import gate, http_connection
+from service.server.connections.http_connection import (
+    HEADERS_WITHIN_S,
+    MAX_HEADER_BYTES,
+    REST_WITHIN_S,
+)
 from tests.unit.service.server.conftest import Run, answer
 
 pytestmark = pytest.mark.anyio

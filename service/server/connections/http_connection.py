@@ -25,10 +25,10 @@ from service.errors import (
     TooManyConnectionsError,
 )
 from service.security.headers import ANSWER_HEADERS
-from service.server.answer_reading import AnswerReading
-from service.server.gate import client_key
-from service.server.lingering import LingeringTransport
-from service.server.state import ConnectionState
+from service.server.connections.answer_reading import AnswerReading
+from service.server.connections.gate import client_key
+from service.server.connections.lingering import LingeringTransport
+from service.server.connections.state import ConnectionState
 
 HEADERS_WITHIN_S = 10.0
 """Longest time from the connection, or from a later request's first byte, to its last header."""

@@ -10,11 +10,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from service.domain import CloseReason
-from service.server.answer_reading import AnswerReading
-from service.server.frame_scanner import FrameScanner
-from service.server.gate import client_key
-from service.server.lingering import LingeringTransport
-from service.server.state import ConnectionState
+from service.server.connections.answer_reading import AnswerReading
+from service.server.connections.frame_scanner import FrameScanner
+from service.server.connections.gate import client_key
+from service.server.connections.lingering import LingeringTransport
+from service.server.connections.state import ConnectionState
 
 MOST_CHATTER = 100
 """Most frames of chatter within a second."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 
 from service.domain import CloseReason
-from service.server.closures import LOG_EVERY_S, Closures
+from service.server.connections.closures import LOG_EVERY_S, Closures
 
 
 def test_a_row_of_equal_ones_is_one_line_with_their_number(caplog) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uvicorn.server import ServerState
 
-from service.server.gate import ConnectionGate
-from service.server.open_messages import OpenMessages
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.open_messages import OpenMessages
 
 
 class ConnectionState(ServerState):

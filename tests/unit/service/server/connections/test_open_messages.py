@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.server.open_messages import AFTER_S, OpenMessages
+from service.server.connections.open_messages import AFTER_S, OpenMessages
 
 
 class Holder:
