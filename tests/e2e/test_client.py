@@ -52,7 +52,10 @@ def test_a_program_without_asyncio_gets_answers_models_and_errors(
         assert bad.heatmap is not None
         assert bad.heatmap.data.startswith(b"\x89PNG")
 
-        assert client.inspect("parts", grey(200)).score == pytest.approx(200 / 255, abs=1e-6)
+        for array in (grey(200), grey(200)[:, :, 0]):
+            color = "bgr" if array.ndim == 3 else "gray"
+            score = client.inspect("parts", array, color=color).score
+            assert score == pytest.approx(200 / 255, abs=1e-6)
         with pytest.raises(InvalidImageError):
             client.inspect("parts", b"no picture")
         with pytest.raises(ModelNotFoundError, match="parts"):
@@ -65,7 +68,7 @@ def test_a_program_without_asyncio_streams(url, picture_bytes) -> None:
         TaktClient(url) as client,
         client.stream("parts", heatmap="map", vote={"k": 1, "n": 3}) as stream,
     ):
-        good, refused, bad, *others = stream.inspect(frames)
+        good, refused, bad, *others = stream.inspect(frames, color="bgr")
         stats = stream.stats
     assert isinstance(good, FrameAnswer)
     assert not good.inspected.anomalous
@@ -87,7 +90,7 @@ def test_an_asyncio_program_asks_and_streams(url, picture_bytes) -> None:
         async with AsyncTaktClient(url) as client:
             assert (await client.ready()).ready
             answers = await asyncio.gather(
-                *(client.inspect("parts", grey(level)) for level in (50, 200))
+                *(client.inspect("parts", grey(level), color="rgb") for level in (50, 200))
             )
             assert [answer.anomalous for answer in answers] == [False, True]
 

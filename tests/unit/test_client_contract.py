@@ -26,7 +26,7 @@ from takt_client.reading import inspected_of
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/python"
-OF_THE_WAY = {"UnreachableError", "UnreadableAnswerError"}
+OF_THE_WAY = {"PictureFileError", "UnreachableError", "UnreadableAnswerError"}
 """Errors of the client alone; no server answers with them."""
 
 
@@ -81,8 +81,11 @@ def test_a_frame_of_an_encoded_picture_arrives_as_it_was_sent() -> None:
 @pytest.mark.parametrize("width", [4, 5, 6, 7])
 def test_an_array_reaches_the_server_pixel_for_pixel(width: int) -> None:
     rgb = np.arange(3 * width * 3, dtype=np.uint8).reshape(3, width, 3)
-    np.testing.assert_array_equal(decode(encoded(rgb), 1000), rgb)
-    np.testing.assert_array_equal(decode(encoded(rgb[:, ::-1]), 1000), rgb[:, ::-1])
+    np.testing.assert_array_equal(decode(encoded(rgb, "rgb"), 1000), rgb)
+    np.testing.assert_array_equal(decode(encoded(rgb[:, ::-1], "rgb"), 1000), rgb[:, ::-1])
+    np.testing.assert_array_equal(decode(encoded(rgb[:, :, ::-1], "bgr"), 1000), rgb)
+    gray = rgb[:, :, 0]
+    np.testing.assert_array_equal(decode(encoded(gray), 1000), np.dstack([gray] * 3))
 
 
 def test_what_a_server_answers_is_read_whole() -> None:

@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from fake_server import scripted, wire
+from fake_server import inspection, scripted, wire
 from takt_client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
 from takt_client.retry import RetryClock
 
@@ -101,6 +101,7 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
         pictures: Sequence[object],
         seen: list[StreamItem],
         retry: RetryPolicy | None = None,
+        color: Any = None,
         **choices: Any,
     ) -> object:
         if kind == "blocking":
@@ -108,7 +109,7 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
                 TaktClient(url, retry=retry, clock=time.clock, sleep=time.sleep) as client,
                 client.stream("parts", **choices) as frames,
             ):
-                for item in frames.inspect(pictures):  # type: ignore[arg-type]
+                for item in frames.inspect(pictures, color=color):  # type: ignore[arg-type]
                     seen.append(item)
                 return frames.stats
 
@@ -120,7 +121,7 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
                 ) as client,
                 client.stream("parts", **choices) as frames,
             ):
-                async for item in frames.inspect(pictures):  # type: ignore[arg-type]
+                async for item in frames.inspect(pictures, color=color):  # type: ignore[arg-type]
                     seen.append(item)
                 return frames.stats
 
@@ -180,6 +181,18 @@ def left_while_sending(kind: Kind) -> Callable[..., Exception]:
         return asyncio.run(run_async())
 
     return run
+
+
+@pytest.fixture
+def ok_server() -> Callable[[httpx.Request], httpx.Response]:
+    """Answers each picture; `requests` has what it got."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        handle.requests.append(request)
+        return httpx.Response(200, json=inspection(request_id="r"))
+
+    handle.requests = []
+    return handle
 
 
 @pytest.fixture

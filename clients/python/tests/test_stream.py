@@ -54,7 +54,7 @@ def test_an_array_travels_as_raw_pixels(stream, scripted, wire, rgb) -> None:
 
     seen = []
     with scripted(script) as url:
-        stream(url, [rgb], seen)
+        stream(url, [rgb], seen, color="rgb")
     assert len(seen) == 1
 
 

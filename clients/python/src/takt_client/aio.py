@@ -9,7 +9,7 @@ from typing import Self, Unpack
 import httpx
 
 from takt_client.calls import Calls, ClientOptions
-from takt_client.pictures import Picture, encoded
+from takt_client.pictures import ColorOrder, Picture, PixelArray, encoded
 from takt_client.retry import Attempts
 from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
@@ -79,6 +79,8 @@ class AsyncTaktClient(Calls):
     async def _wait(self, delay_s: float) -> None:
         await (self._sleep or asyncio.sleep)(delay_s)
 
-    async def _encoded(self, picture: Picture) -> bytes:
+    async def _encoded(self, picture: Picture | PixelArray, color: ColorOrder | None) -> bytes:
+        if isinstance(picture, bytes):
+            return encoded(picture, color)
         # A disk, or a copy of many bytes: the event loop must not wait for them.
-        return picture if isinstance(picture, bytes) else await asyncio.to_thread(encoded, picture)
+        return await asyncio.to_thread(encoded, picture, color)

@@ -13,17 +13,17 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 import httpx
 
 from takt_client.calls import Calls, ClientOptions
 from takt_client.loop_thread import LoopThread
-from takt_client.pictures import Picture, RawPicture, encoded
+from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts
-from takt_client.session import StreamChoices
+from takt_client.session import InspectChoices, StreamChoices
 from takt_client.stream import AsyncTaktStream
-from takt_client.values import StreamItem, StreamStats
+from takt_client.values import Inspected, StreamItem, StreamStats
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -81,7 +81,29 @@ class TaktClient(_Face[Calls]):
     ) -> None:
         self._source = self._calls = _BlockingCalls(url, transport, sleep, options)
 
-    inspect = _blocking(Calls.inspect)
+    @overload
+    def inspect(
+        self,
+        model: str,
+        picture: Picture,
+        *,
+        version: str | None = None,
+        **choices: Unpack[InspectChoices],
+    ) -> Inspected: ...
+    @overload
+    def inspect(
+        self,
+        model: str,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        version: str | None = None,
+        **choices: Unpack[InspectChoices],
+    ) -> Inspected: ...
+    @functools.wraps(Calls.inspect)
+    def inspect(self, *args: Any, **kwargs: Any) -> Inspected:  # noqa: D102
+        return self._run(self._calls.inspect(*args, **kwargs))
+
     models = _blocking(Calls.models)
     model = _blocking(Calls.model)
     ready = _blocking(Calls.ready)
@@ -133,7 +155,16 @@ class TaktStream(_Face[AsyncTaktStream]):
         self._source = source
         self._loop: LoopThread | None = None
 
-    send = _blocking(AsyncTaktStream.send)
+    @overload
+    def send(self, picture: Picture, *, captured_us: int = 0) -> None: ...
+    @overload
+    def send(
+        self, picture: Picture | PixelArray, *, color: ColorOrder, captured_us: int = 0
+    ) -> None: ...
+    @functools.wraps(AsyncTaktStream.send)
+    def send(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102
+        self._run(self._source.send(*args, **kwargs))
+
     finish = _blocking(AsyncTaktStream.finish)
 
     @property
@@ -157,15 +188,28 @@ class TaktStream(_Face[AsyncTaktStream]):
         finally:
             self._loop.stop()
 
-    def inspect(self, pictures: Iterable[Picture | RawPicture]) -> Iterator[StreamItem]:
+    @overload
+    def inspect(self, pictures: Iterable[Picture]) -> Iterator[StreamItem]: ...
+    @overload
+    def inspect(
+        self, pictures: Iterable[Picture | PixelArray], *, color: ColorOrder
+    ) -> Iterator[StreamItem]: ...
+    def inspect(
+        self, pictures: Iterable[Any], *, color: ColorOrder | None = None
+    ) -> Iterator[StreamItem]:
         """Send all pictures, yield an item for each, and finish the stream.
 
         `pictures` is iterated over in a thread of its own, so that an answer does not wait for the
         next picture. If the caller stops early, that thread ends with the picture it waits for.
 
+        Args:
+            pictures: each as for `send`.
+            color: of those that are arrays.
+
         Raises:
             TaktError: sending or iterating failed; `pictures` may raise whatever it raises.
         """
+        check_several(pictures, Iterable)
         failures: list[BaseException] = []
         stop = threading.Event()
 
@@ -174,7 +218,7 @@ class TaktStream(_Face[AsyncTaktStream]):
                 for picture in pictures:
                     if stop.is_set():
                         return
-                    self.send(picture)
+                    self.send(for_frame(picture, color))
             except BaseException as error:
                 failures.append(error)
             if not stop.is_set():
@@ -241,8 +285,8 @@ class _BlockingCalls(Calls):
     async def _wait(self, delay_s: float) -> None:
         (self._sleep or time.sleep)(delay_s)
 
-    async def _encoded(self, picture: Picture) -> bytes:
-        return encoded(picture)
+    async def _encoded(self, picture: Picture | PixelArray, color: ColorOrder | None) -> bytes:
+        return encoded(picture, color)
 
 
 class _TimedBody(httpx.SyncByteStream):

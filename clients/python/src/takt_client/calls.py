@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 import httpx
@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from takt_client.errors import InvalidParameterError
 from takt_client.failures import overdue, refusal_of, unreachable
-from takt_client.pictures import Picture
+from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.propagation import trace_headers
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
@@ -80,6 +80,7 @@ class Calls(ABC):
     def _http_options(self) -> _HttpOptions:
         return {"base_url": self._url, "headers": self._headers, "verify": self._tls or True}
 
+    @overload
     async def inspect(
         self,
         model: str,
@@ -87,17 +88,39 @@ class Calls(ABC):
         *,
         version: str | None = None,
         **choices: Unpack[InspectChoices],
+    ) -> Inspected: ...
+    @overload
+    async def inspect(
+        self,
+        model: str,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder,
+        version: str | None = None,
+        **choices: Unpack[InspectChoices],
+    ) -> Inspected: ...
+    async def inspect(
+        self,
+        model: str,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder | None = None,
+        version: str | None = None,
+        **choices: Unpack[InspectChoices],
     ) -> Inspected:
         """Inspect a picture.
 
         Args:
             model: its name.
-            picture: encoded, the path of such a file, or RGB uint8 [height, width, 3].
+            picture: the bytes of a file, its path, an array uint8 [height, width, 3] or gray
+                [height, width], or a `RawPicture`.
+            color: order of an array's channels, `bgr` as OpenCV reads or `rgb`; an array of two
+                axes is gray without it.
             version: of the model; else the active one.
             **choices: see `InspectChoices`; without `timeout_ms` the server is told how long this
                 call still waits.
         """
-        data = await self._encoded(picture)
+        data = await self._encoded(picture, color)
         path = f"{model_path(model, version)}/inspect"
         return await self._answer(
             "an inspection", inspected_of, "POST", path, content=data, query=choices
@@ -126,7 +149,7 @@ class Calls(ABC):
         """Wait before the next attempt."""
 
     @abstractmethod
-    async def _encoded(self, picture: Picture) -> bytes:
+    async def _encoded(self, picture: Picture | PixelArray, color: ColorOrder | None) -> bytes:
         """The picture as the bytes of a file."""
 
     async def _answer(

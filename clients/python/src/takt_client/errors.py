@@ -13,6 +13,7 @@ TaktError
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
 │   ├── MisdirectedRequestError   421  the server does not answer to the name in the URL
+│   ├── PictureFileError          400  the path of a picture cannot be read; nothing was sent
 │   └── ClientGoneError           499  the caller hung up
 ├── UnavailableError          the caller may try again later
 │   ├── QueueFullError            429  with the seconds after which to come back
@@ -105,6 +106,10 @@ class MisdirectedRequestError(
     RequestError, code="misdirected_request", title="Misdirected request", status=421
 ):
     """The server does not answer to the name in the URL; its setting `allowed_hosts` lacks it."""
+
+
+class PictureFileError(RequestError, code="picture_file", title="File of a picture"):
+    """The file of a picture is missing or cannot be read; nothing was sent."""
 
 
 class ClientGoneError(RequestError, code="client_gone", title="Client gone", status=499):

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar, overload
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from takt_client.errors import RequestError, TaktError, UnavailableError
 from takt_client.failures import Refusal, lost, refused_opening
-from takt_client.pictures import Picture, RawPicture, for_frame
+from takt_client.pictures import (
+    ColorOrder,
+    Picture,
+    PixelArray,
+    RawPicture,
+    check_several,
+    for_frame,
+)
 from takt_client.retry import Attempts
 from takt_client.session import StreamSession
 from takt_client.values import StreamItem, StreamStats
@@ -33,6 +40,9 @@ LEFT = "the stream has been left by its `with`; open another one"
 
 _OPENING_FAILURES = (OSError, WebSocketException, UnavailableError)
 """Errors of an opening that may be tried again; all others are final."""
+
+T = TypeVar("T")
+Many = Iterable[T] | AsyncIterable[T]
 
 OpenConnection = Callable[[float], Awaitable[ClientConnection]]
 """Opens a connection within a number of seconds."""
@@ -96,15 +106,26 @@ class AsyncTaktStream:
         finally:
             await self._connection.close()
 
+    @overload
+    def inspect(self, pictures: Many[Picture]) -> AsyncIterator[StreamItem]: ...
+    @overload
+    def inspect(
+        self, pictures: Many[Picture | PixelArray], *, color: ColorOrder
+    ) -> AsyncIterator[StreamItem]: ...
     async def inspect(
-        self, pictures: Iterable[Picture | RawPicture] | AsyncIterable[Picture | RawPicture]
+        self, pictures: Many[Any], *, color: ColorOrder | None = None
     ) -> AsyncIterator[StreamItem]:
         """Send all pictures, yield an item for each, and finish the stream.
+
+        Args:
+            pictures: each as for `send`.
+            color: of those that are arrays.
 
         Raises:
             TaktError: sending or iterating failed; `pictures` may raise whatever it raises.
         """
-        feeding = asyncio.create_task(self._feed(pictures))
+        check_several(pictures, Iterable, AsyncIterable)
+        feeding = asyncio.create_task(self._feed(pictures, color))
         try:
             async for item in self:
                 yield item
@@ -113,19 +134,32 @@ class AsyncTaktStream:
             feeding.cancel()
             await asyncio.wait({feeding})
 
-    async def send(self, picture: Picture | RawPicture, *, captured_us: int = 0) -> None:
+    @overload
+    async def send(self, picture: Picture, *, captured_us: int = 0) -> None: ...
+    @overload
+    async def send(
+        self, picture: Picture | PixelArray, *, color: ColorOrder, captured_us: int = 0
+    ) -> None: ...
+    async def send(
+        self,
+        picture: Picture | PixelArray,
+        *,
+        color: ColorOrder | None = None,
+        captured_us: int = 0,
+    ) -> None:
         """Send a frame, as soon as the server has room for it.
 
         Args:
-            picture: encoded, or the pixels themselves.
+            picture: the bytes of a file, its path, an array uint8 [height, width, 3] or gray
+                [height, width], or a `RawPicture`.
+            color: order of an array's channels, `bgr` as OpenCV reads or `rgb`; an array of two
+                axes is gray without it.
             captured_us: when it was captured, in µs since 1970; comes back with the answer.
 
         Raises:
             TaktError: it cannot be sent, or the connection cannot be opened again.
         """
-        if isinstance(picture, Path):
-            picture = await asyncio.to_thread(picture.read_bytes)
-        data = for_frame(picture)
+        data = await _for_frame(picture, color)
         async with self._sending:
             while self._session.credits < 1:
                 async with self._reading:
@@ -156,16 +190,14 @@ class AsyncTaktStream:
                     await self._read()
         return item
 
-    async def _feed(
-        self, pictures: Iterable[Picture | RawPicture] | AsyncIterable[Picture | RawPicture]
-    ) -> None:
+    async def _feed(self, pictures: Many[Any], color: ColorOrder | None) -> None:
         try:
             if isinstance(pictures, AsyncIterable):
                 async for picture in pictures:
-                    await self.send(picture)
+                    await self.send(await _for_frame(picture, color))
             else:
                 for picture in pictures:
-                    await self.send(picture)
+                    await self.send(await _for_frame(picture, color))
         except Exception:
             await self.finish()
             raise
@@ -256,3 +288,9 @@ class AsyncTaktStream:
                 await connection.close()
                 raise
             return connection
+
+
+async def _for_frame(picture: Picture | PixelArray, color: ColorOrder | None) -> bytes | RawPicture:
+    if isinstance(picture, (str, os.PathLike)):
+        return await asyncio.to_thread(for_frame, picture)
+    return for_frame(picture, color)
