@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from export.commands.fit_options import asked_size, check_fitted_size
+from export.commands.fit.sizing import asked_size, check_fitted_size
 from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command
 from export.commands.variants import onnxruntime, openvino, tensorrt
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.fit_options import compute_on
+from export.commands.fit.options import compute_on
 from export.commands.options import (
     ALPHA,
     FOLDER,

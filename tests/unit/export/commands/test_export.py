@@ -21,7 +21,7 @@ import models.fit.efficientad.fit
 import models.fit.teacher.fit
 from export.commands.evaluate import evaluate
 from export.commands.export import export
-from export.commands.fit import fit
+from export.commands.fit.command import fit
 from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.own import load_teacher, picture_digest, save_teacher

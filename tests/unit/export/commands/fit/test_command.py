@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner, Result
 
 import models.fit.inpformer.encoders
-from export.commands.fit import fit
-from export.commands.fit_options import check_fitted_size
+from export.commands.fit.command import fit
+from export.commands.fit.sizing import check_fitted_size
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
 from models.fit.inpformer.encoders import EncoderError, Pretrained

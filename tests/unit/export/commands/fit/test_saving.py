@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.commands.fit_options import save_detector
+from export.commands.fit.saving import save_detector
 from models.checkpoints.own import load_fitted
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd

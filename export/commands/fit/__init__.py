@@ -1,0 +1,5 @@
+"""`takt fit`: its commands, one file each.
+
+Imports what the commands beside it may, slow rooms inside functions. Start reading at `command.py`;
+`options.py`, `sizing.py` and `saving.py` have what the fits share.
+"""

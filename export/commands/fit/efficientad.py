@@ -1,0 +1,92 @@
+"""`takt fit efficientad`: student and autoencoder on pictures of good parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from export.commands.fit.options import EVERY_FIT, compute_on, options_of
+from export.commands.fit.saving import resumable, save_detector
+from export.commands.fit.sizing import SizeRequest, older_spellings, sized
+from export.commands.options import FILE, FOLDER, plain_errors
+from models.fit.efficientad.options import EfficientAdOptions
+from models.input_size import InputSize
+
+
+@click.command()
+@click.option("--good", type=FOLDER, required=True, help="Pictures of good parts.")
+@click.option(
+    "--other", type=FOLDER, help="Pictures of anything else, for the penalty on the student."
+)
+@options_of(
+    EfficientAdOptions,
+    "variant",
+    "minutes",
+    "steps",
+    "learning_rate",
+    "validation",
+    "variety",
+    "calibration",
+    "save_every",
+)
+@click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
+@older_spellings
+@sized
+@EVERY_FIT
+@plain_errors
+def efficientad(
+    sizing: SizeRequest,
+    good: Path,
+    other: Path | None,
+    teacher: Path | None,
+    out: Path,
+    device: str,
+    threads: int,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Fit an EfficientAD on pictures of good parts.
+
+    A part of them is held back, for `takt export onnx` to find the thresholds on.
+    """
+    from export.calibration.pictures_to_use import distinct
+    from export.pictures import list_pictures, read_model_input, read_picture
+    from export.synthetic.inputs import reader_with_defects
+    from models.checkpoints.own import load_teacher
+    from models.efficientad.config import SIZES
+    from models.fit.device import time_of_a_picture_ms
+    from models.fit.efficientad.fit import fit_efficientad, untrained
+    from service.bundles.manifest import Preprocess
+
+    compute = compute_on(device, threads)
+    network = load_teacher(teacher)
+
+    def time_ms(size: InputSize) -> float:
+        return time_of_a_picture_ms(untrained(network, sized_as(size)), compute)
+
+    def sized_as(size: InputSize) -> EfficientAdOptions:
+        return EfficientAdOptions(width=size.width, height=size.height, **options)
+
+    size = sizing.choose(SIZES, [good], time_ms)
+    asked = sized_as(size or InputSize(SIZES.usual_side, SIZES.usual_side))
+    spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
+    if other is None:
+        click.echo("no --other pictures: fitting without the penalty term")
+    with resumable(out):
+        # Before the fit, since a file may be replaced while it runs.
+        digests = distinct(list_pictures(good), click.echo)
+        fitted = fit_efficientad(
+            tuple(digests),
+            list_pictures(other) if other else (),
+            lambda path: read_model_input(path, spec),
+            read_picture,
+            network,
+            out,
+            asked,
+            compute,
+            spoil=reader_with_defects(spec),
+            quiet=quiet,
+        )
+        save_detector(out, fitted, digests, asked.seed, good)

@@ -1,0 +1,128 @@
+"""The state of a fit while it runs, and its checkpoint in the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from models.checkpoints.facts import SizeRange
+    from models.efficientad.detector import EfficientAd
+    from models.fit.progress import Fitted
+    from models.inpformer.detector import InpFormer
+    from models.patchcore.detector import PatchCore
+
+POOR_AUROC = 0.75
+"""Image AUROC on made-up defects below which a fit warns of its model."""
+
+
+@contextlib.contextmanager
+def resumable(out: Path) -> Iterator[None]:
+    """Keeps a fit's state until its checkpoint is written, and names the state on Ctrl-C.
+
+    Raises:
+        click.ClickException: the checkpoint is there already.
+    """
+    from models.fit.resume import Resume
+
+    if out.exists():
+        raise click.ClickException(f"{out} exists; delete it, or give another --out")
+    state = Resume(out, {}, {}).path
+    try:
+        yield
+        state.unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nstopped; the same command goes on from the last state, {state}"
+            if state.exists()
+            else "\nstopped before the first state was kept; the same command starts again",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+
+
+def save_detector(
+    out: Path,
+    fitted: Fitted[EfficientAd] | Fitted[InpFormer] | Fitted[PatchCore],
+    digests: Mapping[Path, str],
+    seed: int,
+    good: Path,
+    **facts: Any,
+) -> None:
+    """Writes a fitted detector with its loss curve beside it, and prints the next command.
+
+    Args:
+        out: path of the checkpoint.
+        fitted: fitted detector.
+        digests: digest of every good picture.
+        seed: seed of the fit.
+        good: folder to name in the next command.
+        facts: further fields of `FitFacts`.
+    """
+    from export.versions import package_versions
+    from models.checkpoints.own import FitFacts, save_checkpoint
+    from models.fit.progress import write_curve
+
+    seen = tuple(digests[path] for path in fitted.seen)
+    versions = package_versions()
+    known = FitFacts(
+        fitted.model.config,
+        seen,
+        fitted.steps,
+        seed,
+        versions,
+        sizes=_sizes_of(fitted.seen),
+        auroc=fitted.auroc,
+        **facts,
+    )
+    save_checkpoint(out, fitted.model, known, fitted.out_of_fold)
+    if fitted.curve:
+        write_curve(out.with_suffix(".csv"), fitted.curve)
+        took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
+    else:
+        took = f"{len(fitted.model.state_dict()['bank'])} vectors, of "
+    others = f"{len(fitted.calibration)} more were never looked at"
+    if (scored := fitted.out_of_fold) is not None:
+        others = (
+            f"{len(scored.pictures)} of them were scored without their own of {scored.folds} folds"
+        )
+    click.echo(
+        f"{out}: {took}{len(fitted.seen)} good pictures; {others}\n"
+        f"{_held_out_text(fitted)}"
+        f"next: takt export onnx {out} --good {good} --out REPOSITORY/NAME/VERSION"
+    )
+
+
+def _held_out_text(fitted: Fitted[Any]) -> str:
+    """A line on the held-out pictures; of a poor model also a warning; nothing without looks."""
+    if fitted.auroc is None:
+        return ""
+    line = (
+        f"image AUROC on held-out good pictures with made-up defects: {fitted.auroc:.3f}, of the "
+        f"state after step {fitted.kept_step}, which is kept\n"
+    )
+    if fitted.auroc >= POOR_AUROC:
+        return line
+    return (
+        f"{line}WARNING: this model tells made-up defects from good pictures little better than a "
+        "guess; do not serve it on pictures like these. Fit it longer on more pictures, or take "
+        "`takt fit patchcore`\n"
+    )
+
+
+def _sizes_of(pictures: Sequence[Path]) -> SizeRange | None:
+    """The sizes of pictures; None without any, or if one was taken away while the fit ran."""
+    from export.errors import PicturesError
+    from export.pictures import picture_size
+    from models.checkpoints.facts import SizeRange
+
+    if not pictures:
+        return None
+    try:
+        return SizeRange.of(map(picture_size, pictures))
+    except PicturesError:
+        return None
