@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from export.commands.fit.options import compute_on
+from export.commands.fit.options import ENCODER, USUAL_ENCODER, compute_on
+from export.commands.fit.sizing import SIZE
 from export.commands.options import (
     ALPHA,
     FOLDER,
@@ -19,6 +20,8 @@ from export.commands.options import (
     plain_errors,
     threads,
 )
+from export.learning.size_request import AUTO, SizeRequest
+from models.input_size import InputSize
 
 if TYPE_CHECKING:
     from export.learning.families import Family
@@ -45,8 +48,11 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
 @click.option(
     "--defects",
     type=FOLDER,
-    help="Pictures of defective parts: shows how many are found; the thresholds do not use them.",
+    help="Pictures of defective parts: shows how many are found; the thresholds do not use them. "
+    "With --size auto, the smallest of them stays visible if there are masks.",
 )
+@ENCODER
+@SIZE
 @ALPHA
 @click.option(
     "--minutes",
@@ -74,6 +80,9 @@ def learn(
     repository: Path | None,
     family: Family,
     defects: Path | None,
+    encoder: str,
+    size: InputSize | Literal["auto"] | None,
+    latency_ms: float | None,
     alpha: float | None,
     minutes: float | None,
     strict: bool,
@@ -98,6 +107,13 @@ def learn(
             "add pictures to the one that is active"
         )
 
+    if update and (size is not None or encoder != USUAL_ENCODER):
+        raise click.UsageError("--update keeps the size and the encoder of the version")
+    if family == "efficientad" and encoder != USUAL_ENCODER:
+        raise click.UsageError("--encoder is for patchcore and inpformer")
+    if latency_ms is not None and size != AUTO:
+        raise click.UsageError("--latency-ms goes with --size auto")
+
     from service.settings import load_settings
 
     settings = load_settings()
@@ -115,7 +131,10 @@ def learn(
 
         place = next_place(repository, name)
         others = bundles_of(repository)
-        options = new.LearnOptions(family, alpha, minutes, seed, threads, strict, quiet)
+        sizing = SizeRequest(size, latency_ms, defects if size == AUTO else None)
+        options = new.LearnOptions(
+            family, alpha, minutes, seed, threads, strict, quiet, encoder, sizing
+        )
         compute = compute_on(device, threads)
         compared: list[str] = []
         try:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from export.bundling.checkpoint_source import preprocess_of
 from export.learning.look import GoodPictures
+from export.learning.size_request import USUAL_SIZE, SizeRequest
+from export.learning.sizing import sized_efficientad, sized_inpformer, sized_patchcore
 from export.learning.stages import Stages
 from export.pictures import read_model_input, read_picture
 from export.synthetic.inputs import reader_with_defects
@@ -17,11 +19,9 @@ from models.checkpoints.facts import InputRecipe, SizeRange
 from models.checkpoints.own import FitFacts, load_teacher, save_checkpoint
 from models.fit.device import Compute
 from models.fit.efficientad.fit import fit_efficientad
-from models.fit.efficientad.options import EfficientAdOptions
-from models.fit.inpformer.encoders import LITE0, pretrained
+from models.fit.inpformer.encoders import LITE0
 from models.fit.inpformer.fit import fit_inpformer
 from models.fit.inpformer.options import InpFormerOptions
-from models.fit.patchcore.encoders import encoder_of
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from service.domain import Image
@@ -40,6 +40,8 @@ class FitRequest:
         seed: seed of everything random.
         compute: device and precision.
         quiet: show no bar.
+        encoder: of a PatchCore or an INP-Former, as `encoder_of` takes it.
+        sizing: what was asked about the size of the input.
     """
 
     pictures: GoodPictures
@@ -48,6 +50,8 @@ class FitRequest:
     seed: int
     compute: Compute
     quiet: bool
+    encoder: str = LITE0
+    sizing: SizeRequest = USUAL_SIZE
 
     def options(self) -> dict[str, Any]:
         """The options that all families share."""
@@ -55,14 +59,17 @@ class FitRequest:
 
 
 def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
-    """Fills the bank of a PatchCore on EfficientNet-Lite0's features, and writes its checkpoint."""
-    encoder = encoder_of(LITE0)
+    """Fills the bank of a PatchCore, and writes its checkpoint."""
+    options = PatchCoreOptions(seed=request.seed)
     paths = request.pictures.paths
+    encoder = sized_patchcore(
+        request.sizing, paths, request.encoder, options.bank_size, request.compute, stages.tell
+    )
     fitted = fit_patchcore(
         [paths],
         stages.counted(reader(encoder.recipe), len(paths)),
         encoder,
-        PatchCoreOptions(seed=request.seed),
+        options,
         request.compute,
         quiet=True,
     )
@@ -79,7 +86,15 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
 
 def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
     """Fits an EfficientAD-S on the shipped teacher, and writes its checkpoint."""
-    options = EfficientAdOptions(**request.options())
+    teacher = load_teacher()
+    options = sized_efficientad(
+        request.sizing,
+        request.pictures.paths,
+        teacher,
+        request.options(),
+        request.compute,
+        stages.tell,
+    )
     recipe = InputRecipe(options.width, options.height, "area")
     with stages.others_bar():
         fitted = fit_efficientad(
@@ -87,7 +102,7 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             (),
             reader(recipe),
             read_picture,
-            load_teacher(),
+            teacher,
             request.out,
             options,
             request.compute,
@@ -99,8 +114,10 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
 
 
 def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
-    """Fits an INP-Former on EfficientNet-Lite0's features, and writes its checkpoint."""
-    encoder = pretrained(LITE0)
+    """Fits an INP-Former, and writes its checkpoint."""
+    encoder = sized_inpformer(
+        request.sizing, request.pictures.paths, request.encoder, request.compute, stages.tell
+    )
     with stages.others_bar():
         fitted = fit_inpformer(
             [request.pictures.paths],

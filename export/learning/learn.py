@@ -15,11 +15,13 @@ from export.errors import LearnError
 from export.learning.families import FITS, Family, FitRequest
 from export.learning.look import GoodPictures, look_at_pictures
 from export.learning.place import Place, keep_active
+from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.pictures import list_pictures
 from export.report.card import write_card
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
+from models.fit.inpformer.encoders import LITE0
 from service.bundles.bundle import Bundle
 
 FIT_S: dict[Family, float] = {"patchcore": 25, "efficientad": 1200, "inpformer": 1200}
@@ -41,6 +43,8 @@ class LearnOptions:
         threads: of ONNX Runtime; 0 takes every core.
         strict: write nothing if anything speaks against the model.
         quiet: show no bar.
+        encoder: of a PatchCore or an INP-Former.
+        sizing: what was asked about the size of the input.
     """
 
     family: Family
@@ -50,6 +54,8 @@ class LearnOptions:
     threads: int = 0
     strict: bool = False
     quiet: bool = False
+    encoder: str = LITE0
+    sizing: SizeRequest = USUAL_SIZE
 
     def export(self, checkpoint: Path) -> ExportOptions:
         """The options of the export of a fit's file, which the bundle keeps if it can grow."""
@@ -94,6 +100,8 @@ def learn(
 
     Raises:
         CalibrationError: too few good pictures for alpha.
+        click.BadParameter: the family does not take the size.
+        EncoderError: the encoder cannot be had.
         ExportError: the graph answers unlike the model.
         FitError: too few good pictures for the family.
         LearnError: the disk is full.
@@ -108,7 +116,14 @@ def learn(
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
         request = FitRequest(
-            pictures, checkpoint, options.minutes, options.seed, compute, options.quiet
+            pictures,
+            checkpoint,
+            options.minutes,
+            options.seed,
+            compute,
+            options.quiet,
+            options.encoder,
+            options.sizing,
         )
         FITS[options.family](request, stages)
         stages.begin("export")

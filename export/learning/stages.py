@@ -18,7 +18,7 @@ Load = Callable[[Path], Image]
 
 _TICK_S = 0.25
 _FORMAT = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed}{postfix}"
-_KEPT = ("warning: ", "left out as copies")
+_KEPT = ("warning: ", "left out as copies", "size ")
 
 
 class Stages:
@@ -99,7 +99,7 @@ class Stages:
         self._show(min(1.0, done / max(1, of)), f"{done} of {of} {what}")
 
     def tell(self, line: str) -> None:
-        """Keeps a warning for the summary; shows any other line beside the bar."""
+        """Keeps warnings and a size's reasons for the summary; shows others beside the bar."""
         if line.startswith(_KEPT):
             self.told.append(line.removeprefix(_KEPT[0]))
         else:

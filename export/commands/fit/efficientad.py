@@ -9,10 +9,10 @@ import click
 
 from export.commands.fit.options import EVERY_FIT, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
-from export.commands.fit.sizing import SizeRequest, older_spellings, sized
+from export.commands.fit.sizing import older_spellings, sized
 from export.commands.options import FILE, FOLDER, plain_errors
+from export.learning.size_request import SizeRequest
 from models.fit.efficientad.options import EfficientAdOptions
-from models.input_size import InputSize
 
 
 @click.command()
@@ -51,34 +51,24 @@ def efficientad(
 
     A part of them is held back, for `takt export onnx` to find the thresholds on.
     """
-    from export.calibration.pictures_to_use import distinct
+    from export.commands.fit.kinds import Kinds
+    from export.learning.sizing import sized_efficientad
     from export.pictures import list_pictures, read_model_input, read_picture
     from export.synthetic.inputs import reader_with_defects
     from models.checkpoints.own import load_teacher
-    from models.efficientad.config import SIZES
-    from models.fit.device import time_of_a_picture_ms
-    from models.fit.efficientad.fit import fit_efficientad, untrained
+    from models.fit.efficientad.fit import fit_efficientad
     from service.bundles.manifest import Preprocess
 
     compute = compute_on(device, threads)
     network = load_teacher(teacher)
-
-    def time_ms(size: InputSize) -> float:
-        return time_of_a_picture_ms(untrained(network, sized_as(size)), compute)
-
-    def sized_as(size: InputSize) -> EfficientAdOptions:
-        return EfficientAdOptions(width=size.width, height=size.height, **options)
-
-    size = sizing.choose(SIZES, [good], time_ms)
-    asked = sized_as(size or InputSize(SIZES.usual_side, SIZES.usual_side))
-    spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
     if other is None:
         click.echo("no --other pictures: fitting without the penalty term")
     with resumable(out):
-        # Before the fit, since a file may be replaced while it runs.
-        digests = distinct(list_pictures(good), click.echo)
+        kinds = Kinds.read([good])
+        asked = sized_efficientad(sizing, kinds.all, network, options, compute, click.echo)
+        spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
         fitted = fit_efficientad(
-            tuple(digests),
+            kinds.all,
             list_pictures(other) if other else (),
             lambda path: read_model_input(path, spec),
             read_picture,
@@ -89,4 +79,4 @@ def efficientad(
             spoil=reader_with_defects(spec),
             quiet=quiet,
         )
-        save_detector(out, fitted, digests, asked.seed, good)
+        save_detector(out, fitted, kinds.digests, asked.seed, good)

@@ -22,6 +22,14 @@ EVERY_FIT = with_options(
 )
 """Options of every fit."""
 
+USUAL_ENCODER = "lite0"
+ENCODER = click.option(
+    "--encoder",
+    default=USUAL_ENCODER,
+    help="lite0, a file with the weights of a DINOv2 with registers, or timm:MODEL to download "
+    "them.",
+)
+
 KINDS_AND_ENCODER = with_options(
     click.option(
         "--good",
@@ -30,12 +38,7 @@ KINDS_AND_ENCODER = with_options(
         multiple=True,
         help="Pictures of good parts; several times for one model of several kinds of part.",
     ),
-    click.option(
-        "--encoder",
-        default="lite0",
-        help="lite0, a file with the weights of a DINOv2 with registers, or timm:MODEL to download "
-        "them.",
-    ),
+    ENCODER,
 )
 
 WITHOUT = {

@@ -3,65 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from export.commands.options import FOLDER, POSITIVE, Command, with_options
-from models.input_size import InputSize, SizeLimits, choose_size
+from export.learning.size_request import AUTO, SizeRequest
+from models.input_size import InputSize
 
-AUTO: Literal["auto"] = "auto"
 VARIANTS = ("small", "medium")
-
-
-@dataclass(frozen=True)
-class SizeRequest:
-    """What a command was asked about the size of the model's input.
-
-    Attributes:
-        size: None for the family's usual one.
-        latency_ms: longest time of a picture that `auto` may take; None for any.
-        defects: folder of defective parts for `auto`; None if there is none.
-    """
-
-    size: InputSize | Literal["auto"] | None = None
-    latency_ms: float | None = None
-    defects: Path | None = None
-
-    def choose(
-        self, limits: SizeLimits, folders: Sequence[Path], time_ms: Callable[[InputSize], float]
-    ) -> InputSize | None:
-        """The size, None for the family's usual one; `auto` prints its reasons.
-
-        Args:
-            limits: what the family takes.
-            folders: folders of good pictures, whose shape counts.
-            time_ms: measures the time of a size in milliseconds.
-
-        Raises:
-            click.BadParameter: the family does not take the size.
-            PicturesError: a picture or a mask cannot be read.
-        """
-        if self.size != AUTO:
-            if self.size is not None:
-                try:
-                    limits.check(self.size.width, self.size.height)
-                except ValueError as error:
-                    raise click.BadParameter(str(error), param_hint="--size") from error
-            return self.size
-        from export.evaluation.smallest_defect import smallest_defect_side
-        from export.pictures import list_pictures, usual_size
-
-        side = None if self.defects is None else smallest_defect_side(self.defects)
-        if self.defects is not None and side is None:
-            click.echo(f"{self.defects} has no masks: the size cannot go by the smallest defect")
-        usual = usual_size(path for folder in folders for path in list_pictures(folder))
-        chosen = choose_size(limits, usual, side, self.latency_ms, time_ms)
-        click.echo(chosen.text())
-        return chosen.size
 
 
 def sized(command: Command) -> Command:
@@ -79,7 +30,7 @@ def sized(command: Command) -> Command:
             raise click.UsageError("--latency-ms and --defects go with --size auto")
         return command(sizing=SizeRequest(size, latency_ms, defects), **others)
 
-    return SIZE_OPTIONS(run)
+    return WITH_DEFECTS(run)
 
 
 def older_spellings(command: Command) -> Command:
@@ -126,7 +77,7 @@ def asked_size(ctx: click.Context, param: click.Parameter, value: str | None) ->
     return InputSize(int(sides[0]), int(sides[-1]))
 
 
-SIZE_OPTIONS = with_options(
+SIZE = with_options(
     click.option(
         "--size",
         metavar="N|WxH|auto",
@@ -139,6 +90,11 @@ SIZE_OPTIONS = with_options(
         type=POSITIVE,
         help="With --size auto: longest time of a picture, measured here in torch.",
     ),
+)
+"""--size, and how long a picture may take at that size."""
+
+WITH_DEFECTS = with_options(
+    SIZE,
     click.option(
         "--defects",
         type=FOLDER,

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from export.commands.learn import learn
 from export.learning import families
 from export.learning.families import FitRequest
 from export.learning.look import look_at_pictures
+from export.learning.size_request import AUTO, SizeRequest
 from export.learning.stages import Stages
 from export.report.card import CARD
+from models.checkpoints.formats import load_checkpoint
+from models.fit.device import Compute
 from service.bundles.bundle import MANIFEST, load_bundle
 from service.repository.activation import WAITING, read_activation
 
@@ -173,3 +177,41 @@ def test_an_interruption_says_what_it_has_left(
 def test_the_command_is_one_of_takts() -> None:
     (found,) = entry_points(group="takt.commands", name="learn")
     assert found.value == "export.commands.learn:learn"
+
+
+def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
+    pictures: Path, tmp_path: Path
+) -> None:
+    with Stages(quiet=True) as stages:
+        request = FitRequest(
+            look_at_pictures(pictures / "good", [], stages),
+            tmp_path / "parts.safetensors",
+            None,
+            0,
+            Compute.choose("cpu"),
+            quiet=True,
+            sizing=SizeRequest(AUTO),
+        )
+        families.fit_patchcore_to(request, stages)
+    model = load_checkpoint((request.out,)).model
+    # Pictures of 80 x 60.
+    assert model.input_size == (224, 304)
+    assert stages.told == ["size 304x224: pictures of 80x60 keep their ratio"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("--size", "250"), "must be a multiple of"),
+        (("--size", "256", "--latency-ms", "9"), "--latency-ms goes with --size auto"),
+        (("--family", "efficientad", "--encoder", "timm:any"), "is for patchcore and inpformer"),
+    ],
+)
+def test_a_size_or_an_encoder_that_the_family_does_not_take_is_refused(
+    pictures: Path, repository: Path, arguments: tuple[str, ...], remedy: str
+) -> None:
+    given = (pictures / "good", "--model", "parts", "--repository", repository, "-q", *arguments)
+    result = CliRunner().invoke(learn, [*map(str, given)])
+    assert result.exit_code == 2
+    assert remedy in result.output
+    assert not list(repository.rglob(MANIFEST))

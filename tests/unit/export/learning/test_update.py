@@ -73,6 +73,7 @@ def test_a_model_that_is_not_there_or_keeps_no_bank_says_what_to_do(
         (("a", "--good", "b"), "give one folder of good pictures"),
         (("a",), "name the model"),
         (("a", "--model", "x", "--update", "x"), "name the model"),
+        (("a", "--update", "x", "--size", "auto"), "--update keeps the size and the encoder"),
     ],
 )
 def test_what_is_missing_is_said(

@@ -1,0 +1,51 @@
+"""The good pictures of one or several kinds of part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import click
+
+from export.calibration.pictures_to_use import distinct
+from export.pictures import list_pictures
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Good pictures by kind of part, without copies.
+
+    Attributes:
+        by_kind: digest of each picture, one mapping for each kind.
+    """
+
+    by_kind: tuple[dict[Path, str], ...]
+
+    @classmethod
+    def read(cls, folders: Sequence[Path]) -> Self:
+        """The pictures of a folder for each kind; tells how many copies are left out.
+
+        Read them before the fit, since a file may be replaced while it runs.
+
+        Raises:
+            PicturesError: a folder has no pictures, or a file cannot be read.
+        """
+        return cls(tuple(distinct(list_pictures(folder), click.echo) for folder in folders))
+
+    @property
+    def paths(self) -> list[tuple[Path, ...]]:
+        """The pictures of each kind."""
+        return [tuple(digests) for digests in self.by_kind]
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The pictures of all kinds."""
+        return tuple(chain.from_iterable(self.by_kind))
+
+    @property
+    def digests(self) -> dict[Path, str]:
+        """The digest of each picture of any kind."""
+        return dict(chain.from_iterable(digests.items() for digests in self.by_kind))

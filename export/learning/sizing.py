@@ -1,0 +1,104 @@
+"""What a model of each family gets to see: the size of its input, and its encoder for that size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from export.learning.size_request import SizeRequest, Tell
+from models.efficientad.config import SIZES as EFFICIENTAD_SIZES
+from models.efficientad.detector import PDN
+from models.fit.device import Compute, time_of_a_picture_ms
+from models.fit.efficientad.fit import untrained
+from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.inpformer import encoders as inpformer_encoders
+from models.fit.inpformer.encoders import LITE0, Pretrained
+from models.fit.patchcore import encoders as patchcore_encoders
+from models.fit.patchcore.encoders import PatchCoreEncoder
+from models.inpformer.config import SIZES as INPFORMER_SIZES
+from models.inpformer.detector import InpFormer
+from models.input_size import InputSize
+from models.patchcore.config import SIZES as PATCHCORE_SIZES
+from models.patchcore.detector import PatchCore
+
+
+def sized_efficientad(
+    sizing: SizeRequest,
+    good: Sequence[Path],
+    teacher: PDN,
+    options: dict[str, Any],
+    compute: Compute,
+    tell: Tell,
+) -> EfficientAdOptions:
+    """The options of an EfficientAD's fit, with the size of its input.
+
+    Raises:
+        click.BadParameter: the family does not take the size.
+        PicturesError: a picture or a mask cannot be read.
+    """
+
+    def of(size: InputSize) -> EfficientAdOptions:
+        return EfficientAdOptions(width=size.width, height=size.height, **options)
+
+    def time_ms(size: InputSize) -> float:
+        return time_of_a_picture_ms(untrained(teacher, of(size)), compute)
+
+    usual = InputSize(EFFICIENTAD_SIZES.usual_side, EFFICIENTAD_SIZES.usual_side)
+    return of(sizing.choose(EFFICIENTAD_SIZES, good, time_ms, tell) or usual)
+
+
+def sized_inpformer(
+    sizing: SizeRequest, good: Sequence[Path], encoder: str, compute: Compute, tell: Tell
+) -> Pretrained:
+    """The encoder of an INP-Former for the size of its input.
+
+    Raises:
+        CheckpointError, EncoderError: as `pretrained` does.
+        click.BadParameter: the family does not take the size.
+        PicturesError: a picture or a mask cannot be read.
+    """
+
+    def time_ms(size: InputSize) -> float:
+        return time_of_a_picture_ms(
+            InpFormer(inpformer_encoders.pretrained(encoder, size).config), compute
+        )
+
+    limits = INPFORMER_SIZES["lite0" if encoder == LITE0 else "dinov2"]
+    return inpformer_encoders.pretrained(encoder, sizing.choose(limits, good, time_ms, tell))
+
+
+def sized_patchcore(
+    sizing: SizeRequest,
+    good: Sequence[Path],
+    encoder: str,
+    bank_size: int,
+    compute: Compute,
+    tell: Tell,
+) -> PatchCoreEncoder:
+    """The encoder of a PatchCore for the size of its input.
+
+    Args:
+        sizing: what was asked for.
+        good: good pictures, whose shape counts.
+        encoder: as `encoder_of` takes it.
+        bank_size: vectors of the whole bank, which take their time.
+        compute: device and precision.
+        tell: takes lines for people.
+
+    Raises:
+        CheckpointError, EncoderError: as `encoder_of` does.
+        click.BadParameter: the family does not take the size.
+        PicturesError: a picture or a mask cannot be read.
+    """
+
+    def time_ms(size: InputSize) -> float:
+        config = patchcore_encoders.encoder_of(encoder, size.width, size.height).config
+        return time_of_a_picture_ms(PatchCore(replace(config, bank_size=bank_size)), compute)
+
+    usual = patchcore_encoders.encoder_of(encoder)
+    size = sizing.choose(PATCHCORE_SIZES[usual.config.encoder], good, time_ms, tell)
+    return (
+        usual if size is None else patchcore_encoders.encoder_of(encoder, size.width, size.height)
+    )
