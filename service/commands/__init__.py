@@ -1,5 +1,6 @@
 """The tools beside the server: `takt bench`, `takt doctor`, `takt tune` and `takt watch`.
 
-Each has a room; none imports another one, the web app or the server. May import the client and
-every room below `api`. Start reading at the `__init__.py` of a room: it names the first file.
+Each has a room; none imports another one, the web app or the server. `access.py` has the options of
+those that ask a server. May import the client and every room below `api`. Start reading at the
+`__init__.py` of a room: it names the first file.
 """

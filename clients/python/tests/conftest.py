@@ -14,6 +14,7 @@ import pytest
 
 from fake_server import inspection, scripted, wire
 from takt_client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
+from takt_client.connection import KEY_VARIABLE, ClientOptions
 from takt_client.retry import RetryClock
 
 __all__ = ["scripted", "wire"]
@@ -40,6 +41,12 @@ class FakeTime:
         self.sleep(delay_s)
 
 
+@pytest.fixture(autouse=True)
+def no_key_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of whoever runs the tests stays out of them."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+
 @pytest.fixture
 def time() -> FakeTime:
     return FakeTime()
@@ -62,12 +69,19 @@ def call(kind: Kind, time: FakeTime) -> Call:
         method: str,
         *args: object,
         retry: RetryPolicy | None = None,
+        options: ClientOptions | None = None,
         **kwargs: object,
     ) -> object:
         transport = httpx.MockTransport(handler)
+        given = options or {}
         if kind == "blocking":
             with TaktClient(
-                "http://takt", retry=retry, transport=transport, clock=time.clock, sleep=time.sleep
+                "http://takt",
+                retry=retry,
+                transport=transport,
+                clock=time.clock,
+                sleep=time.sleep,
+                **given,
             ) as client:
                 return getattr(client, method)(*args, **kwargs)
 
@@ -78,6 +92,7 @@ def call(kind: Kind, time: FakeTime) -> Call:
                 transport=transport,
                 clock=time.clock,
                 sleep=time.sleep_async,
+                **given,
             ) as client:
                 return await getattr(client, method)(*args, **kwargs)
 
@@ -102,11 +117,13 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
         seen: list[StreamItem],
         retry: RetryPolicy | None = None,
         color: Any = None,
+        options: ClientOptions | None = None,
         **choices: Any,
     ) -> object:
+        given = options or {}
         if kind == "blocking":
             with (
-                TaktClient(url, retry=retry, clock=time.clock, sleep=time.sleep) as client,
+                TaktClient(url, retry=retry, clock=time.clock, sleep=time.sleep, **given) as client,
                 client.stream("parts", **choices) as frames,
             ):
                 for item in frames.inspect(pictures, color=color):  # type: ignore[arg-type]
@@ -117,7 +134,7 @@ def stream(kind: Kind, time: FakeTime) -> Stream:
             async with (
                 asyncio.timeout(60),
                 AsyncTaktClient(
-                    url, retry=retry, clock=time.clock, sleep=time.sleep_async
+                    url, retry=retry, clock=time.clock, sleep=time.sleep_async, **given
                 ) as client,
                 client.stream("parts", **choices) as frames,
             ):

@@ -22,11 +22,11 @@ StartStream = Callable[..., AbstractContextManager[str]]
 def scripted() -> StartStream:
     """`with scripted(script, ...) as url:` a server whose n-th connection follows the n-th script.
 
-    What fails in a script fails the test.
+    `options` are those of `websockets.sync.server.serve`. What fails in a script fails the test.
     """
 
     @contextmanager
-    def start(*scripts: Script) -> Iterator[str]:
+    def start(*scripts: Script, **options: Any) -> Iterator[str]:
         left = list(scripts)
         failures: list[Exception] = []
 
@@ -39,11 +39,12 @@ def scripted() -> StartStream:
                 failures.append(error)
                 raise
 
-        with serve(handle, "127.0.0.1", 0, compression=None) as server:
+        with serve(handle, "127.0.0.1", 0, compression=None, **options) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
-                yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+                scheme = "https" if "ssl" in options else "http"
+                yield f"{scheme}://127.0.0.1:{server.socket.getsockname()[1]}"
             finally:
                 server.shutdown()
                 thread.join()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from service.commands.access import access_options
 from service.commands.bench.arrivals import parse_arrivals
 from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
@@ -125,6 +126,7 @@ _FORMATS = (".svg", ".png", ".pdf")
     type=click.Path(path_type=Path, dir_okay=False),
     help="SVG, PNG or PDF: latency by percentile, and throughput over time.",
 )
+@access_options
 def bench(
     url: str,
     images: tuple[Path, ...],
@@ -166,7 +168,7 @@ def bench(
             concurrency=concurrency,
             arrivals=parse_arrivals(arrivals or "poisson", rate, seed) if is_open else None,
             connections=connections,
-            # The options whose names are fields: the bounds, timeouts and what is counted.
+            # The options whose names are fields: access, bounds, timeouts and what is counted.
             **others,
         )
         result = run_bench(options, sys.stderr if sys.stderr.isatty() else None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -78,13 +78,21 @@ def parse_address(url: str) -> Address:
     return Address(parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/"))
 
 
-def request_head(address: Address, method: str, path: str, content_bytes: int) -> bytes:
-    """Request line and headers of a request."""
+def request_head(
+    address: Address,
+    method: str,
+    path: str,
+    content_bytes: int,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """Request line and headers of a request, with further `headers` if there are any."""
+    further = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return (
         f"{method} {address.path}{path} HTTP/1.1\r\n"
         f"Host: {address.authority}\r\n"
         "Accept: application/json\r\n"
         "User-Agent: takt-bench\r\n"
+        f"{further}"
         f"Content-Length: {content_bytes}\r\n\r\n"
     ).encode()
 
@@ -153,14 +161,21 @@ class HttpPool:
         address: address of the server.
         max_connections: most connections; further requests wait for a free one.
         now_s: clock in seconds, for the ends of the responses.
+        tls: for https, where the system's authorities do not suffice.
     """
 
-    def __init__(self, address: Address, max_connections: int, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        max_connections: int,
+        now_s: Callable[[], float],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._address = address
         self._now_s = now_s
         self._free = asyncio.Semaphore(max_connections)
         self._idle: list[_Connection] = []
-        self._tls = ssl.create_default_context() if address.tls else None
+        self._tls = (tls or ssl.create_default_context()) if address.tls else None
 
     async def ask(self, head: bytes, body: bytes) -> HttpResponse:
         """Sends a request.

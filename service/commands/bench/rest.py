@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -10,6 +10,7 @@ from service.commands.bench.clock import LoadClock
 from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
 from service.commands.bench.samples import CONNECTION_FAILED, OK, RequestOutcome
 from takt_client.errors import UnreachableError, UnreadableAnswerError
+from takt_client.failures import refusal_of
 
 
 class RestTransport:
@@ -21,6 +22,7 @@ class RestTransport:
         path: path of the route, with its query.
         pictures: encoded pictures, the bodies of the requests.
         clock: clock of the run.
+        headers: further headers of each request, a key's among them.
         verdicts: whether verdicts are read from the answers, which costs time.
     """
 
@@ -32,11 +34,13 @@ class RestTransport:
         pictures: Sequence[bytes],
         clock: LoadClock,
         *,
+        headers: Mapping[str, str] | None = None,
         verdicts: bool = False,
     ) -> None:
         self._pool = pool
         self._requests = [
-            (request_head(address, "POST", path, len(picture)), picture) for picture in pictures
+            (request_head(address, "POST", path, len(picture), headers), picture)
+            for picture in pictures
         ]
         self._next = 0
         self._clock = clock
@@ -69,14 +73,19 @@ def code_of(response: HttpResponse) -> str:
         return f"http_{response.status}"
 
 
-async def first_model(pool: HttpPool, address: Address) -> str:
+async def first_model(
+    pool: HttpPool, address: Address, headers: Mapping[str, str] | None = None
+) -> str:
     """Name of the server's first model.
 
     Raises:
         UnreachableError: there is no server.
         UnreadableAnswerError: it is no Takt, or has no model.
+        takt_client.TaktError: it refuses to say.
     """
-    response = await pool.ask(request_head(address, "GET", "/v1/models", 0), b"")
+    response = await pool.ask(request_head(address, "GET", "/v1/models", 0, headers), b"")
+    if response.status != OK:
+        raise refusal_of(response.status, response.body).error
     try:
         return str(orjson.loads(response.body)["models"][0]["name"])
     except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:

@@ -8,7 +8,7 @@ import math
 import resource
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 from urllib.parse import urlencode
@@ -28,6 +28,7 @@ from service.commands.bench.samples import OK, Columns
 from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
 from takt_client import RawPicture
 from takt_client.calls import model_path
+from takt_client.connection import Server, ServerAccess
 
 Protocol = Literal["rest", "stream"]
 
@@ -45,6 +46,7 @@ class BenchOptions:
 
     Attributes:
         url: URL of the server.
+        access: what the server is shown, and which certificates it may have.
         model: name of the model; None for the server's first.
         version: version of the model; None for the active one.
         protocol: REST or stream.
@@ -63,6 +65,7 @@ class BenchOptions:
     """
 
     url: str
+    access: ServerAccess = field(default_factory=ServerAccess, repr=False)
     model: str | None
     version: str | None
     protocol: Protocol
@@ -104,12 +107,12 @@ def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
 
 
 async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None) -> BenchResult:
-    address = parse_address(options.url)
-    pool = HttpPool(address, _connections_allowed(), clock.now_s)
+    address, server = parse_address(options.url), Server.of(options.url, options.access)
+    pool = HttpPool(address, _connections_allowed(), clock.now_s, server.tls)
     try:
-        model = options.model or await first_model(pool, address)
+        model = options.model or await first_model(pool, address, server.headers)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        async with _transport(options, pool, model, clock) as transport:
+        async with _transport(options, pool, server, model, clock) as transport:
             streams = transport if isinstance(transport, StreamTransport) else None
             concurrency = streams.credits if streams else options.concurrency or 1
             generator = Generator(transport, clock, _bounds(options))
@@ -141,14 +144,13 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
 
 @contextlib.asynccontextmanager
 async def _transport(
-    options: BenchOptions, pool: HttpPool, model: str, clock: LoadClock
+    options: BenchOptions, pool: HttpPool, server: Server, model: str, clock: LoadClock
 ) -> AsyncIterator[Transport]:
-    address = parse_address(options.url)
     path = model_path(model, options.version)
     timeout = {} if options.timeout_ms is None else {"timeout_ms": options.timeout_ms}
     if options.protocol == "stream":
         plan = BenchStreamOptions(
-            address=address,
+            server=server,
             path=f"{path}/stream",
             hello={**{name: _value(text) for name, text in options.query.items()}, **timeout},
             pictures=options.pictures,
@@ -162,7 +164,16 @@ async def _transport(
     query = {**options.query, **{name: f"{value:g}" for name, value in timeout.items()}}
     encoded = [picture for picture in options.pictures if isinstance(picture, bytes)]
     path += f"/inspect?{urlencode(query)}" if query else "/inspect"
-    yield RestTransport(pool, address, path, encoded, clock, verdicts=options.verdicts)
+    address = parse_address(options.url)
+    yield RestTransport(
+        pool,
+        address,
+        path,
+        encoded,
+        clock,
+        headers=server.headers,
+        verdicts=options.verdicts,
+    )
 
 
 def _value(text: str) -> object:

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from service.commands.bench.clock import LoadClock
 from service.commands.bench.figures import StreamCounts
-from service.commands.bench.lean_http import Address
 from service.commands.bench.samples import (
     CONNECTION_FAILED,
     DROPPED,
@@ -22,9 +21,11 @@ from service.commands.bench.samples import (
     RequestOutcome,
 )
 from takt_client import RawPicture
-from takt_client.errors import UnreachableError, UnreadableAnswerError
+from takt_client.connection import Server
+from takt_client.errors import UnreadableAnswerError
+from takt_client.failures import refused_opening
 from takt_client.pictures import pack_frame
-from takt_client.stream import MAX_MESSAGE_BYTES
+from takt_client.stream import HANDSHAKE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class BenchStreamOptions:
     """Options of the streams.
 
     Attributes:
-        address: address of the server.
+        server: server, with what it is shown.
         path: path of the route.
         hello: first message on each stream.
         pictures: pictures of the frames, sent in turn.
@@ -41,7 +42,7 @@ class BenchStreamOptions:
         verdicts: whether answers are counted by their verdict.
     """
 
-    address: Address
+    server: Server
     path: str
     hello: Mapping[str, object]
     pictures: Sequence[bytes | RawPicture]
@@ -201,11 +202,9 @@ async def open_streams(
     """Streams that are connected and welcomed.
 
     Raises:
-        UnreachableError: there is no server, or no stream of that model.
-        UnreadableAnswerError: the server sent no welcome.
+        takt_client.TaktError: there is no server, it refuses the stream, or sends no welcome.
     """
-    scheme = "wss" if plan.address.tls else "ws"
-    url = f"{scheme}://{plan.address.authority}{plan.address.path}{plan.path}"
+    url = plan.server.stream_url(plan.path)
     hello = orjson.dumps({"type": "hello", **plan.hello}).decode()
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
@@ -213,17 +212,12 @@ async def open_streams(
         for _ in range(plan.connections):
             try:
                 connection = await stack.enter_async_context(
-                    connect(url, compression=None, proxy=None, max_size=MAX_MESSAGE_BYTES)
+                    await plan.server.open_websocket(plan.path, {}, HANDSHAKE_S, proxied=False)
                 )
                 await connection.send(hello)
                 credits = _credits_of(await connection.recv())
-            except InvalidStatus as error:
-                shown = error.response.body or b""
-                raise UnreachableError(f"{url} is no stream: {error}; {shown[:200]!r}") from error
             except (OSError, WebSocketException) as error:
-                raise UnreachableError(
-                    f"no stream at {url}: {error}; is the server running there?"
-                ) from error
+                raise refused_opening(url, error).error from error
             window = credits if plan.window is None else min(credits, plan.window)
             lanes.append(_Lane(connection, window, clock))
         for lane in lanes:

@@ -8,9 +8,11 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from service.commands.access import access_options
 from service.commands.watch.pacing import WatchClock
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
@@ -23,10 +25,17 @@ from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
 from service.streaming.statistics import StreamStatistics
 
+if TYPE_CHECKING:
+    from takt_client.connection import ServerAccess
+
 
 @asynccontextmanager
 async def _remote_stream(
-    url: str, model: str | None, version: str | None, options: WatchOptions
+    url: str,
+    access: ServerAccess,
+    model: str | None,
+    version: str | None,
+    options: WatchOptions,
 ) -> AsyncIterator[ShotStream]:
     try:
         from service.commands.watch.remote import RETRY, remote_stream
@@ -36,7 +45,7 @@ async def _remote_stream(
         raise click.ClickException(f"--url needs {error.name}; {install_hint(CLIENT)}") from None
     try:
         async with (
-            AsyncTaktClient(url, retry=RETRY) as client,
+            AsyncTaktClient(url, retry=RETRY, **access) as client,
             remote_stream(client, model, version, options) as stream,
         ):
             yield stream
@@ -94,6 +103,7 @@ def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> Voti
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
 @click.option("--loop", is_flag=True, help="Begin a video file again at its end.")
 @click.option("--limit", type=click.IntRange(1), help="End after this many frames.")
+@access_options
 def watch(
     source: str,
     bundle: Path | None,
@@ -108,6 +118,7 @@ def watch(
     as_json: bool,
     loop: bool,
     limit: int | None,
+    access: ServerAccess,
 ) -> None:
     """Inspect the frames of SOURCE as they come.
 
@@ -118,6 +129,8 @@ def watch(
         raise click.UsageError("name a --bundle or a --url, and not both")
     if bundle is not None and (model or version):
         raise click.UsageError("--model and --version are of a server; name its --url")
+    if bundle is not None and any(access.values()):
+        raise click.UsageError("a key and certificates are of a server; name its --url")
     clock = WatchClock()
     try:
         found = source_of(
@@ -133,7 +146,7 @@ def watch(
             stream = local_stream(bundle, load_settings(), options)
         else:
             assert url is not None
-            stream = _remote_stream(url, model, version, options)
+            stream = _remote_stream(url, access, model, version, options)
         report.sum_up(asyncio.run(_run(Watch(found, report, options, clock, _say), stream)))
     except TaktError as error:
         raise click.ClickException(str(error)) from None

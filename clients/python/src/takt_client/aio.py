@@ -8,7 +8,8 @@ from typing import Self, Unpack
 
 import httpx
 
-from takt_client.calls import Calls, ClientOptions
+from takt_client.calls import Calls
+from takt_client.connection import ClientOptions
 from takt_client.pictures import ColorOrder, Picture, PixelArray, encoded
 from takt_client.retry import Attempts
 from takt_client.session import StreamChoices

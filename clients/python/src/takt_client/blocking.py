@@ -17,7 +17,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, 
 
 import httpx
 
-from takt_client.calls import Calls, ClientOptions
+from takt_client.calls import Calls
+from takt_client.connection import ClientOptions
 from takt_client.loop_thread import LoopThread
 from takt_client.pictures import ColorOrder, Picture, PixelArray, check_several, encoded, for_frame
 from takt_client.retry import Attempts

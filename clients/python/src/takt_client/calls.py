@@ -9,16 +9,15 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
-from takt_client.errors import InvalidParameterError
+from takt_client.connection import ClientOptions, Server, trace_headers
 from takt_client.failures import overdue, refusal_of, unreachable
 from takt_client.pictures import ColorOrder, Picture, PixelArray
-from takt_client.propagation import trace_headers
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
 from takt_client.session import InspectChoices, StreamChoices, StreamSession
-from takt_client.stream import MAX_MESSAGE_BYTES, AsyncTaktStream
+from takt_client.stream import AsyncTaktStream
 from takt_client.values import Inspected, Model, Readiness
 
 T = TypeVar("T")
@@ -29,22 +28,6 @@ _WAY_BACK_SHARE = 0.1
 """How much sooner than the client the server gives up, so that its answer still arrives."""
 _OK = (200,)
 _OK_OR_NOT_READY = (200, 503)
-
-
-class ClientOptions(TypedDict, total=False):
-    """Options of a client; None is the same as leaving one out.
-
-    Attributes:
-        retry: bounds on the attempts of a call.
-        headers: sent with every request, say for a proxy that asks for a token.
-        tls: for https, where the system's certificates do not suffice.
-        clock: time and chance.
-    """
-
-    retry: RetryPolicy | None
-    headers: Mapping[str, str] | None
-    tls: ssl.SSLContext | None
-    clock: RetryClock | None
 
 
 class _HttpOptions(TypedDict):
@@ -61,24 +44,20 @@ class Calls(ABC):
         options: of the client.
 
     Raises:
-        InvalidParameterError: the URL is none of a server.
+        InvalidParameterError: the URL is none of a server, or an option cannot be used.
     """
 
     http: httpx.Client | httpx.AsyncClient
 
     def __init__(self, url: str, options: ClientOptions) -> None:
-        scheme, separator, rest = url.partition("://")
-        if scheme.lower() not in ("http", "https") or not separator or not rest:
-            raise InvalidParameterError(f"{url!r} is no URL of a server; give http://HOST:PORT")
-        self._url = url.rstrip("/")
+        self._server = Server.of(url, options)
         self._retry = options.get("retry") or RetryPolicy()
-        self._headers = dict(options.get("headers") or {})
-        self._tls = options.get("tls")
         self._clock = options.get("clock") or RetryClock()
 
     @property
     def _http_options(self) -> _HttpOptions:
-        return {"base_url": self._url, "headers": self._headers, "verify": self._tls or True}
+        server = self._server
+        return {"base_url": server.url, "headers": server.headers, "verify": server.tls or True}
 
     @overload
     async def inspect(
@@ -180,9 +159,9 @@ class Calls(ABC):
                 request = self._request(method, path, content, query, attempts.remaining_s)
                 response = await self._send(request, attempts)
             except (httpx.ReadTimeout, TimeoutError) as error:
-                refusal = overdue(self._url, error)
+                refusal = overdue(self._server.url, error)
             except httpx.TransportError as error:
-                refusal = unreachable(self._url, error)
+                refusal = unreachable(self._server.url, error)
             else:
                 if response.status_code in statuses:
                     with readable(what, response.content):
@@ -222,24 +201,16 @@ class Calls(ABC):
         choices: StreamChoices,
         sleep: Callable[[float], Awaitable[object]] | None,
     ) -> AsyncTaktStream:
-        scheme, _, rest = self._url.partition("://")
-        secure = scheme.lower() == "https"
-        url = f"{'wss' if secure else 'ws'}://{rest}{model_path(model, version)}/stream"
-        headers = self._headers | trace_headers()
+        path = f"{model_path(model, version)}/stream"
+        headers = trace_headers()
 
         async def open_connection(within_s: float) -> ClientConnection:
-            return await connect(
-                url,
-                additional_headers=headers,
-                compression=None,
-                open_timeout=within_s,
-                max_size=MAX_MESSAGE_BYTES,
-                ssl=self._tls or secure or None,
-            )
+            return await self._server.open_websocket(path, headers, within_s)
 
         def attempts() -> Attempts:
             return Attempts(self._retry, self._clock)
 
+        url = self._server.stream_url(path)
         return AsyncTaktStream(url, StreamSession(choices), open_connection, attempts, sleep)
 
 

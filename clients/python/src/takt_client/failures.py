@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -86,11 +87,36 @@ def error_of(
 
 
 def unreachable(url: str, cause: Exception) -> Refusal:
-    """Refusal for a connection that failed; inspecting changes nothing, so it may be repeated."""
+    """Refusal for a connection that failed; inspecting changes nothing, so it may be repeated.
+
+    Certificates do not mend themselves, and are not tried again.
+    """
+    if (untrusted := _untrusted(url, cause)) is not None:
+        return Refusal(untrusted, again=False)
     reason = str(cause) or type(cause).__name__
     error = UnreachableError(f"no answer from {url}: {reason}; is the server running there?")
     error.__cause__ = cause
     return Refusal(error, again=True)
+
+
+def _untrusted(url: str, cause: Exception) -> UnreachableError | None:
+    """Error for a connection that certificates prevented; None if it failed otherwise."""
+    found: BaseException | None = cause
+    while found is not None and not isinstance(found, ssl.SSLError):
+        found = found.__cause__ or found.__context__
+    if isinstance(found, ssl.SSLCertVerificationError):
+        error = UnreachableError(
+            f"the certificate of {url} is not trusted: {found.verify_message}; give cafile, the "
+            "authority that signed it, and the host's name as the certificate has it"
+        )
+    elif found is not None and "ALERT_" in (found.reason or "") and "CERT" in found.reason:
+        error = UnreachableError(
+            f"{url} takes no client without a certificate that it trusts; give certfile"
+        )
+    else:
+        return None
+    error.__cause__ = cause
+    return error
 
 
 def overdue(url: str, cause: Exception) -> Refusal:

@@ -33,9 +33,6 @@ MOST_FRUITLESS = 3
 
 A frame that makes the server hang up would be sent for ever otherwise."""
 
-MAX_MESSAGE_BYTES = 256 * 1024 * 1024
-"""Longest message from a server; more than any heatmap has."""
-
 LEFT = "the stream has been left by its `with`; open another one"
 
 _OPENING_FAILURES = (OSError, WebSocketException, UnavailableError)

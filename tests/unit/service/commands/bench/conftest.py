@@ -97,8 +97,24 @@ FULL = {"type": "urn:takt:error:queue_full", "title": "Queue full", "status": 42
 FULL |= {"detail": "come back later", "code": "queue_full"}
 
 
+KEY = "tk_secret"
+NO_KEY = {"title": "Unauthenticated", "status": 401, "code": "unauthenticated"}
+NO_KEY |= {"detail": "show a key"}
+
+
 async def _takt(scope: Any, receive: Any, send: Any) -> None:
-    """Model `parts` finds a defect in every picture; model `busy` takes none."""
+    """Model `parts` finds a defect in every picture; model `busy` takes none.
+
+    Below /keyed it answers those alone who show the key.
+    """
+    shown = dict(scope["headers"]).get(b"authorization")
+    if scope["path"].startswith("/keyed/") and shown != f"Bearer {KEY}".encode():
+        kind = "http" if scope["type"] == "http" else "websocket.http"
+        body = orjson.dumps(NO_KEY)
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": f"{kind}.response.start", "status": 401, "headers": headers})
+        await send({"type": f"{kind}.response.body", "body": body})
+        return
     if scope["type"] == "websocket":
         await _stream(receive, send)
         return
@@ -108,7 +124,7 @@ async def _takt(scope: Any, receive: Any, send: Any) -> None:
         length += len(message.get("body", b""))
         more = message.get("more_body", False)
     status, body = 200, ANSWER
-    if scope["path"] == "/v1/models":
+    if scope["path"].endswith("/v1/models"):
         body = {"models": [{"name": "parts"}, {"name": "busy"}]}
     elif "busy" in scope["path"]:
         status, body = 429, FULL

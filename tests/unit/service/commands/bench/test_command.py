@@ -67,6 +67,30 @@ def test_so_few_requests_that_the_warm_up_has_them_all_count(server, pictures) -
     assert "5 requests in" in result.output
 
 
+@pytest.mark.parametrize("protocol", ["rest", "stream"])
+def test_a_key_is_shown_with_each_request_and_never_told(
+    server, pictures, tmp_path, protocol
+) -> None:
+    file, told = tmp_path / "key", tmp_path / "run.json"
+    file.write_text("tk_secret\n")
+    options = ["--protocol", protocol, "--requests", "4", "--json", str(told)]
+    if protocol == "rest":
+        options += ["--query", "heatmap=map"]
+    result = bench(f"{server}/keyed", pictures, *options, "--key-file", str(file))
+    assert result.exit_code == 0, result.output
+    assert "tk_secret" not in result.output + told.read_text()
+    assert json.loads(told.read_bytes())["figures"]["answered"] == 4
+
+
+@pytest.mark.parametrize("model", [[], ["--model", "parts", "--protocol", "stream"]])
+def test_a_missing_or_wrong_key_ends_it_with_the_servers_words(server, pictures, model) -> None:
+    for key in ([], ["--key", "tk_other"]):
+        result = bench(f"{server}/keyed", pictures, "--requests", "4", *model, *key)
+        assert result.exit_code == 1
+        assert "show a key" in result.output
+        assert "tk_other" not in result.output
+
+
 def test_an_open_loop_over_rest_sends_each_arrival(server, pictures) -> None:
     result = bench(
         server,

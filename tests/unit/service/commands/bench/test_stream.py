@@ -6,16 +6,16 @@ from websockets.sync.server import ServerConnection
 
 from service.commands.bench.clock import LoopClock
 from service.commands.bench.figures import StreamCounts
-from service.commands.bench.lean_http import parse_address
 from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
 from service.streaming.frames import unpack
 from takt_client import RawPicture
+from takt_client.connection import Server
 from takt_client.errors import UnreachableError, UnreadableAnswerError
 
 
 def plan_of(url: str, **given: object) -> BenchStreamOptions:
     ours = {
-        "address": parse_address(url),
+        "server": Server.of(url, {"key": "tk_secret"}),
         "path": "/v1/models/parts/stream",
         "hello": {"policy": "all"},
         "pictures": [b"one", b"two"],
@@ -40,6 +40,7 @@ def ask(streams: StreamTransport, count: int) -> list[asyncio.Task]:
 
 def test_frames_carry_the_pictures_in_turn_and_are_answered(scripted, wire) -> None:
     def script(connection: ServerConnection) -> None:
+        assert connection.request.headers["Authorization"] == "Bearer tk_secret"
         assert orjson.loads(connection.recv()) == {"type": "hello", "policy": "all"}
         connection.send(wire.welcome(credits=4))
         for sequence, picture in enumerate([b"one", b"two", b"one"]):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from websockets.sync.server import ServerConnection
 
 from service.commands.watch.commands import watch
 
@@ -62,6 +63,30 @@ def test_a_folder_is_watched_for_people(bundle, repository: Path, tmp_path: Path
     assert "2 answered" in summary
 
 
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_a_server_is_shown_the_key(
+    clip: Path, scripted, wire, tmp_path: Path, monkeypatch, by: str
+) -> None:
+    def script(connection: ServerConnection) -> None:
+        assert connection.request.headers["Authorization"] == "Bearer tk_secret"
+        connection.recv()
+        connection.send(wire.welcome())
+        frame = wire.unpack(connection.recv())
+        connection.send(wire.answer(frame.sequence))
+        connection.recv()
+        connection.send(wire.goodbye(1))
+
+    file = tmp_path / "key"
+    file.write_text("tk_secret\n")
+    given = ["--key-file", file] if by == "file" else []
+    if by == "environment":
+        monkeypatch.setenv("TAKT_KEY", "tk_secret")
+    with scripted(script) as url:
+        result = run(clip, "--url", url, "--model", "parts", "--limit", "1", *given)
+    assert result.exit_code == 0, result.output
+    assert "1 answered" in result.output
+
+
 def test_a_looping_video_ends_at_the_limit(clip: Path, bundle, repository: Path) -> None:
     result = run(clip, "--bundle", repository / "parts" / "1", "--loop", "--limit", "8", "--json")
     assert json.loads(result.stdout.splitlines()[-1])["stats"]["answered"] == 8
@@ -73,6 +98,11 @@ def test_a_looping_video_ends_at_the_limit(clip: Path, bundle, repository: Path)
         (["x"], 2, "name a --bundle or a --url"),
         (["x", "--bundle", ".", "--url", "http://takt"], 2, "and not both"),
         (["x", "--bundle", ".", "--model", "parts"], 2, "name its --url"),
+        (["x", "--bundle", ".", "--key", "tk"], 2, "name its --url"),
+        (["x", "--url", "http://takt", "--key", "a", "--key-file", "b"], 2, "and not both"),
+        (["x", "--url", "http://takt", "--key-file", "gone"], 2, "gone cannot be read: No such"),
+        (["0", "--url", "http://takt", "--cafile", "gone"], 1, "are of https"),
+        (["0", "--url", "https://takt", "--cafile", "gone"], 1, "gone has not certificates"),
         (["gone.avi", "--bundle", "."], 1, "gone.avi is not there; name a folder"),
         (["0", "--bundle", ".", "--vote", "3"], 2, "3/5 is"),
         (["0", "--bundle", ".", "--vote", "4/3"], 2, "3/5 is"),

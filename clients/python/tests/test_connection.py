@@ -67,7 +67,7 @@ def test_a_stream_is_opened_for_the_span_it_was_begun_in(scripted, wire, tracer:
 
 def test_a_program_without_opentelemetry_does_not_load_it() -> None:
     code = (
-        "import sys; from takt_client.propagation import trace_headers; "
+        "import sys; from takt_client.connection import trace_headers; "
         "assert trace_headers() == {}; "
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
