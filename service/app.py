@@ -16,10 +16,12 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from service.api.bodies import Bodies
+from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS, completed
+from service.api.examples import FOREIGN_NAME
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
-from service.api.problems import MISDIRECTED, add_handlers, problem_responses
+from service.api.problems import add_handlers, problem_responses
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.fast_path import FastPath
@@ -29,7 +31,7 @@ from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.batching.uploads import PLACES, Uploads
-from service.distribution import version
+from service.domain import Json
 from service.engines.opener import EngineFactory
 from service.host import let_others_go_first, own_names
 from service.inspection.inference import Pools
@@ -94,6 +96,12 @@ class Application(FastAPI):
     """
 
     layers: list[Callable[[ASGIApp], ASGIApp]]
+
+    def openapi(self) -> Json:
+        """The OpenAPI document; made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
         """The whole application, called once."""
@@ -177,9 +185,13 @@ def create_app(
         openapi_url="/openapi.json" if settings.docs else None,
         title="Takt",
         description=DESCRIPTION,
-        version=version(),
+        version=API_VERSION,
+        openapi_tags=TAGS,
+        servers=SERVERS,
+        license_info=LICENCE,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
-        responses=problem_responses({421: MISDIRECTED}),
+        responses=problem_responses(FOREIGN_NAME),
     )
     add_handlers(app, journal)
     inspect = inspect_handler(repository, journal, bodies, settings.timeout_ms)

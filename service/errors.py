@@ -288,6 +288,11 @@ class Problem:
     detail: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, error: TaktError) -> Problem:
+        """The problem that an error of ours is."""
+        return cls(error.status, error.code, error.title, str(error), error.headers)
+
 
 def problem_of(error: Exception, request_id: str) -> Problem:
     """The problem to answer with; logs an error of the service, and hides a foreign one.
@@ -302,7 +307,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     if isinstance(error, TaktError):
         if error.status == 500:
             logger.error("request %s: %s", request_id, error, exc_info=error.__cause__)
-        return Problem(error.status, error.code, error.title, str(error), error.headers)
+        return Problem.of(error)
     logger.error("request %s: unforeseen error", request_id, exc_info=error)
     return Problem(
         TaktError.status,

@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from service.api.schemas import reference_to
 from service.errors import (
     ClientGoneError,
     InvalidParameterError,
@@ -26,7 +27,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 def described_body(kind: type[BaseModel], *, required: bool) -> dict[str, Any]:
     """A route's `openapi_extra` for a body that `read_json` reads."""
-    content = {"application/json": {"schema": kind.model_json_schema()}}
+    content = {"application/json": {"schema": reference_to(kind)}}
     return {"requestBody": {"required": required, "content": content}}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -12,15 +12,21 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.api.schemas import ProblemOut
+from service.api.schemas import OipProblemOut, ProblemOut, reference_to
+from service.domain import Json
 from service.errors import InvalidParameterError, Problem, TaktError, problem_of
 from service.observing.journal import UNKNOWN, Journal
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
-MISDIRECTED = "The request is for a name that is not this server's."
 OIP_PATH = "/v2"
 """Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
+
+_EXAMPLE_ID = "2e1300ba06a94a31bef0585f8ff6dbc1"
+_RETRY_AFTER = {
+    "description": "Seconds after which to come back, where that can be told.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 
 
 def request_id_of(scope: Scope) -> str:
@@ -29,14 +35,50 @@ def request_id_of(scope: Scope) -> str:
 
 
 def problem_responses(
-    descriptions: Mapping[int | str, str], kind: type[ProblemOut] = ProblemOut
+    *errors: TaktError, kind: type[ProblemOut] = ProblemOut
 ) -> dict[int | str, dict[str, Any]]:
-    """Problems by status, as the API's documentation describes them."""
-    content = {MEDIA_TYPE: {"schema": kind.model_json_schema()}}
-    return {
-        status: {"description": description, "content": content}
-        for status, description in descriptions.items()
-    }
+    """The answers to errors, by status, as the API's document describes them.
+
+    >>> from service.errors import ConflictError
+    >>> found = problem_responses(ConflictError("there is nothing to go back to"))
+    >>> content = found[409]["content"]["application/problem+json"]
+    >>> content["examples"]["conflict"]["value"]["detail"]
+    'there is nothing to go back to'
+
+    Args:
+        errors: one for each code that a route answers with; its text is the example.
+        kind: schema of the body.
+    """
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status, group in groupby(sorted(errors, key=_status), key=_status):
+        same = list(group)
+        examples: dict[str, Json] = {}
+        for error in same:
+            name = error.code if error.code not in examples else f"{error.code}_{len(examples)}"
+            examples[name] = _example(error, kind)
+        meanings = dict.fromkeys(_meaning(error) for error in same)
+        responses[status] = {
+            "description": " ".join(meanings),
+            "content": {MEDIA_TYPE: {"schema": reference_to(kind), "examples": examples}},
+        }
+        if any("Retry-After" in error.headers for error in same):
+            responses[status]["headers"] = {"Retry-After": _RETRY_AFTER}
+    return responses
+
+
+def _status(error: TaktError) -> int:
+    return error.status
+
+
+def _meaning(error: TaktError) -> str:
+    """The first sentence of what an error's class says of itself."""
+    return (error.__doc__ or error.title).partition("\n")[0]
+
+
+def _example(error: TaktError, kind: type[ProblemOut]) -> Json:
+    path = OIP_PATH if kind is OipProblemOut else ""
+    body = _body(Problem.of(error), _EXAMPLE_ID, path)
+    return {"summary": error.title, "value": body}
 
 
 def problem_response(
@@ -56,6 +98,11 @@ def problem_response(
         problem = Problem(error.status_code, code, error.detail, detail, error.headers or {})
     else:
         problem = problem_of(error, request_id)
+    body = orjson.dumps(_body(problem, request_id, path))
+    return Response(body, problem.status, dict(problem.headers), MEDIA_TYPE)
+
+
+def _body(problem: Problem, request_id: str, path: str) -> Json:
     body = {
         "type": f"urn:takt:error:{problem.code}",
         "title": problem.title,
@@ -66,7 +113,7 @@ def problem_response(
     }
     if path.startswith(OIP_PATH):
         body["error"] = problem.detail
-    return Response(orjson.dumps(body), problem.status, dict(problem.headers), MEDIA_TYPE)
+    return body
 
 
 def add_handlers(app: FastAPI, journal: Journal) -> None:

@@ -9,6 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.bundles.manifest import Blend
 from service.domain import FindingCode, HeatmapKind, ImageFormat, InspectOptions, Priority
 
+SCHEMA_REFERENCE = "#/components/schemas/{model}"
+"""Place of a model's schema in the API's document."""
+
+
+def reference_to(kind: type[BaseModel]) -> dict[str, str]:
+    """A reference to a model's schema, for what a route reads or answers by itself.
+
+    >>> reference_to(OptionsIn)
+    {'$ref': '#/components/schemas/OptionsIn'}
+    """
+    return {"$ref": SCHEMA_REFERENCE.format(model=kind.__name__)}
+
 
 class OptionsIn(BaseModel):
     """The options of a request or stream; an unknown name is refused, since it may be a typo.
@@ -141,19 +153,6 @@ class InspectionOut(Schema):
 
 class ProblemOut(Schema):
     """An RFC 9457 problem."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "type": "urn:takt:error:invalid_image",
-                "title": "Invalid image",
-                "status": 400,
-                "detail": "the JPEG is cut short; send the whole file",
-                "code": "invalid_image",
-                "request_id": "2e1300ba06a94a31bef0585f8ff6dbc1",
-            }
-        }
-    )
 
     type: str
     title: str

@@ -29,19 +29,46 @@ class RequestPart(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class _InputParameters(RequestPart):
+class InputParametersIn(RequestPart):
+    """How the data of an input is written."""
+
     binary_data_size: int | None = Field(default=None, ge=0)
     content_type: Literal["base64"] | None = None
+
+
+_ENCODED: dict[str, Any] = {"datatype": {"const": IMAGE.datatype}, "shape": {"maxItems": 2}}
+_RAW: dict[str, Any] = {"datatype": {"const": PIXELS.datatype}, "shape": {"minItems": 3}}
 
 
 class InputTensor(RequestPart):
     """An input as the JSON has it."""
 
-    name: Word
-    shape: list[int] = Field(max_length=8)
-    datatype: Word
-    parameters: _InputParameters | None = None
-    data: Any = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"name": {"const": IMAGE.name}}},
+            "then": {"properties": _ENCODED},
+            "else": {"properties": _RAW},
+        }
+    )
+
+    name: Word = Field(json_schema_extra={"enum": [spec.name for spec in INPUTS]})
+    shape: list[int] = Field(
+        max_length=8,
+        description="[N] or [N,1] of `image`; [N,H,W,3], [N,H,W,1] or [N,H,W] of `pixels`.",
+        json_schema_extra={
+            "minItems": 1,
+            "maxItems": 4,
+            "items": {"type": "integer", "minimum": 1},
+        },
+    )
+    datatype: Word = Field(json_schema_extra={"enum": [spec.datatype for spec in INPUTS]})
+    parameters: InputParametersIn | None = None
+    data: Any = Field(
+        default=None,
+        description="Files in base64 of `image`, whole numbers of 0 to 255 of `pixels`; none "
+        "where the data follows the JSON.",
+        json_schema_extra={"anyOf": [{"type": "array", "items": {}}, {"type": "null"}]},
+    )
 
 
 def only_input(inputs: Sequence[InputTensor]) -> InputTensor:

@@ -47,34 +47,42 @@ _SEND_BINARY = (
 )
 
 
-class _OutputParameters(RequestPart):
+class OutputParametersIn(RequestPart):
+    """How an output is to be written."""
+
     binary_data: bool | None = None
 
 
-class _Output(RequestPart):
-    name: Word
-    parameters: _OutputParameters | None = None
+class OutputIn(RequestPart):
+    """A wanted output."""
+
+    name: Word = Field(json_schema_extra={"enum": [spec.name for spec in OUTPUTS]})
+    parameters: OutputParametersIn | None = None
 
 
-class _Parameters(RequestPart):
+class InferParametersIn(RequestPart):
+    """The options of a request."""
+
     threshold: float | None = None
     pixel_threshold: float | None = None
     heatmap: Literal["map", "overlay"] | None = None
     format: ImageFormat | None = None
     timeout_ms: float | None = Field(default=None, gt=0, le=3_600_000)
     timeout: int | None = Field(default=None, gt=0, le=3_600_000_000)
-    priority: Literal["line", "bulk", 1, 2] = "line"
+    priority: Priority | Literal[1, 2] = "line"
     binary_data_output: bool = False
 
 
-class _Body(RequestPart):
+class InferIn(RequestPart):
+    """An inference request."""
+
     id: str | None = Field(default=None, max_length=1024)
     # Some clients repeat here what the path says.
     model_name: str | None = None
     model_version: str | None = None
-    parameters: _Parameters | None = None
-    inputs: list[InputTensor]
-    outputs: list[_Output] | None = None
+    parameters: InferParametersIn | None = None
+    inputs: list[InputTensor] = Field(json_schema_extra={"minItems": 1, "maxItems": 1})
+    outputs: list[OutputIn] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> Infe
     text = body if json_bytes is None else body[:json_bytes]
     parsed = _parse(text)
     tensor = only_input(parsed.inputs)
-    parameters = parsed.parameters or _Parameters()
+    parameters = parsed.parameters or InferParametersIn()
     outputs = _outputs(parsed.outputs or [], parameters)
     rest = memoryview(body)[len(text) :] if json_bytes is not None else None
     most = limits.most_pictures(_PRIORITIES[parameters.priority])
@@ -159,7 +167,7 @@ def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> Infe
     return InferenceRequest(parsed.id, pictures, _options(parameters, outputs, limits), outputs)
 
 
-def _parse(text: bytes) -> _Body:
+def _parse(text: bytes) -> InferIn:
     if len(text) > MAX_JSON_BYTES:
         raise ImageTooLargeError(
             f"the JSON has {len(text)} bytes, {MAX_JSON_BYTES} are allowed; {_SEND_BINARY}"
@@ -167,7 +175,7 @@ def _parse(text: bytes) -> _Body:
     if sum(text.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
         raise RequestError(f"the JSON has more than {MAX_VALUES} values; {_SEND_BINARY}")
     try:
-        return _Body.model_validate(orjson.loads(text))
+        return InferIn.model_validate(orjson.loads(text))
     except orjson.JSONDecodeError as error:
         raise RequestError(
             f"the body is no JSON: {error}; where binary data follows it, "
@@ -177,7 +185,7 @@ def _parse(text: bytes) -> _Body:
         raise InvalidParameterError(validation_message(error, "the body")) from None
 
 
-def _outputs(named: Sequence[_Output], parameters: _Parameters) -> list[WantedOutput]:
+def _outputs(named: Sequence[OutputIn], parameters: InferParametersIn) -> list[WantedOutput]:
     binary = parameters.binary_data_output
     specs = {spec.name: spec for spec in OUTPUTS}
     wanted = {}
@@ -198,7 +206,7 @@ def _outputs(named: Sequence[_Output], parameters: _Parameters) -> list[WantedOu
 
 
 def _options(
-    parameters: _Parameters, outputs: Sequence[WantedOutput], limits: OipLimits
+    parameters: InferParametersIn, outputs: Sequence[WantedOutput], limits: OipLimits
 ) -> InspectOptions:
     if parameters.timeout is not None and parameters.timeout_ms is not None:
         raise InvalidParameterError(

@@ -8,17 +8,30 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.bodies import Bodies
-from service.api.json_body import read_json
+from service.api.examples import FOREIGN_NAME, FOREIGN_PAGE, NO_MODEL, OF_PICTURES, SLOW_BODY
+from service.api.json_body import described_body, read_json
 from service.api.oip.infer import infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
-from service.api.oip.request import OipLimits
+from service.api.oip.request import InferIn, OipLimits
+from service.api.oip.schemas import (
+    IndexEntryOut,
+    InferOut,
+    ModelConfigOut,
+    ModelMetadataOut,
+    ModelReadyOut,
+    ServerLiveOut,
+    ServerMetadataOut,
+    ServerReadyOut,
+)
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import MISDIRECTED, OIP_PATH, problem_responses
-from service.api.schemas import OipProblemOut
+from service.api.problems import OIP_PATH, problem_responses
+from service.api.schemas import OipProblemOut, Schema, reference_to
 from service.domain import Json
+from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -26,7 +39,7 @@ _BODY: dict[str, Any] = {
         "`Inference-Header-Content-Length` says how long the JSON is.",
         "content": {
             "application/json": {
-                "schema": {"type": "object"},
+                "schema": reference_to(InferIn),
                 "example": {
                     "inputs": [
                         {
@@ -40,20 +53,33 @@ _BODY: dict[str, Any] = {
                     "parameters": {"timeout_ms": 500},
                 },
             },
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": _BYTES,
         },
     }
 }
-_RESPONSES = problem_responses(
-    {
-        "4XX": "The request is at fault, or the queue is full.",
-        "5XX": "The service cannot answer, or not in time.",
-    },
-    OipProblemOut,
+_INFERRED: dict[str, Any] = {
+    "model": InferOut,
+    "description": "The outputs in JSON; bytes of binary outputs may follow it, and then "
+    "`Inference-Header-Content-Length` says how long the JSON is.",
+    "content": {"application/json": {}, "application/octet-stream": _BYTES},
+}
+_REFUSED = problem_responses(
+    RequestError("the shape of image says 2 elements, `data` has 1"),
+    *OF_PICTURES,
+    InvalidParameterError("the inputs are none; send one, image or pixels"),
+    kind=OipProblemOut,
 )
-_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"description": "Not ready."}}
-_OF_A_NAME = problem_responses({404: "No such model or version."}, OipProblemOut)
-_MAY_BE_READY = _OF_A_NAME | _NOT_READY
+_OF_A_NAME = problem_responses(NO_MODEL, kind=OipProblemOut)
+_OF_THE_INDEX = problem_responses(
+    FOREIGN_PAGE,
+    SLOW_BODY,
+    InvalidParameterError("ready: Input should be a valid boolean"),
+    kind=OipProblemOut,
+)
+
+
+def _not_ready(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
+    return {503: {"model": kind, "description": "Not ready."}}
 
 
 class IndexIn(BaseModel):
@@ -77,60 +103,80 @@ def oip_router(
     """
     router = APIRouter(
         prefix=OIP_PATH,
-        tags=["open inference protocol"],
-        responses=problem_responses({421: MISDIRECTED}, OipProblemOut),
+        tags=["oip"],
+        responses=problem_responses(FOREIGN_NAME, kind=OipProblemOut),
     )
     handler = infer_handler(repository, journal, bodies, limits)
 
-    @router.get("")
-    async def server() -> Json:
+    @router.get("", response_model=ServerMetadataOut)
+    async def oip_server_metadata() -> Json:
         """What serves."""
         return server_metadata()
 
     @router.get("/health/live")
-    async def live() -> Json:
+    async def oip_server_live() -> ServerLiveOut:
         """Whether the process answers."""
-        return {"live": True}
+        return ServerLiveOut(live=True)
 
-    @router.get("/health/ready", responses=_NOT_READY)
-    async def ready(response: Response) -> Json:
+    @router.get("/health/ready", responses=_not_ready(ServerReadyOut))
+    async def oip_server_ready(response: Response) -> ServerReadyOut:
         """Whether the models are ready; 503 if not."""
         response.status_code = 200 if repository.ready else 503
-        return {"ready": repository.ready}
+        return ServerReadyOut(ready=repository.ready)
 
     @versioned(
-        router.get, "/models/{name}/ready", "version_ready", responses=_OF_A_NAME | _NOT_READY
+        router.get,
+        "/models/{name}/ready",
+        "oip_version_ready",
+        responses=_OF_A_NAME | _not_ready(ModelReadyOut),
     )
-    async def model_ready(request: Request, response: Response, name: Name) -> Json:
+    async def oip_model_ready(request: Request, response: Response, name: Name) -> ModelReadyOut:
         """Whether the model's active version, or the version in the path, is ready; 503 if not."""
         model = repository.get(name, version_of(request))
         response.status_code = 200 if model.ready else 503
-        return {"name": model.name, "ready": model.ready}
+        return ModelReadyOut(name=model.name, ready=model.ready)
 
-    @versioned(router.get, "/models/{name}", "metadata_of_version", responses=_OF_A_NAME)
-    async def metadata(request: Request, name: Name) -> Json:
+    @versioned(
+        router.get,
+        "/models/{name}",
+        "oip_version_metadata",
+        response_model=ModelMetadataOut,
+        responses=_OF_A_NAME,
+    )
+    async def oip_model_metadata(request: Request, name: Name) -> Json:
         """A model's versions; the tensors of its active version, or the version in the path."""
         return model_metadata(repository, name, version_of(request))
 
-    @versioned(router.get, "/models/{name}/config", "config_of_version", responses=_OF_A_NAME)
-    async def config(request: Request, name: Name) -> Json:
+    @versioned(
+        router.get,
+        "/models/{name}/config",
+        "oip_version_config",
+        response_model=ModelConfigOut,
+        responses=_OF_A_NAME,
+    )
+    async def oip_model_config(request: Request, name: Name) -> Json:
         """The configuration of the active version, or the version in the path, as Triton has it."""
         return model_config(repository, name, version_of(request))
 
-    @router.post("/repository/index")
-    async def repository_index(request: Request) -> list[Json]:
+    @router.post(
+        "/repository/index",
+        response_model=list[IndexEntryOut],
+        responses=_OF_THE_INDEX,
+        openapi_extra=described_body(IndexIn, required=False),
+    )
+    async def oip_repository_index(request: Request) -> list[Json]:
         """Every version of every model; those that are ready if the body says `{"ready": true}`."""
         return index(repository, ready_only=(await read_json(request, IndexIn)).ready)
 
     @versioned(
         router.post,
         "/models/{name}/infer",
-        "infer_version",
-        responses=_RESPONSES,
+        "oip_infer_by_version",
+        responses={200: _INFERRED} | _REFUSED,
         response_class=Response,
         openapi_extra=_BODY,
     )
-    async def infer(request: Request, name: Name) -> Response:
+    async def oip_infer(request: Request, name: Name) -> Response:
         """Inspect pictures with the model's active version, or the version in the path."""
         return await handler(request, name, version_of(request))
 

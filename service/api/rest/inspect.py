@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
+from service.api.examples import OF_PICTURES
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.schemas import InspectionOut, OptionsIn
@@ -20,48 +21,37 @@ from service.errors import InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
 from service.repository.repository import ModelRepository
 
-_PICTURE = {"schema": {"type": "string", "format": "binary"}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "A JPEG, PNG, BMP, WebP or TIFF as the raw body, or as the multipart "
-        "field `image`.",
+        "description": "A JPEG, PNG, BMP, WebP or TIFF as the raw body, of whatever content type, "
+        "or as the multipart field `image`.",
         "content": {
-            "image/*": _PICTURE,
+            "application/octet-stream": _BYTES,
+            "image/*": _BYTES,
             "multipart/form-data": {
                 "schema": {
+                    "title": "PictureForm",
                     "type": "object",
                     "required": ["image"],
-                    "properties": {"image": _PICTURE["schema"]},
+                    "properties": {"image": _BYTES["schema"]},
                 }
             },
         },
     }
 }
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "model": InspectionOut,
-        "description": "The inspection; the heatmap alone, with the score in headers, where "
-        "`Accept` asks for `image/*`.",
-        "content": {media_type: _PICTURE for media_type in MEDIA_TYPES.values()},
-    },
-    **problem_responses(
-        {
-            400: "No whole picture.",
-            403: "A web page of another host asks.",
-            404: "No such model or version.",
-            408: "The picture was not there in time, or came too slowly.",
-            413: "Too many bytes or pixels.",
-            415: "A format or pixel type that is not served.",
-            422: "An option out of range.",
-            429: "The queue, the memory for pictures or the places for uploads are full; "
-            "`Retry-After` says when to come back.",
-            500: "The engine failed.",
-            503: "The model is loading, has failed or is closing.",
-            504: "No answer within the timeout.",
-        }
-    ),
+_INSPECTED: dict[str, Any] = {
+    "model": InspectionOut,
+    "description": "The inspection; the heatmap alone, with the score in headers, where "
+    "`Accept` asks for `image/*`.",
+    # JSON comes first: some generators take the first that they know.
+    "content": {"application/json": {}} | dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
 }
+_RESPONSES = problem_responses(
+    *OF_PICTURES,
+    InvalidParameterError("timeout_ms: Input should be greater than 0"),
+)
 
 
 InspectHandler = Callable[[Request, OptionsIn, str, str | None], Awaitable[Response]]
@@ -112,18 +102,17 @@ def inspect_handler(
 
 def inspect_router(handler: InspectHandler) -> APIRouter:
     """The routes that inspect; `FastPath` answers most requests before they get here."""
-    router = APIRouter(tags=["inspect"])
+    router = APIRouter(tags=["inspection"])
 
     @versioned(
         router.post,
         "/v1/models/{name}/inspect",
-        "inspect_version",
-        summary="Inspect a picture",
-        responses=_RESPONSES,
+        "inspect_picture_by_version",
+        responses={200: _INSPECTED} | _RESPONSES,
         response_class=Response,
         openapi_extra=_BODY,
     )
-    async def inspect(
+    async def inspect_picture(
         request: Request, name: Name, query: Annotated[OptionsIn, Query()]
     ) -> Response:
         """Inspect a picture with the model's active version, or the version in the path."""

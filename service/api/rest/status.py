@@ -12,6 +12,8 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from service.api.examples import NO_MODEL
+from service.api.paths import Name
 from service.api.problems import problem_responses
 from service.api.schemas import (
     DriftOut,
@@ -39,6 +41,8 @@ from service.repository.repository import ModelRepository
 _BAD_VERSION = re.compile(r"version=(?!\d{1,9}(\.\d{1,9}){0,3}\s*([;,]|$))", re.ASCII)
 """A version in `Accept` that is no number, by which Prometheus's library fails."""
 
+_TEXT = {"schema": {"type": "string"}}
+
 
 def status_router(
     repository: ModelRepository,
@@ -58,7 +62,7 @@ def status_router(
 
     @router.head("/health/live", include_in_schema=False)
     @router.get("/health/live", tags=["health"])
-    async def live() -> LiveOut:
+    async def check_live() -> LiveOut:
         """Whether the process answers."""
         return LiveOut(status="live")
 
@@ -68,7 +72,7 @@ def status_router(
         tags=["health"],
         responses={503: {"model": ReadinessOut, "description": "A model is not ready."}},
     )
-    async def ready(response: Response) -> ReadinessOut:
+    async def check_ready(response: Response) -> ReadinessOut:
         """Whether every model's engine answered the golden inputs, and lives."""
         response.status_code = 200 if repository.ready else 503
         return ReadinessOut(
@@ -80,9 +84,14 @@ def status_router(
         "/metrics",
         tags=["health"],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text."}},
+        responses={
+            200: {
+                "content": {"text/plain": _TEXT},
+                "description": "Prometheus text.",
+            }
+        },
     )
-    async def prometheus(request: Request) -> Response:
+    async def read_metrics(request: Request) -> Response:
         """The metrics, in Prometheus's text format."""
         # OpenMetrics where the client takes it: only that has exemplars.
         accept = request.headers.get("accept", "")
@@ -93,7 +102,7 @@ def status_router(
         return Response(body, media_type=media_type)
 
     @router.get("/v1/models", tags=["models"])
-    async def models() -> ModelsOut:
+    async def list_models() -> ModelsOut:
         """Every model and its versions."""
         # /health/ready shows models that are loading or have failed, too.
         return ModelsOut(models=[_model(repository, name) for name in repository.names])
@@ -101,9 +110,9 @@ def status_router(
     @router.get(
         "/v1/models/{name}",
         tags=["models"],
-        responses=problem_responses({404: "There is no such model."}),
+        responses=problem_responses(NO_MODEL),
     )
-    async def model(name: str) -> ModelOut:
+    async def get_model(name: Name) -> ModelOut:
         """One model and its versions."""
         return _model(repository, name)
 

@@ -9,12 +9,13 @@ from typing import Self
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON, DeployedThresholds, ThresholdChange
-from service.errors import ForbiddenError
+from service.errors import ForbiddenError, InvalidParameterError
 from service.observing.logging_setup import audit
 from service.observing.metrics import Metrics
 from service.repository.model_version import ModelVersion
@@ -32,10 +33,7 @@ class ThresholdsIn(BaseModel):
         strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "number"}}}
-                for name in ("image", "pixel")
-            ],
+            "not": {"properties": {name: {"type": "null"} for name in ("image", "pixel")}},
         },
     )
 
@@ -83,14 +81,13 @@ class ThresholdChangeOut(Schema):
     )
 
 
-_RESPONSES = problem_responses(
-    {
-        403: "The setting `threshold_changes` is off, or a web page of another host asks.",
-        404: "No such model or version.",
-        408: "The body did not come whole in time.",
-        422: "No finite threshold, or an unknown name.",
-        503: "The model is loading, has failed or is closing.",
-    }
+_FIXED = ForbiddenError(
+    "this server's thresholds are not to be changed; whoever runs it may set threshold_changes, "
+    "and a request may name a threshold for itself"
+)
+_RESPONSES = problem_responses(_FIXED, FOREIGN_PAGE, NO_MODEL, NOT_READY)
+_OF_A_BODY = problem_responses(
+    SLOW_BODY, InvalidParameterError("the body: Value error, name image, pixel or both")
 )
 
 
@@ -106,10 +103,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
 
     def changeable(request: Request, name: str) -> ModelVersion:
         if not allowed:
-            raise ForbiddenError(
-                "this server's thresholds are not to be changed; whoever runs it may set "
-                "threshold_changes, and a request may name a threshold for itself"
-            )
+            raise ForbiddenError(str(_FIXED))
         return repository.get(name, version_of(request))
 
     async def change(
@@ -140,6 +134,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
         router.put,
         "/v1/models/{name}/threshold",
         "set_threshold_of_version",
+        responses=_OF_A_BODY,
         openapi_extra=described_body(ThresholdsIn, required=True),
     )
     async def set_threshold(request: Request, name: Name) -> ThresholdChangeOut:

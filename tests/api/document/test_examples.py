@@ -1,0 +1,115 @@
+"""The examples of problems are what a server says."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import pytest
+
+from service.engines.fake import FakeEngine
+from tests.api.document.operations import operation
+
+EVIL = {"Origin": "https://evil.example"}
+
+
+def png_header(side: int) -> bytes:
+    """The beginning of a PNG that claims so many pixels."""
+    fields = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + fields + struct.pack(">I", zlib.crc32(fields))
+    return b"\x89PNG\r\n\x1a\n" + header + bytes(64)
+
+
+def tensor(**changed: Any) -> dict[str, Any]:
+    return {"name": "image", "shape": [1], "datatype": "BYTES", "data": ["YQ=="], **changed}
+
+
+ASKED: list[tuple[str, str, dict[str, Any]]] = [
+    ("inspect_picture", "invalid_image", {}),
+    ("inspect_picture", "forbidden", {"headers": EVIL}),
+    ("inspect_picture", "image_too_large", {"content": png_header(10_000)}),
+    ("inspect_picture", "unsupported_image", {"content": b"GIF89a" + bytes(64)}),
+    ("inspect_picture", "invalid_parameter", {"params": {"timeout_ms": 0}}),
+    ("inspect_picture_by_version", "misdirected_request", {"headers": {"Host": "evil.example"}}),
+    ("list_models", "misdirected_request", {"headers": {"Host": "evil.example"}}),
+    ("set_threshold", "invalid_parameter", {"json": {}}),
+    ("reset_threshold", "forbidden_1", {"headers": EVIL}),
+    ("activate_version", "invalid_parameter", {"json": {"reason": 1}}),
+    ("activate_version", "forbidden_1", {"headers": EVIL}),
+    ("roll_back", "conflict", {}),
+    ("oip_infer", "bad_request", {"json": {"inputs": [tensor(shape=[2])]}}),
+    ("oip_infer", "invalid_parameter", {"json": {"inputs": []}}),
+    ("oip_infer_by_version", "misdirected_request", {"headers": {"Host": "evil.example"}}),
+    ("oip_repository_index", "invalid_parameter", {"json": {"ready": 1}}),
+    ("oip_repository_index", "forbidden", {"headers": EVIL}),
+]
+
+
+def compare(answer, openapi, wanted: str, example: str) -> None:
+    expected = operation(openapi, wanted).examples(answer.status_code)[example]
+    assert answer.json() | {"request_id": ""} == expected | {"request_id": ""}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_a_server_refuses_is_the_example_of_that_route(serve, openapi) -> None:
+    async with serve() as client:
+        for wanted, example, asked in ASKED:
+            one = operation(openapi, wanted)
+            answer = await client.request(one.method, one.path_of("parts"), **asked)
+            compare(answer, openapi, wanted, example)
+
+
+async def test_what_a_server_refuses_by_its_settings_is_the_example(serve, openapi) -> None:
+    async with serve(threshold_changes=False, version_changes=False) as client:
+        for wanted in ("set_threshold_of_version", "reset_threshold", "activate_version"):
+            one = operation(openapi, wanted)
+            answer = await client.request(one.method, one.path_of("parts"))
+            compare(answer, openapi, wanted, "forbidden")
+
+
+async def test_a_model_that_loads_is_the_example(serve_loading, openapi, bad_part) -> None:
+    async with serve_loading() as client:
+        for wanted in ("inspect_picture", "oip_infer", "reset_threshold"):
+            one = operation(openapi, wanted)
+            answer = await client.request(one.method, one.path_of("parts"), content=bad_part)
+            compare(answer, openapi, wanted, "not_ready")
+
+
+class Failing(FakeEngine):
+    """Fails as a runtime does, once it has been let."""
+
+    def infer(self, images):
+        if self.fail:
+            raise RuntimeError("out of luck")
+        return super().infer(images)
+
+
+@pytest.mark.parametrize(
+    ("fault", "example"),
+    [
+        ("raise", "engine_failed"),
+        ("die", "engine_died"),
+        ("out_of_memory", "engine_out_of_memory"),
+    ],
+)
+async def test_what_an_engine_does_is_the_example(
+    serve, openapi, bad_part, fault: str, example: str
+) -> None:
+    engine = Failing()
+    async with serve(open_engine=lambda _: engine) as client:
+        if fault == "raise":
+            engine.fail = True
+        else:
+            engine.faults = iter([fault])  # type: ignore[list-item]
+        answer = await client.post("/v1/models/parts/inspect", content=bad_part)
+        compare(answer, openapi, "inspect_picture", example)
+
+
+async def test_what_comes_too_late_is_the_example(serve, openapi, engines, bad_part) -> None:
+    async with serve() as client:
+        engines[0].gate.clear()
+        answer = await client.post(
+            "/v1/models/parts/inspect", params={"timeout_ms": 200}, content=bad_part
+        )
+        compare(answer, openapi, "inspect_picture", "deadline_exceeded")
