@@ -31,6 +31,7 @@ EngineFault = Literal["failing", "hung", "died"]
 FindingCode = Literal[
     "good_rejected",
     "made_up_missed",
+    "odd_picture",
     "defects_missed",
     "few_steps",
     "few_pictures",

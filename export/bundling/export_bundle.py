@@ -165,9 +165,11 @@ def export_bundle(
                 facts,
                 facts.inside,
                 thresholds.image,
+                thresholds.alpha,
                 of_good,
                 of_defects,
                 chosen,
+                out_of_fold=scored,
                 strict=options.strict,
                 quiet=quiet,
             )

@@ -152,6 +152,7 @@ def find_thresholds(
             manifest,
             inside,
             chosen.image,
+            alpha.value if chosen.rule == "conformal" else None,
             of_good,
             of_bad,
             pictures,

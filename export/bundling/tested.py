@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.bundling.measure import Cells, PictureScores, Recipe
+from export.calibration.cross_conformal import OutOfFoldScores
+from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS
+from models.checkpoints.own import picture_digest
 from service.bundles.findings import FitRecord, SelfTest
 from service.domain import Image, RawPicture
 from service.engines.base import Engine
@@ -38,10 +42,12 @@ def tested(
     model: KnownModel,
     inside: Cells | None,
     threshold: float,
+    alpha: float | None,
     of_good: PictureScores,
     of_defects: PictureScores,
     pictures: CalibrationPictures,
     *,
+    out_of_fold: OutOfFoldScores | None = None,
     strict: bool,
     quiet: bool,
 ) -> SelfTest:
@@ -52,9 +58,11 @@ def tested(
         model: how it sees pictures.
         inside: the cells of the map that count; all if None.
         threshold: of a picture's score.
+        alpha: false-reject rate of that threshold; None if good pictures gave none.
         of_good: scores of the pictures that calibrate.
         of_defects: scores of the given defective pictures.
         pictures: the good pictures.
+        out_of_fold: scores that the threshold rests on instead of `of_good`.
         strict: refuse a model that anything speaks against.
         quiet: show no bar.
 
@@ -71,6 +79,7 @@ def tested(
             counted=partial(counted_pixels, model, inside),
             good_score=of_good.score,
             defect_score=of_defects.score,
+            odd=_odd(pictures, of_good, out_of_fold, alpha),
         ),
         pictures,
         quiet=quiet,
@@ -78,6 +87,25 @@ def tested(
     if strict:
         refuse_findings(found)
     return found
+
+
+def _odd(
+    pictures: CalibrationPictures,
+    of_good: PictureScores,
+    out_of_fold: OutOfFoldScores | None,
+    alpha: float | None,
+) -> OddPictures | None:
+    if alpha is None:
+        return None
+    if out_of_fold is None:
+        return odd_pictures(of_good.score, [*map(_name, pictures.unseen)], alpha)
+    names = {picture_digest(path): _name(path) for path in pictures.unseen}
+    return odd_pictures(out_of_fold.score, [*map(names.get, out_of_fold.digests)], alpha)
+
+
+def _name(path: Path) -> str:
+    """The file and its folder: several kinds of part may have files of one name."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def score_of(engine: Engine, model: Recipe, picture: Image) -> float:

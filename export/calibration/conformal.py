@@ -26,6 +26,9 @@ METHOD = "split conformal"
 USUAL_ALPHA = 0.01
 """The false-reject rate unless --alpha says otherwise, if the pictures allow it."""
 
+MOST_FOR_ROBUSTNESS = 0.1
+"""Highest false-reject rate that is taken so that one odd picture does not make the threshold."""
+
 
 @dataclass(frozen=True)
 class Alpha:
@@ -43,10 +46,12 @@ class Alpha:
 def choose_alpha(given: float | None, count: int) -> Alpha:
     """The false-reject rate to calibrate for, with n = `count` good pictures.
 
-    It is the given one, else `USUAL_ALPHA`, or 1 / (n + 1) rounded up if n is too small for that.
+    It is the given one, else `USUAL_ALPHA` if n allows it. Fewer pictures get 2 / (n + 1), with
+    which the second highest score is the threshold, so that one odd picture does not make it
+    alone; but 1 / (n + 1), the smallest possible, where 2 / (n + 1) exceeds a tenth.
 
-    >>> choose_alpha(None, 19).value
-    0.05
+    >>> choose_alpha(None, 19).value, choose_alpha(None, 9).value
+    (0.1, 0.1)
 
     Raises:
         CalibrationError: the given one needs more pictures, or there is no picture.
@@ -55,13 +60,20 @@ def choose_alpha(given: float | None, count: int) -> Alpha:
         value = USUAL_ALPHA if given is None else given
         conformal_rank(count, value)
         return Alpha(value)
-    value = _smallest(count)
+    value, smallest = _share(2, count), _share(1, count)
+    if value <= MOST_FOR_ROBUSTNESS:
+        note = (
+            f"alpha is {value:g}, so that no single one of {count} good pictures makes the "
+            f"threshold; {smallest:g} is the smallest that they allow, and {USUAL_ALPHA:g} needs "
+            f"{needed_for(USUAL_ALPHA)}"
+        )
+        return Alpha(value, (note,))
     pictures = f"{count} good pictures allow" if count > 1 else "a single good picture allows"
     note = (
-        f"alpha is {value:g}, the smallest that {pictures}; {USUAL_ALPHA:g} needs "
+        f"alpha is {smallest:g}, the smallest that {pictures}; {USUAL_ALPHA:g} needs "
         f"{needed_for(USUAL_ALPHA)}"
     )
-    return Alpha(value, (note,))
+    return Alpha(smallest, (note,))
 
 
 def needed_for(alpha: float) -> int:
@@ -123,7 +135,7 @@ def conformal_rank(count: int, alpha: float) -> int:
         raise CalibrationError(f"alpha is {alpha}; it must lie between 0 and 1")
     rank = math.ceil((count + 1) * (1 - _exact(alpha)))
     if rank > count:
-        other = f"; or ask for an alpha of {_smallest(count):g} or more" if count else ""
+        other = f"; or ask for an alpha of {_share(1, count):g} or more" if count else ""
         raise CalibrationError(
             f"unseen good pictures: {count}; alpha {alpha:g} needs at least "
             f"{needed_for(alpha)}{other}"
@@ -136,8 +148,11 @@ def _exact(alpha: float) -> Fraction:
     return Fraction(repr(float(alpha)))
 
 
-def _smallest(count: int) -> float:
-    """The smallest α that n pictures allow, 1 / (n + 1), rounded up to three digits."""
-    smallest = Fraction(1, count + 1)
-    places = 2 - math.floor(math.log10(smallest))
-    return float(math.ceil(smallest * 10**places) / 10**places)
+def _share(above: int, count: int) -> float:
+    """`above` / (n + 1), the smallest α with which that highest of n scores is the threshold.
+
+    It is rounded up to three digits.
+    """
+    share = Fraction(above, count + 1)
+    places = 2 - math.floor(math.log10(share))
+    return float(math.ceil(share * 10**places) / 10**places)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from export.calibration.odd_pictures import OddPictures
 from service.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 
 FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
@@ -30,6 +31,9 @@ OTHER_SIZE_SHARE = 0.1
 SIZE_TOLERANCE = 0.1
 """Part of a side by which a picture may be smaller or larger than all of the fit's."""
 
+MOST_NAMED = 3
+"""Most odd pictures that a finding names."""
+
 LARGE_SIZES = 2
 """Number of the largest sizes of made-up defects of which half must be found."""
 
@@ -49,6 +53,7 @@ class Evidence:
         defects: number of the given defects.
         missed: number of those that the threshold misses.
         made_up: results on made-up defects by size, the smallest first.
+        odd: good pictures of which one makes the threshold; None if none does.
     """
 
     family: str
@@ -61,6 +66,7 @@ class Evidence:
     defects: int
     missed: int
     made_up: tuple[SizeResult, ...]
+    odd: OddPictures | None = None
 
 
 def find(evidence: Evidence) -> tuple[Finding, ...]:
@@ -89,9 +95,28 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
         code="made_up_missed",
         text=f"the model finds {found} of {defects} made-up defects of "
         f"{' and '.join(f'{one.side_px} pixels' for one in large)}, and smaller ones hardly",
-        remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1), as one odd "
-        "good picture may make the threshold; fit on more pictures of this very part, or longer; "
-        "or take another family (`takt fit patchcore`)",
+        remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1); fit on more "
+        "pictures of this very part, or longer; or take another family (`takt fit patchcore`)",
+    )
+
+
+def _odd_picture(evidence: Evidence) -> Finding | None:
+    odd = evidence.odd
+    if odd is None:
+        return None
+    named = [name for name in odd.names if name is not None]
+    listed = ", ".join(named[:MOST_NAMED]) or "of a former fit"
+    if len(named) > MOST_NAMED:
+        listed += ", …"
+    one = len(odd.names) == 1
+    scores, it, this_is = ("scores", "it", "this is") if one else ("score", "them", "these are")
+    return Finding(
+        code="odd_picture",
+        text=f"{len(odd.names)} of {odd.count} good pictures {scores} far above the others "
+        f"({listed}), so that the threshold is {odd.threshold:.4g}; without {it} it would be "
+        f"{odd.without:.4g}",
+        remedy=f"look at {it}: take away what shows no good part or is badly taken, and learn "
+        f"anew; if {this_is} good, give more pictures like {it}, or a higher --alpha",
     )
 
 
@@ -177,6 +202,7 @@ def _range_text(sizes: PictureSizes) -> str:
 RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _good_rejected,
     _made_up_missed,
+    _odd_picture,
     _defects_missed,
     _few_steps,
     _few_pictures,

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from export.calibration.duplicates import count_near_copies
 from export.calibration.findings import Evidence, find
+from export.calibration.odd_pictures import OddPictures
 from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
 from export.errors import SelfTestError
 from export.pictures import picture_size, read_picture
@@ -60,6 +61,7 @@ class Subject:
         counted: the pixels of a picture that the model judges.
         good_score: scores of the calibrating pictures [n], in their order.
         defect_score: scores of the given defective pictures [m].
+        odd: good pictures of which one makes the threshold; None if none does.
     """
 
     family: str
@@ -69,6 +71,7 @@ class Subject:
     counted: Counted
     good_score: NDArray[np.float32]
     defect_score: NDArray[np.float32]
+    odd: OddPictures | None = None
 
 
 def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
@@ -102,6 +105,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         defects=len(subject.defect_score),
         missed=int((subject.defect_score <= subject.threshold).sum()),
         made_up=made_up.sizes,
+        odd=subject.odd,
     )
     return SelfTest(
         pictures=made_up.pictures,

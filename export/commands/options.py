@@ -59,7 +59,7 @@ STRICT = click.option(
 ALPHA = click.option(
     "--alpha",
     type=SHARE,
-    show_default="0.01, or the smallest that the pictures allow",
+    show_default="0.01; with fewer than 99 pictures 2/(n + 1), or 1/(n + 1) if that exceeds 0.1",
     help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
 )
 

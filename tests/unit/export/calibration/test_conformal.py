@@ -99,8 +99,18 @@ def test_the_usual_alpha_is_taken_where_the_pictures_allow_it(count: int) -> Non
     assert (chosen.value, chosen.notes) == (0.01, ())
 
 
-@pytest.mark.parametrize("count", [*range(1, 99)])
-def test_else_the_smallest_that_they_allow_with_a_word_about_it(count: int) -> None:
+@pytest.mark.parametrize("count", [*range(19, 99)])
+def test_of_fewer_the_second_highest_score_is_the_threshold(count: int) -> None:
+    chosen = choose_alpha(None, count)
+    assert conformal_rank(count, chosen.value) == count - 1
+    assert 2 / (count + 1) <= chosen.value < 1.01 * 2 / (count + 1)
+    (note,) = chosen.notes
+    assert note.startswith(f"alpha is {chosen.value:g}, so that no single one of {count} good")
+    assert note.endswith("0.01 needs 99")
+
+
+@pytest.mark.parametrize("count", [*range(1, 19)])
+def test_very_few_get_the_smallest_that_they_allow_with_a_word_about_it(count: int) -> None:
     chosen = choose_alpha(None, count)
     assert conformal_rank(count, chosen.value) == count
     assert 1 / (count + 1) <= chosen.value < 1.01 / (count + 1)

@@ -6,9 +6,11 @@ from typing import Any, get_args
 import pytest
 
 from export.calibration.findings import RULES, Evidence, find
+from export.calibration.odd_pictures import OddPictures
 from service.bundles.findings import FitRecord, PictureSizes, SizeResult
 from service.domain import FindingCode
 
+ODD = OddPictures(("good/017.png",), 25, 1.016, 0.773)
 SIZES = PictureSizes(least_width=640, most_width=640, least_height=480, most_height=480)
 GOOD = Evidence(
     family="efficientad",
@@ -56,6 +58,7 @@ def test_nothing_speaks_against_a_good_model() -> None:
         ({"copies": 10}, "duplicate_pictures"),
         ({"sizes": ((1280, 960),) * 50}, "other_size"),
         ({"made_up": made_up(0, 0, 0, 1)}, "made_up_missed"),
+        ({"odd": ODD}, "odd_picture"),
     ],
 )
 def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> None:
@@ -71,6 +74,7 @@ def test_every_code_has_a_rule_with_a_text_and_a_remedy() -> None:
         repeated=50,
         sizes=((64, 64),) * 50,
         made_up=made_up(0, 0, 0, 0),
+        odd=ODD,
     )
     found = find(everything)
     assert len(RULES) == len(get_args(FindingCode))
@@ -97,3 +101,22 @@ def test_pictures_within_a_tenth_of_the_fits_sizes_are_like_them() -> None:
 
 def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
     assert codes(made_up=made_up(0, 0, 10, 14)) == []
+
+
+def test_an_odd_picture_is_named_with_what_the_threshold_would_be() -> None:
+    (found,) = find(dataclasses.replace(GOOD, odd=ODD))
+    assert "1 of 25 good pictures scores far above the others (good/017.png)" in found.text
+    assert "the threshold is 1.016; without it it would be 0.773" in found.text
+    assert found.remedy.startswith("look at it: ")
+
+
+def test_of_many_odd_pictures_a_few_are_named() -> None:
+    many = OddPictures(tuple(f"{number}.png" for number in range(5)), 99, 2.0, 1.0)
+    (found,) = find(dataclasses.replace(GOOD, odd=many))
+    assert "5 of 99 good pictures score far above the others (0.png, 1.png, 2.png, …)" in found.text
+
+
+def test_an_odd_picture_whose_file_is_not_known_is_told_too() -> None:
+    former = dataclasses.replace(ODD, names=(None,))
+    (found,) = find(dataclasses.replace(GOOD, odd=former))
+    assert "(of a former fit)" in found.text
