@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     repository: Path = Field(
         Path("bundles"), description="Folder of bundles, <name>/<version>/ each."
     )
+    trusted_keys: Path | None = Field(
+        None,
+        description="Public Ed25519 keys, a PEM file or a folder of *.pem: only bundles that one "
+        "of them has signed are served, from a private copy in TMPDIR. With threshold_changes off, "
+        "no unsigned threshold is taken either.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_connections: int = Field(

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from export.bundling.input_filter import (
@@ -86,6 +87,7 @@ class ExportOptions:
         strict: write nothing if anything speaks against the model.
         checkpoint: file of the fit to keep in the bundle, from which `takt learn --update` goes
             on; none if None.
+        sign_key: signs the bundle; it is not signed if None.
     """
 
     alpha: float | None = None
@@ -97,6 +99,7 @@ class ExportOptions:
     threads: int = 0
     strict: bool = False
     checkpoint: Path | None = None
+    sign_key: Ed25519PrivateKey | None = None
 
 
 def export_bundle(
@@ -213,6 +216,7 @@ def export_bundle(
                 files=files,
             ),
             {**(facts.roi.files if facts.roi else {}), **_kept(options.checkpoint)},
+            options.sign_key,
         )
     return ExportReport(bundle, graph)
 

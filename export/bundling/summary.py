@@ -46,6 +46,8 @@ class ExportReport:
         if defects := calibration.defect_score.size:
             found = (calibration.defect_score > thresholds.image).sum()
             lines.append(f"defects     {found} of {defects} score above the threshold")
+        if self.bundle.signed_by is not None:
+            lines.append(f"signed      by the key {self.bundle.signed_by}")
         name = f"model {manifest.name}, version {manifest.version}"
         return "\n".join([*lines, f"bundle      {self.bundle.path}: {name}"])
 

@@ -16,13 +16,17 @@ from export.commands.options import (
     QUIET,
     SHARE,
     SHOW_DEFAULTS,
+    SIGN_KEY,
     STRICT,
     THREADS,
     plain_errors,
 )
+from export.commands.sign import sign_or_warn
 from export.wording import aligned, guarantee_text, share
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from export.bundling.recalibrate import Recalibration, Rule
     from export.calibration.tradeoff import Costs, Counts
 
@@ -67,6 +71,7 @@ WIDTH = 100
 @click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective.")
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing.")
 @STRICT
+@SIGN_KEY
 @THREADS
 @QUIET
 @plain_errors
@@ -82,6 +87,7 @@ def calibrate(
     prevalence: float | None,
     dry_run: bool,
     strict: bool,
+    sign_key: Ed25519PrivateKey | None,
     threads: int,
     quiet: bool,
 ) -> None:
@@ -126,6 +132,7 @@ def calibrate(
         deploy_thresholds(found, click.echo)
         if (bundle / CARD).exists():
             write_card(load_bundle(bundle))
+        sign_or_warn(bundle, sign_key)
     click.echo(deployment(found, dry_run=dry_run))
 
 

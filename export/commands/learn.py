@@ -16,6 +16,7 @@ from export.commands.options import (
     QUIET,
     SEED,
     SHOW_DEFAULTS,
+    SIGN_KEY,
     STRICT,
     plain_errors,
     threads,
@@ -24,6 +25,8 @@ from export.learning.size_request import AUTO, SizeRequest
 from models.input_size import InputSize
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from export.learning.families import Family
 
 FAMILIES = ("patchcore", "efficientad", "inpformer")
@@ -61,6 +64,7 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
     help="Time for the fit of efficientad or inpformer.",
 )
 @STRICT
+@SIGN_KEY
 @click.option(
     "--server",
     metavar="URL",
@@ -86,6 +90,7 @@ def learn(
     alpha: float | None,
     minutes: float | None,
     strict: bool,
+    sign_key: Ed25519PrivateKey | None,
     server: str | None,
     seed: int,
     device: str,
@@ -133,7 +138,7 @@ def learn(
         others = bundles_of(repository)
         sizing = SizeRequest(size, latency_ms, defects if size == AUTO else None)
         options = new.LearnOptions(
-            family, alpha, minutes, seed, threads, strict, quiet, encoder, sizing
+            family, alpha, minutes, seed, threads, strict, quiet, encoder, sizing, sign_key
         )
         compute = compute_on(device, threads)
         compared: list[str] = []

@@ -13,6 +13,8 @@ import click
 from service.distribution import CLIENT, install_hint
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from export.bundling.export_bundle import ExportOptions
     from export.bundling.source import ModelSource
     from export.imported.preprocessing import PictureSize
@@ -61,6 +63,32 @@ ALPHA = click.option(
     type=SHARE,
     show_default="0.01; with fewer than 99 pictures 2/(n + 1), or 1/(n + 1) if that exceeds 0.1",
     help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)
+
+
+def read_key(
+    _ctx: click.Context, param: click.Parameter, value: Path | None
+) -> Ed25519PrivateKey | None:
+    """Read the key that an option names, before long work begins; asks for its passphrase."""
+    if value is None:
+        return None
+    from service.bundles.signing.keys import is_encrypted, read_private_key
+    from service.errors import ConfigurationError
+
+    try:
+        passphrase = None
+        if is_encrypted(value):
+            passphrase = click.prompt(f"Passphrase of {value}", hide_input=True, err=True).encode()
+        return read_private_key(value, passphrase)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param=param) from None
+
+
+SIGN_KEY = click.option(
+    "--sign-key",
+    type=FILE,
+    callback=read_key,
+    help="Also sign the bundle with this private key, as `takt sign` does.",
 )
 
 
@@ -160,6 +188,7 @@ def bundle_command(*own: Option) -> Option:
             keep_thresholds: bool,
             allow_drift: float,
             strict: bool,
+            sign_key: Ed25519PrivateKey | None,
             threads: int,
             quiet: bool,
             **own: Any,
@@ -184,6 +213,7 @@ def bundle_command(*own: Option) -> Option:
                     tiling=tiling,
                     threads=threads,
                     strict=strict,
+                    sign_key=sign_key,
                 ),
                 quiet=quiet,
             )
@@ -285,6 +315,7 @@ BUNDLE_CHECKS = (
         "graph."
     ),
     STRICT,
+    SIGN_KEY,
     THREADS,
     QUIET,
 )  # fmt: skip

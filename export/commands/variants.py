@@ -15,14 +15,18 @@ from export.commands.options import (
     FOLDER,
     POSITIVE,
     QUIET,
+    SIGN_KEY,
     THREADS,
     Option,
     plain_errors,
     with_options,
 )
+from export.commands.sign import sign_or_warn
 from export.wording import aligned
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from export.variants.search import Maker, VariantOptions
     from service.bundles.bundle import Bundle
     from service.bundles.manifest import Manifest
@@ -81,6 +85,7 @@ def variant_command(
             allow_drift: float,
             threads: int,
             quiet: bool,
+            sign_key: Ed25519PrivateKey | None,
             auto_mixed: bool = False,
             **own: Any,
         ) -> None:
@@ -99,6 +104,7 @@ def variant_command(
             changed = export_variant(maker, good_pictures, defective, quiet=quiet)
             write_card(changed)
             click.echo(variant_table(changed.manifest))
+            sign_or_warn(bundle, sign_key)
 
         choice = click.Choice(precisions)
         command = with_options(
@@ -108,6 +114,7 @@ def variant_command(
             DEFECTS,
             *own,
             ALLOW_DRIFT,
+            SIGN_KEY,
             THREADS,
             QUIET,
         )

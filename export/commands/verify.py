@@ -18,22 +18,34 @@ if TYPE_CHECKING:
 @click.command(context_settings=SHOW_DEFAULTS)
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=FOLDER)
 @click.option("--json", "json_file", type=FILE, help="Also write the figures here.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, exists=True),
+    help="A public key, or a folder of them (*.pem): one of them must have signed each bundle.",
+)
 @threads("Of ONNX Runtime on the CPU.")
 @DEVICE_ID
 @plain_errors
-def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, device_id: int) -> None:
+def verify(
+    bundles: tuple[Path, ...],
+    json_file: Path | None,
+    key: Path | None,
+    threads: int,
+    device_id: int,
+) -> None:
     """Check bundles: their files, and how far each engine of this host drifts.
 
     BUNDLE is REPOSITORY/NAME/VERSION, or a folder that holds bundles. The golden inputs run alone
     and together, on the CPU and, where this host has them, on CUDA and TensorRT; each variant on
     the engine that it is for, within bounds of its own. The exit status is 1 if a bundle is
-    damaged, an engine drifts beyond the tolerance, or none could run.
+    damaged or, with --key, not signed, an engine drifts beyond the tolerance, or none could run.
     """
     from pydantic import TypeAdapter
 
     from export.evaluation.verify import Verification
     from export.evaluation.verify import verify as verify_bundles
     from export.report.verification_table import verification_table
+    from service.bundles.signing.signature import TrustedKeys
     from service.engines.onnxruntime import OnnxRuntimeEngine
     from service.engines.opener import engine_opener
     from service.settings import Settings
@@ -52,7 +64,8 @@ def verify(bundles: tuple[Path, ...], json_file: Path | None, threads: int, devi
         }
         return engine_opener(Settings.model_validate(settings))(bundle).engine
 
-    result = verify_bundles(bundles, open_graph, open_variant)
+    keys = None if key is None else TrustedKeys(key)
+    result = verify_bundles(bundles, open_graph, open_variant, keys)
     click.echo(verification_table(result))
     if json_file is not None:
         json_file.write_bytes(TypeAdapter(Verification).dump_json(result, indent=2) + b"\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from service.bundles.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
 from service.bundles.manifest import Manifest
+from service.bundles.signing.signature import TrustedKeys
 from service.bundles.variant import GoldenBounds, Provider
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, bounds_of, measure_golden
@@ -62,6 +63,7 @@ class BundleResult:
         problem: problem of the bundle as a whole; None if there is none.
         runs: runs of its graphs, graph by graph.
         ok: whether the bundle is whole and all its runs are ok.
+        signed_by: name of the key that has signed it; None if no key was given.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class BundleResult:
     problem: str | None
     runs: tuple[GraphRun, ...]
     ok: bool
+    signed_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,20 +89,30 @@ class Verification:
     ok: bool
 
 
-def verify(paths: Sequence[Path], open_graph: OpenGraph, open_variant: OpenVariant) -> Verification:
+def verify(
+    paths: Sequence[Path],
+    open_graph: OpenGraph,
+    open_variant: OpenVariant,
+    keys: TrustedKeys | None = None,
+) -> Verification:
     """Check the files of bundles and run their golden inputs on every engine of this host.
 
     Args:
         paths: bundles, or folders that hold bundles; at least one.
         open_graph: opens a graph on a provider of ONNX Runtime.
         open_variant: opens a variant.
+        keys: one of them must have signed each bundle; signatures are not looked at if None.
 
     Raises:
         BundleError: a path holds no bundle.
+        ConfigurationError: the keys cannot be read.
     """
+    if keys is not None:
+        keys.names()
     absent: dict[str, str] = {}
     bundles = tuple(
-        _verify_bundle(path, open_graph, open_variant, absent) for path in _find_bundles(paths)
+        _verify_bundle(path, open_graph, open_variant, keys, absent)
+        for path in _find_bundles(paths)
     )
     return Verification(
         bundles=bundles,
@@ -137,17 +150,27 @@ def _below(path: Path) -> list[Path]:
 
 
 def _verify_bundle(
-    path: Path, open_graph: OpenGraph, open_variant: OpenVariant, absent: dict[str, str]
+    path: Path,
+    open_graph: OpenGraph,
+    open_variant: OpenVariant,
+    keys: TrustedKeys | None,
+    absent: dict[str, str],
 ) -> BundleResult:
     """Check one bundle; adds the engines found absent, which are not tried again."""
     try:
-        bundle = load_bundle(path)
-        check_place(path, bundle.manifest)
+        with closing(load_bundle(path, keys=keys)) as bundle:
+            check_place(path, bundle.manifest)
+            return _run_all(bundle, open_graph, open_variant, absent)
     except BundleError as error:
         return BundleResult(path, manifest=None, problem=str(error), runs=(), ok=False)
+
+
+def _run_all(
+    bundle: Bundle, open_graph: OpenGraph, open_variant: OpenVariant, absent: dict[str, str]
+) -> BundleResult:
     bounds = bounds_of(bundle.manifest.tolerance)
     graphs = [
-        (graph, engine, partial(open_graph, bundle.path / graph, engine), bounds)
+        (graph, engine, partial(open_graph, bundle.content / graph, engine), bounds)
         for graph in _graphs(bundle.manifest)
         for engine in PROVIDERS
     ]
@@ -164,11 +187,12 @@ def _verify_bundle(
         except ConfigurationError as error:
             absent[engine] = str(error)
     return BundleResult(
-        path=path,
+        path=bundle.path,
         manifest=bundle.manifest,
         problem=None if runs else "no engine of this host could run it",
         runs=tuple(runs),
         ok=bool(runs) and all(run.ok for run in runs),
+        signed_by=bundle.signed_by,
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.errors import LearnError
@@ -45,6 +47,7 @@ class LearnOptions:
         quiet: show no bar.
         encoder: of a PatchCore or an INP-Former.
         sizing: what was asked about the size of the input.
+        sign_key: signs the bundle; it is not signed if None.
     """
 
     family: Family
@@ -56,6 +59,7 @@ class LearnOptions:
     quiet: bool = False
     encoder: str = LITE0
     sizing: SizeRequest = USUAL_SIZE
+    sign_key: Ed25519PrivateKey | None = None
 
     def export(self, checkpoint: Path) -> ExportOptions:
         """The options of the export of a fit's file, which the bundle keeps if it can grow."""
@@ -64,6 +68,7 @@ class LearnOptions:
             threads=self.threads,
             strict=self.strict,
             checkpoint=checkpoint if self.family == "patchcore" else None,
+            sign_key=self.sign_key,
         )
 
 

@@ -40,6 +40,7 @@ def summary(
     """
     manifest = learned.bundle.manifest
     thresholds = manifest.thresholds
+    signer = learned.bundle.signed_by
     lines = [
         f"{manifest.name}, version {manifest.version} ({manifest.family})",
         entry("learned", f"from {learned.pictures.text()}"),
@@ -48,6 +49,7 @@ def summary(
         *(entry("compared", line) for line in compared),
         *_tested(manifest.self_test),
         *(entry("note", note) for note in _notes(learned.bundle, told)),
+        *([entry("signed", f"by the key {signer}")] if signer else []),
         entry("bundle", str(place.path)),
         *standing(place, running, url),
         entry("ready in", _times(seconds)),

@@ -19,7 +19,7 @@ def verification_table(result: Verification) -> str:
 def _verified(result: BundleResult) -> list[str]:
     manifest = result.manifest
     if manifest is None:
-        return [f"{result.path}: DAMAGED", f"problem     {result.problem}"]
+        return [f"{result.path}: REFUSED", f"problem     {result.problem}"]
     lines = [f"{result.path}: {manifest.name} version {manifest.version}"]
     if result.runs:
         head = ["graph", "engine", "batch", "score drift", "map drift", "tolerance", ""]
@@ -34,6 +34,7 @@ def _verified(result: BundleResult) -> list[str]:
     ]
     lines.append(f"recorded    {drift_text(manifest)}")
     facts = [
+        ("signed by", result.signed_by),
         ("resize", resize_text(manifest)),
         ("roi", roi_text(manifest)),
         ("tiles", tiles_text(manifest)),

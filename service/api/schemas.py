@@ -266,6 +266,10 @@ class VersionOut(Schema):
     self_test: SelfTestOut | None = Field(
         description="What speaks against the model; null if no self-test was made."
     )
+    signed_by: str | None = Field(
+        description="Name of the trusted key that has signed the bundle; null where none is asked "
+        "for."
+    )
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 

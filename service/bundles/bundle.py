@@ -9,6 +9,7 @@
 - `calibration.npz`: scores of good and, where given, defective pictures. A later calibration
   replaces it by a file of another name, which the manifest states;
 - `roi.png`, where a mask picture defines the region of interest;
+- `signature.json`, where somebody has signed the manifest (`service.bundles.signing`);
 - files of variants, `thresholds.json` (`service.bundles.thresholds`) and `host.json`
   (`service.bundles.host_profile`), where there are any.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ from numpy.typing import NDArray
 from service.bundles.arrays import ArrayHeader, ArraySpec, read_arrays
 from service.bundles.listed_files import open_listed
 from service.bundles.manifest import Manifest
-from service.bundles.reading import surroundings
+from service.bundles.reading import RECORD_BYTES, read_file, surroundings
+from service.bundles.signing.private_copy import PrivateCopy
+from service.bundles.signing.signature import TrustedKeys
 from service.bundles.variant import Variant
 from service.errors import BundleError
 
@@ -105,10 +108,26 @@ class Bundle:
     repository: Path | None = None
     """Folder out of which no link may lead; the bundle's own surroundings if None."""
 
+    signed_by: str | None = None
+    """Name of the key that has signed it; None if that was neither asked for nor just done."""
+
+    copy: PrivateCopy | None = None
+    """Of the listed files, where nobody else can change them; only of a signed bundle."""
+
+    @property
+    def content(self) -> Path:
+        """Folder of the listed files, as they were checked."""
+        return self.copy.folder if self.copy else self.path
+
     @property
     def model_path(self) -> Path:
         """File of the reference graph."""
-        return self.path / MODEL
+        return self.content / MODEL
+
+    def close(self) -> None:
+        """Removes the private copy, if there is one; no engine may open a graph from then on."""
+        if self.copy is not None:
+            self.copy.close()
 
     def variant(self, name: str) -> Variant:
         """Finds a variant by its name.
@@ -126,28 +145,54 @@ class Bundle:
         )
 
 
-def load_bundle(path: Path, repository: Path | None = None) -> Bundle:
+def load_bundle(
+    path: Path, repository: Path | None = None, keys: TrustedKeys | None = None
+) -> Bundle:
     """Reads and checks a bundle.
 
     Args:
         path: its folder.
         repository: of a server, out of which no link may lead. Without one, `path` itself may be a
             link to elsewhere, as somebody named it.
+        keys: one of them must have signed it; then the bundle has a private copy, to be closed.
 
     Raises:
         BundleError: a file is missing, damaged, too large, of another format, outside the
-            repository, or not what the manifest says.
+            repository, or not what the manifest says; or no trusted key has signed it.
+        ConfigurationError: the keys cannot be read.
     """
     within = surroundings(path, repository)
-    manifest = Manifest.read(path / MANIFEST, within, BundleError)
-    if manifest is None:
-        raise BundleError(f"{path} is no bundle: it has no {MANIFEST}")
+    try:
+        content = read_file(path / MANIFEST, within, RECORD_BYTES)
+    except FileNotFoundError:
+        raise BundleError(f"{path} is no bundle: it has no {MANIFEST}") from None
+    # The same bytes are judged by their signature and parsed.
+    signed_by = None if keys is None else keys.signer_of(path, content, within)
+    manifest = Manifest.checked(content, path / MANIFEST, BundleError)
+    copy = None if keys is None else PrivateCopy()
+    try:
+        return replace(
+            _with_arrays(path, manifest, within, copy),
+            repository=repository,
+            signed_by=signed_by,
+            copy=copy,
+        )
+    except BaseException:
+        if copy is not None:
+            copy.close()
+        raise
+
+
+def _with_arrays(
+    path: Path, manifest: Manifest, within: tuple[Path, ...], copy: PrivateCopy | None
+) -> Bundle:
+    """Checks the listed files and reads the arrays."""
     for required in (MODEL, GOLDEN, manifest.calibration):
         if required not in manifest.files:
             raise BundleError(f"{path}: the manifest lists no {required}; export it again")
     golden, bounds = _golden_specs(manifest), {manifest.calibration: _CALIBRATION_BYTES}
     bounds[GOLDEN] = min(_GOLDEN_BYTES, _bytes_of(golden.values()))
-    with open_listed(path, manifest, within, bounds) as files:
+    with open_listed(path, manifest, within, bounds, copy) as files:
         return Bundle(
             path=path,
             manifest=manifest,
@@ -164,7 +209,6 @@ def load_bundle(path: Path, repository: Path | None = None) -> Bundle:
                     path / manifest.calibration, files[manifest.calibration], _CALIBRATION
                 )
             ),
-            repository=repository,
         )
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from service.bundles.graph_references import referenced_files
 from service.bundles.manifest import Manifest
 from service.bundles.reading import digest_of, foreign_errors, missing, open_file
+from service.bundles.signing.private_copy import PrivateCopy
 from service.errors import BundleError
 
 MOST_FILES = 64
@@ -26,7 +27,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 @contextlib.contextmanager
 def open_listed(
-    path: Path, manifest: Manifest, within: Sequence[Path], most_bytes: Mapping[str, int]
+    path: Path,
+    manifest: Manifest,
+    within: Sequence[Path],
+    most_bytes: Mapping[str, int],
+    copy: PrivateCopy | None = None,
 ) -> Iterator[dict[str, BinaryIO]]:
     """Opens all files that the manifest lists, and checks each; by name.
 
@@ -37,6 +42,7 @@ def open_listed(
         manifest: lists the files.
         within: folders out of which no link may lead.
         most_bytes: bounds of some files, by name; graphs and weights have one of their own.
+        copy: takes a copy of each file, which is opened in its place before it is checked.
 
     Raises:
         BundleError: a file is missing, is too large, is another than the manifest says, lies
@@ -63,6 +69,9 @@ def open_listed(
             weights = PurePath(name).with_suffix(".bin").name
             if name.endswith(".xml") and (path / weights).exists():
                 _check_listed(path / name, [weights], manifest)
+        if copy is not None:
+            for name, stream in streams.items():
+                streams[name] = opened.enter_context(copy.take(name, stream))
         for name, stream in streams.items():
             _check_content(path, name, stream, manifest)
             stream.seek(0)

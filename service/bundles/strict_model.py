@@ -38,6 +38,18 @@ class StrictModel(BaseModel):
             data = read_file(file, within, RECORD_BYTES, error)
         except FileNotFoundError:
             return None
+        return cls.checked(data, file, error, remedy)
+
+    @classmethod
+    def checked(cls, data: bytes, file: Path, error: type[TaktError], remedy: str = "") -> Self:
+        """The record in the content of a JSON file, which an error names.
+
+        Args:
+            data: the content.
+            file: of this record.
+            error: the kind of error for content that is no such record.
+            remedy: what to do about it.
+        """
         try:
             if sum(map(data.count, (b",", b"[", b"{"))) > _VALUES:
                 raise ValueError("it has too many values")
@@ -89,7 +101,7 @@ class SealedModel(StrictModel):
 
 
 def sealing_digest(fields: dict[str, Any]) -> str:
-    """SHA-256 of a record's canonical form, which is what a signature has to cover.
+    """SHA-256 of a record's canonical form.
 
     The canonical form is JSON without the field `digest` and without spaces, in ASCII, with the
     names of each object sorted and numbers as Python writes them. It covers all fields in the file,

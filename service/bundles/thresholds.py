@@ -93,20 +93,29 @@ class ThresholdChange:
     persisted: bool
 
 
-def read_overrides(folder: Path, repository: Path | None = None) -> Overrides:
+def read_overrides(
+    folder: Path, repository: Path | None = None, *, unsigned: bool = True
+) -> Overrides:
     """The overrides in a bundle's folder; empty where there is no file.
 
     Args:
         folder: of the bundle.
         repository: out of which no link may lead; the folder's own surroundings if None.
+        unsigned: whether overrides are taken, which no signature covers.
 
     Raises:
-        BundleError: the file cannot be understood. Ignoring it would give other verdicts than
-            somebody has decided on.
+        BundleError: the file cannot be understood, or nothing unsigned is taken. Ignoring it
+            would give other verdicts than somebody has decided on.
     """
     remedy = "correct it, or delete it to go back to the bundle's own thresholds"
     within = surroundings(folder, repository)
-    return Overrides.read(folder / OVERRIDES, within, BundleError, remedy) or Overrides()
+    found = Overrides.read(folder / OVERRIDES, within, BundleError, remedy)
+    if found is not None and not unsigned:
+        raise BundleError(
+            f"{folder / OVERRIDES} sets other thresholds than those that were signed, which this "
+            "server does not take, as threshold_changes is off; delete it"
+        )
+    return found or Overrides()
 
 
 def remove_overrides(folder: Path) -> bool:
@@ -153,10 +162,12 @@ class DeployedThresholds:
     Args:
         bundle: states its own thresholds.
         overrides: from the bundle's folder.
+        unsigned: whether overrides are taken later, which no signature covers.
     """
 
-    def __init__(self, bundle: Bundle, overrides: Overrides) -> None:
+    def __init__(self, bundle: Bundle, overrides: Overrides, *, unsigned: bool = True) -> None:
         self._bundle = bundle
+        self._unsigned = unsigned
         self._overrides = overrides
         self._in_force = in_force(bundle, overrides)
         self._persisted = True
@@ -194,11 +205,7 @@ class DeployedThresholds:
         }
         with self._lock:
             # Under the lock, so that another change is added to and not undone.
-            kept = (
-                read_overrides(self._bundle.path, self._bundle.repository)
-                if self._persisted
-                else self._overrides
-            )
+            kept = self._read() if self._persisted else self._overrides
             overrides = kept.model_copy(update=given)
             kinds = self._kinds(lambda kind: kind in given or self._differs(kept, kind))
             return self._apply(
@@ -224,7 +231,7 @@ class DeployedThresholds:
         with self._lock:
             if not self._persisted:
                 return None
-            kept = read_overrides(self._bundle.path, self._bundle.repository)
+            kept = self._read()
             kinds = self._kinds(lambda kind: self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 
@@ -240,6 +247,10 @@ class DeployedThresholds:
         with self._lock:
             self._overrides, self._persisted = before._overrides, False
             self._in_force = in_force(self._bundle, self._overrides)
+
+    def _read(self) -> Overrides:
+        bundle = self._bundle
+        return read_overrides(bundle.path, bundle.repository, unsigned=self._unsigned)
 
     def _kinds(self, changed: Callable[[ThresholdKind], bool]) -> tuple[ThresholdKind, ...]:
         return tuple(kind for kind in THRESHOLD_KINDS if changed(kind))

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from service.bundles.bundle import (
     GOLDEN,
@@ -29,7 +30,14 @@ from service.bundles.bundle import (
 from service.bundles.files import new_folder, write_atomically
 from service.bundles.findings import SelfTest
 from service.bundles.manifest import CALIBRATION, Manifest, Thresholds
-from service.bundles.reading import file_sha256
+from service.bundles.reading import (
+    RECORD_BYTES,
+    file_sha256,
+    missing,
+    read_file,
+    surroundings,
+)
+from service.bundles.signing.signature import BundleSignature, write_signature
 from service.bundles.variant import Variant
 from service.errors import BundleError
 
@@ -41,6 +49,7 @@ def save_bundle(
     write_model: Callable[[Path], object],
     manifest: Callable[[dict[str, str]], Manifest],
     further: Mapping[str, bytes] = MappingProxyType({}),
+    key: Ed25519PrivateKey | None = None,
 ) -> Bundle:
     """Writes a new bundle beside `path` and renames it into place.
 
@@ -51,6 +60,7 @@ def save_bundle(
         write_model: writes the graph to a path.
         manifest: makes the manifest from the hashes of the other files.
         further: files that only some bundles have, by name.
+        key: signs the bundle; it is not signed if None.
 
     Raises:
         BundleError: the folder exists already.
@@ -70,7 +80,29 @@ def save_bundle(
             written.model_copy(update={"sizes": sizes}).json_bytes()
         )
         bundle = load_bundle(unfinished)
-    return replace(bundle, path=path)
+        signed_by = None if key is None else sign_bundle(bundle, key).key_id
+    return replace(bundle, path=path, signed_by=signed_by)
+
+
+def sign_bundle(bundle: Bundle, key: Ed25519PrivateKey) -> BundleSignature:
+    """Signs a bundle, in place of a former signature.
+
+    Args:
+        bundle: as it was loaded, and so checked.
+        key: that signs.
+
+    Raises:
+        BundleError: the manifest was changed since it was loaded.
+        OSError: the folder cannot be written to.
+    """
+    file = bundle.path / MANIFEST
+    try:
+        content = read_file(file, surroundings(bundle.path, bundle.repository), RECORD_BYTES)
+    except FileNotFoundError:
+        raise missing(file) from None
+    if Manifest.checked(content, file, BundleError) != bundle.manifest:
+        raise BundleError(f"{file} was changed while it was to be signed; try again")
+    return write_signature(bundle.path, content, key)
 
 
 def replace_calibration(

@@ -86,8 +86,12 @@ def roi_on_map(bundle: Bundle, grid: tuple[int, int] | None = None) -> NDArray[n
     roi = manifest.roi
     if roi is None:
         return None
-    within = surroundings(bundle.path, bundle.repository)
-    mask = None if roi.mask is None else _read_mask(bundle.path / roi.mask, within)
+    within = (
+        surroundings(bundle.path, bundle.repository)
+        if bundle.copy is None
+        else (bundle.copy.folder,)
+    )
+    mask = None if roi.mask is None else _read_mask(bundle.content / roi.mask, within)
     shape = RoiShape(roi.polygons, roi.exclude, mask)
     return shape.on_map(manifest.preprocess, grid or (manifest.map.height, manifest.map.width))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from service.batching.memory import MemoryBudget
 from service.batching.options import BatcherOptions
+from service.bundles.signing.signature import TrustedKeys
 from service.engines.opener import EngineFactory, EngineOpener, engine_opener
 from service.inspection.inference import Pools
 from service.inspection.pipeline import Limits
@@ -15,6 +17,8 @@ from service.repository.supervision.rules import Supervision
 from service.settings import Settings
 
 _SUPERVISION = Supervision()
+
+logger = logging.getLogger("takt.repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class VersionContext:
         supervision: bounds of engines.
         lost: threads that hang in engines, of the whole process.
         memory: of pictures in flight in all models.
+        keys: one of them must have signed a bundle; none need to be signed if None.
+        unsigned_thresholds: whether `thresholds.json`, which no signature covers, is taken.
     """
 
     open_engine: EngineOpener
@@ -40,6 +46,8 @@ class VersionContext:
     supervision: Supervision
     lost: LostThreads
     memory: MemoryBudget
+    keys: TrustedKeys | None
+    unsigned_thresholds: bool
 
 
 def version_context(
@@ -57,7 +65,14 @@ def version_context(
         metrics: where versions report.
         factory: makes the engines instead of the settings.
         supervision: bounds of engines.
+
+    Raises:
+        ConfigurationError: the trusted keys cannot be read.
     """
+    keys = None
+    if settings.trusted_keys is not None:
+        keys = TrustedKeys(settings.trusted_keys)
+        logger.info("only bundles by these keys are served: %s", ", ".join(keys.names()))
     lost = LostThreads(supervision.most_lost)
     metrics.engines.threads_lost.set_function(lost.__len__)
     return VersionContext(
@@ -69,6 +84,8 @@ def version_context(
         supervision=supervision,
         lost=lost,
         memory=MemoryBudget(settings.max_memory_bytes),
+        keys=keys,
+        unsigned_thresholds=keys is None or settings.threshold_changes,
     )
 
 

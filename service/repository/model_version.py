@@ -199,6 +199,7 @@ class ModelVersion:
             await self.loaded.supervisor.close()
         elif self._room is not None:
             await self._room.close()
+        await self._close_bundle()
 
     def report_to(self, metrics: Metrics) -> None:
         """Shows the figures of a version that is ready, and logs thresholds that were set."""
@@ -256,10 +257,15 @@ class ModelVersion:
     async def _load(self, context: VersionContext) -> Loaded:
         started_s = time.perf_counter()
         repository = self.path.parent.parent
-        bundle = self.bundle = await asyncio.to_thread(load_bundle, self.path, repository)
+        bundle = self.bundle = await asyncio.to_thread(
+            load_bundle, self.path, repository, context.keys
+        )
         check_place(self.path, bundle.manifest)
-        overrides = await asyncio.to_thread(read_overrides, self.path, repository)
-        thresholds = self.thresholds = DeployedThresholds(bundle, overrides)
+        unsigned = context.unsigned_thresholds
+        overrides = await asyncio.to_thread(
+            read_overrides, self.path, repository, unsigned=unsigned
+        )
+        thresholds = self.thresholds = DeployedThresholds(bundle, overrides, unsigned=unsigned)
         title = f"{self.name} {self.version}"
         room = self._room = EngineRoom(
             title, context.open_engine, context.supervision, context.lost
@@ -313,3 +319,8 @@ class ModelVersion:
         self.refuse(reason)
         if self._room is not None:
             await self._room.close()
+        await self._close_bundle()
+
+    async def _close_bundle(self) -> None:
+        if self.bundle is not None:
+            await asyncio.to_thread(self.bundle.close)

@@ -29,7 +29,8 @@ from service.api.schemas import (
     ThresholdsOut,
     VersionOut,
 )
-from service.bundles.manifest import Manifest, Roi, Thresholds
+from service.bundles.bundle import Bundle
+from service.bundles.manifest import Roi, Thresholds
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
 from service.observing.gpu_metrics import GpuCollector
@@ -153,11 +154,12 @@ def _version(model: ModelVersion) -> VersionOut:
         "notes": [],
     }
     if model.bundle is not None:
-        fields |= _of_bundle(model.bundle.manifest, model)
+        fields |= _of_bundle(model.bundle, model)
     return VersionOut(**fields)
 
 
-def _of_bundle(manifest: Manifest, model: ModelVersion) -> dict[str, Any]:
+def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
+    manifest = bundle.manifest
     height, width = manifest.preprocess.input_size
     fields: dict[str, Any] = {
         "family": manifest.family,
@@ -166,6 +168,7 @@ def _of_bundle(manifest: Manifest, model: ModelVersion) -> dict[str, Any]:
         "roi": _roi(manifest.roi) if manifest.roi else None,
         "tiling": manifest.tiling,
         "self_test": manifest.self_test,
+        "signed_by": bundle.signed_by,
         "notes": [*manifest.notes, *manifest.thresholds.notes],
     }
     if model.thresholds is not None:

@@ -71,7 +71,7 @@ def test_a_damaged_bundle_fails_and_the_others_are_still_tabled(
     result = run(repository)
     assert result.exit_code == 1
     lines = result.output.splitlines()
-    assert lines[0] == f"{repository / 'a' / '1'}: DAMAGED"
+    assert lines[0] == f"{repository / 'a' / '1'}: REFUSED"
     assert "is not the file that was exported" in lines[1]
     assert f"{repository / 'b' / '1'}: b version 1" in lines
 
