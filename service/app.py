@@ -27,6 +27,7 @@ from service.api.request_span import RequestSpan
 from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
+from service.api.rest.session import session_router
 from service.api.rest.status import status_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
@@ -46,6 +47,7 @@ from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
 from service.repository.supervision.rules import Supervision
+from service.security.access import open_access
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
@@ -127,10 +129,13 @@ def create_app(
         supervision: bounds of engines that hang or fail.
 
     Raises:
-        ConfigurationError: there is no model to serve, or OpenTelemetry cannot be set up.
+        ConfigurationError: there is no model to serve, the keys cannot be read, or OpenTelemetry
+            cannot be set up.
     """
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
+    access = open_access(settings.keys, settings.keys_file, metrics.access)
+    guard = access.guard
     lines = None
     if write is not None and settings.request_log:
         lines = RequestLog(write, settings.log_format)
@@ -164,7 +169,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = {asyncio.create_task(repository.load()), asyncio.create_task(watch.run())}
+        jobs = (repository.load, watch.run, *access.jobs)
+        tasks = {asyncio.create_task(job()) for job in jobs}
         try:
             yield
         finally:
@@ -207,6 +213,7 @@ def create_app(
             metrics=metrics,
             max_body_bytes=settings.max_image_bytes,
             gate=gate,
+            guard=guard,
             page_headers=add_documentation(app),
         ),
     ]
@@ -215,7 +222,14 @@ def create_app(
     app.include_router(inspect_routes)
     app.include_router(oip_router(repository, journal, bodies, _oip_limits(settings)))
     streams = Streams(
-        repository, metrics, journal, sessions, memory, _stream_options(settings), tracing
+        repository,
+        metrics,
+        journal,
+        sessions,
+        memory,
+        _stream_options(settings),
+        guard,
+        tracing,
     )
     app.include_router(stream_router(streams))
     app.state.sessions = sessions
@@ -228,6 +242,7 @@ def create_app(
     app.include_router(status_router(repository, metrics, journal, find_gpus()))
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
+    app.include_router(session_router(guard))
     redirect_within(app)
     return app
 

@@ -17,6 +17,7 @@ from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
+from service.security.exposure import check_exposure
 from service.settings import ENV_PREFIX, REPLACED, Settings, load_settings
 
 COMMANDS = "takt.commands"
@@ -114,6 +115,9 @@ def serve(config: Path | None, **given: Any) -> None:
     with contextlib.closing(LineWriter(sys.stderr)) as writer:
         try:
             settings = load_settings(given, config=config)
+            check_exposure(
+                settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
+            )
             app = create_app(settings, write=writer.put)
         except TaktError as error:
             raise click.ClickException(str(error)) from None

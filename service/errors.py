@@ -4,7 +4,9 @@ TaktError
 ├── RequestError              400  the caller can mend it
 │   ├── InvalidImageError         400  bytes that are no whole picture
 │   ├── UploadTooSlowError        408  a body that was not there in time
+│   ├── UnauthenticatedError      401  who asks is not known
 │   ├── ForbiddenError            403  the settings of this server do not allow it
+│   │   └── InsufficientScopeError    403  who asks is known, and may not do this
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
@@ -56,6 +58,7 @@ class TaktError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    fixed_headers: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         """A class that names no title of its own takes the words of its code."""
@@ -65,7 +68,7 @@ class TaktError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """Response headers that belong to the error."""
-        return {}
+        return dict(self.fixed_headers)
 
 
 class RequestError(TaktError):
@@ -86,11 +89,16 @@ class UploadTooSlowError(RequestError):
 
     status = 408
     code = "upload_too_slow"
+    # What is left of the body would be read as the next request.
+    fixed_headers: ClassVar = {"Connection": "close"}
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """`Connection: close`, as what is left of the body would be read as the next request."""
-        return {"Connection": "close"}
+
+class UnauthenticatedError(RequestError):
+    """The request names no caller that this server knows."""
+
+    status = 401
+    code = "unauthenticated"
+    fixed_headers: ClassVar = {"WWW-Authenticate": 'Bearer realm="takt"'}
 
 
 class ForbiddenError(RequestError):
@@ -98,6 +106,22 @@ class ForbiddenError(RequestError):
 
     status = 403
     code = "forbidden"
+
+
+class InsufficientScopeError(ForbiddenError):
+    """The caller is known, and its key lacks the `scope` that the route needs."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, message: str = "", scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`WWW-Authenticate` with the scope that is needed, as RFC 6750 has it."""
+        challenge = f'Bearer realm="takt", error="insufficient_scope", scope="{self.scope}"'
+        return {"WWW-Authenticate": challenge}
 
 
 class InvalidParameterError(RequestError):
@@ -134,11 +158,8 @@ class SlowRequestError(RequestError):
     status = 408
     code = "slow_request"
     title = "Request too slow"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """`Connection: close`, as the rest of the request would be taken for the next one."""
-        return {"Connection": "close"}
+    # The rest of the request would be taken for the next one.
+    fixed_headers: ClassVar = {"Connection": "close"}
 
 
 class HeadersTooLargeError(RequestError):
@@ -239,11 +260,8 @@ class TooManyConnectionsError(UnavailableError):
     """As many connections are open as the settings allow."""
 
     code = "too_many_connections"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """`Retry-After`: connections that wait for nothing make room within a second."""
-        return {"Retry-After": "1"}
+    # Connections that wait for nothing make room within a second.
+    fixed_headers: ClassVar = {"Retry-After": "1"}
 
 
 class DeadlineExceededError(UnavailableError):

@@ -214,6 +214,20 @@ class Settings(BaseSettings):
         "beside those of this server, such as https://line3.example with commas between; * for "
         "any.",
     )
+    keys_file: Path | None = Field(
+        None,
+        description="File with the keys of callers, which `takt keys` writes and the server reads "
+        "again when it changes; whoever sends no key of it gets 401.",
+    )
+    keys: str = Field(
+        "",
+        description="The text of such a file, instead of one; for the environment.",
+    )
+    insecure: bool = Field(
+        False,
+        description="Listen for other machines without keys: whoever reaches the port may do "
+        "everything.",
+    )
     docs: bool = Field(
         True,
         description="Whether /docs and /openapi.json describe the API; otherwise they get 404.",
@@ -260,6 +274,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The arguments alone; `load_settings` reads the environment and the file."""
         return (init_settings,)
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether callers are told apart; otherwise anyone may do everything."""
+        return bool(self.keys) or self.keys_file is not None
 
     @property
     def threads_for_decoding(self) -> int:

@@ -16,9 +16,11 @@ from service.api.schemas import OipProblemOut, ProblemOut, reference_to
 from service.domain import Json
 from service.errors import InvalidParameterError, Problem, TaktError, problem_of
 from service.observing.journal import UNKNOWN, Journal
+from service.security.caller import Caller
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_KEY = "takt.request_id"
+CALLER_KEY = "takt.caller"
 OIP_PATH = "/v2"
 """Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
 
@@ -32,6 +34,12 @@ _RETRY_AFTER = {
 def request_id_of(scope: Scope) -> str:
     """The id that `RequestContext` gave the request."""
     return str(scope.get(REQUEST_ID_KEY, ""))
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who asks, as `RequestContext` found out."""
+    caller: Caller = scope[CALLER_KEY]
+    return caller
 
 
 def problem_responses(

@@ -11,10 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.api.pages import PAGE_PATHS
-from service.api.problems import REQUEST_ID_KEY, problem_response
+from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
 from service.errors import ImageTooLargeError, RequestError
 from service.observing.metrics import Metrics
 from service.security.gate import Gate
+from service.security.guard import Guard
 from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS, Headers
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -25,7 +26,7 @@ DECLARED_BYTES_KEY = "takt.declared_bytes"
 
 
 class RequestContext:
-    """Refuses what others' pages ask, gives each request an id, bounds its body, and counts it.
+    """Refuses foreign pages and unknown callers; gives requests an id, bounds and counts them.
 
     It also answers uncaught exceptions, and adds the headers that every answer has.
 
@@ -34,7 +35,8 @@ class RequestContext:
         metrics: has the gauge of requests in flight.
         max_body_bytes: largest body; reading a larger one raises ImageTooLargeError, at once where
             its length is declared, and its connection is closed.
-        gate: refuses requests; WebSockets as well.
+        gate: refuses requests for foreign names and of foreign pages; WebSockets as well.
+        guard: refuses callers who are not known, or may not ask this; WebSockets as well.
         page_headers: headers of the pages for people.
     """
 
@@ -44,12 +46,14 @@ class RequestContext:
         metrics: Metrics,
         max_body_bytes: int,
         gate: Gate,
+        guard: Guard,
         page_headers: Headers,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._gate = gate
+        self._guard = guard
         self._page_headers = page_headers
         # Random bits for each request would cost a system call, which gives the interpreter away.
         self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
@@ -60,6 +64,7 @@ class RequestContext:
             if scope["type"] == "websocket":
                 try:
                     self._gate.check(scope)
+                    scope[CALLER_KEY] = self._guard.check(scope)
                 except RequestError as error:
                     await self._deny(error, WebSocket(scope, receive, send))
                     return
@@ -103,6 +108,7 @@ class RequestContext:
         self._metrics.in_flight += 1
         try:
             shared = self._gate.check(scope)
+            scope[CALLER_KEY] = self._guard.check(scope)
             await self._app(scope, receive_bounded, send_with_id)
         except Exception as error:
             if started:

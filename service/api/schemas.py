@@ -302,7 +302,7 @@ class ReadinessOut(Schema):
     """Whether every model's engine answered like the trained model, and lives."""
 
     ready: bool
-    models: list[ModelState]
+    models: list[ModelState] = Field(description="Empty for whoever may not read them.")
 
 
 class ModelState(Schema):

@@ -11,20 +11,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, new_mode: int = 0o666) -> None:
     """Writes a file beside `path`, syncs it to the disk and renames it to `path`.
 
-    The file keeps the mode of the one that it replaces.
+    The file keeps the mode of the one that it replaces, and its owner where we may give files away.
+
+    Args:
+        path: the file.
+        data: what it is to hold.
+        new_mode: mode of a file that replaces none, before the umask.
 
     Raises:
         OSError: the folder or the disk does not take it; what was there stays.
     """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, new_mode)
         with os.fdopen(descriptor, "wb") as file:
             with contextlib.suppress(FileNotFoundError):
-                unfinished.chmod(path.stat().st_mode & 0o777)
+                former = path.stat()
+                with contextlib.suppress(PermissionError):
+                    os.chown(unfinished, former.st_uid, former.st_gid)
+                unfinished.chmod(former.st_mode & 0o777)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

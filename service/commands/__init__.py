@@ -1,6 +1,6 @@
-"""The tools beside the server: `takt bench`, `takt doctor`, `takt tune` and `takt watch`.
+"""The tools beside the server: `takt bench`, `doctor`, `keys`, `tune` and `watch`.
 
-Each has a room; none imports another one, the web app or the server. `access.py` has the options of
-those that ask a server. May import the client and every room below `api`. Start reading at the
-`__init__.py` of a room: it names the first file.
+Each has a room, or a file if it is small; none imports another one, the web app or the server.
+`access.py` has the options of those that ask a server. May import the client and every room below
+`api`. Start reading at the `__init__.py` of a room: it names the first file.
 """

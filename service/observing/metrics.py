@@ -20,6 +20,7 @@ from prometheus_client import (
 
 from service.distribution import version
 from service.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
+from service.observing.access_metrics import AccessMetrics
 from service.observing.connection_metrics import ConnectionMetrics
 from service.observing.engine_metrics import EngineInstruments
 from service.observing.histogram import LabelledHistograms
@@ -66,6 +67,7 @@ class Metrics:
         in_flight: requests that are being answered.
         streams: gauge of the streams that are open.
         connections: instruments of the connections.
+        access: instruments of who may ask.
         engines: the instruments of the engines.
     """
 
@@ -175,6 +177,7 @@ class Metrics:
             "Memory that pictures in flight may take; one that finds none left is refused.",
         )
         self.connections = ConnectionMetrics(self.registry)
+        self.access = AccessMetrics(self.registry)
         in_flight = gauge("takt_in_flight", "Requests being answered.")
         in_flight.set_function(lambda: self.in_flight)
         gauge("takt_info", "What serves.", ("version",)).labels(version()).set(1)

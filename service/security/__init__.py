@@ -1,4 +1,5 @@
-"""Who may ask: the names that the server answers to, the web pages that may change something.
+"""Who may ask: known callers, the names that the server answers to, pages that may change things.
 
-Imports `errors` alone; the web API asks it before anything else. Start reading at `gate.py`.
+Imports `errors` alone, and its own room `keys`; the web API asks it before anything else. Start
+reading at `guard.py` for callers and at `gate.py` for hosts and pages.
 """

@@ -19,6 +19,8 @@ class Stop(Enum):
     """The server is closing: answer what was accepted, and go."""
     TAKEN_OVER = auto()
     """Another connection goes on with the session."""
+    REVOKED = auto()
+    """The key of the connection's caller was revoked or has expired."""
 
 
 class Link:

@@ -202,6 +202,7 @@ async def test_a_change_is_logged_with_who_and_why(serve, caplog) -> None:
             "new": {"image": 0.9, "pixel": 0.5},
             "persisted": True,
             "reason": "lamp\nforged",
+            "caller": "anyone",
             "client": "127.0.0.1",
         },
     )

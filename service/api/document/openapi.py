@@ -31,6 +31,7 @@ TAGS: list[dict[str, Any]] = [
         "name": "models",
         "description": "The models, which of their versions is active, and their thresholds.",
     },
+    {"name": "session", "description": "A cookie for browsers, in exchange for a key."},
     {"name": "health", "description": "Whether the server can answer, and its metrics."},
     {
         "name": "oip",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import caller_of, problem_responses, request_id_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON
 from service.errors import (
@@ -96,6 +96,7 @@ def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
             "version_activated",
             **answer.model_dump(),
             reason=reason,
+            caller=caller_of(request.scope).name,
             client=request.client.host if request.client else None,
         )
         return answer

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from service.api.examples import NO_MODEL
 from service.api.paths import Name
-from service.api.problems import problem_responses
+from service.api.problems import caller_of, problem_responses
 from service.api.schemas import (
     DriftOut,
     ImageSize,
@@ -73,12 +73,16 @@ def status_router(
         tags=["health"],
         responses={503: {"model": ReadinessOut, "description": "A model is not ready."}},
     )
-    async def check_ready(response: Response) -> ReadinessOut:
-        """Whether every model's engine answered the golden inputs, and lives."""
+    async def check_ready(request: Request, response: Response) -> ReadinessOut:
+        """Whether every model's engine answered the golden inputs, and lives.
+
+        A probe needs no key; it is told of the models alone whether all of them are ready.
+        """
+        may_read = "read" in caller_of(request.scope).scopes
         response.status_code = 200 if repository.ready else 503
         return ReadinessOut(
             ready=repository.ready,
-            models=[ModelState.model_validate(model) for model in repository],
+            models=[ModelState.model_validate(model) for model in repository if may_read],
         )
 
     @router.get(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import caller_of, problem_responses, request_id_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON, DeployedThresholds, ThresholdChange
 from service.errors import ForbiddenError, InvalidParameterError
@@ -126,6 +126,7 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
             action=request.method,
             **answer.model_dump(),
             reason=reason,
+            caller=caller_of(request.scope).name,
             client=request.client.host if request.client else None,
         )
         return answer

@@ -17,6 +17,7 @@ from service.errors import (
     InvalidImageError,
     MemoryFullError,
     RequestError,
+    UnauthenticatedError,
     UnavailableError,
     problem_of,
 )
@@ -120,7 +121,7 @@ class Connection:
         Raises:
             WebSocketDisconnect: the client disconnected.
         """
-        if self._taken_over:
+        if self._stopped_by(Stop.TAKEN_OVER):
             writer.cancel()
             await close_with_error(
                 self.websocket,
@@ -128,6 +129,13 @@ class Connection:
                 self.session.key[:8],
             )
             return False
+        if self._stopped_by(Stop.REVOKED):
+            writer.cancel()
+            error = UnauthenticatedError(
+                "the key of this stream was revoked or has expired; come again with another one"
+            )
+            await close_with_error(self.websocket, error, self.session.key[:8])
+            return not self.session.finished
         if writer.done():
             await writer
         if self.link.stopped.done():
@@ -155,17 +163,16 @@ class Connection:
 
     def _leave(self, *, lost: bool) -> None:
         self.session.detach(self.link)
-        if self._taken_over:
+        if self._stopped_by(Stop.TAKEN_OVER):
             return
         if lost:
             self.sessions.keep(self.session)
         else:
             self.sessions.end(self.session)
 
-    @property
-    def _taken_over(self) -> bool:
+    def _stopped_by(self, why: Stop) -> bool:
         stopped = self.link.stopped
-        return stopped.done() and stopped.result() is Stop.TAKEN_OVER
+        return stopped.done() and stopped.result() is why
 
     async def _read(self) -> Bye | Disconnected:
         """Accept frames while the session has room for them.

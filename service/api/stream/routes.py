@@ -7,11 +7,13 @@ import contextlib
 import logging
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.paths import version_of, versioned
+from service.api.problems import caller_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.batching.memory import MemoryBudget
@@ -23,7 +25,9 @@ from service.observing.metrics import Metrics
 from service.observing.tracing.base import FrameTraces, Tracing
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
+from service.security.guard import Guard
 from service.streaming.entrance import Read
+from service.streaming.link import Stop
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome, failed_of
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
@@ -71,6 +75,7 @@ class Streams:
         sessions: the open streams, and those that wait for a new connection.
         memory: of pictures in flight.
         options: the server's settings.
+        guard: knows when a caller's key is revoked.
         tracing: records a trace of each frame; None for no traces.
     """
 
@@ -80,6 +85,7 @@ class Streams:
     sessions: Sessions
     memory: MemoryBudget
     options: StreamOptions
+    guard: Guard
     tracing: Tracing | None = None
 
     async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
@@ -90,8 +96,10 @@ class Streams:
                 await websocket.accept()
                 hello = await _hello(websocket)
                 connection = self._connect(websocket, hello, name, version)
+                end = partial(connection.link.stop, Stop.REVOKED)
                 try:
-                    await connection.run()
+                    with self.guard.hold(caller_of(websocket.scope), end):
+                        await connection.run()
                 finally:
                     _log_end(connection.session)
             except (WebSocketDisconnect, asyncio.CancelledError):

@@ -71,3 +71,11 @@ def test_the_command_line_is_quick_to_import() -> None:
     ).stdout.split()
     assert "service.settings" in loaded
     assert not {"numpy", "cv2", "fastapi", "uvicorn"} & set(loaded)
+
+
+def test_a_server_without_keys_ends_with_one_line_where_others_could_reach_it() -> None:
+    refused = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0", "--port", "0"])
+
+    assert refused.exit_code == 1
+    (line,) = refused.output.splitlines()
+    assert "takt keys add" in line and "--keys-file" in line and "--insecure" in line

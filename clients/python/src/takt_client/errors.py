@@ -3,7 +3,9 @@
 TaktError
 ├── RequestError              the caller can mend it
 │   ├── InvalidImageError         400  bytes that are no whole picture
+│   ├── UnauthenticatedError      401  the server does not know who asks
 │   ├── ForbiddenError            403  the server's settings do not allow it
+│   │   └── InsufficientScopeError    403  the key does not allow it
 │   ├── InvalidParameterError     422  an option out of range
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
@@ -60,8 +62,18 @@ class InvalidImageError(RequestError, code="invalid_image", title="Invalid image
     """The bytes are no whole picture."""
 
 
+class UnauthenticatedError(
+    RequestError, code="unauthenticated", title="Unauthenticated", status=401
+):
+    """The server wants a key, or does not know this one (any more)."""
+
+
 class ForbiddenError(RequestError, code="forbidden", title="Forbidden", status=403):
     """The server's settings do not allow the request."""
+
+
+class InsufficientScopeError(ForbiddenError, code="insufficient_scope", title="Insufficient scope"):
+    """The key lacks the scope that the request needs."""
 
 
 class InvalidParameterError(

@@ -5,7 +5,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.api.request_context import RequestContext
 from service.observing.metrics import Metrics
+from service.security.credentials import Credentials
 from service.security.gate import Gate
+from service.security.guard import Guard
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
 
@@ -43,7 +45,7 @@ class Client:
             ],
         }
         gate = Gate(AllowedHosts("*"), AllowedOrigins(""))
-        context = RequestContext(app, Metrics(), 8, gate, ())
+        context = RequestContext(app, Metrics(), 8, gate, Guard(Credentials([])), ())
         await context(scope, self.receive, self.send)
         return self.answer["status"], dict(self.answer["headers"]).get(b"connection")
 

@@ -1,0 +1,74 @@
+"""`POST` and `DELETE /v1/session`: a cookie for browsers, in exchange for a key."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from service.api.examples import FOREIGN_PAGE
+from service.api.problems import caller_of, problem_responses
+from service.api.schemas import Schema
+from service.errors import ConflictError
+from service.observing.logging_setup import audit
+from service.security.browser_sessions import COOKIE, LASTS_S
+from service.security.caller import Scope
+from service.security.guard import Guard
+
+_NO_KEYS = ConflictError("this server has no keys; ask without a session")
+
+
+class SessionOut(Schema):
+    """A session that has begun; its token is in the cookie alone."""
+
+    caller: str = Field(description="Name of the key.")
+    scopes: list[Scope]
+    expires: datetime = Field(description="The session ends with its key, or then at the latest.")
+
+
+def session_router(guard: Guard) -> APIRouter:
+    """The routes of browsers' sessions.
+
+    Args:
+        guard: has the sessions.
+    """
+    router = APIRouter(tags=["session"], responses=problem_responses(FOREIGN_PAGE))
+
+    @router.post("/v1/session", status_code=201, responses=problem_responses(_NO_KEYS))
+    async def begin_session(request: Request, response: Response) -> SessionOut:
+        """Exchange a key for a cookie, which a browser sends for pictures and WebSockets, too.
+
+        No script can read the cookie, and no page of another site can have it sent.
+        """
+        if not guard.knows_callers:
+            raise ConflictError(str(_NO_KEYS))
+        token, caller = guard.sessions.begin(caller_of(request.scope))
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=LASTS_S,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        audit("session_began", caller=caller.name, client=_client_of(request))
+        return SessionOut(
+            caller=caller.name,
+            scopes=sorted(caller.scopes),
+            expires=datetime.fromtimestamp(caller.expires_s, UTC),
+        )
+
+    @router.delete("/v1/session", status_code=204)
+    async def end_session(request: Request, response: Response) -> None:
+        """End the session of the cookie, with the streams that it has opened."""
+        caller = caller_of(request.scope)
+        guard.sessions.end(caller)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        audit("session_ended", caller=caller.name, client=_client_of(request))
+
+    return router
+
+
+def _client_of(request: Request) -> str | None:
+    return request.client.host if request.client else None

@@ -1,0 +1,77 @@
+"""Builds the guard of a server: its keys, where they come from, and who hears of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from service.errors import ConfigurationError
+from service.security.caller import Authenticator
+from service.security.credentials import Credentials
+from service.security.followed_files import Contents, FollowedFiles
+from service.security.guard import Guard
+from service.security.keys.key_file import parse_keys
+from service.security.keys.key_ring import KeyRing
+
+
+class AccessObserver(Protocol):
+    """Hears what becomes of callers and of the files that tell of them."""
+
+    def refused(self, code: str) -> None:
+        """A request was refused with this code."""
+
+    def watch(self, what: str) -> None:
+        """Files are followed from now on."""
+
+    def reloaded(self, what: str, taken: bool) -> None:
+        """Files have changed, such as `keys`; and whether what they say now is in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask a server.
+
+    Attributes:
+        guard: checks each request.
+        jobs: run for as long as the server does; each is started once.
+    """
+
+    guard: Guard
+    jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
+
+
+def open_access(keys: str, keys_file: Path | None, observer: AccessObserver) -> Access:
+    """Read the keys.
+
+    Args:
+        keys: keys as text; empty for none.
+        keys_file: file of keys, which is followed; None for none.
+        observer: hears of refusals and of new keys.
+
+    Raises:
+        ConfigurationError: both are given, or the keys cannot be read.
+    """
+    if keys and keys_file is not None:
+        raise ConfigurationError("keys and keys_file are both set; set one of them")
+    ring = KeyRing(parse_keys(keys.encode())) if keys else KeyRing()
+    authenticators: list[Authenticator] = [ring] if keys or keys_file is not None else []
+    credentials = Credentials(authenticators)
+    guard = Guard(credentials, refused=observer.refused)
+    jobs: list[Callable[[], Coroutine[None, None, None]]] = []
+    if keys_file is not None:
+
+        def take(contents: Contents) -> None:
+            ring.replace(parse_keys(contents[0]))
+            credentials.forget()
+
+        files = FollowedFiles(
+            "keys", [keys_file], take, lambda taken: observer.reloaded("keys", taken)
+        )
+        files.load()
+        observer.watch("keys")
+        jobs.append(files.run)
+    if authenticators:
+        jobs.append(guard.run)
+    return Access(guard, tuple(jobs))

@@ -1,0 +1,93 @@
+"""Sessions of browsers: a cookie in place of a key, which their WebSockets cannot send."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from service.errors import UnauthenticatedError
+from service.security.caller import Caller
+
+COOKIE = "takt_session"
+
+LASTS_S = 8 * 3600
+"""Length of a session: a shift. Whoever can send the key begins another one."""
+
+_MOST_SESSIONS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    caller: Caller
+    by: Caller
+
+
+class BrowserSessions:
+    """Sessions of callers, in memory: they end with the process, and with their key.
+
+    They are kept here rather than signed and given away, so that one that is ended is ended.
+
+    >>> sessions = BrowserSessions(stands=lambda caller: True)
+    >>> token, caller = sessions.begin(Caller("ann", frozenset({"read"})))
+    >>> sessions.identify(token.encode()) == caller, caller.name
+    (True, 'ann')
+    >>> sessions.end(caller)
+    >>> sessions.identify(token.encode()) is None
+    True
+
+    Args:
+        stands: whether the caller who began a session would be identified still.
+        clock: gives Unix time in seconds.
+    """
+
+    def __init__(
+        self, stands: Callable[[Caller], bool], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._stands = stands
+        self._clock = clock
+        # By the token's digest; the oldest first.
+        self._open: dict[bytes, _Session] = {}
+
+    def begin(self, by: Caller) -> tuple[str, Caller]:
+        """Begin a session of a caller; gives its token, and the caller as whom it counts.
+
+        Raises:
+            UnauthenticatedError: the caller came by a session.
+        """
+        if by.credential in self._open:
+            raise UnauthenticatedError("a session begins with a key, not with another session")
+        self._open = {
+            digest: session for digest, session in self._open.items() if self._is_good(session)
+        }
+        if len(self._open) >= _MOST_SESSIONS:
+            del self._open[next(iter(self._open))]
+        token = secrets.token_urlsafe(32)
+        digest = _digest(token.encode())
+        expires_s = min(by.expires_s, self._clock() + LASTS_S)
+        caller = replace(by, credential=digest, expires_s=expires_s)
+        self._open[digest] = _Session(caller, by)
+        return token, caller
+
+    def identify(self, token: bytes) -> Caller | None:
+        """The caller of a session; None if there is none, or no longer."""
+        session = self._open.get(_digest(token))
+        return session.caller if session is not None and self._is_good(session) else None
+
+    def stands(self, caller: Caller) -> bool:
+        """Whether a caller's session is open still."""
+        session = self._open.get(caller.credential)
+        return session is not None and self._is_good(session)
+
+    def end(self, caller: Caller) -> None:
+        """End the session by which a caller came, if it was one."""
+        self._open.pop(caller.credential, None)
+
+    def _is_good(self, session: _Session) -> bool:
+        return session.caller.expires_s > self._clock() and self._stands(session.by)
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()

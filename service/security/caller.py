@@ -1,0 +1,53 @@
+"""Who asks, and what he may do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
+
+Scope = Literal["inspect", "operate", "read"]
+"""What a caller may do: send pictures; change thresholds and versions; read models and metrics."""
+
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who asks; equal to another one only if both came by the same credential.
+
+    Attributes:
+        name: as the log has it.
+        scopes: what the caller may do.
+        credential: names what the caller came by, such as a key's digest; never the key.
+        expires_s: Unix time from which on the caller is not known any more.
+    """
+
+    name: str
+    scopes: frozenset[Scope]
+    credential: bytes = field(default=b"", repr=False)
+    expires_s: float = math.inf
+
+
+ANYONE = Caller("anyone", SCOPES)
+"""Whoever asks a server that knows no callers."""
+
+STRANGER = Caller("stranger", frozenset())
+"""Somebody unknown, on a route that is open to all."""
+
+
+class Authenticator(Protocol):
+    """Knows callers by one kind of credential, such as keys."""
+
+    def identify(self, credential: bytes) -> Caller | None:
+        """The caller who sent `Authorization: Bearer <credential>`; None if it is unknown here.
+
+        It is called on the event loop, and its answers are remembered until
+        `Credentials.forget()`.
+
+        Raises:
+            UnauthenticatedError: it is of this kind and refused, with the reason.
+        """
+
+    def stands(self, caller: Caller) -> bool:
+        """Whether it would still identify this caller, whatever the time; False for others'."""

@@ -1,0 +1,98 @@
+"""What a caller needs for each route: one table for every protocol and for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import compile_path
+
+from service.security.caller import Scope
+
+Need = Scope | Literal["nothing", "a key"]
+"""A scope; `a key`, whatever its scopes; or `nothing` at all."""
+
+WEBSOCKET = "WEBSOCKET"
+"""Stands for the method of a WebSocket's handshake."""
+
+
+_Match = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteNeed:
+    """What one route needs.
+
+    Attributes:
+        method: HTTP's, or WEBSOCKET.
+        path: template of the path, as the router has it.
+        need: what a caller needs.
+    """
+
+    method: str
+    path: str
+    need: Need
+
+
+def _routes(need: Need, methods: str, *paths: str) -> Iterator[RouteNeed]:
+    """Routes by `methods` such as "GET HEAD"; a path that begins with * is of each version, too."""
+    for path in paths:
+        plain = path.lstrip("*")
+        of_version = plain.replace("{name}", "{name}/versions/{version}")
+        for template in (plain,) if plain == path else (plain, of_version):
+            yield from (RouteNeed(method, template, need) for method in methods.split())
+
+
+ROUTES: tuple[RouteNeed, ...] = (
+    *_routes("inspect", "POST", "*/v1/models/{name}/inspect", "*/v2/models/{name}/infer"),
+    *_routes("inspect", WEBSOCKET, "*/v1/models/{name}/stream"),
+    *_routes("operate", "PUT DELETE", "*/v1/models/{name}/threshold"),
+    *_routes("operate", "POST", "/v1/models/{name}/versions/{version}/activate"),
+    *_routes("operate", "POST", "/v1/models/{name}/rollback"),
+    *_routes("read", "GET", "/metrics", "/v1/models", "/v1/models/{name}", "/v2"),
+    *_routes("read", "GET", "*/v2/models/{name}/ready", "*/v2/models/{name}"),
+    *_routes("read", "GET", "*/v2/models/{name}/config"),
+    *_routes("read", "POST", "/v2/repository/index"),
+    *_routes("a key", "POST DELETE", "/v1/session"),
+    # Probes come from machines that have nowhere to keep a key.
+    *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),
+    *_routes("nothing", "GET", "/v2/health/live", "/v2/health/ready"),
+    # A browser cannot send a key for a page, and these tell nothing of this server.
+    *_routes("nothing", "GET HEAD", "/openapi.json", "/static-offline-docs/{path:path}"),
+    *_routes("nothing", "GET", "/docs", "/"),
+)
+"""Every route of the server."""
+
+
+class RouteNeeds:
+    """Finds what a request needs.
+
+    A path that is in no row needs a key, so that a stranger learns nothing of what is there.
+
+    >>> needs = RouteNeeds()
+    >>> needs.of("POST", "/v1/models/nut/versions/2/inspect"), needs.of("GET", "/none")
+    ('inspect', 'a key')
+
+    Args:
+        routes: rows of the table.
+    """
+
+    def __init__(self, routes: Iterable[RouteNeed] = ROUTES) -> None:
+        self._of_method: dict[str, list[tuple[_Match, Need]]] = {}
+        for route in routes:
+            # The router's own reading of a template: another one could differ in some odd path.
+            pattern, _, _ = compile_path(route.path)
+            self._of_method.setdefault(route.method, []).append((pattern.match, route.need))
+
+    def of(self, method: str, path: str) -> Need:
+        """What a caller needs.
+
+        Args:
+            method: HTTP's, or WEBSOCKET.
+            path: of the request, decoded.
+        """
+        for match, need in self._of_method.get(method, ()):
+            if match(path):
+                return need
+        return "a key"
