@@ -16,6 +16,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from service.api.bodies import Bodies
+from service.api.document.asyncapi import add_asyncapi
 from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS, completed
 from service.api.examples import FOREIGN_NAME
 from service.api.oip.request import OipLimits
@@ -243,6 +244,7 @@ def create_app(
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
     app.include_router(session_router(guard))
+    add_asyncapi(app)
     redirect_within(app)
     return app
 

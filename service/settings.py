@@ -230,7 +230,8 @@ class Settings(BaseSettings):
     )
     docs: bool = Field(
         True,
-        description="Whether /docs and /openapi.json describe the API; otherwise they get 404.",
+        description="Whether /docs, /openapi.json and /asyncapi.json describe the API; otherwise "
+        "they get 404.",
     )
 
     threshold_changes: bool = Field(

@@ -36,15 +36,19 @@ def versioned(
         version_name: name of the other route, of which its operation id is made.
         options: further arguments of both routes.
     """
-    version_path = path.replace("{name}", "{name}/versions/{version}")
 
     def register(handler: Handler) -> Handler:
         route(path, **options)(handler)
-        return route(version_path, name=version_name, dependencies=[Depends(_version)], **options)(
-            handler
-        )
+        return route(
+            version_path(path), name=version_name, dependencies=[Depends(_version)], **options
+        )(handler)
 
     return register
+
+
+def version_path(path: str) -> str:
+    """The path of one version, by that of the active one."""
+    return path.replace("{name}", "{name}/versions/{version}")
 
 
 def version_of(connection: HTTPConnection) -> str | None:

@@ -103,7 +103,27 @@ class TimingsOut(Schema):
     total: float
 
 
-class InspectionOut(Schema):
+class InspectedOut(Schema):
+    """What the answer to one picture has in every protocol."""
+
+    request_id: str
+    model: str
+    version: str
+    score: float
+    threshold: float
+    anomalous: bool = Field(description="score > threshold")
+    percentile: float | None = Field(
+        description="Share of good calibration pictures that score no higher, in percent."
+    )
+    image: ImageSize
+    inspected: list[int] = Field(
+        description="x, y, width, height of the part the model saw, to the nearest pixel."
+    )
+    regions: list[RegionOut] = Field(description="The highest peak first.")
+    timings_ms: TimingsOut
+
+
+class InspectionOut(InspectedOut):
     """The answer to one picture."""
 
     model_config = ConfigDict(
@@ -133,22 +153,7 @@ class InspectionOut(Schema):
         }
     )
 
-    request_id: str
-    model: str
-    version: str
-    score: float
-    threshold: float
-    anomalous: bool = Field(description="score > threshold")
-    percentile: float | None = Field(
-        description="Share of good calibration pictures that score no higher, in percent."
-    )
-    image: ImageSize
-    inspected: list[int] = Field(
-        description="x, y, width, height of the part the model saw, to the nearest pixel."
-    )
-    regions: list[RegionOut] = Field(description="The highest peak first.")
     heatmap: HeatmapOut | None
-    timings_ms: TimingsOut
 
 
 class ProblemOut(Schema):

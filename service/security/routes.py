@@ -60,7 +60,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("nothing", "GET", "/v2/health/live", "/v2/health/ready"),
     # A browser cannot send a key for a page, and these tell nothing of this server.
     *_routes("nothing", "GET HEAD", "/openapi.json", "/static-offline-docs/{path:path}"),
-    *_routes("nothing", "GET", "/docs", "/"),
+    *_routes("nothing", "GET", "/asyncapi.json", "/docs", "/"),
 )
 """Every route of the server."""
 

@@ -161,7 +161,13 @@ async def test_the_documentation_runs_its_own_scripts_alone(serve) -> None:
 
 async def test_the_documentation_can_be_switched_off(serve) -> None:
     async with serve(docs=False) as client:
-        for path in ("/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css", "/"):
+        for path in (
+            "/docs",
+            "/openapi.json",
+            "/asyncapi.json",
+            "/static-offline-docs/swagger-ui.css",
+            "/",
+        ):
             missing = await client.get(path)
             assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
             assert "/docs" not in missing.json()["detail"]

@@ -29,7 +29,7 @@ class VoteIn(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     k: int = Field(ge=1)
-    n: int = Field(le=MOST_VOTES)
+    n: int = Field(ge=1, le=MOST_VOTES)
 
     @model_validator(mode="after")
     def _k_of_n(self) -> Self:

@@ -32,6 +32,9 @@ from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame,
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
 
+STREAM_PATH = "/v1/models/{name}/stream"
+"""Path of the streams of a model's active version."""
+
 HELLO_WITHIN_S = 10.0
 """Longest wait for a client's first message."""
 
@@ -57,7 +60,7 @@ def stream_router(streams: Streams) -> APIRouter:
     """The routes that stream."""
     router = APIRouter()
 
-    @versioned(router.websocket, "/v1/models/{name}/stream", "stream_version")
+    @versioned(router.websocket, STREAM_PATH, "stream_version")
     async def stream(websocket: WebSocket, name: str) -> None:
         await streams.serve(websocket, name, version_of(websocket))
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from takt_client.pictures import RawPicture, pack_frame
+from tests.api.stream.contract import check_sent
 
 PATH = "/v1/models/parts/stream"
 
@@ -75,11 +76,13 @@ class Socket:
         return await self._from_app.get()
 
     async def hear(self) -> Message:
-        """The next text message."""
+        """The next text message, which must be one of the AsyncAPI document."""
         message = await self.raw()
         if message["type"] == "websocket.close":
             raise Closed(message["code"])
-        return json.loads(message["text"])
+        heard = json.loads(message["text"])
+        check_sent(heard)
+        return heard
 
     async def until_closed(self) -> tuple[list[Message], int]:
         heard: list[Message] = []
