@@ -25,9 +25,15 @@ OIP_PATH = "/v2"
 """Prefix of the Open Inference Protocol, whose clients read an error's text from `error`."""
 
 _EXAMPLE_ID = "2e1300ba06a94a31bef0585f8ff6dbc1"
-_RETRY_AFTER = {
-    "description": "Seconds after which to come back, where that can be told.",
-    "schema": {"type": "integer", "minimum": 1},
+_HEADERS: Json = {
+    "Retry-After": {
+        "description": "Seconds after which to come back, where that can be told.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "How to say who asks, as RFC 6750 has it.",
+        "schema": {"type": "string"},
+    },
 }
 
 
@@ -69,8 +75,9 @@ def problem_responses(
             "description": " ".join(meanings),
             "content": {MEDIA_TYPE: {"schema": reference_to(kind), "examples": examples}},
         }
-        if any("Retry-After" in error.headers for error in same):
-            responses[status]["headers"] = {"Retry-After": _RETRY_AFTER}
+        named = {name for error in same for name in error.headers}
+        if headers := {name: said for name, said in _HEADERS.items() if name in named}:
+            responses[status]["headers"] = headers
     return responses
 
 

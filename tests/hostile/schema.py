@@ -1,4 +1,4 @@
-"""Schemathesis with all its checks against the OpenAPI document of a running server."""
+"""Schemathesis with all its checks against the OpenAPI document of a running server with keys."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.security.caller import SCOPES
+from service.security.keys.key import new_key
+from service.security.keys.key_file import format_keys
 from tests.hostile.bundle import write_bundle
 from tests.hostile.report import Verdict, table
 from tests.hostile.server import started
@@ -106,7 +109,9 @@ def check(phases: Sequence[str], max_examples: int, seed: int = 15) -> Checked:
             write_bundle(root / "models", version)
         arguments = (root / "models", root / "no-fault", root / "arrived", 0)
         program = ["-m", "tests.hostile.faulty_server", *arguments]
-        with started([sys.executable, *map(str, program)]) as server:
+        key, secret = new_key("schemathesis", frozenset(SCOPES))
+        keys = {"TAKT_KEYS": format_keys([key]).decode()}
+        with started([sys.executable, *map(str, program)], environment=keys) as server:
             report = root / "report.json"
             (root / "schemathesis.toml").write_text(CONFIGURATION)
             done = subprocess.run(
@@ -114,7 +119,8 @@ def check(phases: Sequence[str], max_examples: int, seed: int = 15) -> Checked:
                     sys.executable, "-m", "schemathesis.cli", "run",
                     f"{server.url}/openapi.json", "--checks=all", "--continue-on-failure",
                     f"--phases={','.join(phases)}", f"--max-examples={max_examples}",
-                    f"--seed={seed}", "--generation-database=none", "--no-color",
+                    f"--header=Authorization: Bearer {secret}", f"--seed={seed}",
+                    "--generation-database=none", "--no-color",
                     "--report=json", f"--report-json-path={report}",
                 ],
                 cwd=root, capture_output=True, text=True, timeout=_ENDS_WITHIN_S, check=False,

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.api.document.access import SCHEMES
 from service.api.document.openapi import API_VERSION, LICENCE
 from service.api.paths import version_path
 from service.api.schemas import SCHEMA_REFERENCE, reference_to
@@ -53,6 +54,9 @@ _FRAME = f"""A frame: a header of {HEADER_BYTES} bytes, little-endian, then the 
 | 16-23 | u64 | when it was captured, µs since 1970 by the client's clock; 0 if unknown |
 | 24-27 | u32 | width of raw pixels; 0 for an encoded picture |
 | 28-31 | u32 | height of raw pixels; 0 for an encoded picture |"""
+
+_SCHEMES = {"key": SCHEMES["key"], "session": SCHEMES["session"] | {"type": "httpApiKey"}}
+"""AsyncAPI has another word for a key in a cookie."""
 
 _HEATMAP = "The heatmap of the answer before: an encoded picture, or a .npy of the float32 map."
 
@@ -120,6 +124,7 @@ def asyncapi_document() -> Json:
                 "protocol": "ws",
                 "description": "The server of this document.",
                 "variables": {"host": {"default": "127.0.0.1:8000"}},
+                "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SCHEMES],
             }
         },
         "channels": {name: _channel(path) for name, path in _CHANNELS.items()},
@@ -139,6 +144,7 @@ def asyncapi_document() -> Json:
         "components": {
             "messages": {message.name: _message(message) for message in MESSAGES},
             "schemas": _schemas(),
+            "securitySchemes": _SCHEMES,
         },
     }
 

@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.api.document.access import add_access
 from service.api.oip.request import InferIn
 from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
@@ -18,6 +19,7 @@ from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
 from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, ProblemOut
 from service.domain import Json
+from service.security.routes import ROUTES, RouteNeed
 
 API_VERSION = "1.0.0"
 """Version of the API, whichever version of Takt serves it: a change that breaks programs raises the
@@ -52,23 +54,29 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
 _RESPONSES = "#/components/responses/"
 
 
-def completed(document: Json, models: Sequence[type[BaseModel]] = READ_BY_ROUTES) -> Json:
+def completed(
+    document: Json,
+    models: Sequence[type[BaseModel]] = READ_BY_ROUTES,
+    routes: Sequence[RouteNeed] = ROUTES,
+) -> Json:
     """A document of FastAPI with what it leaves open; the given one stays as it is.
 
     Schemas of the models join the others. The 422 goes that FastAPI lists for every route with a
     name in its path, and so does null from options in the query, which cannot say it. Problems
-    that several operations answer with become components.
+    that several operations answer with become components. Each operation says who may ask it.
 
     Args:
         document: of FastAPI.
         models: to which the document refers without their schemas.
+        routes: what each route needs.
     """
     document = deepcopy(document)
     schemas = document["components"]["schemas"]
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template=SCHEMA_REFERENCE
     )
-    schemas |= found["$defs"]
+    schemas |= found.get("$defs", {})
+    add_access(document, routes)
     for operation in _operations(document):
         if _is_of_fastapi(operation["responses"].get("422", {})):
             del operation["responses"]["422"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from service.engines.fake import FakeEngine
-from tests.api.document.operations import operation
+from tests.api.document.operations import operation, operations_of
+from tests.api.keys import KEYS, WITH_SCOPE, bearer
 
 EVIL = {"Origin": "https://evil.example"}
 
@@ -66,6 +67,21 @@ async def test_what_a_server_refuses_by_its_settings_is_the_example(serve, opena
             one = operation(openapi, wanted)
             answer = await client.request(one.method, one.path_of("parts"))
             compare(answer, openapi, wanted, "forbidden")
+
+
+async def test_whom_a_server_does_not_answer_is_the_example_of_that_route(serve, openapi) -> None:
+    async with serve(keys=KEYS) as client:
+        for one in operations_of(openapi):
+            if not one.fields["security"]:
+                continue
+            path = one.path_of("parts")
+            compare(await client.request(one.method, path), openapi, one.id, "unauthenticated")
+            if scopes := one.fields["security"][0]["key"]:
+                other = next(name for scope, name in WITH_SCOPE.items() if scope not in scopes)
+                answer = await client.request(one.method, path, headers=bearer(other))
+                expected = one.examples(403)["insufficient_scope"]["detail"]
+                assert answer.json()["detail"] == expected.replace("line3", other)
+                assert answer.json()["code"] == "insufficient_scope"
 
 
 async def test_a_model_that_loads_is_the_example(serve_loading, openapi, bad_part) -> None:

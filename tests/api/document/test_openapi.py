@@ -12,6 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service import errors
 from service.errors import TaktError
+from service.security.caller import SCOPES
+from service.security.routes import ROUTES
 from tests.api.document.operations import PROBLEM, operation, operations_of, resolved
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -104,7 +106,7 @@ def test_inspect_has_a_body_and_answers_of_every_kind(openapi) -> None:
         *("application/octet-stream", "image/*", "multipart/form-data")
     ]
     assert set(inspect["responses"]) == {
-        *("200", "400", "403", "404", "408", "413", "415", "421", "422", "429"),
+        *("200", "400", "401", "403", "404", "408", "413", "415", "421", "422", "429"),
         *("500", "503", "504"),
     }
     assert set(inspect["responses"]["200"]["content"]) == {
@@ -119,7 +121,17 @@ def test_a_change_of_thresholds_takes_and_answers_what_it_says(openapi) -> None:
     assert body == {"$ref": "#/components/schemas/ThresholdsIn"}
     schema = openapi["components"]["schemas"]["ThresholdsIn"]
     assert set(schema["properties"]) == {"image", "pixel", "reason"}
-    assert set(change["responses"]) == {"200", "403", "404", "408", "421", "422", "503"}
+    assert set(change["responses"]) == {"200", "401", "403", "404", "408", "421", "422", "503"}
+
+
+def test_each_operation_says_what_the_table_of_routes_says(openapi) -> None:
+    needs = {(row.method, row.path): row.need for row in ROUTES}
+
+    for one in operations_of(openapi):
+        need = needs[one.method, one.path]
+        scopes = [need] if need in SCOPES else []
+        ways = [{"key": scopes}, {"session": scopes}]
+        assert one.fields["security"] == ([] if need == "nothing" else ways), one.id
 
 
 async def test_every_operation_of_a_model_answers_404_and_says_so(serve, openapi) -> None:

@@ -11,6 +11,7 @@ from service.api.document.openapi import completed
 from service.api.problems import problem_responses
 from service.api.schemas import OipProblemOut
 from service.errors import ConflictError, ModelNotFoundError, QueueFullError, TaktError
+from service.security.routes import RouteNeed
 
 FASTAPI_422 = {
     "422": {
@@ -43,6 +44,11 @@ def document(*operations: dict[str, Any]) -> dict[str, Any]:
     return {"paths": paths, "components": {"schemas": schemas}}
 
 
+def complete(given: dict[str, Any], *models: type[BaseModel]) -> dict[str, Any]:
+    routes = [RouteNeed("GET", path, "nothing") for path in given["paths"]]
+    return completed(given, models, routes)
+
+
 def responses_of(found: dict[str, Any], index: int = 0) -> dict[str, Any]:
     return found["paths"][f"/{index}"]["get"]["responses"]
 
@@ -51,13 +57,13 @@ def test_the_document_of_fastapi_stays_as_it_is() -> None:
     given = document({"responses": FASTAPI_422}, {"responses": responses(NO_NUT)})
     before = deepcopy(given)
 
-    completed(given)
+    complete(given)
 
     assert given == before
 
 
 def test_models_that_routes_read_by_themselves_join_the_schemas() -> None:
-    found = completed(document(), [WantedIn])["components"]["schemas"]
+    found = complete(document(), WantedIn)["components"]["schemas"]
 
     assert list(found) == ["Another", "WantedIn"]
     assert found["WantedIn"]["required"] == ["name"]
@@ -65,7 +71,7 @@ def test_models_that_routes_read_by_themselves_join_the_schemas() -> None:
 
 def test_the_422_of_fastapi_goes_and_one_of_ours_stays() -> None:
     ours = {"422": {"description": "An option is out of range."}}
-    found = completed(document({"responses": FASTAPI_422}, {"responses": ours}))
+    found = complete(document({"responses": FASTAPI_422}, {"responses": ours}))
 
     assert responses_of(found, 0) == {}
     assert responses_of(found, 1) == ours
@@ -75,7 +81,7 @@ def test_an_option_in_the_query_is_never_null() -> None:
     either = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}], "title": "Threshold"}
     several = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}
     parameters = [{"name": "a", "schema": either}, {"name": "b", "schema": several}]
-    found = completed(document({"responses": {}, "parameters": parameters}))
+    found = complete(document({"responses": {}, "parameters": parameters}))
 
     schemas = [one["schema"] for one in found["paths"]["/0"]["get"]["parameters"]]
     assert schemas == [
@@ -87,7 +93,7 @@ def test_an_option_in_the_query_is_never_null() -> None:
 def test_a_problem_of_several_operations_becomes_a_component_of_its_codes() -> None:
     full = QueueFullError("come later", retry_after_s=1)
     same = {"responses": responses(NO_NUT, full)}
-    found = completed(document(same, same, {"responses": responses(NO_NUT)}))
+    found = complete(document(same, same, {"responses": responses(NO_NUT)}))
 
     assert responses_of(found, 0) == responses_of(found, 1)
     assert responses_of(found, 2) == {"404": {"$ref": "#/components/responses/ModelNotFound"}}
@@ -98,7 +104,7 @@ def test_a_problem_of_several_operations_becomes_a_component_of_its_codes() -> N
 
 def test_a_problem_of_one_operation_stays_with_it() -> None:
     alone = responses(ConflictError("there is nothing to go back to"))
-    found = completed(document({"responses": alone}))
+    found = complete(document({"responses": alone}))
 
     assert responses_of(found) == alone
     assert found["components"]["responses"] == {}
@@ -107,7 +113,7 @@ def test_a_problem_of_one_operation_stays_with_it() -> None:
 def test_problems_of_equal_codes_and_other_examples_have_names_of_their_own() -> None:
     one, other = {"responses": responses(NO_NUT)}, {"responses": responses(NO_BOLT)}
     oip = {"responses": responses(NO_NUT, kind=OipProblemOut)}
-    found = completed(document(one, one, other, other, oip, oip))
+    found = complete(document(one, one, other, other, oip, oip))
 
     assert list(found["components"]["responses"]) == [
         "ModelNotFoundOfGet0",
@@ -119,4 +125,4 @@ def test_problems_of_equal_codes_and_other_examples_have_names_of_their_own() ->
 def test_the_answers_of_an_operation_stand_in_the_order_of_their_status() -> None:
     given = responses(NO_NUT) | {"200": {"description": "Found."}}
 
-    assert list(responses_of(completed(document({"responses": given})))) == ["200", "404"]
+    assert list(responses_of(complete(document({"responses": given})))) == ["200", "404"]
