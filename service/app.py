@@ -19,6 +19,7 @@ from service.api.bodies import Bodies
 from service.api.document.asyncapi import add_asyncapi
 from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS, completed
 from service.api.examples import FOREIGN_NAME
+from service.api.metrics_app import metrics_app
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
@@ -29,7 +30,7 @@ from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
 from service.api.rest.session import session_router
-from service.api.rest.status import status_router
+from service.api.rest.status import health_router, metrics_router, models_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.batching.uploads import PLACES, Uploads
@@ -49,7 +50,10 @@ from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
 from service.repository.supervision.rules import Supervision
 from service.security.access import open_access
+from service.security.credentials import Credentials
 from service.security.gate import Gate
+from service.security.guard import Guard
+from service.security.headers import ANSWER_HEADERS
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
@@ -240,7 +244,23 @@ def create_app(
     app.state.lost_threads = context.lost
     app.state.folder_watch = watch
     app.state.metrics = metrics
-    app.include_router(status_router(repository, metrics, journal, find_gpus()))
+    probed, scraped = health_router(repository), metrics_router(metrics, journal, find_gpus())
+    app.include_router(probed)
+    if settings.metrics_port is None:
+        app.include_router(scraped)
+    app.include_router(models_router(repository))
+    app.state.metrics_app = metrics_app(
+        (probed, scraped),
+        journal,
+        partial(
+            RequestContext,
+            metrics=metrics,
+            max_body_bytes=0,
+            gate=gate,
+            guard=Guard(Credentials(())),
+            page_headers=ANSWER_HEADERS,
+        ),
+    )
     app.include_router(releases_router(repository, settings.version_changes))
     app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
     app.include_router(session_router(guard))

@@ -93,7 +93,7 @@ def _option_type(field: FieldInfo) -> click.ParamType[Any] | None:
     bounds: dict[str, Any] = {}
     for bound in field.metadata:
         bounds |= asdict(bound)
-    if kind is int:
+    if int in (kind, *parts):
         return click.IntRange(bounds.get("ge"), bounds.get("le"))
     if kind is float:
         lowest = bounds.get("ge", bounds.get("gt"))
@@ -110,7 +110,8 @@ def serve(config: Path | None, **given: Any) -> None:
     Each option is a setting; it can also be given in the environment or in the TOML file.
     """
     from service.app import create_app
-    from service.server.server import run
+    from service.server.run import run
+    from service.server.tls import open_tls
 
     with contextlib.closing(LineWriter(sys.stderr)) as writer:
         try:
@@ -119,7 +120,8 @@ def serve(config: Path | None, **given: Any) -> None:
                 settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
             )
             app = create_app(settings, write=writer.put)
+            tls = open_tls(settings, app.state.metrics.access)
         except TaktError as error:
             raise click.ClickException(str(error)) from None
         configure_logging(settings.log_level, settings.log_format, writer)
-        run(app, settings, ended=writer.close)
+        run(app, settings, tls, ended=writer.close)

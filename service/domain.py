@@ -44,6 +44,7 @@ CloseReason = Literal[
     "too_many_of_client",
     "no_descriptor",
     "evicted",
+    "handshake",
     "slow_request",
     "unread_answer",
     "headers_too_large",

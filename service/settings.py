@@ -72,6 +72,14 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of its own for `/metrics`, for which `port` has 404 then; `/health` is "
+        "there as well. It speaks plain HTTP and asks nobody for a key or certificate: let nobody "
+        "but Prometheus and probes reach it. 0 takes a free one.",
+    )
     max_connections: int = Field(
         1024,
         ge=1,
@@ -83,6 +91,23 @@ class Settings(BaseSettings):
         ge=0,
         description="Connections from one address, or one network /64 of IPv6; 0 takes half of "
         "all. Behind a proxy, set it to `max_connections`.",
+    )
+
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file with the certificate to show, its own first and then those between "
+        "it and its authority: the port then speaks TLS alone, 1.2 or later. It is read again when "
+        "it changes, as are the two below.",
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="PEM file with the certificate's key, without a password; if it is not set, "
+        "it is in the file of `tls_certificate`.",
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file with authorities: every client has to show a certificate that one "
+        "of them has signed. It opens the connection and nothing else.",
     )
 
     engine: str = Field(

@@ -6,41 +6,24 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
 from service.app import Drain
-from service.observing.metrics import Metrics
-from service.repository.supervision.lost_threads import LostThreads
-from service.server.connections.closures import Closures
-from service.server.connections.descriptors import ConnectionLimits, limit_of_open_files, limits_of
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
-from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
-from service.server.connections.websocket_connection import WebSocketConnection
 from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
-from service.settings import Settings
-from service.streaming.frames import HEADER_BYTES
+from service.server.tls import ServerTls
 
-GAVE_UP = 75
-"""Exit code where engines hang beyond repair (EX_TEMPFAIL): the supervisor is to start it again."""
-
-_SWITCH_S = 0.0005
-"""Time after which a waiting thread asks the running one to let it run. An engine that has its
-answer waits for the event loop, which seldom works for longer than this on one request."""
 _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
-_MEMORY_SHARE = 1 / 16
-"""Memory for answers that were not read, and as much for messages that are not whole, in parts of
-`max_memory_mb`."""
 
 logger = logging.getLogger("takt.server")
 
@@ -57,6 +40,8 @@ class Server(uvicorn.Server):
         ended: called at the very end, before the signal that ended it takes its usual effect.
         state: shared by the connections; its gate ends those that are late.
         reload: called on SIGHUP, on the event loop.
+        tls: its files are followed while the server runs; None for none.
+        scraped: what else it listens for, on a port of its own; None for nothing.
 
     Attributes:
         must_end: once it is set, the server drains and ends as if it had been told to.
@@ -71,8 +56,12 @@ class Server(uvicorn.Server):
         ended: Callable[[], None] = lambda: None,
         state: ConnectionState | None = None,
         reload: Callable[[], None] = lambda: None,
+        tls: ServerTls | None = None,
+        scraped: uvicorn.Config | None = None,
     ) -> None:
         super().__init__(config)
+        self._tls = tls
+        self._scraped = scraped
         self._gate = state.gate if state else None
         self._reload = reload
         self._sweeping: asyncio.Task[None] | None = None
@@ -106,15 +95,37 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and begin to look at the connections."""
         await super().startup(sockets)
+        if self._scraped is not None:
+            await self._listen_for_scrapes(self._scraped)
         if self._gate is not None:
             self._sweeping = asyncio.create_task(self._sweep(self._gate))
+
+    async def _listen_for_scrapes(self, config: uvicorn.Config) -> None:
+        config.load()
+
+        def accept() -> HttpConnection:
+            assert isinstance(self.server_state, ConnectionState)
+            return HttpConnection(config, self.server_state, self.lifespan.state)
+
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(accept, config.host, config.port)
+        except OSError as error:
+            logger.error("metrics_port cannot be had: %s", error)
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
+        self.servers.append(server)
+        logger.info("metrics are on %s", _url("http", server.sockets[0]))
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is taken out of the search for garbage.
 
         A full search takes tens of milliseconds, during which nobody is answered.
         """
-        tasks = {asyncio.create_task(self._settle()), asyncio.create_task(self._end_when_told())}
+        jobs = [self._settle, self._end_when_told]
+        if self._tls is not None:
+            jobs.append(self._tls.files.run)
+        tasks = {asyncio.create_task(job()) for job in jobs}
         try:
             await super().main_loop()
         finally:
@@ -164,6 +175,9 @@ class Server(uvicorn.Server):
             self._hurry.set()
         for server in self.servers:
             server.close()
+        if isinstance(self.server_state, ConnectionState):
+            for handshake in list(self.server_state.handshakes):
+                handshake.abort()
         closing = asyncio.create_task(self._close_streams(self._drain.left_s()))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
@@ -178,79 +192,18 @@ class Server(uvicorn.Server):
             if self._sweeping is not None:
                 self._sweeping.cancel()
 
+    def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
+        """Tell where the server listens; uvicorn knows nothing of our TLS."""
+        if self._tls is None:
+            super()._log_started_message(listeners)
+            return
+        logger.info("Uvicorn running on %s (Press CTRL+C to quit)", _url("https", listeners[0]))
+
+
+def _url(scheme: str, listener: socket.SocketType) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
 
 def _log_ignored(taken: int) -> None:
     logger.info("%s changes nothing here", signal.Signals(taken).name)
-
-
-def run(app: FastAPI, settings: Settings, ended: Callable[[], None] = lambda: None) -> None:
-    """Serve until the process is told to end.
-
-    Args:
-        app: the application.
-        settings: settings of the server.
-        ended: called at the very end, as `Server` says.
-
-    Where too many threads hang in engines, the process drains and ends with `GAVE_UP`.
-
-    Raises:
-        SystemExit: the server cannot start; the log says why.
-    """
-    metrics: Metrics = app.state.metrics
-
-    def limits() -> ConnectionLimits:
-        return limits_of(
-            settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
-        )
-
-    # Beside the budget of pictures in flight, but of its size; one message must fit.
-    share_bytes = max(_MEMORY_SHARE * settings.max_memory_bytes, settings.max_image_bytes)
-    gate = ConnectionGate(limits, Closures(metrics.connections.closed), share_bytes)
-    metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
-    if (allowed := limits().in_all) < settings.max_connections:
-        logger.info(
-            "max_connections is %d, but the limit of open files leaves %d; raise it (ulimit -n)",
-            settings.max_connections,
-            allowed,
-        )
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        # Longer than a line's cycle and than load balancers wait, so that no POST meets a close.
-        timeout_keep_alive=75,
-        server_header=False,
-        http=HttpConnection,
-        # uvicorn's own of this kind reads no further than the app does, so that TCP makes a
-        # camera wait.
-        ws=WebSocketConnection,
-        # Pictures are compressed already.
-        ws_per_message_deflate=False,
-        ws_max_size=settings.max_image_bytes + HEADER_BYTES,
-        # A pong waits behind the frames that were not read yet, so it has time.
-        ws_ping_interval=20.0,
-        ws_ping_timeout=60.0,
-    )
-    server = Server(
-        config,
-        app.state.drain,
-        app.state.sessions.close,
-        app.state.repository.loaded.wait,
-        ended,
-        ConnectionState(gate, OpenMessages(share_bytes)),
-        app.state.folder_watch.ask,
-    )
-    lost: LostThreads = app.state.lost_threads
-    server.must_end = lost.too_many
-    interval_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run()
-    finally:
-        sys.setswitchinterval(interval_s)
-    if len(lost) or server.must_end.is_set():
-        # Threads that hang in a runtime would keep the interpreter from its end, or crash it.
-        os._exit(GAVE_UP if server.must_end.is_set() else 0)

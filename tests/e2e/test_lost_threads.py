@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.server.server import GAVE_UP
+from service.server.run import GAVE_UP
 from tests.api.broken_engines.plant import INSPECT
 
 PROGRAM = """
@@ -26,7 +26,7 @@ from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.repository.supervision.rules import Supervision
-from service.server.server import run
+from service.server.run import run
 from service.settings import Settings
 
 

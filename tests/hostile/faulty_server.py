@@ -25,7 +25,7 @@ from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
-from service.server.server import run
+from service.server.run import run
 from service.settings import load_settings
 
 READ_EVERY_S = 0.02

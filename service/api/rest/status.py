@@ -45,20 +45,8 @@ _BAD_VERSION = re.compile(r"version=(?!\d{1,9}(\.\d{1,9}){0,3}\s*([;,]|$))", re.
 _TEXT = {"schema": {"type": "string"}}
 
 
-def status_router(
-    repository: ModelRepository,
-    metrics: Metrics,
-    journal: Journal,
-    gpus: GpuCollector | None = None,
-) -> APIRouter:
-    """The routes that read the server's state and change nothing.
-
-    Args:
-        repository: the models.
-        metrics: of this server.
-        journal: brings the metrics up to date.
-        gpus: metrics of the GPUs, if there are any.
-    """
+def health_router(repository: ModelRepository) -> APIRouter:
+    """The routes for probes."""
     router = APIRouter()
 
     @router.head("/health/live", include_in_schema=False)
@@ -85,6 +73,21 @@ def status_router(
             models=[ModelState.model_validate(model) for model in repository if may_read],
         )
 
+    return router
+
+
+def metrics_router(
+    metrics: Metrics, journal: Journal, gpus: GpuCollector | None = None
+) -> APIRouter:
+    """The route for Prometheus.
+
+    Args:
+        metrics: of this server.
+        journal: brings the metrics up to date.
+        gpus: metrics of the GPUs, if there are any.
+    """
+    router = APIRouter()
+
     @router.get(
         "/metrics",
         tags=["health"],
@@ -105,6 +108,13 @@ def status_router(
         journal.settle()
         body = await asyncio.to_thread(encode, _Read(metrics.read(), gpus))
         return Response(body, media_type=media_type)
+
+    return router
+
+
+def models_router(repository: ModelRepository) -> APIRouter:
+    """The routes that tell of the models."""
+    router = APIRouter()
 
     @router.get("/v1/models", tags=["models"])
     async def list_models() -> ModelsOut:

@@ -15,6 +15,7 @@ _MEANINGS: dict[CloseReason, str] = {
     "too_many_of_client": "max_connections_per_client are open from the same address",
     "no_descriptor": "the process has no file descriptor left; raise its limit of open files",
     "evicted": "idle ones made room for others",
+    "handshake": "the TLS handshake failed, or did not come whole in time",
     "slow_request": "the request did not come whole in time",
     "unread_answer": "the client did not read its answers",
     "headers_too_large": "the headers were too large",

@@ -40,7 +40,7 @@ MAX_HEADER_BYTES = 64 * 1024
 """Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
 MOST_PIPELINED = 32
 """Most requests that may be sent ahead of their answers."""
-_HEADERS_IDLE_S = 0.25
+HEADERS_IDLE_S = 0.25
 """Time after which a connection without whole headers makes room for others."""
 _IDLE_S = 5.0
 """Time after the last answer after which a connection makes room for others."""
@@ -189,7 +189,7 @@ class HttpConnection(HttpToolsProtocol):
         """When it began to wait for a request; None if that was just now, and while it works."""
         stage = self._stage_at(now_s)
         idle_s = now_s - self._seen_since_s
-        if (stage is _Stage.HEADERS and idle_s >= _HEADERS_IDLE_S) or (
+        if (stage is _Stage.HEADERS and idle_s >= HEADERS_IDLE_S) or (
             stage is _Stage.IDLE and idle_s >= _IDLE_S
         ):
             return self._seen_since_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
+from service.server.connections.tls_connection import TlsConnection
 from service.server.connections.websocket_connection import WebSocketConnection
 
 App = Callable[[Scope, Receive, Send], Any]
@@ -55,12 +57,14 @@ class Running:
     base_s: float
     passed_s: float = field(default=0.0)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+    async def connect(
+        self, tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=tls)
 
-    async def ask(self, data: bytes) -> bytes:
+    async def ask(self, data: bytes, tls: ssl.SSLContext | None = None) -> bytes:
         """What comes until the server closes."""
-        reader, writer = await self.connect()
+        reader, writer = await self.connect(tls)
         writer.write(data)
         answered = await reader.read()
         writer.close()
@@ -95,6 +99,7 @@ def running() -> Run:
         most: int = 100,
         per_client: int = 100,
         message_bytes: float = math.inf,
+        tls: ssl.SSLContext | None = None,
     ) -> AsyncIterator[Running]:
         closed: list[CloseReason] = []
         gate = ConnectionGate(lambda: ConnectionLimits(most, per_client), Closures(closed.append))
@@ -110,7 +115,12 @@ def running() -> Run:
         )
         config.load()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: HttpConnection(config, state, {}), "127.0.0.1", 0)
+
+        def accept() -> asyncio.Protocol:
+            plain = HttpConnection(config, state, {})
+            return plain if tls is None else TlsConnection(tls, plain, state)
+
+        server = await loop.create_server(accept, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
             yield Running(port, gate, closed, state, loop.time())
@@ -118,11 +128,13 @@ def running() -> Run:
             server.close()
             for connection in list(state.connections):
                 connection.transport.abort()
+            for handshake in list(state.handshakes):
+                handshake.abort()
             for task in list(state.tasks):
                 task.cancel()
             await asyncio.gather(*state.tasks, return_exceptions=True)
             async with asyncio.timeout(60):
-                while state.connections:
+                while state.connections or state.handshakes:
                     await asyncio.sleep(0.001)
 
     return run

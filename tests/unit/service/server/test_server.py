@@ -15,7 +15,8 @@ from uvicorn.lifespan.off import LifespanOff
 from service.app import Drain
 from service.observing.metrics import Metrics
 from service.repository.supervision.lost_threads import LostThreads
-from service.server.server import Server, run
+from service.server.run import run
+from service.server.server import Server
 from service.settings import Settings
 
 

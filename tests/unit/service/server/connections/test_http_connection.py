@@ -234,7 +234,7 @@ async def test_one_connection_too_many_reads_503_and_a_quiet_one_makes_room(
         status, problem = problem_in(await server.ask(GET))
         assert (status, problem["code"]) == (503, "too_many_connections")
         assert server.closed == ["too_many"]
-        monkeypatch.setattr(http_connection, "_HEADERS_IDLE_S", 0.0)
+        monkeypatch.setattr(http_connection, "HEADERS_IDLE_S", 0.0)
         monkeypatch.setattr(gate, "_SEARCH_EVERY_S", 0.0)
         assert (await server.ask(LAST_GET)).endswith(b"ok")
         assert server.closed == ["too_many", "evicted"]

@@ -1,0 +1,148 @@
+"""Serves an application: what it needs of uvicorn, made of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from service.observing.metrics import Metrics
+from service.repository.supervision.lost_threads import LostThreads
+from service.server.connections.closures import Closures
+from service.server.connections.descriptors import ConnectionLimits, limit_of_open_files, limits_of
+from service.server.connections.gate import ConnectionGate
+from service.server.connections.http_connection import HttpConnection
+from service.server.connections.open_messages import OpenMessages
+from service.server.connections.state import ConnectionState
+from service.server.connections.tls_connection import TlsConnection
+from service.server.connections.websocket_connection import WebSocketConnection
+from service.server.server import Server
+from service.server.tls import ServerTls
+from service.settings import Settings
+from service.streaming.frames import HEADER_BYTES
+
+GAVE_UP = 75
+"""Exit code where engines hang beyond repair (EX_TEMPFAIL): the supervisor is to start it again."""
+
+_SWITCH_S = 0.0005
+"""Time after which a waiting thread asks the running one to let it run. An engine that has its
+answer waits for the event loop, which seldom works for longer than this on one request."""
+_MEMORY_SHARE = 1 / 16
+"""Memory for answers that were not read, and as much for messages that are not whole, in parts of
+`max_memory_mb`."""
+
+logger = logging.getLogger("takt.server")
+
+
+def run(
+    app: FastAPI,
+    settings: Settings,
+    tls: ServerTls | None = None,
+    ended: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until the process is told to end.
+
+    Args:
+        app: the application.
+        settings: settings of the server.
+        tls: the certificate to show; None for a plain server.
+        ended: called at the very end, as `Server` says.
+
+    Where too many threads hang in engines, the process drains and ends with `GAVE_UP`.
+
+    Raises:
+        SystemExit: the server cannot start; the log says why.
+    """
+    metrics: Metrics = app.state.metrics
+
+    def limits() -> ConnectionLimits:
+        return limits_of(
+            settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
+        )
+
+    # Beside the budget of pictures in flight, but of its size; one message must fit.
+    share_bytes = max(_MEMORY_SHARE * settings.max_memory_bytes, settings.max_image_bytes)
+    gate = ConnectionGate(limits, Closures(metrics.connections.closed), share_bytes)
+    metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
+    if (allowed := limits().in_all) < settings.max_connections:
+        logger.info(
+            "max_connections is %d, but the limit of open files leaves %d; raise it (ulimit -n)",
+            settings.max_connections,
+            allowed,
+        )
+    # Any callable makes connections, though a class is declared.
+    http: Any = HttpConnection if tls is None else make_tls_connections(tls)
+    scraped = None
+    if settings.metrics_port is not None:
+        scraped = _config(app.state.metrics_app, settings, settings.metrics_port)
+    server = Server(
+        _config(app, settings, settings.port, http),
+        app.state.drain,
+        app.state.sessions.close,
+        app.state.repository.loaded.wait,
+        ended,
+        ConnectionState(gate, OpenMessages(share_bytes)),
+        app.state.folder_watch.ask,
+        tls,
+        scraped,
+    )
+    lost: LostThreads = app.state.lost_threads
+    server.must_end = lost.too_many
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+    finally:
+        sys.setswitchinterval(interval_s)
+    if len(lost) or server.must_end.is_set():
+        # Threads that hang in a runtime would keep the interpreter from its end, or crash it.
+        os._exit(GAVE_UP if server.must_end.is_set() else 0)
+
+
+def _config(
+    app: ASGIApp, settings: Settings, port: int, http: Any = HttpConnection
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        # Longer than a line's cycle and than load balancers wait, so that no POST meets a close.
+        timeout_keep_alive=75,
+        server_header=False,
+        http=http,
+        # uvicorn's own of this kind reads no further than the app does, so that TCP makes a
+        # camera wait.
+        ws=WebSocketConnection,
+        # Pictures are compressed already.
+        ws_per_message_deflate=False,
+        ws_max_size=settings.max_image_bytes + HEADER_BYTES,
+        # A pong waits behind the frames that were not read yet, so it has time.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=60.0,
+    )
+
+
+def make_tls_connections(tls: ServerTls) -> Callable[..., TlsConnection]:
+    """Makes connections, as uvicorn calls for them."""
+
+    def make(
+        config: uvicorn.Config,
+        server_state: ConnectionState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> TlsConnection:
+        inside = HttpConnection(config, server_state, app_state, _loop)
+        return TlsConnection(tls.context, inside, server_state)
+
+    return make
