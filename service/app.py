@@ -55,6 +55,7 @@ from service.security.gate import Gate
 from service.security.guard import Guard
 from service.security.headers import ANSWER_HEADERS
 from service.security.hosts import AllowedHosts
+from service.security.oidc.setup import TokenRules
 from service.security.origins import AllowedOrigins
 from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
@@ -139,7 +140,8 @@ def create_app(
     """
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
-    access = open_access(settings.keys, settings.keys_file, metrics.access)
+    tokens = TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes)
+    access = open_access(settings.keys, settings.keys_file, metrics.access, tokens)
     guard = access.guard
     lines = None
     if write is not None and settings.request_log:

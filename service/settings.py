@@ -248,6 +248,20 @@ class Settings(BaseSettings):
         "",
         description="The text of such a file, instead of one; for the environment.",
     )
+    oidc_issuer: str = Field(
+        "",
+        description="URL of an OpenID Connect issuer: its tokens (JWT) are taken beside keys, "
+        "checked by the keys that it publishes. It needs the extra `oidc`.",
+    )
+    oidc_audience: str = Field(
+        "", description="Whom its tokens are for, in their claim `aud`; others are refused."
+    )
+    oidc_scopes: str = Field(
+        "",
+        description="What values of the claims `scope`, `scp`, `roles` and `groups` stand for, "
+        "such as plant-lines=inspect,plant-admins=operate; if empty, inspect, operate and read "
+        "for themselves.",
+    )
     insecure: bool = Field(
         False,
         description="Listen for other machines without keys: whoever reaches the port may do "
@@ -304,7 +318,7 @@ class Settings(BaseSettings):
     @property
     def knows_callers(self) -> bool:
         """Whether callers are told apart; otherwise anyone may do everything."""
-        return bool(self.keys) or self.keys_file is not None
+        return bool(self.keys or self.oidc_issuer) or self.keys_file is not None
 
     @property
     def threads_for_decoding(self) -> int:

@@ -64,7 +64,7 @@ class RequestContext:
             if scope["type"] == "websocket":
                 try:
                     self._gate.check(scope)
-                    scope[CALLER_KEY] = self._guard.check(scope)
+                    scope[CALLER_KEY] = await self._guard.admit(scope)
                 except RequestError as error:
                     await self._deny(error, WebSocket(scope, receive, send))
                     return
@@ -108,7 +108,7 @@ class RequestContext:
         self._metrics.in_flight += 1
         try:
             shared = self._gate.check(scope)
-            scope[CALLER_KEY] = self._guard.check(scope)
+            scope[CALLER_KEY] = await self._guard.admit(scope)
             await self._app(scope, receive_bounded, send_with_id)
         except Exception as error:
             if started:

@@ -14,6 +14,7 @@ from service.security.followed_files import Contents, FollowedFiles
 from service.security.guard import Guard
 from service.security.keys.key_file import parse_keys
 from service.security.keys.key_ring import KeyRing
+from service.security.oidc.setup import TokenRules, open_tokens
 
 
 class AccessObserver(Protocol):
@@ -29,6 +30,9 @@ class AccessObserver(Protocol):
         """Files have changed, such as `keys`; and whether what they say now is in force."""
 
 
+_NO_TOKENS = TokenRules()
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Who may ask a server.
@@ -42,29 +46,47 @@ class Access:
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
 
 
-def open_access(keys: str, keys_file: Path | None, observer: AccessObserver) -> Access:
-    """Read the keys.
+def open_access(
+    keys: str,
+    keys_file: Path | None,
+    observer: AccessObserver,
+    tokens: TokenRules = _NO_TOKENS,
+) -> Access:
+    """Read the keys, and follow them and an issuer's.
 
     Args:
         keys: keys as text; empty for none.
         keys_file: file of keys, which is followed; None for none.
         observer: hears of refusals and of new keys.
+        tokens: whose tokens are good.
 
     Raises:
-        ConfigurationError: both are given, or the keys cannot be read.
+        ConfigurationError: both are given, or the keys cannot be read, or rules of tokens are
+            missing.
     """
     if keys and keys_file is not None:
         raise ConfigurationError("keys and keys_file are both set; set one of them")
     ring = KeyRing(parse_keys(keys.encode())) if keys else KeyRing()
     authenticators: list[Authenticator] = [ring] if keys or keys_file is not None else []
+    jobs: list[Callable[[], Coroutine[None, None, None]]] = []
+
+    def forget() -> None:
+        credentials.forget()
+
+    if tokens:
+        authenticator, issuer = open_tokens(
+            tokens, forget, lambda taken: observer.reloaded("oidc", taken)
+        )
+        authenticators.append(authenticator)
+        observer.watch("oidc")
+        jobs.append(issuer.run)
     credentials = Credentials(authenticators)
     guard = Guard(credentials, refused=observer.refused)
-    jobs: list[Callable[[], Coroutine[None, None, None]]] = []
     if keys_file is not None:
 
         def take(contents: Contents) -> None:
             ring.replace(parse_keys(contents[0]))
-            credentials.forget()
+            forget()
 
         files = FollowedFiles(
             "keys", [keys_file], take, lambda taken: observer.reloaded("keys", taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -47,7 +48,21 @@ class Authenticator(Protocol):
 
         Raises:
             UnauthenticatedError: it is of this kind and refused, with the reason.
+            CallerPendingError: that is being found out.
         """
 
     def stands(self, caller: Caller) -> bool:
         """Whether it would still identify this caller, whatever the time; False for others'."""
+
+
+class CallerPendingError(Exception):
+    """Who sent a credential is being found out.
+
+    Args:
+        message: what a client is told where nothing is found.
+        settle: waits for that, for some seconds at most.
+    """
+
+    def __init__(self, message: str, settle: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(message)
+        self.settle = settle

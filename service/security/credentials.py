@@ -41,6 +41,7 @@ class Credentials:
 
         Raises:
             UnauthenticatedError: nobody is known by it, or not any more.
+            CallerPendingError: that is being found out.
         """
         digest = hashlib.blake2b(credential, key=self._secret, digest_size=32).digest()
         known = self._known.get(digest)

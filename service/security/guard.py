@@ -11,7 +11,7 @@ from typing import Any
 
 from service.errors import InsufficientScopeError, RequestError, UnauthenticatedError
 from service.security.browser_sessions import COOKIE, BrowserSessions
-from service.security.caller import ANYONE, STRANGER, Caller
+from service.security.caller import ANYONE, STRANGER, Caller, CallerPendingError
 from service.security.credentials import Credentials
 from service.security.routes import WEBSOCKET, RouteNeeds
 
@@ -66,12 +66,29 @@ class Guard:
         self._held: dict[object, tuple[Caller, Callable[[], None]]] = {}
         self._untold, self._tell_at_s = 0, 0.0
 
+    async def admit(self, scope: Mapping[str, Any]) -> Caller:
+        """Who asks, once that is found out; it waits where an issuer is asked for its keys.
+
+        Raises:
+            UnauthenticatedError: nobody who is known.
+            InsufficientScopeError: somebody who may not ask this.
+        """
+        try:
+            return self.check(scope)
+        except CallerPendingError as pending:
+            await pending.settle()
+        try:
+            return self.check(scope)
+        except CallerPendingError as pending:
+            raise UnauthenticatedError(str(pending)) from None
+
     def check(self, scope: Mapping[str, Any]) -> Caller:
         """Who asks, by a request's headers.
 
         Raises:
             UnauthenticatedError: nobody who is known.
             InsufficientScopeError: somebody who may not ask this.
+            CallerPendingError: that is being found out.
         """
         if not self._credentials:
             return ANYONE

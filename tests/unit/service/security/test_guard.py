@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.errors import InsufficientScopeError, UnauthenticatedError
-from service.security.caller import ANYONE, STRANGER
+from service.security.caller import ANYONE, STRANGER, CallerPendingError
 from service.security.credentials import Credentials
 from service.security.guard import Guard
 from service.security.keys.key import new_key
@@ -143,3 +143,44 @@ def test_refusals_are_logged_once_in_a_while_without_what_was_sent(
     assert "from 10.0.0.7 was refused (1 since" in first
     assert "(3 since" in second
     assert "takt_wrong" not in first + second
+
+
+class AskedIssuer:
+    """Knows a token once its issuer was asked, if it is ever known."""
+
+    def __init__(self, *, comes: bool) -> None:
+        self.comes, self.asked = comes, 0
+
+    async def ask(self) -> None:
+        self.asked += 1
+
+    def identify(self, credential: bytes) -> Caller | None:
+        if self.asked and self.comes:
+            return Caller("robot", frozenset({"read"}))
+        raise CallerPendingError("the token's key is unknown", self.ask)
+
+    def stands(self, caller: Caller) -> bool:
+        return True
+
+
+READ = {
+    "type": "http",
+    "method": "GET",
+    "path": "/metrics",
+    "headers": [(b"authorization", b"Bearer a.b.c")],
+}
+
+
+@pytest.mark.anyio
+async def test_a_caller_who_is_being_found_out_is_waited_for() -> None:
+    issuer = AskedIssuer(comes=True)
+    assert (await Guard(Credentials([issuer])).admit(READ)).name == "robot"
+    assert issuer.asked == 1
+
+
+@pytest.mark.anyio
+async def test_a_caller_who_is_not_found_out_is_refused_after_one_wait() -> None:
+    issuer = AskedIssuer(comes=False)
+    with pytest.raises(UnauthenticatedError, match="key is unknown"):
+        await Guard(Credentials([issuer])).admit(READ)
+    assert issuer.asked == 1

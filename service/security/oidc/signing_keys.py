@@ -1,0 +1,90 @@
+"""The public keys by which an issuer's tokens are checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from jwt.types import JWKDict
+
+from service.errors import ConfigurationError
+from service.security.oidc.fetching import FetchError, check_url, fetch_json
+
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+"""All are of public keys: what checks a token cannot make one."""
+
+_KINDS = frozenset({"RSA", "EC", "OKP"})
+_MOST_KEYS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key of an issuer.
+
+    Attributes:
+        key_id: its `kid`; empty for none.
+        algorithm: the only one that it is for; None for any that fits.
+        public: what `jwt.decode` takes.
+        digest: 16 bytes that tell it from others, whatever they are called.
+    """
+
+    key_id: str
+    algorithm: str | None
+    public: Any
+    digest: bytes
+
+
+def fetch_keys(issuer: str) -> tuple[SigningKey, ...]:
+    """Fetch the keys that an issuer has at present; it takes a thread.
+
+    Raises:
+        FetchError: they cannot be had, or the documents say something else.
+    """
+    url = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    found = fetch_json(url)
+    if found.get("issuer") != issuer:
+        raise FetchError(
+            f"{url} is of the issuer {found.get('issuer')!r}; oidc_issuer must be the very same"
+        )
+    keys_url = str(found.get("jwks_uri"))
+    try:
+        check_url(keys_url, "jwks_uri")
+    except ConfigurationError as error:
+        raise FetchError(f"{url}: {error}") from None
+    keys = keys_of(fetch_json(keys_url))
+    if not keys:
+        raise FetchError(f"{keys_url} has no key that tokens can be checked by")
+    return keys
+
+
+def keys_of(document: Mapping[str, Any]) -> tuple[SigningKey, ...]:
+    """The keys of a JSON Web Key Set that can check tokens; others are passed over."""
+    listed = document.get("keys")
+    if not isinstance(listed, list):
+        return ()
+    found = [_key_of(one) for one in listed[:_MOST_KEYS] if isinstance(one, dict)]
+    return tuple(key for key in found if key is not None)
+
+
+def _key_of(described: JWKDict) -> SigningKey | None:
+    algorithm = described.get("alg")
+    if described.get("kty") not in _KINDS or described.get("use", "sig") != "sig":
+        return None
+    if algorithm is not None and algorithm not in ALGORITHMS:
+        return None
+    try:
+        public = jwt.PyJWK(described).key
+    except (jwt.PyJWTError, TypeError, ValueError):
+        return None
+    if hasattr(public, "private_bytes"):  # whoever publishes that has lost it
+        return None
+    text = json.dumps(described, sort_keys=True)
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return SigningKey(str(described.get("kid", "")), algorithm, public, digest)

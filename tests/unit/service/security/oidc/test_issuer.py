@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from service.errors import ConfigurationError
+from service.security.oidc.fetching import FetchError, check_url, fetch_json
+from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer
+from service.security.oidc.signing_keys import SigningKey, fetch_keys, keys_of
+from tests.issuer import FakeIssuer
+
+pytestmark = pytest.mark.anyio
+
+
+def key(name: str) -> SigningKey:
+    return SigningKey(name, None, None, name.encode())
+
+
+class Plant:
+    """What an issuer's keys are, and what was told of them."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.published: tuple[SigningKey, ...] | None = (key("first"),)
+        self.asked = 0
+        self.told: list[object] = []
+        self.issuer = Issuer(
+            self.fetch, lambda: self.told.append("changed"), self.told.append, lambda: self.now_s
+        )
+
+    def fetch(self) -> tuple[SigningKey, ...]:
+        self.asked += 1
+        if self.published is None:
+            raise FetchError("it is down")
+        return self.published
+
+
+async def test_new_keys_are_told_of_and_the_same_ones_are_not() -> None:
+    plant = Plant()
+    await plant.issuer.look()
+    await plant.issuer.look()
+    assert plant.told == ["changed", True]
+    plant.published = (key("second"),)
+    await plant.issuer.look()
+    assert plant.told == ["changed", True] * 2
+    assert plant.issuer.key("second") and not plant.issuer.key("first")
+
+
+async def test_while_the_issuer_is_down_its_keys_stay(caplog: pytest.LogCaptureFixture) -> None:
+    plant = Plant()
+    await plant.issuer.look()
+    plant.published = None
+    for _ in range(3):
+        await plant.issuer.look()
+    assert plant.issuer.key("first")
+    assert plant.told == ["changed", True, False]
+    assert caplog.text.count("cannot be had, and those of before stay: it is down") == 1
+
+
+async def test_strangers_make_the_issuer_be_asked_now_and_then_at_most() -> None:
+    plant = Plant()
+    assert plant.issuer.may_know_more
+    await plant.issuer.look()
+    assert not plant.issuer.may_know_more
+    plant.now_s += ASK_AGAIN_AFTER_S
+    assert plant.issuer.may_know_more
+
+
+async def test_those_who_wait_share_one_answer_and_the_loop_goes_on_meanwhile() -> None:
+    plant, answered = Plant(), threading.Event()
+    plant.issuer = Issuer(lambda: answered.wait(60) and plant.fetch())  # type: ignore[arg-type]
+    waiting = [asyncio.create_task(plant.issuer.look()) for _ in range(20)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # one hangs up, which is nothing to the others
+    assert plant.issuer.may_know_more
+    answered.set()
+    await asyncio.gather(*waiting[1:])
+    assert plant.asked == 1
+    assert plant.issuer.key("first")
+
+
+async def test_an_error_of_ours_ends_no_looking(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[bool] = []
+    issuer = Issuer(lambda: 1 / 0, reloaded=told.append)  # type: ignore[arg-type, return-value]
+    await issuer.look()
+    assert told == [False]
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_token_without_a_name_of_its_key_is_checked_by_the_only_one() -> None:
+    plant = Plant()
+    await plant.issuer.look()
+    assert plant.issuer.key("")
+    plant.published = (key("first"), key("second"))
+    await plant.issuer.look()
+    assert plant.issuer.key("") is None
+
+
+def test_keys_come_from_where_the_issuer_says(issuer: FakeIssuer) -> None:
+    issuer.rotate("first", "second")
+    assert [one.key_id for one in fetch_keys(issuer.url)] == ["first", "second"]
+    assert issuer.asked == [issuer.discovery, "/realms/line/keys"]
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "why"),
+    [
+        ("discovery", 503, "answers 503"),
+        ("discovery", b"{", "no JSON"),
+        ("discovery", [], "no JSON object"),
+        ("discovery", b" " * 300_000, "more than"),
+        ("discovery", 302, "answers 302"),
+        ("discovery", {"issuer": "https://other.example"}, "the very same"),
+        ("discovery", {"jwks_uri": "http://elsewhere.example/keys"}, "must be https"),
+        ("discovery", {"jwks_uri": "file:///etc/passwd"}, "must be https"),
+        ("/realms/line/keys", {"keys": []}, "no key"),
+        ("/realms/line/keys", {"keys": "none"}, "no key"),
+    ],
+)
+def test_an_issuer_that_says_something_else_is_told(
+    issuer: FakeIssuer, path: str, document: object, why: str
+) -> None:
+    path = issuer.discovery if path == "discovery" else path
+    if isinstance(document, dict) and "keys" not in document:
+        document = issuer.documents[path] | document
+    issuer.documents[path] = document
+    with pytest.raises(FetchError, match=why):
+        fetch_keys(issuer.url)
+
+
+def test_an_issuer_that_is_gone_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(FetchError, match="cannot be had"):
+        fetch_json(f"http://127.0.0.1:{port}/")
+
+
+def test_keys_that_could_forge_or_are_for_other_things_are_passed_over(issuer: FakeIssuer) -> None:
+    good = issuer.described("first")
+    others = [
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "secret"},
+        {**good, "use": "enc"},
+        {**good, "alg": "HS256"},
+        {**good, "x": "AAAA"},
+        {**good, "crv": "P-0"},
+        {**good, "d": "AAAA"},
+        {"kty": "RSA", "kid": "empty"},
+        {"kid": "nothing"},
+        "no key",
+    ]
+    assert [one.key_id for one in keys_of({"keys": [*others, good]})] == ["first"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://login.example", "login.example", "ftp://a", "", "https://"]
+)
+def test_an_issuer_must_be_asked_over_tls(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="oidc_issuer"):
+        check_url(url, "oidc_issuer")
+
+
+@pytest.mark.parametrize("url", ["https://login.example/a", "http://127.0.0.1:9/", "http://[::1]/"])
+def test_an_issuer_on_this_machine_needs_no_tls(url: str) -> None:
+    check_url(url, "oidc_issuer")
