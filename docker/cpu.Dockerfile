@@ -1,8 +1,12 @@
 # A server on the CPU. Build from the project's root:
 #   docker build -f docker/cpu.Dockerfile -t takt:cpu .
-# Run, with a model repository on the host:
-#   docker run --read-only --tmpfs /tmp --cap-drop ALL -p 127.0.0.1:8000:8000 \
-#     -v "$PWD/examples/models:/bundles:ro" takt:cpu
+# Make a key for a camera, which is printed once; the server reads the folder again when it changes:
+#   mkdir -p keys && docker run --rm --user "$(id -u):$(id -g)" -v "$PWD/keys:/keys" takt:cpu \
+#     takt keys add camera --scope inspect --file /keys/keys.toml
+# Run, with a model repository on the host; without keys it ends with a line that says so:
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --user "$(id -u):$(id -g)" \
+#     -p 127.0.0.1:8000:8000 -v "$PWD/examples/models:/bundles:ro" \
+#     -v "$PWD/keys:/etc/takt:ro" -e TAKT_KEYS_FILE=/etc/takt/keys.toml takt:cpu
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build

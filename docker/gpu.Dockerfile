@@ -2,9 +2,13 @@
 #   docker build -f docker/gpu.Dockerfile -t takt:gpu .
 # With TensorRT, whose wheels are NVIDIA's own and in no lock:
 #   docker build -f docker/gpu.Dockerfile --build-arg TENSORRT=10.16.1.11 -t takt:gpu .
-# Run:
-#   docker run --gpus all --read-only --tmpfs /tmp --cap-drop ALL -p 127.0.0.1:8000:8000 \
-#     -v "$PWD/examples/models:/bundles:ro" takt:gpu
+# Make a key for a camera, which is printed once; the server reads the folder again when it changes:
+#   mkdir -p keys && docker run --rm --user "$(id -u):$(id -g)" -v "$PWD/keys:/keys" takt:gpu \
+#     takt keys add camera --scope inspect --file /keys/keys.toml
+# Run, with a model repository on the host; without keys it ends with a line that says so:
+#   docker run --gpus all --read-only --tmpfs /tmp --cap-drop ALL --user "$(id -u):$(id -g)" \
+#     -p 127.0.0.1:8000:8000 -v "$PWD/examples/models:/bundles:ro" \
+#     -v "$PWD/keys:/etc/takt:ro" -e TAKT_KEYS_FILE=/etc/takt/keys.toml takt:gpu
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build

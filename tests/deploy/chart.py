@@ -71,15 +71,20 @@ class Rendered:
         return found["data"] | own
 
 
-def render(values: Values | None = None) -> Rendered:
-    """A release named `line-3` in the namespace `plant`.
+WITH_KEYS: Values = {"keys": {"secret": "line-3-keys"}}
+
+
+def render(values: Values | None = None, *, keys: bool = True) -> Rendered:
+    """A release named `line-3` in the namespace `plant`, with keys unless that is said otherwise.
 
     Raises:
         helm_python.HelmError: the values are refused, with the reason.
     """
     helm = package("helm_python")
     with helm.Chart.load(CHART) as chart:
-        files = chart.render(values or {}, name=RELEASE, namespace="plant")
+        files = chart.render(
+            (WITH_KEYS if keys else {}) | (values or {}), name=RELEASE, namespace="plant"
+        )
     notes = files.pop("takt/templates/NOTES.txt")
     found = [each for text in files.values() for each in yaml.safe_load_all(text) if each]
     return Rendered(tuple(found), notes)

@@ -21,11 +21,18 @@ ROOT = DEPLOY.parent
 
 
 def interpolated(text: str, **variables: str) -> str:
-    """`${NAME:-default}` as Compose puts it in."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), text)
+    """`${NAME:-default}` and `${NAME:?why it is needed}` as Compose puts them in."""
+
+    def value(found: re.Match[str]) -> str:
+        name, kind, otherwise = found.groups()
+        return variables[name] if kind == "?" else variables.get(name, otherwise)
+
+    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", value, text)
 
 
-COMPOSE: dict[str, Any] = yaml.safe_load(interpolated((DEPLOY / "compose.yml").read_text("utf-8")))
+COMPOSE: dict[str, Any] = yaml.safe_load(
+    interpolated((DEPLOY / "compose.yml").read_text("utf-8"), TAKT_KEYS="/srv/keys")
+)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("takt", "takt-gpu")
 
@@ -152,14 +159,33 @@ def test_the_settings_of_a_server_exist(name: str) -> None:
 def test_the_name_and_port_that_prometheus_scrapes_are_a_servers(name: str) -> None:
     config = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text("utf-8"))
     (job,) = config["scrape_configs"]
-    assert job["static_configs"][0]["targets"] == [f"takt:{Settings().port}"]
+    port = SERVICES[name]["environment"]["TAKT_METRICS_PORT"]
+    assert job["static_configs"][0]["targets"] == [f"takt:{port}"]
     aliases = SERVICES[name].get("networks", {}).get("default", {}).get("aliases", [])
     assert "takt" in (name, *aliases)
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_answers_to_the_name_that_prometheus_asks(name: str) -> None:
-    AllowedHosts(SERVICES[name]["environment"]["TAKT_ALLOWED_HOSTS"]).check("takt:8000")
+    AllowedHosts(SERVICES[name]["environment"]["TAKT_ALLOWED_HOSTS"]).check("takt:9100")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_knows_its_callers_and_no_other_host_reaches_its_metrics(name: str) -> None:
+    variables = SERVICES[name]["environment"]
+    (keys,) = [
+        volume
+        for volume in SERVICES[name]["volumes"]
+        if isinstance(volume, dict) and volume["source"] == "/srv/keys"
+    ]
+    assert Path(variables["TAKT_KEYS_FILE"]).parent == Path(keys["target"])
+    assert "TAKT_INSECURE" not in variables
+    assert SERVICES[name]["ports"] == [f"127.0.0.1:{Settings().port}:{Settings().port}"]
+
+
+def test_without_keys_the_composition_says_what_to_do() -> None:
+    with pytest.raises(KeyError, match="TAKT_KEYS"):
+        interpolated((DEPLOY / "compose.yml").read_text("utf-8"))
 
 
 def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:

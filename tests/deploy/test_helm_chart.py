@@ -19,6 +19,7 @@ from service.bundles.bundle import Bundle
 from service.security.hosts import AllowedHosts
 from service.settings import Settings, load_settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
+from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages
 
 ROOT = CHART.parents[2]
@@ -95,18 +96,93 @@ def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
     start_server: Callable[..., Any],
     bundle: Bundle,
     repository: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rendered = render(ALL_METRICS)
-    for name, value in rendered.environment.items():
+    (secret := tmp_path / "keys.toml").write_text("version = 1\n")
+    ours = {"TAKT_KEYS_FILE": str(secret), "TAKT_METRICS_PORT": "0"}
+    for name, value in (rendered.environment | ours).items():
         monkeypatch.setenv(name, value)
     probes = [rendered.container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
-    paths = {probe["httpGet"]["path"] for probe in probes}
     (endpoint,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
-    with start_server(repository, "--host", "127.0.0.1") as server:
-        for path in sorted(paths | {endpoint["path"]}):
-            assert httpx.get(f"{server.url}{path}", timeout=30).status_code == 200, path
+    assert {endpoint["port"], *(probe["httpGet"]["port"] for probe in probes)} == {"metrics"}
+    paths = {probe["httpGet"]["path"] for probe in probes}
     assert paths == {"/health/live", "/health/ready"}
+    with start_server(repository, "--host", "127.0.0.1") as server:
+        (metrics,) = re.findall(r"metrics are on (\S+)", "".join(server.log))
+        for path in sorted(paths | {endpoint["path"]}):
+            assert httpx.get(f"{metrics}{path}", timeout=30).status_code == 200, path
+        assert httpx.get(f"{server.url}/v1/models", timeout=30).status_code == 401
+
+
+def test_without_keys_the_chart_says_how_to_make_them() -> None:
+    helm = package("helm_python")
+    with pytest.raises(helm.HelmError, match=r"takt keys add.*kubectl create secret .*insecure"):
+        render(keys=False)
+
+
+def test_a_server_without_keys_is_one_by_will() -> None:
+    rendered = render({"insecure": True}, keys=False)
+    assert settings_of(rendered).insecure
+    assert "whoever reaches the service" in rendered.notes
+    assert "whoever reaches the service" not in render().notes
+
+
+def test_an_issuer_of_tokens_stands_for_keys() -> None:
+    issuer = {"oidc_issuer": "https://login.example", "oidc_audience": "takt"}
+    settings = settings_of(render({"settings": issuer}, keys=False))
+    assert settings.knows_callers and settings.keys_file is None
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({}, {"keys_file": "line-3-keys"}),
+        (
+            {"tls": {"secret": "line-3-tls", "clientAuthorities": "plant-ca"}},
+            {
+                "keys_file": "line-3-keys",
+                "tls_certificate": "line-3-tls",
+                "tls_key": "line-3-tls",
+                "tls_client_ca": "plant-ca",
+            },
+        ),
+    ],
+)
+def test_what_is_secret_comes_from_secrets_whose_exchange_reaches_the_server(
+    values: Values, names: dict[str, str]
+) -> None:
+    rendered = render(values)
+    settings, mounted = settings_of(rendered), mounts(rendered)
+    for name in ("keys_file", "tls_certificate", "tls_key", "tls_client_ca"):
+        path = getattr(settings, name)
+        assert (path is not None) == (name in names)
+        if path is not None:
+            folder = mounted[str(path.parent)]
+            assert folder["secret"]["secretName"] == names[name]
+            # A file that is mounted by itself stays what it was.
+            assert "subPath" not in folder and folder["readOnly"] is True
+            assert folder["secret"]["defaultMode"] == 0o440
+
+
+def test_authorities_of_clients_want_a_certificate() -> None:
+    helm = package("helm_python")
+    with pytest.raises(helm.HelmError, match=r"tls.secret"):
+        render({"tls": {"clientAuthorities": "plant-ca"}})
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "LoadBalancer"])
+def test_metrics_are_never_on_the_service_that_others_may_reach(kind: str) -> None:
+    rendered = render(ALL_METRICS | {"service": {"type": kind}})
+    services = {one["metadata"]["name"]: one["spec"] for one in rendered.kind("Service")}
+    assert services[FULL_NAME]["type"] == kind
+    assert [port["targetPort"] for port in services[FULL_NAME]["ports"]] == ["http"]
+    own = services[f"{FULL_NAME}-metrics"]
+    assert (own["type"], [port["targetPort"] for port in own["ports"]]) == (
+        "ClusterIP",
+        ["metrics"],
+    )
 
 
 def test_a_pod_is_not_killed_while_its_models_load_or_are_missing() -> None:
@@ -143,7 +219,8 @@ def test_the_pod_fits_its_image(gpu: bool) -> None:
     assert pod["securityContext"]["runAsUser"] == int(user)
     assert pod["securityContext"]["runAsGroup"] == pod["securityContext"]["fsGroup"] == int(group)
     assert rendered.environment["TAKT_REPOSITORY"] == image["TAKT_REPOSITORY"]
-    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache"} == set(mounts(rendered))
+    keys = str(Path(rendered.environment["TAKT_KEYS_FILE"]).parent)
+    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache", keys} == set(mounts(rendered))
     assert str(container["ports"][0]["containerPort"]) == stage.only("EXPOSE").text
     assert container["image"].endswith(f"-{kind}")
 
@@ -246,19 +323,25 @@ def test_without_a_gpu_none_of_it_is_there() -> None:
 def test_everything_that_selects_pods_selects_the_deployments() -> None:
     rendered = render(ALL_METRICS | {"networkPolicy": {"enabled": True}})
     labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    scraped, service = sorted(
+        rendered.kind("Service"), key=lambda one: one["metadata"]["name"], reverse=True
+    )
     selectors = [
         rendered.one("Deployment")["spec"]["selector"]["matchLabels"],
-        rendered.one("Service")["spec"]["selector"],
+        scraped["spec"]["selector"],
+        service["spec"]["selector"],
         rendered.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
         rendered.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
         rendered.pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
     ]
     assert all(selector and selector.items() <= labels.items() for selector in selectors)
     monitored = rendered.one("ServiceMonitor")["spec"]
-    service = rendered.one("Service")
-    assert monitored["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert monitored["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
-    assert service["spec"]["ports"][0]["targetPort"] == rendered.container["ports"][0]["name"]
+    selected = monitored["selector"]["matchLabels"].items()
+    assert selected <= scraped["metadata"]["labels"].items()
+    assert not selected <= service["metadata"]["labels"].items()
+    assert monitored["endpoints"][0]["port"] == scraped["spec"]["ports"][0]["name"]
+    targets = [one["spec"]["ports"][0]["targetPort"] for one in (service, scraped)]
+    assert targets == [port["name"] for port in rendered.container["ports"]]
 
 
 def test_what_every_value_means_stands_in_the_readme_and_nothing_else() -> None:

@@ -42,6 +42,8 @@ EVERYTHING: Values = {
     "image": {"repository": "registry.example/takt", "tag": "7", "digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "registry"}],
     "settings": {"preferred_batch_sizes": [1, 2, 4], "provider_fallback": True},
+    "keys": {"secret": "keys"},
+    "tls": {"secret": "tls", "clientAuthorities": "plant-ca"},
     "env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"}],
     "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
     "podAnnotations": {"a": "b"},
@@ -199,8 +201,9 @@ def test_a_wrong_value_is_refused_with_the_reason(values: Values, reason: str) -
 def test_the_schema_knows_every_setting_of_the_server_and_no_other() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
-    of_the_chart = {"host", "port", "repository", "engine_cache"}
-    assert known == set(Settings.model_fields) - of_the_chart
+    of_the_chart = {"host", "port", "metrics_port", "repository", "engine_cache"}
+    of_secrets = {"insecure", "keys", "keys_file", "tls_certificate", "tls_key", "tls_client_ca"}
+    assert known == set(Settings.model_fields) - of_the_chart - of_secrets
 
 
 def test_a_packaged_chart_holds_the_rules_and_dashboards_themselves(tmp_path: Path) -> None:

@@ -81,6 +81,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- mulf (trimSuffix $unit $text | float64) (get $units $unit | float64) | int64 }}
 {{- end }}
 
+{{/* A server that other machines reach must know its callers, or be told that it need not. */}}
+{{- define "takt.checkCallers" -}}
+{{- if not (or .Values.keys.secret .Values.settings.oidc_issuer .Values.insecure) -}}
+{{- fail "keys.secret names no Secret: make one of a file of `takt keys add` by `kubectl create secret generic NAME --from-file=keys.toml`, or say insecure=true, and whoever reaches the service may do everything" }}
+{{- end }}
+{{- if and .Values.tls.clientAuthorities (not .Values.tls.secret) -}}
+{{- fail "tls.clientAuthorities is set without tls.secret: set both" }}
+{{- end }}
+{{- end }}
+
 {{/* Seconds from SIGTERM's announcement to SIGKILL: endpoints forget the pod, then the server drains. */}}
 {{- define "takt.gracePeriod" -}}
 {{- $drain := 30.0 -}}
