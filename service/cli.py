@@ -13,12 +13,13 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
+from service.configuration import REPLACED, load_settings
 from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.security.exposure import check_exposure
-from service.settings import ENV_PREFIX, REPLACED, Settings, load_settings
+from service.settings import ENV_PREFIX, Settings
 
 COMMANDS = "takt.commands"
 

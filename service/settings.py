@@ -1,36 +1,22 @@
-"""Every setting of the service: name, default, bounds and meaning.
-
-A value comes from the command line, else from `TAKT_<NAME>` in the environment, else from the
-TOML file that `--config` or `TAKT_CONFIG` names, else from the default here.
-"""
+"""Every setting of the service: name, default, bounds and meaning."""
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BeforeValidator, Field
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from service.errors import ConfigurationError
 from service.host import picture_memory_bytes, usable_cores
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 
 ENV_PREFIX = "TAKT_"
-REPLACED = {
-    "stream_origins": "is now named allowed_origins; rename it",
-    "provider": "is gone; use engine=cuda, engine=tensorrt or, for the CPU, engine=onnxruntime",
-}
-"""Old settings, each with what to do instead; an old name is an error."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 VariantFallback = Literal["fail", "build", "cuda", "cpu"]
@@ -334,56 +320,3 @@ class Settings(BaseSettings):
     def cores(self) -> int:
         """Number of cores that this process may use."""
         return usable_cores()
-
-
-class _Environment(EnvSettingsSource):
-    """Reads `TAKT_<NAME>`, except what Kubernetes sets in each pod beside a Service named takt."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        value, key, is_complex = super().get_field_value(field, field_name)
-        # TAKT_PORT=tcp://10.0.0.1:8000
-        is_link = isinstance(value, str) and value.startswith("tcp://")
-        return (None if is_link else value), key, is_complex
-
-
-def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = None) -> Settings:
-    """Merge the sources, the first one first: `given`, the environment, the TOML file.
-
-    >>> load_settings({"port": 8080}).port
-    8080
-
-    Args:
-        given: values from the command line; None means not given.
-        config: a TOML file; else the one that `TAKT_CONFIG` names.
-
-    Raises:
-        ConfigurationError: an unknown or old name, or a value out of bounds, with its source.
-    """
-    if config is None and f"{ENV_PREFIX}CONFIG" in os.environ:
-        config = Path(os.environ[f"{ENV_PREFIX}CONFIG"])
-    values = _from_file(config) if config else {}
-    values |= _Environment(Settings)()
-    values |= {name: value for name, value in (given or {}).items() if value is not None}
-    for old, instead in REPLACED.items():
-        if old in values or ENV_PREFIX + old.upper() in os.environ:
-            raise ConfigurationError(f"the setting {old} {instead}")
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(
-            f"setting {name} is {first['input']!r}: {first['msg']}"
-            if name in Settings.model_fields
-            else f"there is no setting {name!r}; `takt serve --help` lists them"
-        ) from None
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    # pydantic-settings passes over a file that is missing.
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from None

@@ -119,7 +119,7 @@ def learn(
     if latency_ms is not None and size != AUTO:
         raise click.UsageError("--latency-ms goes with --size auto")
 
-    from service.settings import load_settings
+    from service.configuration import load_settings
 
     settings = load_settings()
     repository = repository or settings.repository

@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.settings import ENV_PREFIX, Settings, load_settings
+from service.configuration import load_settings
+from service.settings import ENV_PREFIX, Settings
 from tests.deploy.deploy_tools import program
 from tests.deploy.dockerfile import Context, Stage, assignments, stages
 from tests.deploy.image_build import Builder, Image, confined_prefix, running, tree

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from service.bundles.bundle import Bundle
+from service.configuration import load_settings
 from service.security.hosts import AllowedHosts
-from service.settings import Settings, load_settings
+from service.settings import Settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages

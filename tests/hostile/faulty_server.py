@@ -21,12 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app
 from service.bundles.bundle import Bundle
+from service.configuration import load_settings
 from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.server.run import run
-from service.settings import load_settings
 
 READ_EVERY_S = 0.02
 RUN_S = 0.002

@@ -16,9 +16,9 @@ from service.commands.tune.keeping import check_writable, keep, profile_of
 from service.commands.tune.report import json_report, table
 from service.commands.tune.results import TuneResults
 from service.commands.tune.run import TuneOptions, batching_of, openers, tune
+from service.configuration import load_settings
 from service.errors import ConfigurationError, TaktError
 from service.host import host_name
-from service.settings import load_settings
 
 _LONGEST_S = 3600
 _MOST_ROUNDS = 100

@@ -18,9 +18,9 @@ from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.sources import source_of
 from service.commands.watch.streams import ShotStream, WatchOptions
+from service.configuration import load_settings
 from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
-from service.settings import load_settings
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
 from service.streaming.statistics import StreamStatistics

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
+from service.configuration import load_settings
 from service.errors import ConfigurationError
-from service.settings import ENV_PREFIX, Settings, load_settings
+from service.settings import ENV_PREFIX, Settings
 
 
 @pytest.fixture(autouse=True)
