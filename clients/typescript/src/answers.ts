@@ -1,0 +1,84 @@
+/** What a server answers. Names, units and nulls are those of its API. */
+
+import { unreadable } from "./errors.ts";
+
+/** A rectangle in pixels of the picture: x and y of its upper left corner, width, height. */
+export type Box = [x: number, y: number, width: number, height: number];
+
+/** A connected defect. */
+export interface Region {
+  box: Box;
+  /** Pixels of the picture that it covers. */
+  area: number;
+  /** The highest value of the anomaly map in it. */
+  peak: number;
+}
+
+/** A rendered heatmap: the bytes of a picture, or of a .npy with the float32 map. */
+export interface Heatmap {
+  kind: "map" | "overlay" | "raw";
+  format: "png" | "jpeg" | "webp" | "npy";
+  data: Uint8Array<ArrayBuffer>;
+}
+
+/** What was found in a picture; REST and stream share it. */
+export interface Inspection {
+  /** Name of the model that answered. */
+  model: string;
+  version: string;
+  /** Of the whole picture, unbounded; higher is more anomalous. */
+  score: number;
+  threshold: number;
+  /** score > threshold */
+  anomalous: boolean;
+  /** Share of good calibration pictures, in percent, that score no higher. */
+  percentile: number | null;
+  /** Size of the picture, upright, in pixels. */
+  image: { width: number; height: number };
+  /** The part of the picture that the model saw. */
+  inspected: Box;
+  /** The defects, the highest peak first. */
+  regions: Region[];
+  heatmap: Heatmap | null;
+  /** Time of each stage on the server, in milliseconds. */
+  timings_ms: Record<
+    "decode" | "preprocess" | "queue" | "engine" | "postprocess" | "render" | "total",
+    number
+  >;
+}
+
+/** Answer to a picture. */
+export interface Inspected extends Inspection {
+  /** For the server's log. */
+  request_id: string;
+}
+
+/** One version of a model; what is null is not known until it is loaded. */
+export interface ModelVersion {
+  version: string;
+  state: "loading" | "ready" | "failed" | "closed";
+  /** Why it failed. */
+  reason: string | null;
+  engine: string | null;
+  family: string | null;
+  variant: string | null;
+  thresholds: { image: number; pixel: number; method: string } | null;
+}
+
+/** A model; `active` is the version that answers where a call names none. */
+export interface Model {
+  name: string;
+  active: string;
+  versions: ModelVersion[];
+}
+
+/** The fields that REST and stream share; a verdict is read and never guessed. */
+export function inspectionOf(body: Record<string, unknown>, heatmap: Heatmap | null): Inspection {
+  const right =
+    typeof body["anomalous"] === "boolean" &&
+    typeof body["score"] === "number" &&
+    typeof body["threshold"] === "number" &&
+    Array.isArray(body["regions"]);
+  if (!right) throw unreadable("no inspection", JSON.stringify(body));
+  return { ...(body as unknown as Inspection), heatmap };
+}

@@ -1,0 +1,202 @@
+/** The calls of the REST API. */
+
+import type { Heatmap, Inspected, Model } from "./answers.ts";
+import { inspectionOf } from "./answers.ts";
+import { errorOf, mistake, overdue, TaktError, unreachable, unreadable } from "./errors.ts";
+import type { Connect, StreamFrame, StreamOptions } from "./stream.ts";
+import { TaktStream } from "./stream.ts";
+
+/** An encoded picture (JPEG, PNG, …), as a file input, a canvas's `toBlob` or a disk gives it. */
+export type Picture = Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+
+export interface ClientOptions {
+  /** API key; a browser exchanges it for a session's cookie before it opens a stream. */
+  key?: string;
+  /** Longest wait for an answer, in milliseconds; 30,000 unless given. */
+  timeoutMs?: number;
+}
+
+/** Options of a picture; the server chooses those that are left out. */
+export interface InspectOptions {
+  /** Of the model; else the active one. */
+  version?: string;
+  heatmap?: "none" | "map" | "overlay" | "raw";
+  format?: "png" | "jpeg" | "webp";
+  /** Instead of the model's, for this verdict. */
+  threshold?: number;
+  pixel_threshold?: number;
+  /** After which the server gives up; a tenth sooner than this client unless given. */
+  timeout_ms?: number;
+  /** `line` goes before `bulk` where both wait. */
+  priority?: "line" | "bulk";
+  /** Ends the call; it then throws what the signal was aborted with. */
+  signal?: AbortSignal;
+}
+
+const SERVER_GIVES_UP_AT = 0.9;
+const JSON_ANSWER = { accept: "application/json" };
+const NODE = Boolean(
+  (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node,
+);
+
+/**
+ * A Takt server. Methods throw a `TaktError`; nothing is tried again.
+ *
+ *     const takt = new TaktClient("http://127.0.0.1:8000", { key });
+ *     const answer = await takt.inspect("pitting", file, { heatmap: "overlay" });
+ *     if (answer.anomalous) console.log(answer.score, answer.regions);
+ */
+export class TaktClient {
+  readonly url: string;
+  readonly #key: string | undefined;
+  readonly #timeoutMs: number;
+
+  constructor(url: string, options: ClientOptions = {}) {
+    if (!/^https?:\/\/./i.test(url)) {
+      throw mistake(`${JSON.stringify(url)} is no URL of a server; give http://HOST:PORT`);
+    }
+    const key = options.key?.trim();
+    if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+      throw mistake("the API key is empty, or has characters that no key has (it is not shown)");
+    }
+    this.url = url.replace(/\/+$/, "");
+    this.#key = key;
+    this.#timeoutMs = options.timeoutMs ?? 30_000;
+  }
+
+  /** Inspect a picture. */
+  async inspect(model: string, picture: Picture, options: InspectOptions = {}): Promise<Inspected> {
+    if (!(picture instanceof Blob || picture instanceof ArrayBuffer || ArrayBuffer.isView(picture))) {
+      throw mistake(
+        "the picture is neither a Blob nor bytes; give the file itself, not its name or its pixels",
+      );
+    }
+    const { version, signal, ...choices } = options;
+    const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
+    for (const [name, value] of Object.entries(choices)) {
+      if (value !== undefined) query.set(name, String(value));
+    }
+    const type = picture instanceof Blob ? picture.type : "";
+    const answer = await this.#ask(`${modelPath(model, version)}/inspect?${query}`, {
+      method: "POST",
+      body: picture,
+      headers: { "content-type": type || "application/octet-stream" },
+      signal: signal ?? null,
+    });
+    return { ...inspectionOf(answer, decoded(answer)), request_id: String(answer["request_id"]) };
+  }
+
+  /** Every model of the server. */
+  async models(): Promise<Model[]> {
+    const answer = await this.#ask("/v1/models");
+    if (!Array.isArray(answer["models"])) throw unreadable("no list of models", JSON.stringify(answer));
+    return answer["models"];
+  }
+
+  /** One model and its versions. */
+  async model(name: string): Promise<Model> {
+    return (await this.#ask(modelPath(name))) as unknown as Model;
+  }
+
+  /**
+   * Exchange the key for a session: a cookie that the browser then sends with everything that this
+   * page loads from the server, `<img>` and WebSockets included. No script can read it.
+   */
+  async signIn(): Promise<void> {
+    await this.#ask("/v1/session", { method: "POST" });
+  }
+
+  /**
+   * Stream frames; iterating yields an item for each.
+   *
+   *     const stream = takt.stream("pitting", frames, { vote: { k: 2, n: 3 } });
+   *     for await (const item of stream) { … }
+   */
+  stream(
+    model: string,
+    frames: Iterable<StreamFrame> | AsyncIterable<StreamFrame>,
+    options: StreamOptions & { version?: string } = {},
+  ): TaktStream {
+    const { version, ...choices } = options;
+    const path = `${modelPath(model, version)}/stream`;
+    const connect: Connect = async () => {
+      // Only Node lets a WebSocket send headers.
+      if (this.#key && !NODE) await this.signIn();
+      const init = this.#key && NODE ? { headers: this.#authorization } : undefined;
+      const url = `${this.url.replace(/^http/i, "ws")}${path}`;
+      return new WebSocket(url, init as unknown as string[]);
+    };
+    return new TaktStream(connect, frames, choices, () => this.#whyNoStream(path));
+  }
+
+  get #authorization(): Record<string, string> {
+    return this.#key ? { authorization: `Bearer ${this.#key}` } : {};
+  }
+
+  async #ask(path: string, init: RequestInit = {}): Promise<Record<string, unknown>> {
+    const response = await this.#fetch(path, init);
+    if (!response.ok) throw await this.#within(() => errorOf(response), init.signal);
+    const text = await this.#within(() => response.text(), init.signal);
+    try {
+      const answer: unknown = JSON.parse(text);
+      if (typeof answer === "object" && answer !== null) return answer as Record<string, unknown>;
+    } catch {
+      // Told below.
+    }
+    throw unreadable("the server's answer is no object of JSON", text);
+  }
+
+  #fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const request: RequestInit = {
+      ...init,
+      headers: { ...JSON_ANSWER, ...init.headers, ...this.#authorization },
+      // The key is for this server alone.
+      redirect: "error",
+      signal: init.signal ? AbortSignal.any([init.signal, timeout]) : timeout,
+    };
+    return this.#within(() => fetch(`${this.url}${path}`, request), init.signal);
+  }
+
+  /** The result of a step of a call, or what is wrong with the way as an error of this client. */
+  async #within<T>(step: () => Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (error instanceof DOMException && error.name === "TimeoutError") {
+        throw overdue(this.url, error);
+      }
+      throw unreachable(this.url, error);
+    }
+  }
+
+  /** Why a WebSocket was refused, which its events do not say. */
+  async #whyNoStream(path: string): Promise<TaktError> {
+    try {
+      const response = await this.#fetch(path);
+      if (response.status === 401 || response.status === 403) return await errorOf(response);
+    } catch (error) {
+      if (error instanceof TaktError) return error;
+    }
+    return unreachable(`${this.url}${path}`, "no WebSocket could be opened");
+  }
+}
+
+/** Path of a model, or of one of its versions, below a server's URL. */
+function modelPath(model: string, version?: string): string {
+  const path = `/v1/models/${encodeURIComponent(model)}`;
+  return version === undefined ? path : `${path}/versions/${encodeURIComponent(version)}`;
+}
+
+/** The heatmap in a REST answer. */
+function decoded(answer: Record<string, unknown>): Heatmap | null {
+  const heatmap = answer["heatmap"] as (Heatmap & { data: string }) | null;
+  if (!heatmap) return null;
+  try {
+    const data = Uint8Array.from(atob(heatmap.data), (character) => character.charCodeAt(0));
+    return { ...heatmap, data };
+  } catch {
+    throw unreadable("a damaged heatmap", JSON.stringify(heatmap));
+  }
+}

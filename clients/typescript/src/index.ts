@@ -1,0 +1,19 @@
+/** A client of a Takt server, for browsers and Node. Start reading at `client.ts`. */
+
+export { TaktClient } from "./client.ts";
+export type { ClientOptions, InspectOptions, Picture } from "./client.ts";
+export { TaktError } from "./errors.ts";
+export type { Problem } from "./errors.ts";
+export { TaktStream } from "./stream.ts";
+export type {
+  Dropped,
+  FrameAnswer,
+  RawPicture,
+  Refused,
+  StreamFrame,
+  StreamItem,
+  StreamOptions,
+  StreamStats,
+  Vote,
+} from "./stream.ts";
+export type * from "./answers.ts";

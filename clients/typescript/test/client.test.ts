@@ -1,0 +1,156 @@
+/** The client against a real server, whose model `parts` finds what is brighter than a half. */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { openAsBlob, readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { test } from "node:test";
+
+import { TaktClient, TaktError, type StreamItem } from "../src/index.ts";
+
+/** URL of the server, files of a good and of a bad picture, and a key if the server wants one. */
+const { TAKT_URL: url = "", TAKT_GOOD: good = "", TAKT_BAD: bad = "", TAKT_KEY: key } = process.env;
+
+const takt = new TaktClient(url, key ? { key } : {});
+
+function bytes(path: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(path));
+}
+
+async function errorOf(call: () => Promise<unknown>): Promise<TaktError> {
+  const error: unknown = await call().then(
+    () => assert.fail("it was answered"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof TaktError, String(error));
+  return error;
+}
+
+async function itemsOf(stream: AsyncIterable<StreamItem>): Promise<StreamItem[]> {
+  const items = [];
+  for await (const item of stream) items.push(item);
+  return items;
+}
+
+test("models are listed", async () => {
+  const [model] = await takt.models();
+  assert.equal(model?.name, "parts");
+  assert.deepEqual(await takt.model("parts"), model);
+  assert.equal(model?.versions[0]?.thresholds?.image, 0.5);
+});
+
+test("a picture is inspected from a file, as a Blob or as bytes", async () => {
+  const answer = await takt.inspect("parts", bytes(good), { version: "1" });
+  assert.equal(answer.anomalous, false);
+  assert.ok(Math.abs(answer.score - 50 / 255) < 1e-6);
+  assert.equal(answer.heatmap, null);
+  assert.ok(answer.request_id);
+
+  const found = await takt.inspect("parts", await openAsBlob(bad), {
+    heatmap: "overlay",
+    format: "png",
+  });
+  assert.equal(found.anomalous, true);
+  assert.ok(found.regions.length > 0);
+  assert.deepEqual([...found.heatmap!.data.slice(1, 4)], [...Buffer.from("PNG")]);
+});
+
+test("a threshold of the call is that of its verdict", async () => {
+  assert.ok((await takt.inspect("parts", bytes(good), { threshold: 0.1 })).anomalous);
+});
+
+test("a problem is read with its code and what to do", async () => {
+  const refused = await errorOf(() => takt.inspect("parts", new TextEncoder().encode("no picture")));
+  assert.deepEqual([refused.status, refused.code], [400, "invalid_image"]);
+  assert.ok(refused.requestId);
+  const missing = await errorOf(() => takt.inspect("nut", bytes(good)));
+  assert.equal(missing.code, "model_not_found");
+  assert.match(missing.message, /nut/);
+});
+
+test("a name in place of a picture is refused before it is sent", async () => {
+  const error = await errorOf(() => takt.inspect("parts", good as unknown as Blob));
+  assert.equal(error.code, "invalid_parameter");
+});
+
+test("frames are answered in their order, and a bad one does not end the stream", async () => {
+  const stream = takt.stream("parts", [bytes(good), new Uint8Array(3), await openAsBlob(bad)], {
+    heatmap: "map",
+    vote: { k: 1, n: 2 },
+  });
+  const [first, second, third, ...more] = await itemsOf(stream);
+  assert.equal(more.length, 0);
+  assert.ok(first?.type === "answer" && !first.anomalous && first.heatmap!.data.length > 0);
+  assert.ok(second?.type === "refused" && second.error.code === "invalid_image");
+  assert.ok(third?.type === "answer" && third.anomalous && third.vote?.anomalous);
+  assert.deepEqual([first.sequence, second.sequence, third.sequence], [0, 1, 2]);
+  assert.equal(stream.stats?.answered, 2);
+});
+
+test("more frames than credits and raw pixels are answered, each once", async () => {
+  async function* camera() {
+    const pixels = new Uint8Array(64 * 48).fill(200);
+    for (let n = 0; n < 40; n++) yield { pixels, width: 64, height: 48, format: "mono8" as const };
+  }
+  const items = await itemsOf(takt.stream("parts", camera()));
+  assert.deepEqual(
+    items.map((item) => item.sequence),
+    [...Array(40).keys()],
+  );
+  assert.ok(items.every((item) => item.type === "answer" && item.anomalous));
+});
+
+test("a loop that is left closes its stream, and a camera's error is thrown", async () => {
+  for await (const item of takt.stream("parts", [bytes(good), bytes(good)])) {
+    assert.equal(item.sequence, 0);
+    break;
+  }
+  function* broken() {
+    yield bytes(good);
+    throw new Error("the cable is out");
+  }
+  await assert.rejects(itemsOf(takt.stream("parts", broken())), /cable/);
+});
+
+test("what is wrong with a stream is told by its code", async () => {
+  const wrong = await errorOf(() => itemsOf(takt.stream("parts", [], { smoothing: 7 })));
+  assert.equal(wrong.code, "invalid_parameter");
+  const missing = await errorOf(() => itemsOf(takt.stream("screws", [])));
+  assert.equal(missing.code, "model_not_found");
+});
+
+test("a call ends with its signal", async () => {
+  const signal = AbortSignal.abort(new Error("the part has gone"));
+  await assert.rejects(takt.inspect("parts", bytes(good), { signal }), /part has gone/);
+  await assert.rejects(itemsOf(takt.stream("parts", [], { signal })), /part has gone/);
+});
+
+test("a server that is not there is told", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const nobody = new TaktClient(`http://127.0.0.1:${port}`);
+  for (const call of [() => nobody.models(), () => itemsOf(nobody.stream("parts", []))]) {
+    const error = await errorOf(call);
+    assert.equal(error.code, "unreachable");
+    assert.ok(error.message.includes(`127.0.0.1:${port}`));
+  }
+});
+
+test("what is no URL or no key is refused, and a key is not shown", () => {
+  assert.throws(() => new TaktClient("localhost:8000"), { code: "invalid_parameter" });
+  assert.throws(() => new TaktClient(url, { key: "secret\nkey" }), (error: TaktError) => {
+    return error.code === "invalid_parameter" && !error.message.includes("secret");
+  });
+});
+
+test("a missing or wrong key is told by calls and streams", { skip: !key }, async () => {
+  for (const options of [{}, { key: "takt_wrong" }]) {
+    const stranger = new TaktClient(url, options);
+    for (const call of [() => stranger.models(), () => itemsOf(stranger.stream("parts", []))]) {
+      const error = await errorOf(call);
+      assert.deepEqual([error.status, error.code], [401, "unauthenticated"]);
+    }
+  }
+});
