@@ -21,6 +21,7 @@ from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.nelson import measure_missing
 from models.checkpoints.own import picture_digest
 from models.inpformer.detector import InpFormer
+from models.patchcore.detector import PatchCore
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
 from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
@@ -192,6 +193,7 @@ def _out_of_fold(
     found = checkpoint.out_of_fold
     if found is None:
         return None
+    assert isinstance(checkpoint.model, PatchCore)
     values = found.maps.flatten(1) if inside is None else found.maps[:, torch.from_numpy(inside)]
     return OutOfFoldScores(
         digests=tuple(checkpoint.seen[picture] for picture in found.pictures),
@@ -199,6 +201,7 @@ def _out_of_fold(
         peak=values.amax(1).numpy(),
         map_median=float(values.median()),
         folds=found.folds,
+        power=checkpoint.model.config.scored_power,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -70,37 +72,54 @@ def tested(
         PicturesError: a picture cannot be read.
         SelfTestError: it is refused.
     """
-    found = self_test(
-        Subject(
-            family=model.family,
-            fit=model.fit,
-            threshold=threshold,
-            score=partial(score_of, engine, model),
-            counted=partial(counted_pixels, model, inside),
-            good_score=of_good.score,
-            defect_score=of_defects.score,
-            odd=_odd(pictures, of_good, out_of_fold, alpha),
-        ),
-        pictures,
-        quiet=quiet,
+    subject = Subject(
+        family=model.family,
+        fit=model.fit,
+        threshold=threshold,
+        score=partial(score_of, engine, model),
+        counted=partial(counted_pixels, model, inside),
+        good_score=of_good.score,
+        defect_score=of_defects.score,
     )
+    if out_of_fold is not None:
+        subject = _out_of_fold(subject, pictures, out_of_fold, alpha)
+    elif alpha is not None:
+        names = [*map(_name, pictures.unseen)]
+        subject = replace(subject, odd=odd_pictures(of_good.score, names, alpha))
+    found = self_test(subject, pictures, quiet=quiet)
     if strict:
         refuse_findings(found)
     return found
 
 
-def _odd(
+def _out_of_fold(
+    subject: Subject,
     pictures: CalibrationPictures,
-    of_good: PictureScores,
-    out_of_fold: OutOfFoldScores | None,
+    scored: OutOfFoldScores,
     alpha: float | None,
-) -> OddPictures | None:
-    if alpha is None:
-        return None
-    if out_of_fold is None:
-        return odd_pictures(of_good.score, [*map(_name, pictures.unseen)], alpha)
-    names = {picture_digest(path): _name(path) for path in pictures.unseen}
-    return odd_pictures(out_of_fold.score, [*map(names.get, out_of_fold.digests)], alpha)
+) -> Subject:
+    """The subject with scores of its pictures out of fold, in place of those by what is served."""
+    digests = {path: picture_digest(path) for path in pictures.unseen}
+    served = dict(zip(pictures.unseen, subject.good_score.tolist(), strict=True))
+    score = dict(zip(scored.digests, scored.score.tolist(), strict=True))
+    names = {digest: _name(path) for path, digest in digests.items()}
+
+    def as_unseen(path: Path, altered: float) -> float:
+        # Pictures of another part have no score out of fold.
+        if path not in served:
+            return altered
+        return scored.altered(digests[path], served[path], altered)
+
+    return replace(
+        subject,
+        good_score=np.array([score[digests[path]] for path in pictures.unseen], np.float32),
+        odd=None if alpha is None else _odd(scored, names, alpha),
+        as_unseen=as_unseen,
+    )
+
+
+def _odd(scored: OutOfFoldScores, names: Mapping[str, str], alpha: float) -> OddPictures | None:
+    return odd_pictures(scored.score, [*map(names.get, scored.digests)], alpha)
 
 
 def _name(path: Path) -> str:

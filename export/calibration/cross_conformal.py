@@ -61,6 +61,7 @@ class OutOfFoldScores:
         peak: the highest value of each map, float32 [n].
         map_median: median of all map values that count.
         folds: number of folds, which all have as many of them.
+        power: exponent of the power mean over the map that the score is.
     """
 
     digests: tuple[str, ...]
@@ -68,6 +69,23 @@ class OutOfFoldScores:
     peak: NDArray[np.float32]
     map_median: float
     folds: int
+    power: int
+
+    def altered(self, digest: str, served: float, altered: float) -> float:
+        """The score that a picture would have out of fold if it were altered.
+
+        What is served knows the picture, and little of it is left in its score; a defective part
+        of the line is another picture. The alteration adds to the power mean's sum what it adds to
+        that of the served model.
+
+        Args:
+            digest: of the picture.
+            served: its score by the served model.
+            altered: score of the altered picture by the served model.
+        """
+        unseen = float(self.score[self.digests.index(digest)])
+        added = max(0.0, altered**self.power - served**self.power)
+        return float((unseen**self.power + added) ** (1 / self.power))
 
 
 def proven_rate(alpha: float, count: int, folds: int) -> float:

@@ -49,6 +49,10 @@ Counted = Callable[[int, int], NDArray[np.bool_]]
 """(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
 
 
+def _as_it_is(_: Path, score: float) -> float:
+    return score
+
+
 @dataclass(frozen=True)
 class Subject:
     """A model with its thresholds, and the scores of the pictures that these rest on.
@@ -59,9 +63,12 @@ class Subject:
         threshold: of a picture's score.
         score: score of a whole picture, as the service would give it.
         counted: the pixels of a picture that the model judges.
-        good_score: scores of the calibrating pictures [n], in their order.
+        good_score: scores of the calibrating pictures [n], in their order, by a model that has not
+            seen them.
         defect_score: scores of the given defective pictures [m].
         odd: good pictures of which one makes the threshold; None if none does.
+        as_unseen: of a picture and the score of it with a defect, the score that this would have if
+            the model had not seen the picture.
     """
 
     family: str
@@ -72,6 +79,7 @@ class Subject:
     good_score: NDArray[np.float32]
     defect_score: NDArray[np.float32]
     odd: OddPictures | None = None
+    as_unseen: Callable[[Path, float], float] = _as_it_is
 
 
 def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
@@ -152,7 +160,7 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         rounds += 1
         for share, side_px, picture in _defects(read_picture(path), subject.counted, number):
             sides[share].append(side_px)
-            found[share] += subject.score(picture) > subject.threshold
+            found[share] += subject.as_unseen(path, subject.score(picture)) > subject.threshold
     return _MadeUp(
         tuple(
             SizeResult(

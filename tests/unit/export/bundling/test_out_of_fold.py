@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from export.bundling import tested
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.roi import read_roi
 from export.bundling.summary import ExportReport
 from export.calibration.cross_conformal import proven_rate
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.self_test import Subject, self_test
 from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.report.card import card
@@ -25,6 +28,7 @@ from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig
+from service.bundles.findings import SelfTest
 from service.bundles.manifest import Preprocess
 from tests.patchcore import a_patchcore
 
@@ -142,3 +146,24 @@ def test_scores_that_the_served_model_exceeds_are_refused(fit: Fit, tmp_path: Pa
     lower = replace(fit.checkpoint, out_of_fold=replace(found, maps=found.maps / 100))
     with pytest.raises(CalibrationError, match="fit it again"):
         export(CheckpointSource(lower), fit.good, tmp_path / "m" / "1")
+
+
+def test_the_self_test_takes_the_scores_of_pictures_without_themselves(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects: list[Subject] = []
+
+    def seen(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
+        subjects.append(subject)
+        return self_test(subject, pictures, quiet=quiet)
+
+    monkeypatch.setattr(tested, "self_test", seen)
+    export(CheckpointSource(fit.checkpoint), fit.good, tmp_path / "m" / "1")
+    found = fit.checkpoint.out_of_fold
+    assert found is not None
+    scores = fit.checkpoint.model.score_of(found.maps.flatten(1)).numpy()
+    (subject,) = subjects
+    assert np.array_equal(subject.good_score, scores)
+    picture = fit.good[found.pictures[0]]
+    assert subject.as_unseen(picture, 0.0) == pytest.approx(float(scores[0]))
+    assert subject.as_unseen(picture, 9.0) == pytest.approx(9.0, abs=0.01)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from export.calibration.conformal import conformal_rank, conformal_threshold
-from export.calibration.cross_conformal import proven_rate
+from export.calibration.cross_conformal import OutOfFoldScores, proven_rate
 from export.errors import CalibrationError
 
 
@@ -67,3 +67,25 @@ def test_with_one_picture_a_fold_at_most_twice_alpha_is_proven() -> None:
 def test_too_few_scores_for_alpha_are_refused() -> None:
     with pytest.raises(CalibrationError, match="needs at least 99"):
         proven_rate(0.01, 50, 5)
+
+
+def power_mean(cells: np.ndarray, power: int = 8) -> float:
+    return float((cells**power).mean() ** (1 / power))
+
+
+def test_a_defect_on_a_known_picture_scores_as_on_one_that_is_not_known() -> None:
+    draw = np.random.default_rng(0)
+    served, unseen = draw.uniform(0.3, 0.5, 1000), draw.uniform(0.5, 0.7, 1000)
+    score = np.float32([0.1, power_mean(unseen)])
+    known = OutOfFoldScores(("a", "b"), score, score, 0.5, folds=2, power=8)
+    defect = np.zeros(1000)
+    defect[:30] = 1.0
+    found = known.altered("b", power_mean(served), power_mean(np.maximum(served, defect)))
+    assert found == pytest.approx(power_mean(np.maximum(unseen, defect)), rel=0.01)
+    assert found > 1.05 * power_mean(unseen)
+
+
+def test_what_changes_nothing_leaves_the_score_out_of_fold() -> None:
+    score = np.float32([0.7])
+    known = OutOfFoldScores(("a",), score, score, 0.5, folds=2, power=8)
+    assert known.altered("a", served=0.5, altered=0.49) == pytest.approx(0.7)

@@ -173,3 +173,18 @@ def test_findings_are_one_loud_line_each_with_the_remedy_and_can_be_refused(
     with pytest.raises(SelfTestError, match="--strict"):
         refuse_findings(tested)
     refuse_findings(self_test(subject(lambda _: 1.0), pictures, quiet=True))
+
+
+def test_a_defect_counts_as_on_a_picture_that_the_model_has_not_seen(
+    pictures: CalibrationPictures,
+) -> None:
+    asked: list[Path] = []
+
+    def as_unseen(path: Path, score: float) -> float:
+        asked.append(path)
+        return score + 0.5
+
+    known = dataclasses.replace(subject(lambda _: 0.1), as_unseen=as_unseen)
+    tested = self_test(known, pictures, quiet=True)
+    assert tested.found == tested.defects
+    assert set(asked) <= set(pictures.unseen)
