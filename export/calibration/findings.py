@@ -34,9 +34,6 @@ SIZE_TOLERANCE = 0.1
 MOST_NAMED = 3
 """Most odd pictures that a finding names."""
 
-LARGE_SIZES = 2
-"""Number of the largest sizes of made-up defects of which half must be found."""
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -87,14 +84,15 @@ def _good_rejected(evidence: Evidence) -> Finding | None:
 
 
 def _made_up_missed(evidence: Evidence) -> Finding | None:
-    large = evidence.made_up[-LARGE_SIZES:]
-    defects, found = sum(one.defects for one in large), sum(one.found for one in large)
-    if 2 * found >= defects:
+    if not evidence.made_up:
+        return None
+    largest = evidence.made_up[-1]
+    if 2 * largest.found >= largest.defects:
         return None
     return Finding(
         code="made_up_missed",
-        text=f"the model finds {found} of {defects} made-up defects of "
-        f"{' and '.join(f'{one.side_px} pixels' for one in large)}, and smaller ones hardly",
+        text=f"the model finds {largest.found} of {largest.defects} made-up defects of "
+        f"{largest.side_px} pixels, and smaller ones hardly",
         remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1); fit on more "
         "pictures of this very part, or longer; or take another family (`takt fit patchcore`)",
     )

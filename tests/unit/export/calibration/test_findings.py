@@ -100,7 +100,8 @@ def test_pictures_within_a_tenth_of_the_fits_sizes_are_like_them() -> None:
 
 
 def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
-    assert codes(made_up=made_up(0, 0, 10, 14)) == []
+    assert codes(made_up=made_up(0, 0, 3, 9)) == []
+    assert codes(made_up=made_up(0, 0, 9, 8)) == ["made_up_missed"]
 
 
 def test_an_odd_picture_is_named_with_what_the_threshold_would_be() -> None:
