@@ -143,6 +143,7 @@ class InspectOptions:
         timeout_s: seconds after which the caller wants no answer any more.
         priority: `line` goes before `bulk` where both wait.
         with_map: whether the answer has the anomaly map itself, beside any heatmap.
+        caller: whose share of the queue the picture takes; a key's name, or an address.
     """
 
     heatmap: HeatmapKind = "none"
@@ -152,6 +153,7 @@ class InspectOptions:
     timeout_s: float
     priority: Priority = "line"
     with_map: bool = False
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Message
 
+from service.api.problems import share_of
 from service.api.request_context import DECLARED_BYTES_KEY
 from service.batching.memory import EncodedBytes, MemoryBudget
 from service.batching.uploads import Upload, Uploads
@@ -82,8 +83,7 @@ class Bodies:
     def _begin(self, request: Request) -> Upload:
         if size := request.scope.get(DECLARED_BYTES_KEY):
             self.memory.check_encoded(size)
-        client = request.scope.get("client")
-        return self.uploads.begin(client[0] if client else None)
+        return self.uploads.begin(share_of(request.scope))
 
 
 class _InMemory(MultiPartParser):

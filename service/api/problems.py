@@ -13,6 +13,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
+from service.batching.uploads import network_of
 from service.domain import Json
 from service.errors import InvalidParameterError, Problem, TaktError, problem_of
 from service.observing.journal import UNKNOWN, Journal
@@ -46,6 +47,15 @@ def caller_of(scope: Scope) -> Caller:
     """Who asks, as `RequestContext` found out."""
     caller: Caller = scope[CALLER_KEY]
     return caller
+
+
+def share_of(scope: Scope) -> str:
+    """Whose shares of uploads and of a queue a request takes: a key's, else an address's."""
+    caller = caller_of(scope)
+    if caller.credential:
+        return caller.name
+    client = scope.get("client")
+    return network_of(client[0]) if client else ""
 
 
 def problem_responses(

@@ -49,8 +49,8 @@ class OptionsIn(BaseModel):
         description="`line` pictures go before `bulk` ones, which get 429 from half a queue on.",
     )
 
-    def options(self, default_timeout_ms: float) -> InspectOptions:
-        """The options of an inspection, whose timeout is the default where none is given."""
+    def options(self, default_timeout_ms: float, caller: str = "") -> InspectOptions:
+        """The options of a caller's inspection; the timeout is the default where none is given."""
         timeout_ms = default_timeout_ms if self.timeout_ms is None else self.timeout_ms
         return InspectOptions(
             heatmap=self.heatmap,
@@ -59,6 +59,7 @@ class OptionsIn(BaseModel):
             pixel_threshold=self.pixel_threshold,
             timeout_s=timeout_ms / 1000,
             priority=self.priority,
+            caller=caller,
         )
 
 

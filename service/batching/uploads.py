@@ -71,12 +71,10 @@ class Uploads:
         """A context for the reading of one body, by the task that reads it.
 
         Args:
-            client: address of the client, if it has one; those of one IPv6 network count as one.
+            client: who sends it: a key's name, or an address, those of one IPv6 network being one.
         """
         now_s = self._clock()
-        key = client or ""
-        if ":" in key:
-            key = _network_of(key)
+        key = network_of(client or "")
         if self._of_client.get(key, 0) >= self._share:
             self._make_room(key)
         elif len(self._open) >= self._places:
@@ -93,7 +91,7 @@ class Uploads:
         """End the upload that is due first, of one client or of all; an empty one before others."""
         among = [one for one in self._open if client is None or one.client == client]
         latest = min(among, key=lambda one: (not one.empty, one.due_s))
-        where = "" if client is None else " from this address"
+        where = "" if client is None else " by this caller"
         latest.end(
             TooManyUploadsError(
                 f"{len(among)} pictures are being sent at the same time{where}, as many as may be, "
@@ -187,12 +185,14 @@ class Upload:
                 raise self._error from None
 
 
-def _network_of(address: str) -> str:
+def network_of(address: str) -> str:
     """The IPv6 network that an address is in, as its owner has all addresses of it.
 
-    >>> _network_of("2001:db8::7"), _network_of("::ffff:10.0.0.7")
-    ('2001:db8::', '10.0.0.7')
+    >>> network_of("2001:db8::7"), network_of("::ffff:10.0.0.7"), network_of("line3")
+    ('2001:db8::', '10.0.0.7', 'line3')
     """
+    if ":" not in address:
+        return address
     try:
         parsed = ipaddress.IPv6Address(address)
     except ValueError:

@@ -155,15 +155,20 @@ class Pipeline:
     async def _journey(self, read: Read, options: InspectOptions, started_s: float) -> Inspection:
         deadline_s = time.monotonic() + options.timeout_s
         self._batcher.check_open()
-        self._admission.check(options.priority, options.timeout_s)
+        caller = options.caller
+        self._admission.check(options.priority, options.timeout_s, caller=caller)
         picture = await read()
         weight = weigh(picture, self._max_pixels)
         large = weight.large and self._manifest.tiling is None
         left_s = max(0.0, deadline_s - time.monotonic())
-        self._admission.check(options.priority, left_s, large=large)
-        with self._memory.decoded() as room:
-            inference = await self._pictures.run(picture, weight, options, deadline_s, room)
-            finished = await self._finish(inference, picture, options, deadline_s, room)
+        self._admission.check(options.priority, left_s, large=large, caller=caller)
+        self._admission.shares.take(caller)
+        try:
+            with self._memory.decoded() as room:
+                inference = await self._pictures.run(picture, weight, options, deadline_s, room)
+                finished = await self._finish(inference, picture, options, deadline_s, room)
+        finally:
+            self._admission.shares.leave(caller)
         return self._inspection(inference, finished, options, started_s)
 
     async def _finish(

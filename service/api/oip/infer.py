@@ -13,7 +13,7 @@ from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
-from service.api.problems import request_id_of
+from service.api.problems import request_id_of, share_of
 from service.batching.memory import EncodedBytes
 from service.domain import Inspection
 from service.errors import DeadlineExceededError, RequestError
@@ -60,7 +60,9 @@ def infer_handler(
                     taken_s = time.monotonic() - started_s
                     # Looked up again: another version may have become the active one meanwhile.
                     pipeline = repository.get(name, version).pipeline
-                    inspections = await _inspect(pipeline, inference, taken_s)
+                    inspections = await _inspect(
+                        pipeline, inference, taken_s, share_of(request.scope)
+                    )
                     response = await _respond(inference, inspections)
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
@@ -116,7 +118,7 @@ def _json_bytes(request: Request) -> int | None:
 
 
 async def _inspect(
-    pipeline: Pipeline, request: InferenceRequest, taken_s: float
+    pipeline: Pipeline, request: InferenceRequest, taken_s: float, caller: str
 ) -> Sequence[Inspection]:
     """Inspect all pictures at the same time; the first error ends the others.
 
@@ -124,6 +126,7 @@ async def _inspect(
         pipeline: the model's.
         request: the pictures and their options.
         taken_s: time that reading the request took, which counts towards its timeout.
+        caller: whose share of the queue they take.
 
     Raises:
         TaktError: the first error of `Pipeline.inspect`.
@@ -134,7 +137,7 @@ async def _inspect(
             f"sending the request took longer than its {request.options.timeout_s * 1000:.0f} ms; "
             "allow more time with timeout_ms"
         )
-    options = replace(request.options, timeout_s=left_s)
+    options = replace(request.options, timeout_s=left_s, caller=caller)
 
     async def one(index: int, picture: Picture) -> Inspection:
         async def read() -> Picture:

@@ -13,7 +13,7 @@ from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import problem_responses, request_id_of
+from service.api.problems import problem_responses, request_id_of, share_of
 from service.api.schemas import InspectionOut, OptionsIn
 from service.batching.memory import EncodedBytes
 from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
@@ -78,7 +78,8 @@ def inspect_handler(
             model = repository.get(name, version)
             known = model.name
             picture_format = _wanted_format(request.headers.get("accept"), query.format)
-            options = _options(query, picture_format, default_timeout_ms)
+            wanted = query.options(default_timeout_ms, share_of(request.scope))
+            options = _options(query, picture_format, wanted)
             with bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
 
@@ -122,9 +123,8 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
 
 
 def _options(
-    query: OptionsIn, picture_format: ImageFormat | None, default_timeout_ms: float
+    query: OptionsIn, picture_format: ImageFormat | None, options: InspectOptions
 ) -> InspectOptions:
-    options = query.options(default_timeout_ms)
     if picture_format is None:
         return options
     if query.heatmap == "raw":

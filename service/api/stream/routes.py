@@ -13,11 +13,11 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.paths import version_of, versioned
-from service.api.problems import caller_of
+from service.api.problems import caller_of, share_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.batching.memory import MemoryBudget
-from service.domain import Inspection
+from service.domain import Inspection, InspectOptions
 from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
@@ -138,7 +138,10 @@ class Streams:
             frames = None
             if self.tracing is not None:
                 frames = self.tracing.stream(websocket.scope, model.name)
-            session = self.sessions.begin(lambda key: self._session(key, wishes, hello, frames))
+            options = hello.options(self.options.timeout_ms, share_of(websocket.scope))
+            session = self.sessions.begin(
+                lambda key: self._session(key, wishes, hello, options, frames)
+            )
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
             link = session.attach()
@@ -159,10 +162,10 @@ class Streams:
         key: str,
         wishes: tuple[str, str | None, Hello],
         hello: Hello,
+        options: InspectOptions,
         frames: FrameTraces | None,
     ) -> Session:
         name, version, _ = wishes
-        options = hello.options(self.options.timeout_ms)
 
         async def inspect(read: Read) -> Inspection:
             # Looked up for each frame: another version may have become the active one.

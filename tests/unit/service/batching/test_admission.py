@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.batching.admission import Admission, room_for
+from service.batching.admission import Admission, Shares, room_for
 from service.batching.stage import Stage
 from service.domain import Priority
 from service.errors import QueueFullError
@@ -198,3 +198,52 @@ async def test_the_line_is_not_refused_because_of_the_bulk_that_it_overtakes() -
             admission_to(batcher).check("bulk", 5.0)
         runner.gate.set()
         await asyncio.gather(*tasks)
+
+
+@contextmanager
+def held(shares: Shares, count: int, caller: str) -> Iterator[None]:
+    """So many places are a caller's."""
+    for _ in range(count):
+        shares.take(caller)
+    yield
+    for _ in range(count):
+        shares.leave(caller)
+
+
+def test_one_caller_alone_may_fill_the_queue() -> None:
+    eight = admission(8)
+    with inside(eight.preparing, 7), held(eight.shares, 7, "a"):
+        eight.check("line", math.inf, caller="a")
+    with inside(eight.preparing, 8), pytest.raises(QueueFullError, match="8 pictures wait"):
+        eight.check("line", math.inf, caller="a")
+
+
+def test_where_others_ask_a_caller_has_an_equal_part_of_the_second_half() -> None:
+    eight = admission(8)
+    full = inside(eight.preparing, 8), held(eight.shares, 8, "greedy")
+    with full[0], full[1], pytest.raises(QueueFullError, match="8 pictures wait"):
+        eight.check("line", math.inf, caller="modest")
+    with inside(eight.preparing, 7), held(eight.shares, 7, "greedy"):
+        with pytest.raises(QueueFullError, match="7 pictures of this caller wait"):
+            eight.check("line", math.inf, caller="greedy")
+        eight.check("line", math.inf, caller="modest")
+    with inside(eight.preparing, 3), held(eight.shares, 3, "greedy"):
+        eight.check("line", math.inf, caller="greedy")
+
+
+def test_a_caller_who_asks_no_more_is_no_longer_counted() -> None:
+    now_s = 0.0
+    shares = Shares(clock=lambda: now_s)
+    for caller in ("a", "b", "c", "b"):
+        shares.asks(caller)
+    assert shares.of_each(8) == 3
+    now_s = 11.0
+    shares.asks("b")
+    assert shares.of_each(8) == 8
+
+
+def test_callers_who_hold_nothing_take_no_memory() -> None:
+    shares = Shares(clock=lambda: 0.0)
+    with held(shares, 2, "a"):
+        assert shares.held_by("a") == 2
+    assert shares.held_by("a") == 0 and not shares._held

@@ -106,7 +106,7 @@ async def test_a_client_has_half_of_the_places_and_all_together_the_others(clock
     for client in ("10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.3"):
         clock.now_s += 0.01
         senders.append(await Sender(uploads, client).begun())
-    with pytest.raises(TooManyUploadsError, match="from this address") as refused:
+    with pytest.raises(TooManyUploadsError, match="by this caller") as refused:
         await senders[0].task
     assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
     with pytest.raises(TooManyUploadsError, match=r"time, as many"):
@@ -161,7 +161,7 @@ async def test_addresses_of_one_ipv6_network_share_and_mapped_ones_are_ipv4(cloc
     uploads = Uploads(places=2, clock=clock)
     one = await Sender(uploads, "2001:db8::1").begun()
     neighbour = await Sender(uploads, "2001:db8::2").begun()
-    with pytest.raises(TooManyUploadsError, match="address"):
+    with pytest.raises(TooManyUploadsError, match="by this caller"):
         await one.task
     mapped = await Sender(uploads, "::ffff:10.0.0.1").begun()
     same = await Sender(uploads, "10.0.0.1").begun()
