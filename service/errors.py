@@ -208,7 +208,9 @@ class UnavailableError(TaktError):
     @property
     def headers(self) -> dict[str, str]:
         """`Retry-After`, in whole seconds, where that can be told."""
-        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        if self.retry_after_s is None:
+            return super().headers
+        return {"Retry-After": str(self.retry_after_s)}
 
 
 class QueueFullError(UnavailableError):

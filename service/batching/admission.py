@@ -55,12 +55,17 @@ class Shares:
         while self._asked_s[first := next(iter(self._asked_s))] < now_s - _WANTS_FOR_S:
             del self._asked_s[first]
 
+    @property
+    def contested(self) -> bool:
+        """Whether several callers want places."""
+        return len(self._asked_s) > 1
+
     def of_each(self, places: int) -> int:
         """The equal part of so many places that each caller has who wants some."""
         return math.ceil(places / len(self._asked_s))
 
     def held_by(self, caller: str) -> int:
-        """Places that a caller has."""
+        """Places that a caller has, those at the engine included."""
         return self._held[caller]
 
     def take(self, caller: str) -> None:
@@ -139,9 +144,9 @@ max_queue_size or the number of servers
                 "max_queue_size or the number of servers",
                 retry_after_s=_whole_seconds(throughput.turn_in_s(held)),
             )
-        if caller is not None and 2 * held >= places:
-            own, share = self.shares.held_by(caller), self.shares.of_each(places)
-            if own >= share:
+        if caller is not None and self.shares.contested and 2 * held >= places:
+            own = self.shares.held_by(caller)
+            if own >= self.shares.of_each(places):
                 raise QueueFullError(
                     f"{own} pictures of this caller wait already, and others want places as well; "
                     "send this one again later, or raise max_queue_size or the number of servers",

@@ -18,6 +18,7 @@ Write = Callable[[str], object]
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
+_OF_CONNECTIONS = "uvicorn.error"
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,6 +66,8 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # At debug the library that reads WebSockets writes each header, keys among them.
+    logging.getLogger(_OF_CONNECTIONS).setLevel(max(logging.INFO, root.level))
     # Changes that people made are logged even where only errors are.
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     # A warning that Python writes itself would be no JSON.

@@ -72,6 +72,7 @@ def open_access(
 
     def forget() -> None:
         credentials.forget()
+        guard.look()
 
     if tokens:
         authenticator, issuer = open_tokens(

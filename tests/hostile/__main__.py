@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import click
 
-from tests.hostile import attacks, faults, malformed, schema, soak
-from tests.hostile.server import MAX_MEMORY_MB, tiny_server
+from service.security.keys.key_file import format_keys
+from tests.hostile import attacks, faults, malformed, rotation, schema, soak
+from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
+from tests.hostile.server import MAX_MEMORY_MB, serve_command, started, tiny_server
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -47,6 +50,18 @@ def attacks_command(seconds: float, only: tuple[str, ...], pace_ms: float) -> No
 def faults_command(only: tuple[str, ...]) -> None:
     """Bar 3: faults in and around a server, and its way back."""
     faults.run(list(only or faults.FAULTS))
+
+
+@main.command("keys")
+@click.option("--requests", default=20_000, help="Fewest requests.")
+def keys_command(requests: int) -> None:
+    """Keys are exchanged under load; a revoked one is refused, and its stream ends."""
+    with tempfile.TemporaryDirectory(prefix="takt-keys-") as folder:
+        write_bundle(Path(folder) / "models")
+        (file := Path(folder) / "keys.toml").write_bytes(format_keys(()))
+        options = ("--keys-file", str(file), "--log-level", "debug")
+        with started(serve_command(Path(folder) / "models", *options)) as server:
+            rotation.run(server, file, MODEL, spotted_picture(), requests)
 
 
 @main.command("schema")

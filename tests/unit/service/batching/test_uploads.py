@@ -165,7 +165,7 @@ async def test_addresses_of_one_ipv6_network_share_and_mapped_ones_are_ipv4(cloc
         await one.task
     mapped = await Sender(uploads, "::ffff:10.0.0.1").begun()
     same = await Sender(uploads, "10.0.0.1").begun()
-    with pytest.raises(TooManyUploadsError, match="address"):
+    with pytest.raises(TooManyUploadsError, match="by this caller"):
         await mapped.task
     await neighbour.leave()
     await same.leave()

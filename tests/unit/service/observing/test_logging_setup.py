@@ -19,7 +19,8 @@ def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
-        logging.getLogger(AUDIT).setLevel(logging.NOTSET)
+        for name in (AUDIT, "uvicorn.error"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
         logging.captureWarnings(False)
 
 
@@ -44,9 +45,18 @@ def test_what_people_changed_is_logged_even_where_only_errors_are(
         logging.getLogger("takt.app").info("no news")
     finally:
         root.setLevel(level)
-        logging.getLogger(AUDIT).setLevel(logging.NOTSET)
+        for name in (AUDIT, "uvicorn.error"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.endswith('takt.audit: threshold_changed {"new": 0.4}')
+
+
+def test_at_debug_the_headers_of_handshakes_stay_out_of_the_log(logged) -> None:
+    configure_logging("debug", "text", logging.StreamHandler())
+    logging.getLogger("uvicorn.error").debug("< authorization: Bearer takt_secret")
+    logging.getLogger("takt.app").debug("begin")
+    (line,) = logged()
+    assert line.endswith("begin")
 
 
 def test_in_json_every_message_is_one_object(logged) -> None:

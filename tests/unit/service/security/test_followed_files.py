@@ -109,7 +109,7 @@ def test_a_server_does_not_begin_with_files_that_it_cannot_take(
 async def test_it_looks_by_itself_within_a_second(
     tmp_path: Path, taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert LOOK_EVERY_S <= 0.5
+    assert LOOK_EVERY_S <= 0.25
     monkeypatch.setattr("service.security.followed_files.LOOK_EVERY_S", 0.001)
     (path := tmp_path / "a").write_bytes(b"1")
     files = follow(taker, path)

@@ -33,6 +33,8 @@ class Watched:
         *(SECRETS[0][:-1], SECRETS[0][:20], SECRETS[0] + b"x", SECRETS[0][:-1] + b"!"),
         *(b"", b"takt_", b"\xff" * 4096),
     ],
+    # The keys are others in each process.
+    ids=range(10),
 )
 def test_whatever_came_is_compared_with_every_key_as_a_whole_digest(credential: bytes) -> None:
     compare = Watched()
