@@ -63,6 +63,12 @@ class OptionsIn(BaseModel):
         )
 
 
+class PictureForm(BaseModel):
+    """A picture as the one file of a form."""
+
+    image: bytes = Field(description="A JPEG, PNG, BMP, WebP or TIFF.")
+
+
 class Schema(BaseModel):
     """Base of what a client reads: it has no other fields than the documented ones."""
 

@@ -17,7 +17,7 @@ from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
 from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
-from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, ProblemOut
+from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, PictureForm, ProblemOut
 from service.domain import Json
 from service.security.routes import ROUTES, RouteNeed
 
@@ -44,6 +44,7 @@ TAGS: list[dict[str, Any]] = [
 READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     ProblemOut,
     OipProblemOut,
+    PictureForm,
     ThresholdsIn,
     ActivationIn,
     IndexIn,

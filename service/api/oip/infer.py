@@ -29,6 +29,8 @@ _SHORT_BYTES = 1 << 16
 JSON."""
 
 _MAX_DIGITS = 12
+MOST_LENGTH = 10**_MAX_DIGITS - 1
+"""Largest number that the header may have."""
 
 InferHandler = Callable[[Request, str, str | None], Awaitable[Response]]
 """Answers an inference request to a model; the version is None for the active one."""

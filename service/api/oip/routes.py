@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.bodies import Bodies
 from service.api.examples import FOREIGN_NAME, FOREIGN_PAGE, NO_MODEL, OF_PICTURES, SLOW_BODY
 from service.api.json_body import described_body, read_json
-from service.api.oip.infer import infer_handler
+from service.api.oip.infer import MOST_LENGTH, infer_handler
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
 from service.api.oip.request import InferIn, OipLimits
 from service.api.oip.schemas import (
@@ -32,7 +32,15 @@ from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+_LENGTH = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "required": False,
+    "description": "Bytes of JSON at the start of the body, where binary tensors follow.",
+    "schema": {"type": "integer", "minimum": 0, "maximum": MOST_LENGTH},
+}
 _BODY: dict[str, Any] = {
+    "parameters": [_LENGTH],
     "requestBody": {
         "required": True,
         "description": "An inference request in JSON; binary tensors may follow it, and then "
@@ -55,7 +63,7 @@ _BODY: dict[str, Any] = {
             },
             "application/octet-stream": _BYTES,
         },
-    }
+    },
 }
 _INFERRED: dict[str, Any] = {
     "model": InferOut,

@@ -14,7 +14,7 @@ from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of, share_of
-from service.api.schemas import InspectionOut, OptionsIn
+from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
 from service.batching.memory import EncodedBytes
 from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
 from service.errors import InvalidParameterError
@@ -30,14 +30,7 @@ _BODY: dict[str, Any] = {
         "content": {
             "application/octet-stream": _BYTES,
             "image/*": _BYTES,
-            "multipart/form-data": {
-                "schema": {
-                    "title": "PictureForm",
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {"image": _BYTES["schema"]},
-                }
-            },
+            "multipart/form-data": {"schema": reference_to(PictureForm)},
         },
     }
 }

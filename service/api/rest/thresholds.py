@@ -33,7 +33,8 @@ class ThresholdsIn(BaseModel):
         strict=True,
         json_schema_extra={
             "example": {"image": 0.41, "reason": "new lamp, see shift log"},
-            "not": {"properties": {name: {"type": "null"} for name in ("image", "pixel")}},
+            "if": {"properties": {"image": {"const": None}}},
+            "then": {"required": ["pixel"], "properties": {"pixel": {"type": "number"}}},
         },
     )
 
