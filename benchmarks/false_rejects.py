@@ -25,7 +25,7 @@ from export.pictures import list_pictures, read_model_input
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import encoder_of, load_into
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import fill_bank
+from models.fit.patchcore.fit import fill_banks
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 
@@ -38,10 +38,10 @@ MOST_JUDGED = 100
 class KnownFeatures(PictureFeatures):
     """Features that are there already: a picture's path is its number among them."""
 
-    known: Sequence[Tensor] = field(default_factory=list)
+    known: Sequence[list[Tensor]] = field(default_factory=list)
 
-    def _embed(self, index: int) -> Tensor:
-        return self.known[int(self.paths[index].name)].float()
+    def _embed(self, index: int) -> list[Tensor]:
+        return [layer.float() for layer in self.known[int(self.paths[index].name)]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Rates:
         )
 
 
-def known_features(folder: Path) -> tuple[PatchCore, list[Tensor]]:
-    """A model without a bank, and the features of all good pictures of a set, float16."""
+def known_features(folder: Path) -> tuple[PatchCore, list[list[Tensor]]]:
+    """A model without banks, and the features of all good pictures of a set by layer, float16."""
     encoder = encoder_of("lite0")
     model = PatchCore(encoder.config).eval()
     load_into(model.encoder, encoder)
@@ -83,11 +83,13 @@ def known_features(folder: Path) -> tuple[PatchCore, list[Tensor]]:
         Compute.choose("cpu", bf16=False),
         room=0,
     )
-    return model, [features._embed(index).half() for index in range(len(paths))]
+    return model, [
+        [layer.half() for layer in features._embed(index)] for index in range(len(paths))
+    ]
 
 
 def rates(
-    model: PatchCore, known: Sequence[Tensor], splits: int, bank_size: int, first: int = 0
+    model: PatchCore, known: Sequence[list[Tensor]], splits: int, bank_size: int, first: int = 0
 ) -> list[Rates]:
     """The rates at each α over splits from number `first` on."""
     found: dict[float, list[tuple[float, float]]] = {alpha: [] for alpha in ALPHAS}
@@ -97,22 +99,19 @@ def rates(
         features = KnownFeatures(
             [Path(str(number)) for number in order[:FITTED]],
             _never_read,
-            _without_bank(model),
+            _without_banks(model),
             Compute.choose("cpu", bf16=False),
             split,
             known=known,
         )
         features.read(range(len(features)))
-        filled = fill_bank(features, bank_size, seed=split, quiet=True)
+        filled = fill_banks(features, bank_size, seed=split, quiet=True)
         scored = filled.out_of_fold.maps.flatten(1)
         counts.add((len(scored), filled.out_of_fold.folds))
         with torch.no_grad():
             judged = torch.cat(
-                [
-                    filled.model.distance(filled.model.standardize(known[number].float()[None]))
-                    for number in order[FITTED:][:MOST_JUDGED]
-                ]
-            )
+                [_map(filled.model, known[number]) for number in order[FITTED:][:MOST_JUDGED]]
+            ).flatten(1)
         score_of = filled.model.score_of
         for alpha in ALPHAS:
             image = conformal_threshold(score_of(scored).numpy(), alpha)
@@ -133,10 +132,16 @@ def rates(
     ]
 
 
-def _without_bank(model: PatchCore) -> PatchCore:
+def _without_banks(model: PatchCore) -> PatchCore:
     fresh = PatchCore(PatchCoreConfig.from_dict(model.config.as_dict()))
     fresh.encoder = model.encoder
     return fresh.eval()
+
+
+def _map(model: PatchCore, layers: Sequence[Tensor]) -> Tensor:
+    """The map [1,h,w] of a picture by its features."""
+    banks = zip(model.banks, layers, strict=True)
+    return model.fuse([bank(raw.float()[None]) for bank, raw in banks])
 
 
 def _never_read(path: Path) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
@@ -148,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="+", type=Path, help="folders of the sets")
     parser.add_argument("--splits", type=int, default=50)
-    parser.add_argument("--bank-size", type=int, default=500)
+    parser.add_argument("--bank-size", type=int, default=3000)
     given = parser.parse_args()
     for folder in given.sets:
         model, known = known_features(folder)

@@ -21,6 +21,7 @@ from models.inpformer.config import SIZES as INPFORMER_SIZES
 from models.inpformer.detector import InpFormer
 from models.input_size import InputSize
 from models.patchcore.config import SIZES as PATCHCORE_SIZES
+from models.patchcore.config import dealt
 from models.patchcore.detector import PatchCore
 
 
@@ -83,7 +84,7 @@ def sized_patchcore(
         sizing: what was asked for.
         good: good pictures, whose shape counts.
         encoder: as `encoder_of` takes it.
-        bank_size: vectors of the whole bank, which take their time.
+        bank_size: vectors of all banks together, which take their time.
         compute: device and precision.
         tell: takes lines for people.
 
@@ -95,7 +96,8 @@ def sized_patchcore(
 
     def time_ms(size: InputSize) -> float:
         config = patchcore_encoders.encoder_of(encoder, size.width, size.height).config
-        return time_of_a_picture_ms(PatchCore(replace(config, bank_size=bank_size)), compute)
+        sizes = dealt(bank_size, PatchCore(config).encoder.channels)
+        return time_of_a_picture_ms(PatchCore(replace(config, bank_sizes=sizes)), compute)
 
     usual = patchcore_encoders.encoder_of(encoder)
     size = sizing.choose(PATCHCORE_SIZES[usual.config.encoder], good, time_ms, tell)

@@ -28,7 +28,8 @@ MAPS = {
     ("inpformer", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
 }
 MAP_OF_PATCHCORE = (
-    "distance of each cell to the nearest of {} vectors; score: power mean of the map"
+    "distance of each cell to the nearest of {} vectors, mean of the layers; score: power mean of "
+    "the map"
 )
 
 
@@ -137,7 +138,7 @@ def _of_teacher(known: Description, path: Path) -> Description:
 
 def _map(model: Detector) -> str | None:
     if isinstance(model, PatchCore):
-        return MAP_OF_PATCHCORE.format(model.config.bank_size)
+        return MAP_OF_PATCHCORE.format(" and ".join(map(str, model.config.bank_sizes)))
     if isinstance(model, (EfficientAd, InpFormer)):
         return MAPS[model.family, model.config.recipe]
     return None

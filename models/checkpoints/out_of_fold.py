@@ -20,7 +20,8 @@ class OutOfFold:
         pictures: number of each among the pictures that the fit has seen, ascending.
         maps: the maps in that order, float32 [n,h,w].
         folds: number of folds, which all have the same number of these pictures.
-        fold_of_vectors: fold of each vector of the bank, from 0, int64 [M]; -1 for none.
+        fold_of_vectors: fold of each vector of the banks, one bank after another, from 0, int64
+            [M]; -1 for none.
 
     >>> import torch
     >>> found = OutOfFold((0, 2), torch.zeros(2, 4, 4), 2, torch.tensor([0, 1, 1]))

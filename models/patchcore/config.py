@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
@@ -29,35 +29,34 @@ DEEPEST_BLOCK = 10
 
 @dataclass(frozen=True)
 class PatchCoreConfig:
-    """Settings that shape a PatchCore; its bank fits one such set only.
+    """Settings that shape a PatchCore; its banks fit one such set only.
 
     Attributes:
-        bank_size: vectors of the bank.
+        bank_sizes: vectors of each layer's bank, in the order of the layers.
         width: columns of the input in pixels; a multiple of 16, of 14 with dinov2.
         height: rows of the input in pixels, of the same multiple.
         encoder: `lite0` is EfficientNet-Lite0, far lighter than the paper's; `dinov2` is
             AnomalyDINO's choice (Damm et al., arXiv 2405.14529).
-        layers: blocks of the encoder, counted from 0, whose features are compared.
-        neighbourhood: side in cells of the square over which each block is averaged; odd.
+        layers: blocks of the encoder, counted from 0, whose features are compared, each with those
+            of its own bank.
         scored_power: exponent of the power mean over the map's cells that is the score: 1 is their
             mean, and the larger, the nearer to their maximum.
         embed_dim: channels of a token of dinov2.
         encoder_heads: attention heads of dinov2.
 
-    >>> PatchCoreConfig(2000, width=320, height=160).input_size
+    >>> PatchCoreConfig((800, 2200), width=320, height=160).input_size
     (160, 320)
-    >>> PatchCoreConfig(2000, width=250)
+    >>> PatchCoreConfig((800, 2200), width=250)
     Traceback (most recent call last):
     ValueError: width is 250; it must be a multiple of 16, such as 256
     """
 
-    bank_size: int
+    bank_sizes: tuple[int, ...]
     width: int = 256
     height: int = 256
     encoder: EncoderKind = "lite0"
     layers: Layers = LITE0_BLOCKS
-    neighbourhood: int = 3
-    scored_power: int = 8
+    scored_power: int = 10
     embed_dim: int = 384
     encoder_heads: int = 6
 
@@ -74,17 +73,22 @@ class PatchCoreConfig:
                 raise ValueError(
                     f"{name} is {value}; it must be a multiple of {stride}, such as {nearest}"
                 )
-        if self.neighbourhood % 2 == 0:
-            raise ValueError(f"neighbourhood is {self.neighbourhood}; it must be odd")
         if self.embed_dim % self.encoder_heads:
             raise ValueError(
                 f"encoder_heads is {self.encoder_heads}; it must divide embed_dim, {self.embed_dim}"
             )
         self._check_layers()
+        for size in self.bank_sizes:
+            _check_count("bank_sizes", size)
+        if len(self.bank_sizes) != len(self.layers):
+            raise ValueError(
+                f"bank_sizes is {self.bank_sizes!r}; it must have one for each of the "
+                f"{len(self.layers)} layers"
+            )
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """The settings from plain values, as `as_dict` gives them; layers may be a list.
+        """The settings from plain values, as `as_dict` gives them; tuples may be lists.
 
         Raises:
             ValueError: a name is unknown or a value makes no sense.
@@ -92,7 +96,8 @@ class PatchCoreConfig:
         unknown = sorted(plain.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"a PatchCore has no setting {', '.join(unknown)}: take it out")
-        return cls(**{**plain, "layers": tuple(plain.get("layers", LITE0_BLOCKS))})
+        layers = tuple(plain.get("layers", LITE0_BLOCKS))
+        return cls(**{**plain, "layers": layers, "bank_sizes": tuple(plain["bank_sizes"])})
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for a checkpoint's metadata."""
@@ -117,6 +122,17 @@ class PatchCoreConfig:
             raise ValueError(f"layers is {layers!r}; it must name blocks in rising order")
         if self.encoder == "lite0" and layers[-1] > DEEPEST_BLOCK:
             raise ValueError(f"layers is {layers!r}; the blocks of lite0 are 0 to {DEEPEST_BLOCK}")
+
+
+def dealt(vectors: int, channels: Sequence[int]) -> tuple[int, ...]:
+    """A number of vectors, dealt to layers in proportion to their channels, at least 1 to each.
+
+    More channels take more vectors to fill.
+
+    >>> dealt(3000, (40, 112))
+    (789, 2211)
+    """
+    return tuple(max(1, round(vectors * count / sum(channels))) for count in channels)
 
 
 def _check_count(name: str, value: object) -> None:

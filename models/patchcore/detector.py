@@ -1,8 +1,9 @@
-"""The whole PatchCore: features, their neighbourhoods, the nearest vector of the bank."""
+"""The whole PatchCore: features of several layers, and the nearest vector of each layer's bank."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,40 +11,32 @@ from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.inpformer import lite0
+from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.encoder import DinoPyramid, Lite0Pyramid
 
-LEAST_DISTANCE = 0.02
-"""Lower bound of a distance. |x|² - 2xb + |b|² loses its last digits where x is all but b, and the
-root would make a large difference of that."""
-
 
 class PatchCore(Detector):
-    """The detector: an encoder and a bank of features of good parts.
+    """The detector: an encoder, and a bank of features of good parts for each of its layers.
 
-    Each cell of a picture has the features x of several layers of the encoder, averaged over the
-    cells around it and standardised. The map is the distance to the nearest vector b of the bank,
+    A cell of layer l has standardised features x of C_l channels. Its distance to the nearest
+    vector b of the layer's bank tells by how many deviations a channel differs, about:
 
-        map = √(min_b |x - b|² / C),    min_b |x - b|² = |x|² - 2 max_b (xb - |b|²/2),
+        d_l = √(min_b |x - b|² / C_l),    min_b |x - b|² = |x|² - 2 max_b (xb - |b|²/2).
 
-    over the C channels: about by how many deviations a channel differs. The distances to all
-    vectors are one matrix product. The score is the map's power mean, (mean map⁸)^(1/8): it leans
-    to the highest cells, and only falls as vectors are added.
+    The map is the mean of these over the layers, the coarser ones enlarged to the finest one's
+    grid: small defects stand out in a fine layer, and odd parts of known structure in a coarse
+    one. The score is the map's power mean, (mean map¹⁰)^(1/10): it leans to the highest cells, and
+    only falls as vectors are added.
 
-    >>> model = PatchCore(PatchCoreConfig(bank_size=10, width=64, height=32)).eval()
+    >>> model = PatchCore(PatchCoreConfig((10, 20), width=64, height=32)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 32, 64))
     >>> anomaly_map.shape, score.shape
     (torch.Size([1, 4, 8]), torch.Size([1]))
 
-    Attributes:
-        bank: standardised features of good parts, [bank_size,C].
-        mean: means of the features' channels over pictures of good parts, [C].
-        std: deviations in the same order, [C]; never 0.
     """
 
     family = "patchcore"
-    mean: Tensor
-    std: Tensor
     pixel_mean: Tensor
     pixel_std: Tensor
 
@@ -52,16 +45,14 @@ class PatchCore(Detector):
         self.config = config
         self.variant = config.variant
         light = config.encoder == "lite0"
-        self.encoder = (
-            Lite0Pyramid(config.layers, config.neighbourhood) if light else DinoPyramid(config)
-        )
+        self.encoder = Lite0Pyramid(config.layers) if light else DinoPyramid(config)
         self.input_size = config.input_size
-        stride = self.encoder.stride
-        self.map_size = config.height // stride, config.width // stride
-        channels = self.encoder.channels
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("std", torch.ones(channels))
-        self.bank = nn.Parameter(torch.zeros(config.bank_size, channels), requires_grad=False)
+        self.grids = [
+            (config.height // stride, config.width // stride) for stride in self.encoder.strides
+        ]
+        self.map_size = self.grids[0]
+        sizes = zip(config.bank_sizes, self.encoder.channels, strict=True)
+        self.memory = nn.ModuleList(Bank(size, channels) for size, channels in sizes)
         pixels = {
             "pixel_mean": (lite0.MEAN,) * 3 if light else IMAGENET_MEAN,
             "pixel_std": (lite0.STD,) * 3 if light else IMAGENET_STD,
@@ -70,34 +61,38 @@ class PatchCore(Detector):
             self.register_buffer(name, _on_cpu(values).view(1, 3, 1, 1), persistent=False)
 
     @property
+    def banks(self) -> tuple[Bank, ...]:
+        """The bank of each layer, in the order of `config.layers`."""
+        return cast(tuple[Bank, ...], tuple(self.memory))
+
+    @property
     def lowest(self) -> float:
-        """The least distance, at a cell that lies in the bank."""
+        """The least distance, at a cell that lies in every bank."""
         return LEAST_DISTANCE
 
     def normalize(self, images: Tensor) -> Tensor:
         """RGB [N,3,H,W] in [0,1] -> input of the encoder, without its mean and deviation."""
         return (images - self.pixel_mean) / self.pixel_std
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Normalised input -> features [N,h·w,C] of its cells, averaged over neighbours."""
-        features: Tensor = self.encoder(x)
-        return features.flatten(2).transpose(1, 2)
+    def embed(self, x: Tensor) -> list[Tensor]:
+        """Normalised input -> features [N,h·w,C] of the cells of each layer."""
+        return [layer.flatten(2).transpose(1, 2) for layer in self.encoder(x)]
 
-    def standardize(self, features: Tensor) -> Tensor:
-        """Features [...,C] -> the same with mean 0 and deviation 1 of each channel."""
-        return (features - self.mean) / self.std
-
-    def distance(self, cells: Tensor, bank: Tensor | None = None) -> Tensor:
-        """Standardised features [N,T,C] -> distances [N,T] to the nearest vector of a bank.
-
-        Args:
-            cells: features of the cells.
-            bank: another bank [M,C] than the model's own.
-        """
-        bank = self.bank if bank is None else bank
-        nearest = F.linear(cells, bank, -0.5 * bank.square().sum(1)).amax(-1)
-        squared = (cells.square().sum(-1) - 2 * nearest) / bank.shape[1]
-        return squared.clamp_min(LEAST_DISTANCE**2).sqrt()
+    def fuse(self, distances: Sequence[Tensor]) -> Tensor:
+        """Distances [N,h·w] of each layer -> anomaly map [N,h,w] on the finest grid."""
+        layers = [one.unflatten(1, grid) for one, grid in zip(distances, self.grids, strict=True)]
+        enlarged = [
+            one
+            if grid == self.map_size
+            else F.interpolate(
+                one[:, None], size=self.map_size, mode="bilinear", align_corners=False
+            )[:, 0]
+            for one, grid in zip(layers, self.grids, strict=True)
+        ]
+        total = enlarged[0]
+        for one in enlarged[1:]:
+            total = total + one
+        return total / len(enlarged)
 
     def score_of(self, values: Tensor) -> Tensor:
         """The values [N,n] of the cells that count -> their power mean [N]."""
@@ -110,10 +105,10 @@ class PatchCore(Detector):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, at least 0.02."""
-        cells = self.standardize(self.embed(self.normalize(images)))
-        distances = self.distance(cells)
-        anomaly_map: Tensor = distances.unflatten(1, self.map_size)
-        return anomaly_map, self.score_of(distances)
+        layers = self.embed(self.normalize(images))
+        distances = [bank(cells) for bank, cells in zip(self.banks, layers, strict=True)]
+        anomaly_map = self.fuse(distances)
+        return anomaly_map, self.score_of(anomaly_map.flatten(1))
 
 
 def _on_cpu(values: Sequence[float]) -> Tensor:

@@ -1,11 +1,10 @@
-"""The encoders as pyramids: the features of several layers of a picture on one grid."""
+"""The encoders as pyramids: the features of several layers of a picture, each on its own grid."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,50 +17,43 @@ LEAST_LENGTH = 1e-12
 
 
 class Lite0Pyramid(nn.Module):
-    """Some blocks of EfficientNet-Lite0, frozen, on the grid of the finest.
+    """Some blocks of EfficientNet-Lite0, frozen.
 
     Args:
         blocks: numbers of the blocks in rising order, from 0 (16 channels of stride 2) to 10 (112
             of stride 16).
-        neighbourhood: side in cells, each block's own, of the square that is averaged.
 
     Attributes:
-        channels: channels of all these blocks together.
-        stride: side in pixels of a cell of the grid.
+        channels: channels of each of them.
+        strides: sides in pixels of a cell of each.
 
-    >>> pyramid = Lite0Pyramid((4, 10), neighbourhood=3)
-    >>> pyramid.channels, pyramid.stride, pyramid(torch.zeros(1, 3, 32, 64)).shape
-    (152, 8, torch.Size([1, 152, 4, 8]))
+    >>> import torch
+    >>> pyramid = Lite0Pyramid((4, 10))
+    >>> pyramid.channels, pyramid.strides
+    ((40, 112), (8, 16))
+    >>> [layer.shape for layer in pyramid(torch.zeros(1, 3, 32, 64))]
+    [torch.Size([1, 40, 4, 8]), torch.Size([1, 112, 2, 4])]
     """
 
-    def __init__(self, blocks: Sequence[int], neighbourhood: int) -> None:
+    def __init__(self, blocks: Sequence[int]) -> None:
         super().__init__()
-        self.neighbourhood = neighbourhood
         outputs = [stage.channels for stage in STAGES for _ in range(stage.blocks)]
         strides = [stage.stride if n == 0 else 1 for stage in STAGES for n in range(stage.blocks)]
         self.taken = frozenset(blocks)
-        self.channels = sum(outputs[block] for block in blocks)
-        self.stride = 2 * math.prod(strides[: blocks[0] + 1])
+        self.channels = tuple(outputs[block] for block in blocks)
+        self.strides = tuple(2 * math.prod(strides[: block + 1]) for block in blocks)
         self.stem = SameConv(3, STEM_CHANNELS, 3, 2)
         self.blocks = nn.ModuleList(list(lite0_blocks())[: blocks[-1] + 1])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised [N,3,H,W] -> features [N,C,H/stride,W/stride]."""
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised [N,3,H,W] -> features [N,C,H/stride,W/stride] of each block."""
         x = F.relu6(self.stem(x))
         layers = []
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number in self.taken:
-                layers.append(averaged(x, self.neighbourhood))
-        size = layers[0].shape[-2:]
-        finest, *coarser = layers
-        enlarged = [
-            F.interpolate(one, size=size, mode="bilinear", align_corners=False)
-            if one.shape[-2:] != size
-            else one
-            for one in coarser
-        ]
-        return torch.cat([finest, *enlarged], dim=1)
+                layers.append(x)
+        return layers
 
 
 class DinoPyramid(nn.Module):
@@ -71,16 +63,15 @@ class DinoPyramid(nn.Module):
         config: settings with the encoder `dinov2`.
 
     Attributes:
-        channels: channels of all blocks together.
-        stride: side in pixels of a cell of the grid.
+        channels: channels of each block.
+        strides: sides in pixels of a cell of each.
     """
 
     def __init__(self, config: PatchCoreConfig) -> None:
         super().__init__()
-        self.channels = config.embed_dim * len(config.layers)
-        self.stride = 14
-        self.neighbourhood = config.neighbourhood
-        self.grid = config.height // self.stride, config.width // self.stride
+        self.channels = (config.embed_dim,) * len(config.layers)
+        self.strides = (14,) * len(config.layers)
+        self.grid = config.height // 14, config.width // 14
         self.tokens = DinoEncoder(
             InpFormerConfig(
                 embed_dim=config.embed_dim,
@@ -94,16 +85,9 @@ class DinoPyramid(nn.Module):
             )
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised [N,3,H,W] -> features [N,C,H/14,W/14]."""
-        layers = [F.normalize(one, dim=-1, eps=LEAST_LENGTH) for one in self.tokens(x)]
-        together = torch.cat(layers, dim=-1).transpose(1, 2)
-        features: Tensor = together.unflatten(2, self.grid)
-        return averaged(features, self.neighbourhood)
-
-
-def averaged(features: Tensor, side: int) -> Tensor:
-    """Features [N,C,h,w] averaged over the square of cells around each, as far as there are."""
-    if side == 1:
-        return features
-    return F.avg_pool2d(features, side, 1, side // 2, count_include_pad=False)
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised [N,3,H,W] -> features [N,C,H/14,W/14] of each block."""
+        return [
+            F.normalize(one, dim=-1, eps=LEAST_LENGTH).transpose(1, 2).unflatten(2, self.grid)
+            for one in self.tokens(x)
+        ]

@@ -84,7 +84,8 @@ def save_detector(
         write_curve(out.with_suffix(".csv"), fitted.curve)
         took = f"{fitted.steps} steps, {fitted.steps_per_s:.2f} a second, on "
     else:
-        took = f"{len(fitted.model.state_dict()['bank'])} vectors, of "
+        banks = (one for name, one in fitted.model.state_dict().items() if "vectors" in name)
+        took = f"{sum(map(len, banks))} vectors, of "
     others = f"{len(fitted.calibration)} more were never looked at"
     if (scored := fitted.out_of_fold) is not None:
         others = (

@@ -9,7 +9,7 @@ with much loss (quality 75; on the circuit boards it did), had more noise, or we
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -28,12 +28,20 @@ NEAR = 0.25
 
 
 @torch.no_grad()
-def sketch(cells: Tensor, *, seed: int) -> Tensor:
-    """What is compared of features [T,C]: those of some cells, in some directions, float32 [n]."""
-    chosen = torch.linspace(0, len(cells) - 1, min(CELLS, len(cells))).long()
+def sketch(layers: Sequence[Tensor], *, seed: int) -> Tensor:
+    """What is compared of a picture: features of some cells, in some directions, float32 [n].
+
+    Args:
+        layers: features [T,C] of each layer.
+        seed: seed of the directions.
+    """
     draw = torch.Generator().manual_seed(seed)
-    directions = torch.randn(cells.shape[1], DIRECTIONS, generator=draw)
-    return (cells[chosen].float().cpu() @ directions).flatten()
+    parts = []
+    for cells in layers:
+        chosen = torch.linspace(0, len(cells) - 1, min(CELLS, len(cells))).long()
+        directions = torch.randn(cells.shape[1], DIRECTIONS, generator=draw)
+        parts.append((cells[chosen].float().cpu() @ directions).flatten())
+    return torch.cat(parts)
 
 
 @torch.no_grad()

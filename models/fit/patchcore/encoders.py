@@ -23,7 +23,7 @@ class PatchCoreEncoder:
 
     Attributes:
         name: name for people and for the checkpoint.
-        config: settings of the model to be built on it, but for the size of its bank.
+        config: settings of the model to be built on it, but for the sizes of its banks.
         recipe: way from a picture to its input.
         weights: float32 weights by their names in the state of `PatchCore.encoder`.
     """
@@ -53,7 +53,7 @@ def encoder_of(
     if choice != LITE0:
         return _dinov2(choice, width, height)
     found = pretrained(choice)
-    usual = PatchCoreConfig(bank_size=1)
+    usual = PatchCoreConfig(bank_sizes=(1, 1))
     config = replace(usual, width=width or usual.width, height=height or usual.height)
     recipe = InputRecipe(config.width, config.height, "area")
     return PatchCoreEncoder(found.name, config, recipe, found.weights)
@@ -66,12 +66,11 @@ def _dinov2(choice: str, width: int | None, height: int | None) -> PatchCoreEnco
     """
     found = pretrained(choice, InputSize(width or DINOV2_SIDE, height or DINOV2_SIDE))
     config = PatchCoreConfig(
-        bank_size=1,
+        bank_sizes=(1,),
         width=found.config.width,
         height=found.config.height,
         encoder="dinov2",
         layers=found.config.target_blocks[-1:],
-        neighbourhood=1,
         embed_dim=found.config.embed_dim,
         encoder_heads=found.config.encoder_heads,
     )

@@ -1,4 +1,4 @@
-"""More pictures for the bank of a PatchCore that is fitted already.
+"""More pictures for the banks of a PatchCore that is fitted already.
 
 Mean and scale of the features stay, and no vector is taken out, so that no picture's score rises.
 The new pictures are dealt into the folds that the fit made, and each fold chooses vectors among
@@ -23,16 +23,16 @@ from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.patchcore.copies import parts_of
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import with_bank
+from models.fit.patchcore.fit import with_banks
+from models.fit.patchcore.folds import NestedBank, choose, map_without
 from models.fit.pictures import Load
 from models.fit.progress import Progress
-from models.patchcore.coreset import greedy_k_centre
 from models.patchcore.detector import PatchCore
 
 
 @dataclass(frozen=True)
 class Extended:
-    """A detector with a larger bank.
+    """A detector with larger banks.
 
     Attributes:
         model: detector in eval mode.
@@ -59,9 +59,9 @@ def extend_patchcore(
     seed: int = 0,
     quiet: bool = False,
 ) -> Extended:
-    """Adds vectors of further pictures of good parts to a bank.
+    """Adds vectors of further pictures of good parts to the banks.
 
-    The bank grows as the number of pictures does, and at most to its double.
+    A bank grows as the number of pictures does, and at most to its double.
 
     Args:
         model: fitted detector, on the CPU.
@@ -76,39 +76,51 @@ def extend_patchcore(
     Raises:
         FitError: there are fewer different pictures than the fit has folds.
     """
-    grown = with_bank(model, model.bank.data).to(compute.device)
+    former_vectors = [bank.vectors.data for bank in model.banks]
+    grown = with_banks(model, former_vectors).to(compute.device)
     features = PictureFeatures(pictures, load, grown, compute, seed)
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
     folds, rest = _dealt(parts_of(features.sketches), former.folds, seed)
-    added = max(former.folds, min(1.0, len(pictures) / seen) * len(model.bank))
-    share = max(1, int(added) // (former.folds + bool(rest)))
-    chosen = [_chosen(features, tuple(chain.from_iterable(fold)), share, seed) for fold in folds]
+    growth = min(1.0, len(pictures) / seen) / (former.folds + bool(rest))
+    shares = [max(1, int(growth * len(vectors))) for vectors in former_vectors]
+    chosen = [choose(features, tuple(chain.from_iterable(fold)), shares, seed) for fold in folds]
     owners = list(range(former.folds))
     if rest:
-        chosen.append(_chosen(features, rest, share, seed))
+        chosen.append(choose(features, rest, shares, seed))
         owners.append(-1)
-    lengths = torch.tensor([len(vectors) for vectors in chosen])
-    of_new = torch.tensor(owners).repeat_interleave(lengths)
-    fold_of_vectors = torch.cat([former.fold_of_vectors, of_new])
-    grown = with_bank(grown, torch.cat([grown.bank.data, *chosen]))
+    added = [NestedBank.of(layer, owners) for layer in zip(*chosen, strict=True)]
+    grown = with_banks(
+        grown,
+        [
+            torch.cat([bank.vectors.data.cpu(), new.vectors])
+            for bank, new in zip(grown.banks, added, strict=True)
+        ],
+    )
+    fold_of_former = former.fold_of_vectors.split([len(vectors) for vectors in former_vectors])
+    banks = [
+        NestedBank(bank.vectors.data, torch.cat([fold, new.fold]))
+        for bank, fold, new in zip(grown.banks, fold_of_former, added, strict=True)
+    ]
     scored = sorted((part[0], number) for number, fold in enumerate(folds) for part in fold)
     before, maps = [], []
     for picture, number in scored:
-        cells = features.cells(picture)[None]
-        others = grown.bank[(fold_of_vectors != number).to(grown.bank.device)]
-        before.append(grown.distance(cells, grown.bank[: len(model.bank)]).cpu())
-        maps.append(grown.distance(cells, others).cpu())
+        cells = features.cells(picture)
+        distances = [
+            bank.distance(one[None].cpu()) for bank, one in zip(model.banks, cells, strict=True)
+        ]
+        before.append(model.fuse(distances))
+        maps.append(map_without(grown, cells, banks, number).cpu())
     out = torch.cat(maps)
     return Extended(
         grown.cpu(),
         OutOfFold(
             (*former.pictures, *(seen + picture for picture, _ in scored)),
-            torch.cat([former.maps, out.view(-1, *model.map_size)]),
+            torch.cat([former.maps, out]),
             former.folds,
-            fold_of_vectors,
+            torch.cat([bank.fold for bank in banks]),
         ),
-        before=model.score_of(torch.cat(before)),
-        after=model.score_of(out),
+        before=model.score_of(torch.cat(before).flatten(1)),
+        after=model.score_of(out.flatten(1)),
     )
 
 
@@ -127,8 +139,3 @@ def _dealt(
     return [dealt[left + fold :: folds] for fold in range(folds)], tuple(
         chain.from_iterable(dealt[:left])
     )
-
-
-def _chosen(features: PictureFeatures, pictures: Sequence[int], count: int, seed: int) -> Tensor:
-    candidates = features.candidates(pictures)
-    return candidates[greedy_k_centre(candidates, count, seed=seed)]

@@ -37,7 +37,8 @@ class PictureFeatures:
         compute: device of the encoder, which runs in float32.
         seed: seed of the choice of candidates.
         room: bytes that kept features may still take.
-        most_candidates: most candidates of all pictures together; each picture gives at least one.
+        most_candidates: most candidates of all pictures together for each layer's bank; each
+            picture gives at least one.
         sketches: what tells copies of a picture, of each picture.
     """
 
@@ -49,8 +50,8 @@ class PictureFeatures:
     room: int = MEMORY_BYTES
     most_candidates: int = CANDIDATES
     sketches: list[Tensor] = field(default_factory=list)
-    _kept: dict[int, Tensor] = field(default_factory=dict)
-    _sampled: list[Tensor] = field(default_factory=list)
+    _kept: dict[int, list[Tensor]] = field(default_factory=dict)
+    _sampled: list[list[Tensor]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -63,16 +64,17 @@ class PictureFeatures:
             turns: numbers of all pictures in order, which may show progress as they are taken.
         """
         for index in turns:
-            raw = self._embed(index)
-            self._sampled.append(raw[self._choice(index, len(raw))].cpu())
-            self.sketches.append(sketch(raw, seed=self.seed))
-            if raw.nbytes <= self.room:
-                self.room -= raw.nbytes
-                self._kept[index] = raw.cpu()
+            layers = self._embed(index)
+            self._sampled.append([layer[self._choice(index, len(layer))].cpu() for layer in layers])
+            self.sketches.append(sketch(layers, seed=self.seed))
+            size = sum(layer.nbytes for layer in layers)
+            if size <= self.room:
+                self.room -= size
+                self._kept[index] = [layer.cpu() for layer in layers]
 
     @torch.no_grad()
     def measure(self, indices: Sequence[int]) -> None:
-        """Sets the model's mean and deviation of each channel to those of some pictures.
+        """Sets mean and deviation of each channel of the model's banks to those of some pictures.
 
         A channel that hardly varies on them is divided by a tenth of the median deviation instead
         of its own; its own would let it drown all other channels. Tokens of a DINOv2, which are
@@ -83,42 +85,52 @@ class PictureFeatures:
             FitError: the pictures never vary.
         """
         if self.model.config.encoder == "dinov2":
-            self.model.mean.zero_()
-            self.model.std.fill_(len(self.model.std) ** -0.5)
+            for bank in self.model.banks:
+                bank.mean.zero_()
+                bank.std.fill_(len(bank.std) ** -0.5)
             return
-        sums = torch.zeros_like(self.model.mean, dtype=torch.float64)
-        squares = torch.zeros_like(sums)
+        sums = [torch.zeros_like(bank.mean, dtype=torch.float64) for bank in self.model.banks]
+        squares = [torch.zeros_like(one) for one in sums]
         for index in indices:
-            values = self._raw(index).double()
-            sums += values.mean(0)
-            squares += values.square().mean(0)
-        mean = sums / len(indices)
-        std = (squares / len(indices) - mean.square()).clamp_min(0).sqrt()
-        floor = SPREAD_FLOOR * std.median()
-        if not floor > 1e-6:
-            raise FitError(
-                "most of what the encoder says never varies on the good pictures: are they empty?"
-            )
-        self.model.mean.copy_(mean)
-        self.model.std.copy_(std.clamp_min(floor))
+            for layer, features in enumerate(self._raw(index)):
+                values = features.double()
+                sums[layer] += values.mean(0)
+                squares[layer] += values.square().mean(0)
+        for bank, total, square in zip(self.model.banks, sums, squares, strict=True):
+            mean = total / len(indices)
+            std = (square / len(indices) - mean.square()).clamp_min(0).sqrt()
+            floor = SPREAD_FLOOR * std.median()
+            if not floor > 1e-6:
+                raise FitError(
+                    "most of what the encoder says never varies on the good pictures: are they "
+                    "empty?"
+                )
+            bank.mean.copy_(mean)
+            bank.std.copy_(std.clamp_min(floor))
 
-    def cells(self, index: int) -> Tensor:
-        """The standardised features [T,C] of all cells of one picture, on the model's device."""
-        return self.model.standardize(self._raw(index))
+    def cells(self, index: int) -> list[Tensor]:
+        """Standardised features [T,C] of a picture's cells by layer, on the model's device."""
+        layers = zip(self.model.banks, self._raw(index), strict=True)
+        return [bank.standardize(raw) for bank, raw in layers]
 
-    def candidates(self, indices: Iterable[int]) -> Tensor:
-        """The standardised features [n,C] of a sample of cells of these pictures, on the CPU."""
-        raw = torch.cat([self._sampled[index] for index in indices])
-        return (raw - self.model.mean.cpu()) / self.model.std.cpu()
+    def candidates(self, indices: Iterable[int]) -> list[Tensor]:
+        """Standardised features [n,C] of a sample of these pictures' cells by layer, on the CPU."""
+        sampled = zip(*(self._sampled[index] for index in indices), strict=True)
+        return [
+            (torch.cat(raw) - bank.mean.cpu()) / bank.std.cpu()
+            for bank, raw in zip(self.model.banks, sampled, strict=True)
+        ]
 
-    def _raw(self, index: int) -> Tensor:
+    def _raw(self, index: int) -> list[Tensor]:
         kept = self._kept.get(index)
-        return self._embed(index) if kept is None else kept.to(self.compute.device)
+        if kept is None:
+            return self._embed(index)
+        return [layer.to(self.compute.device) for layer in kept]
 
     @torch.no_grad()
-    def _embed(self, index: int) -> Tensor:
+    def _embed(self, index: int) -> list[Tensor]:
         image = as_image(self.load(self.paths[index]), self.compute.device)
-        return self.model.embed(self.model.normalize(image))[0].contiguous()
+        return [layer[0].contiguous() for layer in self.model.embed(self.model.normalize(image))]
 
     def _choice(self, index: int, cells: int) -> Tensor:
         count = min(cells, max(1, self.most_candidates // len(self)))

@@ -1,7 +1,7 @@
 """The fit of a PatchCore on good pictures (Roth et al., CVPR 2022).
 
 Nothing is trained. The features of good pictures are standardised, and greedy k-centre coresets
-of them become the bank. No picture is held back for the thresholds: each is scored by the part of
+of them become the banks. No picture is held back for the thresholds: each is scored by the part of
 the bank that has not seen it (`folds.py`).
 """
 
@@ -20,7 +20,7 @@ from models.fit.device import Compute, place
 from models.fit.patchcore.copies import parts_of
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.folds import Folds, nested_bank, out_of_fold
+from models.fit.patchcore.folds import Folds, NestedBank, nested_banks, out_of_fold
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import Load
 from models.fit.progress import Fitted, Progress
@@ -43,7 +43,7 @@ def fit_patchcore(
     *,
     quiet: bool = False,
 ) -> Fitted[PatchCore]:
-    """Fills a bank from pictures of good parts.
+    """Fills banks from pictures of good parts.
 
     Args:
         good: pictures of good parts, one sequence for each kind of part.
@@ -58,13 +58,13 @@ def fit_patchcore(
         FitError: there are fewer than three different pictures, or they never vary.
     """
     paths = tuple(chain.from_iterable(good))
-    model = PatchCore(replace(encoder.config, bank_size=1))
+    model = PatchCore(encoder.config)
     load_into(model.encoder, encoder)
     place(model.eval(), compute.device, torch.contiguous_format)
     features = PictureFeatures(paths, load, model, compute, options.seed)
     progress = Progress("patchcore", _Turns(len(features)), quiet=quiet)
     features.read(progress)
-    filled = fill_bank(features, options.bank_size * len(good), seed=options.seed, quiet=quiet)
+    filled = fill_banks(features, options.bank_size * len(good), seed=options.seed, quiet=quiet)
     place(filled.model, torch.device("cpu"), torch.contiguous_format)
     return Fitted(
         filled.model,
@@ -79,25 +79,25 @@ def fit_patchcore(
 
 @dataclass(frozen=True)
 class Filled:
-    """A model with its bank.
+    """A model with its banks.
 
     Attributes:
         model: detector, on the device of the features.
-        out_of_fold: maps of good pictures, each by the bank without its own fold.
+        out_of_fold: maps of good pictures, each by the banks without its own fold.
     """
 
     model: PatchCore
     out_of_fold: OutOfFold
 
 
-def fill_bank(
+def fill_banks(
     features: PictureFeatures, bank_size: int, *, seed: int, quiet: bool = False
 ) -> Filled:
-    """Fills a bank from the features of all pictures, and scores these out of fold.
+    """Fills the banks from the features of all pictures, and scores these out of fold.
 
     Args:
         features: features that have been read.
-        bank_size: most vectors of the bank.
+        bank_size: most vectors of all banks together.
         seed: seed of the folds.
         quiet: whether the progress bar is left out.
 
@@ -106,20 +106,25 @@ def fill_bank(
     """
     folds = Folds.deal(parts_of(features.sketches), seed)
     features.measure(folds.measured)
-    bank = nested_bank(features, folds, bank_size, seed=seed)
-    model = with_bank(features.model, bank.vectors)
+    banks = nested_banks(features, folds, bank_size, seed=seed)
+    model = with_banks(features.model, [bank.vectors for bank in banks])
+    kept = [
+        NestedBank(bank.vectors.data, nested.fold)
+        for bank, nested in zip(model.banks, banks, strict=True)
+    ]
     turns = Progress("scoring", _Turns(sum(map(len, folds.scored))), quiet=quiet)
-    return Filled(model, out_of_fold(model, features, folds, bank.fold, turns))
+    return Filled(model, out_of_fold(model, features, folds, kept, turns))
 
 
-def with_bank(model: PatchCore, bank: Tensor) -> PatchCore:
-    """The model with another bank [M,C]; everything else is shared.
+def with_banks(model: PatchCore, vectors: Sequence[Tensor]) -> PatchCore:
+    """The model with other banks [M,C], one for each layer; everything else is shared.
 
     The vectors are rounded to float16, so that a checkpoint holds them in half the bytes and the
     served model is the fitted one.
     """
-    filled = PatchCore(replace(model.config, bank_size=len(bank)))
+    filled = PatchCore(replace(model.config, bank_sizes=tuple(map(len, vectors))))
     filled.encoder = model.encoder
-    filled.mean, filled.std = model.mean, model.std
-    filled.bank.data = bank.half().float().to(model.mean.device)
+    for bank, former, kept in zip(filled.banks, model.banks, vectors, strict=True):
+        bank.mean, bank.std = former.mean, former.std
+        bank.vectors.data = kept.half().float().to(former.mean.device)
     return filled.eval()

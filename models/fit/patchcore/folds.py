@@ -28,6 +28,7 @@ from torch import Tensor
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.errors import FitError
 from models.fit.patchcore.features import PictureFeatures
+from models.patchcore.config import dealt
 from models.patchcore.coreset import greedy_k_centre
 from models.patchcore.detector import PatchCore
 
@@ -102,7 +103,7 @@ class Folds:
 
 @dataclass(frozen=True)
 class NestedBank:
-    """The vectors of a bank, and where each comes from.
+    """The vectors of a layer's bank, and where each comes from.
 
     Attributes:
         vectors: [M,C], float32.
@@ -112,31 +113,45 @@ class NestedBank:
     vectors: Tensor
     fold: Tensor
 
+    @classmethod
+    def of(cls, chosen: Sequence[Tensor], folds: Sequence[int]) -> NestedBank:
+        """The union of what each of these folds has chosen."""
+        sizes = torch.tensor([len(vectors) for vectors in chosen])
+        return cls(torch.cat([*chosen]), torch.tensor(folds).repeat_interleave(sizes))
 
-def nested_bank(
+    def without(self, fold: int) -> Tensor:
+        """The vectors [M',C] that do not come from a fold."""
+        return self.vectors[(self.fold != fold).to(self.vectors.device)]
+
+
+def nested_banks(
     features: PictureFeatures, folds: Folds, bank_size: int, *, seed: int
-) -> NestedBank:
-    """The union of the vectors that each fold chooses, and those of the pictures outside.
+) -> list[NestedBank]:
+    """For each layer the union of the vectors that each fold chooses, and those of the rest.
 
     Args:
         features: measured features of all pictures.
         folds: pictures by fold.
-        bank_size: most vectors of the bank; each fold gets as many, by the number of parts.
+        bank_size: most vectors of all layers' banks together; each fold gets as many, by the number
+            of parts.
         seed: seed of the choice.
 
     Raises:
-        FitError: the bank is smaller than the number of folds.
+        FitError: a bank is smaller than the number of folds.
     """
     count = len(folds.of)
     scored = sum(map(len, folds.scored))
-    share = bank_size * scored // ((scored + len(folds.rest)) * count)
-    if share < 1:
-        raise FitError(f"a bank of {bank_size} has no vector for each of {count} folds: enlarge it")
-    chosen = [_chosen(features, fold, share, seed) for fold in folds.of]
-    chosen.append(_chosen(features, folds.rest, bank_size - share * count, seed))
-    sizes = torch.tensor([len(vectors) for vectors in chosen])
-    owners = torch.tensor([*range(count), -1])
-    return NestedBank(torch.cat(chosen), owners.repeat_interleave(sizes))
+    sizes = dealt(bank_size, features.model.encoder.channels)
+    shares = [size * scored // ((scored + len(folds.rest)) * count) for size in sizes]
+    if min(shares) < 1:
+        raise FitError(
+            f"a bank of {bank_size} has no vector for each of {count} folds in each layer: "
+            "enlarge it"
+        )
+    left = [size - share * count for size, share in zip(sizes, shares, strict=True)]
+    chosen = [choose(features, fold, shares, seed) for fold in folds.of]
+    chosen.append(choose(features, folds.rest, left, seed))
+    return [NestedBank.of(layer, [*range(count), -1]) for layer in zip(*chosen, strict=True)]
 
 
 @torch.no_grad()
@@ -144,16 +159,16 @@ def out_of_fold(
     model: PatchCore,
     features: PictureFeatures,
     folds: Folds,
-    fold_of_vectors: Tensor,
+    banks: Sequence[NestedBank],
     turns: Iterable[int],
 ) -> OutOfFold:
-    """The maps of all pictures that count, each by the bank without its own fold's vectors.
+    """The maps of all pictures that count, each by the banks without its own fold's vectors.
 
     Args:
-        model: detector with the whole bank, on the device of the features.
+        model: detector, on the device of the features.
         features: features of the pictures.
         folds: pictures by fold.
-        fold_of_vectors: fold of each vector of the model's bank, [M].
+        banks: bank of each layer, with the vectors that the model has.
         turns: numbers from 0 to that of the pictures that count, which may show progress.
     """
     pictures = sorted(
@@ -162,17 +177,40 @@ def out_of_fold(
     maps = []
     for turn in turns:
         picture, fold = pictures[turn]
-        others = model.bank[(fold_of_vectors != fold).to(model.bank.device)]
-        distances = model.distance(features.cells(picture)[None], others)
-        maps.append(distances.view(model.map_size).cpu())
+        maps.append(map_without(model, features.cells(picture), banks, fold).cpu())
     return OutOfFold(
         pictures=tuple(picture for picture, _ in pictures),
-        maps=torch.stack(maps),
+        maps=torch.cat(maps),
         folds=len(folds.of),
-        fold_of_vectors=fold_of_vectors.cpu(),
+        fold_of_vectors=torch.cat([bank.fold for bank in banks]).cpu(),
     )
 
 
-def _chosen(features: PictureFeatures, pictures: Sequence[int], count: int, seed: int) -> Tensor:
-    candidates = features.candidates(pictures)
-    return candidates[greedy_k_centre(candidates, count, seed=seed)]
+def map_without(
+    model: PatchCore, cells: Sequence[Tensor], banks: Sequence[NestedBank], fold: int
+) -> Tensor:
+    """The map [1,h,w] of a picture by the banks without a fold's vectors.
+
+    Args:
+        model: detector.
+        cells: standardised features [T,C] of the picture by layer.
+        banks: bank of each layer.
+        fold: number of the fold.
+    """
+    layers = zip(model.banks, cells, banks, strict=True)
+    return model.fuse([bank.distance(one[None], all_.without(fold)) for bank, one, all_ in layers])
+
+
+def choose(
+    features: PictureFeatures, pictures: Sequence[int], counts: Sequence[int], seed: int
+) -> list[Tensor]:
+    """The vectors [n,C] that stand for some pictures, by layer.
+
+    Args:
+        features: measured features of the pictures.
+        pictures: numbers of the pictures.
+        counts: most vectors of each layer.
+        seed: seed of the choice.
+    """
+    layers = zip(features.candidates(pictures), counts, strict=True)
+    return [one[greedy_k_centre(one, count, seed=seed)] for one, count in layers]

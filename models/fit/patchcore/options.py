@@ -12,10 +12,10 @@ class PatchCoreOptions(FitOptions):
     """How a PatchCore is fitted.
 
     Attributes:
-        bank_size: Vectors of the bank for each kind of part.
+        bank_size: Vectors of all layers' banks together, for each kind of part.
 
     >>> PatchCoreOptions(bank_size=500).seed
     0
     """
 
-    bank_size: Count = 2000
+    bank_size: Count = 3000

@@ -17,7 +17,7 @@ from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 TOLERANCE = 2e-5
-CONFIG = PatchCoreConfig(bank_size=60, width=64, height=32)
+CONFIG = PatchCoreConfig((30, 40), width=64, height=32)
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,16 @@ def images() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def model(images: NDArray[np.uint8]) -> PatchCore:
-    """Random weights, with a bank of cells of one picture."""
+    """Random weights, with banks of cells of one picture."""
     model = a_patchcore(CONFIG)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
-        raw = model.embed(model.normalize(pixels))
-        model.mean.copy_(raw.mean((0, 1)))
-        model.std.copy_(raw.std((0, 1)))
-        cells = model.standardize(raw[0])
-        model.bank.copy_(torch.cat([cells, cells.roll(1, 1)])[:60].half())
+        for bank, raw in zip(model.banks, model.embed(model.normalize(pixels)), strict=True):
+            bank.mean.copy_(raw.mean((0, 1)))
+            bank.std.copy_(raw.std((0, 1)))
+            cells = bank.standardize(raw[0])
+            around = torch.cat([cells.roll(turn, 1) for turn in range(6)])
+            bank.vectors.copy_(around[: len(bank.vectors)].half())
     return model
 
 
@@ -61,16 +62,15 @@ def test_the_graph_answers_as_torch_does_alone_and_in_a_batch(
     assert np.ptp(together[1]) > 10 * TOLERANCE, "answers that hardly differ show nothing"
 
 
-def test_the_distances_to_the_whole_bank_are_one_matrix_product(
-    model: PatchCore, path: Path
-) -> None:
+def test_the_distances_to_a_whole_bank_are_one_matrix_product(model: PatchCore, path: Path) -> None:
     graph = onnx.load(path).graph
     products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
-    assert len(products) == 1
+    assert len(products) == len(model.banks) == 2
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    bank = numpy_helper.to_array(stored["model.bank.float16"])
-    assert bank.dtype == np.float16
-    np.testing.assert_array_equal(bank, model.bank.detach().numpy())
+    for layer, bank in enumerate(model.banks):
+        vectors = numpy_helper.to_array(stored[f"model.memory.{layer}.vectors.float16"])
+        assert vectors.dtype == np.float16
+        np.testing.assert_array_equal(vectors.T, bank.vectors.detach().numpy())
 
 
 def test_the_map_that_leaves_the_graph_has_one_value_for_each_cell(path: Path) -> None:

@@ -33,7 +33,7 @@ from service.bundles.manifest import Preprocess
 from tests.patchcore import a_patchcore
 
 COUNT = 8
-CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 SPEC = Preprocess(width=64, height=32, resize="area")
 
 

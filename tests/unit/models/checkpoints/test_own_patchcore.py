@@ -17,16 +17,17 @@ from models.fit.device import round_to_fp16
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 
-CONFIG = PatchCoreConfig(bank_size=5, width=64, height=32)
+CONFIG = PatchCoreConfig((2, 3), width=64, height=32)
 
 
 @pytest.fixture
 def model() -> PatchCore:
     torch.manual_seed(0)
     model = PatchCore(CONFIG)
-    model.mean.normal_()
-    model.std.uniform_(0.5, 2)
-    model.bank.data.normal_()
+    for bank in model.banks:
+        bank.mean.normal_()
+        bank.std.uniform_(0.5, 2)
+        bank.vectors.data.normal_()
     round_to_fp16(model)
     return model
 
@@ -50,9 +51,9 @@ def test_a_saved_model_comes_back_bit_for_bit(path: Path, model: PatchCore) -> N
         assert torch.equal(weight, expected[name]), name
 
 
-def test_the_bank_takes_half_the_bytes(path: Path) -> None:
+def test_the_banks_take_half_the_bytes(path: Path) -> None:
     whole = {name for name, one in load_file(path).items() if one.dtype == torch.float32}
-    assert whole == {"mean", "std"}
+    assert whole == {f"memory.{layer}.{name}" for layer in (0, 1) for name in ("mean", "std")}
 
 
 def test_it_is_described_under_its_own_name(path: Path) -> None:
@@ -60,7 +61,7 @@ def test_it_is_described_under_its_own_name(path: Path) -> None:
     assert (described.family, described.variant) == ("patchcore", "lite0")
     assert described.format == "Takt patchcore (safetensors)"
     assert described.input == "resized to 64 x 32 (area)"
-    assert described.map is not None and "nearest of 5 vectors" in described.map
+    assert described.map is not None and "nearest of 2 and 3 vectors" in described.map
     assert described.loadable and described.statistics == "none needed"
 
 

@@ -147,7 +147,7 @@ class TestPatchcore:
         from models.patchcore.config import PatchCoreConfig
 
         def encoder_of(choice: str, width: int = 64, height: int = 32) -> encoders.PatchCoreEncoder:
-            config = PatchCoreConfig(bank_size=1, width=width, height=height)
+            config = PatchCoreConfig((1, 1), width=width, height=height)
             weights = a_patchcore(config).encoder.state_dict()
             recipe = InputRecipe(width, height, "area")
             return encoders.PatchCoreEncoder(choice, config, recipe, weights)

@@ -71,14 +71,15 @@ def test_a_bank_of_a_dinov2_compares_the_directions_of_its_tokens(thin_dinov2: N
         quiet=True,
     )
     model = fitted.model
-    assert model.bank.shape == (20, 16)
+    (bank,) = model.banks
+    assert bank.vectors.shape == (20, 16)
     assert model.map_size == (4, 4)
     pixels = torch.from_numpy(np.stack([load(path) for path in good])).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         tokens = F.normalize(
             model.encoder.get_submodule("tokens")(model.normalize(pixels))[0], dim=-1
         )
-        nearest = (tokens @ F.normalize(model.bank, dim=-1).T).amax(-1)
+        nearest = (tokens @ F.normalize(bank.vectors, dim=-1).T).amax(-1)
         expected = (2 * (1 - nearest)).clamp_min(model.lowest**2).sqrt()
         torch.testing.assert_close(model(pixels)[0].flatten(1), expected, atol=2e-3, rtol=0)
 

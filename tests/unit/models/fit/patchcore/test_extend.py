@@ -20,7 +20,7 @@ from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
-CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(9))
 NEW = tuple(Path(f"new/{number}.png") for number in range(100, 117))
 CPU = Compute.choose("cpu", bf16=False)
@@ -60,10 +60,11 @@ def scores_of(model: PatchCore, paths: Sequence[Path]) -> torch.Tensor:
 def test_no_vector_is_taken_out_so_that_no_score_rises(
     fitted: Fitted[PatchCore], extended: Extended
 ) -> None:
-    size = len(fitted.model.bank)
-    assert size < len(extended.model.bank) <= 2 * size
-    assert torch.equal(extended.model.bank[:size], fitted.model.bank)
-    assert torch.equal(extended.model.mean, fitted.model.mean)
+    for former, bank in zip(fitted.model.banks, extended.model.banks, strict=True):
+        size = len(former.vectors)
+        assert size < len(bank.vectors) <= 2 * size
+        assert torch.equal(bank.vectors[:size], former.vectors)
+        assert torch.equal(bank.mean, former.mean)
     for paths in (GOOD, NEW):
         assert (scores_of(extended.model, paths) <= scores_of(fitted.model, paths) + 1e-5).all()
 
@@ -77,7 +78,7 @@ def test_new_pictures_are_scored_before_and_after_and_neither_has_seen_them(
     assert len(new) == len(extended.before) == len(extended.after) == 16
     torch.testing.assert_close(extended.before, scores_of(fitted.model, new), atol=1e-4, rtol=0)
     # What shifted is far from the former bank, and near to others of its own kind.
-    assert extended.after.mean() < 0.8 * extended.before.mean()
+    assert extended.after.mean() < 0.9 * extended.before.mean()
     assert (scores_of(extended.model, new) <= extended.after + 1e-5).all()
 
 
@@ -87,7 +88,7 @@ def test_folds_keep_one_size_and_the_next_extension_goes_on_from_them(
     found = extended.out_of_fold
     assert found.folds == (fitted.out_of_fold.folds if fitted.out_of_fold else 0)
     assert len(found.pictures) % found.folds == 0
-    assert len(found.fold_of_vectors) == len(extended.model.bank)
+    assert len(found.fold_of_vectors) == sum(extended.model.config.bank_sizes)
     further = tuple(Path(f"new/{number}.png") for number in range(200, 208))
     seen = len(GOOD) + len(NEW)
     again = extend_patchcore(extended.model, found, seen, further, load, CPU, quiet=True)

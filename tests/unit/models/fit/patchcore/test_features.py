@@ -14,7 +14,8 @@ from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
 PATHS = tuple(Path(f"{number}.png") for number in range(4))
-CELLS = 32
+SHAPES = [(32, 40), (8, 112)]
+PICTURE_BYTES = 4 * (32 * 40 + 8 * 112)
 
 
 class Disk:
@@ -31,7 +32,7 @@ class Disk:
 
 @pytest.fixture(scope="module")
 def model() -> PatchCore:
-    return a_patchcore(PatchCoreConfig(1, 64, 32))
+    return a_patchcore(PatchCoreConfig((1, 1), 64, 32))
 
 
 def measured(model: PatchCore, disk: Disk, **limits: int) -> PictureFeatures:
@@ -46,13 +47,13 @@ def test_each_picture_is_read_once_as_long_as_memory_allows(model: PatchCore) ->
     disk = Disk()
     features = measured(model, disk)
     for index in range(4):
-        assert features.cells(index).shape == (CELLS, 152)
+        assert [layer.shape for layer in features.cells(index)] == SHAPES
     assert disk.reads == 4
 
 
 def test_what_finds_no_room_is_computed_anew_and_is_the_same(model: PatchCore) -> None:
     kept, disk = measured(model, Disk()), Disk()
-    features = measured(model, disk, room=2 * CELLS * 152 * 4)
+    features = measured(model, disk, room=2 * PICTURE_BYTES)
     for index in range(4):
         torch.testing.assert_close(features.cells(index), kept.cells(index))
     # Two find no room: they are read for the statistics, and for their cells.
@@ -61,11 +62,12 @@ def test_what_finds_no_room_is_computed_anew_and_is_the_same(model: PatchCore) -
 
 def test_candidates_are_cells_of_the_asked_pictures(model: PatchCore) -> None:
     features = measured(model, Disk(), most_candidates=20)
-    candidates = features.candidates([1, 3])
-    assert candidates.shape == (10, 152)
-    cells = torch.cat([features.cells(index) for index in (1, 3)])
-    assert (torch.cdist(candidates, cells).amin(1) < 0.05).all()
+    for layer, candidates in enumerate(features.candidates([1, 3])):
+        assert candidates.shape == (10, SHAPES[layer][1])
+        cells = torch.cat([features.cells(index)[layer] for index in (1, 3)])
+        assert (torch.cdist(candidates, cells).amin(1) < 0.05).all()
 
 
 def test_many_pictures_give_a_cell_each(model: PatchCore) -> None:
-    assert measured(model, Disk(), most_candidates=2).candidates(range(4)).shape == (4, 152)
+    candidates = measured(model, Disk(), most_candidates=2).candidates(range(4))
+    assert [layer.shape for layer in candidates] == [(4, 40), (4, 112)]

@@ -17,11 +17,12 @@ from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.progress import Fitted
+from models.patchcore.bank import LEAST_DISTANCE
 from models.patchcore.config import PatchCoreConfig
-from models.patchcore.detector import LEAST_DISTANCE, PatchCore
+from models.patchcore.detector import PatchCore
 from tests.patchcore import a_patchcore
 
-CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 OPTIONS = PatchCoreOptions(bank_size=40)
 GOOD = tuple(Path(f"good/{number}.png") for number in range(8))
 
@@ -53,19 +54,27 @@ def images_of(paths: Sequence[Path]) -> torch.Tensor:
     return torch.from_numpy(np.stack([load(path) for path in paths])).permute(0, 3, 1, 2) / 255
 
 
-def test_every_picture_is_in_the_bank_and_all_but_one_are_scored_without_themselves(
+def assert_in_every_bank(fitted: Fitted[PatchCore]) -> None:
+    """Some cell of each picture that was seen is a vector of each layer's bank."""
+    model = fitted.model
+    with torch.no_grad():
+        layers = model.embed(model.normalize(images_of(fitted.seen)))
+        for bank, raw in zip(model.banks, layers, strict=True):
+            assert (bank(raw).amin(1) < 2 * LEAST_DISTANCE).all()
+
+
+def test_every_picture_is_in_the_banks_and_all_but_one_are_scored_without_themselves(
     fitted: Fitted[PatchCore],
 ) -> None:
     assert fitted.seen == GOOD
     assert fitted.calibration == ()
-    seen, _ = fitted.model(images_of(fitted.seen))
-    assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
+    assert_in_every_bank(fitted)
     scored = fitted.out_of_fold
     assert scored is not None
     assert (len(scored.pictures), scored.folds) == (7, 7)
     assert scored.maps.shape == (7, 4, 8)
     assert (scored.maps > 5 * LEAST_DISTANCE).all()
-    assert len(scored.fold_of_vectors) == len(fitted.model.bank)
+    assert len(scored.fold_of_vectors) == sum(fitted.model.config.bank_sizes)
 
 
 def test_a_picture_that_was_saved_again_is_never_scored_by_its_copy(
@@ -93,37 +102,39 @@ def test_the_features_are_standardised_by_a_picture_that_is_not_scored(
     assert fitted.out_of_fold is not None
     (other,) = set(range(8)) - set(fitted.out_of_fold.pictures)
     with torch.no_grad():
-        cells = model.standardize(model.embed(model.normalize(images_of([GOOD[other]]))))
-    flat = cells.flatten(0, 1)
-    torch.testing.assert_close(flat.mean(0), torch.zeros(152), atol=1e-4, rtol=0)
-    # Channels that hardly vary are divided by more than their deviation.
-    assert (flat.std(0, correction=0) < 1.001).all()
-    assert flat.std(0, correction=0).median() > 0.999
+        layers = model.embed(model.normalize(images_of([GOOD[other]])))
+    for bank, raw in zip(model.banks, layers, strict=True):
+        flat = bank.standardize(raw).flatten(0, 1)
+        torch.testing.assert_close(flat.mean(0), torch.zeros_like(flat[0]), atol=1e-4, rtol=0)
+        # Channels that hardly vary are divided by more than their deviation.
+        assert (flat.std(0, correction=0) < 1.001).all()
+        assert flat.std(0, correction=0).median() > 0.999
 
 
 def test_one_seed_gives_one_bank(encoder: PatchCoreEncoder, fitted: Fitted[PatchCore]) -> None:
-    again = fit(encoder)
-    assert torch.equal(again.model.bank, fitted.model.bank)
-    assert not torch.equal(fit(encoder, seed=1).model.bank, fitted.model.bank)
+    again, other = fit(encoder), fit(encoder, seed=1)
+    for layer, bank in enumerate(fitted.model.banks):
+        assert torch.equal(again.model.banks[layer].vectors, bank.vectors)
+        assert not torch.equal(other.model.banks[layer].vectors, bank.vectors)
 
 
-def test_float16_holds_the_bank_exactly(fitted: Fitted[PatchCore]) -> None:
-    bank = fitted.model.bank
-    assert bank.shape == (40, 152)
-    assert torch.equal(bank.half().float(), bank)
+def test_float16_holds_the_banks_exactly(fitted: Fitted[PatchCore]) -> None:
+    fine, coarse = (bank.vectors for bank in fitted.model.banks)
+    assert (fine.shape, coarse.shape) == ((11, 40), (29, 112))
+    for vectors in (fine, coarse):
+        assert torch.equal(vectors.half().float(), vectors)
 
 
-def test_the_bank_grows_with_the_kinds_of_part(encoder: PatchCoreEncoder) -> None:
-    fitted = fit(encoder, (GOOD[:2], GOOD[2:]), bank_size=16)
-    assert fitted.model.config.bank_size == len(fitted.model.bank) == 32
+def test_the_banks_grow_with_the_kinds_of_part(encoder: PatchCoreEncoder) -> None:
+    fitted = fit(encoder, (GOOD[:2], GOOD[2:]), bank_size=24)
+    assert sum(fitted.model.config.bank_sizes) == 48
     assert fitted.seen == GOOD
-    seen, _ = fitted.model(images_of(fitted.seen))
-    assert (seen.flatten(1).amin(1) < 2 * LEAST_DISTANCE).all()
+    assert_in_every_bank(fitted)
 
 
-def test_few_pictures_give_a_smaller_bank(encoder: PatchCoreEncoder) -> None:
+def test_few_pictures_give_smaller_banks(encoder: PatchCoreEncoder) -> None:
     fitted = fit(encoder, (GOOD[:3],), bank_size=2000)
-    assert fitted.model.config.bank_size == len(fitted.model.bank) == 3 * 32
+    assert fitted.model.config.bank_sizes == (3 * 32, 3 * 8)
 
 
 def test_too_few_pictures_are_refused(encoder: PatchCoreEncoder) -> None:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import with_bank
-from models.fit.patchcore.folds import FEW, FOLDS, Folds, nested_bank, out_of_fold
+from models.fit.patchcore.fit import with_banks
+from models.fit.patchcore.folds import FEW, FOLDS, Folds, nested_banks, out_of_fold
 from models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
-CONFIG = PatchCoreConfig(bank_size=1, width=64, height=32)
+CONFIG = PatchCoreConfig(bank_sizes=(1, 1), width=64, height=32)
 
 
 def load(path: Path) -> NDArray[np.uint8]:
@@ -69,12 +69,13 @@ def test_two_parts_are_refused() -> None:
 
 def test_the_bank_keeps_its_size_and_each_fold_its_share() -> None:
     folds = Folds.deal([[number] for number in range(12)], seed=0)
-    bank = nested_bank(features_of(range(12), folds.measured), folds, 50, seed=0)
+    banks = nested_banks(features_of(range(12), folds.measured), folds, 50, seed=0)
 
-    assert len(bank.vectors) <= 50
-    shares = torch.bincount(bank.fold + 1)
-    assert len(set(shares[1:].tolist())) == 1
-    assert shares[0] > 0
+    assert [len(bank.vectors) for bank in banks] == [13, 37]
+    for bank in banks:
+        shares = torch.bincount(bank.fold + 1)
+        assert len(set(shares[1:].tolist())) == 1
+        assert shares[0] > 0
 
 
 def test_a_fold_chooses_the_same_vectors_whatever_is_in_the_others() -> None:
@@ -84,43 +85,48 @@ def test_a_fold_chooses_the_same_vectors_whatever_is_in_the_others() -> None:
         number if number in (*folds.of[0], *folds.rest) else 100 + number for number in numbers
     ]
 
-    bank = nested_bank(features_of(numbers, folds.measured), folds, 50, seed=0)
-    another = nested_bank(features_of(others, folds.measured), folds, 50, seed=0)
+    banks = nested_banks(features_of(numbers, folds.measured), folds, 60, seed=0)
+    changed = nested_banks(features_of(others, folds.measured), folds, 60, seed=0)
 
-    for fold in (0, -1):
-        assert torch.equal(bank.vectors[bank.fold == fold], another.vectors[another.fold == fold])
-    assert not torch.equal(bank.vectors, another.vectors)
+    for bank, another in zip(banks, changed, strict=True):
+        for fold in (0, -1):
+            mine, theirs = bank.vectors[bank.fold == fold], another.vectors[another.fold == fold]
+            assert torch.equal(mine, theirs)
+        assert not torch.equal(bank.vectors, another.vectors)
 
 
 def test_a_bank_too_small_for_its_folds_is_refused() -> None:
     folds = Folds.deal([[number] for number in range(12)], seed=0)
     with pytest.raises(FitError, match="enlarge"):
-        nested_bank(features_of(range(12), folds.measured), folds, 10, seed=0)
+        nested_banks(features_of(range(12), folds.measured), folds, 40, seed=0)
 
 
 def test_a_picture_is_never_scored_by_its_own_folds_vectors() -> None:
     folds = Folds.deal([[number] for number in range(30)], seed=0)
     features = features_of(range(30), folds.measured)
-    bank = nested_bank(features, folds, 100, seed=0)
-    model = with_bank(features.model, bank.vectors)
+    banks = nested_banks(features, folds, 100, seed=0)
+    model = with_banks(features.model, [bank.vectors for bank in banks])
 
-    found = out_of_fold(model, features, folds, bank.fold, range(25))
+    found = out_of_fold(model, features, folds, banks, range(25))
 
     assert found.folds == FOLDS
     home = {number: fold for fold, scored in enumerate(folds.scored) for number in scored}
     assert found.pictures == tuple(sorted(home))
     for row, picture in enumerate(found.pictures):
-        others = model.bank[bank.fold != home[picture]]
-        expected = model.distance(features.cells(picture)[None], others).view(model.map_size)
-        torch.testing.assert_close(found.maps[row], expected, rtol=0, atol=0)
+        layers = zip(model.banks, banks, features.cells(picture), strict=True)
+        distances = [
+            own.distance(cells[None], nested.vectors[nested.fold != home[picture]])
+            for own, nested, cells in layers
+        ]
+        torch.testing.assert_close(found.maps[row], model.fuse(distances)[0], rtol=0, atol=0)
 
 
 def test_what_is_served_never_scores_a_picture_higher_than_out_of_fold() -> None:
     folds = Folds.deal([[number] for number in range(8)], seed=0)
     features = features_of(range(8), folds.measured)
-    bank = nested_bank(features, folds, 60, seed=0)
-    model = with_bank(features.model, bank.vectors)
-    found = out_of_fold(model, features, folds, bank.fold, range(7))
+    banks = nested_banks(features, folds, 60, seed=0)
+    model = with_banks(features.model, [bank.vectors for bank in banks])
+    found = out_of_fold(model, features, folds, banks, range(7))
 
     images = np.stack([load(features.paths[picture]) for picture in found.pictures])
     with torch.no_grad():
