@@ -1,5 +1,5 @@
-"""Which setting of a memory bank finds most, over several sets of pictures.
+"""A bank of good features: what its choices give, how well it finds defects, how fast it answers.
 
-Offline, in torch. `variants` names the settings that were tried; `python -m benchmarks.patchcore`
-prints a row for each. It imports `models/`, `export/evaluation/` and `service/pictures/`.
+`choices` compares ways to make the map, offline in torch; `accuracy`, `speed` and `beside_anomalib`
+ask running servers. It imports `models/`, `export/` and `service/`.
 """

@@ -18,8 +18,8 @@ from service.bundles.manifest import Preprocess
 from service.domain import Image
 from service.pictures.preprocess import preprocess
 
-STRIDES = {"1.1": 4, "2.0": 8, "2.1": 8, "3.0": 16, "3.2": 16, "4.0": 16, "4.1": 16, "4.2": 16}
-"""Kept blocks of timm's network, by stage and place, and the pixels between their cells."""
+BLOCKS = ("1.1", "2.0", "2.1", "3.0", "3.2", "4.0", "4.1", "4.2")
+"""Kept blocks of timm's network, by stage and place."""
 
 BATCH = 4
 
@@ -53,7 +53,7 @@ def cached(
     Args:
         pictures: of a set.
         size: width and height of the input.
-        blocks: keys of `STRIDES`.
+        blocks: keys of `BLOCKS`.
         scratch: folder of what was computed before.
     """
     count = len(pictures.good) + len(pictures.tested)
@@ -71,12 +71,12 @@ def cached(
 def _outputs(paths: Sequence[Path], size: tuple[int, int]) -> dict[str, NDArray[np.float16]]:
     network = Lite0Features().network
     kept: dict[str, Tensor] = {}
-    for block in STRIDES:
+    for block in BLOCKS:
         stage, place = map(int, block.split("."))
         network.blocks[stage][place].register_forward_hook(
             lambda _m, _i, out, block=block: kept.__setitem__(block, out)
         )
-    found: dict[str, list[NDArray[np.float16]]] = {block: [] for block in STRIDES}
+    found: dict[str, list[NDArray[np.float16]]] = {block: [] for block in BLOCKS}
     network.to(memory_format=torch.channels_last)
     for first in range(0, len(paths), BATCH):
         images = np.stack(
