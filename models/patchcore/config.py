@@ -15,8 +15,11 @@ VARIANTS = {384: "small", 768: "base", 1024: "large"}
 STRIDES: dict[str, int] = {"lite0": 16, "dinov2": 14}
 """Number of pixels of which each side of the input is a multiple, by encoder."""
 
+USUAL_SIDES = {"lite0": 320, "dinov2": 392}
+"""Sides in pixels of the input, unless others are given."""
+
 SIZES = {
-    encoder: SizeLimits(multiple=stride, least=stride, usual_side=round(256 / stride) * stride)
+    encoder: SizeLimits(multiple=stride, least=stride, usual_side=USUAL_SIDES[encoder])
     for encoder, stride in STRIDES.items()
 }
 """Sizes of the input, by encoder."""
@@ -52,8 +55,8 @@ class PatchCoreConfig:
     """
 
     bank_sizes: tuple[int, ...]
-    width: int = 256
-    height: int = 256
+    width: int = USUAL_SIDES["lite0"]
+    height: int = USUAL_SIDES["lite0"]
     encoder: EncoderKind = "lite0"
     layers: Layers = LITE0_BLOCKS
     scored_power: int = 10

@@ -11,10 +11,7 @@ from models.checkpoints.errors import few
 from models.checkpoints.facts import InputRecipe
 from models.fit.inpformer.encoders import LITE0, EncoderError, pretrained
 from models.input_size import InputSize
-from models.patchcore.config import PatchCoreConfig
-
-DINOV2_SIDE = 392
-"""Sides of the input of a DINOv2, unless others are given."""
+from models.patchcore.config import USUAL_SIDES, PatchCoreConfig
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,9 @@ def _dinov2(choice: str, width: int | None, height: int | None) -> PatchCoreEnco
 
     The whole picture is resized to the input.
     """
-    found = pretrained(choice, InputSize(width or DINOV2_SIDE, height or DINOV2_SIDE))
+    found = pretrained(
+        choice, InputSize(width or USUAL_SIDES["dinov2"], height or USUAL_SIDES["dinov2"])
+    )
     config = PatchCoreConfig(
         bank_sizes=(1,),
         width=found.config.width,

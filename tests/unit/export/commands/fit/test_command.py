@@ -155,7 +155,7 @@ class TestPatchcore:
         monkeypatch.setattr(encoders, "encoder_of", encoder_of)
 
     def run(self, *arguments: object) -> Result:
-        quick = ("--bank-size", 20, "--device", "cpu", "-q")
+        quick = ("--bank-size", 30, "--device", "cpu", "-q")
         return CliRunner().invoke(fit, ["patchcore", *map(str, (*arguments, *quick))])
 
     def test_a_fit_writes_a_checkpoint_that_can_be_exported(
@@ -166,7 +166,7 @@ class TestPatchcore:
         result = self.run("--good", tmp_path / "good", "--out", out)
         assert result.exit_code == 0, result.output
         assert (
-            "20 vectors, of 4 good pictures; 3 of them were scored without their own of 3 folds"
+            "30 vectors, of 4 good pictures; 3 of them were scored without their own of 3 folds"
             in result.output
         )
         assert f"takt export onnx {out}" in result.output
@@ -176,7 +176,7 @@ class TestPatchcore:
         assert len(loaded.seen) == 4
 
     @pytest.mark.parametrize(
-        ("size", "expected"), [("96x48", (48, 96)), (64, (64, 64)), ("auto", (224, 304))]
+        ("size", "expected"), [("96x48", (48, 96)), (64, (64, 64)), ("auto", (272, 368))]
     )
     def test_a_fit_has_the_asked_size(
         self, tmp_path: Path, write_pictures: Any, size: object, expected: tuple[int, int]
@@ -192,4 +192,4 @@ class TestPatchcore:
         write_pictures(tmp_path / "other", 8, seed=1)
         kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
         result = self.run(*kinds, "--out", tmp_path / "m.safetensors")
-        assert "40 vectors, of 12 good pictures; 11 of them" in result.output
+        assert "57 vectors, of 12 good pictures; 11 of them" in result.output

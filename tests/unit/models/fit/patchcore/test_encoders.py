@@ -19,6 +19,7 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from models.input_size import InputSize
+from models.patchcore.config import USUAL_SIDES
 from models.patchcore.detector import PatchCore
 
 THIN = InpFormerConfig(
@@ -44,7 +45,7 @@ def thin_dinov2(monkeypatch: pytest.MonkeyPatch) -> None:
         recipe = InputRecipe(size.width, size.height, "pillow_bilinear")
         return Pretrained(choice, config, recipe, InpFormer(config).encoder.state_dict())
 
-    monkeypatch.setattr(encoders, "DINOV2_SIDE", 56)
+    monkeypatch.setitem(USUAL_SIDES, "dinov2", 56)
     monkeypatch.setattr(encoders, "pretrained", pretrained)
 
 
