@@ -28,6 +28,7 @@ from export.bundling.measure import (
     measure_calibration,
     measure_drift,
 )
+from export.bundling.provenance import provenance
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
@@ -88,6 +89,7 @@ class ExportOptions:
         checkpoint: file of the fit to keep in the bundle, from which `takt learn --update` goes
             on; none if None.
         sign_key: signs the bundle; it is not signed if None.
+        origin: files that the model came from, for the record.
     """
 
     alpha: float | None = None
@@ -100,6 +102,7 @@ class ExportOptions:
     strict: bool = False
     checkpoint: Path | None = None
     sign_key: Ed25519PrivateKey | None = None
+    origin: tuple[Path, ...] = ()
 
 
 def export_bundle(
@@ -177,6 +180,7 @@ def export_bundle(
                 quiet=quiet,
             )
         height, width = facts.map_size
+        origin = provenance(good, defects, options.origin)
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
         calibrating = scored or of_good
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
@@ -211,6 +215,7 @@ def export_bundle(
                 self_test=self_test,
                 drift=drift,
                 tolerance=_tolerance(golden, drift, options.allowed_drift, facts.inside),
+                provenance=origin,
                 made_with=package_versions() | fitted_with,
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,

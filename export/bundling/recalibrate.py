@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from export.bundling.measure import PictureScores, measure_calibration
+from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.pictures_to_use import (
@@ -25,6 +26,7 @@ from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, Calibration
 from service.bundles.findings import SelfTest
 from service.bundles.manifest import Thresholds
+from service.bundles.signing.provenance import PictureSet
 from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides
 from service.bundles.writing import replace_calibration
 from service.engines.golden import check_golden
@@ -89,6 +91,7 @@ class Recalibration:
         calibration: the scores behind it.
         map_low: the median of the maps of good pictures.
         self_test: what speaks against the model at the chosen thresholds.
+        pictures: the good pictures that were given.
     """
 
     bundle: Bundle
@@ -100,6 +103,7 @@ class Recalibration:
     calibration: Calibration
     map_low: float
     self_test: SelfTest
+    pictures: PictureSet
 
 
 def find_thresholds(
@@ -171,6 +175,7 @@ def find_thresholds(
         ),
         map_low=of_good.map_median,
         self_test=self_test,
+        pictures=picture_set(good),
     )
 
 
@@ -194,7 +199,12 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
         OSError: the folder cannot be written to; the bundle stays as it was.
     """
     bundle = replace_calibration(
-        found.bundle, found.calibration, found.thresholds, found.map_low, found.self_test
+        found.bundle,
+        found.calibration,
+        found.thresholds,
+        found.map_low,
+        found.self_test,
+        found.pictures,
     )
     # Last, so that a calibration that fails has changed nothing at all.
     if remove_overrides(bundle.path):

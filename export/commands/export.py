@@ -81,7 +81,7 @@ def onnx(
     measured_on = request.fitted_on or request.good
     checkpoint = with_statistics(checkpoint, measured_on, click.echo, request.options.tiling)
     checkpoint = with_seen(checkpoint, request.fitted_on)
-    request.write(CheckpointSource(checkpoint, request.roi), resize)
+    request.write(CheckpointSource(checkpoint, request.roi), checkpoints, resize)
 
 
 export.add_command(openvino)

@@ -151,4 +151,4 @@ def onnx(
         seen=request.fitted_on,
         tell=click.echo,
     )
-    request.write(source)
+    request.write(source, (file,))

@@ -148,8 +148,16 @@ class BundleRequest:
     options: ExportOptions
     quiet: bool
 
-    def write(self, source: ModelSource, resize: Filter | None = None) -> None:
-        """Write the bundle and print its report; `resize` replaces the training's filter."""
+    def write(
+        self, source: ModelSource, origin: tuple[Path, ...], resize: Filter | None = None
+    ) -> None:
+        """Write the bundle and print its report.
+
+        Args:
+            source: the model.
+            origin: files that it came from.
+            resize: filter instead of the training's.
+        """
         from export.bundling.export_bundle import export_bundle
 
         report = export_bundle(
@@ -157,7 +165,7 @@ class BundleRequest:
             self.good,
             self.defects,
             self.out,
-            replace(self.options, resize=resize),
+            replace(self.options, resize=resize, origin=origin),
             tell=click.echo,
             quiet=self.quiet,
         )

@@ -69,6 +69,7 @@ class LearnOptions:
             strict=self.strict,
             checkpoint=checkpoint if self.family == "patchcore" else None,
             sign_key=self.sign_key,
+            origin=(checkpoint,),
         )
 
 

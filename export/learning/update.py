@@ -122,7 +122,10 @@ def update(
             pictures.paths,
             bad,
             place.path,
-            replace(options, family="patchcore").export(checkpoint),
+            replace(
+                replace(options, family="patchcore").export(checkpoint),
+                origin=(checkpoint, base.path / CHECKPOINT),
+            ),
             tell=stages.tell,
             stage=stages.begin,
             quiet=True,

@@ -9,6 +9,7 @@ from export.wording import drift_text, number, resize_text, roi_text, share, til
 from service.bundles.bundle import Bundle
 from service.bundles.files import write_atomically
 from service.bundles.manifest import Manifest
+from service.bundles.signing.provenance import Provenance
 from service.bundles.variant import Variant
 
 CARD = "card.md"
@@ -31,6 +32,7 @@ def card(manifest: Manifest) -> str:
         _drift(manifest),
         _variants(manifest.variants),
         _notes(manifest),
+        _provenance(manifest.provenance),
         _versions(manifest),
     )
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
@@ -196,6 +198,26 @@ def _variant(variant: Variant) -> tuple[str, ...]:
 
 def _notes(manifest: Manifest) -> list[str]:
     return ["## Notes", *_bullets(manifest.notes)] if manifest.notes else []
+
+
+def _provenance(origin: Provenance | None) -> list[str]:
+    if origin is None:
+        return []
+    pictures = {
+        "good pictures": origin.good,
+        "defective pictures": origin.defects,
+        "good pictures of the last calibration": origin.calibrated_on,
+    }
+    rows = [(name, f"{found.count}, `{found.digest}`") for name, found in pictures.items() if found]
+    rows += [("file of the model", f"`{digest}`") for digest in origin.files]
+    rows += [("host", origin.host), ("system", origin.system)]
+    return [
+        "## Where it comes from",
+        "",
+        "Files by their SHA-256; pictures by that of the sorted list of theirs, one a line.",
+        "",
+        *_table(_FACTS_HEAD, rows),
+    ]
 
 
 def _versions(manifest: Manifest) -> list[str]:

@@ -259,6 +259,26 @@ class SelfTestOut(Schema):
     made_at: str = Field(description="UTC, ISO 8601.")
 
 
+class PictureSetOut(Schema):
+    """Some pictures, by their content."""
+
+    count: int
+    digest: str = Field(
+        description="SHA-256 of the list of the files' own SHA-256, sorted, one a line."
+    )
+
+
+class ProvenanceOut(Schema):
+    """Where a bundle comes from."""
+
+    good: PictureSetOut = Field(description="Good pictures that the export was given.")
+    defects: PictureSetOut | None = Field(description="Defective pictures that it was given.")
+    calibrated_on: PictureSetOut | None = Field(description="Good pictures of a later calibration.")
+    files: list[str] = Field(description="SHA-256 of the files that the model came from.")
+    host: str = Field(description="Processor, cores and GPUs of the export.")
+    system: str = Field(description="Operating system of the export.")
+
+
 class VersionOut(Schema):
     """One version of a model."""
 
@@ -281,6 +301,9 @@ class VersionOut(Schema):
     signed_by: str | None = Field(
         description="Name of the trusted key that has signed the bundle; null where none is asked "
         "for."
+    )
+    provenance: ProvenanceOut | None = Field(
+        description="Where the bundle comes from; null if it is from before that was kept."
     )
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 

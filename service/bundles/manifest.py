@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from service.bundles.findings import FitRecord, SelfTest
+from service.bundles.signing.provenance import Provenance
 from service.bundles.strict_model import SealedModel, StrictModel
 from service.bundles.variant import Variant
 
@@ -80,14 +81,10 @@ class Preprocess(StrictModel):
     """Effect of a `resize` that is not the training's filter, or of reduced decoding."""
 
     @model_validator(mode="after")
-    def _reduced_before_area(self) -> Self:
+    def _can_be_done(self) -> Self:
+        crop = self.crop
         if self.reduced_decode and self.resize != "area":
             raise ValueError("pictures can be decoded reduced only where they are resized by area")
-        return self
-
-    @model_validator(mode="after")
-    def _crop_within(self) -> Self:
-        crop = self.crop
         if self.width * self.height > _RESIZED_PIXELS:
             raise ValueError(f"the resized picture has more than {_RESIZED_PIXELS} pixels")
         if crop and (crop.x + crop.width > self.width or crop.y + crop.height > self.height):
@@ -288,6 +285,9 @@ class Manifest(SealedModel):
 
     variants: tuple[Variant, ...] = ()
     """The same model for other engines and in other precisions."""
+
+    provenance: Provenance | None = None
+    """Where it comes from; None in bundles from before that was kept."""
 
     made_with: dict[str, str]
     """Packages and their versions."""

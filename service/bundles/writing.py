@@ -37,6 +37,7 @@ from service.bundles.reading import (
     read_file,
     surroundings,
 )
+from service.bundles.signing.provenance import PictureSet
 from service.bundles.signing.signature import BundleSignature, write_signature
 from service.bundles.variant import Variant
 from service.errors import BundleError
@@ -111,6 +112,7 @@ def replace_calibration(
     thresholds: Thresholds,
     map_low: float,
     self_test: SelfTest | None = None,
+    pictures: PictureSet | None = None,
 ) -> Bundle:
     """Gives a bundle other thresholds and the scores behind them; its graph stays.
 
@@ -120,6 +122,7 @@ def replace_calibration(
         thresholds: of pictures and of pixels.
         map_low: the new `MapSpec.low`.
         self_test: of the model at these thresholds; None if none was made.
+        pictures: good pictures of the calibration, for a bundle whose provenance is known.
 
     Raises:
         OSError: the folder cannot be written to; the former bundle stays.
@@ -128,7 +131,9 @@ def replace_calibration(
     np.savez_compressed(stream, allow_pickle=False, **vars(calibration))
     name = f"calibration-{hashlib.sha256(stream.getvalue()).hexdigest()[:12]}.npz"
     former = bundle.manifest
+    origin = former.provenance
     fields = {
+        "provenance": origin and origin.model_copy(update={"calibrated_on": pictures}).model_dump(),
         "map": former.map.model_dump() | {"low": map_low},
         "thresholds": thresholds.model_dump(),
         "calibration": name,

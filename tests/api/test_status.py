@@ -182,3 +182,24 @@ def test_a_repository_without_models_is_refused_at_the_start(
         (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=complaint):
         create_app(Settings(repository=tmp_path / "empty"))
+
+
+async def test_where_a_bundle_comes_from_is_told(serve, make_bundle) -> None:
+    good = {"count": 210, "digest": "a" * 64}
+    make_bundle(
+        version="2",
+        provenance={"good": good, "files": ["b" * 64], "host": "a processor", "system": "Linux"},
+    )
+
+    async with serve() as client:
+        before, since = (await client.get("/v1/models/parts")).json()["versions"]
+
+    assert before["provenance"] is None
+    assert since["provenance"] == {
+        "good": good,
+        "defects": None,
+        "calibrated_on": None,
+        "files": ["b" * 64],
+        "host": "a processor",
+        "system": "Linux",
+    }

@@ -183,6 +183,7 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
         "tiling": manifest.tiling,
         "self_test": manifest.self_test,
         "signed_by": bundle.signed_by,
+        "provenance": manifest.provenance,
         "notes": [*manifest.notes, *manifest.thresholds.notes],
     }
     if model.thresholds is not None:

@@ -15,6 +15,7 @@ import torch
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, _tolerance, export_bundle
 from export.bundling.measure import check_drift
+from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
 from export.errors import CalibrationError, ExportError, PicturesError
 from export.pictures import read_picture
@@ -84,6 +85,14 @@ def exported(
 def test_pictures_that_the_fit_saw_are_left_out(exported: Exported) -> None:
     assert "calibrating on 2 pictures the training never saw; 1 seen ones left out" in exported.told
     assert exported.report.bundle.manifest.thresholds.good_count == 2
+
+
+def test_the_bundle_says_which_pictures_it_comes_from(exported: Exported) -> None:
+    origin = exported.report.bundle.manifest.provenance
+
+    assert origin is not None and origin.defects is not None
+    assert (origin.good.count, origin.calibrated_on) == (3, None)
+    assert origin.defects == picture_set(exported.defects)
 
 
 def test_the_bundle_loads_and_says_what_it_is(exported: Exported) -> None:

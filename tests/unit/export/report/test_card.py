@@ -148,6 +148,30 @@ def test_what_only_some_models_have_is_told_where_they_have_it(make_bundle: Make
     assert "## Notes\n\n- a note\n" in card(special)
 
 
+def test_a_card_tells_where_a_bundle_comes_from(make_bundle: MakeBundle) -> None:
+    origin = {
+        "good": {"count": 210, "digest": "a" * 64},
+        "files": ["b" * 64],
+        "host": "a processor, 2 cores",
+        "system": "Debian, x86_64",
+    }
+
+    found = rows(card(make_bundle(provenance=origin).manifest))
+
+    for row in (
+        ["good pictures", f"210, `{'a' * 64}`"],
+        ["file of the model", f"`{'b' * 64}`"],
+        ["host", "a processor, 2 cores"],
+        ["system", "Debian, x86_64"],
+    ):
+        assert row in found
+    assert not [row for row in found if row[0] == "defective pictures"]
+
+
+def test_a_card_of_a_bundle_of_unknown_origin_tells_nothing_of_it(bundle: Bundle) -> None:
+    assert "Where it comes from" not in card(bundle.manifest)
+
+
 def test_a_crop_is_told(bundle: Bundle) -> None:
     preprocess = Preprocess(
         width=48, height=48, resize="area", crop={"x": 8, "y": 4, "width": 32, "height": 32}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from export.bundling.provenance import picture_set
 from export.report.card import CARD, card, write_card
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
@@ -218,3 +220,23 @@ def test_copies_count_once(bundle: Bundle, good: Path, defects: Path) -> None:
     output = done(bundle.path, "--good", good, "--defects", defects)
     assert output.count("left out as copies of other pictures: 1") == 2
     assert "50 good pictures and 10 defective ones" in output
+
+
+def test_a_bundle_of_known_origin_says_what_it_was_calibrated_on(
+    make_bundle: Callable[..., Bundle], good: Path
+) -> None:
+    first = {"count": 1, "digest": "0" * 64}
+    made = make_bundle(provenance={"good": first, "host": "a processor", "system": "Linux"})
+
+    run(made.path, "--good", good)
+
+    origin = load_bundle(made.path).manifest.provenance
+    assert origin is not None
+    assert origin.calibrated_on == picture_set(sorted(good.iterdir()))
+    assert (origin.good.count, origin.host) == (1, "a processor")
+
+
+def test_a_bundle_of_unknown_origin_stays_one(bundle: Bundle, good: Path) -> None:
+    run(bundle.path, "--good", good)
+
+    assert load_bundle(bundle.path).manifest.provenance is None
