@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools typescript lock clean
+.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ typescript: $(VENV)/.dev ## Check the types of the TypeScript client with npm's 
 
 lock: $(VENV)/.deploy ## Renew the locks of the images; ARGS=--upgrade takes the newest versions.
 	$(BIN)/python docker/lock.py $(ARGS)
+
+sbom: $(VENV)/.deploy ## List what images and wheels are made of (CycloneDX), and check the licences.
+	$(BIN)/python docker/sbom.py
 
 clean: ## Remove the virtual environment and what was made.
 	rm -rf $(VENV) out build *.egg-info clients/python/build clients/python/src/*.egg-info
