@@ -187,7 +187,7 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
     try:
         for line in process.stderr:
             log.append(line)
-            found = re.search(r"running on (http://\S+)", line)
+            found = re.search(r"running on (https?://\S+)", line)
             url = found[1] if found else url
             ready = ready or " is ready on " in line
             if url and ready:

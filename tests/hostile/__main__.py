@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from service.security.keys.key_file import format_keys
-from tests.hostile import attacks, faults, malformed, rotation, schema, soak
+from tests.hostile import attacks, certificates, faults, malformed, rotation, schema, soak
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.server import MAX_MEMORY_MB, serve_command, started, tiny_server
 
@@ -43,6 +43,13 @@ def malformed_command(
 def attacks_command(seconds: float, only: tuple[str, ...], pace_ms: float) -> None:
     """Bar 2: attacks beside 16 good clients."""
     attacks.run(list(only or attacks.ATTACKS), seconds, pace_ms)
+
+
+@main.command("certificates")
+@click.option("--count", default=20_000, help="Number of requests.")
+def certificates_command(count: int) -> None:
+    """Certificates and an issuer's keys are exchanged under load."""
+    certificates.run(count)
 
 
 @main.command("faults")
