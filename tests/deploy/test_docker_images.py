@@ -6,17 +6,23 @@ import json
 import runpy
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from service.configuration import load_settings
+from service.security.keys.key import new_key
+from service.security.keys.key_file import format_keys
 from service.settings import ENV_PREFIX, Settings
 from tests.deploy.deploy_tools import program
 from tests.deploy.dockerfile import Context, Stage, assignments, stages
@@ -77,9 +83,13 @@ def served(image: Image, **variables: str) -> Iterator[tuple[str, Callable[[], i
 
 def check_that_it_inspects(image: Image, **variables: str) -> None:
     before = tree(image.root)
-    with served(image, **variables) as (url, health):
+    key, secret = new_key("camera", frozenset({"inspect"}))
+    with served(image, TAKT_KEYS=format_keys([key]).decode(), **variables) as (url, health):
         answer = httpx.post(
-            f"{url}/v1/models/pitting/inspect", content=PICTURE.read_bytes(), timeout=60
+            f"{url}/v1/models/pitting/inspect",
+            content=PICTURE.read_bytes(),
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         assert answer.json()["anomalous"] is False
@@ -92,6 +102,13 @@ def check_that_it_inspects(image: Image, **variables: str) -> None:
 def test_each_image_inspects_and_writes_nothing_outside_tmp(image: Image) -> None:
     on_gpu = "TAKT_ENGINE" in image.environment
     check_that_it_inspects(image, **({"TAKT_PROVIDER_FALLBACK": "true"} if on_gpu else {}))
+
+
+def test_without_keys_a_container_ends_with_a_line_that_says_what_to_do(image: Image) -> None:
+    with running(image, image.variables()) as process:
+        assert process.wait(timeout=PATIENCE_S) != 0
+    (line,) = image.log.read_text().splitlines()
+    assert "takt keys add" in line and "--insecure" in line
 
 
 @pytest.mark.slow
@@ -151,6 +168,45 @@ def test_the_health_check_asks_the_port_that_the_server_takes(
         monkeypatch.setenv("TAKT_PORT", given)
     assert runpy.run_path(str(ROOT / "docker/healthcheck.py"))["port"]() == port
     assert load_settings().port == port
+
+
+@contextmanager
+def answering(status: int, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of something that answers everything with a status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("way", ["plain", "TLS", "metrics beside TLS"])
+def test_the_health_check_asks_in_the_way_that_the_server_answers(
+    way: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("takt.plant.example").configure_cert(tls)
+    with answering(status, tls if way == "TLS" else None) as port:
+        if way != "plain":
+            monkeypatch.setenv("TAKT_TLS_CERTIFICATE", "/etc/takt/tls.crt")
+        name = "TAKT_METRICS_PORT" if way.startswith("metrics") else "TAKT_PORT"
+        monkeypatch.setenv(name, str(port))
+        main = runpy.run_path(str(ROOT / "docker/healthcheck.py"))["main"]
+        assert main() == (0 if status == 200 else 1)
+    assert main() == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
