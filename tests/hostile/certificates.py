@@ -13,8 +13,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
 import trustme
 
 from service.commands.bench.lean_http import HttpPool, parse_address, request_head
@@ -22,8 +20,8 @@ from service.security.keys.key import new_key
 from service.security.keys.key_file import format_keys
 from takt_client.errors import UnreachableError
 from tests.conftest import Server, run_server
+from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.report import Verdict, table
-from tests.hostile.server import MODEL, bench_places
 from tests.issuer import AUDIENCE, FakeIssuer
 from tests.tls import client_of, pair_of
 
@@ -119,7 +117,8 @@ def rotate_under_load(count: int) -> Rotation:
         key_of_line, secret = new_key("line", frozenset({"inspect"}))
         files.keys.write_bytes(format_keys([key_of_line]))
         used = Exchanged(secret, issuer.token().decode())
-        repository = bench_places().repository("tiny", reduced=True)
+        repository = files.folder / "models"
+        write_bundle(repository)
         with run_server(repository, *files.options(issuer)) as server:
             begun_s = time.monotonic()
             outcomes = asyncio.run(_rotate(server, files, issuer, used, count))
@@ -178,9 +177,7 @@ class Clients:
         self._used = used
         self._left = iter(range(count))
         self._outcomes: Counter[str] = Counter({"200": 0})
-        encoded, data = cv2.imencode(".jpg", np.full((96, 96, 3), 90, np.uint8))
-        assert encoded
-        self._picture = data.tobytes()
+        self._picture = spotted_picture()
 
     async def ask(self) -> Counter[str]:
         """What became of all requests."""
