@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from models.efficientad.statistics import set_map_quantiles, set_teacher_statist
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.efficientad.losses import LOSSES, step_losses
 from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.efficientad.three_parts import ThreeParts
 from models.fit.errors import FitError
 from models.fit.looks import LOOK, BestState, Looks, Spoil, looks_at, share_told_apart
 from models.fit.optim.descent import descend
@@ -90,7 +91,7 @@ def fit_efficientad(
         FlatStatisticsError: the pictures, or the maps on them, never vary.
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
-    split = _split(good, options)
+    split = ThreeParts.of(good, options)
     torch.manual_seed(options.seed)
     model = _for_fitting(untrained(teacher, options), compute)
     networks = [*model.student.children(), *model.autoencoder.modules()]
@@ -242,36 +243,6 @@ def learning_rate(step: int, steps: int, options: EfficientAdOptions) -> float:
     """The learning rate at `step` (from 0) of `steps`: constant, then a half cosine to 1 %."""
     share = max(0.0, (step / steps - CONSTANT_SHARE) / (1 - CONSTANT_SHARE))
     return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-
-
-@dataclass(frozen=True)
-class _Split:
-    fitted: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    calibration: tuple[Path, ...]
-
-    @property
-    def seen(self) -> tuple[Path, ...]:
-        return self.fitted + self.validation
-
-
-def _split(good: Sequence[Path], options: EfficientAdOptions) -> _Split:
-    order = np.random.default_rng((options.seed, 0)).permutation(len(good))
-    calibration = math.ceil(options.calibration * len(good))
-    validation = calibration + math.ceil(options.validation * len(good))
-    shuffled = [good[int(i)] for i in order]
-    split = _Split(
-        fitted=tuple(shuffled[validation:]),
-        validation=tuple(shuffled[calibration:validation]),
-        calibration=tuple(shuffled[:calibration]),
-    )
-    for name, part in vars(split).items():
-        if not part:
-            raise FitError(
-                f"{len(good)} good pictures leave none for the part `{name}`: give at least 3, "
-                "and shares `validation` and `calibration` above 0 that leave some to fit on"
-            )
-    return split
 
 
 def untrained(teacher: PDN, options: EfficientAdOptions) -> EfficientAd:

@@ -1,0 +1,58 @@
+"""Good pictures in three parts: to fit on, to tell what is left to learn, and for thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.errors import FitError
+
+
+@dataclass(frozen=True)
+class ThreeParts:
+    """Good pictures by what they are for.
+
+    Attributes:
+        fitted: the student and the autoencoder learn from these.
+        validation: give the quantiles of the maps, and tell when nothing more is gained.
+        calibration: the fit never looks at these; thresholds come from them.
+    """
+
+    fitted: tuple[Path, ...]
+    validation: tuple[Path, ...]
+    calibration: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, good: Sequence[Path], options: EfficientAdOptions) -> Self:
+        """Deals pictures at random, by the options' shares and seed.
+
+        Raises:
+            FitError: a part has none.
+        """
+        order = np.random.default_rng((options.seed, 0)).permutation(len(good))
+        calibration = math.ceil(options.calibration * len(good))
+        validation = calibration + math.ceil(options.validation * len(good))
+        shuffled = [good[int(i)] for i in order]
+        split = cls(
+            fitted=tuple(shuffled[validation:]),
+            validation=tuple(shuffled[calibration:validation]),
+            calibration=tuple(shuffled[:calibration]),
+        )
+        for name, part in vars(split).items():
+            if not part:
+                raise FitError(
+                    f"{len(good)} good pictures leave none for the part `{name}`: give at least "
+                    "3, and shares `validation` and `calibration` above 0 that leave some to fit on"
+                )
+        return split
+
+    @property
+    def seen(self) -> tuple[Path, ...]:
+        """Pictures that the fit looks at."""
+        return self.fitted + self.validation
