@@ -7,11 +7,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import trustme
+from click.testing import CliRunner
 
+from service.cli import main
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, TaktClient
-from takt_client.errors import InvalidImageError, ModelNotFoundError
+from takt_client.errors import (
+    InsufficientScopeError,
+    InvalidImageError,
+    ModelNotFoundError,
+    UnauthenticatedError,
+    UnreachableError,
+)
+from tests.api.keys import KEYS, bearer
 from tests.hostile.bundle import write_bundle
 
 TAKT = Path(sys.executable).with_name("takt")
@@ -170,3 +181,65 @@ def test_a_server_is_loaded_and_answers_all(url, picture_bytes, tmp_path, protoc
     assert done.returncode == 0, done.stderr
     figures = json.loads(told.read_bytes())["figures"]
     assert figures["answered"] == figures["anomalous"] == 50
+
+
+@pytest.fixture
+def guarded(start_server, bundle, repository: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The URL of a server with keys that asks for certificates, and the folder of the client's."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    for name, who in (("server", "127.0.0.1"), ("client", "camera@line")):
+        pem = authority.issue_cert(who).private_key_and_cert_chain_pem
+        pem.write_to_path(str(tmp_path / f"{name}.pem"))
+    options = {"tls-certificate": "server.pem", "tls-client-ca": "ca.pem", "keys-file": "keys"}
+    (tmp_path / "keys").write_text(KEYS, encoding="utf-8")
+    files = [part for name, file in options.items() for part in (f"--{name}", tmp_path / file)]
+    with start_server(repository, *map(str, files)) as server:
+        yield server.url, tmp_path
+
+
+def test_keys_and_certificates_are_shown_to_a_server_that_asks_for_both(
+    guarded, picture_bytes
+) -> None:
+    url, folder = guarded
+    key = bearer("camera")["authorization"].removeprefix("Bearer ")
+    shown = {"cafile": folder / "ca.pem", "certfile": folder / "client.pem"}
+    with TaktClient(url, key=key, **shown) as client:
+        assert client.inspect("parts", picture_bytes(200)).anomalous
+        with client.stream("parts") as stream:
+            assert len(list(stream.inspect([picture_bytes(200)] * 3))) == 3
+        with pytest.raises(InsufficientScopeError, match="read"):
+            client.models()
+    with TaktClient(url, **shown) as client:
+        with pytest.raises(UnauthenticatedError):
+            client.inspect("parts", picture_bytes(200))
+        with pytest.raises(UnauthenticatedError), client.stream("parts"):
+            raise AssertionError("a stream without a key")
+    with TaktClient(url, key=key, cafile=shown["cafile"]) as client:
+        with pytest.raises(UnreachableError, match="give certfile"):
+            client.inspect("parts", picture_bytes(200))
+        with pytest.raises(UnreachableError, match="give certfile"), client.stream("parts"):
+            raise AssertionError("a stream without a certificate")
+
+    picture = folder / "part.png"
+    picture.write_bytes(picture_bytes(200))
+    (folder / "key").write_text(key)
+    access = ["--key-file", folder / "key"]
+    access += [part for name, file in shown.items() for part in (f"--{name}", file)]
+    for protocol in ("rest", "stream"):
+        bench = ["bench", url, "--images", picture, "--model", "parts", "--protocol", protocol]
+        bench += ["--requests", "5", "--warmup", "0", *access]
+        done = CliRunner().invoke(main, [str(word) for word in bench])
+        assert done.exit_code == 0, done.output
+    watch = ["watch", folder / "video.avi", "--url", url, "--model", "parts", *access]
+    write_video(folder / "video.avi")
+    done = CliRunner().invoke(main, [str(word) for word in watch])
+    assert done.exit_code == 0, done.output
+    assert "2 answered" in done.output
+
+
+def write_video(path: Path) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for level in (50, 200):
+        writer.write(grey(level))
+    writer.release()

@@ -33,6 +33,7 @@ export interface InspectOptions {
   signal?: AbortSignal;
 }
 
+const LONGEST_TIMEOUT_MS = 3_600_000;
 const SERVER_GIVES_UP_AT = 0.9;
 const JSON_ANSWER = { accept: "application/json" };
 const NODE = Boolean(
@@ -59,9 +60,13 @@ export class TaktClient {
     if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
       throw mistake("the API key is empty, or has characters that no key has (it is not shown)");
     }
+    const timeoutMs = options.timeoutMs ?? 30_000;
+    if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {
+      throw mistake(`timeoutMs is ${timeoutMs}; it is over 0 and up to ${LONGEST_TIMEOUT_MS}`);
+    }
     this.url = url.replace(/\/+$/, "");
     this.#key = key;
-    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Inspect a picture. */

@@ -140,7 +140,8 @@ test("a server that is not there is told", async () => {
   }
 });
 
-test("what is no URL or no key is refused, and a key is not shown", () => {
+test("what is no URL, no timeout or no key is refused, and a key is not shown", () => {
+  assert.throws(() => new TaktClient(url, { timeoutMs: Infinity }), { code: "invalid_parameter" });
   assert.throws(() => new TaktClient("localhost:8000"), { code: "invalid_parameter" });
   assert.throws(() => new TaktClient(url, { key: "secret\nkey" }), (error: TaktError) => {
     return error.code === "invalid_parameter" && !error.message.includes("secret");

@@ -161,7 +161,7 @@ class HttpPool:
         address: address of the server.
         max_connections: most connections; further requests wait for a free one.
         now_s: clock in seconds, for the ends of the responses.
-        tls: for https, where the system's authorities do not suffice.
+        tls: whom https trusts, and what it shows; None for http.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class HttpPool:
         self._now_s = now_s
         self._free = asyncio.Semaphore(max_connections)
         self._idle: list[_Connection] = []
-        self._tls = (tls or ssl.create_default_context()) if address.tls else None
+        self._tls = tls
 
     async def ask(self, head: bytes, body: bytes) -> HttpResponse:
         """Sends a request.

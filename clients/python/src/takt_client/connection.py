@@ -8,9 +8,10 @@ import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self, TypedDict
+from typing import Any, Self, TypedDict
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
 from takt_client.errors import InvalidParameterError
 from takt_client.retry import RetryClock, RetryPolicy
@@ -61,7 +62,7 @@ class Server:
     Attributes:
         url: http://HOST:PORT, without a slash at its end.
         headers: of every request, the key among them.
-        tls: None for the system's authorities.
+        tls: whom https trusts, and what it shows; None for http.
     """
 
     url: str
@@ -90,7 +91,9 @@ class Server:
             raise InvalidParameterError(f"cafile and certfile are of https, and this is {url}")
         headers = dict(access.get("headers") or {})
         headers |= authorization(access.get("key"), headers)
-        return cls(url.rstrip("/"), headers, tls or tls_context(cafile, certfile))
+        if tls is None and scheme.lower() == "https":
+            tls = _tls_context(cafile, certfile)
+        return cls(url.rstrip("/"), headers, tls)
 
     def stream_url(self, path: str) -> str:
         """URL of a WebSocket."""
@@ -110,8 +113,36 @@ class Server:
             open_timeout=within_s,
             max_size=MAX_MESSAGE_BYTES,
             proxy=True if proxied else None,
-            ssl=self.tls or url.startswith("wss:") or None,
+            ssl=self.tls,
+            create_connection=_ToldConnection,
         )
+
+
+class _ToldConnection(ClientConnection):
+    """WebSockets' connection, whose handshake tells what TLS says of it.
+
+    A server that misses a certificate says so after the handshake of TLS, and is then found gone.
+    """
+
+    _said: ssl.SSLError | None = None
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Do the handshake.
+
+        Raises:
+            ssl.SSLError: the server refuses the certificate, or misses one.
+        """
+        try:
+            await super().handshake(*args, **kwargs)
+        except WebSocketException as error:
+            if self._said is not None:
+                raise self._said from error
+            raise
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep what TLS says, which the library passes over."""
+        self._said = exc if isinstance(exc, ssl.SSLError) else None
+        super().connection_lost(exc)
 
 
 class _DirectConnect(connect):
@@ -156,10 +187,10 @@ def authorization(key: str | None, headers: Mapping[str, str]) -> dict[str, str]
     return {"Authorization": f"Bearer {key}"}
 
 
-def tls_context(
+def _tls_context(
     cafile: str | os.PathLike[str] | None, certfile: str | os.PathLike[str] | None
-) -> ssl.SSLContext | None:
-    """What https trusts and shows; None where the system's authorities do.
+) -> ssl.SSLContext:
+    """What https trusts and shows, of calls and streams alike.
 
     Args:
         cafile: PEM file of the authorities to trust, instead of the system's.
@@ -168,17 +199,14 @@ def tls_context(
     Raises:
         InvalidParameterError: a file is missing or holds something else.
     """
-    if cafile is None and certfile is None:
-        return None
-    reading = cafile
+    reading, what = cafile, "certificates"
     try:
         context = ssl.create_default_context(cafile=cafile)
         if certfile is not None:
-            reading = certfile
+            reading, what = certfile, "a certificate and its private key"
             # Without a password OpenSSL would ask for one at the terminal.
             context.load_cert_chain(certfile, password="")
     except (OSError, ValueError) as error:
-        what = "a certificate and its private key" if reading is certfile else "certificates"
         reason = getattr(error, "strerror", None) or error
         raise InvalidParameterError(
             f"{os.fspath(reading or '')} has not {what} in PEM that can be read: {reason}"
