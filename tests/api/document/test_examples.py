@@ -39,6 +39,8 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("activate_version", "invalid_parameter", {"json": {"reason": 1}}),
     ("activate_version", "forbidden_1", {"headers": EVIL}),
     ("roll_back", "conflict", {}),
+    ("begin_session", "conflict", {}),
+    ("begin_session", "forbidden", {"headers": EVIL}),
     ("oip_infer", "bad_request", {"json": {"inputs": [tensor(shape=[2])]}}),
     ("oip_infer", "invalid_parameter", {"json": {"inputs": []}}),
     ("oip_infer_by_version", "misdirected_request", {"headers": {"Host": "evil.example"}}),
