@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import geometric_mean
 
 from benchmarks.peers.assets import HEIGHTS, MODELS
 from benchmarks.peers.bundles import make_all, make_missing
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-rounds", type=int, default=3, help="pairs of runs made to get enough quiet ones")
     add("--noise", type=float, default=QUIET, help="share of the machine that others may use")
     add("--nice", type=int, default=-10, help="of servers and wrk, where that is allowed")
+    add("--control", default=CONTROL, metavar="NAME", help="compare with this system instead")
     add("--set", nargs="*", default=[], metavar="NAME=VALUE", help="environment of the system")
     add("--save", metavar="NAME", help="of the result, where it is not the system's")
     add("--lock", type=Path, help="file that is locked while times are taken")
@@ -64,7 +66,7 @@ def _names(given: argparse.Namespace, known: dict[str, System]) -> list[str]:
     names = list(given.system)
     if given.all:
         names += [name for name, system in known.items() if not system.variant and name != CONTROL]
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in (*names, given.control) if name not in known]
     if unknown:
         raise SystemExit(f"no system is called {', '.join(unknown)}; there are {', '.join(known)}")
     if not (names or given.report or given.prepare):
@@ -81,8 +83,12 @@ def _measure(given: argparse.Namespace, names: Sequence[str], places: Places) ->
     # The ports are fixed: one comparison at a time.
     with _locked(places.out / "lock"):
         for name in names:
-            result = _measured(given, known[CONTROL], known[name], places)
-            print(f"{name}: {save(result, places.results)}", flush=True)
+            result = _measured(given, known[given.control], known[name], places)
+            if given.control == CONTROL:
+                print(f"{name}: {save(result, places.results)}", flush=True)
+            else:
+                # No row of the tables, which are all against the same control.
+                print(_summary(result, given.control), flush=True)
 
 
 def _measured(given: argparse.Namespace, control: System, peer: System, places: Places) -> Result:
@@ -127,6 +133,15 @@ def _locked(path: Path | None) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _summary(result: Result, control: str) -> str:
+    ratios = [cell.ratio for cell in result.cells]
+    errors = sum(cell.peer.errors for cell in result.cells)
+    return (
+        f"{result.name} over {control}, {len(ratios)} cells: lowest x{min(ratios):.3f}, "
+        f"geometric mean x{geometric_mean(ratios):.3f}, errors {errors}"
+    )
 
 
 def _line(name: str, cell: Cell) -> str:

@@ -21,13 +21,18 @@ class Payload:
     headers: Mapping[str, str]
 
 
-def payload(form: Form, jpeg: bytes) -> Payload:
-    """A picture in the form that a system takes."""
+_NONE: Mapping[str, str] = {}
+
+
+def payload(form: Form, jpeg: bytes, headers: Mapping[str, str] = _NONE) -> Payload:
+    """A picture in the form that a system takes, with further headers."""
     if form == "multipart":
-        return _multipart(jpeg)
-    if form == "oip":
-        return _oip(jpeg)
-    return Payload(jpeg, {"Content-Type": "image/jpeg"})
+        plain = _multipart(jpeg)
+    elif form == "oip":
+        plain = _oip(jpeg)
+    else:
+        plain = Payload(jpeg, {"Content-Type": "image/jpeg"})
+    return Payload(plain.body, {**plain.headers, **headers})
 
 
 def score_of(answer: Any) -> float:

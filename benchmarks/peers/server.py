@@ -39,7 +39,8 @@ class Server:
         self.url = url
         self.tree = Tree(process.pid)
         self.payloads: dict[int, Payload] = {
-            width: payload(system.form, places.picture(width).read_bytes()) for width in HEIGHTS
+            width: payload(system.form, places.picture(width).read_bytes(), system.headers)
+            for width in HEIGHTS
         }
         self.start_s = 0.0
         self._process = process

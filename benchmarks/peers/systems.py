@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.peers.payload import Form
 from benchmarks.peers.places import HERE, Places
+from service.security.keys.key import new_key
+from service.security.keys.key_file import format_keys
 
 CONTROL = "control"
 OURS = "ours"
 OURS_WHOLE = "ours-whole-decode"
+OURS_KEYS = "ours-keys"
 SERVERS = HERE / "servers"
 ONE_WORKER = {"BENCH_WORKERS": "1", "BENCH_INTRA": "2"}
 """Two workers would let one take a whole batch while the other idles."""
@@ -38,6 +41,7 @@ class System:
         packages: whose versions are noted with its figures.
         path: that pictures are posted to.
         form: of the request's body.
+        headers: that each request has beside those of its body.
         environment: of its process.
         pausable: whether it may be stopped by SIGSTOP while the control is measured.
         variant: run only when named.
@@ -51,6 +55,7 @@ class System:
     packages: tuple[str, ...] = RUNTIME
     path: str = "/predict"
     form: Form = "jpeg"
+    headers: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     pausable: bool = True
     variant: bool = False
@@ -141,4 +146,21 @@ def _ours(places: Places) -> list[System]:
             remark=remark,
         )
 
-    return [ours(OURS, "reduced", 0.03, REDUCED), ours(OURS_WHOLE, "whole", 0.01, WHOLE)]
+    plain = ours(OURS, "reduced", 0.03, REDUCED)
+    return [plain, ours(OURS_WHOLE, "whole", 0.01, WHOLE), _with_keys(plain)]
+
+
+def _with_keys(plain: System) -> System:
+    """The same with ten keys, of which the last one asks: what callers who are known cost."""
+    made = [new_key(f"line{number}", frozenset({"inspect"})) for number in range(10)]
+    (_, secret) = made[-1]
+    return replace(
+        plain,
+        name=OURS_KEYS,
+        headers={"Authorization": f"Bearer {secret}"},
+        environment={
+            **plain.environment,
+            "TAKT_KEYS": format_keys(key for key, _ in made).decode(),
+        },
+        variant=True,
+    )

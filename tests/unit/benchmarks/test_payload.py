@@ -17,6 +17,14 @@ def test_a_plain_body_is_the_picture():
     assert (asked.body, asked.headers) == (JPEG, {"Content-Type": "image/jpeg"})
 
 
+@pytest.mark.parametrize("form", ["jpeg", "multipart", "oip"])
+def test_a_key_goes_beside_the_headers_of_the_body(form):
+    plain, shown = payload(form, JPEG), payload(form, JPEG, {"Authorization": "Bearer key"})
+
+    assert shown.body == plain.body
+    assert shown.headers == {**plain.headers, "Authorization": "Bearer key"}
+
+
 def test_a_form_holds_the_picture_between_its_boundaries():
     asked = payload("multipart", JPEG)
 
