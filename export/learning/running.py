@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -87,9 +88,13 @@ def _states(get: Get) -> dict[tuple[str, str], tuple[str, str | None]]:
 def _getter(url: str) -> Get:
     # A proxy of the plant has no way to this very machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AnyStatus)
+    key = os.environ.get("TAKT_KEY")
 
     def get(path: str) -> Any:
-        with opener.open(url.rstrip("/") + path, timeout=_ANSWERS_WITHIN_S) as answer:
+        request = urllib.request.Request(url.rstrip("/") + path)
+        if key:
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
+        with opener.open(request, timeout=_ANSWERS_WITHIN_S) as answer:
             return json.loads(answer.read(_MOST_BYTES))
 
     return get

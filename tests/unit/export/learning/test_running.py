@@ -1,4 +1,7 @@
+import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -61,3 +64,29 @@ def test_where_no_server_answers_nothing_is_said(error: Exception) -> None:
         raise error
 
     assert ask(get) is None
+
+
+def test_a_server_with_keys_is_shown_the_one_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown.append(self.headers["Authorization"])
+            body = json.dumps(server({"1": "ready", "2": "ready"})(self.path)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("TAKT_KEY", "takt_secret")
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        found = wait_for(f"http://127.0.0.1:{http.server_port}", "parts", "2", OTHERS)
+        http.shutdown()
+    assert found == Running("waiting", "1")
+    assert set(shown) == {"Bearer takt_secret"}
