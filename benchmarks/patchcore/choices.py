@@ -47,7 +47,7 @@ class Choice:
     banks: tuple[tuple[str, ...], ...]
     vectors: tuple[int, ...]
     neighbourhood: int = 1
-    side: int = 256
+    side: int = 320
     highest: bool = False
     smoothing: int = 1
 
@@ -64,7 +64,7 @@ CHOICES: Mapping[str, Choice] = {
     "2,000 each": Choice(EACH, (2000, 2000)),
     "the highest instead of the mean": Choice(EACH, (789, 2211), highest=True),
     "the map averaged over 3 x 3": Choice(EACH, (789, 2211), smoothing=3),
-    "320 x 320": Choice(EACH, (789, 2211), side=320),
+    "256 x 256": Choice(EACH, (789, 2211), side=256),
     "block 7 too": Choice(((BLOCK_4,), (BLOCK_7,), (BLOCK_10,)), (789, 1500, 2211)),
     "block 2 too": Choice(((BLOCK_2,), (BLOCK_4,), (BLOCK_10,)), (500, 789, 2211)),
 }
