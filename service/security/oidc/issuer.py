@@ -15,8 +15,8 @@ REFRESH_EVERY_S = 300.0
 RETRY_AFTER_S = 10.0
 """Time after a look that failed."""
 ASK_AGAIN_AFTER_S = 5.0
-"""Shortest time between two looks for a key that a token names and nobody knows: anyone can make
-such tokens."""
+"""Shortest time between two looks, for which a token of an unknown key waits: anyone can make such
+tokens."""
 
 Fetch = Callable[[], tuple[SigningKey, ...]]
 
@@ -61,13 +61,8 @@ class Issuer:
         """Whether a key is the issuer's still."""
         return any(key.digest == digest for key in self._keys)
 
-    @property
-    def may_know_more(self) -> bool:
-        """Whether to ask the issuer, or to wait for its answer, is worth it."""
-        return self._looking is not None or self._clock() >= self._ask_again_s
-
     async def look(self) -> None:
-        """Ask the issuer; those who come meanwhile wait for the same answer."""
+        """Ask the issuer, once that is due; those who come meanwhile wait for the same answer."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
         await asyncio.shield(self._looking)
@@ -80,6 +75,7 @@ class Issuer:
 
     async def _look(self) -> None:
         try:
+            await asyncio.sleep(self._ask_again_s - self._clock())
             keys = await asyncio.to_thread(self._fetch)
         except FetchError as error:
             self._fail(str(error))

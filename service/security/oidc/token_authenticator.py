@@ -98,13 +98,11 @@ class TokenAuthenticator:
         key = self._issuer.key(key_id)
         if key is not None:
             return key
-        unknown = (
+        raise CallerPendingError(
             f"the token's key {key_id[:_MOST_OF_NAME]!r} is none of the issuer's; ask it for a new "
-            "token"
+            "token",
+            self._issuer.look,
         )
-        if self._issuer.may_know_more:
-            raise CallerPendingError(unknown, self._issuer.look)
-        raise UnauthenticatedError(unknown)
 
     def _scopes_of(self, claims: Mapping[str, Any]) -> frozenset[Scope]:
         given: set[str] = set()

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from service.errors import ConfigurationError
+from service.security.oidc import issuer as issuer_module
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
 from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer
 from service.security.oidc.signing_keys import SigningKey, fetch_keys, keys_of
@@ -17,6 +18,12 @@ pytestmark = pytest.mark.anyio
 
 def key(name: str) -> SigningKey:
     return SigningKey(name, None, None, name.encode())
+
+
+@pytest.fixture(autouse=True)
+def looks_are_due_at_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "strangers" not in request.node.name:
+        monkeypatch.setattr(issuer_module, "ASK_AGAIN_AFTER_S", 0.0)
 
 
 class Plant:
@@ -60,13 +67,22 @@ async def test_while_the_issuer_is_down_its_keys_stay(caplog: pytest.LogCaptureF
     assert caplog.text.count("cannot be had, and those of before stay: it is down") == 1
 
 
-async def test_strangers_make_the_issuer_be_asked_now_and_then_at_most() -> None:
+async def test_strangers_make_the_issuer_be_asked_now_and_then_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(issuer_module.asyncio, "sleep", sleep)
     plant = Plant()
-    assert plant.issuer.may_know_more
     await plant.issuer.look()
-    assert not plant.issuer.may_know_more
-    plant.now_s += ASK_AGAIN_AFTER_S
-    assert plant.issuer.may_know_more
+    plant.now_s += 1.0
+    await plant.issuer.look()
+    assert slept[0] <= 0
+    assert slept[1:] == [ASK_AGAIN_AFTER_S - 1.0]
+    assert plant.asked == 2
 
 
 async def test_those_who_wait_share_one_answer_and_the_loop_goes_on_meanwhile() -> None:
@@ -76,7 +92,6 @@ async def test_those_who_wait_share_one_answer_and_the_loop_goes_on_meanwhile() 
     for _ in range(100):
         await asyncio.sleep(0)
     waiting[0].cancel()  # one hangs up, which is nothing to the others
-    assert plant.issuer.may_know_more
     answered.set()
     await asyncio.gather(*waiting[1:])
     assert plant.asked == 1
