@@ -107,7 +107,9 @@ def asker(
 @contextlib.contextmanager
 def served(repository: Path, kind: trustme.KeyType | None) -> Iterator[Server]:
     """A server with a certificate of this kind, or without one."""
+    # Nobody reads its log from then on.
     command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0"]
+    command += ["--no-request-log"]
     tls = None
     with tempfile.TemporaryDirectory() as folder:
         if kind is not None:
