@@ -293,12 +293,16 @@ def test_a_checkpoint_is_never_replaced(
     ],
 )
 def test_an_option_out_of_range_is_a_usage_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: str, value: object, message: str
+    monkeypatch: pytest.MonkeyPatch,
+    good: list[Path],
+    tmp_path: Path,
+    option: str,
+    value: object,
+    message: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    result = run(
-        fit, "efficientad", "--good", tmp_path, "--out", tmp_path / "m.safetensors", option, value
-    )
+    out = tmp_path / "m.safetensors"
+    result = run(fit, "efficientad", "--good", good[0].parent, "--out", out, option, value)
     assert result.exit_code == 2
     assert option in result.output
     assert message in result.output
@@ -336,9 +340,11 @@ def test_an_exported_bundle_can_be_evaluated(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(models.checkpoints.formats, "load_checkpoint", lambda path: thin_checkpoint)
+    checkpoint = tmp_path / "m.safetensors"
+    checkpoint.write_bytes(b"named in the bundle by its digest")
     out = tmp_path / "models" / "parts" / "1"
     exported = run(
-        export, "onnx", tmp_path / "m.safetensors", "--good", good[0].parent, "--out", out,
+        export, "onnx", checkpoint, "--good", good[0].parent, "--out", out,
         "--alpha", 0.3, "--threads", 1, "-q",
     )  # fmt: skip
     assert exported.exit_code == 0, exported.output

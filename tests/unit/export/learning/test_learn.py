@@ -195,8 +195,8 @@ def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
         families.fit_patchcore_to(request, stages)
     model = load_checkpoint((request.out,)).model
     # Pictures of 80 x 60.
-    assert model.input_size == (224, 304)
-    assert stages.told == ["size 304x224: pictures of 80x60 keep their ratio"]
+    assert model.input_size == (272, 368)
+    assert stages.told == ["size 368x272: pictures of 80x60 keep their ratio"]
 
 
 @pytest.mark.parametrize(
