@@ -54,6 +54,7 @@ def main() -> None:
         default_root_dir=given.out,
         accelerator="cpu",
         devices=1,
+        limit_val_batches=0,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
