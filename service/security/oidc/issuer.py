@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from service.security.oidc.fetching import FetchError
-from service.security.oidc.signing_keys import SigningKey
 
 REFRESH_EVERY_S = 300.0
 """Time between two looks at an issuer's keys; one that it withdraws counts until then."""
@@ -18,9 +19,27 @@ ASK_AGAIN_AFTER_S = 5.0
 """Shortest time between two looks, for which a token of an unknown key waits: anyone can make such
 tokens."""
 
-Fetch = Callable[[], tuple[SigningKey, ...]]
-
 logger = logging.getLogger("takt.security")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key of an issuer.
+
+    Attributes:
+        key_id: its `kid`; empty for none.
+        algorithm: the only one that it is for; None for any that fits.
+        public: what `jwt.decode` takes.
+        digest: 16 bytes that tell it from others, whatever they are called.
+    """
+
+    key_id: str
+    algorithm: str | None
+    public: Any
+    digest: bytes
+
+
+Fetch = Callable[[], tuple[SigningKey, ...]]
 
 
 class Issuer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -13,6 +12,7 @@ from jwt.types import JWKDict
 
 from service.errors import ConfigurationError
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
+from service.security.oidc.issuer import SigningKey
 
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -22,23 +22,6 @@ ALGORITHMS = (
 
 _KINDS = frozenset({"RSA", "EC", "OKP"})
 _MOST_KEYS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """One key of an issuer.
-
-    Attributes:
-        key_id: its `kid`; empty for none.
-        algorithm: the only one that it is for; None for any that fits.
-        public: what `jwt.decode` takes.
-        digest: 16 bytes that tell it from others, whatever they are called.
-    """
-
-    key_id: str
-    algorithm: str | None
-    public: Any
-    digest: bytes
 
 
 def fetch_keys(issuer: str) -> tuple[SigningKey, ...]:

@@ -11,8 +11,8 @@ import jwt
 
 from service.errors import ConfigurationError, UnauthenticatedError
 from service.security.caller import SCOPES, Caller, CallerPendingError, Scope
-from service.security.oidc.issuer import Issuer
-from service.security.oidc.signing_keys import ALGORITHMS, SigningKey
+from service.security.oidc.issuer import Issuer, SigningKey
+from service.security.oidc.signing_keys import ALGORITHMS
 
 LEEWAY_S = 30.0
 """By how much the clocks of issuer and server may differ."""

@@ -73,6 +73,15 @@ def test_the_command_line_is_quick_to_import() -> None:
     assert not {"numpy", "cv2", "fastapi", "uvicorn"} & set(loaded)
 
 
+def test_the_server_s_modules_load_without_the_packages_of_any_extra() -> None:
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(sys.argv[1:]); "
+        "import service.app, service.server.run, service.commands.keys"
+    )
+    extras = ("jwt", "onnxruntime", "openvino", "torch", "onnx", "httpx", "pynvml")
+    subprocess.run([sys.executable, "-c", code, *extras], check=True)
+
+
 def test_a_server_without_keys_ends_with_one_line_where_others_could_reach_it() -> None:
     refused = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0", "--port", "0"])
 

@@ -9,8 +9,8 @@ import pytest
 from service.errors import ConfigurationError
 from service.security.oidc import issuer as issuer_module
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
-from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer
-from service.security.oidc.signing_keys import SigningKey, fetch_keys, keys_of
+from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer, SigningKey
+from service.security.oidc.signing_keys import fetch_keys, keys_of
 from tests.issuer import FakeIssuer
 
 pytestmark = pytest.mark.anyio
