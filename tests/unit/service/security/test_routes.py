@@ -28,3 +28,11 @@ def test_each_path_needs_what_the_route_needs_to_which_the_router_leads(
 def test_no_route_is_in_the_table_twice() -> None:
     rows = [(row.method, row.path) for row in ROUTES]
     assert len(rows) == len(set(rows))
+
+
+def test_each_versions_route_needs_what_the_active_ones_does() -> None:
+    needs = {(row.method, row.path): row.need for row in ROUTES}
+
+    for (method, path), need in needs.items():
+        if "/versions/{version}" in path and not path.endswith("/activate"):
+            assert needs[method, path.replace("/versions/{version}", "")] == need

@@ -1,195 +1,32 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
-import torch
-from click.testing import CliRunner, Result
 
-import models.fit.inpformer.encoders
 from export.commands.fit.command import fit
-from export.commands.fit.sizing import check_fitted_size
-from models.checkpoints.facts import InputRecipe
-from models.checkpoints.formats import load_checkpoint
-from models.fit.inpformer.encoders import EncoderError, Pretrained
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import InpFormer
-from models.input_size import InputSize
-from tests.patchcore import a_patchcore
+from models.fit.efficientad.options import EfficientAdOptions
+from models.fit.inpformer.options import InpFormerOptions
+from models.fit.teacher.options import TeacherOptions
 
-CONFIG = InpFormerConfig(
-    embed_dim=16,
-    encoder_heads=2,
-    decoder_heads=2,
-    target_blocks=(0, 1),
-    decoder_depth=2,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0,), (1,)),
-    width=28,
-    height=28,
+WritePictures = Callable[..., list[Path]]
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("efficientad", EfficientAdOptions),
+        ("inpformer", InpFormerOptions),
+        ("teacher", TeacherOptions),
+    ],
 )
-
-
-@pytest.fixture(autouse=True)
-def thin_encoder(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Puts a thin encoder in the place of any; says which ones were asked for."""
-    asked: list[str] = []
-
-    def pretrained(choice: str, size: InputSize | None = None) -> Pretrained:
-        asked.append(choice)
-        torch.manual_seed(0)
-        sides = size or InputSize(28, 28)
-        config = replace(CONFIG, width=sides.width, height=sides.height)
-        weights = InpFormer(config).encoder.state_dict()
-        recipe = InputRecipe(sides.width, sides.height, "area")
-        return Pretrained(choice, config, recipe, weights)
-
-    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", pretrained)
-    return asked
-
-
-def run(*arguments: object) -> Result:
-    quick = ("--steps", 2, "--device", "cpu", "-q")
-    return CliRunner().invoke(fit, ["inpformer", *map(str, (*arguments, *quick))])
-
-
-def test_a_fit_writes_a_checkpoint_that_can_be_exported(
-    tmp_path: Path, write_pictures: Any
+def test_the_help_s_defaults_are_those_of_the_fit(
+    command: str, options: type[EfficientAdOptions | InpFormerOptions | TeacherOptions]
 ) -> None:
-    write_pictures(tmp_path / "good", 4)
-    out = tmp_path / "parts.safetensors"
-    result = run("--good", tmp_path / "good", "--out", out)
-    assert result.exit_code == 0, result.output
-    assert "not the paper's encoder" in result.output
-    assert f"takt export onnx {out}" in result.output
-    loaded = load_checkpoint(out)
-    assert loaded.model.family == "inpformer"
-    assert len(loaded.seen) == 3
-    assert out.with_suffix(".csv").read_text().startswith("step,reconstruction,coherence")
-    assert not out.with_name(out.name + ".resume").exists()
-
-
-def test_several_kinds_of_parts_are_fitted_together(
-    tmp_path: Path, write_pictures: Any, thin_encoder: list[str]
-) -> None:
-    write_pictures(tmp_path / "one", 4)
-    write_pictures(tmp_path / "other", 8, seed=1)
-    arguments = ("--good", tmp_path / "one", "--good", tmp_path / "other")
-    result = run(*arguments, "--encoder", "d.pth", "--out", tmp_path / "m.safetensors")
-    assert result.exit_code == 0, result.output
-    assert "on 9 good pictures; 3 more" in result.output
-    assert "paper" not in result.output
-    assert thin_encoder == ["d.pth"]
-
-
-def test_a_few_shots_leave_the_rest_for_the_thresholds(tmp_path: Path, write_pictures: Any) -> None:
-    write_pictures(tmp_path / "good", 5)
-    result = run("--good", tmp_path / "good", "--shots", 2, "--out", tmp_path / "m.safetensors")
-    assert "on 2 good pictures; 3 more" in result.output
-
-
-def test_a_fit_takes_an_input_that_is_no_square(tmp_path: Path, write_pictures: Any) -> None:
-    write_pictures(tmp_path / "good", 4)
-    out = tmp_path / "parts.safetensors"
-    result = run("--good", tmp_path / "good", "--size", "56x28", "--encoder", "d.pth", "--out", out)
-    assert result.exit_code == 0, result.output
-    loaded = load_checkpoint(out)
-    assert (loaded.model.input_size, loaded.model.map_size) == ((28, 56), (181, 362))
-    assert loaded.recipe == InputRecipe(56, 28, "area")
-
-
-def test_auto_goes_by_the_pictures_of_every_kind(tmp_path: Path, write_pictures: Any) -> None:
-    for seed, name in enumerate(("one", "other")):
-        write_pictures(tmp_path / name, 4, size=(160, 80), seed=seed)
-    arguments = ("--good", tmp_path / "one", "--good", tmp_path / "other", "--encoder", "d.pth")
-    out = tmp_path / "parts.safetensors"
-    result = run(*arguments, "--size", "auto", "--latency-ms", 1e-6, "--out", out)
-    assert result.exit_code == 0, result.output
-    assert "size 14x14: pictures of 160x80 become 2 times narrower" in result.output
-    assert "ms a picture in torch here, of 1e-06 ms allowed, and no smaller" in result.output
-    assert load_checkpoint(out).model.input_size == (14, 14)
-
-
-@pytest.mark.parametrize("asked", [None, "auto", InputSize(640, 256)])
-def test_an_export_takes_the_size_of_the_fit(asked: Any) -> None:
-    check_fitted_size(asked, (256, 640))
-
-
-def test_an_export_at_another_size_is_refused_with_the_remedy() -> None:
-    with pytest.raises(
-        click.BadParameter, match=r"fitted on 256x256.*fit it again with --size 640x"
-    ):
-        check_fitted_size(InputSize(640, 256), (256, 256))
-
-
-def test_an_encoder_that_cannot_be_had_is_one_line(
-    tmp_path: Path, write_pictures: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def absent(choice: str, size: InputSize | None = None) -> Pretrained:
-        raise EncoderError(f"timm gives no weights of {choice}: give a file")
-
-    monkeypatch.setattr(models.fit.inpformer.encoders, "pretrained", absent)
-    write_pictures(tmp_path / "good", 4)
-    result = run("--good", tmp_path / "good", "--out", tmp_path / "m.safetensors")
-    assert result.exit_code == 1
-    assert "Error: timm gives no weights of lite0: give a file" in result.output
-
-
-class TestPatchcore:
-    """`takt fit patchcore`, on an encoder of random weights and a small input."""
-
-    @pytest.fixture(autouse=True)
-    def random_encoder(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import models.fit.patchcore.encoders as encoders
-        from models.patchcore.config import PatchCoreConfig
-
-        def encoder_of(choice: str, width: int = 64, height: int = 32) -> encoders.PatchCoreEncoder:
-            config = PatchCoreConfig((1, 1), width=width, height=height)
-            weights = a_patchcore(config).encoder.state_dict()
-            recipe = InputRecipe(width, height, "area")
-            return encoders.PatchCoreEncoder(choice, config, recipe, weights)
-
-        monkeypatch.setattr(encoders, "encoder_of", encoder_of)
-
-    def run(self, *arguments: object) -> Result:
-        quick = ("--bank-size", 30, "--device", "cpu", "-q")
-        return CliRunner().invoke(fit, ["patchcore", *map(str, (*arguments, *quick))])
-
-    def test_a_fit_writes_a_checkpoint_that_can_be_exported(
-        self, tmp_path: Path, write_pictures: Any
-    ) -> None:
-        write_pictures(tmp_path / "good", 4)
-        out = tmp_path / "parts.safetensors"
-        result = self.run("--good", tmp_path / "good", "--out", out)
-        assert result.exit_code == 0, result.output
-        assert (
-            "30 vectors, of 4 good pictures; 3 of them were scored without their own of 3 folds"
-            in result.output
-        )
-        assert f"takt export onnx {out}" in result.output
-        loaded = load_checkpoint(out)
-        assert loaded.model.family == "patchcore"
-        assert loaded.recipe == InputRecipe(64, 32, "area")
-        assert len(loaded.seen) == 4
-
-    @pytest.mark.parametrize(
-        ("size", "expected"), [("96x48", (48, 96)), (64, (64, 64)), ("auto", (272, 368))]
-    )
-    def test_a_fit_has_the_asked_size(
-        self, tmp_path: Path, write_pictures: Any, size: object, expected: tuple[int, int]
-    ) -> None:
-        write_pictures(tmp_path / "good", 4)
-        out = tmp_path / "parts.safetensors"
-        result = self.run("--good", tmp_path / "good", "--out", out, "--size", size)
-        assert result.exit_code == 0, result.output
-        assert load_checkpoint(out).model.input_size == expected
-
-    def test_several_kinds_of_parts_share_a_bank(self, tmp_path: Path, write_pictures: Any) -> None:
-        write_pictures(tmp_path / "one", 4)
-        write_pictures(tmp_path / "other", 8, seed=1)
-        kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
-        result = self.run(*kinds, "--out", tmp_path / "m.safetensors")
-        assert "57 vectors, of 12 good pictures; 11 of them" in result.output
+    fields = {field.name: field.default for field in dataclasses.fields(options)}
+    offered = {param.name: param.default for param in fit.commands[command].params}
+    shared = {name for name in fields.keys() & offered.keys() if fields[name] is not None}
+    assert {"seed", "learning_rate"} <= shared
+    assert {name: offered[name] for name in shared} == {name: fields[name] for name in shared}
