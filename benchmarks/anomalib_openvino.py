@@ -26,7 +26,7 @@ from benchmarks.realtime.server import TaktServer
 from export.evaluation.data_sets import read_data_set
 from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import InspectedPicture, LocalInspector
-from models.checkpoints.anomalib import QUANTILES
+from models.checkpoints.anomalib.efficientad import QUANTILES
 from models.checkpoints.formats import load_checkpoint
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import Preprocess

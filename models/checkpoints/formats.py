@@ -10,8 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from models.checkpoints import anomalib, anomalib_file, nelson, official, own
-from models.checkpoints.anomalib_file import is_lightning, state_of
+from models.checkpoints import nelson, official, own
+from models.checkpoints.anomalib import efficientad, inpformer
+from models.checkpoints.anomalib import file as anomalib_file
+from models.checkpoints.anomalib.file import is_lightning, state_of
 from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.files.containers import ACCEPTED, container_of
@@ -42,15 +44,15 @@ PICKLED = (
         "anomalib .ckpt of EfficientAd",
         anomalib_file.FRAMEWORK,
         "efficientad",
-        anomalib.is_efficientad,
-        anomalib.load_efficientad,
+        efficientad.is_efficientad,
+        efficientad.load_efficientad,
     ),
     Format(
         "anomalib .ckpt of InpFormer",
         anomalib_file.FRAMEWORK,
         "inpformer",
-        anomalib.is_inpformer,
-        anomalib.load_inpformer,
+        inpformer.is_inpformer,
+        inpformer.load_inpformer,
     ),
     Format(
         "state dict of the official INP-Former",

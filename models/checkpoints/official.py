@@ -8,7 +8,8 @@ from pathlib import Path
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, InputRecipe
 from models.checkpoints.files.weights import copied
-from models.inpformer.weights import OFFICIAL, InpFormerWeightsError, from_state
+from models.dinov2.foreign import ForeignWeightsError
+from models.inpformer.weights import OFFICIAL, from_state
 
 FRAMEWORK = "official"
 RECIPE = InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))
@@ -29,7 +30,7 @@ def load_inpformer(path: Path, content: Mapping[str, object]) -> Checkpoint:
     """
     try:
         model = from_state(copied(content, path, "save the state dict again"), OFFICIAL)
-    except InpFormerWeightsError as error:
+    except ForeignWeightsError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Checkpoint(
         model,

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
 
+from models.dinov2.encoder import EncoderShape
+from models.dinov2.maps import official_map_size, scored_among
+from models.dinov2.settings import (
+    GROUPS,
+    PATCH,
+    TARGET_BLOCKS,
+    USUAL_SIDE,
+    Blocks,
+    MapRecipe,
+    check_choice,
+    check_count,
+    check_flag,
+    check_groups,
+    check_heads,
+    check_targets,
+    frozen,
+    variant_of,
+)
 from models.input_size import SizeLimits, with_sides
 
-MapRecipe = Literal["official", "anomalib"]
 Mode = Literal["reconstruction", "zero_shot"]
 EncoderKind = Literal["dinov2", "lite0"]
-Blocks = tuple[int, ...]
-
-PATCH = 14
-"""Side of a patch of DINOv2 in pixels."""
 
 PATCHES: dict[str, int] = {"dinov2": PATCH, "lite0": 16}
 """Side in pixels of the patch of a token, by encoder."""
@@ -26,14 +38,8 @@ SIZES = {
 }
 """Sizes of the input, by encoder."""
 
-OFFICIAL_MAP_SIDE = 256
-SCORED_SHARE = 0.01
-"""Share of the map's pixels, the highest ones, whose mean is the score."""
-
 LITE0_BLOCKS: Blocks = (0, 1, 2, 3, 4, 5, 6, 7)
 """Outputs of the encoder lite0."""
-
-VARIANTS = {384: "small", 768: "base", 1024: "large"}
 
 
 @dataclass(frozen=True)
@@ -71,15 +77,15 @@ class InpFormerConfig:
     embed_dim: int = 384
     encoder_heads: int = 6
     decoder_heads: int = 6
-    target_blocks: Blocks = (2, 3, 4, 5, 6, 7, 8, 9)
+    target_blocks: Blocks = TARGET_BLOCKS
     decoder_depth: int = 8
-    encoder_groups: tuple[Blocks, ...] = ((0, 1, 2, 3), (4, 5, 6, 7))
-    decoder_groups: tuple[Blocks, ...] = ((0, 1, 2, 3), (4, 5, 6, 7))
+    encoder_groups: tuple[Blocks, ...] = GROUPS
+    decoder_groups: tuple[Blocks, ...] = GROUPS
     inp_count: int = 6
     mlp_ratio: int = 4
     mlp_bias: bool = True
-    width: int = 392
-    height: int = 392
+    width: int = USUAL_SIDE
+    height: int = USUAL_SIDE
     encoder: EncoderKind = "dinov2"
     recipe: MapRecipe = "official"
     mode: Mode = "reconstruction"
@@ -87,19 +93,22 @@ class InpFormerConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.type == "int":
-                _check_count(field.name, getattr(self, field.name))
-        if not isinstance(self.mlp_bias, bool):
-            raise ValueError(f"mlp_bias is {self.mlp_bias!r}; it must be true or false")
-        _check_choice("encoder", self.encoder, get_args(EncoderKind))
-        _check_choice("recipe", self.recipe, get_args(MapRecipe))
-        _check_choice("mode", self.mode, get_args(Mode))
+                check_count(field.name, getattr(self, field.name))
+        check_flag("mlp_bias", self.mlp_bias)
+        check_choice("encoder", self.encoder, get_args(EncoderKind))
+        check_choice("recipe", self.recipe, get_args(MapRecipe))
+        check_choice("mode", self.mode, get_args(Mode))
         for name in ("encoder_heads", "decoder_heads"):
-            if self.embed_dim % getattr(self, name):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}; it must divide embed_dim, {self.embed_dim}"
-                )
+            check_heads(name, getattr(self, name), self.embed_dim)
         SIZES[self.encoder].check(self.width, self.height)
-        self._check_blocks()
+        check_targets(self.target_blocks)
+        if self.encoder == "lite0" and self.target_blocks != LITE0_BLOCKS:
+            raise ValueError(
+                f"target_blocks is {self.target_blocks!r}; of the encoder lite0 they are "
+                f"{LITE0_BLOCKS!r}"
+            )
+        outputs = len(self.target_blocks)
+        check_groups(self.encoder_groups, self.decoder_groups, outputs, self.decoder_depth)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -114,7 +123,7 @@ class InpFormerConfig:
         unknown = sorted(plain.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"an INP-Former has no setting {', '.join(unknown)}: take it out")
-        return cls(**{name: _frozen(value) for name, value in plain.items()})
+        return cls(**{name: frozen(value) for name, value in plain.items()})
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for a checkpoint's metadata."""
@@ -125,7 +134,7 @@ class InpFormerConfig:
         """`small`, `base`, `large`, or `dim` with the channels of another size; or `lite0`."""
         if self.encoder == "lite0":
             return "lite0"
-        return VARIANTS.get(self.embed_dim, f"dim{self.embed_dim}")
+        return variant_of(self.embed_dim)
 
     @property
     def patch(self) -> int:
@@ -154,70 +163,20 @@ class InpFormerConfig:
         return rows * columns
 
     @property
-    def map_size(self) -> tuple[int, int]:
-        """(height, width) of the anomaly map in pixels.
+    def encoder_shape(self) -> EncoderShape:
+        """The settings of a DINOv2 as its encoder."""
+        return EncoderShape(
+            self.embed_dim, self.encoder_heads, self.target_blocks, self.grid, self.mlp_ratio
+        )
 
-        The official map has 256 × 256 pixels; of another shape it has about as many, so that blur
-        and score mean the same.
-        """
-        if self.recipe == "anomalib":
-            return self.input_size
-        ratio = math.sqrt(self.height / self.width)
-        return round(OFFICIAL_MAP_SIDE * ratio), round(OFFICIAL_MAP_SIDE / ratio)
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(height, width) of the anomaly map in pixels."""
+        anomalib = self.recipe == "anomalib"
+        return self.input_size if anomalib else official_map_size(self.input_size)
 
     @property
     def scored_pixels(self) -> int:
         """Number of the map's highest pixels whose mean is the score."""
         height, width = self.map_size
-        return self.scored_among(height * width)
-
-    @staticmethod
-    def scored_among(pixels: int) -> int:
-        """Number of the highest of so many pixels whose mean is the score; at least 1."""
-        return max(1, int(pixels * SCORED_SHARE))
-
-    def _check_blocks(self) -> None:
-        blocks = self.target_blocks
-        if not _is_indices(blocks) or sorted(set(blocks)) != list(blocks):
-            raise ValueError(
-                f"target_blocks is {blocks!r}; it must name blocks from 0 in rising order"
-            )
-        if self.encoder == "lite0" and blocks != LITE0_BLOCKS:
-            raise ValueError(
-                f"target_blocks is {blocks!r}; of the encoder lite0 they are {LITE0_BLOCKS!r}"
-            )
-        depths = {"encoder_groups": len(blocks), "decoder_groups": self.decoder_depth}
-        for name, depth in depths.items():
-            groups = getattr(self, name)
-            sound = isinstance(groups, tuple) and groups and all(map(_is_indices, groups))
-            if not sound or any(index >= depth for group in groups for index in group):
-                raise ValueError(
-                    f"{name} is {groups!r}; it must hold groups of indices below {depth}"
-                )
-        if len(self.encoder_groups) != len(self.decoder_groups):
-            raise ValueError(
-                f"there are {len(self.encoder_groups)} encoder_groups but "
-                f"{len(self.decoder_groups)} decoder_groups; they are compared pair by pair"
-            )
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; it must be {' or '.join(choices)}")
-
-
-def _is_indices(value: object) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) > 0
-        and all(type(index) is int and index >= 0 for index in value)
-    )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+        return scored_among(height * width)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -13,15 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
+from models.dinov2 import maps
+from models.dinov2.encoder import DinoEncoder
+from models.dinov2.maps import COSINE_EPS, mean_of
 from models.inpformer import lite0
 from models.inpformer.config import InpFormerConfig, Mode
-from models.inpformer.encoder import DinoEncoder
 from models.inpformer.inp import DecoderBlock, InpExtractor, Mlp
 from models.inpformer.lite0 import Lite0Encoder
-
-BLUR_SIZE = 5
-BLUR_SIGMA = 4.0
-COSINE_EPS = 1e-8
 
 
 class Groups(NamedTuple):
@@ -65,16 +62,16 @@ class InpFormer(Detector):
         self.map_size = config.map_size
         dim = config.embed_dim
         light = config.encoder == "lite0"
-        self.encoder: nn.Module = Lite0Encoder(dim) if light else DinoEncoder(config)
+        self.encoder: nn.Module = Lite0Encoder(dim) if light else DinoEncoder(config.encoder_shape)
         mean = (lite0.MEAN,) * 3 if light else IMAGENET_MEAN
         std = (lite0.STD,) * 3 if light else IMAGENET_STD
         self.extractor = InpExtractor(config)
         self.bottleneck = Mlp(dim, config.mlp_ratio * dim)
         self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.decoder_depth))
         for name, constant in (
-            ("pixel_mean", _on_cpu(mean).view(1, 3, 1, 1)),
-            ("pixel_std", _on_cpu(std).view(1, 3, 1, 1)),
-            ("blur_kernel", _gaussian()),
+            ("pixel_mean", maps.pixel_constant(mean)),
+            ("pixel_std", maps.pixel_constant(std)),
+            ("blur_kernel", maps.gaussian()),
         ):
             self.register_buffer(name, constant, persistent=False)
 
@@ -100,7 +97,7 @@ class InpFormer(Detector):
 
     def fuse(self, features: Sequence[Tensor]) -> Tensor:
         """The tokens of all target blocks -> their mean [N,T,D]."""
-        return _mean(features)
+        return mean_of(features)
 
     def extract(self, fused: Tensor) -> Tensor:
         """Fused tokens [N,T,D] -> the picture's INPs [N,P,D]."""
@@ -131,19 +128,16 @@ class InpFormer(Detector):
 
     def group_encoded(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The encoder's outputs -> their means [N,T,D] over each group of blocks."""
-        return tuple(_mean([features[i] for i in group]) for group in self.config.encoder_groups)
+        return tuple(mean_of([features[i] for i in group]) for group in self.config.encoder_groups)
 
     def group_decoded(self, decoded: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The decoder's outputs, the last one first -> their means [N,T,D] over each group."""
-        return tuple(_mean([decoded[i] for i in group]) for group in self.config.decoder_groups)
+        return tuple(mean_of([decoded[i] for i in group]) for group in self.config.decoder_groups)
 
     def group_maps(self, groups: Groups) -> Tensor:
         """The maps [N,G,rows,columns] of the groups: 1 - cos(encoder, decoder)."""
-        maps = [
-            1 - F.cosine_similarity(ours, theirs, dim=-1, eps=COSINE_EPS)
-            for ours, theirs in zip(groups.encoder, groups.decoder, strict=True)
-        ]
-        return self._on_grid(torch.stack(maps, dim=1))
+        pairs = zip(groups.encoder, groups.decoder, strict=True)
+        return self._on_grid(torch.stack([maps.cosine_distance(*pair) for pair in pairs], dim=1))
 
     def patch_map(self, x: Tensor) -> Tensor:
         """Normalised input -> map [N,rows,columns] of the configured mode, one cell a patch."""
@@ -157,10 +151,7 @@ class InpFormer(Detector):
 
     def enlarge(self, patch_map: Tensor) -> Tensor:
         """A map [N,rows,columns] -> [N,H,W] of the input's size, corners on corners."""
-        size = self.input_size
-        return F.interpolate(
-            patch_map.unsqueeze(1), size=size, mode="bilinear", align_corners=True
-        ).squeeze(1)
+        return maps.enlarged(patch_map, self.input_size)
 
     def smooth(self, enlarged: Tensor) -> Tensor:
         """An enlarged map [N,H,W] -> the anomaly map [N,h,w].
@@ -168,14 +159,9 @@ class InpFormer(Detector):
         The official code first resizes to 256 × 256 and takes zeros beyond the border, so that its
         maps fade there. anomalib keeps the size of the input and mirrors.
         """
-        maps = enlarged.unsqueeze(1)
-        border = (BLUR_SIZE // 2,) * 4
         if self.config.recipe == "official":
-            maps = F.interpolate(maps, size=self.map_size, mode="bilinear", align_corners=False)
-            maps = F.pad(maps, border)
-        else:
-            maps = F.pad(maps, border, mode="reflect")
-        return F.conv2d(maps, self.blur_kernel).squeeze(1)
+            return maps.blurred(maps.resized(enlarged, self.map_size), self.blur_kernel, "zeros")
+        return maps.blurred(enlarged, self.blur_kernel, "mirrored")
 
     def score(self, anomaly_map: Tensor) -> Tensor:
         """An anomaly map [N,h,w] -> the mean [N] of its highest 1 % of pixels."""
@@ -183,8 +169,7 @@ class InpFormer(Detector):
 
     def score_of(self, values: Tensor) -> Tensor:
         """The values [N,n] of the pixels that count -> the mean [N] of their highest 1 %."""
-        highest = values.topk(self.config.scored_among(values.shape[1]), dim=1).values
-        return highest.mean(1)
+        return maps.mean_of_highest(values)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, about 0 to 2."""
@@ -193,19 +178,3 @@ class InpFormer(Detector):
 
     def _on_grid(self, per_patch: Tensor) -> Tensor:
         return per_patch.unflatten(-1, self.config.grid)
-
-
-def _mean(tensors: Sequence[Tensor]) -> Tensor:
-    return reduce(torch.add, tensors) / len(tensors)
-
-
-def _on_cpu(values: Sequence[float]) -> Tensor:
-    # The device is named, so that a model built on the meta device has its constants.
-    return torch.tensor(values, device="cpu")
-
-
-def _gaussian() -> Tensor:
-    offsets = torch.arange(BLUR_SIZE, device="cpu") - BLUR_SIZE // 2
-    line = torch.exp(-offsets.square() / (2 * BLUR_SIGMA**2))
-    line = line / line.sum()
-    return torch.outer(line, line).view(1, 1, BLUR_SIZE, BLUR_SIZE)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.inpformer.config import InpFormerConfig
-from models.inpformer.encoder import DinoEncoder
+from models.dinov2.encoder import DinoEncoder, EncoderShape
 from models.inpformer.lite0 import STAGES, STEM_CHANNELS, SameConv, lite0_blocks
 from models.patchcore.config import PatchCoreConfig
 
@@ -73,16 +72,7 @@ class DinoPyramid(nn.Module):
         self.strides = (14,) * len(config.layers)
         self.grid = config.height // 14, config.width // 14
         self.tokens = DinoEncoder(
-            InpFormerConfig(
-                embed_dim=config.embed_dim,
-                encoder_heads=config.encoder_heads,
-                decoder_heads=config.encoder_heads,
-                target_blocks=config.layers,
-                encoder_groups=((0,),),
-                decoder_groups=((0,),),
-                width=config.width,
-                height=config.height,
-            )
+            EncoderShape(config.embed_dim, config.encoder_heads, config.layers, self.grid)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:

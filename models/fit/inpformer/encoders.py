@@ -18,15 +18,16 @@ from models.checkpoints.facts import Centre, InputRecipe
 from models.checkpoints.files.containers import container_of
 from models.checkpoints.files.pickles import read_pickle
 from models.checkpoints.files.weights import copied
-from models.inpformer.config import LITE0_BLOCKS, InpFormerConfig
-from models.inpformer.encoder import REGISTERS
-from models.inpformer.lite0 import STAGES
-from models.inpformer.positions import Grid, official_positions
-from models.inpformer.weights import (
+from models.dinov2.encoder import REGISTERS
+from models.dinov2.positions import Grid, official_positions
+from models.dinov2.settings import (
     HEAD_CHANNELS,
     LARGE_DEPTH,
+    TARGET_BLOCKS,
     TARGET_BLOCKS_OF_LARGE,
 )
+from models.inpformer.config import LITE0_BLOCKS, InpFormerConfig
+from models.inpformer.lite0 import STAGES
 from models.input_size import InputSize
 
 LITE0 = "lite0"
@@ -169,7 +170,7 @@ def _dinov2(content: Mapping[str, object], name: str, size: InputSize | None) ->
             f"{name} has {dim} channels and registers of shape {list(state[registers].shape)}; "
             f"channels must be a multiple of {HEAD_CHANNELS} and registers {REGISTERS}: {REMEDY}"
         )
-    blocks = TARGET_BLOCKS_OF_LARGE if depth == LARGE_DEPTH else InpFormerConfig.target_blocks
+    blocks = TARGET_BLOCKS_OF_LARGE if depth == LARGE_DEPTH else TARGET_BLOCKS
     if depth <= blocks[-1]:
         raise EncoderError(f"{name} has {depth} blocks, fewer than {blocks[-1] + 1}: {REMEDY}")
     heads = dim // HEAD_CHANNELS

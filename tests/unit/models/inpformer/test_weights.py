@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.dinov2.foreign import ForeignWeightsError
+from models.dinov2.positions import Grid, anomalib_positions, official_positions
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-from models.inpformer.positions import Grid, anomalib_positions, official_positions
-from models.inpformer.weights import ANOMALIB, OFFICIAL, InpFormerWeightsError, from_state
+from models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
 
 SIDE = 70
 GRID = 5
@@ -273,14 +274,14 @@ def test_a_missing_tensor_is_named_as_the_file_names_it(
     official_state: State, key: str, message: str
 ) -> None:
     del official_state[key]
-    with pytest.raises(InpFormerWeightsError, match=rf"official code saves it: {message}\. It"):
+    with pytest.raises(ForeignWeightsError, match=rf"official code saves it: {message}\. It"):
         from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_many_missing_tensors_are_counted(official_state: State) -> None:
     state = {k: v for k, v in official_state.items() if not k.startswith("decoder.2.")}
     with pytest.raises(
-        InpFormerWeightsError, match=r"decoder\.2\.attn\.kv\.bias, .* and 11 more are missing"
+        ForeignWeightsError, match=r"decoder\.2\.attn\.kv\.bias, .* and 11 more are missing"
     ):
         from_state(state, OFFICIAL, width=SIDE, height=SIDE)
 
@@ -288,7 +289,7 @@ def test_many_missing_tensors_are_counted(official_state: State) -> None:
 def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
     del official_state["aggregation.0.mlp.fc1.bias"]
     with pytest.raises(
-        InpFormerWeightsError, match=r"aggregation\.0\.mlp\.fc2\.bias.*none of its tensors"
+        ForeignWeightsError, match=r"aggregation\.0\.mlp\.fc2\.bias.*none of its tensors"
     ):
         from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
@@ -306,16 +307,16 @@ def test_missing_biases_of_some_mlps_are_noticed(official_state: State) -> None:
 )
 def test_a_superfluous_tensor_is_named(official_state: State, key: str) -> None:
     official_state[key] = torch.zeros(1)
-    with pytest.raises(InpFormerWeightsError, match=rf"{key} is none of its tensors"):
+    with pytest.raises(ForeignWeightsError, match=rf"{key} is none of its tensors"):
         from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_the_layout_of_one_code_is_not_taken_for_that_of_the_other(
     official_state: State, anomalib_state: State
 ) -> None:
-    with pytest.raises(InpFormerWeightsError, match=r"anomalib saves it: prototype_token\.0 is"):
+    with pytest.raises(ForeignWeightsError, match=r"anomalib saves it: prototype_token\.0 is"):
         from_state(official_state, ANOMALIB, width=SIDE, height=SIDE)
-    with pytest.raises(InpFormerWeightsError, match=r"official code saves it: prototype_token is"):
+    with pytest.raises(ForeignWeightsError, match=r"official code saves it: prototype_token is"):
         from_state(anomalib_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
@@ -341,12 +342,12 @@ def test_a_tensor_of_a_wrong_kind_is_named(
     official_state: State, key: str, value: Tensor, message: str
 ) -> None:
     official_state[key] = value
-    with pytest.raises(InpFormerWeightsError, match=message):
+    with pytest.raises(ForeignWeightsError, match=message):
         from_state(official_state, OFFICIAL, width=SIDE, height=SIDE)
 
 
 def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state: State) -> None:
-    with pytest.raises(InpFormerWeightsError, match=r"has 10 blocks, but block 1000000 "):
+    with pytest.raises(ForeignWeightsError, match=r"has 10 blocks, but block 1000000 "):
         from_state(
             official_state,
             OFFICIAL,
@@ -358,5 +359,5 @@ def test_an_encoder_that_ends_before_the_target_blocks_is_refused(official_state
 
 
 def test_arguments_that_make_no_sense_are_refused(official_state: State) -> None:
-    with pytest.raises(InpFormerWeightsError, match="width is 71; it must be a multiple"):
+    with pytest.raises(ForeignWeightsError, match="width is 71; it must be a multiple"):
         from_state(official_state, OFFICIAL, width=71, height=71)

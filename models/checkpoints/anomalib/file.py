@@ -17,17 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from models.checkpoints.errors import CheckpointError
-from models.checkpoints.facts import TrainedThresholds
-from models.checkpoints.files.pickles import StandIn
-from models.checkpoints.files.weights import scalar
-from models.checkpoints.preprocessing import (
+from models.checkpoints.anomalib.preprocessing import (
     Preparation,
     UnknownPreparationError,
     read_transforms,
 )
+from models.checkpoints.errors import CheckpointError
+from models.checkpoints.facts import Checkpoint, TrainedThresholds
+from models.checkpoints.files.pickles import StandIn
+from models.checkpoints.files.weights import scalar
+from models.detector import Detector
 
 FRAMEWORK = "anomalib"
+REMEDY = "save it again with anomalib, or train again"
 
 MODEL = "model."
 COMPONENTS = "anomalib_components_enabled"
@@ -152,6 +154,17 @@ class AnomalibFile:
         if of_images is None or of_pixels is None:
             return None
         return TrainedThresholds(of_images, of_pixels, image.low, image.high, pixel.low, pixel.high)
+
+    def checkpoint(self, model: Detector, preparation: Preparation) -> Checkpoint:
+        """A model of this file with all that the file tells of it."""
+        return Checkpoint(
+            model,
+            framework=FRAMEWORK,
+            recipe=preparation.recipe,
+            made_with=self.made_with,
+            thresholds=self.thresholds(),
+            assumptions=tuple(self.assumptions),
+        )
 
     @property
     def _is_plain(self) -> bool:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dinov2.encoder import DinoEncoder
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import Groups, InpFormer
-from models.inpformer.encoder import DinoEncoder
 from models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
 
 SMALLEST = InpFormerConfig(
@@ -135,7 +135,7 @@ def test_a_wide_input_gives_a_wide_map_of_the_recipes_scale(
 def test_the_encoder_is_timms_dinov2_with_registers() -> None:
     from timm.models.vision_transformer import VisionTransformer
 
-    ours = DinoEncoder(SMALLEST)
+    ours = DinoEncoder(SMALLEST.encoder_shape)
     unlike_defaults(ours)
     theirs = VisionTransformer(
         img_size=56,
@@ -168,14 +168,14 @@ def test_the_encoder_is_timms_dinov2_with_registers() -> None:
 
 
 def test_no_block_follows_the_last_one_that_is_used() -> None:
-    encoder = DinoEncoder(config_with(target_blocks=(0, 3)))
+    encoder = DinoEncoder(config_with(target_blocks=(0, 3)).encoder_shape)
     assert len(encoder.blocks) == 4
     assert not any(name.startswith("norm") for name in encoder.state_dict())
 
 
 @torch.no_grad()
 def test_nothing_is_interpolated_while_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = DinoEncoder(SMALLEST)
+    encoder = DinoEncoder(SMALLEST.encoder_shape)
     monkeypatch.delattr(F, "interpolate")
     encoder(torch.zeros(1, 3, 56, 56))
 
