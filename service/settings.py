@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         le=256,
         description="Most pictures in one batch; 0 takes what `takt tune` found, else 8 on a GPU, "
         "and 1 on the CPU, where a batch takes as long as its pictures one by one, and the first "
-        "of them waits for the last.",
+        "of them waits for the last; there, a graph that always computes several gets as many.",
     )
     max_queue_delay_ms: float = Field(
         0.0,

@@ -205,6 +205,7 @@ def export_bundle(
                 map=MapSpec(width=width, height=height, low=calibrating.map_median),
                 score_from=facts.score_from,
                 max_batch_size=facts.max_batch_size,
+                padded_batch=facts.padded_batch,
                 thresholds=thresholds,
                 trained_thresholds=facts.trained_thresholds,
                 roi=facts.roi.manifest if facts.roi else None,

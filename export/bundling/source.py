@@ -32,6 +32,7 @@ class SourceFacts:
         reference: what `ModelSource.answer` runs.
         score_from: where a picture's score is taken.
         max_batch_size: most pictures that the graph takes at once; any number if None.
+        padded_batch: whether it computes as many however few it is given.
         trained_thresholds: those of the training, if it left any.
         seen: `picture_digest` of each picture that the training has seen; empty if unknown.
         fit: what else is known of the training.
@@ -51,6 +52,7 @@ class SourceFacts:
     reference: Reference
     score_from: ScoreFrom = "model"
     max_batch_size: int | None = None
+    padded_batch: bool = False
     trained_thresholds: CheckpointThresholds | None = None
     seen: tuple[str, ...] = ()
     fit: FitRecord = field(default_factory=FitRecord)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.errors import ExportError
 from export.imported.original import OriginalGraph
+from export.imported.signature import InputPort
 from service.bundles.bundle import INPUT, OUTPUTS, Golden
 
 NOISE = 1e-4
@@ -23,12 +24,15 @@ MOST_NOISE = 1e-3
 """Upper limit of the rounding: the service refuses bundles that drift further by default."""
 
 
-def check_answers(answer: Golden, path: Path, tell: Callable[[str], None]) -> None:
+def check_answers(
+    answer: Golden, path: Path, tell: Callable[[str], None], *, cut: bool = False
+) -> None:
     """Refuse answers that are not finite, or that are the same for all pictures.
 
     Args:
         answer: answers to at least two different pictures.
         path: file of the graph, for messages.
+        cut: whether the graph clips these answers.
         tell: takes a warning if only the scores are the same.
 
     Raises:
@@ -37,6 +41,11 @@ def check_answers(answer: Golden, path: Path, tell: Callable[[str], None]) -> No
     hint = "check that --mean, --std, --white and --size are those of its training"
     if not (np.isfinite(answer.score).all() and np.isfinite(answer.anomaly_map).all()):
         raise ExportError(f"{path} answers with values that are not finite; {hint}")
+    if cut:
+        hint = (
+            "the graph cuts its answers off at limits, so take them as they are before that with "
+            f"--before-cut; if they are the same even then, {hint}"
+        )
     same_map = (answer.anomaly_map == answer.anomaly_map[0]).all()
     same_score = (answer.score == answer.score[0]).all()
     if same_map and same_score:
@@ -68,10 +77,22 @@ def check_window(original: OriginalGraph, image: NDArray[np.uint8], path: Path) 
         )
 
 
+def answers_alone(session: Any, wanted: Golden, allowed: float) -> bool:
+    """Whether a wrapped graph takes single pictures, and answers them as the original does."""
+    for place, image in enumerate(wanted.images):
+        found = _run(session, image[None])
+        if found is None:
+            return False
+        for ours, theirs in zip(found, (wanted.anomaly_map, wanted.score), strict=True):
+            if np.abs(ours - theirs[place : place + 1]).max() > _limit(theirs, allowed):
+                return False
+    return True
+
+
 def largest_batch(
     session: Any,
     images: NDArray[np.uint8],
-    batch: int | None,
+    at_once: int,
     allowed: float,
     path: Path,
     tell: Callable[[str], None],
@@ -81,22 +102,24 @@ def largest_batch(
     Args:
         session: session of the wrapped graph.
         images: at least two different model inputs, uint8 [N,h,w,3].
-        batch: batch size of the original graph; None for any.
+        at_once: pictures that the graph computes however few it is given; 1 where that is open.
         allowed: largest difference of an answer.
         path: file of the graph, for messages.
-        tell: takes a line if the largest batch is 1.
+        tell: takes a line where the largest batch is 1.
 
     Returns:
-        1, or None for any number.
+        `at_once` if that is above 1; else 1, or None for any number.
 
     Raises:
         ExportError: the graph does not take a single picture.
     """
+    if at_once > 1:
+        images = images[:at_once]
     alone = [_run(session, image[None]) for image in images]
     if any(answer is None for answer in alone):
         raise ExportError(
-            f"{path} takes exactly {batch or 'several'} pictures at once, and the service needs "
-            "one that also takes one; export it with an open batch dimension"
+            f"{path} does not take a single picture, nor pictures that repeat to fill its batch; "
+            "export it for one picture, or with an open batch dimension"
         )
     together = _run(session, images)
     if together is None:
@@ -108,12 +131,23 @@ def largest_batch(
     ]
     limits = [_limit(wanted, allowed) for wanted in apart]
     if all(found <= limit for found, limit in zip(differences, limits, strict=True)):
-        return None
+        return at_once if at_once > 1 else None
     tell(
         "warning: in a batch, pictures change each other's answers (the map by "
         f"{differences[0]:.2g}, the score by {differences[1]:.2g}), so the graph gets one at a time"
     )
     return 1
+
+
+def told_at_once(port: InputPort) -> str:
+    """What a graph of a fixed batch costs, and how anomalib writes one for single pictures."""
+    axes = "{2: 'height', 3: 'width'}"
+    return (
+        f"the graph computes {port.batch} pictures at once, no fewer: where fewer wait, the last "
+        f"one is repeated, and one costs as much as {port.batch}. Of anomalib 2.7, "
+        f"engine.export(model, 'onnx', onnx_kwargs={{'dynamic_axes': {{{port.name!r}: {axes}}}}}) "
+        "writes a graph for one at a time"
+    )
 
 
 def _limit(answers: NDArray[np.float32], allowed: float) -> float:

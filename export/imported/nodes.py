@@ -64,12 +64,27 @@ class GraphNodes:
         return None if place is None else self._nodes[place]
 
     def origin(self, name: str) -> str:
-        """Tensor from which this one differs only in shape or type."""
-        node = self.producer(name)
-        while node is not None and operator(node) in PASSING:
-            name = node.input[0]
-            node = self.producer(name)
+        """Tensor from which this one differs only in shape or type.
+
+        Of a choice that is always the same, such as anomalib 2.7 leaves behind each answer, it is
+        the chosen one.
+        """
+        while (node := self.producer(name)) is not None:
+            source = node.input[0] if operator(node) in PASSING else self._chosen(node)
+            if source is None:
+                break
+            name = source
         return name
+
+    def _chosen(self, node: NodeProto) -> str | None:
+        """Operand that a Where always takes; None if it depends on an input."""
+        if operator(node) != "Where":
+            return None
+        condition = self.constant(node.input[0])
+        if condition is None or condition.min() != condition.max():
+            return None
+        chosen: str = node.input[1 if condition.all() else 2]
+        return chosen
 
     def constant(self, name: str) -> Array | None:
         """Value of a tensor that is always the same; None if it depends on an input."""

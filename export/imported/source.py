@@ -15,7 +15,13 @@ from export.bundling.roi import PlacedRoi, place
 from export.bundling.source import SourceFacts, fit_on
 from export.errors import ExportError
 from export.imported.built_in import BuiltInPreprocessing
-from export.imported.checks import check_answers, check_window, largest_batch
+from export.imported.checks import (
+    answers_alone,
+    check_answers,
+    check_window,
+    largest_batch,
+    told_at_once,
+)
 from export.imported.input_transform import InputTransform
 from export.imported.nodes import GraphNodes
 from export.imported.onnx_file import read_graph, stored_floats
@@ -144,13 +150,19 @@ def open_source(
         session = open_session(revealed.SerializeToString(), path, options.threads)
         original = OriginalGraph(session, path, transform)
     answers = original.answer(images, outputs)
-    check_answers(answers, path, tell)
+    check_answers(answers, path, tell, cut=before_cut(nodes, outputs) != outputs)
     placed = None
     if options.roi is not None:
         placed = _place(options.roi, spec, outputs, answers, path)
-    wrapped = wrap(model, transform, outputs, placed)
-    graph: bytes = wrapped.SerializeToString()
-    session = open_session(graph, path, options.threads)
+    wrapped, at_once = wrap(model, transform, outputs, placed), 1
+    session = open_session(wrapped.SerializeToString(), path, options.threads)
+    if port.batch and port.batch > 1:
+        wanted = original.answer(images, outputs, placed)
+        if not answers_alone(session, wanted, options.allowed_drift):
+            tell(told_at_once(port))
+            at_once = port.batch
+            wrapped = wrap(model, transform, outputs, placed, at_once=at_once)
+            session = open_session(wrapped.SerializeToString(), path, options.threads)
     facts = SourceFacts(
         family=options.family,
         variant=options.variant or plain_name(path.stem),
@@ -158,9 +170,8 @@ def open_source(
         preprocess=spec,
         map_size=outputs.map_size,
         reference="onnx",
-        max_batch_size=largest_batch(
-            session, images, port.batch, options.allowed_drift, path, tell
-        ),
+        max_batch_size=largest_batch(session, images, at_once, options.allowed_drift, path, tell),
+        padded_batch=at_once > 1,
         # The training's thresholds belong to the whole map, and perhaps to another score.
         trained_thresholds=None if placed else thresholds,
         roi=placed,
@@ -169,6 +180,7 @@ def open_source(
         fit=fit_on(seen),
         made_with={model.producer_name: model.producer_version} if model.producer_version else {},
     )
+    graph = wrapped.SerializeToString()
     return OnnxSource(facts, original, outputs, placed, graph, stored_floats(wrapped))
 
 

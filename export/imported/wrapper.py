@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,14 +13,14 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     helper,
-    numpy_helper,
 )
 
 from export.bundling.graph import BATCH
 from export.bundling.roi import PlacedRoi
 from export.errors import ExportError
 from export.imported.input_transform import GREY, InputTransform
-from export.imported.nodes import Array, subgraphs
+from export.imported.node_list import NodeList
+from export.imported.nodes import subgraphs
 from export.imported.onnx_file import opset_of
 from export.imported.signature import GraphOutputs
 from service.bundles.bundle import INPUT, OUTPUTS
@@ -39,14 +38,22 @@ PADS_ARE_INPUT = 11
 WHERE_FROM = 9
 """First opset with Where."""
 
+SLICE_TAKES_INPUTS = 10
+"""First opset whose Slice takes its limits as inputs."""
+
 
 def wrap(
     model: ModelProto,
     transform: InputTransform,
     outputs: GraphOutputs,
     roi: PlacedRoi | None = None,
+    *,
+    at_once: int = 1,
 ) -> ModelProto:
     """The graph with a bundle's input and outputs, for any number of pictures.
+
+    With `at_once` above 1 it is for up to that number, and always computes as many: the last
+    picture is repeated, and the answers to its copies are left out.
 
     With a region of interest, the map holds a constant outside and the score is the map's maximum
     inside, as the graph's own rule for the score is unknown.
@@ -67,9 +74,10 @@ def wrap(
     _clean(node for function in wrapped.functions for node in function.node)
     # Their shapes hold for the batch that the exporter saw.
     del graph.value_info[:], graph.input[:], graph.output[:]
-    before, behind = _NodeList(opset_of(model)), _NodeList(opset_of(model))
-    _transform(before, transform)
-    _answer(behind, outputs, roi)
+    before, behind = NodeList(opset_of(model)), NodeList(opset_of(model))
+    count = _count(before) if at_once > 1 else None
+    _transform(before, transform, count, at_once)
+    _answer(behind, outputs, roi, count)
     nodes = [*before.nodes, *graph.node, *behind.nodes]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -112,30 +120,7 @@ def reveal(model: ModelProto, names: Sequence[str]) -> ModelProto:
     return revealed
 
 
-class _NodeList:
-    """New nodes and the stored tensors that they use."""
-
-    def __init__(self, opset: int) -> None:
-        self.opset = opset
-        self.nodes: list[NodeProto] = []
-        self.stored: list[TensorProto] = []
-
-    def add(self, kind: str, inputs: Sequence[str | Array], output: str, **attributes: Any) -> str:
-        """Append a node; arrays among its inputs are stored. Returns the name of its output."""
-        names = [
-            value if isinstance(value, str) else self.store(f"{output}/{place}", value)
-            for place, value in enumerate(inputs)
-        ]
-        self.nodes.append(helper.make_node(kind, names, [output], f"takt/{output}", **attributes))
-        return output
-
-    def store(self, name: str, values: Array) -> str:
-        """Append a stored tensor; returns its name."""
-        self.stored.append(numpy_helper.from_array(values, name))
-        return name
-
-
-def _transform(nodes: _NodeList, transform: InputTransform) -> None:
+def _transform(nodes: NodeList, transform: InputTransform, count: str | None, at_once: int) -> None:
     """From uint8 [N,h,w,3] to the graph's input; `InputTransform.feed` is the same in numpy."""
     value = nodes.add("Cast", [INPUT], "images/float", to=TensorProto.FLOAT)
     value = _pad(nodes, transform, value)
@@ -149,11 +134,36 @@ def _transform(nodes: _NodeList, transform: InputTransform) -> None:
         value = nodes.add("Transpose", [value], "images/nchw", perm=[0, 3, 1, 2])
     if transform.port.dtype != np.uint8:
         value = _normalise(nodes, transform, value, (-1, 1, 1) if planes else (-1,))
+    if count is not None:
+        value = _repeat_last(nodes, count, at_once, value)
     target = PREFIX + transform.port.name
     nodes.add("Cast", [value], target, to=helper.np_dtype_to_tensor_dtype(transform.port.dtype))
 
 
-def _pad(nodes: _NodeList, transform: InputTransform, value: str) -> str:
+def _count(nodes: NodeList) -> str:
+    """Number of pictures, int64 [1]."""
+    if nodes.opset < SLICE_TAKES_INPUTS:
+        raise ExportError(
+            f"the graph takes a fixed number of pictures and has opset {nodes.opset}, and to serve "
+            f"fewer needs {SLICE_TAKES_INPUTS}; export it again with a newer exporter, or with an "
+            "open batch dimension"
+        )
+    shape = nodes.add("Shape", [INPUT], "images/shape")
+    return nodes.add("Gather", [shape, np.array([0])], "images/count", axis=0)
+
+
+def _repeat_last(nodes: NodeList, count: str, pictures: int, value: str) -> str:
+    """This many pictures of `count`: i -> min(i, last), as i - relu(i - last)."""
+    counted = nodes.add("Cast", [count], "images/count/float", to=TensorProto.FLOAT)
+    last = nodes.add("Sub", [counted, np.ones(1, np.float32)], "images/last")
+    places = nodes.store("images/places", np.arange(pictures, dtype=np.float32))
+    beyond = nodes.add("Relu", [nodes.add("Sub", [places, last], "images/over")], "images/beyond")
+    chosen = nodes.add("Sub", [places, beyond], "images/chosen/float")
+    chosen = nodes.add("Cast", [chosen], "images/chosen", to=TensorProto.INT64)
+    return nodes.add("Gather", [value, chosen], "images/repeated", axis=0)
+
+
+def _pad(nodes: NodeList, transform: InputTransform, value: str) -> str:
     if transform.window is None:
         return value
     rows, columns = transform.place
@@ -164,7 +174,7 @@ def _pad(nodes: _NodeList, transform: InputTransform, value: str) -> str:
     return nodes.add("Pad", [value, np.array(borders)], "images/whole")
 
 
-def _grey(nodes: _NodeList, value: str) -> str:
+def _grey(nodes: NodeList, value: str) -> str:
     """Pillow's grey, exact in float32: all numbers are whole and below 2²⁴."""
     weighted = []
     for channel, weight in enumerate(GREY):
@@ -180,7 +190,7 @@ def _grey(nodes: _NodeList, value: str) -> str:
 
 
 def _normalise(
-    nodes: _NodeList, transform: InputTransform, value: str, channels: tuple[int, ...]
+    nodes: NodeList, transform: InputTransform, value: str, channels: tuple[int, ...]
 ) -> str:
     """From levels to the graph's range; `channels` is the shape of a number for each channel.
 
@@ -200,16 +210,25 @@ def _normalise(
     return value
 
 
-def _answer(nodes: _NodeList, outputs: GraphOutputs, roi: PlacedRoi | None) -> None:
-    """From the graph's outputs to float32 [N,h,w] and [N]."""
+def _answer(
+    nodes: NodeList, outputs: GraphOutputs, roi: PlacedRoi | None, count: str | None
+) -> None:
+    """From the graph's outputs to float32 [N,h,w] and [N].
+
+    `count` is the tensor with the number of pictures, where the graph answers more.
+    """
     map_name, score_name = OUTPUTS
     height, width = outputs.map_size
     every = np.array([-1])
     sources = []
     for ours, theirs in zip(OUTPUTS, (outputs.anomaly_map, outputs.score), strict=True):
         if theirs is not None:
+            source = PREFIX + theirs
+            if count is not None:
+                limits = (np.zeros(1, np.int64), count, np.zeros(1, np.int64))
+                source = nodes.add("Slice", [source, *limits], f"answer/{ours}/asked")
             name = f"answer/{ours}/float"
-            sources.append(nodes.add("Cast", [PREFIX + theirs], name, to=TensorProto.FLOAT))
+            sources.append(nodes.add("Cast", [source], name, to=TensorProto.FLOAT))
     cells = np.array([-1, height, width])
     # Where one is missing, the other stands for it: the only source is both first and last.
     scored = sources[0]
@@ -224,7 +243,7 @@ def _answer(nodes: _NodeList, outputs: GraphOutputs, roi: PlacedRoi | None) -> N
     nodes.add("Reshape", [nodes.add("GlobalMaxPool", [plane], "answer/max"), every], score_name)
 
 
-def _within(nodes: _NodeList, roi: PlacedRoi, whole: str) -> str:
+def _within(nodes: NodeList, roi: PlacedRoi, whole: str) -> str:
     """The bundle's map from the graph's; returns the map that is scored, lowest outside."""
     if nodes.opset < WHERE_FROM:
         raise ExportError(

@@ -251,6 +251,8 @@ class Manifest(SealedModel):
 
     max_batch_size: int | None = Field(default=None, ge=1)
     """Most pictures that the graph takes at once; any number if None."""
+    padded_batch: bool = False
+    """Whether it computes as many, however few it is given."""
 
     thresholds: Thresholds
 

@@ -71,7 +71,8 @@ def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = N
         if tuned and not settings.engine_instances
         else max(1, settings.cores // instances)
     )
-    batch = settings.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else 1)
+    usual = (bundle.manifest.max_batch_size or 1) if bundle.manifest.padded_batch else 1
+    batch = settings.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else usual)
     most = [batch, bundle.manifest.max_batch_size, variant.max_batch_size if variant else None]
     return EnginePlan(
         engine=engine,

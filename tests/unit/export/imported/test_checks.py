@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.checks import check_answers, check_window, largest_batch
+from export.imported.checks import answers_alone, check_answers, check_window, largest_batch
 from export.imported.input_transform import InputTransform
 from export.imported.signature import InputPort
 from service.bundles.bundle import Golden
@@ -64,10 +64,10 @@ def at_once(
     answer: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     *,
     allowed: float = 1e-4,
-    batch: int | None = None,
+    at_once: int = 1,
 ) -> tuple[int | None, list[str]]:
     told: list[str] = []
-    return largest_batch(Session(answer), IMAGES, batch, allowed, FILE, told.append), told
+    return largest_batch(Session(answer), IMAGES, at_once, allowed, FILE, told.append), told
 
 
 def test_a_graph_that_takes_each_picture_for_itself_takes_any_number() -> None:
@@ -113,9 +113,33 @@ def test_a_graph_that_fails_on_a_batch_gets_one_at_a_time() -> None:
     assert at_once(lambda score: score[:1]) == (1, told)
 
 
-def test_a_graph_that_takes_several_pictures_alone_is_refused() -> None:
-    with pytest.raises(ExportError, match="takes exactly 4 pictures at once"):
-        at_once(refuse_unless(4), batch=4)
+def test_a_graph_that_does_not_take_a_single_picture_is_refused() -> None:
+    with pytest.raises(ExportError, match="does not take a single picture"):
+        at_once(refuse_unless(4))
+
+
+def test_a_graph_that_computes_two_at_once_is_asked_for_no_more() -> None:
+    def up_to_two(score: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert len(score) <= 2
+        return score
+
+    assert at_once(up_to_two, at_once=2) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        (lambda score: score, True),
+        (lambda score: score * np.float32(1.01), False),
+        (refuse_unless(2), False),
+        (lambda score: np.repeat(score, 2), False),
+    ],
+)
+def test_a_wrapped_graph_is_held_to_the_answers_of_the_original(
+    answer: Callable[[NDArray[np.float32]], NDArray[np.float32]], same: bool
+) -> None:
+    maps, scores = Session(lambda score: score).run([], {"images": IMAGES})
+    assert answers_alone(Session(answer), Golden(IMAGES, maps, scores), 1e-4) is same
 
 
 class OriginalGraph:

@@ -268,13 +268,83 @@ def test_a_graph_that_was_made_for_two_pictures_becomes_one_of_any_number(good: 
     np.testing.assert_allclose(answer.anomaly_map, wanted, rtol=0, atol=1e-5)
 
 
-def test_a_graph_that_holds_on_to_two_pictures_is_refused(good: list[Path]) -> None:
-    body = """
+HOLDS_ON_TO_TWO = """
     r = Reshape(x, one_of_2) map = Conv(r, kernel)
     p = GlobalMaxPool(map) score = Reshape(p, every)
     """
-    with pytest.raises(ExportError, match=r"m\.onnx takes exactly 2 pictures at once"):
-        import_small(small(body, described="float[2,3,8,8]"), good)
+
+
+def test_a_graph_that_holds_on_to_two_pictures_gets_the_last_one_twice(
+    good: list[Path], tmp_path: Path
+) -> None:
+    source, told = import_small(small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]"), good)
+    assert (source.facts.max_batch_size, source.facts.padded_batch) == (2, True)
+    (line,) = (line for line in told if "at once" in line)
+    assert "one costs as much as 2" in line
+    assert "engine.export(model, 'onnx', onnx_kwargs={'dynamic_axes': {'x': {2:" in line
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    wanted = images @ np.array([3, 2, 1]) / 255
+    source.write_graph(tmp_path / "out.onnx")
+    engine = OnnxRuntimeEngine.open(tmp_path / "out.onnx", threads=1)
+    for count in (2, 1):
+        answer = engine.infer(images[:count])
+        np.testing.assert_allclose(answer.anomaly_map, wanted[:count], rtol=0, atol=1e-5)
+        scores = wanted[:count].max(axis=(1, 2))
+        np.testing.assert_allclose(answer.score, scores, rtol=0, atol=1e-5)
+    engine.close()
+
+
+def test_a_bundle_of_a_fixed_batch_says_so(good: list[Path], tmp_path: Path) -> None:
+    source, told = import_small(small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]"), good)
+    out = tmp_path / "models" / "parts" / "1"
+    options = ExportOptions(alpha=0.3)
+    export_bundle(source, good, [], out, options, tell=told.append, quiet=True)
+    manifest = load_bundle(out).manifest
+    assert (manifest.max_batch_size, manifest.padded_batch) == (2, True)
+
+
+def test_a_batch_whose_pictures_change_each_other_is_filled_with_one(good: list[Path]) -> None:
+    body = (
+        HOLDS_ON_TO_TWO.replace("score =", "s =")
+        + """
+    largest = ReduceMax<keepdims = 1>(s) score = Add(s, largest)
+    """
+    )
+    source, told = import_small(small(body, described="float[2,3,8,8]"), good)
+    assert (source.facts.max_batch_size, source.facts.padded_batch) == (1, True)
+    assert told[-1].startswith("warning: in a batch, pictures change each other's answers")
+
+
+def test_a_fixed_batch_of_an_old_opset_is_refused(good: list[Path]) -> None:
+    model = small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]")
+    model.opset_import[0].version = 9
+    with pytest.raises(ExportError, match="fixed number of pictures and has opset 9"):
+        import_small(model, good)
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_cut_behind_a_choice_that_is_always_the_same_is_found(
+    good: list[Path], chosen: bool
+) -> None:
+    body = """
+    map = Conv(x, kernel) p = GlobalMaxPool(map) s = Reshape(p, every)
+    c = Clip(s, zero, zero) no = Greater(zero, zero) yes = Not(no)
+    score = Where(CHOICE)
+    """.replace("CHOICE", "yes, c, s" if chosen else "no, s, c")
+    _, told = import_small(small(body), good)
+    assert "--before-cut takes them as they are before that" in "".join(told)
+
+
+def test_before_cut_is_named_where_every_picture_reaches_a_limit(good: list[Path]) -> None:
+    body = """
+    m = Conv(x, kernel) map = Clip(m, zero, zero) p = GlobalMaxPool(m) s = Reshape(p, every)
+    score = Clip(s, zero, zero)
+    """
+    with pytest.raises(ExportError, match=r"score 0 to every picture; the graph cuts .*--before-"):
+        import_small(small(body), good)
+    source, _ = import_small(small(body), good, before_cut=True)
+    levels = np.stack([np.full((8, 8, 3), level, np.uint8) for level in (0, 51)])
+    assert source.answer(levels).score == pytest.approx([0, 1.2])
 
 
 def test_a_graph_that_compares_the_pictures_of_a_batch_gets_one(good: list[Path]) -> None:

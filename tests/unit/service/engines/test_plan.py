@@ -119,3 +119,11 @@ def test_batches_are_no_larger_than_graph_and_variant_take(
     small = add_variant(bundle, variant_of("small", max_batch_size=2), {})
     plan = plan_for(small, Settings(engine="small", max_batch_size=16))
     assert plan.max_batch_size == 2
+
+
+def test_a_graph_that_always_computes_two_gets_two_where_they_wait(
+    make_bundle: Callable[..., Bundle],
+) -> None:
+    bundle = make_bundle(max_batch_size=2, padded_batch=True)
+    assert plan_for(bundle, Settings()).max_batch_size == 2
+    assert plan_for(bundle, Settings(max_batch_size=1)).max_batch_size == 1
