@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from service.bundles.bundle import Calibration, Golden
-from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds, Tiling
+from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 

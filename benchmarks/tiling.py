@@ -39,7 +39,7 @@ from edges_bundle import SIDE, make_bundle
 from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import Tiling
+from service.bundles.tiling import Tiling
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.pictures.decode import decode
 from service.pictures.preprocess import preprocess

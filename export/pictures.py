@@ -9,7 +9,8 @@ from statistics import median
 
 from export.errors import PicturesError
 from models.input_size import InputSize
-from service.bundles.manifest import Preprocess, Tiling
+from service.bundles.manifest import Preprocess
+from service.bundles.tiling import Tiling
 from service.domain import Image
 from service.engines.base import Engine
 from service.errors import RequestError

@@ -24,7 +24,8 @@ from models.inpformer.detector import InpFormer
 from models.patchcore.detector import PatchCore
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
-from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess, Tiling
+from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess
+from service.bundles.tiling import Tiling
 from service.pictures.roi import RoiShape
 
 

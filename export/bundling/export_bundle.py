@@ -51,8 +51,8 @@ from service.bundles.manifest import (
     Manifest,
     MapSpec,
     Thresholds,
-    Tiling,
 )
+from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from export.errors import RoiError
 from export.pictures import SUFFIXES, read_picture
-from service.bundles.manifest import ROI_MASK, Polygon, Preprocess, Roi
+from service.bundles.manifest import Preprocess
+from service.bundles.region import ROI_MASK, Polygon, Roi
 from service.pictures.roi import RoiShape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})

@@ -16,7 +16,8 @@ from export.calibration.cross_conformal import OutOfFoldScores
 from export.pictures import picture_size
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
-from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom, Tiling
+from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom
+from service.bundles.tiling import Tiling
 
 
 @dataclass(frozen=True)

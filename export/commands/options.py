@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
     from export.bundling.export_bundle import ExportOptions
     from export.bundling.source import ModelSource
     from export.imported.preprocessing import PictureSize
-    from service.bundles.manifest import Blend, Filter, Tiling
+    from service.bundles.manifest import Filter
+    from service.bundles.tiling import Blend, Tiling
     from service.pictures.roi import RoiShape
 
 SHOW_DEFAULTS = {"show_default": True}
@@ -247,7 +248,7 @@ def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Pict
 
 
 def _tiling(tile: PictureSize | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
-    from service.bundles.manifest import Tiling
+    from service.bundles.tiling import Tiling
 
     if tile is None:
         if overlap is not None or blend is not None:

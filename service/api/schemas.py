@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.bundles.manifest import Blend
+from service.bundles.tiling import Blend
 from service.domain import FindingCode, HeatmapKind, ImageFormat, InspectOptions, Priority
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundles.arrays import ArrayHeader, ArraySpec, read_arrays
-from service.bundles.listed_files import open_listed
+from service.bundles.content.arrays import ArrayHeader, ArraySpec, read_arrays
+from service.bundles.content.listed_files import open_listed
 from service.bundles.manifest import Manifest
 from service.bundles.reading import RECORD_BYTES, read_file, surroundings
 from service.bundles.signing.private_copy import PrivateCopy

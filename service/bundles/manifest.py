@@ -7,12 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from service.bundles.findings import FitRecord, SelfTest
+from service.bundles.region import Roi
 from service.bundles.signing.provenance import Provenance
 from service.bundles.strict_model import SealedModel, StrictModel
+from service.bundles.tiling import Tiling
 from service.bundles.variant import Variant
 
 CALIBRATION = "calibration.npz"
-ROI_MASK: Literal["roi.png"] = "roi.png"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 _RESIZED_PIXELS = 1 << 26
@@ -21,7 +22,6 @@ _RESIZED_PIXELS = 1 << 26
 Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
-Blend = Literal["max", "mean", "linear"]
 
 
 class Crop(StrictModel):
@@ -102,71 +102,6 @@ class Preprocess(StrictModel):
         if self.crop is None:
             return self.height, self.width
         return self.crop.height, self.crop.width
-
-
-_Share = Annotated[float, Field(ge=0, le=1)]
-Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3)]
-"""Corners (x, y), as fractions of the picture's width and height."""
-
-
-class Roi(StrictModel):
-    """The region of interest: the part of the picture that counts; see `service.pictures.roi`.
-
-    The graph itself leaves the rest out of its map and its score.
-    """
-
-    polygons: tuple[Polygon, ...] = ()
-    """A point within any of them counts; the whole picture counts if there are none."""
-
-    exclude: tuple[Polygon, ...] = ()
-    """A point within any of them does not count."""
-
-    mask: Literal["roi.png"] | None = None
-    """A grey picture in the bundle, instead of polygons.
-
-    It is stretched over the picture; what is not black counts.
-    """
-
-    share: float = Field(gt=0, le=1)
-    """Fraction of the picture that counts."""
-
-    outside: float
-    """Map value where nothing counts; it makes no value that counts look normal."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if self.mask is not None and self.polygons:
-            raise ValueError("it is a mask picture or polygons, not both")
-        return self
-
-
-class Tiling(StrictModel):
-    """Tiles in which the model sees a picture; each is resized to the model's input.
-
-    An axis of a picture that is no longer than a tile's is covered by one tile.
-    """
-
-    width: int = Field(gt=0)
-    """Columns of a tile, in pixels of the picture."""
-
-    height: int = Field(gt=0)
-    """Rows of a tile, in pixels of the picture."""
-
-    overlap: int = Field(ge=0)
-    """Least number of pixels that neighbouring tiles share."""
-
-    blend: Blend
-    """Map value where tiles overlap.
-
-    max: their highest value. mean: their mean. linear: their mean, weighted by the distance to
-    the border of each tile.
-    """
-
-    @model_validator(mode="after")
-    def _overlap_within_half(self) -> Self:
-        if 2 * self.overlap > min(self.width, self.height):
-            raise ValueError("tiles may overlap by half of their shorter side at most")
-        return self
 
 
 class MapSpec(StrictModel):

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from service.bundles.manifest import Preprocess, Tiling
+from service.bundles.manifest import Preprocess
+from service.bundles.tiling import Tiling
 from service.domain import Image, ModelOutput
 from service.engines.base import Engine
 from service.pictures.placement import Placement, placement

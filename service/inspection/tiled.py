@@ -15,7 +15,8 @@ from service.batching.batcher import Batcher
 from service.batching.memory import DecodedBytes
 from service.batching.stage import Stage
 from service.batching.work import Done
-from service.bundles.manifest import Manifest, Preprocess, Tiling
+from service.bundles.manifest import Manifest, Preprocess
+from service.bundles.tiling import Tiling
 from service.domain import Image, InspectOptions, ModelOutput
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight

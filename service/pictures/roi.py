@@ -19,8 +19,9 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle
-from service.bundles.manifest import Polygon, Preprocess
+from service.bundles.manifest import Preprocess
 from service.bundles.reading import read_file, surroundings
+from service.bundles.region import Polygon
 from service.domain import Box
 from service.errors import BundleError, RequestError
 from service.pictures.decode import decode

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundles.manifest import Blend, Tiling
+from service.bundles.tiling import Blend, Tiling
 from service.domain import AnomalyMap, Box, Image, ModelOutput
 from service.errors import ImageTooLargeError
 

@@ -30,7 +30,8 @@ from service.api.schemas import (
     VersionOut,
 )
 from service.bundles.bundle import Bundle
-from service.bundles.manifest import Roi, Thresholds
+from service.bundles.manifest import Thresholds
+from service.bundles.region import Roi
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
 from service.observing.gpu_metrics import GpuCollector

@@ -30,7 +30,7 @@ from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
 from service.bundles.bundle import load_bundle
-from service.bundles.manifest import ROI_MASK
+from service.bundles.region import ROI_MASK
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.pictures.roi import RoiShape, roi_on_map

@@ -30,7 +30,8 @@ from export.pictures import middle_tile, read_model_input, read_picture
 from export.wording import tiles_text
 from models.checkpoints.facts import Checkpoint
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import CheckpointThresholds, Preprocess, Tiling
+from service.bundles.manifest import CheckpointThresholds, Preprocess
+from service.bundles.tiling import Tiling
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.pictures.preprocess import preprocess
 

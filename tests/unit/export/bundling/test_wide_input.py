@@ -18,7 +18,7 @@ from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import Tiling
+from service.bundles.tiling import Tiling
 from service.engines.base import Engine
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine

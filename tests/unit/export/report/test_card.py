@@ -12,7 +12,8 @@ from export.commands.describe import card as card_command
 from export.report.card import CARD, card, write_card
 from service.bundles.bundle import MODEL, Bundle, load_bundle
 from service.bundles.findings import FitRecord
-from service.bundles.manifest import Drift, Manifest, Preprocess, Roi, Thresholds
+from service.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
+from service.bundles.region import Roi
 
 MakeBundle = Callable[..., Bundle]
 

@@ -88,7 +88,7 @@ def test_an_error_of_the_disk_names_its_own_file(
     def fail(stream: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("service.bundles.listed_files.digest_of", fail)
+    monkeypatch.setattr("service.bundles.content.listed_files.digest_of", fail)
 
     first = next(iter(bundle.manifest.files))
     with pytest.raises(BundleError, match=f"{first} cannot be read: Input/output error"):

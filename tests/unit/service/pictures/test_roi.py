@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import ROI_MASK, Crop, Preprocess, Roi
+from service.bundles.manifest import Crop, Preprocess
+from service.bundles.region import ROI_MASK, Roi
 from service.domain import Box
 from service.errors import BundleError
 from service.pictures.placement import placement

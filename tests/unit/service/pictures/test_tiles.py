@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from service.bundles.manifest import Blend, Tiling
+from service.bundles.tiling import Blend, Tiling
 from service.domain import Box, ModelOutput
 from service.errors import ImageTooLargeError
 from service.pictures.tiles import Stitcher, TileGrid, tile_grid

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle, Calibration, load_bundle
-from service.bundles.manifest import CALIBRATION, ROI_MASK, Thresholds
+from service.bundles.manifest import CALIBRATION, Thresholds
+from service.bundles.region import ROI_MASK
 from service.bundles.signing.keys import key_id
 from service.bundles.signing.signature import SIGNATURE, TrustedKeys
 from service.bundles.writing import add_variant, replace_calibration, sign_bundle

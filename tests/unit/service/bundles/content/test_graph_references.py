@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from service.bundles.bundle import MODEL, Bundle, load_bundle
-from service.bundles.graph_references import MESSAGES, referenced_files
+from service.bundles.content.graph_references import MESSAGES, referenced_files
 from service.bundles.reading import file_sha256
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
@@ -107,7 +107,7 @@ def test_a_word_is_found_wherever_the_reading_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a file of so many parts that only the words that lead to other files are searched."""
-    monkeypatch.setattr("service.bundles.graph_references._FIELDS", 100)
+    monkeypatch.setattr("service.bundles.content.graph_references._FIELDS", 100)
     before, after = b"\x08\x00" * ((1 << 17) - 6), b"\x08\x00" * 100
     for shift in range(12):
         text = b"a" * shift + b"location"

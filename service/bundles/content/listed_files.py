@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from service.bundles.graph_references import referenced_files
+from service.bundles.content.graph_references import referenced_files
 from service.bundles.manifest import Manifest
 from service.bundles.reading import digest_of, foreign_errors, missing, open_file
 from service.bundles.signing.private_copy import PrivateCopy

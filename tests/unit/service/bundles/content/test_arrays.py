@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundles.arrays import ArraySpec, read_arrays
+from service.bundles.content.arrays import ArraySpec, read_arrays
 from service.errors import BundleError
 
 FILE = Path("some.npz")
