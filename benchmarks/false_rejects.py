@@ -21,7 +21,7 @@ from torch import Tensor
 from export.bundling.checkpoint_source import preprocess_of
 from export.calibration.conformal import conformal_threshold
 from export.calibration.cross_conformal import proven_rate
-from export.pictures import list_pictures, read_model_input
+from export.pictures import list_pictures, read_fit_input
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import encoder_of, load_into
 from models.fit.patchcore.features import PictureFeatures
@@ -78,7 +78,7 @@ def known_features(folder: Path) -> tuple[PatchCore, list[list[Tensor]]]:
     paths = [*list_pictures(folder / "train/good"), *list_pictures(folder / "test/good")]
     features = PictureFeatures(
         paths,
-        lambda path: read_model_input(path, spec),
+        lambda path: read_fit_input(path, spec),
         model,
         Compute.choose("cpu", bf16=False),
         room=0,

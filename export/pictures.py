@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import cast
 
 from export.errors import PicturesError
 from models.input_size import InputSize
 from service.bundles.manifest import Preprocess
 from service.bundles.tiling import Tiling
-from service.domain import Image
+from service.domain import Image, ModelInput
 from service.engines.base import Engine
 from service.errors import RequestError
 from service.inspection.offline import OfflineInspection, View, inspect_offline
@@ -114,8 +115,8 @@ def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
     return tile_grid(tiling, width, height, (1, 1)).middle.of(picture)
 
 
-def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None) -> Image:
-    """Decode and preprocess a file as the service does: uint8 [H,W,3] of the model's input size.
+def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None) -> ModelInput:
+    """Decode and preprocess a file as the service does: [H,W,3] of the model's input size.
 
     If the model sees tiles, the one in the middle stands for the picture.
 
@@ -126,6 +127,12 @@ def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None)
         return preprocess(middle_tile(read_picture(path), tiling), spec)
     with _named(path):
         return prepare(path.read_bytes(), spec, MAX_PIXELS).model_input
+
+
+def read_fit_input(path: Path, spec: Preprocess) -> Image:
+    """As `read_model_input`, for a fit of ours, which sees whole levels: uint8 [H,W,3]."""
+    assert spec.input == "uint8"
+    return cast(Image, read_model_input(path, spec))
 
 
 def is_picture(path: Path, folder: Path) -> bool:

@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 Image = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 """RGB uint8 [height, width, 3]."""
 
+Levels = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
+"""RGB float32 [height, width, 3]; levels from 0 to 255, not rounded."""
+
+ModelInput = Image | Levels
+"""What a graph takes of one picture, as its bundle says."""
+
+Batch = NDArray[np.uint8] | NDArray[np.float32]
+"""Model inputs of several pictures, [N, height, width, 3]."""
+
 AnomalyMap = NDArray[np.float32]
 """float32 [h, w], or [N, h, w] for a batch; unbounded, higher is more anomalous."""
 

@@ -14,13 +14,16 @@ import onnx
 import torch
 
 import export.bundling.graph
+from service.bundles.manifest import InputType
 
-Trace = Callable[[export.bundling.graph.ImagesToAnswer, tuple[int, int]], onnx.ModelProto]
+Trace = Callable[
+    [export.bundling.graph.ImagesToAnswer, tuple[int, int], InputType], onnx.ModelProto
+]
 
 
 @contextmanager
 def each_graph_once(folder: Path) -> Iterator[None]:
-    """Tracing of graphs, which `folder` remembers by the whole module and its input's size.
+    """Tracing of graphs, which `folder` remembers by the whole module and its input.
 
     A trace takes seconds, and is a function of the module alone.
     """
@@ -29,15 +32,17 @@ def each_graph_once(folder: Path) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
 
     def trace_once(
-        answering: export.bundling.graph.ImagesToAnswer, input_size: tuple[int, int]
+        answering: export.bundling.graph.ImagesToAnswer,
+        input_size: tuple[int, int],
+        input_type: InputType,
     ) -> onnx.ModelProto:
         if torch.onnx.export is not exporter:  # a test looks at the tracing itself
-            return trace(answering, input_size)
-        path = folder / _digest(answering, input_size)
+            return trace(answering, input_size, input_type)
+        path = folder / _digest((answering, input_size, input_type))
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.exists():
-                onnx.save_model(trace(answering, input_size), path)
+                onnx.save_model(trace(answering, input_size, input_type), path)
         return onnx.load_model(path)
 
     export.bundling.graph._trace = trace_once
@@ -47,9 +52,9 @@ def each_graph_once(folder: Path) -> Iterator[None]:
         export.bundling.graph._trace = trace
 
 
-def _digest(answering: torch.nn.Module, input_size: tuple[int, int]) -> str:
+def _digest(traced: tuple[object, ...]) -> str:
     pickled = io.BytesIO()
-    _AlikeInEachProcess(pickled).dump((answering, input_size))
+    _AlikeInEachProcess(pickled).dump(traced)
     return hashlib.sha256(pickled.getvalue()).hexdigest()
 
 

@@ -24,8 +24,9 @@ from models.inpformer.detector import InpFormer
 from models.patchcore.detector import PatchCore
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
-from service.bundles.manifest import CheckpointThresholds, Crop, Preprocess
+from service.bundles.manifest import CheckpointThresholds, Crop, InputType, Preprocess
 from service.bundles.tiling import Tiling
+from service.domain import Batch
 from service.pictures.roi import RoiShape
 
 
@@ -67,12 +68,12 @@ class CheckpointSource:
             roi=placed,
         )
 
-    def write_graph(self, path: Path) -> GraphFacts:
+    def write_graph(self, path: Path, input_type: InputType) -> GraphFacts:
         """Write the model as a bundle's graph, by `export.bundling.graph.write_graph`."""
-        return write_graph(self._model, path, self._inside)
+        return write_graph(self._model, path, self._inside, input_type)
 
-    def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """Torch's answers to model inputs, uint8 [N,H,W,3]."""
+    def answer(self, images: Batch) -> Golden:
+        """Torch's answers to model inputs, [N,H,W,3] of either type."""
         with torch.inference_mode():
             anomaly_map, score = self._reference(torch.from_numpy(images))
         return Golden(images, anomaly_map.numpy(), score.numpy())
@@ -83,11 +84,17 @@ def preprocess_of(recipe: InputRecipe) -> Preprocess:
 
     >>> preprocess_of(InputRecipe(256, 256, "area")).input_size
     (256, 256)
+    >>> preprocess_of(InputRecipe(256, 256, "tensor_bilinear")).input
+    'float32'
 
     The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
     """
     return Preprocess(
-        width=recipe.width, height=recipe.height, resize=recipe.resize, crop=_crop_of(recipe)
+        width=recipe.width,
+        height=recipe.height,
+        resize=recipe.resize,
+        input="float32" if recipe.resize == "tensor_bilinear" else "uint8",
+        crop=_crop_of(recipe),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -48,12 +49,14 @@ from service.bundles.manifest import (
     NAME_PATTERN,
     Drift,
     Filter,
+    InputType,
     Manifest,
     MapSpec,
     Thresholds,
 )
 from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
+from service.domain import Batch
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
 
@@ -82,6 +85,8 @@ class ExportOptions:
             and the graph.
         keep_thresholds: take those that the training left, instead of calibrating.
         resize: filter instead of the training's; what it changes is measured and recorded.
+        input_type: elements of the graph's input instead of those of the training's resize; what
+            they change is measured and recorded.
         reduced_decode: decode JPEGs at a part of their size; what it changes is recorded too.
         tiling: the tiles in which the model is to see pictures; it sees them whole if None.
         threads: of ONNX Runtime; 0 takes every core.
@@ -96,6 +101,7 @@ class ExportOptions:
     allowed_drift: float = 1e-4
     keep_thresholds: bool = False
     resize: Filter | None = None
+    input_type: InputType | None = None
     reduced_decode: bool = False
     tiling: Tiling | None = None
     threads: int = 0
@@ -137,7 +143,9 @@ def export_bundle(
     """
     out = check_folder(out)
     facts = with_tiling(source.facts, options.tiling)
-    preprocess = requested_preprocess(facts, options.resize, reduced_decode=options.reduced_decode)
+    preprocess = requested_preprocess(
+        facts, options.resize, options.input_type, reduced_decode=options.reduced_decode
+    )
     facts = without_other_scores(facts, preprocess, tell)
     scored = facts.out_of_fold
     chosen = choose_pictures(good, defects, facts.seen, tell, scored.digests if scored else ())
@@ -148,11 +156,13 @@ def export_bundle(
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
         graph_path = Path(folder) / MODEL
         tell("writing the graph")
-        graph = source.write_graph(graph_path)
+        graph = source.write_graph(graph_path, preprocess.input)
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
-            drift = measure_drift(source, facts, engine, compared, quiet=quiet)
+            drift = measure_drift(source, facts, engine, compared, preprocess.input, quiet=quiet)
             check_drift(drift, options.allowed_drift)
-            facts = with_preprocess(facts, preprocess, engine, compared, tell=tell, quiet=quiet)
+            facts = with_preprocess(
+                source, facts, preprocess, engine, compared, tell=tell, quiet=quiet
+            )
             if options.keep_thresholds and facts.preprocess.drift is not None:
                 tell(
                     "warning: the training's thresholds are kept, but pictures are decoded or "
@@ -313,7 +323,7 @@ def _golden(
     defective = list(defects[:1])
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
     inputs = [read_model_input(path, facts.preprocess, facts.tiling) for path in pictures]
-    return source.answer(np.stack(inputs))
+    return source.answer(cast(Batch, np.stack(inputs)))
 
 
 def _tolerance(

@@ -1,4 +1,4 @@
-"""The ONNX graph of a model: from uint8 pictures to the anomaly map and the score."""
+"""The ONNX graph of a model: from pictures to the anomaly map and the score."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from export.bundling.rewrite import rewritten
 from export.errors import ExportError
 from models.detector import Detector
 from service.bundles.bundle import INPUT, OUTPUTS
+from service.bundles.manifest import InputType
 
 OPSET = 18
 BATCH = "batch"
+_ELEMENTS = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
 
 HALVED_FROM = 1024
 """Elements from which a tensor is worth a Cast node of its own."""
@@ -78,7 +80,7 @@ class ImagesToAnswer(nn.Module):
             self.register_buffer(name, constant, persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB uint8 [N,H,W,3] -> anomaly map [N,h,w] and score [N], both float32."""
+        """RGB levels [N,H,W,3] -> anomaly map [N,h,w] and score [N], both float32."""
         answer: tuple[Tensor, Tensor] = self.model(images.permute(0, 3, 1, 2).float() / 255)
         if not self.masked:
             return answer
@@ -88,7 +90,12 @@ class ImagesToAnswer(nn.Module):
         return torch.where(self.inside, anomaly_map, self.lowest), score
 
 
-def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = None) -> GraphFacts:
+def write_graph(
+    model: Detector,
+    path: Path,
+    inside: NDArray[np.bool_] | None = None,
+    input_type: InputType = "uint8",
+) -> GraphFacts:
     """Write a model as one ONNX file, opset 18, of any batch size.
 
     The graph computes the model as `export.bundling.rewrite` rewrites it.
@@ -98,22 +105,26 @@ def write_graph(model: Detector, path: Path, inside: NDArray[np.bool_] | None = 
         path: of the file.
         inside: the cells of the map that count, bool [h,w]; all if None. They are constants of
             the graph, so that every engine leaves the others out.
+        input_type: elements of the graph's input, levels from 0 to 255.
 
     Raises:
         ExportError: the graph breaks the bundle's contract.
     """
-    graph = _trace(ImagesToAnswer(rewritten(model), inside).eval(), model.input_size)
+    answering = ImagesToAnswer(rewritten(model), inside).eval()
+    graph = _trace(answering, model.input_size, input_type)
     _strip(graph)
     _name_transposed(graph, model)
     facts_of_weights = _halve_weights(graph)
-    check_contract(graph, model.input_size, model.map_size)
+    check_contract(graph, model.input_size, model.map_size, input_type)
     onnx.save_model(graph, path)
     return GraphFacts(path.stat().st_size, *facts_of_weights)
 
 
-def _trace(answering: ImagesToAnswer, input_size: tuple[int, int]) -> ModelProto:
+def _trace(
+    answering: ImagesToAnswer, input_size: tuple[int, int], input_type: InputType
+) -> ModelProto:
     # Two pictures: the tracer takes a size of 1 for a constant.
-    example = torch.zeros(2, *input_size, 3, dtype=torch.uint8)
+    example = torch.zeros(2, *input_size, 3, dtype=getattr(torch, input_type))
     with warnings.catch_warnings(), _only_errors("onnxscript.optimizer"):
         # torch's exporter uses parts of torch that warn of their own end.
         warnings.simplefilter("ignore", FutureWarning)
@@ -221,7 +232,10 @@ def _halve_weights(graph: ModelProto) -> tuple[int, int]:
 
 
 def check_contract(
-    graph: ModelProto, input_size: tuple[int, int], map_size: tuple[int, int]
+    graph: ModelProto,
+    input_size: tuple[int, int],
+    map_size: tuple[int, int],
+    input_type: InputType = "uint8",
 ) -> None:
     """Compare a graph's input and outputs with the bundle's contract.
 
@@ -229,13 +243,14 @@ def check_contract(
         graph: with its shapes inferred.
         input_size: (height, width) of its pictures.
         map_size: (height, width) of its anomaly map.
+        input_type: elements of its pictures.
 
     Raises:
         ExportError: they differ.
     """
     onnx.checker.check_model(graph, full_check=True)
     expected = [
-        (INPUT, TensorProto.UINT8, [BATCH, *input_size, 3]),
+        (INPUT, _ELEMENTS[input_type], [BATCH, *input_size, 3]),
         (OUTPUTS[0], TensorProto.FLOAT, [BATCH, *map_size]),
         (OUTPUTS[1], TensorProto.FLOAT, [BATCH]),
     ]

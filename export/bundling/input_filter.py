@@ -7,27 +7,40 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.bundling.measure import measure_resize
-from export.bundling.source import SourceFacts
+from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
-from service.bundles.manifest import Filter, Preprocess
+from service.bundles.manifest import Filter, InputType, Preprocess
 from service.engines.base import Engine
 from service.pictures.decode import divisor_of
 
 
 def requested_preprocess(
-    facts: SourceFacts, resize: Filter | None, *, reduced_decode: bool
+    facts: SourceFacts,
+    resize: Filter | None,
+    input_type: InputType | None = None,
+    *,
+    reduced_decode: bool,
 ) -> Preprocess:
     """The preprocessing by which the service is to make the model's input.
 
     Args:
         facts: of the model.
         resize: filter instead of the training's.
+        input_type: elements of the graph's input; the training's, if its filter stays and None.
         reduced_decode: whether JPEGs may be decoded at a part of their size.
 
     Raises:
-        ExportError: reduced decoding does not go with the filter, or with tiles.
+        ExportError: the input is float32 and the filter leaves whole levels, or reduced decoding
+            does not go with the filter, or with tiles.
     """
-    resize = resize or facts.preprocess.resize
+    trained = facts.preprocess
+    resize = resize or trained.resize
+    if input_type is None:
+        input_type = trained.input if resize == trained.resize else "uint8"
+    if input_type == "float32" and resize != "tensor_bilinear":
+        raise ExportError(
+            f"{resize} leaves whole levels, to which --input float32 adds nothing; leave it out"
+        )
     if reduced_decode and resize != "area":
         raise ExportError(
             f"--reduced-decode goes before area, and this model has pictures resized by {resize}; "
@@ -38,11 +51,12 @@ def requested_preprocess(
             "tiles are cut out of the whole picture, so that --reduced-decode does not go with "
             "--tile; leave one of them out"
         )
-    changed = {"resize": resize, "reduced_decode": reduced_decode}
-    return facts.preprocess.model_copy(update=changed)
+    changed = {"resize": resize, "input": input_type, "reduced_decode": reduced_decode}
+    return trained.model_copy(update=changed)
 
 
 def with_preprocess(
+    source: ModelSource,
     facts: SourceFacts,
     preprocess: Preprocess,
     engine: Engine,
@@ -54,6 +68,7 @@ def with_preprocess(
     """The facts with the service's preprocessing, and its cost if it is not the training's.
 
     Args:
+        source: the model.
         facts: of the model, with the training's preprocessing.
         preprocess: the service's preprocessing.
         engine: runs the graph.
@@ -73,7 +88,7 @@ def with_preprocess(
         reduced = _reduced(pictures, preprocess, tell)
         pictures = pictures if preprocess.resize != trained.resize else reduced
     other = replace(facts, preprocess=preprocess)
-    cost = measure_resize(engine, pictures, other, trained.resize, quiet=quiet)
+    cost = measure_resize(source, engine, pictures, other, trained, quiet=quiet)
     return replace(other, preprocess=preprocess.model_copy(update={"drift": cost}))
 
 

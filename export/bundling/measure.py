@@ -17,8 +17,8 @@ from export.bundling.tiles import is_smaller, warn_of_small_pictures
 from export.calibration.conformal import warning_of_ties
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
-from service.bundles.manifest import Drift, Filter, ResizeDrift, ScoreFrom
-from service.domain import AnomalyMap, ModelOutput
+from service.bundles.manifest import Drift, InputType, Preprocess, ResizeDrift, ScoreFrom
+from service.domain import AnomalyMap, ModelInput, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.inspection.offline import View
 from service.pictures.postprocess import picture_score
@@ -129,6 +129,7 @@ def measure_drift(
     facts: SourceFacts,
     engine: Engine,
     pictures: Sequence[Path],
+    input_type: InputType,
     *,
     quiet: bool,
 ) -> Drift:
@@ -139,6 +140,7 @@ def measure_drift(
         facts: how pictures reach it; if it sees tiles, one of each picture is compared.
         engine: runs the graph.
         pictures: files.
+        input_type: what the graph takes; both are given the same.
         quiet: show no bar.
 
     Raises:
@@ -146,9 +148,10 @@ def measure_drift(
         PicturesError: a picture cannot be read.
     """
     of_score, of_map = 0.0, 0.0
+    preprocess = facts.preprocess.model_copy(update={"input": input_type})
     what = f"{facts.reference} against the graph"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
-        image = read_model_input(path, facts.preprocess, facts.tiling)
+        image = read_model_input(path, preprocess, facts.tiling)
         expected, found = source.answer(image[None]), _infer(engine, image, path)
         _check_finite(path, expected.score, expected.anomaly_map)
         of_score = max(of_score, float(np.abs(found.score - expected.score).max()))
@@ -157,14 +160,15 @@ def measure_drift(
 
 
 def measure_resize(
+    source: ModelSource,
     engine: Engine,
     pictures: Sequence[Path],
     facts: SourceFacts,
-    trained_with: Filter,
+    trained: Preprocess,
     *,
     quiet: bool,
 ) -> ResizeDrift:
-    """Differences of `facts.preprocess` from the training's filter on wholly decoded pictures.
+    """Differences of `facts.preprocess` and its graph from the training on wholly decoded pictures.
 
     If the model sees tiles, one of each picture is compared.
 
@@ -173,14 +177,14 @@ def measure_resize(
         PicturesError: a picture cannot be read.
     """
     spec = facts.preprocess
-    as_trained = spec.model_copy(update={"resize": trained_with, "reduced_decode": False})
     levels, of_score, of_map = 0.0, 0.0, 0.0
-    what = f"{trained_with} against {spec.resize}"
+    what = f"{trained.resize} against {spec.resize}"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
         height, width, _ = middle_tile(read_picture(path), facts.tiling).shape
-        ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, as_trained))
-        found, expected = _infer(engine, ours, path), _infer(engine, theirs, path)
-        levels = max(levels, float(np.abs(ours.astype(np.int16) - theirs).max()))
+        ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, trained))
+        found, expected = _infer(engine, ours, path), source.answer(theirs[None])
+        _check_finite(path, expected.score, expected.anomaly_map)
+        levels = max(levels, float(np.abs(ours.astype(np.float32) - theirs).max()))
         scores = [
             _score(ModelOutput(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
             for answer in (found, expected)
@@ -188,7 +192,7 @@ def measure_resize(
         of_score = max(of_score, abs(scores[0] - scores[1]))
         of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
     return ResizeDrift(
-        trained_with=trained_with,
+        trained_with=trained.resize,
         pictures=len(pictures),
         grey_levels=levels,
         score=of_score,
@@ -196,8 +200,8 @@ def measure_resize(
     )
 
 
-def _infer(engine: Engine, image: NDArray[np.uint8], path: Path) -> EngineOutput:
-    """An engine's finite answer to one model input, uint8 [H,W,3]."""
+def _infer(engine: Engine, image: ModelInput, path: Path) -> EngineOutput:
+    """An engine's finite answer to one model input, [H,W,3]."""
     answer = engine.infer(image[None])
     _check_finite(path, answer.score, answer.anomaly_map)
     return answer

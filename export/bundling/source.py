@@ -16,8 +16,15 @@ from export.calibration.cross_conformal import OutOfFoldScores
 from export.pictures import picture_size
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
-from service.bundles.manifest import CheckpointThresholds, Preprocess, Reference, ScoreFrom
+from service.bundles.manifest import (
+    CheckpointThresholds,
+    InputType,
+    Preprocess,
+    Reference,
+    ScoreFrom,
+)
 from service.bundles.tiling import Tiling
+from service.domain import Batch
 
 
 @dataclass(frozen=True)
@@ -96,15 +103,15 @@ class ModelSource(Protocol):
     def facts(self) -> SourceFacts:
         """What is known of the model."""
 
-    def write_graph(self, path: Path) -> GraphFacts:
-        """Write the bundle's graph: uint8 [N,H,W,3] RGB -> map [N,h,w], score [N].
+    def write_graph(self, path: Path, input_type: InputType) -> GraphFacts:
+        """Write the bundle's graph: levels [N,H,W,3] RGB -> map [N,h,w], score [N].
 
         Raises:
             ExportError: the model cannot be brought into that form.
         """
 
-    def answer(self, images: NDArray[np.uint8]) -> Golden:
-        """Answers of the trained model itself to model inputs, uint8 [N,H,W,3].
+    def answer(self, images: Batch) -> Golden:
+        """Answers of the trained model itself to model inputs, [N,H,W,3] of either type.
 
         Raises:
             ExportError: it fails on them.

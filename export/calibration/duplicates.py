@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.calibration.pictures_to_use import sample_evenly
-from export.pictures import read_model_input
+from export.pictures import read_fit_input
 from service.bundles.manifest import Preprocess
 
 THUMBNAIL_PX = 64
@@ -44,7 +44,7 @@ def count_near_copies(pictures: Sequence[Path], others: Sequence[Path] = ()) -> 
     compared = sample_evenly(pictures, others, MOST_COMPARED)
     if len(compared) < 2:
         return 0
-    thumbnails = np.stack([read_model_input(path, LOOK) for path in compared])
+    thumbnails = np.stack([read_fit_input(path, LOOK) for path in compared])
     distances = _distances(thumbnails.reshape(len(compared), -1))
     pairs = distances[np.triu_indices(len(compared), 1)]
     limit = COPY_DISTANCE * float(np.median(pairs))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
     from export.bundling.export_bundle import ExportOptions
     from export.bundling.source import ModelSource
     from export.imported.preprocessing import PictureSize
-    from service.bundles.manifest import Filter
+    from service.bundles.manifest import Filter, InputType
     from service.bundles.tiling import Blend, Tiling
     from service.pictures.roi import RoiShape
 
@@ -31,6 +31,7 @@ COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(0, min_open=True)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear")
+INPUT_TYPES = ("uint8", "float32")
 BLENDS = ("linear", "max", "mean")
 USUAL_OVERLAP = 8
 """Tiles overlap by this part of their shorter side, unless --tile-overlap says otherwise."""
@@ -189,6 +190,7 @@ def bundle_command(*own: Option) -> Option:
             fitted_on: Path | None,
             roi: Path | None,
             out: Path,
+            input_type: InputType | None,
             reduced_decode: bool,
             tile: PictureSize | None,
             tile_overlap: int | None,
@@ -218,6 +220,7 @@ def bundle_command(*own: Option) -> Option:
                     alpha=alpha,
                     allowed_drift=allow_drift,
                     keep_thresholds=keep_thresholds,
+                    input_type=input_type,
                     reduced_decode=reduced_decode,
                     tiling=tiling,
                     threads=threads,
@@ -290,6 +293,13 @@ BUNDLE_PICTURES = (
     ),
 )  # fmt: skip
 BUNDLE_CHECKS = (
+    click.option(
+        "--input", "input_type", type=click.Choice(INPUT_TYPES),
+        show_default="float32 where the training resized floats",
+        help="What the graph takes: uint8 rounds resized pictures to whole levels, which takes a "
+        "quarter of the memory; where the training did not round, what that changes is measured "
+        "and kept in the manifest."
+    ),
     click.option(
         "--reduced-decode", is_flag=True,
         help="Decode JPEGs that are much larger than the model's input at a half, a quarter or an "

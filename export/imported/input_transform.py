@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from export.imported.nodes import Array
 from export.imported.signature import InputPort, White
 from service.bundles.manifest import Crop
+from service.domain import ModelInput
 
 GREY = (19595, 38470, 7471)
 """Pillow's weights of red, green and blue in a grey pixel, in 1/65536."""
@@ -63,8 +64,8 @@ class InputTransform:
         height, width = self.input_size
         return slice(top, top + height), slice(left, left + width)
 
-    def feed(self, image: NDArray[np.uint8], surround: int = 0) -> dict[str, Array]:
-        """The graph's input for one model input, uint8 [h,w,3] RGB, by the input's name.
+    def feed(self, image: ModelInput, surround: int = 0) -> dict[str, Array]:
+        """The graph's input for one model input, RGB [h,w,3], by the input's name.
 
         A graph that takes several pictures at once gets as many copies.
 
@@ -72,7 +73,7 @@ class InputTransform:
             image: the model input.
             surround: level outside the window, 0..255.
         """
-        canvas = np.full((self.height, self.width, 3), surround, np.uint8)
+        canvas = np.full((self.height, self.width, 3), surround, image.dtype)
         canvas[self.place] = image
         pixels = grey(canvas) if self.port.channels == 1 else canvas
         if self.bgr:
@@ -88,8 +89,8 @@ class InputTransform:
         return {self.port.name: np.ascontiguousarray(batch)}
 
 
-def grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB uint8 [h,w,3] -> uint8 [h,w,1], as Pillow converts to `L`."""
+def grey(picture: ModelInput) -> NDArray[np.uint8]:
+    """RGB [h,w,3] of whole levels -> uint8 [h,w,1], as Pillow converts to `L`."""
     weighted = picture.astype(np.int64) @ np.array(GREY) + 2**15
     level: NDArray[np.uint8] = (weighted >> 16).astype(np.uint8)
     return level[..., None]

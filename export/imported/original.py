@@ -17,6 +17,7 @@ from export.imported.input_transform import InputTransform
 from export.imported.nodes import Array
 from export.imported.signature import GraphOutputs
 from service.bundles.bundle import Golden
+from service.domain import Batch, ModelInput
 from service.engines.provider_check import first_line
 
 NOISE = (
@@ -47,9 +48,9 @@ class OriginalGraph:
         self.output_names: list[str] = [port.name for port in session.get_outputs()]
 
     def run(
-        self, image: NDArray[np.uint8], names: Sequence[str], *, surround: int = 0
+        self, image: ModelInput, names: Sequence[str], *, surround: int = 0
     ) -> dict[str, Array]:
-        """Outputs for one model input, uint8 [h,w,3]; of copies in a batch, only the first's.
+        """Outputs for one model input, [h,w,3]; of copies in a batch, only the first's.
 
         Raises:
             ExportError: the graph fails.
@@ -66,15 +67,13 @@ class OriginalGraph:
         arrays = [_first(np.asarray(answer), transform.port.batch or 1) for answer in answers]
         return dict(zip(names, arrays, strict=True))
 
-    def answer(
-        self, images: NDArray[np.uint8], outputs: GraphOutputs, roi: PlacedRoi | None = None
-    ) -> Golden:
-        """Maps and scores of model inputs, uint8 [N,h,w,3], one at a time."""
+    def answer(self, images: Batch, outputs: GraphOutputs, roi: PlacedRoi | None = None) -> Golden:
+        """Maps and scores of model inputs, [N,h,w,3], one at a time."""
         maps, scores = zip(*(self._answer(image, outputs, roi) for image in images), strict=True)
         return Golden(images, np.stack(maps), np.array(scores, np.float32))
 
     def _answer(
-        self, image: NDArray[np.uint8], outputs: GraphOutputs, roi: PlacedRoi | None
+        self, image: ModelInput, outputs: GraphOutputs, roi: PlacedRoi | None
     ) -> tuple[NDArray[np.float32], np.float32]:
         answers = self.run(image, outputs.names)
         shown = answers[outputs.anomaly_map or outputs.names[0]].astype(np.float32)

@@ -33,7 +33,8 @@ from export.imported.wrapper import reveal, wrap
 from export.pictures import read_model_input
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Golden
-from service.bundles.manifest import Preprocess
+from service.bundles.manifest import InputType, Preprocess
+from service.domain import Batch
 from service.pictures.roi import RoiShape
 
 ANOMALIB = frozenset({"anomaly_map", "pred_label", "pred_mask", "pred_score"})
@@ -92,12 +93,13 @@ class OnnxSource:
     graph: bytes
     weights: tuple[int, int]
 
-    def write_graph(self, path: Path) -> GraphFacts:
+    def write_graph(self, path: Path, input_type: InputType) -> GraphFacts:
         """Write the wrapped graph as one file."""
+        assert input_type == self.facts.preprocess.input
         path.write_bytes(self.graph)
         return GraphFacts(len(self.graph), *self.weights)
 
-    def answer(self, images: NDArray[np.uint8]) -> Golden:
+    def answer(self, images: Batch) -> Golden:
         """Answers of the original graph to model inputs, uint8 [N,h,w,3], one at a time."""
         return self.original.answer(images, self.outputs, self.roi)
 

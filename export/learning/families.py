@@ -12,7 +12,7 @@ from export.learning.look import GoodPictures
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.sizing import sized_efficientad, sized_inpformer, sized_patchcore
 from export.learning.stages import Stages
-from export.pictures import read_model_input, read_picture
+from export.pictures import read_fit_input, read_picture
 from export.synthetic.inputs import reader_with_defects
 from export.versions import package_versions
 from models.checkpoints.facts import InputRecipe, SizeRange
@@ -153,7 +153,7 @@ FITS: Mapping[Family, Callable[[FitRequest, Stages], None]] = {
 def reader(recipe: InputRecipe) -> Callable[[Path], Image]:
     """A function that reads a picture exactly as the service will."""
     spec = preprocess_of(recipe)
-    return lambda path: read_model_input(path, spec)
+    return lambda path: read_fit_input(path, spec)
 
 
 def _facts(

@@ -6,6 +6,7 @@ import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def reader_with_defects(spec: Preprocess) -> Callable[[Path], list[Image]]:
             rng = np.random.default_rng((content, number))
             made = make_defect(picture, kind, side_px, part, rng)
             if made is not None:
-                inputs.append(preprocess(made.picture, spec))
+                inputs.append(cast(Image, preprocess(made.picture, spec)))
         return inputs
 
     return read

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from export.errors import ExportError
 from export.variants.onnx_layers import LAYERS, casts_to, replace_nodes, weighted_layers
 from service.bundles.bundle import INPUT
+from service.domain import Batch, ModelInput
 from service.engines.provider_check import first_line, import_runtime
 
 QUANTIZED = (*LAYERS, "Clip", "Relu")
@@ -23,7 +23,7 @@ part of the layer before it, whose output then has all 256 steps for what it let
 
 def quantize_onnx(
     model: Path,
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[ModelInput],
     out: Path,
     kept: Sequence[str] = (),
 ) -> None:
@@ -31,7 +31,7 @@ def quantize_onnx(
 
     Args:
         model: the reference graph.
-        images: model inputs, uint8 [H,W,3], that show what the ranges must hold.
+        images: model inputs, [H,W,3], that show what the ranges must hold.
         out: the file to write, in a folder for it alone.
         kept: nodes of layers that stay as they are.
 
@@ -97,12 +97,12 @@ def _float32_weights(model: ModelProto) -> None:
 
 
 class OneByOne:
-    """Hands model inputs, uint8 [H,W,3], to ONNX Runtime's calibration one by one."""
+    """Hands model inputs, [H,W,3], to ONNX Runtime's calibration one by one."""
 
-    def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, images: Sequence[ModelInput]) -> None:
         self._left = iter(images)
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+    def get_next(self) -> dict[str, Batch] | None:
         """A batch of one; None after the last."""
         image = next(self._left, None)
         return None if image is None else {INPUT: image[np.newaxis]}

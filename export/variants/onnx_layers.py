@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 from service.bundles.bundle import INPUT
+from service.domain import Batch
 from service.engines.layers import Layer, LayerError, LayerOutputs, compare_layers
 from service.engines.provider_check import import_runtime
 
@@ -23,9 +24,7 @@ _OF_WEIGHTS = ("Cast", "DequantizeLinear", "Identity", "Transpose")
 """Operators between stored weights and their layer."""
 
 
-def onnx_layer_errors(
-    reference: Path, variant: Path, images: NDArray[np.uint8]
-) -> tuple[LayerError, ...]:
+def onnx_layer_errors(reference: Path, variant: Path, images: Batch) -> tuple[LayerError, ...]:
     """Compare the outputs of layers, in the order of the reference graph, on the CPU.
 
     Unlike `service.engines.layers` it needs no OpenVINO, but the package `onnx`.
@@ -33,7 +32,7 @@ def onnx_layer_errors(
     Args:
         reference: an ONNX file.
         variant: another, whose layers have the reference's names.
-        images: model inputs, uint8 [N,H,W,3].
+        images: model inputs, [N,H,W,3].
     """
     graphs = [onnx.load(path) for path in (reference, variant)]
     known = {node.name for node in graphs[1].graph.node if node.op_type in LAYERS} - {""}
@@ -134,7 +133,7 @@ class _Tapped:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def outputs(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def outputs(self, images: Batch) -> list[NDArray[np.float32]]:
         """Outputs of the layers, float32."""
         found = self._session.run(self._names, {INPUT: images})
         return [np.asarray(one, np.float32) for one in found]

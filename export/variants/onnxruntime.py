@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from export.variants.onnx_fp16 import halve_onnx
 from export.variants.onnx_int8 import quantize_onnx
@@ -22,6 +20,7 @@ from export.variants.search import (
     named_by_content,
 )
 from service.bundles.bundle import Bundle
+from service.domain import Batch
 from service.engines.layers import LayerError
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.provider_check import check_provider, import_runtime
@@ -64,9 +63,7 @@ class OnnxRuntimeMaker(Maker):
             return OnnxRuntimeEngine.open(converted.model, provider=self.provider, threads=1)
         return OnnxRuntimeEngine.open(_rounding(converted.model), threads=self.options.threads)
 
-    def layer_errors(
-        self, converted: ConvertedGraph, images: NDArray[np.uint8]
-    ) -> Sequence[LayerError]:
+    def layer_errors(self, converted: ConvertedGraph, images: Batch) -> Sequence[LayerError]:
         """Compare the layers on the CPU."""
         computed = converted.model if self.calibrates else _rounding(converted.model)
         return onnx_layer_errors(self.bundle.model_path, computed, images)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from export.variants.openvino_int8 import quantize, rest_of
 from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantOptions
 from service.bundles.bundle import Bundle
+from service.domain import Batch
 from service.engines.layers import LayerError, layer_errors
 from service.engines.openvino import OpenVinoEngine, precision_hint
 
@@ -41,9 +39,7 @@ class OpenVinoMaker(Maker):
         """The graph on one core."""
         return OpenVinoEngine.open(converted.model, precision=self.precision, rest=converted.rest)
 
-    def layer_errors(
-        self, converted: ConvertedGraph, images: NDArray[np.uint8]
-    ) -> Sequence[LayerError]:
+    def layer_errors(self, converted: ConvertedGraph, images: Batch) -> Sequence[LayerError]:
         """Compare the layers in the precision that serves."""
         hint = precision_hint(self.precision, converted.rest)
         return layer_errors(self.bundle.model_path, converted.model, images, hint)

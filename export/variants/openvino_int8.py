@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.variants.search import named_by_content
 from service.bundles.bundle import INPUT
 from service.bundles.variant import Precision
 from service.distribution import install_hint
+from service.domain import ModelInput
 from service.engines.openvino import import_openvino
 from service.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ def rest_of(family: str) -> Precision:
 def quantize(
     model: Path,
     family: str,
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[ModelInput],
     folder: Path,
     kept: Sequence[str] = (),
 ) -> Ir:
@@ -59,7 +59,7 @@ def quantize(
     Args:
         model: the reference graph, ONNX.
         family: of the model: transformers are quantised otherwise than convolutional networks.
-        images: model inputs, uint8 [H,W,3], whose values the ranges must hold.
+        images: model inputs, [H,W,3], whose values the ranges must hold.
         folder: for the files; is made.
         kept: names of layers that stay as they are.
 

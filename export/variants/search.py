@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from export.calibration.pictures_to_use import choose_pictures, sample_evenly
 from export.pictures import read_model_input
@@ -34,6 +33,7 @@ from export.versions import package_versions
 from service.bundles.bundle import Bundle
 from service.bundles.variant import EngineKind, Precision, Provider, Variant, VariantDrift
 from service.bundles.writing import add_variant
+from service.domain import Batch, ModelInput
 from service.engines.base import Engine
 from service.engines.layers import LayerError, first_failing
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -58,7 +58,7 @@ NAMES_DIFFER_BY = 8
 """Digits of the contents' digest in a file's name."""
 
 Tell = Callable[[str], None]
-Images = Sequence[NDArray[np.uint8]]
+Images = Sequence[ModelInput]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Maker(ABC):
         """Write a graph.
 
         Args:
-            images: model inputs, uint8 [H,W,3], whose values the ranges of 8 bits must hold; none
+            images: model inputs, [H,W,3], whose values the ranges of 8 bits must hold; none
                 unless it calibrates.
             folder: for the files; made here.
             kept: nodes of layers that stay as they are.
@@ -146,10 +146,8 @@ class Maker(ABC):
     def open(self, converted: ConvertedGraph) -> Engine:
         """The engine that will serve the graph, or the nearest to it on this host."""
 
-    def layer_errors(
-        self, converted: ConvertedGraph, images: NDArray[np.uint8]
-    ) -> Sequence[LayerError]:
-        """How far the layers answer from the reference's to images uint8 [N,H,W,3]."""
+    def layer_errors(self, converted: ConvertedGraph, images: Batch) -> Sequence[LayerError]:
+        """How far the layers answer from the reference's to images [N,H,W,3]."""
         return ()
 
 

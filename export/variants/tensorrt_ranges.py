@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from export.variants.onnx_int8 import OneByOne
+from service.domain import ModelInput
 
 TABLE = "calibration.flatbuffers"
 """The file that ONNX Runtime's TensorRT provider reads."""
 
 
-def write_ranges(graph: Path, images: Sequence[NDArray[np.uint8]], folder: Path) -> Path:
+def write_ranges(graph: Path, images: Sequence[ModelInput], folder: Path) -> Path:
     """Run pictures and write the largest absolute value of each tensor.
 
     Args:
         graph: an ONNX file, as TensorRT gets it.
-        images: model inputs of good parts, uint8 [H,W,3]; at least one.
+        images: model inputs of good parts, [H,W,3]; at least one.
         folder: for the table.
 
     Returns:

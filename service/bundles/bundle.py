@@ -3,8 +3,8 @@
 `<repository>/<name>/<version>/` holds:
 
 - `manifest.json`: lists the other files with their sizes and digests, and has a digest of its own;
-- `model.onnx`: input `images`, uint8 [N,H,W,3] RGB; outputs `anomaly_map`, float32 [N,h,w], and
-  `score`, float32 [N];
+- `model.onnx`: input `images`, RGB [N,H,W,3] of the type that `preprocess.input` says; outputs
+  `anomaly_map`, float32 [N,h,w], and `score`, float32 [N];
 - `golden.npz`: model inputs and the trained model's answers;
 - `calibration.npz`: scores of good and, where given, defective pictures. A later calibration
   replaces it by a file of another name, which the manifest states;
@@ -31,6 +31,7 @@ from service.bundles.reading import RECORD_BYTES, read_file, surroundings
 from service.bundles.signing.private_copy import PrivateCopy
 from service.bundles.signing.signature import TrustedKeys
 from service.bundles.variant import Variant
+from service.domain import Batch
 from service.errors import BundleError
 
 MANIFEST = "manifest.json"
@@ -61,12 +62,12 @@ class Golden:
     """Model inputs and the trained model's answers to them.
 
     Attributes:
-        images: uint8 [N,H,W,3].
+        images: [N,H,W,3] of the type that the graph takes.
         anomaly_map: float32 [N,h,w].
         score: float32 [N].
     """
 
-    images: NDArray[np.uint8]
+    images: Batch
     anomaly_map: NDArray[np.float32]
     score: NDArray[np.float32]
 
@@ -231,8 +232,9 @@ def _golden_specs(manifest: Manifest) -> dict[str, ArraySpec]:
     """The arrays of golden.npz for as many pictures as it may have."""
     height, width = manifest.preprocess.input_size
     most = _GOLDEN_PICTURES
+    kind = ("u", 1) if manifest.preprocess.input == "uint8" else ("f", 4)
     return {
-        "images": ArraySpec("u", 1, 4, most * height * width * 3),
+        "images": ArraySpec(*kind, 4, most * height * width * 3),
         "anomaly_map": ArraySpec("f", 8, 3, most * manifest.map.height * manifest.map.width),
         "score": ArraySpec("f", 8, 1, most),
     }

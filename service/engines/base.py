@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
-from service.domain import AnomalyMap
+from service.domain import AnomalyMap, Batch
 from service.errors import BundleError
 
 Port = tuple[str, str]
@@ -48,8 +48,8 @@ class Engine(Protocol):
     def description(self) -> str:
         """What runs where, for people: `onnxruntime CPUExecutionProvider, 2 threads`."""
 
-    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Runs a batch, images uint8 [N,H,W,3] RGB.
+    def infer(self, images: Batch) -> EngineOutput:
+        """Runs a batch, images [N,H,W,3] RGB of the type that the graph takes.
 
         Raises:
             EngineError: the runtime failed.
@@ -79,8 +79,10 @@ def check_signature(
         BundleError: the graph has other inputs, or lacks an output.
     """
     found = dict(outputs)
-    if inputs != [(INPUT, uint8)] or any(found.get(name) != float32 for name in OUTPUTS):
+    if inputs not in ([(INPUT, uint8)], [(INPUT, float32)]) or any(
+        found.get(name) != float32 for name in OUTPUTS
+    ):
         raise BundleError(
             f"{model} takes {inputs} and gives {found}; a bundle's graph takes {INPUT!r} as "
-            f"uint8 [N,H,W,3] and gives {OUTPUTS} as float32"
+            f"uint8 or float32 [N,H,W,3] and gives {OUTPUTS} as float32"
         )

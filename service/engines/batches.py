@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.domain import Image, ModelOutput
+from service.domain import Batch, ModelInput, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.errors import EngineError
 from service.pictures.postprocess import check_finite
@@ -20,7 +19,7 @@ _FLOAT32 = np.dtype(np.float32)
 
 def batch_runner(
     engine: Engine, map_shape: MapShape | None = None
-) -> Callable[[list[Image]], list[ModelOutput]]:
+) -> Callable[[list[ModelInput]], list[ModelOutput]]:
     """Returns the function that a batcher calls for each batch.
 
     It stacks batches in memory that it uses again. Two runners never share that memory, though
@@ -37,17 +36,21 @@ def batch_runner(
         map_shape: of the golden answers; an answer of another shape, or with values that are not
             finite, is an EngineError. None leaves answers unchecked.
     """
-    batches: NDArray[np.uint8] = np.empty((0, 0, 0, 0), np.uint8)
+    batches: Batch = np.empty((0, 0, 0, 0), np.uint8)
 
-    def run(images: list[Image]) -> list[ModelOutput]:
+    def run(images: list[ModelInput]) -> list[ModelOutput]:
         nonlocal batches
         count = len(images)
         if count == 1:
             output = engine.infer(images[0][None])
         else:
-            shape = images[0].shape
-            if len(batches) < count or batches.shape[1:] != shape:
-                batches = np.empty((count, *shape), np.uint8)
+            first = images[0]
+            if (len(batches) < count, batches.shape[1:], batches.dtype) != (
+                False,
+                first.shape,
+                first.dtype,
+            ):
+                batches = np.empty((count, *first.shape), first.dtype)
             output = engine.infer(np.stack(images, out=batches[:count]))
         scores: list[float] = output.score.tolist()
         if map_shape is not None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from service.domain import Batch
 from service.engines.base import EngineOutput
 from service.errors import EngineError
 
@@ -53,8 +53,8 @@ class FakeEngine:
         self.most: int | None = None
         self.released = threading.Event()
 
-    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Runs a batch, images uint8 [N,H,W,3] RGB."""
+    def infer(self, images: Batch) -> EngineOutput:
+        """Runs a batch, images [N,H,W,3] RGB."""
         self.batch_sizes.append(len(images))
         fault = next(self.faults, None)
         if fault == "hang":

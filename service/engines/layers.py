@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT
+from service.domain import Batch, ModelInput
 from service.engines.openvino import import_openvino
 
 WEIGHTED_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
@@ -60,14 +61,14 @@ class LayerError:
 
 
 def layer_errors(
-    reference: Path, variant: Path, images: NDArray[np.uint8], precision_hint: str = "f32"
+    reference: Path, variant: Path, images: Batch, precision_hint: str = "f32"
 ) -> tuple[LayerError, ...]:
     """Compares the outputs of the layers with weights, in the order of the graph.
 
     Args:
         reference: an ONNX file.
         variant: an ONNX file or OpenVINO IR, whose layers have the reference's names.
-        images: model inputs, uint8 [N,H,W,3].
+        images: model inputs, [N,H,W,3].
         precision_hint: precision that the variant is computed in: f32 or bf16.
 
     Raises:
@@ -180,7 +181,7 @@ def _compiled(core: Any, graph: Any, layers: Sequence[str], hint: str) -> Any:
     return core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
 
 
-def _outputs(compiled: Any, image: NDArray[np.uint8], count: int) -> list[NDArray[np.float32]]:
+def _outputs(compiled: Any, image: ModelInput, count: int) -> list[NDArray[np.float32]]:
     """Outputs of the layers, which come after the graph's own outputs."""
     answers = compiled({INPUT: image[np.newaxis]})
     own = len(compiled.outputs) - count

@@ -10,13 +10,13 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Provider
+from service.domain import Batch
 from service.engines.base import EngineOutput, check_signature
 from service.engines.failures import failure_of
-from service.engines.nvidia.cuda import GpuRunner
+from service.engines.nvidia.cuda import UINT8, GpuRunner
 from service.engines.nvidia.cudart import CudaRuntime
 from service.engines.provider_check import (
     check_provider,
@@ -33,7 +33,7 @@ logger = logging.getLogger("takt.engines.onnxruntime")
 class SessionRunner(Protocol):
     """Runs the graph of a session."""
 
-    def run(self, images: NDArray[np.uint8]) -> EngineOutput:
+    def run(self, images: Batch) -> EngineOutput:
         """Runs a batch; raises any error of the runtime."""
 
     def trim(self) -> None:
@@ -92,8 +92,8 @@ class OnnxRuntimeEngine:
             return cls._open_on_cpu(runtime, model, threads)
         return cls._open_on_gpu(runtime, model, provider, device_id, gpu or GpuOptions())
 
-    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Runs a batch, images uint8 [N,H,W,3] RGB."""
+    def infer(self, images: Batch) -> EngineOutput:
+        """Runs a batch, images [N,H,W,3] RGB."""
         try:
             return self._runner.run(images)
         except Exception as error:
@@ -168,7 +168,7 @@ class _CpuRunner:
         self._shrinking = runtime.RunOptions()
         self._shrinking.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
-    def run(self, images: NDArray[np.uint8]) -> EngineOutput:
+    def run(self, images: Batch) -> EngineOutput:
         """Runs a batch."""
         anomaly_map, score = self._session.run(OUTPUTS, {INPUT: images})
         return EngineOutput(anomaly_map, score)
@@ -176,7 +176,8 @@ class _CpuRunner:
     def trim(self) -> None:
         """Runs one blank picture, after which ONNX Runtime shrinks its arena on the CPU."""
         (port,) = self._session.get_inputs()
-        blank = np.zeros((1, *port.shape[1:]), np.uint8)
+        kind = np.uint8 if port.type == UINT8 else np.float32
+        blank = np.zeros((1, *port.shape[1:]), kind)
         self._session.run(OUTPUTS, {INPUT: blank}, self._shrinking)
 
     def close(self) -> None:
@@ -211,7 +212,7 @@ def _open_session(
         [(port.name, port.type) for port in ports]
         for ports in (session.get_inputs(), session.get_outputs())
     )
-    check_signature(model, inputs, outputs, uint8="tensor(uint8)", float32="tensor(float)")
+    check_signature(model, inputs, outputs, uint8=UINT8, float32="tensor(float)")
     return session
 
 

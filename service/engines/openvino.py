@@ -9,11 +9,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
 from service.bundles.variant import Precision
 from service.distribution import install_hint
+from service.domain import Batch
 from service.engines.base import EngineOutput, Port, check_signature
 from service.engines.failures import failure_of
 from service.engines.provider_check import first_line
@@ -100,8 +100,8 @@ class OpenVinoEngine:
         description = f"openvino CPU {computes}, {streams} streams of {threads} threads"
         return cls(compiled, streams, description)
 
-    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Runs a batch, images uint8 [N,H,W,3] RGB; each stream may be used by one thread."""
+    def infer(self, images: Batch) -> EngineOutput:
+        """Runs a batch, images [N,H,W,3] RGB; each stream may be used by one thread."""
         request = self._idle.get()
         try:
             answers = [self._run(request, image[np.newaxis]) for image in images]
@@ -120,7 +120,7 @@ class OpenVinoEngine:
         self._compiled = None
 
     @staticmethod
-    def _run(request: Any, image: NDArray[np.uint8]) -> EngineOutput:
+    def _run(request: Any, image: Batch) -> EngineOutput:
         request.infer({INPUT: image}, share_inputs=True)
         # Copies: the request's own memory is written to by its next run.
         anomaly_map, score = (request.get_tensor(name).data.copy() for name in OUTPUTS)

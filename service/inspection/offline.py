@@ -9,7 +9,7 @@ import numpy as np
 
 from service.bundles.manifest import Preprocess
 from service.bundles.tiling import Tiling
-from service.domain import Image, ModelOutput
+from service.domain import ModelInput, ModelOutput
 from service.engines.base import Engine
 from service.pictures.placement import Placement, placement
 from service.pictures.prepare import Picture, prepare, whole_picture
@@ -90,6 +90,6 @@ def inspect_offline(
     )
 
 
-def _answer(engine: Engine, model_input: Image) -> ModelOutput:
+def _answer(engine: Engine, model_input: ModelInput) -> ModelOutput:
     output = engine.infer(model_input[np.newaxis])
     return ModelOutput(output.anomaly_map[0], float(output.score[0]))

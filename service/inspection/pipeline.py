@@ -20,7 +20,7 @@ from service.batching.memory import DecodedBytes, MemoryBudget
 from service.batching.stage import Stage
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
-from service.domain import Image, Inspection, InspectOptions, ModelOutput, Timings
+from service.domain import Inspection, InspectOptions, ModelInput, ModelOutput, Timings
 from service.errors import DeadlineExceededError
 from service.inspection.finish import Finisher, Judgement
 from service.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
@@ -71,7 +71,7 @@ class Pipeline:
 
     Args:
         bundle: what the model wants and what its answers mean.
-        batcher: runs model inputs, uint8 [H,W,3].
+        batcher: runs model inputs, [H,W,3].
         pools: threads for decoding and rendering.
         limits: bounds of pictures and answers.
         thresholds: in force where a request names none; read for each picture.
@@ -81,7 +81,7 @@ class Pipeline:
     def __init__(
         self,
         bundle: Bundle,
-        batcher: Batcher[Image, ModelOutput],
+        batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         limits: Limits,
         thresholds: DeployedThresholds,

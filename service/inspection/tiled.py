@@ -17,7 +17,7 @@ from service.batching.stage import Stage
 from service.batching.work import Done
 from service.bundles.manifest import Manifest, Preprocess
 from service.bundles.tiling import Tiling
-from service.domain import Image, InspectOptions, ModelOutput
+from service.domain import Image, InspectOptions, ModelInput, ModelOutput
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight
 from service.pictures.formats.image_header import ImageHeader
@@ -66,7 +66,7 @@ class TiledPictures:
 
     Args:
         manifest: of a bundle with tiles.
-        batcher: runs model inputs, uint8 [H,W,3], of tiles.
+        batcher: runs model inputs, [H,W,3], of tiles.
         pools: threads that decode, cut, resize and stitch.
         max_pixels: most that a picture may have.
 
@@ -78,7 +78,7 @@ class TiledPictures:
     def __init__(
         self,
         manifest: Manifest,
-        batcher: Batcher[Image, ModelOutput],
+        batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
     ) -> None:
@@ -230,7 +230,7 @@ def _decode(data: Picture, max_pixels: int, header: ImageHeader | None) -> tuple
     return whole_picture(data, max_pixels, header), ms_since(started_s)
 
 
-def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[Image]:
+def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[ModelInput]:
     return [preprocess(tile.of(picture), spec) for tile in tiles]
 
 

@@ -11,7 +11,7 @@ from service.batching.memory import DecodedBytes
 from service.batching.stage import Stage
 from service.batching.work import Done, RunOne
 from service.bundles.manifest import Manifest
-from service.domain import Image, InspectOptions, ModelOutput, RawPicture
+from service.domain import InspectOptions, ModelInput, ModelOutput, RawPicture
 from service.errors import DeadlineExceededError
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight
@@ -32,7 +32,7 @@ class WholePictures:
 
     Args:
         manifest: of a bundle without tiles.
-        batcher: runs model inputs, uint8 [H,W,3].
+        batcher: runs model inputs, [H,W,3].
         pools: threads that decode and resize.
         max_pixels: most that a picture may have.
 
@@ -45,7 +45,7 @@ class WholePictures:
     def __init__(
         self,
         manifest: Manifest,
-        batcher: Batcher[Image, ModelOutput],
+        batcher: Batcher[ModelInput, ModelOutput],
         pools: Pools,
         max_pixels: int,
     ) -> None:
@@ -135,7 +135,9 @@ class WholePictures:
 
 
 def _run_here(
-    ready: Callable[[], tuple[Prepared, float]], deadline_s: float, run: RunOne[Image, ModelOutput]
+    ready: Callable[[], tuple[Prepared, float]],
+    deadline_s: float,
+    run: RunOne[ModelInput, ModelOutput],
 ) -> tuple[Prepared, Done[ModelOutput], float]:
     """Prepare and run a picture on the engine's own thread."""
     prepared, waited_ms = ready()

@@ -1,6 +1,5 @@
 """Bytes in, verdict and heatmap out; every step of a picture but the engine.
 
 Imports `bundles`, `domain` and `errors`. Start reading at `prepare.py`, then `postprocess.py` and
-`heatmap.py`; `formats/` reads the headers of files, and `resampling/` has the resizes of Pillow and
-of torchvision.
+`heatmap.py`; `formats/` reads the headers of files.
 """

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from service.bundles.manifest import Preprocess
-from service.domain import Image, RawPicture
+from service.domain import Image, ModelInput, RawPicture
 from service.pictures.decode import Decoded, decode, decode_reduced, from_raw
 from service.pictures.formats.image_header import ImageHeader
 from service.pictures.placement import Placement, placement
@@ -38,9 +38,9 @@ class ReadPicture:
 
 @dataclass(frozen=True, slots=True)
 class Prepared(ReadPicture):
-    """A picture with the model's input, RGB uint8 [*spec.input_size, 3]."""
+    """A picture with the model's input, RGB [*spec.input_size, 3] of the type `spec.input`."""
 
-    model_input: Image
+    model_input: ModelInput
 
 
 def prepare(

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from service.bundles.manifest import Crop, Preprocess
-from service.domain import Image
-from service.pictures.resampling.antialiased import pillow_bilinear, tensor_bilinear
+from service.domain import Image, Levels, ModelInput
+from service.pictures.antialiased import pillow_bilinear, tensor_bilinear
 
 
-def preprocess(picture: Image, spec: Preprocess) -> Image:
+def preprocess(picture: Image, spec: Preprocess) -> ModelInput:
     """Resize, then crop.
 
     >>> picture = np.full((480, 640, 3), 128, np.uint8)
@@ -24,16 +24,19 @@ def preprocess(picture: Image, spec: Preprocess) -> Image:
         spec: preprocessing of the bundle.
 
     Returns:
-        RGB uint8 [*spec.input_size, 3], C-contiguous; `picture` itself if it fits already.
+        RGB [*spec.input_size, 3] of the type `spec.input`, C-contiguous; `picture` itself if it
+        fits already.
     """
     rows, columns, _ = picture.shape
     if (columns, rows) == (spec.width, spec.height):
-        return _cut(picture, spec.crop)
+        cut = _cut(picture, spec.crop)
+        return cut if spec.input == "uint8" else cast(Levels, cut.astype(np.float32))
     match spec.resize:
         case "pillow_bilinear":
             return pillow_bilinear(picture, spec.width, spec.height, spec.crop)
         case "tensor_bilinear":
-            return tensor_bilinear(picture, spec.width, spec.height, spec.crop)
+            levels = tensor_bilinear(picture, spec.width, spec.height, spec.crop)
+            return levels if spec.input == "float32" else _rounded(levels)
         case "area":
             return _cut(_area(picture, spec.width, spec.height), spec.crop)
         case "linear":
@@ -56,6 +59,11 @@ def _area(picture: Image, width: int, height: int) -> Image:
 
 def _linear(picture: Image, width: int, height: int) -> Image:
     return cast(Image, cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _rounded(levels: Levels) -> Image:
+    """Whole levels, halves up."""
+    return cast(Image, (levels + np.float32(0.5)).astype(np.uint8))
 
 
 def _cut(picture: Image, crop: Crop | None) -> Image:

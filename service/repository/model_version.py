@@ -14,7 +14,7 @@ import numpy as np
 from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
 from service.bundles.thresholds import THRESHOLD_KINDS, DeployedThresholds, read_overrides
-from service.domain import Image, ModelOutput
+from service.domain import ModelInput, ModelOutput
 from service.engines.base import EngineOutput
 from service.engines.golden import BatchDrift, check_answers
 from service.engines.plan import EnginePlan
@@ -52,7 +52,7 @@ class Loaded:
     plan: EnginePlan
     engine: str
     drift: BatchDrift
-    batcher: Batcher[Image, ModelOutput]
+    batcher: Batcher[ModelInput, ModelOutput]
     supervisor: Supervisor
     pipeline: Pipeline
     load_s: float

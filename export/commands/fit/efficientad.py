@@ -53,7 +53,7 @@ def efficientad(
     """
     from export.commands.fit.kinds import Kinds
     from export.learning.sizing import sized_efficientad
-    from export.pictures import list_pictures, read_model_input, read_picture
+    from export.pictures import list_pictures, read_fit_input, read_picture
     from export.synthetic.inputs import reader_with_defects
     from models.checkpoints.own import load_teacher
     from models.fit.efficientad.fit import fit_efficientad
@@ -70,7 +70,7 @@ def efficientad(
         fitted = fit_efficientad(
             kinds.all,
             list_pictures(other) if other else (),
-            lambda path: read_model_input(path, spec),
+            lambda path: read_fit_input(path, spec),
             read_picture,
             network,
             out,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from service.batching.batcher import Batcher
 from service.batching.options import BatcherOptions
-from service.domain import DropReason, Image, ModelOutput
+from service.domain import DropReason, ModelInput, ModelOutput
 from service.engines.base import Engine
 from service.engines.batches import batch_runner
 from service.errors import TaktError
@@ -47,7 +47,7 @@ class Round:
 
 async def measure_round(
     engines: Sequence[Engine],
-    images: Sequence[Image],
+    images: Sequence[ModelInput],
     options: BatcherOptions,
     seconds: float,
     now: Clock = time.perf_counter,
@@ -56,7 +56,7 @@ async def measure_round(
 
     Args:
         engines: one for each picture or batch that runs at the same time; may repeat one engine.
-        images: model inputs, uint8 [H,W,3], sent in turn.
+        images: model inputs, [H,W,3], sent in turn.
         options: options of the batcher.
         seconds: seconds to measure; longer if a caller has too few answers by then.
         now: clock in seconds.
@@ -64,7 +64,7 @@ async def measure_round(
     Raises:
         EngineError: an engine failed.
     """
-    batcher: Batcher[Image, ModelOutput] = Batcher(
+    batcher: Batcher[ModelInput, ModelOutput] = Batcher(
         [batch_runner(engine) for engine in engines], options, _Unwatched(), name="tune"
     )
     places = len(engines) * options.max_batch_size
@@ -107,7 +107,9 @@ class _Tally:
         """Times of the answers that count, in the order of their arrival."""
         return tuple(latency_s * 1000 for latency_s in self._latencies_s)
 
-    async def collect(self, batcher: Batcher[Image, ModelOutput], images: Sequence[Image]) -> None:
+    async def collect(
+        self, batcher: Batcher[ModelInput, ModelOutput], images: Sequence[ModelInput]
+    ) -> None:
         """Runs the callers until the loop ends.
 
         Raises:
@@ -118,7 +120,7 @@ class _Tally:
             raise self._failure
 
     async def _caller(
-        self, batcher: Batcher[Image, ModelOutput], images: Sequence[Image], first: int
+        self, batcher: Batcher[ModelInput, ModelOutput], images: Sequence[ModelInput], first: int
     ) -> None:
         turn = itertools.islice(itertools.cycle(images), first % len(images), None)
         while not self._over:

@@ -18,8 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundles.bundle import INPUT, OUTPUTS
+from service.domain import Batch
 from service.engines.base import EngineOutput
 from service.engines.nvidia.cudart import CudaRuntime
+
+UINT8 = "tensor(uint8)"
+"""ONNX Runtime's name of the type."""
 
 _OPENING = threading.Lock()
 """While one session captures a CUDA graph, no other may allocate memory of the GPU."""
@@ -110,8 +114,8 @@ class GpuRunner:
         """The session, while it is open."""
         return self._session
 
-    def run(self, images: NDArray[np.uint8]) -> EngineOutput:
-        """Runs a batch of any size, images uint8 [N,H,W,3] RGB.
+    def run(self, images: Batch) -> EngineOutput:
+        """Runs a batch of any size, images [N,H,W,3] RGB.
 
         Raises:
             Exception: any error of ONNX Runtime or CUDA.
@@ -151,7 +155,7 @@ class GpuRunner:
         ports = (*self._session.get_inputs(), *self._session.get_outputs())
         (found,) = (port for port in ports if port.name == name)
         shape = (self._sizes[-1], *found.shape[1:])
-        dtype = np.uint8 if name == INPUT else np.float32
+        dtype = np.uint8 if found.type == UINT8 else np.float32
         device = self._runtime.OrtValue.ortvalue_from_shape_and_type(
             list(shape), dtype, *self._device
         )
@@ -185,14 +189,14 @@ class GpuRunner:
         for size in dict.fromkeys((self._sizes[-1], self._sizes[0], *self._sizes)):
             self._run(self._ports[0].host[:size].copy())
 
-    def _run(self, images: NDArray[np.uint8]) -> EngineOutput:
+    def _run(self, images: Batch) -> EngineOutput:
         largest = self._sizes[-1]
         if len(images) <= largest:
             return self._run_once(images)
         starts = range(0, len(images), largest)
         return EngineOutput.join([self._run_once(images[at : at + largest]) for at in starts])
 
-    def _run_once(self, images: NDArray[np.uint8]) -> EngineOutput:
+    def _run_once(self, images: Batch) -> EngineOutput:
         """Runs a batch of at most the largest size; data of earlier batches pads it."""
         count = len(images)
         size = next(size for size in self._sizes if size >= count)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.bundles.bundle import Bundle
+from service.domain import Batch
 from service.engines.base import Engine, EngineOutput
 from service.engines.golden import BatchDrift, check_golden
 from service.engines.opener import EngineOpener, OpenedEngine
@@ -214,7 +212,7 @@ class _Timed:
         self._engine = engine
         self.trim, self.close = engine.trim, engine.close
 
-    def infer(self, images: NDArray[np.uint8]) -> EngineOutput:
+    def infer(self, images: Batch) -> EngineOutput:
         """Runs a batch and notes how long it took."""
         started_s = time.monotonic()
         output = self._engine.infer(images)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle
-from service.domain import EngineFault, Image, ModelOutput
+from service.domain import EngineFault, ModelInput, ModelOutput
 from service.engines.batches import batch_runner
 from service.errors import EngineHungError, NotReadyError, TaktError
 from service.observing.engine_metrics import EngineMetrics
@@ -19,7 +19,7 @@ from service.repository.supervision.engine_room import CheckedEngine, EngineRoom
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision
 
-Run = Callable[[list[Image]], list[ModelOutput]]
+Run = Callable[[list[ModelInput]], list[ModelOutput]]
 
 _WORDS: dict[EngineFault, str] = {
     "failing": "fails batch after batch",
@@ -91,7 +91,7 @@ class Supervisor:
         places = [tuple(range(instances))] if shared else [(place,) for place in range(instances)]
         self._seats = [_Seat(*both) for both in zip(engines, places, strict=True)]
         self._mending: set[asyncio.Task[None]] = set()
-        self._batcher: Batcher[Image, ModelOutput] | None = None
+        self._batcher: Batcher[ModelInput, ModelOutput] | None = None
         self._closed = False
 
     @property
@@ -108,7 +108,7 @@ class Supervisor:
         fault = broken[0].fault
         return f"its engine {_WORDS[fault]}, and is being mended" if fault else None
 
-    def begin(self, batcher: Batcher[Image, ModelOutput]) -> None:
+    def begin(self, batcher: Batcher[ModelInput, ModelOutput]) -> None:
         """Watch over the batcher that has the runners."""
         self._batcher = batcher
         for seat in self._seats:

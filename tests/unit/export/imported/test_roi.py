@@ -105,7 +105,7 @@ def test_a_picture_darker_than_all_at_hand_is_scored_by_its_own_values(
     good: list[Path], tmp_path: Path
 ) -> None:
     source = import_small(small(), good, LEFT)
-    source.write_graph(tmp_path / "out.onnx")
+    source.write_graph(tmp_path / "out.onnx", "uint8")
     dark = np.zeros((1, 8, 8, 3), np.uint8)
     engine = OnnxRuntimeEngine.open(tmp_path / "out.onnx", threads=1)
     assert engine.infer(dark).score[0] == 0
@@ -114,7 +114,7 @@ def test_a_picture_darker_than_all_at_hand_is_scored_by_its_own_values(
 
 def test_without_a_region_of_interest_the_graph_has_no_node_for_it(good: list[Path]) -> None:
     path = good[0].with_name("out.onnx")
-    import_small(small(), good, None).write_graph(path)
+    import_small(small(), good, None).write_graph(path, "uint8")
     plain = onnx.load(path).graph
     assert "Where" not in {node.op_type for node in plain.node}
     assert not [stored.name for stored in plain.initializer if "side" in stored.name]

@@ -176,7 +176,7 @@ def test_answers_are_taken_before_the_graph_cuts_them_off(
     assert whole.anomaly_map.min() < 0
     np.testing.assert_array_equal(below.score, whole.score.clip(0, 1))
     np.testing.assert_array_equal(below.anomaly_map, whole.anomaly_map.clip(0, 1))
-    uncut.write_graph(tmp_path / "uncut.onnx")
+    uncut.write_graph(tmp_path / "uncut.onnx", "uint8")
     engine = OnnxRuntimeEngine.open(tmp_path / "uncut.onnx", threads=1)
     np.testing.assert_allclose(engine.infer(images).score, whole.score, rtol=0, atol=1e-5)
     engine.close()
@@ -239,7 +239,7 @@ def import_small(
 def test_a_graph_of_one_picture_becomes_one_of_any_number(good: list[Path], tmp_path: Path) -> None:
     source, _ = import_small(small(described="float[1,3,8,8]"), good)
     assert source.facts.max_batch_size is None
-    source.write_graph(tmp_path / "out.onnx")
+    source.write_graph(tmp_path / "out.onnx", "uint8")
     session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     anomaly_map, score = session.run(["anomaly_map", "score"], {"images": images})
@@ -379,7 +379,7 @@ def test_a_graph_without_a_score_has_its_map_s_maximum(good: list[Path], tmp_pat
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     wanted = (images @ np.array([3, 2, 1]) / 255).max(axis=(1, 2))
     np.testing.assert_allclose(source.answer(images).score, wanted, rtol=0, atol=1e-5)
-    source.write_graph(tmp_path / "out.onnx")
+    source.write_graph(tmp_path / "out.onnx", "uint8")
     engine = OnnxRuntimeEngine.open(tmp_path / "out.onnx", threads=1)
     np.testing.assert_allclose(engine.infer(images).score, wanted, rtol=0, atol=1e-5)
     engine.close()

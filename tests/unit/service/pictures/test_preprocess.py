@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 from service.bundles.manifest import Crop, Filter, Preprocess
 from service.domain import Image
+from service.pictures.antialiased import tensor_bilinear
 from service.pictures.preprocess import preprocess
-from service.pictures.resampling.antialiased import tensor_bilinear
 
 FILTERS = get_args(Filter)
 
@@ -123,8 +123,43 @@ def test_tensor_bilinear_rounds_once() -> None:
     picture = a_picture(80, 60)
 
     found = preprocess(picture, to(33, 47, resize="tensor_bilinear"))
-    np.testing.assert_array_equal(found, tensor_bilinear(picture, 33, 47))
+    np.testing.assert_array_equal(found, np.floor(tensor_bilinear(picture, 33, 47) + 0.5))
+    assert found.dtype == np.uint8
     assert (found != preprocess(picture, to(33, 47, resize="pillow_bilinear"))).any()
+
+
+def test_a_graph_that_takes_floats_gets_them_as_they_are() -> None:
+    picture = a_picture(80, 60)
+    floats = Preprocess(width=33, height=47, resize="tensor_bilinear", input="float32")
+
+    found = preprocess(picture, floats)
+
+    np.testing.assert_array_equal(found, tensor_bilinear(picture, 33, 47))
+    assert found.dtype == np.float32
+    assert (found % 1 != 0).any()
+
+
+def test_a_picture_that_fits_becomes_floats_too() -> None:
+    picture = a_picture(40, 30)
+    floats = Preprocess(
+        width=40,
+        height=30,
+        resize="tensor_bilinear",
+        input="float32",
+        crop=Crop(x=3, y=5, width=20, height=10),
+    )
+
+    found = preprocess(picture, floats)
+
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, picture[5:15, 3:23])
+
+
+@pytest.mark.parametrize("resize", ["area", "linear", "pillow_bilinear"])
+def test_a_filter_that_leaves_whole_levels_has_no_float_input(resize: Filter) -> None:
+    with pytest.raises(ValueError, match="whole levels, and the input is float32"):
+        Preprocess(width=33, height=47, resize=resize, input="float32")
 
 
 def test_linear_is_what_opencv_calls_linear() -> None:
