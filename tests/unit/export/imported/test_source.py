@@ -284,7 +284,7 @@ def test_a_graph_that_holds_on_to_two_pictures_gets_the_last_one_twice(
     assert "engine.export(model, 'onnx', onnx_kwargs={'dynamic_axes': {'x': {2:" in line
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     wanted = images @ np.array([3, 2, 1]) / 255
-    source.write_graph(tmp_path / "out.onnx")
+    source.write_graph(tmp_path / "out.onnx", "uint8")
     engine = OnnxRuntimeEngine.open(tmp_path / "out.onnx", threads=1)
     for count in (2, 1):
         answer = engine.infer(images[:count])
