@@ -18,10 +18,16 @@ GOOD = 200
 SIDE = 2 * INPUT
 """Of these pictures: the least that is decoded reduced where that is allowed."""
 
-RULE = (
-    "--resize", "area", "--white", "1", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225",
-)  # fmt: skip
-"""What servers/job.py does to a picture, as options of `takt import onnx`."""
+RULE = ("--white", "1", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
+"""What servers/job.py does to a resized picture, as options of `takt import onnx`."""
+
+KINDS = {
+    "reduced": ("--resize", "area", "--reduced-decode"),
+    "whole": ("--resize", "area"),
+    "levels": ("--resize", "tensor_bilinear", "--input", "uint8"),
+    "floats": ("--resize", "tensor_bilinear", "--input", "float32"),
+}
+"""How a bundle's pictures become its graph's input; servers/job.py does as `whole`."""
 
 
 def make_all(places: Places) -> None:
@@ -33,8 +39,8 @@ def make_all(places: Places) -> None:
         for seed in range(GOOD):
             write_jpeg(part(SIDE, SIDE, seed=1000 + seed), good / f"{seed:03}.jpg")
         for model in MODELS:
-            for reduced in (True, False):
-                _import(places, model, good, reduced=reduced)
+            for kind in KINDS:
+                _import(places, model, good, kind)
 
 
 def make_missing(places: Places) -> None:
@@ -42,20 +48,20 @@ def make_missing(places: Places) -> None:
     made = [places.picture(width) for width in HEIGHTS]
     for model in MODELS:
         made.append(places.graph(model))
-        made += [_bundle(places, model, reduced) / "manifest.json" for reduced in (True, False)]
+        made += [_bundle(places, model, kind) / "manifest.json" for kind in KINDS]
     if not all(path.exists() for path in made):
         make_all(places)
 
 
-def _bundle(places: Places, model: str, reduced: bool) -> Path:
-    return places.repository(model, reduced=reduced) / NAME / "1"
+def _bundle(places: Places, model: str, kind: str) -> Path:
+    return places.repository(model, kind) / NAME / "1"
 
 
-def _import(places: Places, model: str, good: Path, *, reduced: bool) -> None:
-    bundle = _bundle(places, model, reduced)
+def _import(places: Places, model: str, good: Path, kind: str) -> None:
+    bundle = _bundle(places, model, kind)
     takt = Path(sys.executable).with_name("takt")
     command = [takt, "import", "onnx", places.graph(model), "--good", good, "--out", bundle]
-    command += [*RULE, "--quiet", *(["--reduced-decode"] if reduced else [])]
+    command += [*KINDS[kind], *RULE, "--quiet"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"takt import onnx failed for {model}:\n{done.stdout}{done.stderr}")

@@ -45,14 +45,9 @@ class Places:
         """The JPEG of a width."""
         return self.assets / f"img{width}.jpg"
 
-    def repository(self, model: str, *, reduced: bool) -> Path:
-        """The repository that holds the one bundle of a model.
-
-        Args:
-            model: that was imported.
-            reduced: whether large JPEGs are decoded at a fraction of their size.
-        """
-        return self.bundles / ("reduced" if reduced else "whole") / model
+    def repository(self, model: str, kind: str) -> Path:
+        """The repository that holds the one bundle of a model and a kind; see `bundles.KINDS`."""
+        return self.bundles / kind / model
 
 
 def default_places() -> Places:

@@ -16,6 +16,8 @@ CONTROL = "control"
 OURS = "ours"
 OURS_WHOLE = "ours-whole-decode"
 OURS_KEYS = "ours-keys"
+OURS_LEVELS = "ours-levels"
+OURS_FLOATS = "ours-floats"
 SERVERS = HERE / "servers"
 ONE_WORKER = {"BENCH_WORKERS": "1", "BENCH_INTRA": "2"}
 """Two workers would let one take a whole batch while the other idles."""
@@ -147,7 +149,14 @@ def _ours(places: Places) -> list[System]:
         )
 
     plain = ours(OURS, "reduced", 0.03, REDUCED)
-    return [plain, ours(OURS_WHOLE, "whole", 0.01, WHOLE), _with_keys(plain)]
+    resized = [
+        replace(ours(name, kind, 0.03, remark), variant=True)
+        for name, kind, remark in (
+            (OURS_LEVELS, "levels", "resizes as torchvision does, rounded to whole levels"),
+            (OURS_FLOATS, "floats", "resizes as torchvision does, and rounds nothing"),
+        )
+    ]
+    return [plain, ours(OURS_WHOLE, "whole", 0.01, WHOLE), _with_keys(plain), *resized]
 
 
 def _with_keys(plain: System) -> System:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +48,17 @@ def noise(columns: int, rows: int) -> Image:
     return rng.integers(0, 256, (rows, columns, 3), dtype=np.uint8)
 
 
+def a_picture(kind: str, columns: int, rows: int) -> Image:
+    levels = noise(columns, rows)
+    if kind == "noise":
+        return levels
+    if kind == "edges":
+        return np.where(levels > 127, 255, 0).astype(np.uint8)
+    y, x = np.mgrid[:rows, :columns]
+    ramp = np.stack([x * 255 // columns, y * 255 // rows, (x + y) % 256], axis=2)
+    return ramp.astype(np.uint8)
+
+
 def by_torchvision(picture: Image, width: int, height: int) -> NDArray[Any]:
     """What `torchvision.transforms.v2.functional.resize` runs on a float tensor, in levels."""
     planes = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
@@ -66,9 +81,10 @@ def test_floats_differ_from_torchvision_s_by_a_millionth_of_white_at_most(
     np.testing.assert_allclose(ours, by_torchvision(picture, *target), rtol=0, atol=255e-6)
 
 
+@pytest.mark.parametrize("kind", ["noise", "edges", "gradient"])
 @pytest.mark.parametrize(("size", "target"), RESIZES, ids=str)
-def test_levels_are_pillow_s(size: tuple[int, int], target: tuple[int, int]) -> None:
-    picture = noise(*size)
+def test_every_level_is_pillow_s(kind: str, size: tuple[int, int], target: tuple[int, int]) -> None:
+    picture = a_picture(kind, *size)
 
     resized = pillow_bilinear(picture, *target)
 
@@ -95,10 +111,74 @@ def test_a_crop_is_that_part_of_the_whole(
 
 def test_a_part_of_a_picture_is_resized_as_its_copy_is() -> None:
     picture = noise(300, 200)
-    view = picture[20:150, 31:280]
+    view = picture[20:150:2, 280:31:-1]
 
     for resize in (pillow_bilinear, tensor_bilinear):
         np.testing.assert_array_equal(resize(view, 64, 48), resize(view.copy(), 64, 48))
+
+
+def test_pillow_s_halves_go_up() -> None:
+    pairs = np.array([[[0] * 3, [1] * 3], [[1] * 3, [2] * 3], [[2] * 3, [3] * 3]], np.uint8)
+
+    means = pillow_bilinear(pairs, 1, 3)
+
+    assert means[:, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("target", [(64, 64), (120, 100), (300, 200)], ids=str)
+def test_a_plain_picture_keeps_its_level(target: tuple[int, int]) -> None:
+    for level in range(256):
+        plain = np.full((100, 120, 3), level, np.uint8)
+
+        assert (pillow_bilinear(plain, *target) == level).all()
+
+
+@pytest.mark.parametrize("resize", [pillow_bilinear, tensor_bilinear])
+@pytest.mark.parametrize("size", [(90, 70), (1300, 1100)], ids=str)
+def test_channels_do_not_mix(resize: Callable[..., NDArray[Any]], size: tuple[int, int]) -> None:
+    picture = noise(*size)
+    whole = resize(picture, 32, 48)
+
+    for channel in range(3):
+        alone = np.zeros_like(picture)
+        alone[..., channel] = picture[..., channel]
+        expected = np.zeros_like(whole)
+        expected[..., channel] = whole[..., channel]
+        np.testing.assert_allclose(resize(alone, 32, 48), expected, rtol=0, atol=1e-4)
+
+
+ON_ONE_THREAD = """
+import time
+import numpy as np
+from service.pictures.antialiased import pillow_bilinear, tensor_bilinear
+
+sizes = [(960, 1280), (479, 640), (1500, 2048), (300, 2000), (64, 64), (20, 30000)]
+rng = np.random.default_rng(0)
+pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+for _ in range(2):
+    everywhere, here = time.process_time(), time.thread_time()
+    for picture in pictures:
+        for side in (16, 64, 256):
+            pillow_bilinear(picture, side, side)
+            tensor_bilinear(picture, side, side)
+print(time.process_time() - everywhere, time.thread_time() - here)
+"""
+
+
+def test_resizing_stays_on_the_calling_thread() -> None:
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "4"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", ON_ONE_THREAD],
+        env=env,
+        cwd=Path(__file__).parents[4],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    process_s, thread_s = map(float, done.stdout.split())
+    assert process_s < 1.1 * thread_s
 
 
 def test_white_stays_white() -> None:
