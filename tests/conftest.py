@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from service.bundles.bundle import Bundle, Calibration, Golden
-from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.bundles.manifest import Drift, InputType, Manifest, MapSpec, Preprocess, Thresholds
 from service.bundles.writing import save_bundle
 
 SIDE = 32
@@ -36,8 +36,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def brightness_graph(side: int = SIDE, *, scale: float = 1.0) -> onnx.ModelProto:
+def brightness_graph(
+    side: int = SIDE, *, scale: float = 1.0, input_type: InputType = "uint8"
+) -> onnx.ModelProto:
     """`anomaly_map` = mean of the channels / 255 · scale, `score` = its maximum."""
+    elements = TensorProto.UINT8 if input_type == "uint8" else TensorProto.FLOAT
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float", "channel"], ["mean"], keepdims=0),
@@ -47,7 +50,7 @@ def brightness_graph(side: int = SIDE, *, scale: float = 1.0) -> onnx.ModelProto
     graph = helper.make_graph(
         nodes,
         "brightness",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", side, side, 3])],
+        [helper.make_tensor_value_info("images", elements, ["N", side, side, 3])],
         [
             helper.make_tensor_value_info("anomaly_map", TensorProto.FLOAT, ["N", side, side]),
             helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]),
@@ -78,7 +81,8 @@ def repository(tmp_path: Path) -> Path:
 def make_bundle(repository: Path) -> MakeBundle:
     """Writes a bundle whose model answers brightness times `scale`; 0.5 is its threshold.
 
-    It was trained to answer brightness times `trained`.
+    It was trained to answer brightness times `trained`. A graph of float32 takes what torchvision's
+    filter leaves.
     Further arguments are fields of the manifest, instead of those here.
     """
 
@@ -88,10 +92,11 @@ def make_bundle(repository: Path) -> MakeBundle:
         *,
         scale: float = 1.0,
         trained: float = 1.0,
+        input_type: InputType = "uint8",
         **fields: object,
     ) -> Bundle:
         rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+        images = rng.integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8).astype(input_type)
         anomaly_map = (images.mean(axis=-1) / 255 * trained).astype(np.float32)
         golden = Golden(images, anomaly_map, anomaly_map.max(axis=(1, 2)))
         good = np.linspace(0.1, 0.49, 40, dtype=np.float32)
@@ -104,7 +109,12 @@ def make_bundle(repository: Path) -> MakeBundle:
                 "family": "brightness",
                 "variant": "tiny",
                 "framework": "tests",
-                "preprocess": Preprocess(width=SIDE, height=SIDE, resize="area"),
+                "preprocess": Preprocess(
+                    width=SIDE,
+                    height=SIDE,
+                    resize="area" if input_type == "uint8" else "tensor_bilinear",
+                    input=input_type,
+                ),
                 "map": MapSpec(width=SIDE, height=SIDE, low=0.1),
                 "thresholds": Thresholds(
                     image=0.5, pixel=0.5, method="by hand", alpha=None, good_count=len(good)
@@ -120,7 +130,7 @@ def make_bundle(repository: Path) -> MakeBundle:
             repository / name / version,
             golden,
             Calibration(good, good, none, none),
-            lambda path: onnx.save(brightness_graph(scale=scale), path),
+            lambda path: onnx.save(brightness_graph(scale=scale, input_type=input_type), path),
             manifest,
         )
 
