@@ -16,6 +16,7 @@ from models.checkpoints.formats import files_of, recognise
 from models.detector import Detector
 from models.efficientad.detector import EfficientAd
 from models.inpformer.detector import InpFormer
+from models.patchcore.anomalib.detector import JointPatchCore
 from models.patchcore.detector import PatchCore
 
 Statistics = Literal["set", "never set", "to be measured", "none needed"]
@@ -30,6 +31,10 @@ MAPS = {
 MAP_OF_PATCHCORE = (
     "distance of each cell to the nearest of {} vectors, mean of the layers; score: power mean of "
     "the map"
+)
+MAP_OF_JOINT_PATCHCORE = (
+    "distance of each patch to the nearest of {} vectors, at the input's size, blurred; score: the "
+    "greatest distance, weighed by the {} vectors around the nearest"
 )
 
 
@@ -139,6 +144,8 @@ def _of_teacher(known: Description, path: Path) -> Description:
 def _map(model: Detector) -> str | None:
     if isinstance(model, PatchCore):
         return MAP_OF_PATCHCORE.format(" and ".join(map(str, model.config.bank_sizes)))
+    if isinstance(model, JointPatchCore):
+        return MAP_OF_JOINT_PATCHCORE.format(model.config.bank_size, model.config.neighbors)
     if isinstance(model, (EfficientAd, InpFormer)):
         return MAPS[model.family, model.config.recipe]
     return None

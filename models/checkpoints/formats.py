@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints import nelson, official, own
-from models.checkpoints.anomalib import efficientad, inpformer
+from models.checkpoints.anomalib import efficientad, inpformer, patchcore
 from models.checkpoints.anomalib import file as anomalib_file
 from models.checkpoints.anomalib.file import is_lightning, state_of
 from models.checkpoints.errors import CheckpointError, few
@@ -53,6 +53,13 @@ PICKLED = (
         "inpformer",
         inpformer.is_inpformer,
         inpformer.load_inpformer,
+    ),
+    Format(
+        "anomalib .ckpt of Patchcore",
+        anomalib_file.FRAMEWORK,
+        "patchcore",
+        patchcore.is_patchcore,
+        patchcore.load_patchcore,
     ),
     Format(
         "state dict of the official INP-Former",
@@ -215,8 +222,8 @@ def _stranger(content: object) -> str:
         parts = {".".join(name.split(".")[:2]) for name in of_model or names}
         return (
             f"is a Lightning checkpoint of another model (with {few(parts)}), and Takt loads "
-            "those of EfficientAD and INP-Former: export the model to ONNX where it was trained "
-            f"and give that to `takt import onnx`, or {ACCEPTED}"
+            "those of EfficientAD, INP-Former and PatchCore: export the model to ONNX where it "
+            f"was trained and give that to `takt import onnx`, or {ACCEPTED}"
         )
     if isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values()):
         return (

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.checkpoints.anomalib.file import REMEDY, AnomalibFile, state_of
 from models.checkpoints.anomalib.preprocessing import Normalisation, Preparation
@@ -13,11 +14,14 @@ from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.checkpoints.files.weights import fill, scalar
 from models.checkpoints.statistics_check import check_statistics
-from models.efficientad.config import EfficientAdConfig
+from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 
 UNFINISHED = "its training ended too early, let it go on until a validation is through"
 DEFAULT = Preparation(InputRecipe(256, 256, "tensor_bilinear"))
+MOST_CHANNELS = 4096
+"""Most features of a patch that a file may claim, so that no small file takes much memory."""
+
 QUANTILES = ("qa_st", "qb_st", "qa_ae", "qb_ae")
 
 
@@ -58,12 +62,21 @@ def _config(file: AnomalibFile, preparation: Preparation) -> EfficientAdConfig:
             padding=file.flag("padding", default=False),
             pad_maps=file.flag("pad_maps", default=True),
             recipe="anomalib",
+            teacher_channels=_teacher_channels(file),
         )
     except ValueError as error:
         raise CheckpointError(
             f"{file.path} was trained on pictures of a size that Takt's EfficientAD does not take "
             f"({error}): train at another"
         ) from error
+
+
+def _teacher_channels(file: AnomalibFile) -> int:
+    """The features of a patch, by the autoencoder's last bias; else the usual ones."""
+    bias = file.state.get("ae.decoder.deconv8.bias")
+    if isinstance(bias, Tensor) and bias.ndim == 1 and 1 <= len(bias) <= MOST_CHANNELS:
+        return len(bias)
+    return TEACHER_CHANNELS
 
 
 def _name_in_anomalib(ours: str) -> str:

@@ -86,10 +86,10 @@ def constant(value: float, like: Tensor) -> Tensor:
     return torch.tensor([value]).expand(like.shape)
 
 
-def weights_of_anomalib(size: Size) -> dict[str, Tensor]:
+def weights_of_anomalib(size: Size, channels: int = 384) -> dict[str, Tensor]:
     """A state dict of anomalib's EfficientAd: the n-th tensor is n/1000 everywhere."""
     with torch.device("meta"):
-        ours = EfficientAd(EfficientAdConfig(size=size)).state_dict()
+        ours = EfficientAd(EfficientAdConfig(size=size, teacher_channels=channels)).state_dict()
     state: dict[str, Tensor] = OrderedDict()
     networks = [name for name in ours if "." in name]
     for index, name in enumerate(networks, start=1):
@@ -118,11 +118,13 @@ def thresholds_of_anomalib_2() -> dict[str, Tensor]:
 def anomalib_2_7() -> Callable[..., Content]:
     """What anomalib 2.7 writes of an EfficientAd; transforms as (class, arguments)."""
 
-    def make(*transforms: tuple[str, Mapping[str, object]], size: Size = "small") -> Content:
+    def make(
+        *transforms: tuple[str, Mapping[str, object]], size: Size = "small", channels: int = 384
+    ) -> Content:
         given = transforms or (("Resize", {"size": [256, 256]}),)
         return {
             "pytorch-lightning_version": "2.6.6",
-            "state_dict": weights_of_anomalib(size) | thresholds_of_anomalib_2(),
+            "state_dict": weights_of_anomalib(size, channels) | thresholds_of_anomalib_2(),
             "hyper_parameters": {"model_size": size, "padding": False, "pad_maps": True},
             "anomalib_components_enabled": {"pre_processor": True, "post_processor": True},
             "anomalib_pre_processor_config": {

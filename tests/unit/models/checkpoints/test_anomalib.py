@@ -77,6 +77,25 @@ def test_an_input_that_is_no_square_is_taken(anomalib_2_7: Make, save: Save) -> 
     assert loaded.recipe == InputRecipe(320, 256, "tensor_bilinear")
 
 
+@pytest.mark.parametrize("size", ["small", "medium"])
+def test_a_teacher_of_any_number_of_features_is_taken(
+    anomalib_2_7: Make, save: Save, size: Any
+) -> None:
+    model = efficientad(load_checkpoint(save(anomalib_2_7(size=size, channels=128))))
+    assert model.config == EfficientAdConfig(size=size, teacher_channels=128)
+    assert model.teacher_mean.shape == (1, 128, 1, 1)
+
+
+@pytest.mark.parametrize("channels", [torch.zeros(1).expand(10**9), torch.zeros(()), "many"])
+def test_a_claim_of_more_features_than_there_are_takes_no_memory(
+    anomalib_2_7: Make, save: Save, channels: object
+) -> None:
+    content = anomalib_2_7()
+    content["state_dict"]["model.ae.decoder.deconv8.bias"] = channels
+    with pytest.raises(CheckpointError, match=r"deconv8\.bias"):
+        load_checkpoint(save(content))
+
+
 @pytest.mark.parametrize("size", [[256, 330], [224, 224], [270, 270]])
 def test_a_size_that_the_model_does_not_take_is_named(
     anomalib_2_7: Make, save: Save, size: list[int]
