@@ -12,7 +12,7 @@ from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.patchcore.anomalib.backbone import Backbone
 from models.patchcore.anomalib.bank import JointBank
 from models.patchcore.anomalib.config import JointPatchCoreConfig
-from models.patchcore.anomalib.smoothing import Smoothing
+from models.patchcore.anomalib.smoothing import PatchSmoothing
 
 
 class JointPatchCore(Detector):
@@ -45,7 +45,7 @@ class JointPatchCore(Detector):
         self.encoder = Backbone(config.backbone, config.layers)
         self.memory = JointBank(config.bank_size, sum(self.encoder.channels))
         self.grid = _grid_of(config)
-        self.smoothing = Smoothing(self.grid, self.map_size)
+        self.smoothing = PatchSmoothing(self.grid, self.map_size)
         for name, values in (("pixel_mean", IMAGENET_MEAN), ("pixel_std", IMAGENET_STD)):
             constant = torch.tensor(values, device="cpu").view(1, 3, 1, 1)
             self.register_buffer(name, constant, persistent=False)

@@ -12,17 +12,17 @@ RADIUS = int(4 * SIGMA + 0.5)
 """Pixels on each side that the Gaussian reaches."""
 
 
-class Smoothing(nn.Module):
+class PatchSmoothing(nn.Module):
     """Enlarges a grid of patches to the input's size by repeating them, then blurs it.
 
     Repeating, mirroring at the border and blurring are linear and separable, so that all of it is
     one matrix for each axis:
 
-        map = R D Kᵀ,    R = G P E  [H,h],    K likewise [W,w],
+        map = R D Kᵀ,    R = G P E  [H,h],    K the same of the columns [W,w],
 
     where E repeats each of h rows H/h times, P mirrors the border and G is the Gaussian.
 
-    >>> smooth = Smoothing((4, 4), (32, 32))
+    >>> smooth = PatchSmoothing((4, 4), (32, 32))
     >>> smooth(torch.ones(1, 4, 4)).shape
     torch.Size([1, 32, 32])
 

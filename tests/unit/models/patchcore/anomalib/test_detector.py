@@ -13,7 +13,7 @@ from models.patchcore.anomalib.backbone import Backbone, UnknownBackboneError
 from models.patchcore.anomalib.bank import JointBank
 from models.patchcore.anomalib.config import JointPatchCoreConfig
 from models.patchcore.anomalib.detector import JointPatchCore
-from models.patchcore.anomalib.smoothing import Smoothing, gaussian
+from models.patchcore.anomalib.smoothing import PatchSmoothing, gaussian
 
 TINY = "test_resnet"
 """timm's smallest residual network."""
@@ -76,7 +76,7 @@ def test_the_map_is_repeated_mirrored_and_blurred(
     mirrored = functional.pad(repeated, (16, 16, 16, 16), mode="reflect")
     kernel = torch.outer(gaussian(), gaussian()).float()[None, None]
     expected = functional.conv2d(mirrored, kernel)[:, 0]
-    torch.testing.assert_close(Smoothing(grid, size)(distances), expected)
+    torch.testing.assert_close(PatchSmoothing(grid, size)(distances), expected)
 
 
 def test_the_gaussian_has_a_deviation_of_4_and_reaches_16_pixels() -> None:
