@@ -9,7 +9,7 @@ from pathlib import Path
 from export.bundling.measure import measure_resize
 from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
-from service.bundles.manifest import Filter, InputType, Preprocess
+from service.bundles.manifest import OF_FLOATS, Filter, InputType, Preprocess
 from service.engines.base import Engine
 from service.pictures.decode import divisor_of
 
@@ -37,7 +37,7 @@ def requested_preprocess(
     resize = resize or trained.resize
     if input_type is None:
         input_type = trained.input if resize == trained.resize else "uint8"
-    if input_type == "float32" and resize != "tensor_bilinear":
+    if input_type == "float32" and resize not in OF_FLOATS:
         raise ExportError(
             f"{resize} leaves whole levels, to which --input float32 adds nothing; leave it out"
         )

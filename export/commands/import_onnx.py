@@ -84,10 +84,10 @@ def import_() -> None:
     click.option(
         "--resize",
         type=click.Choice(FILTERS),
-        default="tensor_bilinear",
-        help="How the training resized its pictures, which no graph tells: tensor_bilinear is "
-        "torchvision's on tensors and anomalib's, pillow_bilinear that on PIL images, area and "
-        "linear are OpenCV's.",
+        show_default="tensor_bicubic where the graph resizes by cubics, else tensor_bilinear",
+        help="How the training resized its pictures, which hardly a graph tells: tensor_bilinear "
+        "and tensor_bicubic are torchvision's on tensors and anomalib's, pillow_bilinear that on "
+        "PIL images, area and linear are OpenCV's.",
     ),
     click.option(
         "--crop-from",

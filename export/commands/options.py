@@ -30,7 +30,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(0, min_open=True)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear")
+FILTERS = ("area", "linear", "pillow_bilinear", "tensor_bilinear", "tensor_bicubic")
 INPUT_TYPES = ("uint8", "float32")
 BLENDS = ("linear", "max", "mean")
 USUAL_OVERLAP = 8

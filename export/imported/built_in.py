@@ -96,6 +96,12 @@ class BuiltInPreprocessing:
         sizes = {self.resized(height, width) for height, width in PROBES}
         return sizes.pop() if len(sizes) == 1 else None
 
+    def resizes_by_cubics(self) -> bool:
+        """Whether the graph's own resize of the picture is bicubic."""
+        found = {end.resized for end in self._ends if end.resized is not None}
+        nodes = [self._nodes.producer(name) for name in found]
+        return any(node is not None and attribute(node, "mode", b"") == b"cubic" for node in nodes)
+
     def resized(self, height: int, width: int) -> tuple[int, int] | None:
         """(height, width) to which the graph resizes pictures of this size, or None."""
         sizes = {

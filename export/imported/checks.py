@@ -13,6 +13,7 @@ from export.errors import ExportError
 from export.imported.original import OriginalGraph
 from export.imported.signature import InputPort
 from service.bundles.bundle import INPUT, OUTPUTS, Golden
+from service.domain import Batch, ModelInput
 
 NOISE = 1e-4
 """Largest change of an answer by float32 rounding, as a share of the largest answer."""
@@ -60,7 +61,7 @@ def check_answers(
         )
 
 
-def check_window(original: OriginalGraph, image: NDArray[np.uint8], path: Path) -> None:
+def check_window(original: OriginalGraph, image: ModelInput, path: Path) -> None:
     """Refuse a graph whose answers depend on the pixels outside its crop.
 
     Raises:
@@ -91,7 +92,7 @@ def answers_alone(session: Any, wanted: Golden, allowed: float) -> bool:
 
 def largest_batch(
     session: Any,
-    images: NDArray[np.uint8],
+    images: Batch,
     at_once: int,
     allowed: float,
     path: Path,
@@ -101,7 +102,7 @@ def largest_batch(
 
     Args:
         session: session of the wrapped graph.
-        images: at least two different model inputs, uint8 [N,h,w,3].
+        images: at least two different model inputs, [N,h,w,3].
         at_once: pictures that the graph computes however few it is given; 1 where that is open.
         allowed: largest difference of an answer.
         path: file of the graph, for messages.
@@ -156,7 +157,7 @@ def _limit(answers: NDArray[np.float32], allowed: float) -> float:
     return max(min(allowed, SHARE * float(np.ptp(answers))), min(MOST_NOISE, noise))
 
 
-def _run(session: Any, images: NDArray[np.uint8]) -> list[NDArray[np.float32]] | None:
+def _run(session: Any, images: Batch) -> list[NDArray[np.float32]] | None:
     """Maps and scores; None if the graph fails or does not answer each picture."""
     try:
         answers: list[NDArray[np.float32]] = session.run(list(OUTPUTS), {INPUT: images})

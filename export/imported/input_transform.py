@@ -58,6 +58,11 @@ class InputTransform:
         return self.window.height, self.window.width
 
     @property
+    def takes_floats(self) -> bool:
+        """Whether levels that are not whole make a difference to the graph."""
+        return self.port.dtype != np.uint8 and self.port.channels == 3
+
+    @property
     def place(self) -> tuple[slice, slice]:
         """Rows and columns of the graph's input that a model input fills."""
         top, left = (0, 0) if self.window is None else (self.window.y, self.window.x)

@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
 from export.imported.input_transform import InputTransform
 from export.imported.signature import InputPort, Layout, White
-from service.bundles.manifest import Crop, Filter, Preprocess
+from service.bundles.manifest import OF_FLOATS, Crop, Filter, Preprocess
 
 Tell = Callable[[str], None]
 
@@ -49,7 +49,7 @@ class InputOptions:
         mean: of each channel in the graph's order or one for all, for pictures from 0 to 1.
         std: of each channel in the graph's order or one for all, for pictures from 0 to 1.
         white: value of a white pixel, before mean and std.
-        resize: filter of the training.
+        resize: filter of the training; None takes torchvision's of the graph's own resize.
         crop_from: size from whose centre the training cropped the input.
     """
 
@@ -59,7 +59,7 @@ class InputOptions:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     white: White | None = None
-    resize: Filter = "tensor_bilinear"
+    resize: Filter | None = None
     crop_from: PictureSize | None = None
 
 
@@ -100,10 +100,19 @@ def find_transform(
     )
 
 
-def preprocess_of(transform: InputTransform, options: InputOptions) -> Preprocess:
+def preprocess_of(
+    transform: InputTransform, options: InputOptions, *, cubic: bool = False
+) -> Preprocess:
     """Preprocessing from a picture to the model input: the resize and crop of training and graph.
 
+    The input is float32 where the training resized floats and the graph can tell.
+
     The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
+
+    Args:
+        transform: steps from the model input to the graph's input.
+        options: facts from the graph's owner.
+        cubic: whether the graph resizes by cubics.
 
     Raises:
         ExportError: the crop is larger than the picture.
@@ -117,11 +126,13 @@ def preprocess_of(transform: InputTransform, options: InputOptions) -> Preproces
     x, y = round((whole.width - transform.width) / 2), round((whole.height - transform.height) / 2)
     inner = transform.window or Crop(x=0, y=0, width=transform.width, height=transform.height)
     crop = Crop(x=x + inner.x, y=y + inner.y, width=inner.width, height=inner.height)
+    resize = options.resize or ("tensor_bicubic" if cubic else "tensor_bilinear")
     nothing_cut = (crop.width, crop.height) == (whole.width, whole.height)
     return Preprocess(
         width=whole.width,
         height=whole.height,
-        resize=options.resize,
+        resize=resize,
+        input="float32" if resize in OF_FLOATS and transform.takes_floats else "uint8",
         crop=None if nothing_cut else crop,
     )
 

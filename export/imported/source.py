@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
+from onnx import ModelProto
 
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi, place
@@ -34,7 +36,7 @@ from export.pictures import read_model_input
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Golden
 from service.bundles.manifest import InputType, Preprocess
-from service.domain import Batch
+from service.domain import Batch, ModelInput
 from service.pictures.roi import RoiShape
 
 ANOMALIB = frozenset({"anomaly_map", "pred_label", "pred_mask", "pred_score"})
@@ -82,25 +84,32 @@ class OnnxSource:
         original: the graph as it came.
         outputs: outputs that become those of the bundle.
         roi: region of interest on the map; None for all of it.
-        graph: content of the wrapped graph's file.
-        weights: number of stored floats, and of those in float16.
+        wrapped: the graph of a bundle whose input has this type.
     """
 
     facts: SourceFacts
     original: OriginalGraph
     outputs: GraphOutputs
     roi: PlacedRoi | None
-    graph: bytes
-    weights: tuple[int, int]
+    wrapped: Callable[[InputType], ModelProto]
 
     def write_graph(self, path: Path, input_type: InputType) -> GraphFacts:
-        """Write the wrapped graph as one file."""
-        assert input_type == self.facts.preprocess.input
-        path.write_bytes(self.graph)
-        return GraphFacts(len(self.graph), *self.weights)
+        """Write the wrapped graph as one file.
+
+        Raises:
+            ExportError: the graph takes whole levels, and this type has others.
+        """
+        if input_type == "float32" and not self.original.transform.takes_floats:
+            raise ExportError(
+                "the graph takes grey pictures or 8 bits, to which --input float32 adds nothing; "
+                "leave it out"
+            )
+        wrapped = self.wrapped(input_type)
+        path.write_bytes(wrapped.SerializeToString())
+        return GraphFacts(path.stat().st_size, *stored_floats(wrapped))
 
     def answer(self, images: Batch) -> Golden:
-        """Answers of the original graph to model inputs, uint8 [N,h,w,3], one at a time."""
+        """Answers of the original graph to model inputs, [N,h,w,3], one at a time."""
         return self.original.answer(images, self.outputs, self.roi)
 
 
@@ -129,10 +138,11 @@ def open_source(
     session = open_session(path, path, options.threads)
     nodes = GraphNodes(model)
     port = find_input(model, path, options.pictures.layout)
-    transform = find_transform(
-        path, port, BuiltInPreprocessing(nodes, port), options.pictures, tell
-    )
-    spec = preprocess_of(transform, options.pictures)
+    built_in = BuiltInPreprocessing(nodes, port)
+    transform = find_transform(path, port, built_in, options.pictures, tell)
+    spec = preprocess_of(transform, options.pictures, cubic=built_in.resizes_by_cubics())
+    if spec.resize == "tensor_bicubic" and options.pictures.resize is None:
+        tell("the graph resizes its pictures by cubics, so they are resized by tensor_bicubic")
     images = _probes(pictures, spec)
     original = OriginalGraph(session, path, transform)
     names = original.output_names
@@ -156,15 +166,17 @@ def open_source(
     placed = None
     if options.roi is not None:
         placed = _place(options.roi, spec, outputs, answers, path)
-    wrapped, at_once = wrap(model, transform, outputs, placed), 1
-    session = open_session(wrapped.SerializeToString(), path, options.threads)
+    wrapped, at_once = partial(wrap, model, transform, outputs, placed), 1
+    graph = wrapped(spec.input).SerializeToString()
+    session = open_session(graph, path, options.threads)
     if port.batch and port.batch > 1:
         wanted = original.answer(images, outputs, placed)
         if not answers_alone(session, wanted, options.allowed_drift):
             tell(told_at_once(port))
             at_once = port.batch
-            wrapped = wrap(model, transform, outputs, placed, at_once=at_once)
-            session = open_session(wrapped.SerializeToString(), path, options.threads)
+            wrapped = partial(wrapped, at_once=at_once)
+            graph = wrapped(spec.input).SerializeToString()
+            session = open_session(graph, path, options.threads)
     facts = SourceFacts(
         family=options.family,
         variant=options.variant or plain_name(path.stem),
@@ -182,8 +194,7 @@ def open_source(
         fit=fit_on(seen),
         made_with={model.producer_name: model.producer_version} if model.producer_version else {},
     )
-    graph = wrapped.SerializeToString()
-    return OnnxSource(facts, original, outputs, placed, graph, stored_floats(wrapped))
+    return OnnxSource(facts, original, outputs, placed, wrapped)
 
 
 def _place(
@@ -220,12 +231,12 @@ def _uncut(
     return outputs
 
 
-def _probes(pictures: Sequence[Path], spec: Preprocess) -> NDArray[np.uint8]:
+def _probes(pictures: Sequence[Path], spec: Preprocess) -> Batch:
     """Three different model inputs: two pictures, or one and its mirror image, and a negative."""
     images = [read_model_input(picture, spec) for picture in pictures[:2]]
     if len(images) == 1:
-        images.append(images[0][:, ::-1])
-    return np.stack([*images, 255 - images[0]])
+        images.append(cast(ModelInput, images[0][:, ::-1]))
+    return cast(Batch, np.stack([*images, 255 - images[0]]))
 
 
 def _found(transform: InputTransform, outputs: GraphOutputs) -> str:

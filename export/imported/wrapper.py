@@ -24,6 +24,7 @@ from export.imported.nodes import subgraphs
 from export.imported.onnx_file import opset_of
 from export.imported.signature import GraphOutputs
 from service.bundles.bundle import INPUT, OUTPUTS
+from service.bundles.manifest import InputType
 from service.engines.provider_check import first_line
 
 PREFIX = "model/"
@@ -47,10 +48,13 @@ def wrap(
     transform: InputTransform,
     outputs: GraphOutputs,
     roi: PlacedRoi | None = None,
+    input_type: InputType = "uint8",
     *,
     at_once: int = 1,
 ) -> ModelProto:
     """The graph with a bundle's input and outputs, for any number of pictures.
+
+    `input_type` is that of the bundle's input, RGB levels from 0 to 255.
 
     With `at_once` above 1 it is for up to that number, and always computes as many: the last
     picture is repeated, and the answers to its copies are left out.
@@ -76,14 +80,18 @@ def wrap(
     del graph.value_info[:], graph.input[:], graph.output[:]
     before, behind = NodeList(opset_of(model)), NodeList(opset_of(model))
     count = _count(before) if at_once > 1 else None
-    _transform(before, transform, count, at_once)
+    levels = INPUT
+    if input_type == "uint8":
+        levels = before.add("Cast", [INPUT], "images/float", to=TensorProto.FLOAT)
+    _transform(before, transform, levels, count, at_once)
     _answer(behind, outputs, roi, count)
     nodes = [*before.nodes, *graph.node, *behind.nodes]
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend([*before.stored, *behind.stored])
+    element = TensorProto.FLOAT if input_type == "float32" else TensorProto.UINT8
     graph.input.append(
-        helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [BATCH, *transform.input_size, 3])
+        helper.make_tensor_value_info(INPUT, element, [BATCH, *transform.input_size, 3])
     )
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *size])
@@ -120,10 +128,11 @@ def reveal(model: ModelProto, names: Sequence[str]) -> ModelProto:
     return revealed
 
 
-def _transform(nodes: NodeList, transform: InputTransform, count: str | None, at_once: int) -> None:
-    """From uint8 [N,h,w,3] to the graph's input; `InputTransform.feed` is the same in numpy."""
-    value = nodes.add("Cast", [INPUT], "images/float", to=TensorProto.FLOAT)
-    value = _pad(nodes, transform, value)
+def _transform(
+    nodes: NodeList, transform: InputTransform, levels: str, count: str | None, at_once: int
+) -> None:
+    """From float levels [N,h,w,3] to the graph's input; `InputTransform.feed` does it in numpy."""
+    value = _pad(nodes, transform, levels)
     if transform.port.channels == 1:
         value = _grey(nodes, value)
     if transform.bgr:

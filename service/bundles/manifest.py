@@ -19,7 +19,10 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _RESIZED_PIXELS = 1 << 26
 """Most pixels of a resized picture, of which each picture in flight takes three values."""
 
-Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear"]
+Filter = Literal["area", "linear", "pillow_bilinear", "tensor_bilinear", "tensor_bicubic"]
+OF_FLOATS = frozenset[Filter]({"tensor_bilinear", "tensor_bicubic"})
+"""Filters that leave levels between whole ones."""
+
 InputType = Literal["uint8", "float32"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
@@ -64,15 +67,15 @@ class Preprocess(StrictModel):
 
     area: on 8 bits; each axis averages areas if it shrinks, else is bilinear. linear: bilinear
     without antialiasing, the fastest and the least faithful. pillow_bilinear: Pillow's,
-    antialiased, rounded to 8 bits after each axis. tensor_bilinear: torchvision's on float
-    tensors, antialiased.
+    antialiased, rounded to 8 bits after each axis. tensor_bilinear, tensor_bicubic:
+    torchvision's on float tensors, antialiased.
     """
 
     input: InputType = "uint8"
     """Elements of the graph's input, RGB levels from 0 to 255.
 
-    uint8: whole levels; those of tensor_bilinear are rounded once. float32: levels as
-    tensor_bilinear leaves them; every other filter leaves whole ones.
+    uint8: whole levels; those of the tensor filters are rounded once. float32: levels as these
+    leave them; every other filter leaves whole ones.
     """
 
     crop: Crop | None = None
@@ -91,7 +94,7 @@ class Preprocess(StrictModel):
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         crop = self.crop
-        if self.input == "float32" and self.resize != "tensor_bilinear":
+        if self.input == "float32" and self.resize not in OF_FLOATS:
             raise ValueError(f"{self.resize} gives whole levels, and the input is float32")
         if self.reduced_decode and self.resize != "area":
             raise ValueError("pictures can be decoded reduced only where they are resized by area")

@@ -1,8 +1,9 @@
-"""The antialiased bilinear resizes of the trainings: Pillow's on 8 bits, torchvision's on floats.
+"""The antialiased resizes of the trainings: Pillow's on 8 bits, torchvision's on floats.
 
-Both average with a triangle where an axis shrinks, and interpolate where it grows: the output at
+They average with a triangle where an axis shrinks, and interpolate where it grows: the output at
 c = (x + 1/2)·s weighs the input i with max(0, 1 - |i + 1/2 - c| / max(s, 1)), over the sum of all
-its weights. Pillow rounds to levels after each axis; torchvision does not round.
+its weights. Bicubic has Keys' cubic with a = -1/2 for the triangle, which is twice as wide and may
+go beyond black and white. Pillow rounds to levels after each axis; torchvision does not round.
 
 Sums are short products in float32. Pillow's levels are exact all the same: where the bound on a
 sum's error leaves its rounding open, at about one value in a thousand, it is taken again in
@@ -82,11 +83,25 @@ def tensor_bilinear(picture: Image, width: int, height: int, crop: Crop | None =
     Returns:
         RGB float32 of the crop's size, C-contiguous; levels from 0 to 255, not rounded.
     """
+    return _tensor_resized(picture, width, height, crop, cubic=False)
+
+
+def tensor_bicubic(picture: Image, width: int, height: int, crop: Crop | None = None) -> Levels:
+    """Resize as torchvision's bicubic `Resize((height, width), antialias=True)` does floats.
+
+    As `tensor_bilinear` in all else, but that levels go a little beyond 0 and 255 beside edges.
+    """
+    return _tensor_resized(picture, width, height, crop, cubic=True)
+
+
+def _tensor_resized(
+    picture: Image, width: int, height: int, crop: Crop | None, *, cubic: bool
+) -> Levels:
     picture = cast(Image, np.ascontiguousarray(picture))
     rows, columns, _ = picture.shape
     crop = crop or Crop(x=0, y=0, width=width, height=height)
-    across = _axis(columns, width, crop.x, crop.width, whole=False)
-    down = _axis(rows, height, crop.y, crop.height, whole=False)
+    across = _axis(columns, width, crop.x, crop.width, whole=False, cubic=cubic)
+    down = _axis(rows, height, crop.y, crop.height, whole=False, cubic=cubic)
     # The axis that leaves less goes first.
     if crop.height * columns <= crop.width * rows:
         return _sums_across(_sums_down(picture, down), across)
@@ -219,7 +234,9 @@ def _exact(
 
 
 @lru_cache(maxsize=32)
-def _axis(original: int, resized: int, first: int, length: int, *, whole: bool) -> _Axis:
+def _axis(
+    original: int, resized: int, first: int, length: int, *, whole: bool, cubic: bool = False
+) -> _Axis:
     """The outputs [first, first + length) of an axis of `original` pixels resized to `resized`.
 
     Args:
@@ -228,12 +245,14 @@ def _axis(original: int, resized: int, first: int, length: int, *, whole: bool) 
         first: first output that is wanted.
         length: number of outputs that are wanted.
         whole: whether to take Pillow's weights, multiples of 2^-22, or torch's.
+        cubic: whether to take cubics.
     """
     wanted = slice(first, first + length)
-    starts, ends, triangles = _triangles(original, resized, np.float64 if whole else np.float32)
-    starts, ends, triangles = starts[wanted], ends[wanted], triangles[wanted]
-    units = np.floor(triangles * 2.0**_PRECISION_BITS + 0.5).astype(np.int64)
-    weights = (units * 2.0**-_PRECISION_BITS if whole else triangles).astype(np.float32)
+    real = np.float64 if whole else np.float32
+    starts, ends, shares = _windows(original, resized, real, cubic=cubic)
+    starts, ends, shares = starts[wanted], ends[wanted], shares[wanted]
+    units = np.floor(shares * 2.0**_PRECISION_BITS + 0.5).astype(np.int64)
+    weights = (units * 2.0**-_PRECISION_BITS if whole else shares).astype(np.float32)
     taps = weights.shape[1]
     error = (taps + 2) * 2.0**-16
     # All sums of an output are multiples of what all of its weights are multiples of.
@@ -253,8 +272,8 @@ def _axis(original: int, resized: int, first: int, length: int, *, whole: bool) 
     )
 
 
-def _triangles(
-    original: int, resized: int, real: type[np.floating[Any]]
+def _windows(
+    original: int, resized: int, real: type[np.floating[Any]], *, cubic: bool
 ) -> tuple[Index, Index, NDArray[Any]]:
     """Start and end of each output's window, and its weights [resized, taps].
 
@@ -262,16 +281,25 @@ def _triangles(
     `_compute_indices_min_size_weights_aa` in float32.
     """
     scale: Any = real(original) / real(resized)
-    support: Any = max(scale, real(1))
+    stretch: Any = max(scale, real(1))
+    support: Any = stretch * real(2 if cubic else 1)
     centres: NDArray[Any] = ((np.arange(resized) + 0.5) * float(scale)).astype(real)
     starts = np.maximum(np.floor(centres - support + real(0.5)).astype(np.int64), 0)
     ends = np.minimum((centres + support + real(0.5)).astype(np.int64), original)
     inputs = starts[:, None] + np.arange(int((ends - starts).max()))
     distances = inputs.astype(real) - centres[:, None] + real(0.5)
-    weights: NDArray[Any] = np.maximum(1 - np.abs(distances * (1 / support)), 0)
+    away = np.abs(distances * (1 / stretch))
+    weights: NDArray[Any] = _cubic(away) if cubic else np.maximum(1 - away, 0)
     weights[inputs >= ends[:, None]] = 0
     weights /= weights.cumsum(axis=1)[:, -1:]  # one by one, as they do; sum() adds pairs
     return starts, ends, weights
+
+
+def _cubic(away: NDArray[Any]) -> NDArray[Any]:
+    """Keys' cubic with a = -1/2, by the distance in outputs, or in inputs where an axis grows."""
+    near = (1.5 * away - 2.5) * away * away + 1
+    far = ((-0.5 * away + 2.5) * away - 4) * away + 2
+    return np.where(away < 1, near, np.where(away < 2, far, 0)).astype(away.dtype)
 
 
 def _block(outputs: slice, starts: Index, ends: Index, weights: Floats) -> _Block:

@@ -9,7 +9,7 @@ import numpy as np
 
 from service.bundles.manifest import Crop, Preprocess
 from service.domain import Image, Levels, ModelInput
-from service.pictures.antialiased import pillow_bilinear, tensor_bilinear
+from service.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
 
 
 def preprocess(picture: Image, spec: Preprocess) -> ModelInput:
@@ -37,6 +37,9 @@ def preprocess(picture: Image, spec: Preprocess) -> ModelInput:
         case "tensor_bilinear":
             levels = tensor_bilinear(picture, spec.width, spec.height, spec.crop)
             return levels if spec.input == "float32" else _rounded(levels)
+        case "tensor_bicubic":
+            levels = tensor_bicubic(picture, spec.width, spec.height, spec.crop)
+            return levels if spec.input == "float32" else _rounded(levels)
         case "area":
             return _cut(_area(picture, spec.width, spec.height), spec.crop)
         case "linear":
@@ -63,7 +66,7 @@ def _linear(picture: Image, width: int, height: int) -> Image:
 
 def _rounded(levels: Levels) -> Image:
     """Whole levels, halves up."""
-    return cast(Image, (levels + np.float32(0.5)).astype(np.uint8))
+    return cast(Image, (levels + np.float32(0.5)).clip(0, 255).astype(np.uint8))
 
 
 def _cut(picture: Image, crop: Crop | None) -> Image:

@@ -67,7 +67,7 @@ def test_the_score_is_the_map_s_maximum_of_what_counts(good: list[Path], tmp_pat
     assert (roi.polygons, roi.share) == (LEFT.polygons, 0.5)
     assert ROI_SCORE in bundle.manifest.notes
     assert bundle.manifest.drift.score < 1e-5
-    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).uniform(0, 255, (5, 8, 8, 3)).astype(np.float32)
     images[:, :, 4:] = 255
     engine = OnnxRuntimeEngine.open(bundle.model_path, threads=1)
     together = engine.infer(images)

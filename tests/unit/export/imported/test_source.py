@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import ModelProto, parser
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -102,13 +103,13 @@ def open_quietly(path: Path, good: list[Path], **options: Any) -> tuple[OnnxSour
 
 
 def torch_answer(model: Gaussian, path: Path, size: int = SIDE) -> tuple[Tensor, Tensor]:
-    """From the file to the answer without any of the code under test but the resize."""
-    from service.bundles.manifest import Preprocess
-
-    spec = Preprocess(width=size, height=size, resize="tensor_bilinear")
-    pixels = torch.from_numpy(read_model_input(path, spec))
+    """From the file to the answer without any of the code under test, as anomalib does it."""
+    pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        score, _, anomaly_map, _ = model(pixels.permute(2, 0, 1)[None] / 255)
+        resized = functional.interpolate(
+            pixels / 255, (size, size), mode="bilinear", antialias=True
+        )
+        score, _, anomaly_map, _ = model(resized)
     return anomaly_map[0, 0], score[0, 0]
 
 
@@ -176,7 +177,7 @@ def test_answers_are_taken_before_the_graph_cuts_them_off(
     assert whole.anomaly_map.min() < 0
     np.testing.assert_array_equal(below.score, whole.score.clip(0, 1))
     np.testing.assert_array_equal(below.anomaly_map, whole.anomaly_map.clip(0, 1))
-    uncut.write_graph(tmp_path / "uncut.onnx", "uint8")
+    uncut.write_graph(tmp_path / "uncut.onnx", "float32")
     engine = OnnxRuntimeEngine.open(tmp_path / "uncut.onnx", threads=1)
     np.testing.assert_allclose(engine.infer(images).score, whole.score, rtol=0, atol=1e-5)
     engine.close()
@@ -234,6 +235,73 @@ def import_small(
     path = good[0].parent.with_name("m.onnx")
     onnx.save(model, path)
     return open_quietly(path, good, pictures=InputOptions(white=1), **options)
+
+
+def test_floats_reach_a_graph_of_floats_without_a_rounding(
+    good: list[Path], tmp_path: Path
+) -> None:
+    source, _ = import_small(small(), good)
+    assert (source.facts.preprocess.resize, source.facts.preprocess.input) == (
+        "tensor_bilinear", "float32"
+    )  # fmt: skip
+    levels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    wanted = levels @ np.array([3, 2, 1]) / 255
+    source.write_graph(tmp_path / "out.onnx", "float32")
+    session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
+    anomaly_map, _ = session.run(["anomaly_map", "score"], {"images": levels})
+    np.testing.assert_allclose(anomaly_map, wanted, rtol=0, atol=1e-5)
+    assert "Cast" not in {node.op_type for node in onnx.load(tmp_path / "out.onnx").graph.node[:1]}
+
+
+@pytest.mark.parametrize("resize", ["area", "pillow_bilinear", "linear"])
+def test_a_training_of_8_bits_gives_8_bits(good: list[Path], resize: Any) -> None:
+    path = good[0].parent.with_name("m.onnx")
+    onnx.save(small(), path)
+    source, _ = open_quietly(path, good, pictures=InputOptions(white=1, resize=resize))
+    assert source.facts.preprocess.input == "uint8"
+
+
+@pytest.mark.parametrize("described", ["uint8[N,3,8,8]", "float[N,1,8,8]"])
+def test_a_graph_of_8_bits_or_of_grey_gets_whole_levels(
+    good: list[Path], tmp_path: Path, described: str
+) -> None:
+    body = """
+    f = Cast<to = 1>(x) map = ReduceMean<axes = [1], keepdims = 1>(f)
+    p = GlobalMaxPool(map) score = Reshape(p, every)
+    """
+    model = small(body, described=described)
+    path = good[0].parent.with_name("m.onnx")
+    onnx.save(model, path)
+    white = None if described.startswith("uint8") else 1
+    source, _ = open_quietly(path, good, pictures=InputOptions(white=white))
+    assert source.facts.preprocess.input == "uint8"
+    with pytest.raises(ExportError, match="to which --input float32 adds nothing"):
+        source.write_graph(tmp_path / "out.onnx", "float32")
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked", "filter_"),
+    [
+        ("cubic", None, "tensor_bicubic"),
+        ("cubic", "tensor_bilinear", "tensor_bilinear"),
+        ("linear", None, "tensor_bilinear"),
+    ],
+)
+def test_the_filter_of_the_training_follows_the_graph_s_own_resize(
+    good: list[Path], mode: str, asked: Any, filter_: str
+) -> None:
+    body = f"""
+    r = Resize<mode = "{mode}">(x, , , eight) map = Conv(r, kernel)
+    p = GlobalMaxPool(map) score = Reshape(p, every)
+    """
+    model = small(body, described="float[N,3,H,W]")
+    model.graph.initializer.append(onnx.helper.make_tensor("eight", 7, [4], [1, 3, 8, 8]))
+    path = good[0].parent.with_name("m.onnx")
+    onnx.save(model, path)
+    source, told = open_quietly(path, good, pictures=InputOptions(white=1, resize=asked))
+    spec = source.facts.preprocess
+    assert (spec.resize, spec.input, spec.input_size) == (filter_, "float32", (8, 8))
+    assert any("by cubics" in line for line in told) is (filter_ == "tensor_bicubic")
 
 
 def test_a_graph_of_one_picture_becomes_one_of_any_number(good: list[Path], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 
 from service.bundles.manifest import Crop
 from service.domain import Image
-from service.pictures.antialiased import pillow_bilinear, tensor_bilinear
+from service.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
 
 RESIZES = [
     # (columns, rows) of the picture, (columns, rows) of the result
@@ -59,12 +59,10 @@ def a_picture(kind: str, columns: int, rows: int) -> Image:
     return ramp.astype(np.uint8)
 
 
-def by_torchvision(picture: Image, width: int, height: int) -> NDArray[Any]:
+def by_torchvision(picture: Image, width: int, height: int, mode: str = "bilinear") -> NDArray[Any]:
     """What `torchvision.transforms.v2.functional.resize` runs on a float tensor, in levels."""
     planes = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-    resized = torch.nn.functional.interpolate(
-        planes, (height, width), mode="bilinear", antialias=True
-    )
+    resized = torch.nn.functional.interpolate(planes, (height, width), mode=mode, antialias=True)
     return resized[0].permute(1, 2, 0).numpy() * 255
 
 
@@ -94,7 +92,19 @@ def test_every_level_is_pillow_s(kind: str, size: tuple[int, int], target: tuple
     assert resized.flags.c_contiguous
 
 
-@pytest.mark.parametrize("resize", [pillow_bilinear, tensor_bilinear])
+@pytest.mark.parametrize(("size", "target"), RESIZES, ids=str)
+def test_bicubic_floats_differ_by_two_millionths_at_most(
+    size: tuple[int, int], target: tuple[int, int]
+) -> None:
+    picture = noise(*size)
+
+    ours = tensor_bicubic(picture, *target)
+
+    due = by_torchvision(picture, *target, mode="bicubic")
+    np.testing.assert_allclose(ours, due, rtol=0, atol=2 * 255e-6)
+
+
+@pytest.mark.parametrize("resize", [pillow_bilinear, tensor_bilinear, tensor_bicubic])
 @pytest.mark.parametrize("size", [(640, 480), (90, 70), (40, 900)], ids=str)
 def test_a_crop_is_that_part_of_the_whole(
     resize: Callable[..., NDArray[Any]], size: tuple[int, int]
@@ -133,7 +143,7 @@ def test_a_plain_picture_keeps_its_level(target: tuple[int, int]) -> None:
         assert (pillow_bilinear(plain, *target) == level).all()
 
 
-@pytest.mark.parametrize("resize", [pillow_bilinear, tensor_bilinear])
+@pytest.mark.parametrize("resize", [pillow_bilinear, tensor_bilinear, tensor_bicubic])
 @pytest.mark.parametrize("size", [(90, 70), (1300, 1100)], ids=str)
 def test_channels_do_not_mix(resize: Callable[..., NDArray[Any]], size: tuple[int, int]) -> None:
     picture = noise(*size)
@@ -150,7 +160,7 @@ def test_channels_do_not_mix(resize: Callable[..., NDArray[Any]], size: tuple[in
 ON_ONE_THREAD = """
 import time
 import numpy as np
-from service.pictures.antialiased import pillow_bilinear, tensor_bilinear
+from service.pictures.antialiased import pillow_bilinear, tensor_bicubic, tensor_bilinear
 
 sizes = [(960, 1280), (479, 640), (1500, 2048), (300, 2000), (64, 64), (20, 30000)]
 rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from service.bundles.manifest import Crop, Filter, Preprocess
 from service.domain import Image
-from service.pictures.antialiased import tensor_bilinear
+from service.pictures.antialiased import tensor_bicubic, tensor_bilinear
 from service.pictures.preprocess import preprocess
 
 FILTERS = get_args(Filter)
@@ -117,6 +117,16 @@ def test_pillow_bilinear_is_pillows() -> None:
     expected = Pillow.fromarray(picture).resize((33, 47), Pillow.Resampling.BILINEAR)
     found = preprocess(picture, to(33, 47, resize="pillow_bilinear"))
     np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_whole_levels_of_tensor_bicubic_stay_between_black_and_white() -> None:
+    picture = np.zeros((40, 40, 3), np.uint8)
+    picture[:, 20:] = 255
+    levels = tensor_bicubic(picture, 60, 60)
+    assert levels.min() < -5
+    assert levels.max() > 260
+    found = preprocess(picture, to(60, 60, resize="tensor_bicubic"))
+    np.testing.assert_array_equal(found, np.floor(levels + 0.5).clip(0, 255))
 
 
 def test_tensor_bilinear_rounds_once() -> None:
