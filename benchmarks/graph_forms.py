@@ -12,7 +12,7 @@ from export.bundling.rewrite import (
     erf_gelu,
     fold_attention,
     rewritten,
-    rewritten_inpformer,
+    rewritten_transformer,
     written_out_attention,
 )
 from models.detector import Detector
@@ -104,11 +104,11 @@ def forms_of(model: Detector) -> dict[str, Detector]:
     rows = (*INPFORMER_REWRITINGS, rows_linear)
     return {
         AS_TRAINED: model,
-        "projection folded into the INPs": rewritten_inpformer(model, (fold_attention,)),
-        "GELU as ONNX Runtime knows it": rewritten_inpformer(model, (erf_gelu,)),
-        "attention written out": rewritten_inpformer(model, (written_out_attention,)),
+        "projection folded into the INPs": rewritten_transformer(model, (fold_attention,)),
+        "GELU as ONNX Runtime knows it": rewritten_transformer(model, (erf_gelu,)),
+        "attention written out": rewritten_transformer(model, (written_out_attention,)),
         EXPORTED: rewritten(model),
-        f"left out: {EXPORTED}, tokens as rows": rewritten_inpformer(model, rows),
+        f"left out: {EXPORTED}, tokens as rows": rewritten_transformer(model, rows),
         f"left out: {EXPORTED}, LayerScale in the weights": with_scaled_layers(model),
     }
 
@@ -124,7 +124,7 @@ def with_scaled_layers(model: InpFormer) -> InpFormer:
             linear.weight.mul_(gamma[:, None])
             linear.bias.mul_(gamma)
             setattr(block, scale, nn.Identity())
-    return rewritten_inpformer(scaled)
+    return rewritten_transformer(scaled, INPFORMER_REWRITINGS)
 
 
 def a_model(name: str) -> Detector:

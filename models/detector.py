@@ -20,7 +20,7 @@ class Detector(nn.Module, ABC):
     """A trained model: RGB in [0,1] becomes an anomaly map and a score.
 
     Attributes:
-        family: `efficientad`, `inpformer` or `patchcore`.
+        family: `dinomaly`, `efficientad`, `inpformer` or `patchcore`.
         variant: size within the family, such as `small`.
         input_size: (height, width) of the input in pixels.
         map_size: (height, width) of the anomaly map.
@@ -41,6 +41,15 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def score_of(self, values: Tensor) -> Tensor:
         """Scores [N] from the values [N,n] of those cells of N maps that count, in any order."""
+
+    @property
+    def scored_size(self) -> tuple[int, int]:
+        """(height, width) of the map whose cells make the score; mostly the anomaly map itself."""
+        return self.map_size
+
+    def scored(self, anomaly_map: Tensor) -> Tensor:
+        """The anomaly map [N,h,w] -> the map of `scored_size` whose cells make the score."""
+        return anomaly_map
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

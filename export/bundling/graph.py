@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from export.bundling.rewrite import rewritten
 from export.errors import ExportError
@@ -74,7 +75,7 @@ class ImagesToAnswer(nn.Module):
             return
         for name, constant in (
             ("inside", torch.from_numpy(inside.copy())),
-            ("counted", torch.from_numpy(np.flatnonzero(inside))),
+            ("counted", _counted(inside, model.scored_size)),
             ("lowest", torch.tensor(model.lowest)),
         ):
             self.register_buffer(name, constant, persistent=False)
@@ -85,9 +86,19 @@ class ImagesToAnswer(nn.Module):
         if not self.masked:
             return answer
         anomaly_map, _ = answer
-        # INP-Former scores a share of the cells: it must be a share of those that count.
-        score = self.model.score_of(anomaly_map.flatten(1).index_select(1, self.counted))
+        # Some models score a share of the cells: it must be a share of those that count.
+        scored = self.model.scored(anomaly_map).flatten(1)
+        score = self.model.score_of(scored.index_select(1, self.counted))
         return torch.where(self.inside, anomaly_map, self.lowest), score
+
+
+def _counted(inside: NDArray[np.bool_], size: tuple[int, int]) -> Tensor:
+    """Numbers of the cells of the scored map, which has its own size, that count.
+
+    Each counts that has any part in a cell of the shown map that counts.
+    """
+    shares = torch.from_numpy(inside[np.newaxis].astype(np.float32))
+    return F.adaptive_max_pool2d(shares, size).flatten().nonzero().flatten()
 
 
 def write_graph(

@@ -9,18 +9,22 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import Detector
+from models.dinomaly.detector import Dinomaly
 from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer.detector import InpFormer
 from models.inpformer.inp import GuidedAttention
 
 LEAST_LENGTH = 1e-12
 """Least length of a vector for `torch.nn.functional.normalize`."""
+
+Transformer = TypeVar("Transformer", bound=Detector)
 
 Rewriting = Callable[[nn.Module], nn.Module | None]
 """From a module to its replacement; None if the module stays, changed in place or not."""
@@ -34,7 +38,9 @@ def rewritten(model: Detector) -> Detector:
     if isinstance(model, EfficientAd):
         return RewrittenEfficientAd(model)
     if isinstance(model, InpFormer):
-        return rewritten_inpformer(model)
+        return rewritten_transformer(model, INPFORMER_REWRITINGS)
+    if isinstance(model, Dinomaly):
+        return rewritten_transformer(model, DINOMALY_REWRITINGS)
     return model
 
 
@@ -158,12 +164,11 @@ def written_out_attention(module: nn.Module) -> None:
 
 
 INPFORMER_REWRITINGS: tuple[Rewriting, ...] = (fold_attention, erf_gelu, written_out_attention)
+DINOMALY_REWRITINGS: tuple[Rewriting, ...] = (erf_gelu, written_out_attention)
 
 
-def rewritten_inpformer(
-    model: InpFormer, rewritings: tuple[Rewriting, ...] = INPFORMER_REWRITINGS
-) -> InpFormer:
-    """INP-Former after one rewriting after the other, each of which replaces some modules."""
+def rewritten_transformer(model: Transformer, rewritings: tuple[Rewriting, ...]) -> Transformer:
+    """A transformer after one rewriting after the other, each of which replaces some modules."""
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     twin = copy.deepcopy(model, shared)
     for rewriting in rewritings:

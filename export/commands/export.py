@@ -60,8 +60,8 @@ def onnx(
 ) -> None:
     """Write a bundle: the graph, compared with torch, and thresholds from good pictures.
 
-    CHECKPOINT is a file of `takt fit`, an anomalib .ckpt of EfficientAd or InpFormer, the official
-    INP-Former's model.pth, or nelson1425's three files together.
+    CHECKPOINT is a file of `takt fit`, an anomalib .ckpt of Dinomaly, EfficientAd, InpFormer or
+    Patchcore, the model.pth of the official Dinomaly or INP-Former, or nelson1425's three files.
     """
     from export.bundling.checkpoint_source import (
         CheckpointSource,

@@ -21,7 +21,7 @@ from service.engines.openvino import import_openvino
 from service.errors import ConfigurationError
 
 STEM = "openvino-int8"
-TRANSFORMERS = frozenset({"inpformer"})
+TRANSFORMERS = frozenset({"dinomaly", "inpformer"})
 """Families that NNCF quantises as transformers."""
 
 _NO_TELEMETRY = "NNCF_CI"

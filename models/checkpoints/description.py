@@ -14,6 +14,7 @@ from models.checkpoints.errors import CheckpointError, UnsetStatisticsError
 from models.checkpoints.facts import Checkpoint, TrainedThresholds
 from models.checkpoints.formats import files_of, recognise
 from models.detector import Detector
+from models.dinomaly.detector import Dinomaly
 from models.efficientad.detector import EfficientAd
 from models.inpformer.detector import InpFormer
 from models.patchcore.anomalib.detector import JointPatchCore
@@ -25,6 +26,9 @@ MAPS = {
     ("efficientad", "anomalib"): "padded, resized to the input, then scaled; score: its maximum",
     ("efficientad", "nelson1425"): "scaled, padded, then resized to the picture; score: its "
     "maximum there",
+    ("dinomaly", "anomalib"): "at the input's size, not blurred; score: mean of the highest 1 % "
+    "after resizing to 256 x 256 and blurring",
+    ("dinomaly", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
     ("inpformer", "anomalib"): "at the input's size, blurred; score: mean of the highest 1 %",
     ("inpformer", "official"): "resized to 256 x 256, blurred; score: mean of the highest 1 %",
 }
@@ -146,7 +150,7 @@ def _map(model: Detector) -> str | None:
         return MAP_OF_PATCHCORE.format(" and ".join(map(str, model.config.bank_sizes)))
     if isinstance(model, JointPatchCore):
         return MAP_OF_JOINT_PATCHCORE.format(model.config.bank_size, model.config.neighbors)
-    if isinstance(model, (EfficientAd, InpFormer)):
+    if isinstance(model, (Dinomaly, EfficientAd, InpFormer)):
         return MAPS[model.family, model.config.recipe]
     return None
 

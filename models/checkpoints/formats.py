@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from models.checkpoints import nelson, official, own
-from models.checkpoints.anomalib import efficientad, inpformer, patchcore
+from models.checkpoints.anomalib import dinomaly, efficientad, inpformer, patchcore
 from models.checkpoints.anomalib import file as anomalib_file
 from models.checkpoints.anomalib.file import is_lightning, state_of
 from models.checkpoints.errors import CheckpointError, few
@@ -62,11 +62,25 @@ PICKLED = (
         patchcore.load_patchcore,
     ),
     Format(
+        "anomalib .ckpt of Dinomaly",
+        anomalib_file.FRAMEWORK,
+        "dinomaly",
+        dinomaly.is_dinomaly,
+        dinomaly.load_dinomaly,
+    ),
+    Format(
         "state dict of the official INP-Former",
         official.FRAMEWORK,
         "inpformer",
         official.is_inpformer,
         official.load_inpformer,
+    ),
+    Format(
+        "state dict of the official Dinomaly",
+        official.FRAMEWORK,
+        "dinomaly",
+        official.is_dinomaly,
+        official.load_dinomaly,
     ),
 )
 
@@ -222,8 +236,8 @@ def _stranger(content: object) -> str:
         parts = {".".join(name.split(".")[:2]) for name in of_model or names}
         return (
             f"is a Lightning checkpoint of another model (with {few(parts)}), and Takt loads "
-            "those of EfficientAD, INP-Former and PatchCore: export the model to ONNX where it "
-            f"was trained and give that to `takt import onnx`, or {ACCEPTED}"
+            "those of Dinomaly, EfficientAD, INP-Former and PatchCore: export the model to ONNX "
+            f"where it was trained and give that to `takt import onnx`, or {ACCEPTED}"
         )
     if isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values()):
         return (

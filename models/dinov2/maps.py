@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import reduce
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,14 +23,25 @@ Border = Literal["zeros", "mirrored"]
 """What a blur finds beyond the border of a map."""
 
 
+class Groups(NamedTuple):
+    """Mean tokens [N,T,D] of each group of blocks, of the encoder and of the decoder."""
+
+    encoder: tuple[Tensor, ...]
+    decoder: tuple[Tensor, ...]
+
+
 def mean_of(tensors: Sequence[Tensor]) -> Tensor:
     """The mean of tensors of one shape."""
     return reduce(torch.add, tensors) / len(tensors)
 
 
-def cosine_distance(ours: Tensor, theirs: Tensor) -> Tensor:
-    """1 - cos of tokens [N,T,D] with tokens [N,T,D] -> [N,T]."""
-    return 1 - F.cosine_similarity(ours, theirs, dim=-1, eps=COSINE_EPS)
+def distances_of(groups: Groups) -> Tensor:
+    """The distances [N,G,T] of the groups' tokens: 1 - cos(encoder, decoder)."""
+    distances = [
+        1 - F.cosine_similarity(*pair, dim=-1, eps=COSINE_EPS)
+        for pair in zip(groups.encoder, groups.decoder, strict=True)
+    ]
+    return torch.stack(distances, dim=1)
 
 
 def enlarged(patch_map: Tensor, size: tuple[int, int]) -> Tensor:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
 from models.dinov2 import maps
 from models.dinov2.encoder import DinoEncoder
-from models.dinov2.maps import COSINE_EPS, mean_of
+from models.dinov2.maps import COSINE_EPS, Groups, mean_of
+from models.dinov2.mlp import Mlp
 from models.inpformer import lite0
 from models.inpformer.config import InpFormerConfig, Mode
-from models.inpformer.inp import DecoderBlock, InpExtractor, Mlp
+from models.inpformer.inp import DecoderBlock, InpExtractor
 from models.inpformer.lite0 import Lite0Encoder
-
-
-class Groups(NamedTuple):
-    """Mean tokens [N,T,D] of each group of blocks, of the encoder and of the decoder."""
-
-    encoder: tuple[Tensor, ...]
-    decoder: tuple[Tensor, ...]
 
 
 class InpFormer(Detector):
@@ -43,6 +35,7 @@ class InpFormer(Detector):
     The methods follow the paper's order, and each takes the results of those before it. T is the
     number of patches and P the number of INPs.
 
+    >>> import torch
     >>> model = InpFormer(InpFormerConfig(8, 2, 2, width=28, height=28)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 28, 28))
     >>> anomaly_map.shape, score.shape
@@ -136,8 +129,7 @@ class InpFormer(Detector):
 
     def group_maps(self, groups: Groups) -> Tensor:
         """The maps [N,G,rows,columns] of the groups: 1 - cos(encoder, decoder)."""
-        pairs = zip(groups.encoder, groups.decoder, strict=True)
-        return self._on_grid(torch.stack([maps.cosine_distance(*pair) for pair in pairs], dim=1))
+        return self._on_grid(maps.distances_of(groups))
 
     def patch_map(self, x: Tensor) -> Tensor:
         """Normalised input -> map [N,rows,columns] of the configured mode, one cell a patch."""

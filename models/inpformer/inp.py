@@ -10,24 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dinov2.mlp import Mlp
 from models.inpformer.config import InpFormerConfig
 
 NORM_EPS = 1e-8
-
-
-class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them and no residual."""
-
-    def __init__(self, dim: int, hidden: int, *, bias: bool = True) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden, bias=bias)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden, dim, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens [N,T,D] -> [N,T,D]."""
-        out: Tensor = self.fc2(self.act(self.fc1(x)))
-        return out
 
 
 class CrossAttention(nn.Module):

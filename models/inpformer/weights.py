@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import torch
@@ -43,7 +44,8 @@ def from_state(
     Args:
         state: tensors of any float dtype by their names there, for `ANOMALIB` without the leading
             `model.`. Tensors that are float32 already are not copied.
-        layout: `OFFICIAL` for the `model.pth` of luow23/INP-Former, `ANOMALIB` for anomalib's.
+        layout: `OFFICIAL` for the `model.pth` of luow23/INP-Former, `ANOMALIB` or
+            `ANOMALIB_2_5_0` for anomalib's.
         settings: settings that the state dict does not tell.
 
     Raises:
@@ -100,6 +102,22 @@ ANOMALIB = Layout(
     position_prefix=0,
     resize_positions=anomalib_positions,
 )
+
+
+ANOMALIB_2_5_0 = replace(
+    ANOMALIB,
+    names=(
+        ("extractor.tokens", "prototype_token.0"),
+        ("extractor.", "aggregation.0."),
+        ("bottleneck.", "bottleneck.0."),
+        ("encoder.registers", "encoder.register_tokens"),
+        ("encoder.patch_embed.", "encoder.patch_embed.proj."),
+    ),
+    ignored=re.compile(r"encoder\.(norm\.|mask_token$)|trainable_modules\.|gaussian_blur\.kernel$"),
+    position_prefix=1,
+    resize_positions=official_positions,
+)
+"""anomalib 2.5.0, whose encoder was DINOv2's own code."""
 
 
 def _config(foreign: ForeignState, told: Mapping[str, Any]) -> InpFormerConfig:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.inpformer.detector import Groups, InpFormer
+from models.dinov2.maps import Groups
+from models.inpformer.detector import InpFormer
 from models.inpformer.weights import ANOMALIB, OFFICIAL, from_state
 
 TOLERANCE = 5e-5

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
-
 from models.checkpoints.anomalib.file import REMEDY, AnomalibFile
 from models.checkpoints.anomalib.preprocessing import Normalisation, Preparation
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, InputRecipe
 from models.checkpoints.files.pickles import value_of
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
-from models.dinov2.positions import Grid, official_positions
 from models.dinov2.settings import Blocks
 
 DEFAULT = Preparation(
@@ -61,24 +58,9 @@ def groups(file: AnomalibFile, name: str) -> tuple[Blocks, ...] | None:
     return tuple(_blocks(group, file, name) for group in given)
 
 
-def with_encoder_of_timm(state: dict[str, Tensor], grid: Grid) -> dict[str, Tensor]:
-    """The state with the encoder of anomalib 2.5.0, which was DINOv2's own, in the form of 2.5.1.
-
-    DINOv2's code adds the first position to the class token, and resizes the others in its own
-    way; this function does both once.
-    """
-    positions = state.get("encoder.pos_embed")
-    if positions is None or positions.ndim != 3 or "encoder.cls_token" not in state:
-        return state
-    encoder = {name: tensor for name, tensor in state.items() if name.startswith("encoder.")}
-    converted = {name: tensor for name, tensor in state.items() if name not in encoder}
-    encoder["encoder.cls_token"] = encoder["encoder.cls_token"] + positions[:, :1]
-    encoder["encoder.pos_embed"] = official_positions(positions[:, 1:], grid)
-    encoder.pop("encoder.mask_token", None)
-    for name, tensor in encoder.items():
-        inner = name.removeprefix("encoder.").replace("register_tokens", "reg_token")
-        converted[f"encoder.feature_extractor.{inner}"] = tensor
-    return converted
+def is_before_timm(file: AnomalibFile) -> bool:
+    """Whether the encoder is that of DINOv2's own code, as it was up to anomalib 2.5.0."""
+    return "encoder.pos_embed" in file.state
 
 
 def _is_imagenet(normalisation: Normalisation) -> bool:

@@ -10,8 +10,7 @@ from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.files.weights import copied
 from models.dinov2.foreign import ForeignWeightsError
-from models.dinov2.settings import PATCH
-from models.inpformer.weights import ANOMALIB, from_state
+from models.inpformer.weights import ANOMALIB, ANOMALIB_2_5_0, from_state
 
 
 def is_inpformer(content: object) -> bool:
@@ -38,8 +37,8 @@ def load_inpformer(path: Path, content: object) -> Checkpoint:
         )
     try:
         model = from_state(
-            dinov2.with_encoder_of_timm(copied(file.state, path, REMEDY), (height // PATCH,) * 2),
-            ANOMALIB,
+            copied(file.state, path, REMEDY),
+            ANOMALIB_2_5_0 if dinov2.is_before_timm(file) else ANOMALIB,
             target_blocks=dinov2.target_blocks(file),
             encoder_groups=dinov2.groups(file, "fuse_layer_encoder"),
             decoder_groups=dinov2.groups(file, "fuse_layer_decoder"),

@@ -10,8 +10,8 @@ from models.checkpoints.errors import CheckpointError, few
 Container = Literal["safetensors", "torch"]
 
 ACCEPTED = (
-    "give a checkpoint of `takt fit`, an anomalib .ckpt of EfficientAd or InpFormer, the official "
-    "INP-Former's model.pth, or nelson1425's three files"
+    "give a checkpoint of `takt fit`, an anomalib .ckpt of Dinomaly, EfficientAd, InpFormer or "
+    "Patchcore, the model.pth of the official Dinomaly or INP-Former, or nelson1425's three files"
 )
 
 GIT_LFS = b"version https://git-lfs"

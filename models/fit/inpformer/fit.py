@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.dinov2.maps import Groups
 from models.fit.device import Compute, place, round_to_fp16
 from models.fit.errors import FitError
 from models.fit.inpformer.encoders import Pretrained, load_into
@@ -40,7 +41,7 @@ from models.fit.optim.stable_adamw import StableAdamW
 from models.fit.pictures import Load
 from models.fit.progress import AveragedLosses, Fitted, Progress
 from models.fit.resume import Resume, Stateful, digest_of_names, digest_of_weights
-from models.inpformer.detector import Groups, InpFormer
+from models.inpformer.detector import InpFormer
 from models.inpformer.lite0 import Lite0Encoder
 
 WARM_UP = 100

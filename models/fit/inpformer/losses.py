@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.dinov2.maps import Groups
 from models.fit.device import Compute
-from models.inpformer.detector import Groups, InpFormer
+from models.inpformer.detector import InpFormer
 
 LOSSES = ("reconstruction", "coherence")
 

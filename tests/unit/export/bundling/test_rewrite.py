@@ -17,7 +17,7 @@ from export.bundling.rewrite import (
     Rewriting,
     RewrittenEfficientAd,
     rewritten,
-    rewritten_inpformer,
+    rewritten_transformer,
 )
 from models.detector import Detector
 from models.efficientad.config import EfficientAdConfig
@@ -113,7 +113,7 @@ def test_a_rewritten_inpformer_answers_as_trained(mode: str, mlp_bias: bool) -> 
 @pytest.mark.parametrize("rewriting", INPFORMER_REWRITINGS, ids=lambda one: one.__name__)
 def test_each_rewriting_alone_changes_the_model_but_no_answer(rewriting: Rewriting) -> None:
     model = micro()
-    ours = rewritten_inpformer(model, (rewriting,))
+    ours = rewritten_transformer(model, (rewriting,))
     assert facts(ours) != facts(model)
     assert_exact(ours, model)
 
@@ -157,7 +157,7 @@ def test_queries_without_length_get_what_the_trained_attention_gives_them() -> N
 def test_an_approximate_gelu_stays_one() -> None:
     model = micro()
     model.bottleneck.act = nn.GELU(approximate="tanh")
-    ours = rewritten_inpformer(model)
+    ours = rewritten_transformer(model, INPFORMER_REWRITINGS)
     assert isinstance(ours.bottleneck.act, nn.GELU)
     assert_exact(ours, model)
 

@@ -25,6 +25,8 @@ from export.pictures import read_model_input
 from export.wording import roi_text
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.detector import Detector
+from models.dinomaly.config import DinomalyConfig
+from models.dinomaly.detector import Dinomaly
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer.config import InpFormerConfig
@@ -166,6 +168,29 @@ def test_each_family_scores_what_counts_alone(family: str, thin_model: Efficient
     count = max(1, values.shape[1] // 100) if family == "inpformer" else 1
     expected = np.sort(values, axis=1)[:, -count:].mean(axis=1)
     np.testing.assert_allclose(score.numpy(), expected, rtol=0, atol=1e-6)
+
+
+def test_a_score_of_another_map_than_the_shown_one_is_of_the_same_region() -> None:
+    config = DinomalyConfig(
+        32, 2, target_blocks=(0, 1), encoder_groups=((0,),), decoder_groups=((0,),), width=84,
+        height=70, recipe="anomalib",
+    )  # fmt: skip
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(0)
+        model = Dinomaly(config).eval()
+        pixels = torch.from_numpy(noise(2, 84)[:, :70])
+        whole = ImagesToAnswer(model)(pixels)
+        everything = ImagesToAnswer(model, np.ones((70, 84), bool))(pixels)
+        upper = np.zeros((70, 84), bool)
+        upper[:35] = True
+        region = ImagesToAnswer(model, upper)(pixels)
+        smoothed = model.scored(whole[0])
+    for found, expected in zip(everything, whole, strict=True):
+        torch.testing.assert_close(found, expected)
+    highest = smoothed[:, :128].flatten(1).topk(int(128 * 256 * 0.01)).values.mean(1)
+    torch.testing.assert_close(region[1], highest)
+    assert torch.equal(region[0][:, :35], whole[0][:, :35])
+    assert not region[0][:, 35:].any()
 
 
 def thin(family: str, thin_model: EfficientAd) -> Detector:

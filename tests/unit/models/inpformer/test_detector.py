@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.dinov2.encoder import DinoEncoder
+from models.dinov2.maps import Groups
 from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import Groups, InpFormer
+from models.inpformer.detector import InpFormer
 from models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
 
 SMALLEST = InpFormerConfig(

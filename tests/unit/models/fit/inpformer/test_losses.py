@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.dinov2.maps import Groups
 from models.fit.device import Compute
 from models.fit.inpformer.losses import mining_factors, reconstruction_loss, step_losses
 from models.inpformer.config import InpFormerConfig
-from models.inpformer.detector import Groups, InpFormer
+from models.inpformer.detector import InpFormer
 
 CONFIG = InpFormerConfig(
     embed_dim=8,
