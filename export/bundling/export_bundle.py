@@ -36,8 +36,10 @@ from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.cross_conformal import check_served, cross_conformal
+from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
+    CalibrationPictures,
     choose_pictures,
     sample_evenly,
 )
@@ -95,6 +97,7 @@ class ExportOptions:
             on; none if None.
         sign_key: signs the bundle; it is not signed if None.
         origin: files that the model came from, for the record.
+        grouping: tells which good pictures show one part and count once.
     """
 
     alpha: float | None = None
@@ -109,6 +112,7 @@ class ExportOptions:
     checkpoint: Path | None = None
     sign_key: Ed25519PrivateKey | None = None
     origin: tuple[Path, ...] = ()
+    grouping: Grouping = BY_LOOKS
 
 
 def export_bundle(
@@ -148,8 +152,10 @@ def export_bundle(
     )
     facts = without_other_scores(facts, preprocess, tell)
     scored = facts.out_of_fold
-    chosen = choose_pictures(good, defects, facts.seen, tell, scored.digests if scored else ())
-    count = len(scored.score) if scored else len(chosen.unseen)
+    chosen = choose_pictures(
+        good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping
+    )
+    count = len(scored.score) if scored else chosen.unseen_parts.count
     alpha = _alpha(facts, count, options, tell)
     compared = sample_evenly([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
@@ -174,7 +180,8 @@ def export_bundle(
             )
             if scored:
                 check_served(scored, chosen.unseen, of_good.score, options.allowed_drift)
-            thresholds = _thresholds(facts, of_good, alpha)
+            of_parts = of_good.of_parts(chosen.unseen_parts)
+            thresholds = _thresholds(facts, of_parts, alpha, chosen)
             stage("self-test")
             self_test = tested(
                 engine,
@@ -192,7 +199,7 @@ def export_bundle(
         height, width = facts.map_size
         origin = provenance(good, defects, options.origin)
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
-        calibrating = scored or of_good
+        calibrating = scored or of_parts
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
             out,
@@ -290,7 +297,9 @@ def _kept(checkpoint: Path | None) -> dict[str, bytes]:
     return {CHECKPOINT: checkpoint.read_bytes()}
 
 
-def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None) -> Thresholds:
+def _thresholds(
+    facts: SourceFacts, of_parts: PictureScores, alpha: Alpha | None, chosen: CalibrationPictures
+) -> Thresholds:
     """Conformal thresholds for a false-reject rate; the training's if it is None."""
     if facts.out_of_fold is not None and alpha is not None:
         return cross_conformal(facts.out_of_fold, alpha)
@@ -305,14 +314,14 @@ def _thresholds(facts: SourceFacts, of_good: PictureScores, alpha: Alpha | None)
             good_count=0,
             notes=tuple(notes),
         )
-    found = calibrate(of_good.score, of_good.peak, alpha.value)
+    found = calibrate(of_parts.score, of_parts.peak, alpha.value)
     return Thresholds(
         image=found.image,
         pixel=found.pixel,
         method=METHOD,
         alpha=alpha.value,
-        good_count=len(of_good.score),
-        notes=(*notes, *alpha.notes),
+        good_count=len(of_parts.score),
+        notes=(*notes, *chosen.notes, *alpha.notes),
     )
 
 

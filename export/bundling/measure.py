@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.tiles import is_smaller, warn_of_small_pictures
 from export.calibration.conformal import warning_of_ties
+from export.calibration.parts import Parts
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.bundles.manifest import Drift, InputType, Preprocess, ResizeDrift, ScoreFrom
@@ -58,6 +59,10 @@ class PictureScores:
     peak: NDArray[np.float32]
     map_median: float
     smaller: int
+
+    def of_parts(self, parts: Parts) -> PictureScores:
+        """The highest score and map value of each part that the pictures show."""
+        return replace(self, score=parts.highest(self.score), peak=parts.highest(self.peak))
 
 
 def measure(

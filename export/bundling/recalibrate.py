@@ -16,8 +16,10 @@ from export.bundling.measure import PictureScores, measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
+from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
+    CalibrationPictures,
     choose_pictures,
     distinct,
 )
@@ -49,6 +51,7 @@ class RecalibrationOptions:
         costs: of mistakes on the line; None leaves the rule `cost` out.
         threads: of ONNX Runtime; 0 takes every core.
         strict: refuse if anything speaks against the model at the chosen thresholds.
+        grouping: tells which good pictures show one part and count once.
     """
 
     alpha: float | None = None
@@ -56,6 +59,7 @@ class RecalibrationOptions:
     costs: Costs | None = None
     threads: int = 0
     strict: bool = False
+    grouping: Grouping = BY_LOOKS
 
 
 @dataclass(frozen=True)
@@ -138,8 +142,8 @@ def find_thresholds(
     known = (*bundle.calibration.seen.tolist(), *map(picture_digest, fitted_on))
     seen = tuple(dict.fromkeys(known))
     bad = list(distinct(defects, tell))
-    pictures = choose_pictures(good, bad, seen, tell)
-    alpha = choose_alpha(options.alpha, len(pictures.unseen))
+    pictures = choose_pictures(good, bad, seen, tell, grouping=options.grouping)
+    alpha = choose_alpha(options.alpha, pictures.unseen_parts.count)
     for note in alpha.notes:
         tell(f"warning: {note}")
 
@@ -149,7 +153,8 @@ def find_thresholds(
         of_good, of_bad = measure_calibration(
             engine, pictures.unseen, bad, manifest, inside, tell=tell, quiet=quiet
         )
-        candidates = _candidates(until_now, of_good, of_bad, alpha, options.costs)
+        of_parts = of_good.of_parts(pictures.unseen_parts)
+        candidates = _candidates(until_now, of_parts, of_bad, alpha, options.costs)
         chosen = next(one for one in candidates if one.rule == options.rule)
         self_test = tested(
             engine,
@@ -169,9 +174,9 @@ def find_thresholds(
         costs=options.costs,
         candidates=candidates,
         chosen=chosen,
-        thresholds=_thresholds(chosen, alpha, options.costs, seen_known=bool(seen)),
+        thresholds=_thresholds(chosen, alpha, options.costs, pictures, seen_known=bool(seen)),
         calibration=Calibration(
-            of_good.score, of_good.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
+            of_parts.score, of_parts.peak, of_bad.score, of_bad.peak, np.array(seen, np.str_)
         ),
         map_low=of_good.map_median,
         self_test=self_test,
@@ -244,11 +249,16 @@ def _candidates(
 
 
 def _thresholds(
-    chosen: RuleThresholds, alpha: Alpha, costs: Costs | None, *, seen_known: bool
+    chosen: RuleThresholds,
+    alpha: Alpha,
+    costs: Costs | None,
+    pictures: CalibrationPictures,
+    *,
+    seen_known: bool,
 ) -> Thresholds:
     """The chosen thresholds as a manifest holds them."""
     assert chosen.rule is not None
-    notes = [] if seen_known else [SEEN_UNKNOWN]
+    notes = [*([] if seen_known else [SEEN_UNKNOWN]), *pictures.notes]
     if chosen.rule == "conformal":
         notes += alpha.notes
     elif chosen.rule == "cost":

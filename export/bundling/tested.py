@@ -84,8 +84,9 @@ def tested(
     if out_of_fold is not None:
         subject = _out_of_fold(subject, pictures, out_of_fold, alpha)
     elif alpha is not None:
-        names = [*map(_name, pictures.unseen)]
-        subject = replace(subject, odd=odd_pictures(of_good.score, names, alpha))
+        parts = pictures.unseen_parts
+        names = [_name(pictures.unseen[picture]) for picture in parts.of_highest(of_good.score)]
+        subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, alpha))
     found = self_test(subject, pictures, quiet=quiet)
     if strict:
         refuse_findings(found)

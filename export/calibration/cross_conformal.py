@@ -31,7 +31,9 @@ Where the scores hardly change with a fold more or less, the rate is close to α
 is lower, since what is served has seen more than what scored. All rates are over the pictures and x
 together: a single fit may lie above them.
 
-The same holds for the highest map value in place of the score.
+The same holds for the highest map value in place of the score. Where several pictures show one
+part, they lie in one fold, x and the R_i are parts, and the score of a part is that of the highest
+value that its pictures have in each cell of the map: no picture of it scores higher.
 """
 
 from __future__ import annotations

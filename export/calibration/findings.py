@@ -45,7 +45,8 @@ class Evidence:
         good: number of good pictures that were looked at: those that calibrate, if there are any.
         rejected: number of those above the threshold.
         copies: number of files that were left out as copies.
-        repeated: number of the good pictures that nearly repeat others.
+        repeated: number of further pictures that nearly repeat others.
+        parts: number of parts that the good pictures show, each of which counts once.
         sizes: (width, height) of each good picture.
         defects: number of the given defects.
         missed: number of those that the threshold misses.
@@ -59,6 +60,7 @@ class Evidence:
     rejected: int
     copies: int
     repeated: int
+    parts: int
     sizes: tuple[tuple[int, int], ...]
     defects: int
     missed: int
@@ -155,15 +157,16 @@ def _few_pictures(evidence: Evidence) -> Finding | None:
 
 def _duplicate_pictures(evidence: Evidence) -> Finding | None:
     repeats = evidence.copies + evidence.repeated
-    files = evidence.copies + evidence.good
+    files = repeats + evidence.parts
     if not repeats or repeats < REPEATED_SHARE * files:
         return None
     counted = "" if not evidence.copies else f" ({evidence.copies} are the same file)"
     return Finding(
         code="duplicate_pictures",
-        text=f"{repeats} of {files} good pictures repeat others{counted}; what is promised of the "
-        "threshold assumes independent ones",
-        remedy="take one picture of each part, as parts come, and calibrate again",
+        text=f"{repeats} of {files} good pictures repeat others{counted}; {evidence.parts} parts "
+        "count, each once",
+        remedy="take one picture of each part, as parts come; --group tells which pictures show "
+        "one part, where they are told wrongly",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from export.calibration.grouping import EACH_ITS_OWN, Grouping
+from export.calibration.parts import Parts
 from export.errors import CalibrationError, PicturesError
 from export.pictures import check_pictures
 from models.checkpoints.own import picture_digest
@@ -24,11 +26,31 @@ class CalibrationPictures:
         unseen: pictures that may calibrate; at least one, unless the fit has scored others.
         seen: pictures that only serve for comparisons and ranges.
         copies: number of files that were left out as copies of other pictures.
+        parts: the parts that the unseen pictures show; each shows its own if None.
+        repeated: number of pictures that were found to repeat others, nearly, and do not count.
     """
 
     unseen: tuple[Path, ...]
     seen: tuple[Path, ...]
     copies: int = 0
+    parts: Parts | None = None
+    repeated: int = 0
+
+    @property
+    def unseen_parts(self) -> Parts:
+        """The parts that the unseen pictures show."""
+        return self.parts or Parts.single(len(self.unseen))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a threshold rests on, if that is not each unseen picture by itself."""
+        count = self.unseen_parts.count
+        if count == len(self.unseen):
+            return ()
+        return (
+            f"{len(self.unseen)} good pictures show {count} parts, each of which counts once, by "
+            "its highest score",
+        )
 
 
 def choose_pictures(
@@ -37,6 +59,7 @@ def choose_pictures(
     seen: Sequence[str],
     tell: Callable[[str], None],
     out_of_fold: Sequence[str] = (),
+    grouping: Grouping = EACH_ITS_OWN,
 ) -> CalibrationPictures:
     """Check all pictures before long work, leave copies out, and part the good ones.
 
@@ -47,6 +70,8 @@ def choose_pictures(
         tell: takes lines about what is left out.
         out_of_fold: digests of pictures that have scores by the model without them; if there are
             any, they give the thresholds, and all good pictures only serve for comparisons.
+        grouping: tells which pictures show one part. Pictures of a part that the training has seen
+            are left out too.
 
     Raises:
         CalibrationError: the training has seen all good pictures.
@@ -56,18 +81,54 @@ def choose_pictures(
     refuse_in_both(digests, defects)
     check_pictures([*digests, *defects])
     copies = len(good) - len(digests)
+    parts = grouping.parts_of([*digests])
     if not out_of_fold:
-        return replace(leave_out_seen(digests, seen, tell), copies=copies)
+        parted = replace(leave_out_seen(digests, seen, tell), copies=copies)
+        return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
     tell(
         f"calibrating on the fit's own scores of {len(out_of_fold)} pictures, each by a model that "
         "has not seen it"
     )
+    if not grouping.is_guess:
+        tell("warning: these scores count the parts that the fit was told of; give it --group")
     scored = frozenset(out_of_fold)
     return CalibrationPictures(
         unseen=tuple(path for path, digest in digests.items() if digest in scored),
         seen=tuple(path for path, digest in digests.items() if digest not in scored),
         copies=copies,
+        repeated=len(digests) - parts.count if grouping.is_guess else 0,
     )
+
+
+def _counted_once(
+    pictures: CalibrationPictures,
+    part: Mapping[Path, int],
+    grouping: Grouping,
+    tell: Callable[[str], None],
+) -> CalibrationPictures:
+    """The pictures without unseen ones of parts that the training has seen, and their parts.
+
+    Raises:
+        CalibrationError: nothing is left.
+    """
+    seen = {part[path] for path in pictures.seen}
+    unseen = tuple(path for path in pictures.unseen if part[path] not in seen)
+    left_out = len(pictures.unseen) - len(unseen)
+    if not unseen:
+        raise CalibrationError(
+            f"all {left_out} good pictures that the training has not seen show parts of which it "
+            "has seen others; thresholds need pictures of further parts (--group tells which "
+            "pictures show one part, --group none that no two do)"
+        )
+    if left_out:
+        tell(
+            f"warning: {left_out} pictures are left out, as the training has seen others of the "
+            "same parts"
+        )
+    parts = Parts.of(part[path] for path in unseen)
+    grouping.told(parts, tell)
+    repeated = len(pictures.unseen) - parts.count if grouping.is_guess else 0
+    return replace(pictures, unseen=unseen, parts=parts, repeated=repeated)
 
 
 def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, str]:

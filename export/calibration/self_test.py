@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.calibration.duplicates import count_near_copies
 from export.calibration.findings import Evidence, find
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
@@ -108,7 +107,8 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         good=len(looked),
         rejected=int(above.sum()),
         copies=pictures.copies,
-        repeated=count_near_copies(looked, pictures.seen if pictures.unseen else ()),
+        repeated=pictures.repeated,
+        parts=pictures.unseen_parts.count or len(looked),
         sizes=tuple(map(picture_size, looked)),
         defects=len(subject.defect_score),
         missed=int((subject.defect_score <= subject.threshold).sum()),

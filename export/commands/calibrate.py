@@ -12,6 +12,7 @@ import click
 from export.commands.options import (
     ALPHA,
     FOLDER,
+    GROUP,
     POSITIVE,
     QUIET,
     SHARE,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from export.bundling.recalibrate import Recalibration, Rule
+    from export.calibration.grouping import Grouping
     from export.calibration.tradeoff import Costs, Counts
 
 NAMES: dict[Rule | None, str] = {
@@ -60,6 +62,7 @@ WIDTH = 100
     "comes from these.",
 )
 @ALPHA
+@GROUP
 @click.option(
     "--deploy",
     type=click.Choice(["conformal", "best-f1", "cost"]),
@@ -81,6 +84,7 @@ def calibrate(
     defects: Path | None,
     fitted_on: Path | None,
     alpha: float | None,
+    grouping: Grouping,
     deploy: Rule,
     cost_miss: float | None,
     cost_reject: float | None,
@@ -123,7 +127,14 @@ def calibrate(
         list_pictures(good),
         list_pictures(defects) if defects else (),
         list_pictures(fitted_on) if fitted_on else (),
-        RecalibrationOptions(alpha=alpha, rule=deploy, costs=costs, threads=threads, strict=strict),
+        RecalibrationOptions(
+            alpha=alpha,
+            rule=deploy,
+            costs=costs,
+            threads=threads,
+            strict=strict,
+            grouping=grouping,
+        ),
         tell=click.echo,
         quiet=quiet,
     )

@@ -12,6 +12,7 @@ from export.commands.fit.sizing import SIZE
 from export.commands.options import (
     ALPHA,
     FOLDER,
+    GROUP,
     POSITIVE,
     QUIET,
     SEED,
@@ -27,6 +28,7 @@ from models.input_size import InputSize
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from export.calibration.grouping import Grouping
     from export.learning.families import Family
 
 FAMILIES = ("patchcore", "efficientad", "inpformer")
@@ -57,6 +59,7 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
 @ENCODER
 @SIZE
 @ALPHA
+@GROUP
 @click.option(
     "--minutes",
     type=POSITIVE,
@@ -88,6 +91,7 @@ def learn(
     size: InputSize | Literal["auto"] | None,
     latency_ms: float | None,
     alpha: float | None,
+    grouping: Grouping,
     minutes: float | None,
     strict: bool,
     sign_key: Ed25519PrivateKey | None,
@@ -138,7 +142,17 @@ def learn(
         others = bundles_of(repository)
         sizing = SizeRequest(size, latency_ms, defects if size == AUTO else None)
         options = new.LearnOptions(
-            family, alpha, minutes, seed, threads, strict, quiet, encoder, sizing, sign_key
+            family,
+            alpha,
+            minutes,
+            seed,
+            threads,
+            strict,
+            quiet,
+            encoder,
+            sizing,
+            sign_key,
+            grouping,
         )
         compute = compute_on(device, threads)
         compared: list[str] = []

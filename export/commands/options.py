@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
 
     from export.bundling.export_bundle import ExportOptions
     from export.bundling.source import ModelSource
+    from export.calibration.grouping import Grouping
     from export.imported.preprocessing import PictureSize
     from service.bundles.manifest import Filter, InputType
     from service.bundles.tiling import Blend, Tiling
@@ -91,6 +93,36 @@ SIGN_KEY = click.option(
     type=FILE,
     callback=read_key,
     help="Also sign the bundle with this private key, as `takt sign` does.",
+)
+
+
+def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Grouping:
+    """Read a word or a pattern of --group."""
+    from export.calibration.grouping import Grouping
+
+    match value:
+        case "auto" | "none" | "folder":
+            return Grouping(value)
+        case pattern:
+            try:
+                return Grouping(re.compile(pattern))
+            except re.error as error:
+                raise click.BadParameter(
+                    f"{pattern!r} is no pattern ({error}); give auto, none, folder or a regular "
+                    "expression",
+                    param=param,
+                ) from None
+
+
+GROUP = click.option(
+    "--group",
+    "grouping",
+    metavar="auto|none|folder|PATTERN",
+    default="auto",
+    callback=_grouping,
+    help="Which good pictures show one part, and count once: near-copies, as of a burst (auto); "
+    "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
+    r"same, such as 'part(\d+)'.",
 )
 
 
@@ -198,6 +230,7 @@ def bundle_command(*own: Option) -> Option:
             alpha: float | None,
             keep_thresholds: bool,
             allow_drift: float,
+            grouping: Grouping,
             strict: bool,
             sign_key: Ed25519PrivateKey | None,
             threads: int,
@@ -226,6 +259,7 @@ def bundle_command(*own: Option) -> Option:
                     threads=threads,
                     strict=strict,
                     sign_key=sign_key,
+                    grouping=grouping,
                 ),
                 quiet=quiet,
             )
@@ -323,6 +357,7 @@ BUNDLE_CHECKS = (
         "from the tile's edge; their highest value; or their plain mean."
     ),
     ALPHA,
+    GROUP,
     click.option(
         "--keep-thresholds", is_flag=True,
         help="Take the thresholds that the training left in the file, or in anomalib's "

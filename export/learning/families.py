@@ -71,6 +71,7 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
         encoder,
         options,
         request.compute,
+        part=request.pictures.parts.number,
         quiet=True,
     )
     facts = _facts(
@@ -106,6 +107,7 @@ def fit_efficientad_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             options,
             request.compute,
+            part=request.pictures.parts.number,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=request.quiet,
         )
@@ -126,6 +128,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
             request.out,
             InpFormerOptions(**request.options()),
             request.compute,
+            part=request.pictures.parts.number,
             spoil=reader_with_defects(preprocess_of(encoder.recipe)),
             quiet=request.quiet,
         )

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
+from export.calibration.grouping import BY_LOOKS, Grouping
 from export.errors import LearnError
 from export.learning.families import FITS, Family, FitRequest
 from export.learning.look import GoodPictures, look_at_pictures
@@ -48,6 +49,7 @@ class LearnOptions:
         encoder: of a PatchCore or an INP-Former.
         sizing: what was asked about the size of the input.
         sign_key: signs the bundle; it is not signed if None.
+        grouping: tells which good pictures show one part and count once.
     """
 
     family: Family
@@ -60,6 +62,7 @@ class LearnOptions:
     encoder: str = LITE0
     sizing: SizeRequest = USUAL_SIZE
     sign_key: Ed25519PrivateKey | None = None
+    grouping: Grouping = BY_LOOKS
 
     def export(self, checkpoint: Path) -> ExportOptions:
         """The options of the export of a fit's file, which the bundle keeps if it can grow."""
@@ -70,6 +73,7 @@ class LearnOptions:
             checkpoint=checkpoint if self.family == "patchcore" else None,
             sign_key=self.sign_key,
             origin=(checkpoint,),
+            grouping=self.grouping,
         )
 
 
@@ -117,7 +121,7 @@ def learn(
     stages.plan({"look": 1, "fit": FIT_S[options.family], **OTHERS_S})
     stages.begin("look")
     bad = list_pictures(defects) if defects else ()
-    pictures = look_at_pictures(good, bad, stages)
+    pictures = look_at_pictures(good, bad, options.grouping, stages)
     with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.calibration.grouping import Grouping
+from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import distinct, refuse_in_both
 from export.learning.stages import Stages
 from export.pictures import list_pictures, picture_size
@@ -20,11 +22,13 @@ class GoodPictures:
         digests: each picture with its digest; of copies only the first.
         copies: number of files that were left out as copies.
         sizes: number of pictures of each width and height, the most frequent first.
+        parts: the parts that the pictures show.
     """
 
     digests: dict[Path, str]
     copies: int
     sizes: tuple[tuple[int, int, int], ...]
+    parts: Parts
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -38,11 +42,15 @@ class GoodPictures:
         copies = f"{self.copies} cop{'y' if self.copies == 1 else 'ies'} left out"
         pictures = "picture" if len(self.digests) == 1 else "pictures"
         text = f"{len(self.digests)} {pictures}, {width} x {height}{several}"
+        if self.parts.count < len(self.digests):
+            text += f"; of {self.parts.count} parts"
         return f"{text}; {copies}" if self.copies else text
 
 
-def look_at_pictures(good: Path, defects: Sequence[Path], stages: Stages) -> GoodPictures:
-    """Finds the good pictures, and reads the first bytes of each.
+def look_at_pictures(
+    good: Path, defects: Sequence[Path], grouping: Grouping, stages: Stages
+) -> GoodPictures:
+    """Finds the good pictures, reads the first bytes of each, and tells which show one part.
 
     Raises:
         PicturesError: there is none, one cannot be read or is no picture, or is defective too.
@@ -60,4 +68,5 @@ def look_at_pictures(good: Path, defects: Sequence[Path], stages: Stages) -> Goo
         digests,
         len(found) - len(digests),
         tuple((*size, count) for size, count in sizes.most_common()),
+        grouping.parts_of([*digests]),
     )

@@ -109,7 +109,7 @@ def update(
     base = load_bundle(_active(place))
     former = _checkpoint_of(base)
     bad = list_pictures(defects) if defects else ()
-    pictures = _unseen(look_at_pictures(new, bad, stages), former, stages)
+    pictures = _unseen(look_at_pictures(new, bad, options.grouping, stages), former, stages)
     with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
@@ -167,7 +167,8 @@ def _unseen(pictures: GoodPictures, former: Checkpoint, stages: Stages) -> GoodP
     if len(unseen) < len(pictures.digests):
         count = len(pictures.digests) - len(unseen)
         stages.tell(f"warning: {count} pictures are left out, as the active version has seen them")
-    return replace(pictures, digests=unseen)
+    chosen = [number for number, path in enumerate(pictures.digests) if path in unseen]
+    return replace(pictures, digests=unseen, parts=pictures.parts.chosen(chosen))
 
 
 def _extended(
@@ -182,6 +183,7 @@ def _extended(
         pictures.paths,
         stages.counted(reader(former.recipe), len(pictures.paths)),
         compute,
+        part=pictures.parts.number,
         seed=seed,
         quiet=True,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from export.commands.fit.options import EVERY_FIT, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import older_spellings, sized
-from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.options import FILE, FOLDER, GROUP, plain_errors
 from export.learning.size_request import SizeRequest
 from models.fit.efficientad.options import EfficientAdOptions
+
+if TYPE_CHECKING:
+    from export.calibration.grouping import Grouping
 
 
 @click.command()
@@ -34,6 +37,7 @@ from models.fit.efficientad.options import EfficientAdOptions
 @click.option("--teacher", type=FILE, show_default="the shipped one", help="Teacher checkpoint.")
 @older_spellings
 @sized
+@GROUP
 @EVERY_FIT
 @plain_errors
 def efficientad(
@@ -42,6 +46,7 @@ def efficientad(
     other: Path | None,
     teacher: Path | None,
     out: Path,
+    grouping: Grouping,
     device: str,
     threads: int,
     quiet: bool,
@@ -64,7 +69,7 @@ def efficientad(
     if other is None:
         click.echo("no --other pictures: fitting without the penalty term")
     with resumable(out):
-        kinds = Kinds.read([good])
+        kinds = Kinds.read([good], grouping)
         asked = sized_efficientad(sizing, kinds.all, network, options, compute, click.echo)
         spec = Preprocess(width=asked.width, height=asked.height, resize="area", crop=None)
         fitted = fit_efficientad(
@@ -76,6 +81,7 @@ def efficientad(
             out,
             asked,
             compute,
+            part=kinds.parts.number,
             spoil=reader_with_defects(spec),
             quiet=quiet,
         )

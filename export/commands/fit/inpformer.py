@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from export.commands.fit.options import EVERY_FIT, KINDS_AND_ENCODER, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import sized
-from export.commands.options import plain_errors
+from export.commands.options import GROUP, plain_errors
 from export.learning.size_request import SizeRequest
 from models.fit.inpformer.options import InpFormerOptions
+
+if TYPE_CHECKING:
+    from export.calibration.grouping import Grouping
 
 NOT_THE_PAPERS = (
     "encoder lite0: EfficientNet-Lite0, whose weights come with a package; it is not the paper's "
@@ -35,6 +38,7 @@ NOT_THE_PAPERS = (
     "save_every",
 )
 @sized
+@GROUP
 @EVERY_FIT
 @plain_errors
 def inpformer(
@@ -42,6 +46,7 @@ def inpformer(
     good: tuple[Path, ...],
     encoder: str,
     out: Path,
+    grouping: Grouping,
     device: str,
     threads: int,
     quiet: bool,
@@ -64,7 +69,7 @@ def inpformer(
     if encoder == LITE0:
         click.echo(NOT_THE_PAPERS)
     with resumable(out):
-        kinds = Kinds.read(good)
+        kinds = Kinds.read(good, grouping)
         chosen = sized_inpformer(sizing, kinds.all, encoder, compute, click.echo)
         recipe = chosen.recipe
         fitted = fit_inpformer(
@@ -74,6 +79,7 @@ def inpformer(
             out,
             asked,
             compute,
+            part=kinds.parts.number,
             spoil=reader_with_defects(preprocess_of(recipe)),
             quiet=quiet,
         )

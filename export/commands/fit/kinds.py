@@ -10,6 +10,8 @@ from typing import Self
 
 import click
 
+from export.calibration.grouping import Grouping
+from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import distinct
 from export.pictures import list_pictures
 
@@ -20,12 +22,14 @@ class Kinds:
 
     Attributes:
         by_kind: digest of each picture, one mapping for each kind.
+        parts: the parts that the pictures of all kinds show, one kind after another.
     """
 
     by_kind: tuple[dict[Path, str], ...]
+    parts: Parts
 
     @classmethod
-    def read(cls, folders: Sequence[Path]) -> Self:
+    def read(cls, folders: Sequence[Path], grouping: Grouping) -> Self:
         """The pictures of a folder for each kind; tells how many copies are left out.
 
         Read them before the fit, since a file may be replaced while it runs.
@@ -33,7 +37,10 @@ class Kinds:
         Raises:
             PicturesError: a folder has no pictures, or a file cannot be read.
         """
-        return cls(tuple(distinct(list_pictures(folder), click.echo) for folder in folders))
+        by_kind = tuple(distinct(list_pictures(folder), click.echo) for folder in folders)
+        parts = grouping.parts_of([*chain.from_iterable(by_kind)])
+        grouping.told(parts, click.echo)
+        return cls(by_kind, parts)
 
     @property
     def paths(self) -> list[tuple[Path, ...]]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from export.commands.fit.options import EVERY_FIT, KINDS_AND_ENCODER, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import sized
-from export.commands.options import plain_errors
+from export.commands.options import GROUP, plain_errors
 from export.learning.size_request import SizeRequest
 from models.fit.patchcore.options import PatchCoreOptions
+
+if TYPE_CHECKING:
+    from export.calibration.grouping import Grouping
 
 
 @click.command()
 @KINDS_AND_ENCODER
 @options_of(PatchCoreOptions, "bank_size")
 @sized
+@GROUP
 @EVERY_FIT
 @plain_errors
 def patchcore(
@@ -26,6 +30,7 @@ def patchcore(
     good: tuple[Path, ...],
     encoder: str,
     out: Path,
+    grouping: Grouping,
     device: str,
     threads: int,
     quiet: bool,
@@ -44,11 +49,17 @@ def patchcore(
     asked = PatchCoreOptions(**options)
     compute = compute_on(device, threads)
     with resumable(out):
-        kinds = Kinds.read(good)
+        kinds = Kinds.read(good, grouping)
         bank_size = len(good) * asked.bank_size
         chosen = sized_patchcore(sizing, kinds.all, encoder, bank_size, compute, click.echo)
         fitted = fit_patchcore(
-            kinds.paths, reader(chosen.recipe), chosen, asked, compute, quiet=quiet
+            kinds.paths,
+            reader(chosen.recipe),
+            chosen,
+            asked,
+            compute,
+            part=kinds.parts.number,
+            quiet=quiet,
         )
         save_detector(
             out,

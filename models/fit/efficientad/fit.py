@@ -66,6 +66,7 @@ def fit_efficientad(
     options: EfficientAdOptions,
     compute: Compute,
     *,
+    part: Sequence[int] | None = None,
     spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[EfficientAd]:
@@ -81,6 +82,8 @@ def fit_efficientad(
         output: file that the caller will write; the state is kept beside it.
         options: length, size and the other options of the fit.
         compute: device and precision.
+        part: number of the part that each good picture shows, all of whose pictures are fitted on
+            or none; each shows its own if None.
         spoil: reads a good picture as `load` does, with made-up defects. With it, the model is the
             state that tells them best from held-out good pictures; without, the last one.
         quiet: whether the progress bar is left out.
@@ -91,7 +94,7 @@ def fit_efficientad(
         FlatStatisticsError: the pictures, or the maps on them, never vary.
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
-    split = ThreeParts.of(good, options)
+    split = ThreeParts.of(good, options, part)
     torch.manual_seed(options.seed)
     model = _for_fitting(untrained(teacher, options), compute)
     networks = [*model.student.children(), *model.autoencoder.modules()]

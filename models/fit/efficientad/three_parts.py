@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from models.fit.efficientad.options import EfficientAdOptions
 from models.fit.errors import FitError
+from models.fit.parts import cut_between, kept_together
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,28 @@ class ThreeParts:
     calibration: tuple[Path, ...]
 
     @classmethod
-    def of(cls, good: Sequence[Path], options: EfficientAdOptions) -> Self:
+    def of(
+        cls,
+        good: Sequence[Path],
+        options: EfficientAdOptions,
+        part: Sequence[int] | None = None,
+    ) -> Self:
         """Deals pictures at random, by the options' shares and seed.
+
+        Args:
+            good: pictures of good parts.
+            options: shares and seed.
+            part: number of the part that each picture shows, all of whose pictures stay together;
+                each shows its own if None.
 
         Raises:
             FitError: a part has none.
         """
         order = np.random.default_rng((options.seed, 0)).permutation(len(good))
-        calibration = math.ceil(options.calibration * len(good))
-        validation = calibration + math.ceil(options.validation * len(good))
-        shuffled = [good[int(i)] for i in order]
+        parts = kept_together(order.tolist(), part)
+        calibration = cut_between(parts, math.ceil(options.calibration * len(good)))
+        validation = cut_between(parts, calibration + math.ceil(options.validation * len(good)))
+        shuffled = [good[picture] for picture in chain.from_iterable(parts)]
         split = cls(
             fitted=tuple(shuffled[validation:]),
             validation=tuple(shuffled[calibration:validation]),
@@ -47,8 +61,9 @@ class ThreeParts:
         for name, part in vars(split).items():
             if not part:
                 raise FitError(
-                    f"{len(good)} good pictures leave none for the part `{name}`: give at least "
-                    "3, and shares `validation` and `calibration` above 0 that leave some to fit on"
+                    f"{len(good)} good pictures of {len(parts)} parts leave none for the part "
+                    f"`{name}`: give at least 3, and shares `validation` and `calibration` above "
+                    "0 that leave some to fit on"
                 )
         return split
 

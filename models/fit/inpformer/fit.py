@@ -38,6 +38,7 @@ from models.fit.looks import (
 from models.fit.optim.descent import descend
 from models.fit.optim.schedule import Schedule
 from models.fit.optim.stable_adamw import StableAdamW
+from models.fit.parts import cut_between, kept_together
 from models.fit.pictures import Load
 from models.fit.progress import AveragedLosses, Fitted, Progress
 from models.fit.resume import Resume, Stateful, digest_of_names, digest_of_weights
@@ -61,6 +62,7 @@ def fit_inpformer(
     options: InpFormerOptions,
     compute: Compute,
     *,
+    part: Sequence[int] | None = None,
     spoil: Spoil | None = None,
     quiet: bool = False,
 ) -> Fitted[InpFormer]:
@@ -75,6 +77,8 @@ def fit_inpformer(
         output: file that the caller will write; the state is kept beside it.
         options: length, batch and the other options of the fit.
         compute: device and precision.
+        part: number of the part that each picture shows, of all kinds one after another; all
+            pictures of a part are fitted on or none. Each shows its own if None.
         spoil: reads a good picture as `load` does, with made-up defects. With it, a few pictures
             are held out, and the model is the state that tells the defects best from them;
             without, the last one.
@@ -86,7 +90,7 @@ def fit_inpformer(
         ResumeMismatchError: an interrupted fit at `output` had other options.
     """
     schedule = Schedule(options.steps, options.minutes, free_share=1.0)
-    split = split_good(good, options, looks=spoil is not None)
+    split = split_good(good, options, part, looks=spoil is not None)
     torch.manual_seed(options.seed)
     model = InpFormer(encoder.config)
     load_into(model.encoder, encoder)
@@ -242,13 +246,19 @@ class Split:
 
 
 def split_good(
-    good: Sequence[Sequence[Path]], options: InpFormerOptions, *, looks: bool = False
+    good: Sequence[Sequence[Path]],
+    options: InpFormerOptions,
+    part: Sequence[int] | None = None,
+    *,
+    looks: bool = False,
 ) -> Split:
     """Splits the pictures of each kind of part by themselves.
 
     Args:
         good: pictures of each kind.
         options: share or number of the pictures to fit on.
+        part: number of the part that each picture shows, of all kinds one after another; each
+            shows its own if None.
         looks: whether a tenth is held out to be looked at, a few pictures at most; of less than
             ten pictures, none is.
 
@@ -256,7 +266,11 @@ def split_good(
         FitError: a kind has too few pictures for both halves.
     """
     most = math.ceil(MOST_PICTURES / max(1, len(good))) if looks else 0
-    splits = [_split(part, number, options, most) for number, part in enumerate(good)]
+    splits, first = [], 0
+    for number, kind in enumerate(good):
+        of_kind = None if part is None else part[first : first + len(kind)]
+        splits.append(_split(kind, number, options, most, of_kind))
+        first += len(kind)
     return Split(
         tuple(chain.from_iterable(split.fitted for split in splits)),
         tuple(chain.from_iterable(split.validation for split in splits)),
@@ -264,15 +278,24 @@ def split_good(
     )
 
 
-def _split(good: Sequence[Path], number: int, options: InpFormerOptions, most: int) -> Split:
+def _split(
+    good: Sequence[Path],
+    number: int,
+    options: InpFormerOptions,
+    most: int,
+    part: Sequence[int] | None,
+) -> Split:
     order = np.random.default_rng((options.seed, 0, number)).permutation(len(good))
-    shuffled = tuple(good[int(index)] for index in order)
-    held_back = math.ceil(options.calibration * len(good))
+    parts = kept_together(order.tolist(), part)
+    shuffled = tuple(good[picture] for picture in chain.from_iterable(parts))
+    wanted = math.ceil(options.calibration * len(good))
     if options.shots is not None:
-        held_back = len(good) - options.shots
+        wanted = len(good) - options.shots
+    held_back = cut_between(parts, wanted) if 0 < wanted < len(good) else 0
     if not 0 < held_back < len(good):
         raise FitError(
-            f"{len(good)} good pictures leave none to fit on or none for the thresholds: give "
+            f"{len(good)} good pictures of {len(parts)} parts leave none to fit on or none for the "
+            "thresholds: give "
             f"at least {(options.shots or 1) + 1} of each part, and a share `calibration` above "
             "0 that leaves some to fit on"
         )

@@ -21,7 +21,7 @@ from torch import Tensor
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute
 from models.fit.errors import FitError
-from models.fit.patchcore.copies import parts_of
+from models.fit.parts import kept_together
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.fit import with_banks
 from models.fit.patchcore.folds import NestedBank, choose, map_without
@@ -56,6 +56,7 @@ def extend_patchcore(
     load: Load,
     compute: Compute,
     *,
+    part: Sequence[int] | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Extended:
@@ -70,6 +71,8 @@ def extend_patchcore(
         pictures: pictures of good parts, which it has not seen.
         load: reads a picture as RGB uint8 [H,W,3] of the input size, exactly as the service will.
         compute: device; the encoder runs in float32.
+        part: number of the part that each picture shows, all of whose pictures share a fold; each
+            shows its own if None.
         seed: seed of everything random.
         quiet: whether the progress bar is left out.
 
@@ -80,7 +83,7 @@ def extend_patchcore(
     grown = with_banks(model, former_vectors).to(compute.device)
     features = PictureFeatures(pictures, load, grown, compute, seed)
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
-    folds, rest = _dealt(parts_of(features.sketches), former.folds, seed)
+    folds, rest = _dealt(kept_together(range(len(pictures)), part), former.folds, seed)
     growth = min(1.0, len(pictures) / seen) / (former.folds + bool(rest))
     shares = [max(1, int(growth * len(vectors))) for vectors in former_vectors]
     chosen = [choose(features, tuple(chain.from_iterable(fold)), shares, seed) for fold in folds]
@@ -101,20 +104,24 @@ def extend_patchcore(
         NestedBank(bank.vectors.data, torch.cat([fold, new.fold]))
         for bank, fold, new in zip(grown.banks, fold_of_former, added, strict=True)
     ]
-    scored = sorted((part[0], number) for number, fold in enumerate(folds) for part in fold)
+    scored = sorted((shown, number) for number, fold in enumerate(folds) for shown in fold)
     before, maps = [], []
-    for picture, number in scored:
-        cells = features.cells(picture)
-        distances = [
-            bank.distance(one[None].cpu()) for bank, one in zip(model.banks, cells, strict=True)
-        ]
-        before.append(model.fuse(distances))
-        maps.append(map_without(grown, cells, banks, number).cpu())
+    for shown, number in scored:
+        former_maps, grown_maps = [], []
+        for picture in shown:
+            cells = features.cells(picture)
+            distances = [
+                bank.distance(one[None].cpu()) for bank, one in zip(model.banks, cells, strict=True)
+            ]
+            former_maps.append(model.fuse(distances))
+            grown_maps.append(map_without(grown, cells, banks, number).cpu())
+        before.append(torch.cat(former_maps).amax(0, keepdim=True))
+        maps.append(torch.cat(grown_maps).amax(0, keepdim=True))
     out = torch.cat(maps)
     return Extended(
         grown.cpu(),
         OutOfFold(
-            (*former.pictures, *(seen + picture for picture, _ in scored)),
+            (*former.pictures, *(seen + shown[0] for shown, _ in scored)),
             torch.cat([former.maps, out]),
             former.folds,
             torch.cat([bank.fold for bank in banks]),

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.fit.device import Compute
 from models.fit.errors import FitError
-from models.fit.patchcore.copies import sketch
 from models.fit.pictures import Load, as_image
 from models.patchcore.detector import PatchCore
 
@@ -39,7 +38,6 @@ class PictureFeatures:
         room: bytes that kept features may still take.
         most_candidates: most candidates of all pictures together for each layer's bank; each
             picture gives at least one.
-        sketches: what tells copies of a picture, of each picture.
     """
 
     paths: Sequence[Path]
@@ -49,7 +47,6 @@ class PictureFeatures:
     seed: int = 0
     room: int = MEMORY_BYTES
     most_candidates: int = CANDIDATES
-    sketches: list[Tensor] = field(default_factory=list)
     _kept: dict[int, list[Tensor]] = field(default_factory=dict)
     _sampled: list[list[Tensor]] = field(default_factory=list)
 
@@ -66,7 +63,6 @@ class PictureFeatures:
         for index in turns:
             layers = self._embed(index)
             self._sampled.append([layer[self._choice(index, len(layer))].cpu() for layer in layers])
-            self.sketches.append(sketch(layers, seed=self.seed))
             size = sum(layer.nbytes for layer in layers)
             if size <= self.room:
                 self.room -= size

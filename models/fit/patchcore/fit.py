@@ -17,7 +17,7 @@ from torch import Tensor
 
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute, place
-from models.fit.patchcore.copies import parts_of
+from models.fit.parts import kept_together
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.folds import Folds, NestedBank, nested_banks, out_of_fold
@@ -41,6 +41,7 @@ def fit_patchcore(
     options: PatchCoreOptions,
     compute: Compute,
     *,
+    part: Sequence[int] | None = None,
     quiet: bool = False,
 ) -> Fitted[PatchCore]:
     """Fills banks from pictures of good parts.
@@ -52,6 +53,8 @@ def fit_patchcore(
         encoder: frozen encoder, which shapes the model.
         options: size of the bank and the other options of the fit.
         compute: device; the encoder runs in float32.
+        part: number of the part that each picture shows, of all kinds one after another; all
+            pictures of a part share a fold. Each shows its own if None.
         quiet: whether the progress bar is left out.
 
     Raises:
@@ -64,7 +67,9 @@ def fit_patchcore(
     features = PictureFeatures(paths, load, model, compute, options.seed)
     progress = Progress("patchcore", _Turns(len(features)), quiet=quiet)
     features.read(progress)
-    filled = fill_banks(features, options.bank_size * len(good), seed=options.seed, quiet=quiet)
+    filled = fill_banks(
+        features, options.bank_size * len(good), part, seed=options.seed, quiet=quiet
+    )
     place(filled.model, torch.device("cpu"), torch.contiguous_format)
     return Fitted(
         filled.model,
@@ -91,20 +96,26 @@ class Filled:
 
 
 def fill_banks(
-    features: PictureFeatures, bank_size: int, *, seed: int, quiet: bool = False
+    features: PictureFeatures,
+    bank_size: int,
+    part: Sequence[int] | None = None,
+    *,
+    seed: int,
+    quiet: bool = False,
 ) -> Filled:
     """Fills the banks from the features of all pictures, and scores these out of fold.
 
     Args:
         features: features that have been read.
         bank_size: most vectors of all banks together.
+        part: number of the part that each picture shows; each shows its own if None.
         seed: seed of the folds.
         quiet: whether the progress bar is left out.
 
     Raises:
         FitError: there are fewer than three different pictures, or they never vary.
     """
-    folds = Folds.deal(parts_of(features.sketches), seed)
+    folds = Folds.deal(kept_together(range(len(features)), part), seed)
     features.measure(folds.measured)
     banks = nested_banks(features, folds, bank_size, seed=seed)
     model = with_banks(features.model, [bank.vectors for bank in banks])

@@ -53,29 +53,28 @@ class Folds:
 
     Attributes:
         of: all pictures of each fold.
-        scored: those of them that count: of each part the first, and none of its copies. All
-            folds have as many.
+        scored: the parts of each fold, each by its pictures. All folds have as many.
         rest: pictures outside all folds, which are in every bank.
         measured: those of the rest that give the features' mean and scale.
 
     >>> folds = Folds.deal([[0], [1, 5], [2], [3], [4]], seed=0)
     >>> folds.of, folds.scored
-    (((4,), (3,), (0,), (1, 5)), ((4,), (3,), (0,), (1,)))
+    (((4,), (3,), (0,), (1, 5)), (((4,),), ((3,),), ((0,),), ((1, 5),)))
     >>> folds.rest, folds.measured
     ((2,), (2,))
     """
 
     of: tuple[tuple[int, ...], ...]
-    scored: tuple[tuple[int, ...], ...]
+    scored: tuple[tuple[tuple[int, ...], ...], ...]
     rest: tuple[int, ...]
     measured: tuple[int, ...]
 
     @classmethod
     def deal(cls, parts: Sequence[Sequence[int]], seed: int) -> Folds:
-        """Deals parts at random; copies of a picture stay together.
+        """Deals parts at random; the pictures of one stay together.
 
         Args:
-            parts: numbers of the pictures of each part: one, or several that are copies.
+            parts: numbers of the pictures of each part, ascending.
             seed: seed of the order.
 
         Raises:
@@ -95,7 +94,7 @@ class Folds:
         folds = [dealt[first + fold :: count][: scored // count] for fold in range(count)]
         return cls(
             of=tuple(tuple(chain.from_iterable(fold)) for fold in folds),
-            scored=tuple(tuple(min(part) for part in fold) for fold in folds),
+            scored=tuple(map(tuple, folds)),
             rest=tuple(chain.from_iterable(dealt[:first])),
             measured=tuple(chain.from_iterable(dealt[:measured])),
         )
@@ -162,24 +161,29 @@ def out_of_fold(
     banks: Sequence[NestedBank],
     turns: Iterable[int],
 ) -> OutOfFold:
-    """The maps of all pictures that count, each by the banks without its own fold's vectors.
+    """The maps of all parts that count, each by the banks without its own fold's vectors.
+
+    The map of several pictures of a part has their highest value in each cell. Its first picture
+    stands for it.
 
     Args:
         model: detector, on the device of the features.
         features: features of the pictures.
         folds: pictures by fold.
         banks: bank of each layer, with the vectors that the model has.
-        turns: numbers from 0 to that of the pictures that count, which may show progress.
+        turns: numbers from 0 to that of the parts that count, which may show progress.
     """
-    pictures = sorted(
-        (picture, fold) for fold, scored in enumerate(folds.scored) for picture in scored
-    )
+    parts = sorted((part, fold) for fold, scored in enumerate(folds.scored) for part in scored)
     maps = []
     for turn in turns:
-        picture, fold = pictures[turn]
-        maps.append(map_without(model, features.cells(picture), banks, fold).cpu())
+        part, fold = parts[turn]
+        maps.append(
+            torch.cat(
+                [map_without(model, features.cells(one), banks, fold).cpu() for one in part]
+            ).amax(0, keepdim=True)
+        )
     return OutOfFold(
-        pictures=tuple(picture for picture, _ in pictures),
+        pictures=tuple(part[0] for part, _ in parts),
         maps=torch.cat(maps),
         folds=len(folds.of),
         fold_of_vectors=torch.cat([bank.fold for bank in banks]).cpu(),

@@ -17,6 +17,7 @@ from export.bundling.export_bundle import ExportOptions, _tolerance, export_bund
 from export.bundling.measure import check_drift
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
+from export.calibration.grouping import EACH_ITS_OWN
 from export.errors import CalibrationError, ExportError, PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
@@ -298,7 +299,8 @@ def test_good_pictures_that_all_score_the_same_are_warned_of(
     twin = black.with_name("twin.bmp")
     cv2.imwrite(str(twin), cv2.imread(str(black)))
     out = tmp_path / "models" / "parts" / "1"
-    export(CheckpointSource(checkpoint), [black, twin], out, alpha=ALPHA, tell=told.append)
+    source = CheckpointSource(checkpoint)
+    export(source, [black, twin], out, alpha=ALPHA, grouping=EACH_ITS_OWN, tell=told.append)
     assert any("all 2 good pictures score" in line for line in told)
 
 

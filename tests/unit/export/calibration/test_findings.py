@@ -19,6 +19,7 @@ GOOD = Evidence(
     rejected=1,
     copies=0,
     repeated=0,
+    parts=50,
     sizes=((640, 480),) * 50,
     defects=20,
     missed=9,

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from export.calibration import self_test as module
+from export.calibration.parts import Parts
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, finding_lines, refuse_findings, self_test
 from export.errors import SelfTestError
@@ -154,11 +154,10 @@ def test_a_threshold_that_misses_the_given_defects_is_told(pictures: Calibration
 
 
 def test_files_that_repeat_each_other_are_told(
-    pictures: CalibrationPictures, tmp_path: Path
+    pictures: CalibrationPictures,
 ) -> None:
-    again = tmp_path / "again.bmp"
-    cv2.imwrite(str(again), cv2.imread(str(pictures.unseen[0])))
-    more = CalibrationPictures((*pictures.unseen[:5], again), ())
+    parts = Parts((0, 1, 2, 3, 4, 0))
+    more = CalibrationPictures(pictures.unseen, (), parts=parts, repeated=1)
     tested = self_test(subject(lambda _: 1.0), more, quiet=True)
     assert codes(tested) == ["duplicate_pictures"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from export.calibration.grouping import BY_LOOKS
 from export.commands.learn import learn
 from export.learning import families
 from export.learning.families import FitRequest
@@ -74,7 +75,7 @@ def test_copies_are_left_out_and_counted(pictures: Path, tmp_path: Path) -> None
     shutil.copytree(pictures / "good", good)
     shutil.copy(good / "000.png", good / "copy.png")
     with Stages(quiet=True) as stages:
-        found = look_at_pictures(good, [], stages)
+        found = look_at_pictures(good, [], BY_LOOKS, stages)
     assert found.text() == "4 pictures, 80 x 60; 1 copy left out"
 
 
@@ -184,7 +185,7 @@ def test_a_bank_takes_the_size_and_the_encoder_that_were_asked_for(
 ) -> None:
     with Stages(quiet=True) as stages:
         request = FitRequest(
-            look_at_pictures(pictures / "good", [], stages),
+            look_at_pictures(pictures / "good", [], BY_LOOKS, stages),
             tmp_path / "parts.safetensors",
             None,
             0,

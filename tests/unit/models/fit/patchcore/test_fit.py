@@ -88,7 +88,9 @@ def test_a_picture_that_was_saved_again_is_never_scored_by_its_copy(
 
     good = [Path(f"{number}.png") for number in range(16)]
     compute = Compute.choose("cpu", bf16=False)
-    fitted = fit_patchcore((good,), twice, encoder, OPTIONS, compute, quiet=True)
+    fitted = fit_patchcore(
+        (good,), twice, encoder, OPTIONS, compute, part=[*range(8)] * 2, quiet=True
+    )
 
     assert fitted.out_of_fold is not None
     assert all(picture < 8 for picture in fitted.out_of_fold.pictures)
@@ -149,7 +151,9 @@ def test_pictures_of_nothing_are_refused(encoder: PatchCoreEncoder) -> None:
     flat = {name: torch.zeros_like(weight) for name, weight in encoder.weights.items()}
     empty = PatchCoreEncoder("flat", CONFIG, encoder.recipe, flat)
     with pytest.raises(FitError, match="1 different good part"):
-        fit_patchcore((GOOD,), lambda _: grey, empty, OPTIONS, compute, quiet=True)
+        fit_patchcore(
+            (GOOD,), lambda _: grey, empty, OPTIONS, compute, part=[0] * len(GOOD), quiet=True
+        )
 
 
 def test_weights_that_do_not_fit_are_named(encoder: PatchCoreEncoder) -> None:

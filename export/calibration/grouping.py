@@ -1,0 +1,79 @@
+"""The ways to tell which pictures show one part: `--group`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from export.calibration.near_copies import find_near_copies
+from export.calibration.parts import Parts
+from export.errors import PicturesError
+
+Rule = Literal["auto", "none", "folder"] | re.Pattern[str]
+USUAL = "auto"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    r"""A way to tell which pictures show one part.
+
+    Attributes:
+        rule: `auto`: near-copies do. `none`: no two pictures do. `folder`: those of one folder do.
+            A pattern: those for whose `folder/file` it captures the same, or matches the same if it
+            captures nothing.
+
+    >>> lots = Grouping(re.compile(r"part(\d+)"))
+    >>> lots.parts_of([Path("a/part1_x.png"), Path("a/part2_x.png"), Path("b/part1_y.png")]).number
+    (0, 1, 0)
+    """
+
+    rule: Rule = USUAL
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the pictures are looked at, as nobody has said what they show."""
+        return self.rule == USUAL
+
+    def parts_of(self, pictures: Sequence[Path]) -> Parts:
+        """The parts that pictures show.
+
+        Raises:
+            PicturesError: a picture cannot be read, or the pattern does not match its name.
+        """
+        match self.rule:
+            case "auto":
+                return find_near_copies(pictures)
+            case "none":
+                return Parts.single(len(pictures))
+            case "folder":
+                return Parts.of(path.parent for path in pictures)
+            case pattern:
+                return Parts.of(_captured(pattern, path) for path in pictures)
+
+    def told(self, parts: Parts, tell: Callable[[str], None]) -> None:
+        """Tells how many parts there are, if fewer than pictures."""
+        pictures = len(parts.number)
+        if parts.count == pictures:
+            return
+        how = "--group names them"
+        if self.is_guess:
+            how = "near-copies count as one; --group names parts, --group none counts each picture"
+        tell(f"warning: {pictures} good pictures show {parts.count} parts: {how}")
+
+
+BY_LOOKS = Grouping()
+EACH_ITS_OWN = Grouping("none")
+
+
+def _captured(pattern: re.Pattern[str], path: Path) -> tuple[str | None, ...]:
+    name = f"{path.parent.name}/{path.name}"
+    found = pattern.search(name)
+    if found is None:
+        raise PicturesError(
+            f"{path}: --group {pattern.pattern!r} does not match {name!r}; give a pattern that "
+            "matches the folder and name of every good picture"
+        )
+    return found.groups() or (found.group(),)
