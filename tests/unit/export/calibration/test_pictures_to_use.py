@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+import cv2
 import pytest
 
+from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
+    choose_pictures,
     distinct,
     leave_out_seen,
     refuse_in_both,
@@ -69,6 +72,47 @@ def test_a_picture_is_good_or_defective_but_not_both(
     twin.write_bytes(good[1].read_bytes())
     with pytest.raises(PicturesError, match=r"twin\.png is among the good pictures too"):
         refuse_in_both(digests, [*other, twin])
+
+
+def twin_of(path: Path, name: str) -> Path:
+    """The same pixels in another file."""
+    twin = path.with_name(name)
+    cv2.imwrite(str(twin), cv2.imread(str(path)))
+    return twin
+
+
+def test_near_copies_count_once_and_are_told(write_pictures: WritePictures, tmp_path: Path) -> None:
+    good = write_pictures(tmp_path / "good", 3)
+    told: list[str] = []
+    chosen = choose_pictures(
+        [*good, twin_of(good[1], "t.bmp")], [], ["x"], told.append, (), BY_LOOKS
+    )
+    assert chosen.unseen_parts.number == (0, 1, 2, 1)
+    assert chosen.repeated == 1
+    assert "4 good pictures show 3 parts" in told[-1]
+    assert "--group" in told[-1]
+    assert chosen.notes[0].startswith("4 good pictures show 3 parts")
+
+
+def test_pictures_of_parts_that_the_training_has_seen_are_left_out(
+    write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    good = write_pictures(tmp_path / "good", 3)
+    twin, seen = twin_of(good[1], "t.bmp"), [picture_digest(good[1])]
+    told: list[str] = []
+    chosen = choose_pictures([*good, twin], [], seen, told.append, (), BY_LOOKS)
+    assert chosen.unseen == (good[0], good[2])
+    assert chosen.repeated == 1
+    assert "1 pictures are left out" in told[-1]
+    with pytest.raises(CalibrationError, match="--group none"):
+        choose_pictures([good[1], twin], [], seen, told.append, (), BY_LOOKS)
+
+
+def test_parts_that_are_named_are_no_guess(write_pictures: WritePictures, tmp_path: Path) -> None:
+    good = write_pictures(tmp_path / "lot", 3)
+    chosen = choose_pictures(good, [], ["x"], lambda _: None, (), Grouping("folder"))
+    assert chosen.unseen_parts.count == 1
+    assert chosen.repeated == 0
 
 
 def test_compared_pictures_are_spread_over_the_first_ones() -> None:
