@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def saved_again(picture: Image, _: np.random.Generator, quality: int) -> Image:
     """The picture through a JPEG file."""
     stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     file = cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(file, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
+    return cast(Image, cv2.imdecode(file, cv2.IMREAD_COLOR_RGB))
 
 
 def moved(picture: Image, draw: np.random.Generator, pixels: float) -> Image:
@@ -53,19 +54,19 @@ def moved(picture: Image, draw: np.random.Generator, pixels: float) -> Image:
     columns, rows = draw.uniform(-pixels, pixels, 2)
     where = np.array([[1, 0, columns], [0, 1, rows]], np.float32)
     size = picture.shape[1], picture.shape[0]
-    return cv2.warpAffine(picture, where, size, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    return cast(Image, cv2.warpAffine(picture, where, size, borderMode=cv2.BORDER_REPLICATE))
 
 
 def brighter(picture: Image, draw: np.random.Generator, share: float) -> Image:
     """The picture with up to so much more or less light."""
     factor = 1 + draw.uniform(-share, share)
-    return np.clip(np.rint(picture * factor), 0, 255).astype(np.uint8)
+    return cast(Image, np.clip(np.rint(picture * factor), 0, 255).astype(np.uint8))
 
 
 def noisier(picture: Image, draw: np.random.Generator, levels: float) -> Image:
     """The picture with noise of so many levels."""
     noise = draw.normal(0, levels, picture.shape)
-    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    return cast(Image, np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8))
 
 
 def frame(picture: Image, draw: np.random.Generator) -> Image:
@@ -171,7 +172,8 @@ def tell_false_rejects(scored: Scored, splits: int, copies: int) -> None:
 
 def tell_few_parts(scored: Scored, splits: int, parts: int, copies: int) -> None:
     """Print what few parts with many copies allow, and what was promised and happened before."""
-    before, alphas = [], defaultdict(int)
+    before: list[float] = []
+    alphas: dict[str, int] = defaultdict(int)
     for calibrating, others in scored.splits(splits, parts):
         scores = scored.score[calibrating].ravel()
         found = parts_alike([*scored.detail[calibrating].reshape(len(scores), -1)])

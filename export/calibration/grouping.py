@@ -13,7 +13,6 @@ from export.calibration.parts import Parts
 from export.errors import PicturesError
 
 Rule = Literal["auto", "none", "folder"] | re.Pattern[str]
-USUAL = "auto"
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class Grouping:
     (0, 1, 0)
     """
 
-    rule: Rule = USUAL
+    rule: Rule = "auto"
 
     @property
     def is_guess(self) -> bool:
         """Whether the pictures are looked at, as nobody has said what they show."""
-        return self.rule == USUAL
+        return self.rule == "auto"
 
     def parts_of(self, pictures: Sequence[Path]) -> Parts:
         """The parts that pictures show.

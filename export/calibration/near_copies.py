@@ -9,7 +9,7 @@ a copy of a copy is a copy.
 Measured on pictures of surfaces, bottles, cookies and circuit boards (`benchmarks/near_copies.py`):
 JPEG of quality 50, a shift by 3 pixels, 10 % less light or noise of 5 levels leave a picture within
 0.05 of itself. Pictures of different parts are 0.17 to 0.9 apart, of one place on a spindle that
-was photographed weeks apart 0.14. Plain pictures, whose only detail is noise, are not told.
+was photographed weeks apart 0.14. Plain pictures, without detail or with that of noise only, are not told.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ WAVES = (2, 32)
 SHADING_PX = 8.0
 """Deviation of the Gaussian whose blur of a picture is its shading."""
 
+PLAIN = 0.5
+"""Deviation of the detail, in levels, below which a picture is plain."""
+
 _BLOCK = 1024
 
 
@@ -52,6 +55,8 @@ def find_near_copies(pictures: Sequence[Path]) -> Parts:
 def detail(picture: Image) -> NDArray[np.float32]:
     """The strength of a picture's detail by its direction and size, a vector of length 1.
 
+    It is 0 for a plain picture, which is like no other.
+
     Args:
         picture: RGB uint8 [256,256,3].
     """
@@ -63,10 +68,9 @@ def detail(picture: Image) -> NDArray[np.float32]:
     rows, columns = np.fft.fftfreq(SIDE_PX, 1 / SIDE_PX), np.arange(most + 1)
     waves = np.hypot(rows[:, None], columns)
     strength = spectrum[(fewest <= waves) & (waves <= most)]
-    length = float(np.linalg.norm(strength))
-    # A picture without any detail is like others without any, and like nothing else.
-    vector = np.append(strength / length, 0) if length > 0 else np.append(strength, 1)
-    return vector.astype(np.float32)
+    if grey.std() < PLAIN:
+        return np.zeros_like(strength, np.float32)
+    return (strength / np.linalg.norm(strength)).astype(np.float32)
 
 
 def parts_alike(details: Sequence[NDArray[np.float32]]) -> Parts:

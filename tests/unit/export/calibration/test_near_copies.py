@@ -88,10 +88,9 @@ def test_a_burst_of_one_part_is_one_part(tmp_path: Path) -> None:
     assert find_near_copies(write(tmp_path, frames)).count == 1
 
 
-def test_empty_pictures_are_like_each_other_and_like_no_part(tmp_path: Path) -> None:
-    empty = np.full((240, 320, 3), 128, np.uint8)
-    found = find_near_copies(write(tmp_path, [empty, part(0), empty]))
-    assert found.number == (0, 1, 0)
+def test_plain_pictures_are_told_from_nothing(tmp_path: Path) -> None:
+    plain = [np.full((240, 320, 3), level, np.uint8) for level in (0, 128, 130)]
+    assert find_near_copies(write(tmp_path, [*plain, part(0)])).count == 4
 
 
 def test_no_pictures_show_no_parts() -> None:
