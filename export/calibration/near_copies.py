@@ -7,9 +7,10 @@ pictures are near-copies if these magnitudes, scaled to a length of 1, are at mo
 a copy of a copy is a copy.
 
 Measured on pictures of surfaces, bottles, cookies and circuit boards (`benchmarks/near_copies.py`):
-JPEG of quality 50, a shift by 3 pixels, 10 % less light or noise of 5 levels leave a picture within
-0.05 of itself. Pictures of different parts are 0.17 to 0.9 apart, of one place on a spindle that
-was photographed weeks apart 0.14. Plain pictures, without detail or with that of noise only, are not told.
+JPEG of quality 50, a shift by 3 pixels, 8 % more or less light or noise of 5 levels leave a picture
+within 0.05 of itself. Pictures of different parts are 0.17 to 0.9 apart, of one place on a spindle
+that was photographed weeks apart 0.14. Plain pictures, without detail or with that of noise only,
+are not told.
 """
 
 from __future__ import annotations
