@@ -71,8 +71,8 @@ def detail(picture: Image) -> NDArray[np.float32]:
     strength = spectrum[(fewest <= waves) & (waves <= most)]
     if grey.std() < PLAIN:
         return np.zeros_like(strength, np.float32)
-    strength = strength / np.linalg.norm(strength)
-    return strength.astype(np.float32)
+    vector: NDArray[np.float32] = (strength / np.linalg.norm(strength)).astype(np.float32)
+    return vector
 
 
 def parts_alike(details: Sequence[NDArray[np.float32]]) -> Parts:
