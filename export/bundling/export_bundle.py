@@ -34,7 +34,7 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
-from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
+from export.calibration.conformal import Alpha, choose_alpha
 from export.calibration.cross_conformal import check_served, cross_conformal
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
@@ -43,6 +43,7 @@ from export.calibration.pictures_to_use import (
     choose_pictures,
     sample_evenly,
 )
+from export.calibration.thresholds import conformal_thresholds
 from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.versions import package_versions
@@ -314,15 +315,7 @@ def _thresholds(
             good_count=0,
             notes=tuple(notes),
         )
-    found = calibrate(of_parts.score, of_parts.peak, alpha.value)
-    return Thresholds(
-        image=found.image,
-        pixel=found.pixel,
-        method=METHOD,
-        alpha=alpha.value,
-        good_count=len(of_parts.score),
-        notes=(*notes, *chosen.notes, *alpha.notes),
-    )
+    return conformal_thresholds(of_parts.score, of_parts.peak, alpha, (*notes, *chosen.notes))
 
 
 def _golden(

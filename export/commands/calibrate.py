@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from export.commands.grouping import GROUP
 from export.commands.options import (
     ALPHA,
     FOLDER,
-    GROUP,
     POSITIVE,
     QUIET,
     SHARE,

@@ -9,10 +9,10 @@ import click
 
 from export.commands.fit.options import ENCODER, USUAL_ENCODER, compute_on
 from export.commands.fit.sizing import SIZE
+from export.commands.grouping import GROUP
 from export.commands.options import (
     ALPHA,
     FOLDER,
-    GROUP,
     POSITIVE,
     QUIET,
     SEED,

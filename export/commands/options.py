@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from export.commands.grouping import GROUP
 from service.distribution import CLIENT, install_hint
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
@@ -93,36 +93,6 @@ SIGN_KEY = click.option(
     type=FILE,
     callback=read_key,
     help="Also sign the bundle with this private key, as `takt sign` does.",
-)
-
-
-def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Grouping:
-    """Read a word or a pattern of --group."""
-    from export.calibration.grouping import Grouping
-
-    match value:
-        case "auto" | "none" | "folder":
-            return Grouping(value)
-        case pattern:
-            try:
-                return Grouping(re.compile(pattern))
-            except re.error as error:
-                raise click.BadParameter(
-                    f"{pattern!r} is no pattern ({error}); give auto, none, folder or a regular "
-                    "expression",
-                    param=param,
-                ) from None
-
-
-GROUP = click.option(
-    "--group",
-    "grouping",
-    metavar="auto|none|folder|PATTERN",
-    default="auto",
-    callback=_grouping,
-    help="Which good pictures show one part, and count once: near-copies, as of a burst (auto); "
-    "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
-    r"same, such as 'part(\d+)'.",
 )
 
 

@@ -1,0 +1,41 @@
+"""The option --group: which good pictures show one part."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:  # what finds near-copies takes a while to load
+    from export.calibration.grouping import Grouping
+
+
+def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Grouping:
+    """Read a word or a pattern of --group."""
+    from export.calibration.grouping import Grouping
+
+    match value:
+        case "auto" | "none" | "folder":
+            return Grouping(value)
+        case pattern:
+            try:
+                return Grouping(re.compile(pattern))
+            except re.error as error:
+                raise click.BadParameter(
+                    f"{pattern!r} is no pattern ({error}); give auto, none, folder or a regular "
+                    "expression",
+                    param=param,
+                ) from None
+
+
+GROUP = click.option(
+    "--group",
+    "grouping",
+    metavar="auto|none|folder|PATTERN",
+    default="auto",
+    callback=_grouping,
+    help="Which good pictures show one part, and count once: near-copies, as of a burst (auto); "
+    "none; those of one folder; or those for whose FOLDER/FILE a regular expression captures the "
+    r"same, such as 'part(\d+)'.",
+)
