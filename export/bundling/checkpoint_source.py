@@ -21,6 +21,7 @@ from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.nelson import measure_missing
 from models.checkpoints.own import picture_digest
 from models.inpformer.detector import InpFormer
+from models.patchcore.anomalib.detector import JointPatchCore
 from models.patchcore.detector import PatchCore
 from service.bundles.bundle import Golden
 from service.bundles.findings import FitRecord, PictureSizes
@@ -64,7 +65,7 @@ class CheckpointSource:
             fit=_fit_record(checkpoint),
             out_of_fold=_out_of_fold(checkpoint, self._inside),
             made_with=checkpoint.made_with,
-            notes=(*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes),
+            notes=_notes(checkpoint, placed is not None),
             roi=placed,
         )
 
@@ -181,6 +182,15 @@ def with_statistics(
     notes = (*checkpoint.notes, f"measured at the export, not by the training: {what}")
     # `with_seen` decides whether they may calibrate too.
     return replace(measured, seen=checkpoint.seen, notes=notes)
+
+
+def _notes(checkpoint: Checkpoint, is_part: bool) -> tuple[str, ...]:
+    """What sets the bundle apart from the training; `is_part` where only a region counts."""
+    notes = (*(f"assumed: {text}" for text in checkpoint.assumptions), *checkpoint.notes)
+    if is_part and isinstance(checkpoint.model, JointPatchCore):
+        # Its own score is taken from patches, before the map is blurred.
+        return (*notes, "region of interest: the score is the map's highest value inside")
+    return notes
 
 
 def _fit_record(checkpoint: Checkpoint) -> FitRecord:

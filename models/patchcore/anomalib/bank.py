@@ -79,17 +79,17 @@ class JointBank(nn.Module):
 
     def taken(self, numbers: Tensor) -> Tensor:
         """The vectors [N,k,C] of such numbers [N,k]."""
-        found = self.shelves[0][numbers.clamp_max(len(self.shelves[0]) - 1)]
+        found = F.embedding(numbers.clamp_max(len(self.shelves[0]) - 1), self.shelves[0])
         for place, shelf in enumerate(list(self.shelves)[1:], 1):
             on_shelf = numbers - place * SHELF
-            here = shelf[on_shelf.clamp(0, len(shelf) - 1)]
+            here = F.embedding(on_shelf.clamp(0, len(shelf) - 1), shelf)
             found = torch.where((on_shelf >= 0)[..., None], here, found)
         return found
 
     @staticmethod
     def _nearest_on(shelf: Tensor, flat: Tensor) -> tuple[Tensor, Tensor]:
         number = _likeness(flat, shelf).argmax(1)
-        return _distance(flat, shelf[number]), number
+        return _distance(flat, F.embedding(number, shelf)), number
 
 
 def _likeness(x: Tensor, vectors: Tensor) -> Tensor:
