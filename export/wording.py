@@ -10,11 +10,17 @@ if TYPE_CHECKING:  # the service's models take a while to load
 
 
 def drift_text(manifest: Manifest) -> str:
-    """The graph's differences from the model that it was made from, as the export measured them."""
-    drift = manifest.drift
+    """The differences from the model that it was made from, as the export measured them."""
+    drift, whole = manifest.drift, manifest.drift.from_file
     pair = "torch and the graph" if manifest.reference == "torch" else "the file and the bundle"
+    from_file = (
+        ""
+        if whole is None
+        else f"score {whole.score:.2g}, map {whole.anomaly_map:.2g} from the picture's file on; of "
+        "these "
+    )
     return (
-        f"score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {pair}, on "
+        f"{from_file}score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {pair}, on "
         f"{drift.pictures} pictures"
     )
 

@@ -221,11 +221,16 @@ def start_server() -> StartServer:
 
 @pytest.fixture(scope="session")
 def made_up_defects_left_out() -> Iterator[None]:
-    """Self-tests make up no defects, which takes dozens of inspections for each export."""
-    from export.calibration import self_test  # imports torch, which most tests never need
+    """Self-tests make up no defects, which takes dozens of inspections for each export.
+
+    Nor are layers recorded, for which OpenVINO compiles each graph.
+    """
+    from export.bundling import export_bundle  # imports torch, which most tests never need
+    from export.calibration import self_test
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(self_test, "ROUNDS", 0)
+        patch.setattr(export_bundle, "recorded_layers", lambda *_: {})
         yield
 
 

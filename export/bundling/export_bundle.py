@@ -16,19 +16,16 @@ from typing import cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from numpy.typing import NDArray
 
+from export.bundling.drift.compare import check_drift, measure_drift
+from export.bundling.drift.layers import recorded_layers
+from export.bundling.drift.tolerance import rounding_of, tolerance
 from export.bundling.input_filter import (
     requested_preprocess,
     with_preprocess,
     without_other_scores,
 )
-from export.bundling.measure import (
-    PictureScores,
-    check_drift,
-    measure_calibration,
-    measure_drift,
-)
+from export.bundling.measure import PictureScores, measure_calibration
 from export.bundling.provenance import provenance
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
@@ -50,7 +47,6 @@ from export.versions import package_versions
 from service.bundles.bundle import MODEL, Calibration, Golden
 from service.bundles.manifest import (
     NAME_PATTERN,
-    Drift,
     Filter,
     InputType,
     Manifest,
@@ -70,12 +66,6 @@ CHECKPOINT = "checkpoint.safetensors"
 
 CHECKPOINT_BYTES = 60 << 20
 """Largest such file; the service reads no more than 64 MiB of a file that is no graph."""
-
-TOLERANCE = 1e-3
-"""Largest difference from the golden answers, as the service loads the bundle on any engine."""
-
-ROUNDING = 1e-4
-"""Part of the largest answer that another engine may change by the order of float32's sums."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +155,9 @@ def export_bundle(
         tell("writing the graph")
         graph = source.write_graph(graph_path, preprocess.input)
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
-            drift = measure_drift(source, facts, engine, compared, preprocess.input, quiet=quiet)
-            check_drift(drift, options.allowed_drift)
+            drift = measure_drift(source, facts, preprocess, engine, compared, quiet=quiet)
+            as_trained = preprocess == facts.preprocess
+            check_drift(drift, options.allowed_drift, as_trained=as_trained)
             facts = with_preprocess(
                 source, facts, preprocess, engine, compared, tell=tell, quiet=quiet
             )
@@ -200,6 +191,7 @@ def export_bundle(
         height, width = facts.map_size
         origin = provenance(good, defects, options.origin)
         golden = _golden(source, facts, (*chosen.unseen, *chosen.seen), defects)
+        rounding = rounding_of(graph_path, golden) if facts.reference == "onnx" else 0.0
         calibrating = scored or of_parts
         fitted_with = {f"fit:{name}": value for name, value in facts.made_with.items()}
         bundle = save_bundle(
@@ -233,13 +225,17 @@ def export_bundle(
                 fit=facts.fit,
                 self_test=self_test,
                 drift=drift,
-                tolerance=_tolerance(golden, drift, options.allowed_drift, facts.inside),
+                tolerance=tolerance(golden, drift, rounding, facts.inside),
                 provenance=origin,
                 made_with=package_versions() | fitted_with,
                 created_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 files=files,
             ),
-            {**(facts.roi.files if facts.roi else {}), **_kept(options.checkpoint)},
+            {
+                **(facts.roi.files if facts.roi else {}),
+                **_kept(options.checkpoint),
+                **recorded_layers(graph_path, golden),
+            },
             options.sign_key,
         )
     return ExportReport(bundle, graph)
@@ -326,19 +322,3 @@ def _golden(
     pictures = [*good[: GOLDEN_PICTURES - len(defective)], *defective]
     inputs = [read_model_input(path, facts.preprocess, facts.tiling) for path in pictures]
     return source.answer(cast(Batch, np.stack(inputs)))
-
-
-def _tolerance(
-    golden: Golden, drift: Drift, allowed: float, inside: NDArray[np.bool_] | None = None
-) -> float:
-    """The largest difference from the golden answers at which the service loads the bundle.
-
-    It is `TOLERANCE` or the allowed drift, but at most a hundredth of the map's span, as some
-    models' answers are smaller than that tolerance; and never less than float32 rounds, nor than
-    twice the drift that was found.
-    """
-    tolerance = max(TOLERANCE, allowed)
-    answers = golden.anomaly_map if inside is None else golden.anomaly_map[:, inside]
-    meaningful = max(0.01 * float(np.ptp(answers)), ROUNDING * float(np.abs(answers).max()))
-    found = 2 * max(drift.score, drift.anomaly_map)
-    return max(min(tolerance, meaningful or tolerance), found)

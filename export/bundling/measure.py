@@ -1,4 +1,4 @@
-"""Measurements on real pictures: scores, the graph's drift, and the cost of another filter."""
+"""Measurements on real pictures: scores, and the cost of another filter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from export.calibration.conformal import warning_of_ties
 from export.calibration.parts import Parts
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
-from service.bundles.manifest import Drift, InputType, Preprocess, ResizeDrift, ScoreFrom
+from service.bundles.bundle import Golden
+from service.bundles.manifest import Preprocess, ResizeDrift, ScoreFrom
 from service.domain import AnomalyMap, ModelInput, ModelOutput
 from service.engines.base import Engine, EngineOutput
 from service.inspection.offline import View
@@ -92,7 +93,7 @@ def measure(
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or not pictures or None):
         looked = look_at(engine, path, facts)
         answer, width, height = looked.answer, looked.width, looked.height
-        _check_finite(path, np.float32(answer.score), answer.anomaly_map)
+        check_finite(path, np.float32(answer.score), answer.anomaly_map)
         scores.append(_score(answer, facts, width, height))
         peaks.append(answer.anomaly_map.max())
         values.append(_sampled(answer.anomaly_map, inside))
@@ -129,41 +130,6 @@ def measure_calibration(
     return of_good, of_defects
 
 
-def measure_drift(
-    source: ModelSource,
-    facts: SourceFacts,
-    engine: Engine,
-    pictures: Sequence[Path],
-    input_type: InputType,
-    *,
-    quiet: bool,
-) -> Drift:
-    """The largest absolute differences between the trained model and an engine's graph.
-
-    Args:
-        source: the trained model.
-        facts: how pictures reach it; if it sees tiles, one of each picture is compared.
-        engine: runs the graph.
-        pictures: files.
-        input_type: what the graph takes; both are given the same.
-        quiet: show no bar.
-
-    Raises:
-        ExportError: an answer is not finite.
-        PicturesError: a picture cannot be read.
-    """
-    of_score, of_map = 0.0, 0.0
-    preprocess = facts.preprocess.model_copy(update={"input": input_type})
-    what = f"{facts.reference} against the graph"
-    for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
-        image = read_model_input(path, preprocess, facts.tiling)
-        expected, found = source.answer(image[None]), _infer(engine, image, path)
-        _check_finite(path, expected.score, expected.anomaly_map)
-        of_score = max(of_score, float(np.abs(found.score - expected.score).max()))
-        of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
-    return Drift(pictures=len(pictures), score=of_score, anomaly_map=of_map)
-
-
 def measure_resize(
     source: ModelSource,
     engine: Engine,
@@ -187,13 +153,10 @@ def measure_resize(
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
         height, width, _ = middle_tile(read_picture(path), facts.tiling).shape
         ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, trained))
-        found, expected = _infer(engine, ours, path), source.answer(theirs[None])
-        _check_finite(path, expected.score, expected.anomaly_map)
+        found, expected = infer_one(engine, ours, path), source.answer(theirs[None])
+        check_finite(path, expected.score, expected.anomaly_map)
         levels = max(levels, float(np.abs(ours.astype(np.float32) - theirs).max()))
-        scores = [
-            _score(ModelOutput(answer.anomaly_map[0], float(answer.score[0])), facts, width, height)
-            for answer in (found, expected)
-        ]
+        scores = [score_of_one(answer, facts, width, height) for answer in (found, expected)]
         of_score = max(of_score, abs(scores[0] - scores[1]))
         of_map = max(of_map, float(np.abs(found.anomaly_map - expected.anomaly_map).max()))
     return ResizeDrift(
@@ -205,10 +168,10 @@ def measure_resize(
     )
 
 
-def _infer(engine: Engine, image: ModelInput, path: Path) -> EngineOutput:
+def infer_one(engine: Engine, image: ModelInput, path: Path) -> EngineOutput:
     """An engine's finite answer to one model input, [H,W,3]."""
     answer = engine.infer(image[None])
-    _check_finite(path, answer.score, answer.anomaly_map)
+    check_finite(path, answer.score, answer.anomaly_map)
     return answer
 
 
@@ -224,20 +187,17 @@ def _score(answer: ModelOutput, facts: Recipe, width: int, height: int) -> float
     return picture_score(answer.score, answer.anomaly_map, facts.score_from, width, height)
 
 
-def check_drift(drift: Drift, allowed: float) -> None:
-    """Refuse a graph that answers unlike the trained model.
+def score_of_one(answer: EngineOutput | Golden, facts: Recipe, width: int, height: int) -> float:
+    """The score of the only picture in a batch, of so many pixels."""
+    one = ModelOutput(answer.anomaly_map[0], float(answer.score[0]))
+    return _score(one, facts, width, height)
+
+
+def check_finite(path: Path, *answers: NDArray[np.float32] | np.float32) -> None:
+    """Refuse an answer with NaN or infinity.
 
     Raises:
-        ExportError: score or map differ by more than is allowed.
+        ExportError: there is some.
     """
-    if max(drift.score, drift.anomaly_map) > allowed:
-        raise ExportError(
-            "the graph answers unlike the trained model: the score differs by up to "
-            f"{drift.score:.2g}, the map by {drift.anomaly_map:.2g}, and {allowed:.2g} is allowed; "
-            "if that is little beside the scores, allow more with --allow-drift"
-        )
-
-
-def _check_finite(path: Path, *answers: NDArray[np.float32] | np.float32) -> None:
     if not all(np.isfinite(answer).all() for answer in answers):
         raise ExportError(f"the model's answer to {path} is not finite; train it again")

@@ -11,9 +11,10 @@ from pathlib import Path
 from service.bundles.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
 from service.bundles.manifest import Manifest
 from service.bundles.signing.signature import TrustedKeys
-from service.bundles.variant import GoldenBounds, Provider
+from service.bundles.variant import GoldenBounds, Provider, Variant
 from service.engines.base import Engine
 from service.engines.golden import GoldenDrift, bounds_of, measure_golden
+from service.engines.opener import drifting_layers
 from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError, TaktError
 
@@ -43,6 +44,7 @@ class GraphRun:
         bounds: largest drift that is allowed.
         problem: reason of the failure; None if there was none.
         ok: whether the run succeeded within the bounds.
+        layers: layer where a drifting graph begins to differ; empty if unknown, or if it does not.
     """
 
     graph: str
@@ -51,6 +53,7 @@ class GraphRun:
     bounds: GoldenBounds
     problem: str | None
     ok: bool
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,20 +173,26 @@ def _run_all(
 ) -> BundleResult:
     bounds = bounds_of(bundle.manifest.tolerance)
     graphs = [
-        (graph, engine, partial(open_graph, bundle.content / graph, engine), bounds)
+        (graph, engine, partial(open_graph, bundle.content / graph, engine), bounds, None)
         for graph in _graphs(bundle.manifest)
         for engine in PROVIDERS
     ]
     variants = [
-        (variant.model, variant.name, partial(open_variant, bundle, variant.name), variant.bounds)
+        (
+            variant.model,
+            variant.name,
+            partial(open_variant, bundle, variant.name),
+            variant.bounds,
+            variant,
+        )
         for variant in bundle.manifest.variants
     ]
     runs = []
-    for graph, engine, opening, bounds in [*graphs, *variants]:
+    for graph, engine, opening, bounds, variant in [*graphs, *variants]:
         if engine in PROVIDERS and engine in absent:
             continue
         try:
-            runs.append(_run(bundle, graph, engine, opening, bounds))
+            runs.append(_run(bundle, graph, engine, opening, bounds, variant))
         except ConfigurationError as error:
             absent[engine] = str(error)
     return BundleResult(
@@ -211,6 +220,7 @@ def _run(
     engine: str,
     opening: Callable[[], Engine],
     bounds: GoldenBounds,
+    variant: Variant | None,
 ) -> GraphRun:
     try:
         with closing(opening()) as opened:
@@ -219,7 +229,9 @@ def _run(
         raise
     except TaktError as error:
         return GraphRun(graph, engine, None, bounds, problem=_reason(error), ok=False)
-    return GraphRun(graph, engine, drift, bounds, problem=None, ok=drift.within(bounds))
+    ok = drift.within(bounds)
+    layers = () if ok else tuple(drifting_layers(bundle, bundle.content / graph, variant))
+    return GraphRun(graph, engine, drift, bounds, problem=None, ok=ok, layers=layers)
 
 
 def _reason(error: TaktError) -> str:

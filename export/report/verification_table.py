@@ -32,6 +32,11 @@ def _verified(result: BundleResult) -> list[str]:
         for run in result.runs
         if run.problem is not None
     ]
+    lines += [
+        f"drifts      {run.graph} on {run.engine}: it begins at {', '.join(run.layers)}"
+        for run in result.runs
+        if run.layers
+    ]
     lines.append(f"recorded    {drift_text(manifest)}")
     facts = [
         ("signed by", result.signed_by),

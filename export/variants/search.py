@@ -35,7 +35,7 @@ from service.bundles.variant import EngineKind, Precision, Provider, Variant, Va
 from service.bundles.writing import add_variant
 from service.domain import Batch, ModelInput
 from service.engines.base import Engine
-from service.engines.layers import LayerError, first_failing
+from service.engines.layers import NAMED_FROM, LayerError, first_failing
 from service.engines.onnxruntime import OnnxRuntimeEngine
 
 CALIBRATION_PICTURES = 128
@@ -50,9 +50,6 @@ KEPT_AT_FIRST = 1
 MOST_KEPT = 16
 
 TIMED_RUNS = 15
-
-NAMED_FROM: dict[Precision, float] = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.05, "int8": 0.25}
-"""Error of a layer, in deviations of its output, from which a refusal names it."""
 
 NAMES_DIFFER_BY = 8
 """Digits of the contents' digest in a file's name."""

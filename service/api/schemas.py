@@ -209,12 +209,28 @@ class ThresholdsOut(Schema):
     origin: ThresholdOriginsOut
 
 
+class FileDriftOut(Schema):
+    """By how much pictures' files were answered unlike the trained model, at the export.
+
+    The service's decoding, preprocessing and graph were compared with the trained model behind the
+    training's own preprocessing.
+    """
+
+    score: float = Field(description="The largest absolute difference of a score.")
+    anomaly_map: float = Field(description="The largest absolute difference of a map value.")
+    pictures: int = Field(description="Number of pictures that were compared.")
+
+
 class DriftOut(Schema):
     """By how much the engine answered the golden inputs unlike the trained model."""
 
     score: float = Field(description="The largest absolute difference of a score.")
     anomaly_map: float = Field(description="The largest absolute difference of a map value.")
     tolerance: float = Field(description="The largest of either at which an engine may serve.")
+    from_file: FileDriftOut | None = Field(
+        description="Of the whole way from a picture's file; null in bundles from before it was "
+        "measured."
+    )
 
 
 class RoiOut(Schema):

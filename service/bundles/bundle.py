@@ -6,6 +6,8 @@
 - `model.onnx`: input `images`, RGB [N,H,W,3] of the type that `preprocess.input` says; outputs
   `anomaly_map`, float32 [N,h,w], and `score`, float32 [N];
 - `golden.npz`: model inputs and the trained model's answers;
+- `layers.npz`, where the exporter wrote it: what the graph's layers answered to the first golden
+  input, in short (`service.engines.layers`);
 - `calibration.npz`: scores of good and, where given, defective pictures. A later calibration
   replaces it by a file of another name, which the manifest states;
 - `roi.png`, where a mask picture defines the region of interest;
@@ -37,6 +39,7 @@ from service.errors import BundleError
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.npz"
+LAYERS = "layers.npz"
 INPUT = "images"
 OUTPUTS = ("anomaly_map", "score")
 

@@ -165,14 +165,28 @@ class Thresholds(StrictModel):
     """Further grounds of the thresholds, in words."""
 
 
+class FileDrift(StrictModel):
+    """The largest absolute differences of what is served from a picture's file on.
+
+    The service's decoding, preprocessing and graph are compared with the trained model behind the
+    training's own preprocessing.
+    """
+
+    score: float = Field(ge=0)
+    anomaly_map: float = Field(ge=0)
+
+
 class Drift(StrictModel):
-    """The largest absolute differences of a graph from the trained model."""
+    """The largest absolute differences of a graph from the trained model on the same inputs."""
 
     pictures: int = Field(ge=0)
     """Number of pictures that it was measured on."""
 
     score: float = Field(ge=0)
     anomaly_map: float = Field(ge=0)
+
+    from_file: FileDrift | None = None
+    """Those of the whole way from the same pictures' files; None in bundles from before."""
 
 
 class Manifest(SealedModel):

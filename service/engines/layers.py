@@ -1,8 +1,12 @@
-"""Compares two graphs of one model layer by layer, to find where their outputs begin to differ."""
+"""Compares graphs of one model layer by layer, to find where their outputs begin to differ.
+
+A graph is compared with another one, or with a record of what the layers answered at the export.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.bundles.bundle import INPUT
+from service.bundles.bundle import INPUT, LAYERS, Bundle
+from service.bundles.content.arrays import ArraySpec, read_arrays
+from service.bundles.variant import Precision
 from service.domain import Batch, ModelInput
 from service.engines.openvino import import_openvino
+
+NAMED_FROM: dict[Precision, float] = {"fp32": 1e-5, "fp16": 0.02, "bf16": 0.05, "int8": 0.25}
+"""Growth of a layer's error, in deviations of its output, that the precision does not explain."""
+
+_WITHOUT_BIAS = "/WithoutBiases"
+"""What OpenVINO calls a layer after its node, where it adds the bias by another node."""
+
+_MOST_LAYERS = 1 << 14
+_RECORD = {
+    "names": ArraySpec("U", 4 * 512, 1, _MOST_LAYERS),
+    "sketches": ArraySpec("f", 4, 2, _MOST_LAYERS * 64),
+    "deviations": ArraySpec("f", 4, 1, _MOST_LAYERS),
+}
+
+SKETCHED = 64
+"""Values that are kept of a layer's output."""
 
 WEIGHTED_LAYERS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 """OpenVINO's types of the layers that have weights or that lower precision changes."""
@@ -60,6 +82,41 @@ class LayerError:
     grown: float
 
 
+@dataclass(frozen=True)
+class LayerRecord:
+    """What the n layers of a graph answered to an input, in short.
+
+    Attributes:
+        names: of their nodes [n].
+        sketches: `sketch` of each output, float32 [n,64].
+        deviations: standard deviation of each output, float32 [n].
+    """
+
+    names: NDArray[np.str_]
+    sketches: NDArray[np.float32]
+    deviations: NDArray[np.float32]
+
+    def to_bytes(self) -> bytes:
+        """Content of the file that keeps it."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, allow_pickle=False, **vars(self))
+        return stream.getvalue()
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> LayerRecord | None:
+        """The record in a bundle; None if it has none.
+
+        Raises:
+            BundleError: it is damaged.
+            OSError: it cannot be read.
+        """
+        if LAYERS not in bundle.manifest.files:
+            return None
+        file = bundle.content / LAYERS
+        with file.open("rb") as stream:
+            return cls(**read_arrays(file, stream, _RECORD))
+
+
 def layer_errors(
     reference: Path, variant: Path, images: Batch, precision_hint: str = "f32"
 ) -> tuple[LayerError, ...]:
@@ -94,6 +151,85 @@ def layer_errors(
     )
 
 
+def record_layers(graph: Path, image: ModelInput, nodes: Sequence[str]) -> LayerRecord:
+    """Records what the layers of a graph answer, in float32.
+
+    Args:
+        graph: an ONNX file.
+        image: a model input [H,W,3].
+        nodes: names of the graph's nodes, in its order, which OpenVINO does not keep.
+
+    Raises:
+        ConfigurationError: OpenVINO, which runs it, is not installed.
+    """
+    core = import_openvino().Core()
+    read = core.read_model(graph)
+    layers = [
+        node.get_friendly_name()
+        for node in read.get_ordered_ops()
+        if node.get_type_name() in WEIGHTED_LAYERS
+    ]
+    order = {name: index for index, name in enumerate(nodes)}
+    names = sorted(layers, key=lambda name: order.get(name.removesuffix(_WITHOUT_BIAS), len(order)))
+    outputs = _outputs(_compiled(core, read, names, "f32"), image, len(names))
+    return LayerRecord(
+        names=np.array(names, np.str_),
+        sketches=np.array([sketch(one) for one in outputs], np.float32).reshape(-1, SKETCHED),
+        deviations=np.array([one.std(dtype=np.float64) for one in outputs], np.float32),
+    )
+
+
+def recorded_errors(
+    record: LayerRecord, graph: Path, image: ModelInput, precision_hint: str = "f32"
+) -> tuple[LayerError, ...]:
+    """Compares the layers of a graph with a record of the same input, in the record's order.
+
+    Args:
+        record: of the trained model's graph.
+        graph: an ONNX file or OpenVINO IR, whose layers have the recorded names.
+        image: the model input [H,W,3].
+        precision_hint: precision that the graph is computed in: f32 or bf16.
+
+    Raises:
+        ConfigurationError: OpenVINO is not installed.
+    """
+    core = import_openvino().Core()
+    read = core.read_model(graph)
+    nodes = {node.get_friendly_name(): node for node in read.get_ordered_ops()}
+    kept = [(index, name) for index, name in enumerate(record.names.tolist()) if name in nodes]
+    names = [name for _, name in kept]
+    feeding = _feeding(read, set(names))
+    layers = [Layer(name, _label(nodes[name]), frozenset(feeding[name])) for name in names]
+    outputs = _outputs(_compiled(core, read, names, precision_hint), image, len(names))
+    errors: dict[str, float] = {}
+    for (index, name), output in zip(kept, outputs, strict=True):
+        apart = sketch(output) - record.sketches[index]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.sqrt(np.square(apart).sum() / output.size) / record.deviations[index]
+        errors[name] = 0.0 if not apart.any() else float(np.nan_to_num(error, nan=np.inf))
+    return _grown(layers, errors)
+
+
+def sketch(output: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A few sums of an output's values under random signs.
+
+    The squares of the difference of two sketches add up to about those of the outputs' difference,
+    whichever values differ.
+
+    >>> output = np.zeros(1000, np.float32)
+    >>> output[7] = 3
+    >>> float(np.square(sketch(output)).sum())
+    9.0
+    """
+    # A hash instead of numpy's generator, whose stream may change from version to version.
+    bits = np.arange(output.size, dtype=np.uint32) * np.uint32(2654435761)
+    bits = (bits ^ (bits >> np.uint32(15))) * np.uint32(2246822519)
+    signs = 1 - 2 * ((bits ^ (bits >> np.uint32(13))) & np.uint32(1)).astype(np.float32)
+    values = np.zeros(-(-output.size // SKETCHED) * SKETCHED, np.float32)
+    values[: output.size] = output.ravel() * signs
+    return values.reshape(-1, SKETCHED).sum(0, dtype=np.float64)
+
+
 def compare_layers(
     layers: Sequence[Layer], inputs: Iterable[LayerOutputs]
 ) -> tuple[LayerError, ...]:
@@ -115,29 +251,33 @@ def compare_layers(
         errors = np.sqrt(squared / counts) / np.sqrt(variance)
     errors = np.where(squared == 0, 0.0, np.where(np.isnan(errors), np.inf, errors))
     by_node = {layer.node: float(error) for layer, error in zip(layers, errors, strict=True)}
-    found = []
-    for layer in layers:
-        before = max((by_node[node] for node in layer.fed_by), default=0.0)
-        error = by_node[layer.node]
-        grown = error - before if np.isfinite(before) else 0.0
-        found.append(LayerError(layer.node, layer.name, error, grown))
-    return tuple(found)
+    return _grown(layers, by_node)
 
 
 def first_failing(errors: Sequence[LayerError], bound: float, most: int = 3) -> tuple[str, ...]:
     """Names of the layers where the difference begins: their error grows by more than the bound.
 
-    If none grows that much, these are the layers whose error grows most.
+    If none grows that much, these are the layers whose error grows by half as much as the most.
 
     Args:
         errors: in the order of the graph.
         bound: of the growth of an error.
         most: number of names.
     """
-    began = [one.name for one in errors if one.grown > bound]
-    if not began:
-        began = [one.name for one in sorted(errors, key=lambda one: -one.grown) if one.grown > 0]
-    return tuple(began[:most])
+    largest = max((one.grown for one in errors), default=0.0)
+    least = bound if largest > bound else largest / 2
+    return tuple([one.name for one in errors if one.grown > least][:most])
+
+
+def _grown(layers: Sequence[Layer], errors: Mapping[str, float]) -> tuple[LayerError, ...]:
+    """The errors with their growth, in the order of the layers."""
+    found = []
+    for layer in layers:
+        before = max((errors[node] for node in layer.fed_by), default=0.0)
+        error = errors[layer.node]
+        grown = error - before if np.isfinite(before) else 0.0
+        found.append(LayerError(layer.node, layer.name, error, grown))
+    return tuple(found)
 
 
 def _label(node: Any) -> str:

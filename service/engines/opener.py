@@ -6,12 +6,20 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from service.bundles.bundle import Bundle
 from service.bundles.host_profile import read_profile
+from service.bundles.variant import Precision, Variant
 from service.engines.base import Engine
 from service.engines.built_for import host_mismatch
-from service.engines.layers import first_failing, layer_errors
+from service.engines.layers import (
+    NAMED_FROM,
+    LayerRecord,
+    first_failing,
+    layer_errors,
+    recorded_errors,
+)
 from service.engines.nvidia.cuda import fixed_sizes
 from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -22,9 +30,6 @@ from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
 from service.host import host_name
 from service.settings import Settings
-
-NAMED_FROM = 0.25
-"""Least error of a layer that is named, in standard deviations of the layer's output."""
 
 logger = logging.getLogger("takt.opening")
 
@@ -37,19 +42,44 @@ class OpenedEngine:
     plan: EnginePlan
 
     def drifting_layers(self, bundle: Bundle) -> Sequence[str]:
-        """Names of the layers where the variant begins to differ; empty if that is unknown."""
-        variant = self.plan.variant
-        if variant is None:
-            return ()
-        ours = variant.engine == "openvino"
-        hint = precision_hint(variant.precision, variant.rest) if ours else "f32"
-        # It only explains a refusal, which stands whether or not OpenVINO can run both.
-        with contextlib.suppress(Exception):
-            errors = layer_errors(
-                bundle.model_path, self.plan.model, bundle.golden.images[:2], hint
-            )
-            return first_failing(errors, NAMED_FROM)
-        return ()
+        """The layer where the graph begins to differ from the export's; empty if unknown."""
+        return drifting_layers(bundle, self.plan.model, self.plan.variant)
+
+
+def drifting_layers(bundle: Bundle, model: Path, variant: Variant | None) -> Sequence[str]:
+    """The layer where a graph begins to differ from the trained model's; empty if unknown.
+
+    Its layers are compared with the bundle's record of them, and without one with those of the
+    reference graph.
+
+    Args:
+        bundle: whose graph it is.
+        model: file of the graph.
+        variant: what the graph is; None for the reference graph.
+    """
+    precision: Precision = "fp32" if variant is None else variant.precision
+    hint = "f32"
+    if variant is not None and variant.engine == "openvino":
+        hint = precision_hint(precision, variant.rest)
+    images = bundle.golden.images
+    # It only explains a refusal, which stands whether or not OpenVINO can run the graphs.
+    with contextlib.suppress(Exception):
+        record = LayerRecord.of(bundle)
+        if record is None:
+            if model == bundle.model_path and hint == "f32":
+                return ()
+            errors = layer_errors(bundle.model_path, model, images[:2], hint)
+            return first_failing(errors, NAMED_FROM[precision], most=1)
+        if model == bundle.model_path:
+            # What differs in float32 already lies in the file and not in the precision.
+            errors = recorded_errors(record, model, images[0])
+            if any(one.grown > NAMED_FROM["fp32"] for one in errors):
+                return first_failing(errors, NAMED_FROM["fp32"], most=1)
+            if hint == "f32":
+                return ()
+        errors = recorded_errors(record, model, images[0], hint)
+        return first_failing(errors, NAMED_FROM[precision], most=1)
+    return ()
 
 
 EngineFactory = Callable[[Bundle], Engine]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.app import create_app
+from service.bundles.manifest import Drift, FileDrift
 from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.errors import ConfigurationError
@@ -100,12 +101,22 @@ async def test_a_model_tells_how_far_its_engine_drifts_from_the_golden_answers(
     with caplog.at_level("INFO", "takt.repository"):
         async with serve(engine_instances=2, open_engine=lambda _: next(engines)) as client:
             (version,) = (await client.get("/v1/models/parts")).json()["versions"]
-    assert set(version["drift"]) == {"score", "anomaly_map", "tolerance"}
+    assert set(version["drift"]) == {"score", "anomaly_map", "tolerance", "from_file"}
+    assert version["drift"]["from_file"] is None  # the bundle is from before it was measured
     assert version["drift"]["tolerance"] == 1e-3
     assert version["drift"]["score"] < 1e-6
     assert version["drift"]["anomaly_map"] == pytest.approx(2e-4, rel=1e-2)
     assert "parts 1 is ready on fake; its golden answers drift by" in caplog.text
     assert "0.0002 in the map" in caplog.text
+
+
+async def test_a_model_tells_what_the_export_measured_from_the_file_on(serve, make_bundle) -> None:
+    whole = FileDrift(score=1e-6, anomaly_map=2e-6)
+    drift = Drift(pictures=7, score=1e-7, anomaly_map=2e-7, from_file=whole)
+    make_bundle(version="2", drift=drift)
+    async with serve() as client:
+        *_, version = (await client.get("/v1/models/parts")).json()["versions"]
+    assert version["drift"]["from_file"] == {"score": 1e-6, "anomaly_map": 2e-6, "pictures": 7}
 
 
 async def test_a_model_that_is_loading_has_no_drift_yet(serve_loading) -> None:

@@ -17,6 +17,7 @@ from service.api.paths import Name
 from service.api.problems import caller_of, problem_responses
 from service.api.schemas import (
     DriftOut,
+    FileDriftOut,
     ImageSize,
     LiveOut,
     ModelOut,
@@ -30,7 +31,7 @@ from service.api.schemas import (
     VersionOut,
 )
 from service.bundles.bundle import Bundle
-from service.bundles.manifest import Thresholds
+from service.bundles.manifest import Drift, Thresholds
 from service.bundles.region import Roi
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
@@ -194,8 +195,19 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
             score=model.loaded.drift.score,
             anomaly_map=model.loaded.drift.anomaly_map,
             tolerance=manifest.tolerance,
+            from_file=_from_file(manifest.drift),
         )
     return fields
+
+
+def _from_file(drift: Drift) -> FileDriftOut | None:
+    if drift.from_file is None:
+        return None
+    return FileDriftOut(
+        score=drift.from_file.score,
+        anomaly_map=drift.from_file.anomaly_map,
+        pictures=drift.pictures,
+    )
 
 
 def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 import torch
 
 from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.export_bundle import ExportOptions, _tolerance, export_bundle
-from export.bundling.measure import check_drift
+from export.bundling.drift.compare import check_drift, measure_drift
+from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
 from export.calibration.grouping import EACH_ITS_OWN
@@ -24,7 +25,7 @@ from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.own import picture_digest
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
-from service.bundles.manifest import Drift
+from service.bundles.manifest import Drift, FileDrift
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
 from service.pictures.preprocess import preprocess as preprocess_picture
@@ -43,6 +44,11 @@ def export(
     **options: Any,
 ) -> ExportReport:
     return export_bundle(source, good, [], out, ExportOptions(**options), tell=tell, quiet=True)
+
+
+def graph_of(source: CheckpointSource, folder: Path) -> OnnxRuntimeEngine:
+    source.write_graph(folder / "model.onnx", "uint8")
+    return OnnxRuntimeEngine.open(folder / "model.onnx", threads=1)
 
 
 @dataclass(frozen=True)
@@ -285,9 +291,17 @@ def test_the_filter_of_the_training_has_no_cost_to_record(
 @pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])
 def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
     measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
-    with pytest.raises(ExportError, match=r"0\.0002.*--allow-drift"):
-        check_drift(measured, 1e-4)
-    check_drift(measured, 2e-4)
+    with pytest.raises(ExportError, match=r"^the graph .*0\.0002.*--allow-drift"):
+        check_drift(measured, 1e-4, as_trained=True)
+    check_drift(measured, 2e-4, as_trained=True)
+
+
+def test_so_is_one_from_the_file_unless_another_way_to_the_input_was_chosen() -> None:
+    whole = FileDrift(score=2e-4, anomaly_map=0)
+    measured = Drift(pictures=5, score=0, anomaly_map=0, from_file=whole)
+    with pytest.raises(ExportError, match=r"^pictures' files .*0\.0002.*--allow-drift"):
+        check_drift(measured, 1e-4, as_trained=True)
+    check_drift(measured, 1e-4, as_trained=False)
 
 
 def test_good_pictures_that_all_score_the_same_are_warned_of(
@@ -304,21 +318,35 @@ def test_good_pictures_that_all_score_the_same_are_warned_of(
     assert any("all 2 good pictures score" in line for line in told)
 
 
-def test_a_model_of_small_answers_gets_a_tolerance_as_small(exported: Exported) -> None:
-    golden = exported.report.bundle.golden
-    assert exported.report.bundle.manifest.tolerance == 1e-3
-    none = Drift(pictures=1, score=0, anomaly_map=0)
-    assert _tolerance(golden, none, 1e-2) == pytest.approx(
-        min(1e-2, 0.01 * float(np.ptp(golden.anomaly_map)))
-    )
-    small = dataclasses.replace(golden, anomaly_map=golden.anomaly_map / 1e4)
-    assert 0 < _tolerance(small, none, 1e-4) < 1e-5
+def test_the_whole_way_from_a_picture_s_file_is_compared_with_the_training_s(
+    exported: Exported,
+) -> None:
+    drift = exported.report.bundle.manifest.drift
+    assert drift.from_file is not None
+    assert drift.from_file.score == drift.score <= 1e-5
+    assert f"score {drift.score:.2g}, map" in exported.report.text()
+    assert "from the picture's file on; of these score" in exported.report.text()
 
 
-def test_a_drift_that_was_allowed_is_tolerated_at_load(exported: Exported) -> None:
-    golden = exported.report.bundle.golden
-    found = Drift(pictures=1, score=0.02, anomaly_map=0.01)
-    assert _tolerance(golden, found, 0.05) >= 0.02
+def test_what_rounding_to_8_bits_changes_is_in_the_drift_from_the_file(
+    thin_model: EfficientAd, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    recipe = InputRecipe(256, 256, "tensor_bilinear")
+    checkpoint = Checkpoint(thin_model, framework="anomalib", recipe=recipe)
+    source = CheckpointSource(checkpoint)
+    rounded = source.facts.preprocess.model_copy(update={"input": "uint8"})
+    with closing(graph_of(source, tmp_path)) as engine:
+        drift = measure_drift(
+            source, source.facts, rounded, engine, write_pictures(tmp_path / "good", 1), quiet=True
+        )
+    assert drift.from_file is not None
+    assert drift.anomaly_map < 1e-5 < drift.from_file.anomaly_map
+
+
+def test_the_tolerance_is_twenty_times_the_drift(exported: Exported) -> None:
+    manifest = exported.report.bundle.manifest
+    found = max(manifest.drift.score, manifest.drift.anomaly_map)
+    assert manifest.tolerance == pytest.approx(max(20 * found, 1e-5))
 
 
 def test_what_sets_a_bundle_apart_from_its_training_is_noted(

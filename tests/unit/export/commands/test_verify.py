@@ -85,7 +85,12 @@ def test_a_folder_without_bundles_is_one_line(tmp_path: Path) -> None:
 def test_what_was_recorded_at_the_export_is_told(make_bundle: MakeBundle) -> None:
     made = make_bundle(
         reference="onnx",
-        drift={"pictures": 7, "score": 1.5e-6, "anomaly_map": 2.5e-5},
+        drift={
+            "pictures": 7,
+            "score": 1.5e-6,
+            "anomaly_map": 2.5e-5,
+            "from_file": {"score": 1.6e-6, "anomaly_map": 3e-5},
+        },
         preprocess={
             "width": 32,
             "height": 32,
@@ -101,8 +106,8 @@ def test_what_was_recorded_at_the_export_is_told(make_bundle: MakeBundle) -> Non
     )
     lines = run(made.path).output.splitlines()
     assert (
-        "recorded    score 1.5e-06, map 2.5e-05 between the file and the bundle, "
-        "on 7 pictures" in lines
+        "recorded    score 1.6e-06, map 3e-05 from the picture's file on; of these score 1.5e-06, "
+        "map 2.5e-05 between the file and the bundle, on 7 pictures" in lines
     )
     assert (
         "resize      area instead of pillow_bilinear changes the score by up to 0.004, "
@@ -118,7 +123,8 @@ def test_the_figures_are_written_as_json(bundle: Bundle, tmp_path: Path) -> None
     assert [absent["engine"] for absent in body["absent"]] == ["cuda", "tensorrt"]
     (checked,) = body["bundles"]
     assert checked["path"] == str(bundle.path)
-    assert checked["manifest"]["drift"] == {"pictures": 3, "score": 0, "anomaly_map": 0}
+    recorded = {"pictures": 3, "score": 0, "anomaly_map": 0, "from_file": None}
+    assert checked["manifest"]["drift"] == recorded
     assert checked["manifest"]["tolerance"] == 1e-3
     (one,) = checked["runs"]
     assert (one["graph"], one["engine"], one["ok"]) == (MODEL, "cpu", True)

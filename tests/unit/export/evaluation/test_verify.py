@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,27 @@ import pytest
 from numpy.typing import NDArray
 
 from export.evaluation.verify import AbsentEngine, OpenGraph, verify
-from service.bundles.bundle import GOLDEN, MANIFEST, MODEL, Bundle
+from service.bundles.bundle import (
+    GOLDEN,
+    LAYERS,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    Calibration,
+    Golden,
+)
+from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
 from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
-from service.bundles.writing import add_variant
+from service.bundles.writing import add_variant, save_bundle
 from service.engines.base import Engine, EngineOutput
+from service.engines.layers import record_layers
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.engines.opener import engine_opener
 from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError
+from service.settings import Settings
+from tests.branches import NODES, write_branches
+from tests.branches import SIDE as BRANCHES_SIDE
 from tests.manifests import rewrite_manifest
 
 MakeBundle = Callable[..., Bundle]
@@ -132,6 +147,62 @@ def test_a_graph_that_is_not_the_trained_model_drifts(make_bundle: MakeBundle) -
     assert not run.ok
     assert run.drift is not None
     assert 0.005 < run.drift.alone.score < 0.011
+
+
+def branches(folder: Path, wrong: dict[str, float], *, recorded: bool = True) -> Bundle:
+    """A bundle whose graph has wrong layers; what they answered when they were right is kept."""
+    right = write_branches(folder / "right.onnx")
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (2, BRANCHES_SIDE, BRANCHES_SIDE, 3), dtype=np.uint8)
+    with closing(OnnxRuntimeEngine.open(right, threads=1)) as engine:
+        answers = engine.infer(images)
+    good, none = np.linspace(0.1, 0.49, 40, dtype=np.float32), np.zeros(0, np.float32)
+
+    def manifest(files: dict[str, str]) -> Manifest:
+        return Manifest(
+            name="branches",
+            version="1",
+            family="branches",
+            variant="tiny",
+            framework="tests",
+            preprocess=Preprocess(width=BRANCHES_SIDE, height=BRANCHES_SIDE, resize="area"),
+            map=MapSpec(width=BRANCHES_SIDE, height=BRANCHES_SIDE, low=0),
+            thresholds=Thresholds(image=0.5, pixel=0.5, method="by hand", good_count=40),
+            drift=Drift(pictures=2, score=0, anomaly_map=0),
+            tolerance=1e-5 * float(answers.anomaly_map.max()),
+            made_with={},
+            created_at="2026-01-01T00:00:00Z",
+            files=files,
+        )
+
+    return save_bundle(
+        folder / "branches" / "1",
+        Golden(images, answers.anomaly_map, answers.score),
+        Calibration(good, good, none, none),
+        lambda path: write_branches(path, wrong),
+        manifest,
+        {LAYERS: record_layers(right, images[0], NODES).to_bytes()} if recorded else {},
+    )
+
+
+@pytest.mark.parametrize("layers", [("a.conv1",), ("b.conv1", "a.conv2")])
+def test_the_layer_where_a_graph_begins_to_drift_is_named_as_at_loading(
+    tmp_path: Path, layers: tuple[str, ...]
+) -> None:
+    bundle = branches(tmp_path, dict.fromkeys(layers, 1.001))
+    opened = engine_opener(Settings.model_validate({"engine_threads": 1}))(bundle)
+    (run,) = verify([bundle.path], on_cpu, no_variant).bundles[0].runs
+    with closing(opened.engine):
+        assert opened.drifting_layers(bundle) == run.layers
+    assert not run.ok
+    # Of several, the first in the graph's order.
+    assert run.layers == (min(layers),)
+
+
+def test_without_a_record_no_layer_is_named(tmp_path: Path) -> None:
+    bundle = branches(tmp_path, {"a.conv1": 1.001}, recorded=False)
+    (run,) = verify([bundle.path], on_cpu, no_variant).bundles[0].runs
+    assert (run.ok, run.layers) == (False, ())
 
 
 def test_an_engine_that_fails_is_a_problem_in_the_runtime_s_own_words(bundle: Bundle) -> None:
