@@ -193,8 +193,11 @@ def check_variant(
     )
 
 
-def golden_bounds(engine: Engine, bundle: Bundle) -> GoldenBounds:
+def golden_bounds(engine: Engine, bundle: Bundle, precision: Precision) -> GoldenBounds:
     """The largest differences from the golden answers at which the service loads a variant.
+
+    In float32 these are those of the reference graph, or twice what was found; in less, at least a
+    hundredth of a span.
 
     Raises:
         DriftError: the engine answers arrays of other shapes.
@@ -205,14 +208,11 @@ def golden_bounds(engine: Engine, bundle: Bundle) -> GoldenBounds:
         max(getattr(batch, name) for batch in measured.batches) for name in ("score", "anomaly_map")
     )
     tolerance = bundle.manifest.tolerance
-    span = LEAST_BOUND_SPANS * score_span(bundle)
+    spans = 0.0 if precision == "fp32" else LEAST_BOUND_SPANS
+    of_map = spans * _map_span((bundle.golden.anomaly_map,))
     return GoldenBounds(
-        score=max(MARGIN * score, span, tolerance),
-        anomaly_map=max(
-            MARGIN * anomaly_map,
-            LEAST_BOUND_SPANS * _map_span((bundle.golden.anomaly_map,)),
-            tolerance,
-        ),
+        score=max(MARGIN * score, spans * score_span(bundle), tolerance),
+        anomaly_map=max(MARGIN * anomaly_map, of_map, tolerance),
     )
 
 

@@ -196,7 +196,7 @@ def export_variant(
                 "model": converted.model.name,
                 "files": tuple(file.name for file in converted.files),
                 "drift": drift,
-                "bounds": golden_bounds(engine, bundle),
+                "bounds": golden_bounds(engine, bundle, maker.precision),
                 "kept": kept,
                 "images_per_s": _images_per_s(engine, bundle) if maker.timed else None,
                 "made_with": package_versions(),

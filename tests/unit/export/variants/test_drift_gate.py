@@ -159,12 +159,17 @@ def test_the_pictures_are_looked_at_as_the_service_does(
 
 
 def test_the_service_may_load_what_drifts_twice_as_far_as_at_the_export(bundle: Bundle) -> None:
-    bounds = golden_bounds(Brightness(0.05), bundle)
+    bounds = golden_bounds(Brightness(0.05), bundle, "int8")
     assert bounds.score == pytest.approx(0.1, rel=1e-4)
     assert bounds.anomaly_map == pytest.approx(0.1, rel=1e-4)
 
 
 def test_the_bounds_are_never_closer_than_a_reference_graphs(bundle: Bundle) -> None:
-    bounds = golden_bounds(Brightness(), bundle)
+    bounds = golden_bounds(Brightness(), bundle, "fp16")
     assert bounds.score >= bundle.manifest.tolerance
     assert bounds.anomaly_map >= bundle.manifest.tolerance
+
+
+def test_a_variant_of_float32_is_held_as_closely_as_the_reference_graph(bundle: Bundle) -> None:
+    bounds = golden_bounds(Brightness(), bundle, "fp32")
+    assert bounds.score == bounds.anomaly_map == bundle.manifest.tolerance
