@@ -278,7 +278,7 @@ def table(found: Iterable[Row]) -> Iterator[str]:
         if row.bounds.anomaly_map != row.bounds.score:
             allowed += f" / {row.bounds.anomaly_map:.1e}"
         load, checked = (
-            "served" if good else f"**refused**, begins at {named or '?'}"
+            "served" if good else f"**refused**, begins at {named or 'no layer that is known'}"
             for good, named in (
                 (not row.refused, row.named),
                 (row.verified, row.verify_named),
