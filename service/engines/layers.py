@@ -227,7 +227,8 @@ def sketch(output: NDArray[np.float32]) -> NDArray[np.float64]:
     signs = 1 - 2 * ((bits ^ (bits >> np.uint32(13))) & np.uint32(1)).astype(np.float32)
     values = np.zeros(-(-output.size // SKETCHED) * SKETCHED, np.float32)
     values[: output.size] = output.ravel() * signs
-    return values.reshape(-1, SKETCHED).sum(0, dtype=np.float64)
+    sums: NDArray[np.float64] = values.reshape(-1, SKETCHED).sum(0, dtype=np.float64)
+    return sums
 
 
 def compare_layers(
