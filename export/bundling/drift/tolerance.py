@@ -38,7 +38,7 @@ def tolerance(
 
     >>> images = np.zeros((1, 2, 2, 3), np.uint8)
     >>> golden = Golden(images, np.eye(2, dtype=np.float32)[None], np.ones(1, np.float32))
-    >>> tolerance(golden, Drift(pictures=1, score=0, anomaly_map=2e-6))
+    >>> round(tolerance(golden, Drift(pictures=1, score=0, anomaly_map=2e-6)), 9)
     4e-05
 
     Args:
