@@ -13,23 +13,20 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from service.api.examples import NO_MODEL
-from service.api.paths import Name
-from service.api.problems import caller_of, problem_responses
-from service.api.schemas import (
+from service.api.model_schemas import (
     DriftOut,
     FileDriftOut,
-    ImageSize,
-    LiveOut,
     ModelOut,
     ModelsOut,
-    ModelState,
-    ReadinessOut,
     RoiOut,
     ThresholdOriginOut,
     ThresholdOriginsOut,
     ThresholdsOut,
     VersionOut,
 )
+from service.api.paths import Name
+from service.api.problems import caller_of, problem_responses
+from service.api.schemas import ImageSize, LiveOut, ModelState, ReadinessOut
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Drift, Thresholds
 from service.bundles.region import Roi

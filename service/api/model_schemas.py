@@ -1,0 +1,174 @@
+"""The JSON of what the HTTP API tells of models and their versions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from service.api.schemas import ImageSize, Schema
+from service.bundles.tiling import Blend
+from service.domain import FindingCode
+
+
+class ThresholdOriginOut(Schema):
+    """Where a threshold comes from."""
+
+    source: Literal["bundle", "override"]
+    since: str = Field(description="UTC, ISO 8601.")
+    reason: str | None = Field(description="That was given with the override.")
+    bundle: float = Field(description="The bundle's own, whatever is in force.")
+
+
+class ThresholdOriginsOut(Schema):
+    """Where both come from."""
+
+    image: ThresholdOriginOut
+    pixel: ThresholdOriginOut
+
+
+class ThresholdsOut(Schema):
+    """From which values on a picture or a pixel counts as anomalous: those in force."""
+
+    image: float
+    pixel: float
+    alpha: float | None = Field(
+        description="False-reject rate that the bundle's own were calibrated for; an override "
+        "promises none."
+    )
+    method: str = Field(description="How the bundle's own were found.")
+    origin: ThresholdOriginsOut
+
+
+class FileDriftOut(Schema):
+    """By how much pictures' files were answered unlike the trained model, at the export.
+
+    The service's decoding, preprocessing and graph were compared with the trained model behind the
+    training's own preprocessing.
+    """
+
+    score: float = Field(description="The largest absolute difference of a score.")
+    anomaly_map: float = Field(description="The largest absolute difference of a map value.")
+    pictures: int = Field(description="Number of pictures that were compared.")
+
+
+class DriftOut(Schema):
+    """By how much the engine answered the golden inputs unlike the trained model."""
+
+    score: float = Field(description="The largest absolute difference of a score.")
+    anomaly_map: float = Field(description="The largest absolute difference of a map value.")
+    tolerance: float = Field(description="The largest of either at which an engine may serve.")
+    from_file: FileDriftOut | None = Field(
+        description="Of the whole way from a picture's file; null in bundles from before it was "
+        "measured."
+    )
+
+
+class RoiOut(Schema):
+    """The region of interest: the part of the picture that counts."""
+
+    share: float = Field(description="Of the picture that counts, 0 to 1.")
+    mask: bool = Field(description="Whether a mask picture says what counts, and no polygons.")
+    polygons: list[list[tuple[float, float]]] = Field(
+        description="Corners x, y as fractions of the picture's width and height; what counts is "
+        "within any of them, or, if there are none, the whole picture."
+    )
+    exclude: list[list[tuple[float, float]]] = Field(description="What does not count, though.")
+
+
+class TilingOut(Schema):
+    """The tiles in which the model sees a picture."""
+
+    width: int = Field(description="Of a tile, in pixels of the picture.")
+    height: int = Field(description="Of a tile, in pixels of the picture.")
+    overlap: int = Field(description="Pixels that neighbouring tiles share, at least.")
+    blend: Blend = Field(description="What the map holds where tiles overlap.")
+
+
+class FindingOut(Schema):
+    """One thing that speaks against a model."""
+
+    code: FindingCode
+    text: str = Field(description="What was found, with its figures.")
+    remedy: str = Field(description="What to do about it.")
+
+
+class SelfTestOut(Schema):
+    """A model's answers to made-up defects, and what speaks against it."""
+
+    text: str = Field(description="The result on made-up defects, in words.")
+    defects: int = Field(description="Made-up defects on pictures of good parts.")
+    found: int = Field(description="Those whose picture the model calls anomalous.")
+    smallest_px: int | None = Field(
+        description="The smallest size of which it finds at least half, in pixels of the picture."
+    )
+    findings: list[FindingOut] = Field(description="The gravest first; empty is good.")
+    made_at: str = Field(description="UTC, ISO 8601.")
+
+
+class PictureSetOut(Schema):
+    """Some pictures, by their content."""
+
+    count: int
+    digest: str = Field(
+        description="SHA-256 of the list of the files' own SHA-256, sorted, one a line."
+    )
+
+
+class ProvenanceOut(Schema):
+    """Where a bundle comes from."""
+
+    good: PictureSetOut = Field(description="Good pictures that the export was given.")
+    defects: PictureSetOut | None = Field(description="Defective pictures that it was given.")
+    calibrated_on: PictureSetOut | None = Field(description="Good pictures of a later calibration.")
+    files: list[str] = Field(description="SHA-256 of the files that the model came from.")
+    host: str = Field(description="Processor, cores and GPUs of the export.")
+    system: str = Field(description="Operating system of the export.")
+
+
+class VersionOut(Schema):
+    """One version of a model."""
+
+    version: str
+    state: Literal["loading", "ready", "failed", "closed"]
+    reason: str | None = Field(description="Why it failed.")
+    engine: str | None
+    family: str | None
+    variant: str | None
+    input: ImageSize | None
+    thresholds: ThresholdsOut | None
+    drift: DriftOut | None
+    roi: RoiOut | None = Field(description="The part of a picture that counts; all if null.")
+    tiling: TilingOut | None = Field(
+        description="The model sees a picture in such tiles; as a whole if null."
+    )
+    self_test: SelfTestOut | None = Field(
+        description="What speaks against the model; null if no self-test was made."
+    )
+    signed_by: str | None = Field(
+        description="Name of the trusted key that has signed the bundle; null where none is asked "
+        "for."
+    )
+    provenance: ProvenanceOut | None = Field(
+        description="Where the bundle comes from; null if it is from before that was kept."
+    )
+    notes: list[str] = Field(description="What else its answers rest on, in words.")
+
+
+class ModelOut(Schema):
+    """A model and its versions."""
+
+    name: str
+    active: str = Field(description="The version that answers where a request names none.")
+    previous: str | None = Field(description="The version that a rollback goes back to.")
+    decided: bool = Field(
+        description="Whether it stays active at the next start, as somebody has activated it or a "
+        "later version waits; else the highest version is active then."
+    )
+    versions: list[VersionOut]
+
+
+class ModelsOut(Schema):
+    """Every model of this server."""
+
+    models: list[ModelOut]
