@@ -70,7 +70,13 @@ class _Values(NamedTuple):
 
 
 def find_transform(
-    path: Path, port: InputPort, built_in: BuiltInPreprocessing, options: InputOptions, tell: Tell
+    path: Path,
+    port: InputPort,
+    built_in: BuiltInPreprocessing,
+    options: InputOptions,
+    tell: Tell,
+    *,
+    anomalib: bool = False,
 ) -> InputTransform:
     """Steps from a model input to the graph's input.
 
@@ -80,13 +86,17 @@ def find_transform(
         built_in: preprocessing inside the graph.
         options: facts from the graph's owner.
         tell: takes lines about the findings.
+        anomalib: whether anomalib 2 wrote the graph, which then takes pictures from 0 to 1:
+            whatever its training did to them is inside.
 
     Raises:
         ExportError: a fact is missing, or contradicts the graph.
     """
     if options.bgr and port.channels == 1:
         raise ExportError(f"{path} takes grey pictures, which have no order of channels")
-    mean, std, white = _values(path, port, built_in.normalisation(), options, tell)
+    mean, std, white = _values(
+        path, port, built_in.normalisation(), options, tell, anomalib=anomalib
+    )
     size = _size(path, port, built_in, options.size, tell)
     return InputTransform(
         port=port,
@@ -172,7 +182,13 @@ def _size(
 
 
 def _values(
-    path: Path, port: InputPort, own: BuiltInNormalisation | None, options: InputOptions, tell: Tell
+    path: Path,
+    port: InputPort,
+    own: BuiltInNormalisation | None,
+    options: InputOptions,
+    tell: Tell,
+    *,
+    anomalib: bool,
 ) -> _Values:
     """Mean, std and white of the graph's input."""
     given = (options.mean, options.std, options.white) != (None, None, None)
@@ -198,6 +214,9 @@ def _values(
             f"{own.white}"
         )
         return _Values((0.0,), (1.0,), own.white)
+    if anomalib:
+        tell("anomalib's graphs take pictures from 0 to 1, and so does this one")
+        return _Values((0.0,), (1.0,), 1)
     what = (
         "nothing in the graph normalises its pictures"
         if own is None

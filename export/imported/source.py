@@ -39,8 +39,8 @@ from service.bundles.manifest import InputType, Preprocess
 from service.domain import Batch, ModelInput
 from service.pictures.roi import RoiShape
 
-ANOMALIB = frozenset({"anomaly_map", "pred_label", "pred_mask", "pred_score"})
-"""Outputs of a graph that anomalib 2 exports."""
+ANOMALIB = frozenset({"pred_label", "pred_score"})
+"""Outputs of every graph that anomalib 2 exports; most have a map and a mask too."""
 
 ROI_SCORE = (
     "region of interest: the score is the map's maximum within it; the graph's own score, of the "
@@ -139,7 +139,8 @@ def open_source(
     nodes = GraphNodes(model)
     port = find_input(model, path, options.pictures.layout)
     built_in = BuiltInPreprocessing(nodes, port)
-    transform = find_transform(path, port, built_in, options.pictures, tell)
+    anomalib = {port.name for port in model.graph.output} >= ANOMALIB
+    transform = find_transform(path, port, built_in, options.pictures, tell, anomalib=anomalib)
     spec = preprocess_of(transform, options.pictures, cubic=built_in.resizes_by_cubics())
     if spec.resize == "tensor_bicubic" and options.pictures.resize is None:
         tell("the graph resizes its pictures by cubics, so they are resized by tensor_bicubic")
@@ -180,7 +181,7 @@ def open_source(
     facts = SourceFacts(
         family=options.family,
         variant=options.variant or plain_name(path.stem),
-        framework="anomalib" if beside or set(names) >= ANOMALIB else model.producer_name or "onnx",
+        framework="anomalib" if beside or anomalib else model.producer_name or "onnx",
         preprocess=spec,
         map_size=outputs.map_size,
         reference="onnx",

@@ -304,6 +304,22 @@ def test_the_filter_of_the_training_follows_the_graph_s_own_resize(
     assert any("by cubics" in line for line in told) is (filter_ == "tensor_bicubic")
 
 
+def test_a_graph_of_anomalib_takes_pictures_from_0_to_1_whatever_it_does_to_them(
+    good: list[Path],
+) -> None:
+    body = """
+    anomaly_map = Conv(x, kernel) p = GlobalMaxPool(anomaly_map) pred_score = Reshape(p, every)
+    pred_label = Greater(pred_score, zero)
+    """
+    outputs = "float[N,1,8,8] anomaly_map, float[N] pred_score, bool[N] pred_label"
+    path = good[0].parent.with_name("m.onnx")
+    onnx.save(small(body, outputs=outputs), path)
+    source, told = open_quietly(path, good)
+    assert "anomalib's graphs take pictures from 0 to 1, and so does this one" in told
+    assert source.facts.framework == "anomalib"
+    assert source.answer(np.full((1, 8, 8, 3), 51, np.uint8)).score == pytest.approx([1.2])
+
+
 def test_a_graph_of_one_picture_becomes_one_of_any_number(good: list[Path], tmp_path: Path) -> None:
     source, _ = import_small(small(described="float[1,3,8,8]"), good)
     assert source.facts.max_batch_size is None
