@@ -102,6 +102,10 @@ class BuiltInPreprocessing:
         nodes = [self._nodes.producer(name) for name in found]
         return any(node is not None and attribute(node, "mode", b"") == b"cubic" for node in nodes)
 
+    def reshapes_first(self) -> bool:
+        """Whether the graph pads or cuts pictures of any shape before it resizes them."""
+        return any(self._reshapes_first(height, width) for height, width in PROBES)
+
     def resized(self, height: int, width: int) -> tuple[int, int] | None:
         """(height, width) to which the graph resizes pictures of this size, or None."""
         sizes = {
@@ -123,6 +127,17 @@ class BuiltInPreprocessing:
         if len(windows) != 1:
             raise ValueError
         return windows.pop()
+
+    def _reshapes_first(self, height: int, width: int) -> bool:
+        feed = self._feed(np.zeros((height, width)))
+        for end in self._ends:
+            node = None if end.resized is None else self._nodes.producer(end.resized)
+            if node is None or node.input[0] == self._port.name:
+                continue
+            value = self._nodes.evaluate(node.input[0], feed)
+            if value is not None and self._plane(value).shape != (height, width):
+                return True
+        return False
 
     def _walk(self) -> Iterator[_Step]:
         left = [_Step(self._port.name, np.ones(1), np.zeros(1))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from export.errors import ExportError
 from export.imported.original import OriginalGraph
 from export.imported.signature import InputPort
+from export.pictures import picture_size
 from service.bundles.bundle import INPUT, OUTPUTS, Golden
 from service.domain import Batch, ModelInput
 
@@ -59,6 +60,24 @@ def check_answers(
             f"warning: the graph gives the score {answer.score[0]:.6g} to every picture that was "
             f"tried, a negative among them, so it tells nothing apart; {hint}"
         )
+
+
+def check_shapes(pictures: Sequence[Path], width: int, height: int, path: Path) -> None:
+    """Refuse pictures of another shape than a graph's input, where the graph pads or cuts them.
+
+    Raises:
+        ExportError: a picture is refused.
+        PicturesError: a file cannot be read or is no picture.
+    """
+    for picture in pictures:
+        columns, rows = picture_size(picture)
+        if columns * height != rows * width:
+            raise ExportError(
+                f"{path} pads or cuts pictures before it resizes them to {width}x{height} pixels, "
+                f"and the service resizes them whole, so only pictures of that shape are answered "
+                f"as trained; {picture} has {columns}x{rows}: pad or cut the pictures as the "
+                "training did, here and before they are sent"
+            )
 
 
 def check_window(original: OriginalGraph, image: ModelInput, path: Path) -> None:

@@ -20,6 +20,7 @@ from export.imported.built_in import BuiltInPreprocessing
 from export.imported.checks import (
     answers_alone,
     check_answers,
+    check_shapes,
     check_window,
     largest_batch,
     told_at_once,
@@ -141,6 +142,8 @@ def open_source(
     built_in = BuiltInPreprocessing(nodes, port)
     anomalib = {port.name for port in model.graph.output} >= ANOMALIB
     transform = find_transform(path, port, built_in, options.pictures, tell, anomalib=anomalib)
+    if port.height is None and port.width is None and built_in.reshapes_first():
+        check_shapes(pictures, transform.width, transform.height, path)
     spec = preprocess_of(transform, options.pictures, cubic=built_in.resizes_by_cubics())
     if spec.resize == "tensor_bicubic" and options.pictures.resize is None:
         tell("the graph resizes its pictures by cubics, so they are resized by tensor_bicubic")

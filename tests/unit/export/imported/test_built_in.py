@@ -123,6 +123,22 @@ n = Resize<mode = "linear", coordinate_transformation_mode = "half_pixel">(x, , 
 """
 
 
+PADDED = """
+two_i = Constant<value = int64 {2}>() three_i = Constant<value = int64 {3}>()
+none = Constant<value = int64[1] {0}>() nones = Constant<value = int64[4] {0, 0, 0, 0}>()
+all = Shape(x) h = Gather(all, two_i) w = Gather(all, three_i) m = Max(h, w) d = Sub(m, w)
+right = Unsqueeze(d, none) b = Concat<axis = 0>(nones, none, none, none, right)
+p = Pad<mode = "edge">(x, b)
+"""
+
+
+def test_a_graph_that_pads_pictures_before_it_resizes_them_is_told() -> None:
+    padded = PADDED + RESIZE.replace("(x, , , sizes)", "(p, , , sizes)") + END
+    assert view(padded, "float[N,3,H,W]").reshapes_first()
+    assert view(padded, "float[N,3,H,W]").own_size() == (20, 16)
+    assert not view(RESIZE + END, "float[N,3,H,W]").reshapes_first()
+
+
 def test_the_size_that_a_graph_resizes_to_is_found() -> None:
     assert view(RESIZE + END, "float[N,3,H,W]").own_size() == (20, 16)
     assert view(RESIZE + END).resized(16, 12) == (20, 16)

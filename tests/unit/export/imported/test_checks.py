@@ -9,9 +9,16 @@ import pytest
 from numpy.typing import NDArray
 
 from export.errors import ExportError
-from export.imported.checks import answers_alone, check_answers, check_window, largest_batch
+from export.imported.checks import (
+    answers_alone,
+    check_answers,
+    check_shapes,
+    check_window,
+    largest_batch,
+)
 from export.imported.input_transform import InputTransform
 from export.imported.signature import InputPort
+from export.pictures import picture_size
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Crop
 
@@ -140,6 +147,15 @@ def test_a_wrapped_graph_is_held_to_the_answers_of_the_original(
 ) -> None:
     maps, scores = Session(lambda score: score).run([], {"images": IMAGES})
     assert answers_alone(Session(answer), Golden(IMAGES, maps, scores), 1e-4) is same
+
+
+def test_pictures_that_a_graph_pads_are_refused(write_pictures: Callable[..., list[Path]],
+                                                 tmp_path: Path) -> None:  # fmt: skip
+    pictures = write_pictures(tmp_path / "good", 2)
+    columns, rows = picture_size(pictures[0])
+    check_shapes(pictures, columns // 2, rows // 2, FILE)
+    with pytest.raises(ExportError, match=f"{pictures[0].name} has {columns}x{rows}: pad or cut"):
+        check_shapes(pictures, columns, rows + 2, FILE)
 
 
 class OriginalGraph:
