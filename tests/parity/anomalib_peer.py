@@ -171,16 +171,14 @@ def patchcore_efficientnet_b0(pictures: list[Path]) -> AnomalibModule:
     return patchcore(pictures, "efficientnet_b0", ("blocks.2", "blocks.4"))
 
 
-# INP-Former
+# INP-Former and Dinomaly
 
 
-def inp_former(encoder: str) -> AnomalibModule:
-    from anomalib.models import InpFormer
-
+def on_dinov2(make: Callable[..., AnomalibModule], encoder: str) -> AnomalibModule:
     create = timm.create_model
     timm.create_model = lambda *args, **kwargs: create(*args, **{**kwargs, "pretrained": False})
     try:
-        model = InpFormer(encoder, evaluator=False, visualizer=False)
+        model = make(encoder, evaluator=False, visualizer=False)
     finally:
         timm.create_model = create
     for block in model.model.encoder.feature_extractor.blocks:
@@ -188,6 +186,12 @@ def inp_former(encoder: str) -> AnomalibModule:
         nn.init.uniform_(block.ls1.gamma, 0.1, 0.5)
         nn.init.uniform_(block.ls2.gamma, 0.1, 0.5)
     return model.eval()
+
+
+def inp_former(encoder: str) -> AnomalibModule:
+    from anomalib.models import InpFormer
+
+    return on_dinov2(InpFormer, encoder)
 
 
 @case
@@ -198,6 +202,18 @@ def inpformer_small(pictures: list[Path]) -> AnomalibModule:
 @case
 def inpformer_base(pictures: list[Path]) -> AnomalibModule:
     return inp_former("vit_base_patch14_reg4_dinov2")
+
+
+@case
+def dinomaly_small(pictures: list[Path]) -> AnomalibModule:
+    from anomalib.models import Dinomaly
+
+    model = on_dinov2(Dinomaly, "vit_small_patch14_reg4_dinov2")
+    for weight in model.trainable_modules.parameters():
+        if weight.ndim == 2:
+            # Untrained, these are a hundredth, and the decoder passes its input on.
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+    return model
 
 
 # What all share

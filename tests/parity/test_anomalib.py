@@ -62,6 +62,7 @@ CASES = {
         "efficientad_s_128_channels",
         "inpformer_small",
         "inpformer_base",
+        "dinomaly_small",
     ),
 }
 """Cases of the peer, by the release of anomalib that makes them."""
