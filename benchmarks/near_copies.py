@@ -2,11 +2,12 @@
 
     python -m benchmarks.near_copies ../shared/data/deeppcb ../shared/data/bsdata_pitting
 
-Copies are made of all good pictures of a set, or of some: saved again as JPEG, moved by up to three
-pixels, a little brighter or darker, with the noise of a sensor, or all of that. A bundle scores
-them once. Then parts are split at random, again and again: the copies of some calibrate, and one
-copy of each other part is judged by the thresholds. `found` counts the parts that `takt export`
-finds; `known` the true ones; `each` counts each copy as a picture of its own, as was done before.
+Copies are made of good pictures of a set: saved again as JPEG, moved by up to three pixels, a
+little brighter or darker, with the noise of a sensor, or all of that. A bank of small patches of
+other pictures scores them once, or a bundle (`--bundle`), which takes longer. Then parts are split
+at random, again and again: the copies of some calibrate, and one copy of each other part is judged
+by the thresholds. `found` counts the parts that `takt export` finds; `known` the true ones; `each`
+counts each copy as a picture of its own, as was done before.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from service.pictures.preprocess import preprocess
 ALPHA = 0.01
 COPIES = 5
 CALIBRATING = 150
+BANK = 30
+"""Pictures whose patches are the bank; they are no parts."""
+
 Change = Callable[[Image, np.random.Generator], Image]
 Details = NDArray[np.float32]
 
@@ -131,18 +135,40 @@ class Scored:
             yield order[:parts], order[parts:]
 
 
-def scored_copies(pictures: list[Image], copies: int, bundle: Path) -> Scored:
-    """Copies of pictures, each by a random change, scored by a bundle's graph."""
-    loaded = load_bundle(bundle)
-    engine = OnnxRuntimeEngine.open(loaded.model_path, threads=1)
+class PatchBank:
+    """Scores a picture by its patch that is farthest from those of other pictures.
+
+    Args:
+        pictures: whose patches are the bank.
+    """
+
+    def __init__(self, pictures: list[Image]) -> None:
+        self._bank = np.concatenate([_patches(picture) for picture in pictures])
+        self._squares = (self._bank**2).sum(1)
+
+    def score(self, picture: Image) -> float:
+        """The distance of the patch that is farthest from the bank."""
+        patches = _patches(picture)
+        squares = (patches**2).sum(1)[:, None] + self._squares - 2 * patches @ self._bank.T
+        return float(np.sqrt(np.maximum(squares.min(1), 0)).max())
+
+
+def _patches(picture: Image) -> NDArray[np.float32]:
+    """The 8 x 8 pixels of each 64th of a grey thumbnail, float32 [64,64]."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return small.reshape(8, 8, 8, 8).swapaxes(1, 2).reshape(64, 64)
+
+
+def scored_copies(pictures: list[Image], copies: int, score: Callable[[Image], float]) -> Scored:
+    """Copies of pictures, each by a random change, with their scores."""
     changes = [*CHANGES.values()]
     scores, details = [], []
-    for number, picture in enumerate(tqdm(pictures, desc="scoring", unit="part")):
+    for number, picture in enumerate(tqdm(pictures, desc="scoring", unit="part", disable=None)):
         draw = np.random.default_rng((0, number))
         made = [changes[int(draw.integers(len(changes)))](picture, draw) for _ in range(copies)]
-        scores.append([score_of(engine, loaded.manifest, copy) for copy in made])
+        scores.append([score(copy) for copy in made])
         details.append([look(copy) for copy in made])
-    engine.close()
     return Scored(np.array(scores, np.float32), np.array(details, np.float32))
 
 
@@ -195,7 +221,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", type=Path, help="folders of the sets")
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--parts", type=int, default=250, help="parts of which copies are made")
-    parser.add_argument("--bundle", type=Path, default=Path("examples/models/pitting/1"))
+    parser.add_argument("--bundle", type=Path, help="scores the copies instead of a bank")
     parser.add_argument("--distances-only", action="store_true", help="score nothing")
     given = parser.parse_args()
     for folder in given.sets:
@@ -205,11 +231,21 @@ def main() -> None:
         tell_distances(pictures)
         if given.distances_only:
             continue
-        chosen = np.random.default_rng(2).permutation(len(pictures))[: given.parts]
-        scored = scored_copies([pictures[number] for number in chosen], COPIES, given.bundle)
+        order = np.random.default_rng(2).permutation(len(pictures))
+        bank = PatchBank([pictures[number] for number in order[:BANK]])
+        score = bank.score if given.bundle is None else scorer(given.bundle)
+        chosen = [pictures[number] for number in order[BANK:][: given.parts]]
+        scored = scored_copies(chosen, COPIES, score)
         tell_false_rejects(scored, given.splits, COPIES)
-        few = scored_copies([pictures[number] for number in chosen[:60]], 20, given.bundle)
+        few = scored_copies(chosen, 20, score)
         tell_few_parts(few, given.splits, 10, 20)
+
+
+def scorer(bundle: Path) -> Callable[[Image], float]:
+    """The score of a bundle's graph."""
+    loaded = load_bundle(bundle)
+    engine = OnnxRuntimeEngine.open(loaded.model_path, threads=1)
+    return partial(score_of, engine, loaded.manifest)
 
 
 if __name__ == "__main__":

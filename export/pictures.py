@@ -10,6 +10,7 @@ from typing import cast
 
 from export.errors import PicturesError
 from models.input_size import InputSize
+from service.bundles.findings import PictureSizes
 from service.bundles.manifest import Preprocess
 from service.bundles.tiling import Tiling
 from service.domain import Image, ModelInput
@@ -18,7 +19,7 @@ from service.errors import RequestError
 from service.inspection.offline import OfflineInspection, View, inspect_offline
 from service.pictures.decode import decode
 from service.pictures.header import read_header
-from service.pictures.prepare import prepare
+from service.pictures.prepare import prepare, read_for_model
 from service.pictures.preprocess import preprocess
 from service.pictures.tiles import tile_grid
 
@@ -54,14 +55,19 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def read_picture(path: Path) -> Image:
+def read_picture(path: Path, spec: Preprocess | None = None) -> Image:
     """Decode a file as the service does: RGB uint8 [H,W,3], upright.
+
+    With the preprocessing of a bundle, it is the picture as the bundle's model sees it.
 
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    with _named(path):
-        return decode(path.read_bytes(), MAX_PIXELS)
+    with named(path):
+        if spec is None:
+            return decode(path.read_bytes(), MAX_PIXELS)
+        whole = spec.model_copy(update={"reduced_decode": False})
+        return read_for_model(path.read_bytes(), whole, MAX_PIXELS).picture
 
 
 def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
@@ -71,7 +77,7 @@ def look_at(engine: Engine, path: Path, view: View) -> OfflineInspection:
         EngineError: the engine failed.
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    with _named(path):
+    with named(path):
         return inspect_offline(engine, path.read_bytes(), view, MAX_PIXELS)
 
 
@@ -92,7 +98,7 @@ def check_pictures(paths: Iterable[Path]) -> None:
         PicturesError: one is no picture; says which.
     """
     for path in paths:
-        with _named(path):
+        with named(path):
             read_header(path.read_bytes())
 
 
@@ -102,9 +108,24 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         PicturesError: the file cannot be read or is no picture; says which.
     """
-    with _named(path):
+    with named(path):
         header = read_header(path.read_bytes())
     return header.width, header.height
+
+
+def range_of_sizes(paths: Iterable[Path]) -> PictureSizes:
+    """The sizes of pictures, at least one, as they are stored.
+
+    Raises:
+        PicturesError: one is no picture; says which.
+    """
+    widths, heights = zip(*map(picture_size, paths), strict=True)
+    return PictureSizes(
+        least_width=min(widths),
+        most_width=max(widths),
+        least_height=min(heights),
+        most_height=max(heights),
+    )
 
 
 def middle_tile(picture: Image, tiling: Tiling | None) -> Image:
@@ -124,8 +145,8 @@ def read_model_input(path: Path, spec: Preprocess, tiling: Tiling | None = None)
         PicturesError: the file cannot be read or is no picture; says which.
     """
     if tiling is not None:
-        return preprocess(middle_tile(read_picture(path), tiling), spec)
-    with _named(path):
+        return preprocess(middle_tile(read_picture(path, spec), tiling), spec)
+    with named(path):
         return prepare(path.read_bytes(), spec, MAX_PIXELS).model_input
 
 
@@ -142,7 +163,7 @@ def is_picture(path: Path, folder: Path) -> bool:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named(path: Path) -> Iterator[None]:
     """Turn an error of reading a picture into one that names its file."""
     try:
         yield

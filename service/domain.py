@@ -37,6 +37,18 @@ DropReason = Literal["expired", "abandoned"]
 """Why a waiting item was not run: its time ran out, or its caller left."""
 EngineFault = Literal["failing", "hung", "died"]
 """Why an engine is mended: batch after batch fails, one never ends, or its thread has ended."""
+Orientation = Literal["apply", "ignore"]
+"""How a model sees a picture that its file says to turn: as a person does, or as it is stored."""
+Depth = Literal["full", "12", "14", "max", "pillow"]
+"""The levels of a 16-bit file that become 0 to 255; see `service.pictures.depth`."""
+WarningCode = Literal[
+    "small_picture",
+    "other_size",
+    "other_shape",
+    "dark_depth",
+    "clipped_depth",
+]
+"""What can speak against an answer; `service.pictures.warnings` has the rules."""
 FindingCode = Literal[
     "good_rejected",
     "made_up_missed",
@@ -205,6 +217,7 @@ class Inspection:
         heatmap: the heatmap, if the request chose one.
         timings: times by stage.
         anomaly_map: float32 [h, w], if the request wanted it.
+        warnings: what speaks against the answer.
     """
 
     model: str
@@ -216,6 +229,7 @@ class Inspection:
     heatmap: Heatmap | None
     timings: Timings
     anomaly_map: AnomalyMap | None = None
+    warnings: tuple[WarningCode, ...] = ()
 
 
 Json = dict[str, Any]
@@ -239,6 +253,7 @@ def inspection_json(inspection: Inspection, request_id: str) -> Json:
         "image": {"width": inspection.width, "height": inspection.height},
         "inspected": _box(inspection.inspected),
         "regions": regions_json(verdict.regions),
+        "warnings": inspection.warnings,
         "heatmap": _heatmap_json(inspection.heatmap),
         "timings_ms": {
             "decode": round(timings.decode_ms, 3),

@@ -28,6 +28,7 @@ TaktError
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
+│   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that this host cannot honour
 
@@ -285,6 +286,12 @@ class BundleError(TaktError):
     code = "invalid_bundle"
 
 
+class MisplacedBundleError(BundleError):
+    """A model folder is whole, and lies where its name and version do not say."""
+
+    code = "misplaced_bundle"
+
+
 class DriftError(BundleError):
     """An engine answers the golden inputs unlike the trained model."""
 
@@ -329,21 +336,12 @@ def problem_of(error: Exception, request_id: str) -> Problem:
             logger.error("request %s: %s", request_id, error, exc_info=error.__cause__)
         return Problem.of(error)
     logger.error("request %s: unforeseen error", request_id, exc_info=error)
-    return Problem(
-        TaktError.status,
-        TaktError.code,
-        TaktError.title,
-        "something unforeseen went wrong; the service's log has it under this request id",
-    )
+    hidden = "something unforeseen went wrong; the service's log has it under this request id"
+    return Problem.of(TaktError(hidden))
 
 
 def validation_message(error: ValidationError, whole: str) -> str:
-    """The first thing that pydantic finds wrong, and where, in one line.
-
-    Args:
-        error: raised by a model.
-        whole: the place to name when the error belongs to no single field.
-    """
+    """The first thing that pydantic finds wrong, and where (`whole` if in no field), as a line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or whole
     return f"{where}: {first['msg']}"

@@ -87,12 +87,17 @@ def preprocess_of(recipe: InputRecipe) -> Preprocess:
     (256, 256)
     >>> preprocess_of(InputRecipe(256, 256, "tensor_bilinear")).input
     'float32'
+    >>> preprocess_of(InputRecipe(256, 256, "area", opened_by="pillow")).orientation
+    'ignore'
 
     The corner of an uneven rest is rounded half to even, as torchvision's CenterCrop does.
     """
+    by_pillow = recipe.opened_by == "pillow"
     return Preprocess(
         width=recipe.width,
         height=recipe.height,
+        orientation="ignore" if by_pillow else "apply",
+        depth="pillow" if by_pillow else "full",
         resize=recipe.resize,
         input="float32" if recipe.resize == "tensor_bilinear" else "uint8",
         crop=_crop_of(recipe),
@@ -110,7 +115,7 @@ def with_full_view(checkpoint: Checkpoint) -> Checkpoint:
         raise ExportError(
             "this model sees the whole picture as it is; export it without --full-view"
         )
-    whole = InputRecipe(crop.width, crop.height, checkpoint.recipe.resize)
+    whole = replace(checkpoint.recipe, width=crop.width, height=crop.height, crop=None)
     note = (
         f"full view: the whole picture is resized to the input, where the training cut that out "
         f"of {checkpoint.recipe.width} x {checkpoint.recipe.height}"

@@ -23,6 +23,7 @@ from export.bundling.drift.tolerance import rounding_of, tolerance
 from export.bundling.input_filter import (
     requested_preprocess,
     with_preprocess,
+    with_reading,
     without_other_scores,
 )
 from export.bundling.measure import PictureScores, measure_calibration
@@ -31,6 +32,7 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
+from export.calibration.camera_files import tell_of_files
 from export.calibration.conformal import Alpha, choose_alpha
 from export.calibration.cross_conformal import check_served, cross_conformal
 from export.calibration.grouping import BY_LOOKS, Grouping
@@ -55,7 +57,7 @@ from service.bundles.manifest import (
 )
 from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
-from service.domain import Batch
+from service.domain import Batch, Depth, Orientation
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError
 
@@ -77,7 +79,7 @@ class ExportOptions:
         allowed_drift: largest absolute difference of score and map between the trained model
             and the graph.
         keep_thresholds: take those that the training left, instead of calibrating.
-        resize: filter instead of the training's; what it changes is measured and recorded.
+        resize, orientation, depth: instead of the training's; what they change is recorded.
         input_type: elements of the graph's input instead of those of the training's resize; what
             they change is measured and recorded.
         reduced_decode: decode JPEGs at a part of their size; what it changes is recorded too.
@@ -104,6 +106,8 @@ class ExportOptions:
     sign_key: Ed25519PrivateKey | None = None
     origin: tuple[Path, ...] = ()
     grouping: Grouping = BY_LOOKS
+    orientation: Orientation | None = None
+    depth: Depth | None = None
 
 
 def export_bundle(
@@ -137,7 +141,8 @@ def export_bundle(
         SelfTestError: something speaks against the model, and the options are strict.
     """
     out = check_folder(out)
-    facts = with_tiling(source.facts, options.tiling)
+    facts = with_reading(source.facts, options.orientation, options.depth)
+    facts = with_tiling(facts, options.tiling)
     preprocess = requested_preprocess(
         facts, options.resize, options.input_type, reduced_decode=options.reduced_decode
     )
@@ -148,6 +153,7 @@ def export_bundle(
     )
     count = len(scored.score) if scored else chosen.unseen_parts.count
     alpha = _alpha(facts, count, options, tell)
+    tell_of_files([*chosen.unseen, *chosen.seen, *defects], facts.preprocess, tell)
     compared = sample_evenly([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
     with tempfile.TemporaryDirectory(prefix="takt-") as folder:
@@ -311,7 +317,7 @@ def _thresholds(
             good_count=0,
             notes=tuple(notes),
         )
-    return conformal_thresholds(of_parts.score, of_parts.peak, alpha, (*notes, *chosen.notes))
+    return conformal_thresholds(of_parts.score, of_parts.peak, alpha, chosen, notes)
 
 
 def _golden(

@@ -10,6 +10,7 @@ from export.bundling.measure import measure_resize
 from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
 from service.bundles.manifest import OF_FLOATS, Filter, InputType, Preprocess
+from service.domain import Depth, Orientation
 from service.engines.base import Engine
 from service.pictures.decode import divisor_of
 
@@ -53,6 +54,33 @@ def requested_preprocess(
         )
     changed = {"resize": resize, "input": input_type, "reduced_decode": reduced_decode}
     return trained.model_copy(update=changed)
+
+
+def with_reading(
+    facts: SourceFacts, orientation: Orientation | None, depth: Depth | None
+) -> SourceFacts:
+    """The facts with other choices for files that are turned or have 16 bits, and a note of them.
+
+    Args:
+        facts: of the model.
+        orientation: instead of the training's.
+        depth: instead of the training's.
+    """
+    trained = facts.preprocess
+    wanted = {
+        "orientation": orientation or trained.orientation,
+        "depth": depth or trained.depth,
+    }
+    notes = [
+        f"{name} of files is {value}, where the training's is {getattr(trained, name)}"
+        for name, value in wanted.items()
+        if value != getattr(trained, name)
+    ]
+    if not notes:
+        return facts
+    return replace(
+        facts, preprocess=trained.model_copy(update=wanted), notes=(*facts.notes, *notes)
+    )
 
 
 def with_preprocess(

@@ -151,7 +151,7 @@ def measure_resize(
     levels, of_score, of_map = 0.0, 0.0, 0.0
     what = f"{trained.resize} against {spec.resize}"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
-        height, width, _ = middle_tile(read_picture(path), facts.tiling).shape
+        height, width, _ = middle_tile(read_picture(path, spec), facts.tiling).shape
         ours, theirs = (read_model_input(path, way, facts.tiling) for way in (spec, trained))
         found, expected = infer_one(engine, ours, path), source.answer(theirs[None])
         check_finite(path, expected.score, expected.anomaly_map)

@@ -15,6 +15,7 @@ import numpy as np
 from export.bundling.measure import PictureScores, measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
+from export.calibration.camera_files import tell_of_files
 from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
@@ -24,6 +25,7 @@ from export.calibration.pictures_to_use import (
     distinct,
 )
 from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
+from export.pictures import range_of_sizes
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, Calibration
 from service.bundles.findings import SelfTest
@@ -143,6 +145,7 @@ def find_thresholds(
     seen = tuple(dict.fromkeys(known))
     bad = list(distinct(defects, tell))
     pictures = choose_pictures(good, bad, seen, tell, grouping=options.grouping)
+    tell_of_files([*pictures.unseen, *bad], bundle.manifest.preprocess, tell)
     alpha = choose_alpha(options.alpha, pictures.unseen_parts.count)
     for note in alpha.notes:
         tell(f"warning: {note}")
@@ -276,5 +279,6 @@ def _thresholds(
         good_count=chosen.of_image.good,
         defect_count=0 if conformal else chosen.of_image.defective,
         found_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        sizes=range_of_sizes([*pictures.unseen, *pictures.seen]),
         notes=tuple(notes),
     )

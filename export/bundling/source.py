@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
 from export.calibration.cross_conformal import OutOfFoldScores
-from export.pictures import picture_size
+from export.pictures import range_of_sizes
 from service.bundles.bundle import Golden
-from service.bundles.findings import FitRecord, PictureSizes
+from service.bundles.findings import FitRecord
 from service.bundles.manifest import (
     CheckpointThresholds,
     InputType,
@@ -84,16 +84,7 @@ def fit_on(pictures: Sequence[Path]) -> FitRecord:
     """
     if not pictures:
         return FitRecord()
-    widths, heights = zip(*map(picture_size, pictures), strict=True)
-    return FitRecord(
-        pictures=len(pictures),
-        sizes=PictureSizes(
-            least_width=min(widths),
-            most_width=max(widths),
-            least_height=min(heights),
-            most_height=max(heights),
-        ),
-    )
+    return FitRecord(pictures=len(pictures), sizes=range_of_sizes(pictures))
 
 
 class ModelSource(Protocol):

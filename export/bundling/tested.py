@@ -16,7 +16,7 @@ from export.calibration.cross_conformal import OutOfFoldScores
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
-from export.pictures import MAX_PIXELS
+from export.pictures import MAX_PIXELS, read_picture
 from models.checkpoints.own import picture_digest
 from service.bundles.findings import FitRecord, SelfTest
 from service.domain import Image, RawPicture
@@ -80,6 +80,7 @@ def tested(
         counted=partial(counted_pixels, model, inside),
         good_score=of_good.score,
         defect_score=of_defects.score,
+        read=partial(read_picture, spec=model.preprocess),
     )
     if out_of_fold is not None:
         subject = _out_of_fold(subject, pictures, out_of_fold, alpha)

@@ -28,9 +28,6 @@ REPEATED_SHARE = 0.05
 """Share of the good pictures from which on repeating others is a finding."""
 
 OTHER_SIZE_SHARE = 0.1
-SIZE_TOLERANCE = 0.1
-"""Part of a side by which a picture may be smaller or larger than all of the fit's."""
-
 MOST_NAMED = 3
 """Most odd pictures that a finding names."""
 
@@ -174,7 +171,7 @@ def _other_size(evidence: Evidence) -> Finding | None:
     fitted = evidence.fit.sizes
     if fitted is None:
         return None
-    others = [size for size in evidence.sizes if not _is_like(size, fitted)]
+    others = [size for size in evidence.sizes if not fitted.holds(*size)]
     if not others or len(others) < OTHER_SIZE_SHARE * len(evidence.sizes):
         return None
     return Finding(
@@ -182,15 +179,6 @@ def _other_size(evidence: Evidence) -> Finding | None:
         text=f"{len(others)} of {len(evidence.sizes)} good pictures have another size, such as "
         f"{others[0][0]}x{others[0][1]}, than those of the fit, {_range_text(fitted)}",
         remedy="give pictures as the fit saw them, or fit again on pictures as the line takes them",
-    )
-
-
-def _is_like(size: tuple[int, int], fitted: PictureSizes) -> bool:
-    width, height = size
-    low, high = 1 - SIZE_TOLERANCE, 1 + SIZE_TOLERANCE
-    return (
-        low * fitted.least_width <= width <= high * fitted.most_width
-        and low * fitted.least_height <= height <= high * fitted.most_height
     )
 
 

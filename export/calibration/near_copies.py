@@ -31,7 +31,7 @@ NEAR = 0.05
 """Largest distance of two near-copies."""
 
 SIDE_PX = 256
-LOOK = Preprocess(width=SIDE_PX, height=SIDE_PX, resize="area", reduced_decode=True)
+LOOK = Preprocess(width=SIDE_PX, height=SIDE_PX, resize="area", reduced_decode=True, depth="max")
 WAVES = (2, 32)
 """Fewest and most waves a side of the detail that is compared."""
 

@@ -68,6 +68,7 @@ class Subject:
         odd: good pictures of which one makes the threshold; None if none does.
         as_unseen: of a picture and the score of it with a defect, the score that this would have if
             the model had not seen the picture.
+        read: reads a picture as the model sees it, RGB uint8 [H,W,3].
     """
 
     family: str
@@ -79,6 +80,7 @@ class Subject:
     defect_score: NDArray[np.float32]
     odd: OddPictures | None = None
     as_unseen: Callable[[Path, float], float] = _as_it_is
+    read: Callable[[Path], Image] = read_picture
 
 
 def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
@@ -96,7 +98,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
     if not looked:
         # The thresholds rest on scores of the fit, and these pictures may be of another part.
         looked = tuple(sample_evenly(pictures.seen, (), OTHERS_LOOKED_AT))
-        scores = np.array([subject.score(read_picture(path)) for path in looked], np.float32)
+        scores = np.array([subject.score(subject.read(path)) for path in looked], np.float32)
     above = scores > subject.threshold
     passing = [path for path, rejected in zip(looked, above, strict=True) if not rejected]
     altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
@@ -158,7 +160,7 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         if number >= FEWEST_ROUNDS and time.monotonic() - begun_s > BUDGET_S:
             break
         rounds += 1
-        for share, side_px, picture in _defects(read_picture(path), subject.counted, number):
+        for share, side_px, picture in _defects(subject.read(path), subject.counted, number):
             sides[share].append(side_px)
             found[share] += subject.as_unseen(path, subject.score(picture)) > subject.threshold
     return _MadeUp(

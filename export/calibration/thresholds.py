@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from export.calibration.conformal import METHOD, Alpha, calibrate
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.pictures import range_of_sizes
 from service.bundles.manifest import Thresholds
 
 
@@ -13,7 +17,8 @@ def conformal_thresholds(
     scores: NDArray[np.float32],
     peaks: NDArray[np.float32],
     alpha: Alpha,
-    notes: tuple[str, ...],
+    pictures: CalibrationPictures,
+    notes: Sequence[str],
 ) -> Thresholds:
     """Both thresholds, and what they rest on.
 
@@ -21,6 +26,7 @@ def conformal_thresholds(
         scores: of the good parts [n].
         peaks: highest map value of each [n].
         alpha: false-reject rate.
+        pictures: from which these scores come.
         notes: further grounds.
 
     Raises:
@@ -33,5 +39,6 @@ def conformal_thresholds(
         method=METHOD,
         alpha=alpha.value,
         good_count=len(scores),
-        notes=(*notes, *alpha.notes),
+        sizes=range_of_sizes([*pictures.unseen, *pictures.seen]),
+        notes=(*notes, *pictures.notes, *alpha.notes),
     )

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from export.commands.grouping import GROUP
 from export.commands.options import (
-    ALPHA,
     FOLDER,
     POSITIVE,
     QUIET,
@@ -22,6 +20,7 @@ from export.commands.options import (
     THREADS,
     plain_errors,
 )
+from export.commands.promise import ALPHA, GROUP
 from export.commands.sign import sign_or_warn
 from export.wording import aligned, guarantee_text, share
 

@@ -9,9 +9,7 @@ import click
 
 from export.commands.fit.options import ENCODER, USUAL_ENCODER, compute_on
 from export.commands.fit.sizing import SIZE
-from export.commands.grouping import GROUP
 from export.commands.options import (
-    ALPHA,
     FOLDER,
     POSITIVE,
     QUIET,
@@ -22,6 +20,7 @@ from export.commands.options import (
     plain_errors,
     threads,
 )
+from export.commands.promise import ALPHA, GROUP
 from export.learning.size_request import AUTO, SizeRequest
 from models.input_size import InputSize
 

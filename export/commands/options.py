@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from export.commands.grouping import GROUP
+from export.commands.camera_files import DEPTH, ORIENTATION
+from export.commands.promise import ALPHA, GROUP
 from service.distribution import CLIENT, install_hint
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
     from export.imported.preprocessing import PictureSize
     from service.bundles.manifest import Filter, InputType
     from service.bundles.tiling import Blend, Tiling
+    from service.domain import Depth, Orientation
     from service.pictures.roi import RoiShape
 
 SHOW_DEFAULTS = {"show_default": True}
@@ -61,12 +63,6 @@ STRICT = click.option(
     "--strict",
     is_flag=True,
     help="Write nothing and end with 1 if the self-test finds anything against the model.",
-)
-ALPHA = click.option(
-    "--alpha",
-    type=SHARE,
-    show_default="0.01; with fewer than 99 pictures 2/(n + 1), or 1/(n + 1) if that exceeds 0.1",
-    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
 )
 
 
@@ -194,6 +190,8 @@ def bundle_command(*own: Option) -> Option:
             out: Path,
             input_type: InputType | None,
             reduced_decode: bool,
+            orientation: Orientation | None,
+            depth: Depth | None,
             tile: PictureSize | None,
             tile_overlap: int | None,
             tile_blend: Blend | None,
@@ -230,6 +228,8 @@ def bundle_command(*own: Option) -> Option:
                     strict=strict,
                     sign_key=sign_key,
                     grouping=grouping,
+                    orientation=orientation,
+                    depth=depth,
                 ),
                 quiet=quiet,
             )
@@ -310,6 +310,8 @@ BUNDLE_CHECKS = (
         "eighth of their size: sooner, and a little other than in the training. What that changes "
         "is measured and kept in the manifest. With --resize area only."
     ),
+    ORIENTATION,
+    DEPTH,
     click.option(
         "--tile", metavar="N|WxH", callback=size,
         help="Look at pictures in tiles of so many of their pixels, each resized to the "

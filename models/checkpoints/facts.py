@@ -34,6 +34,9 @@ class InputRecipe:
         height: rows after resizing.
         resize: filter of the resizing.
         crop: centre that was cut out afterwards; None for the whole.
+        opened_by: what opened the files. pillow: `Image.open` and `convert("RGB")`, as torchvision
+            and anomalib do, which turns no picture by its EXIF, clips grey of 16 bits at 255 and
+            takes the high byte of colours. takt: upright, with the whole range of 16 bits.
 
     >>> InputRecipe(448, 448, "area", Centre(392, 392)).text()
     'resized to 448 x 448 (area), of that the centre of 392 x 392'
@@ -43,6 +46,7 @@ class InputRecipe:
     height: int
     resize: Filter
     crop: Centre | None = None
+    opened_by: Literal["takt", "pillow"] = "takt"
 
     def text(self) -> str:
         """The recipe for people, with sizes as width x height."""

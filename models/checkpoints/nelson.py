@@ -112,7 +112,7 @@ def load(parts: Sequence[NetworkFile]) -> Checkpoint:
     return Checkpoint(
         model.eval(),
         framework=FRAMEWORK,
-        recipe=InputRecipe(SIDE, SIDE, "pillow_bilinear"),
+        recipe=InputRecipe(SIDE, SIDE, "pillow_bilinear", opened_by="pillow"),
         missing=("teacher statistics", "map quantiles"),
     )
 

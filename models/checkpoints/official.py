@@ -16,7 +16,7 @@ from models.dinov2.foreign import ForeignWeightsError
 from models.inpformer import weights as inpformer
 
 FRAMEWORK = "official"
-RECIPE = InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))
+RECIPE = InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392), "pillow")
 
 
 def is_inpformer(content: object) -> bool:

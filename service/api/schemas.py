@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority
+from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority, WarningCode
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 """Place of a model's schema in the API's document."""
@@ -126,6 +126,10 @@ class InspectedOut(Schema):
         description="x, y, width, height of the part the model saw, to the nearest pixel."
     )
     regions: list[RegionOut] = Field(description="The highest peak first.")
+    warnings: list[WarningCode] = Field(
+        description="What speaks against the answer: a picture too small for the model, or of a "
+        "size or shape that it has not seen, or a 16-bit file of another depth than it reads."
+    )
     timings_ms: TimingsOut
 
 
@@ -145,6 +149,7 @@ class InspectionOut(InspectedOut):
                 "image": {"width": 565, "height": 230},
                 "inspected": [0, 0, 565, 230],
                 "regions": [{"box": [417, 89, 40, 19], "area": 387, "peak": 0.5764111280441284}],
+                "warnings": [],
                 "heatmap": None,
                 "timings_ms": {
                     "decode": 0.919,

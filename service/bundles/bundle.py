@@ -34,7 +34,7 @@ from service.bundles.signing.private_copy import PrivateCopy
 from service.bundles.signing.signature import TrustedKeys
 from service.bundles.variant import Variant
 from service.domain import Batch
-from service.errors import BundleError
+from service.errors import BundleError, MisplacedBundleError
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -220,14 +220,15 @@ def check_place(path: Path, manifest: Manifest) -> None:
     """Refuses a copied or renamed folder, whose answers would bear the original's name.
 
     Raises:
-        BundleError: the path is not `<repository>/<name>/<version>`.
+        MisplacedBundleError: the path is not `<repository>/<name>/<version>`.
     """
     # Not resolved: a link has to be called what it is asked for by.
     path = Path(os.path.abspath(path))
     if (manifest.name, manifest.version) != (path.parent.name, path.name):
-        raise BundleError(
-            f"{path} holds model {manifest.name}, version {manifest.version}; its place is "
-            f"<repository>/{manifest.name}/{manifest.version}"
+        raise MisplacedBundleError(
+            f"{path} is whole, but holds model {manifest.name}, version {manifest.version}; move "
+            f"it to <repository>/{manifest.name}/{manifest.version}, or export the model again "
+            "under the other name"
         )
 
 

@@ -9,14 +9,31 @@ from pydantic import Field, model_validator
 from service.bundles.strict_model import StrictModel
 from service.domain import FindingCode
 
+SIZE_TOLERANCE = 0.1
+"""Part of a side by which a picture may be smaller or larger than all of some others."""
+
 
 class PictureSizes(StrictModel):
-    """The sizes of some pictures, in pixels."""
+    """The sizes of some pictures as they are stored, in pixels."""
 
     least_width: int = Field(gt=0)
     most_width: int = Field(gt=0)
     least_height: int = Field(gt=0)
     most_height: int = Field(gt=0)
+
+    def holds(self, width: int, height: int) -> bool:
+        """Whether a size lies within these, or a tenth beyond."""
+        low, high = 1 - SIZE_TOLERANCE, 1 + SIZE_TOLERANCE
+        return (
+            low * self.least_width <= width <= high * self.most_width
+            and low * self.least_height <= height <= high * self.most_height
+        )
+
+    def has_shape(self, width: int, height: int) -> bool:
+        """Whether a ratio of width to height lies within these, or a tenth beyond."""
+        low, high = 1 - SIZE_TOLERANCE, 1 + SIZE_TOLERANCE
+        least, most = self.least_width / self.most_height, self.most_width / self.least_height
+        return low * least <= width / height <= high * most
 
 
 class FitRecord(StrictModel):

@@ -6,12 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.bundles.findings import FitRecord, SelfTest
+from service.bundles.findings import FitRecord, PictureSizes, SelfTest
 from service.bundles.region import Roi
 from service.bundles.signing.provenance import Provenance
 from service.bundles.strict_model import SealedModel, StrictModel
 from service.bundles.tiling import Tiling
 from service.bundles.variant import Variant
+from service.domain import Depth, Orientation
 
 CALIBRATION = "calibration.npz"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -76,6 +77,21 @@ class Preprocess(StrictModel):
 
     uint8: whole levels; those of the tensor filters are rounded once. float32: levels as these
     leave them; every other filter leaves whole ones.
+    """
+
+    orientation: Orientation = "apply"
+    """How the model sees a picture that its file says to turn (EXIF).
+
+    apply: as a person does. ignore: as it is stored, as Pillow and torchvision open it (but for
+    TIFF, which they turn too). Map, regions and heatmap lie on the picture as a person sees it.
+    """
+
+    depth: Depth = "full"
+    """The levels of a file of 16 bits that become 0 to 255.
+
+    full: 0 to 65535. 12, 14: the lower bits, of which the highest level is white, as is all above.
+    max: 0 to the picture's highest level. pillow: as Pillow's `convert("RGB")`, which clips grey at
+    255 and takes the high byte of colours.
     """
 
     crop: Crop | None = None
@@ -154,6 +170,9 @@ class Thresholds(StrictModel):
 
     good_count: int = Field(ge=0)
     """Number of good pictures that they rest on."""
+
+    sizes: PictureSizes | None = None
+    """Sizes of the good pictures, as they are stored; None where none were kept."""
 
     defect_count: int = Field(default=0, ge=0)
     """Number of defective pictures that they rest on."""

@@ -102,7 +102,7 @@ class Finisher:
                 seen.placed.box,
                 ColorScale(self._manifest.map.low, criteria.pixel_threshold),
                 verdict.regions,
-                self._roi,
+                self._roi if self._roi is None else self._roi.turned(seen.turn),
             )
         return Judgement(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
 
@@ -112,7 +112,9 @@ class Finisher:
         if seen.whole is not None:
             return seen.whole
         if options.heatmap == "overlay":
-            return whole_picture(data, self._max_pixels, inference.weight.header)
+            return whole_picture(
+                data, self._manifest.preprocess, self._max_pixels, inference.weight.header
+            )
         return np.empty((seen.height, seen.width, 3), np.uint8)
 
     def _criteria(self, options: InspectOptions) -> Criteria:

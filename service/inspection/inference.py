@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from service.batching.memory import DecodedBytes
@@ -15,6 +15,7 @@ from service.batching.work import Done
 from service.domain import InspectOptions, ModelOutput
 from service.inspection.weight import Weight
 from service.pictures.prepare import Picture, ReadPicture
+from service.pictures.turning import NO_TURN
 
 Made = TypeVar("Made")
 
@@ -53,6 +54,15 @@ class Inference:
     done: Done[ModelOutput]
     waited_ms: float
     weight: Weight
+
+    def upright(self) -> Inference:
+        """With the map as a person sees the picture, where the model sees it as it is stored."""
+        turn = self.seen.turn
+        if turn == NO_TURN:
+            return self
+        result = self.done.result
+        turned = replace(result, anomaly_map=turn.array(result.anomaly_map))
+        return replace(self, done=replace(self.done, result=turned))
 
 
 class Pictures(Protocol):

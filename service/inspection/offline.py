@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,9 +12,10 @@ from service.bundles.tiling import Tiling
 from service.domain import ModelInput, ModelOutput
 from service.engines.base import Engine
 from service.pictures.placement import Placement, placement
-from service.pictures.prepare import Picture, prepare, whole_picture
+from service.pictures.prepare import Picture, prepare, read_for_model
 from service.pictures.preprocess import preprocess
 from service.pictures.tiles import Stitcher, tile_grid
+from service.pictures.turning import Turn
 
 
 class View(Protocol):
@@ -77,17 +78,26 @@ def inspect_offline(
     """
     if view.tiling is None:
         prepared = prepare(data, view.preprocess, max_pixels)
-        answer = _answer(engine, prepared.model_input)
+        answer = _upright(_answer(engine, prepared.model_input), prepared.turn)
         return OfflineInspection(answer, prepared.width, prepared.height, prepared.placed)
-    picture = whole_picture(data, max_pixels)
+    decoded = read_for_model(data, view.preprocess, max_pixels)
+    picture, turn = decoded.picture, decoded.turn
     height, width, _ = picture.shape
     planned = tile_grid(view.tiling, width, height, view.map_size)
     stitcher = Stitcher(planned)
     for tile in planned:
         stitcher.add(tile, _answer(engine, preprocess(tile.of(picture), view.preprocess)))
     return OfflineInspection(
-        stitcher.answer(), width, height, placement(view.preprocess, width, height)
+        _upright(stitcher.answer(), turn),
+        decoded.width,
+        decoded.height,
+        placement(view.preprocess, decoded.width, decoded.height, turn),
     )
+
+
+def _upright(answer: ModelOutput, turn: Turn) -> ModelOutput:
+    """The answer with its map as a person sees the picture."""
+    return replace(answer, anomaly_map=turn.array(answer.anomaly_map))
 
 
 def _answer(engine: Engine, model_input: ModelInput) -> ModelOutput:

@@ -28,6 +28,7 @@ from service.inspection.tiled import TiledPictures
 from service.inspection.weight import weigh
 from service.inspection.whole import WholePictures
 from service.pictures.prepare import Picture
+from service.pictures.warnings import SizeWarnings
 
 Read = Callable[[], Awaitable[Picture]]
 
@@ -97,6 +98,7 @@ class Pipeline:
         )
         self._finisher = Finisher(bundle, thresholds, limits.max_regions, limits.max_image_pixels)
         self._max_pixels = limits.max_image_pixels
+        self._sizes = SizeWarnings(bundle.manifest)
         self._memory = memory or MemoryBudget()
         self._whole_journey = Stage()
         self._finishing = Stage(at_once=2 * pools.threads)
@@ -165,7 +167,8 @@ class Pipeline:
         self._admission.shares.take(caller)
         try:
             with self._memory.decoded() as room:
-                inference = await self._pictures.run(picture, weight, options, deadline_s, room)
+                inferred = await self._pictures.run(picture, weight, options, deadline_s, room)
+                inference = inferred.upright()
                 finished = await self._finish(inference, picture, options, deadline_s, room)
         finally:
             self._admission.shares.leave(caller)
@@ -196,6 +199,10 @@ class Pipeline:
         self, inference: Inference, finished: Judgement, options: InspectOptions, started_s: float
     ) -> Inspection:
         seen, done = inference.seen, inference.done
+        stored = inference.weight.header or seen
+        warnings = self._sizes.of(stored.width, stored.height)
+        if seen.warning is not None:
+            warnings += (seen.warning,)
         return Inspection(
             model=self._manifest.name,
             version=self._manifest.version,
@@ -214,4 +221,5 @@ class Pipeline:
                 total_ms=ms_since(started_s),
             ),
             anomaly_map=done.result.anomaly_map if options.with_map else None,
+            warnings=warnings,
         )

@@ -20,9 +20,10 @@ from service.bundles.tiling import Tiling
 from service.domain import Image, InspectOptions, ModelInput, ModelOutput
 from service.inspection.inference import Inference, Pools, ms_since, on_thread
 from service.inspection.weight import Weight
+from service.pictures.decode import Decoded
 from service.pictures.formats.image_header import ImageHeader
 from service.pictures.placement import placement
-from service.pictures.prepare import Picture, ReadPicture, whole_picture
+from service.pictures.prepare import Picture, ReadPicture, read_for_model, upright
 from service.pictures.preprocess import preprocess
 from service.pictures.tiles import Stitcher, Tile, tile_grid
 
@@ -160,8 +161,9 @@ class TiledPictures:
             turn_s = time.perf_counter()
             await room.take(weight.decoding_bytes)
             keep = options.heatmap == "overlay" and room.keep(weight.kept_bytes)
-            decode = partial(_decode, data, self._max_pixels, weight.header)
-            picture, decode_ms = await on_thread(self._pools.preparing, decode, room)
+            decode = partial(_decode, data, self._spec, self._max_pixels, weight.header)
+            decoded, decode_ms = await on_thread(self._pools.preparing, decode, room)
+            picture = decoded.picture
             height, width, _ = picture.shape
             planned = tile_grid(self._tiling, width, height, self._map_size)
             stitcher = Stitcher(planned)
@@ -190,12 +192,14 @@ class TiledPictures:
         assert first is not None
         return _Fed(
             seen=ReadPicture(
-                width=width,
-                height=height,
-                placed=placement(self._spec, width, height),
-                whole=picture if keep else None,
+                width=decoded.width,
+                height=decoded.height,
+                placed=placement(self._spec, decoded.width, decoded.height, decoded.turn),
+                whole=upright(decoded) if keep else None,
                 decode_ms=decode_ms,
                 preprocess_ms=(cut_s - begun_s) * 1000,
+                turn=decoded.turn,
+                warning=decoded.warning,
             ),
             stitcher=stitcher,
             waited_ms=(begun_s - came_s) * 1000 - decode_ms,
@@ -225,9 +229,11 @@ def _close(slots: contextlib.ExitStack, _answered: object) -> None:
     slots.close()
 
 
-def _decode(data: Picture, max_pixels: int, header: ImageHeader | None) -> tuple[Image, float]:
+def _decode(
+    data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None
+) -> tuple[Decoded, float]:
     started_s = time.perf_counter()
-    return whole_picture(data, max_pixels, header), ms_since(started_s)
+    return read_for_model(data, spec, max_pixels, header), ms_since(started_s)
 
 
 def _cut(picture: Image, tiles: Sequence[Tile], spec: Preprocess) -> list[ModelInput]:

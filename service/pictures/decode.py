@@ -5,9 +5,9 @@
 | grey, 1-bit | three equal channels |
 | palette | its colours |
 | alpha | dropped; the stored colours stay, as Pillow's `convert("RGB")` does |
-| 16 bits per channel | the full range 0…65535 becomes 0…255, within one level |
+| 16 bits per channel | 0…65535 becomes 0…255, within one level, or as the bundle's depth says |
 | CMYK and YCCK JPEG, CMYK TIFF | RGB by (255 - ink)(255 - black) / 255; profiles are not applied |
-| EXIF orientation | applied, in JPEG, PNG, WebP and TIFF |
+| EXIF orientation | applied, in JPEG, PNG, WebP and TIFF; a bundle may ignore it for its model |
 | several pages or frames | the first one |
 
 A file that is cut short is always refused; what follows a JPEG's end, such as the second picture
@@ -27,15 +27,21 @@ from typing import cast
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
 
-from service.domain import Image, PixelFormat, RawPicture
+from service.bundles.manifest import Preprocess
+from service.domain import Depth, Image, PixelFormat, RawPicture, WarningCode
 from service.errors import ImageTooLargeError, InvalidImageError
+from service.pictures.depth import dark, to_8_bits
 from service.pictures.formats.apng import checked_png
 from service.pictures.formats.image_header import ImageHeader
 from service.pictures.formats.jpeg import END, checked_jpeg, is_quick
+from service.pictures.formats.orientation import orientation_of
 from service.pictures.formats.tiff_pages import checked_tiff
 from service.pictures.formats.webp import checked_webp
 from service.pictures.header import read_header
+from service.pictures.turning import NO_TURN, Turn
 
 _JPEG_FILL = b"\x80"
 """Value of every channel where libjpeg had no data."""
@@ -44,10 +50,10 @@ _NOISE = bytes(range(1, 255)) * 4
 """Data without markers that no encoder would write."""
 
 _REDUCED = {
-    1: cv2.IMREAD_COLOR_RGB,
-    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
 """OpenCV's flags by divisor; those that reduce are named for grey, but the colour flag wins."""
 
@@ -59,18 +65,25 @@ class Decoded:
     """A decoded picture, whole or reduced.
 
     Attributes:
-        picture: RGB uint8 [ceil(height / n), ceil(width / n), 3], upright; n is 1, 2, 4 or 8.
+        picture: as the model sees it, RGB uint8 [ceil(rows / n), ceil(columns / n), 3]; n is 1, 2,
+            4 or 8.
         width: width of the whole picture, upright, in pixels.
         height: height of the whole picture, upright, in pixels.
+        turn: what makes the picture upright, if the model sees it as it is stored.
+        warning: what speaks against its depth.
     """
 
     picture: Image
     width: int
     height: int
+    turn: Turn = NO_TURN
+    warning: WarningCode | None = None
 
 
-def decode(data: bytes, max_pixels: int, header: ImageHeader | None = None) -> Image:
-    """Decode a JPEG, PNG, BMP, WebP or TIFF.
+def decode(
+    data: bytes, max_pixels: int, header: ImageHeader | None = None, depth: Depth = "full"
+) -> Image:
+    """Decode a JPEG, PNG, BMP, WebP or TIFF, as a person sees it.
 
     >>> file = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
     >>> decode(file, max_pixels=100).shape
@@ -80,6 +93,7 @@ def decode(data: bytes, max_pixels: int, header: ImageHeader | None = None) -> I
         data: the whole file.
         max_pixels: most pixels, checked on the header before anything is decoded.
         header: of the file, if it was read already.
+        depth: the levels of a file of 16 bits that become 0 to 255.
 
     Returns:
         RGB uint8 [height, width, 3], upright, C-contiguous.
@@ -89,36 +103,45 @@ def decode(data: bytes, max_pixels: int, header: ImageHeader | None = None) -> I
         UnsupportedImageError: another format, or pixels that are not served.
         ImageTooLargeError: more than `max_pixels`.
     """
-    return _checked(data, header or read_header(data), max_pixels, 1)
+    header = header or read_header(data)
+    return _checked(data, header, max_pixels, 1, 0, depth)[0]
 
 
-def decode_reduced(
-    data: bytes, max_pixels: int, least: int, header: ImageHeader | None = None
+def decode_for_model(
+    data: bytes, max_pixels: int, spec: Preprocess, header: ImageHeader | None = None
 ) -> Decoded:
-    """Decode a JPEG at a half, a quarter or an eighth of its size; other formats whole.
+    """Decode a picture as a bundle's model sees it.
 
-    libjpeg then computes fewer coefficients and pixels; each pixel is a mean of the picture's.
+    Where the bundle allows it, a JPEG is decoded at a half, a quarter or an eighth of its size:
+    libjpeg then computes fewer coefficients and pixels, each of which is a mean of the picture's.
 
     Args:
         data: the whole file.
         max_pixels: most pixels, checked on the header before anything is decoded.
-        least: pixels that either side keeps at least.
+        spec: preprocessing of the bundle.
         header: of the file, if it was read already.
 
     Raises:
         RequestError: as `decode` does.
     """
     header = header or read_header(data)
-    divisor = _divisor(header, least)
-    picture = _checked(data, header, max_pixels, divisor)
+    divisor = _divisor(header, spec.least_side) if spec.reduced_decode else 1
+    if spec.orientation == "ignore" and header.format != "TIFF":
+        flags = cv2.IMREAD_IGNORE_ORIENTATION
+        stored, warning = _checked(data, header, max_pixels, divisor, flags, spec.depth)
+        turn = Turn.of(orientation_of(data, header))
+        return Decoded(stored, *turn.size(header.width, header.height), turn, warning)
+    picture, warning = _checked(data, header, max_pixels, divisor, 0, spec.depth)
     height, width = picture.shape[:2]
+    if divisor == 1:
+        return Decoded(picture, width, height, warning=warning)
     turned = (width, height) != _size(header, divisor)
     sides = (header.height, header.width) if turned else (header.width, header.height)
-    return Decoded(picture, *sides)
+    return Decoded(picture, *sides, warning=warning)
 
 
 def divisor_of(data: bytes, least: int) -> int:
-    """Divisor of each side in `decode_reduced`: 1, 2, 4 or 8; only the header is read.
+    """Divisor of each side in reduced decoding: 1, 2, 4 or 8; only the header is read.
 
     Args:
         data: the whole file, or enough of its beginning.
@@ -155,14 +178,24 @@ def from_raw(raw: RawPicture, max_pixels: int) -> Image:
             return cast(Image, cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
 
 
-def _checked(data: bytes, header: ImageHeader, max_pixels: int, divisor: int) -> Image:
-    """Decode at 1 / divisor of the size, with all checks."""
+def _checked(
+    data: bytes, header: ImageHeader, max_pixels: int, divisor: int, flags: int, depth: Depth
+) -> tuple[Image, WarningCode | None]:
+    """Decode at 1 / divisor of the size, with all checks; also what speaks against the depth."""
     _refuse_too_large(header.width, header.height, max_pixels)
     data = _to_decode(data, header)
-    picture = _decode(data, header, divisor)
+    if header.bits == 16 and depth != "full":
+        # Of TIFF of 16 bits, OpenCV 5 gives RGB that is no picture, so BGR.
+        levels = _decode(data, header, 1, flags | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if levels.dtype == np.uint16:
+            deep = cast(NDArray[np.uint16], levels)
+            picture, warning = to_8_bits(deep, depth, grey=header.grey)
+            return cast(Image, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)), warning
+    flags |= cv2.IMREAD_COLOR_RGB | _REDUCED[divisor]
+    picture = cast(Image, _decode(data, header, divisor, flags))
     if header.format == "JPEG":
-        _refuse_filled(picture, data, header, divisor)
-    return picture
+        _refuse_filled(picture, data, header, divisor, flags)
+    return picture, dark(picture) if header.bits == 16 else None
 
 
 def _divisor(header: ImageHeader, least: int) -> int:
@@ -206,9 +239,9 @@ def _to_decode(data: bytes, header: ImageHeader) -> bytes:
             return data  # OpenCV refuses one that lacks rows
 
 
-def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
+def _decode(data: bytes, header: ImageHeader, divisor: int, flags: int) -> MatLike:
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[divisor])
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         decoded = None
     if decoded is None:
@@ -222,10 +255,12 @@ def _decode(data: bytes, header: ImageHeader, divisor: int) -> Image:
             f"the {header.format} contradicts itself: its header says {header.width} × "
             f"{header.height} pixels, its data {width * divisor} × {height * divisor}"
         )
-    return cast(Image, decoded)
+    return decoded
 
 
-def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: int) -> None:
+def _refuse_filled(
+    picture: Image, data: bytes, header: ImageHeader, divisor: int, flags: int
+) -> None:
     """Refuse a JPEG that ends properly but lacks data, as from a camera that dropped packets.
 
     libjpeg fills missing blocks with grey, so the block that it decodes last, in a corner, is grey.
@@ -235,7 +270,8 @@ def _refuse_filled(picture: Image, data: bytes, header: ImageHeader, divisor: in
     if not _has_filled_corner(picture, header, divisor) or not is_quick(data, header):
         return
     end = data.find(END, header.scan_start)
-    with_more = _decode(data[:end] + _NOISE + data[end:], header, divisor)
+    more = data[:end] + _NOISE + data[end:]
+    with_more = _decode(more, header, divisor, flags)
     if not np.array_equal(picture, with_more):
         raise InvalidImageError(
             "the JPEG has lost a part of its data, so that its end is blank; send it again"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from service.bundles.manifest import Preprocess
 from service.domain import Box
+from service.pictures.turning import NO_TURN, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class PlacedAxis:
     length: int
     resized: int
     original: int
+
+    @property
+    def mirrored(self) -> PlacedAxis:
+        """The axis counted from its other end."""
+        return replace(self, start=self.resized - self.start - self.length)
 
     @property
     def rounded(self) -> tuple[int, int]:
@@ -88,7 +94,7 @@ class Placement:
         return max(1, round(cells * seen / (self.x.resized * columns * self.y.resized * rows)))
 
 
-def placement(spec: Preprocess, width: int, height: int) -> Placement:
+def placement(spec: Preprocess, width: int, height: int, turn: Turn = NO_TURN) -> Placement:
     """Place a bundle's maps on a picture.
 
     >>> spec = Preprocess(width=256, height=256, resize="area")
@@ -99,13 +105,16 @@ def placement(spec: Preprocess, width: int, height: int) -> Placement:
         spec: preprocessing of the bundle; each axis has a scale of its own.
         width: width of the picture, upright, in pixels.
         height: height of the picture, upright, in pixels.
+        turn: that makes the picture upright, where the model sees it as it is stored.
     """
+    width, height = turn.size(width, height)  # as stored
     crop = spec.crop
     if crop is None:
         x, y = (0, spec.width), (0, spec.height)
     else:
         x, y = (crop.x, crop.width), (crop.y, crop.height)
-    return Placement(
-        PlacedAxis(*x, spec.width, width),
-        PlacedAxis(*y, spec.height, height),
-    )
+    columns = PlacedAxis(*x, spec.width, width)
+    rows = PlacedAxis(*y, spec.height, height)
+    columns = columns.mirrored if turn.columns else columns
+    rows = rows.mirrored if turn.rows else rows
+    return Placement(rows, columns) if turn.transposed else Placement(columns, rows)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from service.bundles.manifest import Preprocess
-from service.domain import Image, ModelInput, RawPicture
-from service.pictures.decode import Decoded, decode, decode_reduced, from_raw
+from service.domain import Image, ModelInput, RawPicture, WarningCode
+from service.pictures.decode import Decoded, decode, decode_for_model, from_raw
 from service.pictures.formats.image_header import ImageHeader
 from service.pictures.placement import Placement, placement
 from service.pictures.preprocess import preprocess
+from service.pictures.turning import Turn
 
 Picture = bytes | RawPicture
 
@@ -26,6 +28,8 @@ class ReadPicture:
         whole: the picture as a person sees it, RGB uint8 [height, width, 3], if it is kept.
         decode_ms: time that decoding took.
         preprocess_ms: time that resizing took.
+        turn: what makes the model's map upright.
+        warning: what speaks against the depth of the file.
     """
 
     width: int
@@ -34,6 +38,8 @@ class ReadPicture:
     whole: Image | None
     decode_ms: float
     preprocess_ms: float
+    turn: Turn
+    warning: WarningCode | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +74,30 @@ def prepare(
         RequestError: the picture is at fault.
     """
     started_s = time.perf_counter()
-    decoded = _read(data, spec, max_pixels, header)
+    decoded = read_for_model(data, spec, max_pixels, header)
     whole = None
     if keep:
-        reduced = decoded.picture.shape[:2] != (decoded.height, decoded.width)
-        whole = whole_picture(data, max_pixels, header) if reduced else decoded.picture
+        whole = upright(decoded)
+        if whole.shape[:2] != (decoded.height, decoded.width):  # reduced
+            whole = whole_picture(data, spec, max_pixels, header)
     decoded_s = time.perf_counter()
     model_input = preprocess(decoded.picture, spec)
     return Prepared(
         model_input=model_input,
         width=decoded.width,
         height=decoded.height,
-        placed=placement(spec, decoded.width, decoded.height),
+        placed=placement(spec, decoded.width, decoded.height, decoded.turn),
         whole=whole,
         decode_ms=(decoded_s - started_s) * 1000,
         preprocess_ms=(time.perf_counter() - decoded_s) * 1000,
+        turn=decoded.turn,
+        warning=decoded.warning,
     )
 
 
-def whole_picture(data: Picture, max_pixels: int, header: ImageHeader | None = None) -> Image:
+def whole_picture(
+    data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None = None
+) -> Image:
     """The picture as a person sees it: RGB uint8 [height, width, 3], upright.
 
     Raises:
@@ -94,13 +105,24 @@ def whole_picture(data: Picture, max_pixels: int, header: ImageHeader | None = N
     """
     if isinstance(data, RawPicture):
         return from_raw(data, max_pixels)
-    return decode(data, max_pixels, header)
+    return decode(data, max_pixels, header, spec.depth)
 
 
-def _read(data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None) -> Decoded:
-    """The picture, decoded as small as the bundle allows."""
-    if spec.reduced_decode and not isinstance(data, RawPicture):
-        return decode_reduced(data, max_pixels, spec.least_side, header)
-    picture = whole_picture(data, max_pixels, header)
+def read_for_model(
+    data: Picture, spec: Preprocess, max_pixels: int, header: ImageHeader | None = None
+) -> Decoded:
+    """The picture as the model sees it, decoded as small as the bundle allows.
+
+    Raises:
+        RequestError: the picture is at fault.
+    """
+    if not isinstance(data, RawPicture):
+        return decode_for_model(data, max_pixels, spec, header)
+    picture = from_raw(data, max_pixels)
     height, width, _ = picture.shape
     return Decoded(picture, width, height)
+
+
+def upright(decoded: Decoded) -> Image:
+    """A decoded picture as a person sees it."""
+    return cast(Image, decoded.turn.array(decoded.picture))

@@ -26,6 +26,7 @@ from service.domain import Box
 from service.errors import BundleError, RequestError
 from service.pictures.decode import decode
 from service.pictures.placement import placement
+from service.pictures.turning import NO_TURN, Turn
 
 _MASK_BYTES = 64 << 20
 _MASK_PIXELS = 200_000_000
@@ -107,8 +108,13 @@ class RoiDrawing:
     """
 
     def __init__(self, inside: NDArray[np.bool_]) -> None:
+        self._cells = inside
         self._inside = inside.astype(np.uint8) * 255
         self._outlines = functools.lru_cache(_REMEMBERED_SIZES)(self._trace)
+
+    def turned(self, turn: Turn) -> RoiDrawing:
+        """The region on a picture that the model sees as it is stored."""
+        return self if turn == NO_TURN else RoiDrawing(turn.array(self._cells))
 
     def outlines(self, inspected: Box) -> Sequence[MatLike]:
         """Closed lines around the region, in pixels of the picture; not to be written to.

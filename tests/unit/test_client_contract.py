@@ -98,6 +98,7 @@ def test_what_a_server_answers_is_read_whole() -> None:
         inspected=Box(0, 0, 60, 48),
         heatmap=Heatmap("overlay", "jpeg", b"\xff\xd8picture"),
         timings=Timings(1, 2, 3, 4, 5, 6, 21),
+        warnings=("small_picture", "other_shape"),
     )
     read = asdict(inspected_of(orjson.loads(orjson.dumps(inspection_json(inspection, "r1")))))
     assert read.pop("request_id") == "r1"

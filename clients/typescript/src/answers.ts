@@ -39,6 +39,8 @@ export interface Inspection {
   inspected: Box;
   /** The defects, the highest peak first. */
   regions: Region[];
+  /** What speaks against the answer: `small_picture`, `other_size`, `other_shape`, `dark_depth` or `clipped_depth`. */
+  warnings: string[];
   heatmap: Heatmap | null;
   /** Time of each stage on the server, in milliseconds. */
   timings_ms: Record<

@@ -10,8 +10,8 @@ import click
 from export.commands.fit.options import EVERY_FIT, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import older_spellings, sized
-from export.commands.grouping import GROUP
 from export.commands.options import FILE, FOLDER, plain_errors
+from export.commands.promise import GROUP
 from export.learning.size_request import SizeRequest
 from models.fit.efficientad.options import EfficientAdOptions
 

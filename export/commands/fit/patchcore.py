@@ -10,8 +10,8 @@ import click
 from export.commands.fit.options import EVERY_FIT, KINDS_AND_ENCODER, compute_on, options_of
 from export.commands.fit.saving import resumable, save_detector
 from export.commands.fit.sizing import sized
-from export.commands.grouping import GROUP
 from export.commands.options import plain_errors
+from export.commands.promise import GROUP
 from export.learning.size_request import SizeRequest
 from models.fit.patchcore.options import PatchCoreOptions
 

@@ -13,7 +13,7 @@ from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.dinov2.settings import Blocks
 
 DEFAULT = Preparation(
-    InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392)),
+    InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392), "pillow"),
     Normalisation(IMAGENET_MEAN, IMAGENET_STD),
 )
 

@@ -18,7 +18,7 @@ from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 
 UNFINISHED = "its training ended too early, let it go on until a validation is through"
-DEFAULT = Preparation(InputRecipe(256, 256, "tensor_bilinear"))
+DEFAULT = Preparation(InputRecipe(256, 256, "tensor_bilinear", opened_by="pillow"))
 MOST_CHANNELS = 4096
 """Most features of a patch that a file may claim, so that no small file takes much memory."""
 

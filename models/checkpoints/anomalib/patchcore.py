@@ -34,8 +34,10 @@ LIKELY_BACKBONES = ("wide_resnet50_2", "resnet18", "resnet34", "resnet50", "resn
 """Networks that are tried where a file does not name its own."""
 
 NORMALISED = Normalisation(IMAGENET_MEAN, IMAGENET_STD)
-DEFAULT = Preparation(InputRecipe(256, 256, "tensor_bilinear"), NORMALISED)
-DEFAULT_OF_2_0 = Preparation(InputRecipe(256, 256, "tensor_bilinear", Centre(224, 224)), NORMALISED)
+DEFAULT = Preparation(InputRecipe(256, 256, "tensor_bilinear", opened_by="pillow"), NORMALISED)
+DEFAULT_OF_2_0 = Preparation(
+    InputRecipe(256, 256, "tensor_bilinear", Centre(224, 224), "pillow"), NORMALISED
+)
 
 
 def is_patchcore(content: object) -> bool:

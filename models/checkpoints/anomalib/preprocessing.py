@@ -88,7 +88,7 @@ def read_transforms(described: object) -> Preparation:
     height, width = _resized(by_kind["Resize"])
     crop = _centre(by_kind["CenterCrop"], height, width) if "CenterCrop" in by_kind else None
     normalisation = _normalisation(by_kind["Normalize"]) if "Normalize" in by_kind else None
-    return Preparation(InputRecipe(width, height, "tensor_bilinear", crop), normalisation)
+    return Preparation(InputRecipe(width, height, "tensor_bilinear", crop, "pillow"), normalisation)
 
 
 def _flat(described: object, depth: int) -> list[_Transform]:

@@ -56,6 +56,9 @@ def response_of(request: InferenceRequest, inspections: Sequence[Inspection]) ->
     }
     if request.id is not None:
         head["id"] = request.id
+    if any(one.warnings for one in inspections):
+        listed = orjson.dumps([one.warnings for one in inspections]).decode()
+        head["parameters"] = {"warnings": listed}
     text = orjson.dumps(head)
     if not any(wanted.binary for wanted in request.outputs):
         return InferenceResponse(text, None)

@@ -132,10 +132,21 @@ class OutputTensorOut(Schema):
     )
 
 
+class InferParametersOut(Schema):
+    """What else is told of an answer."""
+
+    warnings: str = Field(
+        description="JSON: for each picture a list of codes, which REST's `warnings` has too."
+    )
+
+
 class InferOut(Schema):
     """The answer to an inference request."""
 
     model_name: str
     model_version: str
     id: str | SkipJsonSchema[None] = Field(None, description="That of the request.")
+    parameters: InferParametersOut | SkipJsonSchema[None] = Field(
+        None, description="There if anything speaks against an answer."
+    )
     outputs: list[OutputTensorOut]

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import cast
 
 import takt_client
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import WatchOptions
-from service.domain import Box, Heatmap, Inspection, RawPicture, Region, Timings, Verdict
+from service.domain import (
+    Box,
+    Heatmap,
+    Inspection,
+    RawPicture,
+    Region,
+    Timings,
+    Verdict,
+    WarningCode,
+)
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
@@ -116,6 +126,7 @@ def _answered(item: FrameAnswer) -> AnsweredFrame:
             inspected=Box(**asdict(seen.inspected)),
             heatmap=None if seen.heatmap is None else Heatmap(**asdict(seen.heatmap)),
             timings=Timings(**asdict(seen.timings)),
+            warnings=cast(tuple[WarningCode, ...], seen.warnings),
         ),
         age_ms=item.age_ms,
         dropped=item.dropped,

@@ -26,6 +26,8 @@ class ImageHeader:
             the colours are not multiplied yet; None without such a channel.
         bytes_per_pixel: memory that decoding takes at its peak, the result included, as measured
             with OpenCV 5; it makes two copies of 3 bytes at least.
+        bits: of a channel: 8, or 16; 8 stands for fewer too.
+        grey: whether a picture of 16 bits has one channel.
     """
 
     format: PictureFormat
@@ -36,6 +38,8 @@ class ImageHeader:
     several_scans: bool = False
     straight_alpha_at: int | None = None
     bytes_per_pixel: int = 6
+    bits: int = 8
+    grey: bool = False
 
     @property
     def decoding_bytes(self) -> int:

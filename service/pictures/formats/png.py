@@ -87,11 +87,14 @@ _LOOKED_AT = _OF_FRAMES | frozenset((b"zTXt", b"iTXt", b"iCCP", b"acTL"))
 
 
 def read_png(data: bytes) -> ImageHeader:
-    """Size of a PNG, from its first 24 bytes."""
+    """Size and depth of a PNG, from its first 26 bytes."""
     if data[8:16] != b"\0\0\0\x0dIHDR":
         raise InvalidImageError("the PNG header is damaged: it does not start with IHDR")
-    width, height = struct.unpack_from(">II", data, 16)
-    return ImageHeader("PNG", width, height)
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    if bits != 16:
+        return ImageHeader("PNG", width, height)
+    # Three channels of 16 bits, and of 8.
+    return ImageHeader("PNG", width, height, bytes_per_pixel=12, bits=16, grey=colour == 0)
 
 
 def walk(data: bytes) -> Chunks:

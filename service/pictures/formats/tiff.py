@@ -31,6 +31,7 @@ def read_tiff(data: bytes) -> ImageHeader:
     _refuse_kind(fields)
     _refuse_tiles(fields, width, height)
     _refuse_parts(fields, width, height)
+    bits = fields.first(BITS, 1)
     straight_alpha = fields.first(_EXTRA_SAMPLES, 0) == 2
     alpha_at = fields.position(_EXTRA_SAMPLES) if straight_alpha else None
     return ImageHeader(
@@ -39,7 +40,9 @@ def read_tiff(data: bytes) -> ImageHeader:
         height,
         straight_alpha_at=alpha_at,
         # A page in one strip is there as it is stored, up to 8 bytes a pixel, and as RGBA.
-        bytes_per_pixel=12,
+        bytes_per_pixel=12 if bits <= 8 else 18,
+        bits=max(bits, 8),
+        grey=fields.first(SAMPLES_PER_PIXEL, 1) == 1,
     )
 
 

@@ -31,6 +31,7 @@ TaktError
 ├── UnreadableAnswerError     502  the answer is not Takt's, or of another version
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
+│   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that the server's host cannot honour
 """
@@ -201,6 +202,10 @@ class EngineError(TaktError, code="engine_failed", title="Engine failed"):
 
 class BundleError(TaktError, code="invalid_bundle", title="Invalid bundle"):
     """A model folder is incomplete, damaged or of another format."""
+
+
+class MisplacedBundleError(BundleError, code="misplaced_bundle", title="Misplaced bundle"):
+    """A model folder is whole, and lies where its name and version do not say."""
 
 
 class DriftError(BundleError, code="drift", title="Engine drifts from the trained model"):

@@ -126,6 +126,8 @@ def _inspected(answer: Json, heatmap: Heatmap | None) -> Inspected:
         regions=tuple(Region(Box(*one["box"]), one["area"], one["peak"]) for one in regions),
         heatmap=heatmap,
         timings=Timings(*(timings[stage.name.removesuffix("_ms")] for stage in fields(Timings))),
+        # Servers before API 1.3 send none.
+        warnings=tuple(answer.get("warnings", ())),
     )
 
 

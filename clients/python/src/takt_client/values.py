@@ -77,6 +77,7 @@ class Inspected:
         regions: the defects, the highest peak first.
         heatmap: None unless one was asked for.
         timings: by stage, as the server measured them.
+        warnings: codes of what speaks against the answer, such as `small_picture`.
     """
 
     request_id: str
@@ -92,6 +93,7 @@ class Inspected:
     regions: tuple[Region, ...]
     heatmap: Heatmap | None
     timings: Timings
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_a_copied_bundle_is_not_signed(bundle: Bundle, key: Path) -> None:
     result = run(sign, moved, "--key", key)
 
     assert result.exit_code == 1
-    assert "its place is <repository>/parts/1" in result.output
+    assert "move it to <repository>/parts/1" in result.output
 
 
 def test_an_encrypted_key_is_asked_for_its_passphrase(bundle: Bundle, tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_a_copied_bundle_is_no_bundle_that_the_service_would_serve(bundle: Bundl
     (result,) = verify([elsewhere], on_cpu, no_variant).bundles
     assert not result.ok
     assert result.problem is not None
-    assert "its place is <repository>/parts/1" in result.problem
+    assert "move it to <repository>/parts/1" in result.problem
 
 
 def with_variant(bundle: Bundle, bounds: GoldenBounds) -> Bundle:

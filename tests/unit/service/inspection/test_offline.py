@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from service.domain import RawPicture
 from service.engines.fake import FakeEngine
@@ -41,6 +44,27 @@ def test_a_model_with_tiles_gives_the_map_of_the_whole_picture(make_bundle, nois
     np.testing.assert_allclose(inspected.answer.anomaly_map, brightness, rtol=0, atol=1e-6)
     assert inspected.answer.score == pytest.approx(brightness.max(), abs=1e-6)
     assert inspected.placed.box.width == 100
+
+
+@pytest.mark.parametrize("tiles", [None, {"width": 20, "height": 20, "overlap": 4, "blend": "max"}])
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+def test_the_map_is_upright_whatever_the_model_sees(make_bundle, orientation, tiles) -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[4:8, 50:56] = 255
+    exif = Pillow.Exif()
+    exif[274] = orientation
+    file = io.BytesIO()
+    Pillow.fromarray(picture).save(file, "PNG", exif=exif)
+    manifest = make_bundle(**({} if tiles is None else {"tiling": tiles})).manifest
+    marks = []
+    for choice in ("apply", "ignore"):
+        preprocess = manifest.preprocess.model_copy(update={"orientation": choice})
+        view = manifest.model_copy(update={"preprocess": preprocess})
+        found = inspect_offline(FakeEngine(), file.getvalue(), view, 10_000)
+        rows, columns = np.nonzero(found.answer.anomaly_map > 0.3)
+        height, width = found.answer.anomaly_map.shape
+        marks.append((rows.mean() / height, columns.mean() / width, found.width, found.height))
+    assert marks[0] == pytest.approx(marks[1], abs=0.03)
 
 
 def test_a_bad_picture_is_refused(make_bundle) -> None:

@@ -10,11 +10,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from service.bundles.manifest import Preprocess
 from service.domain import PixelFormat, RawPicture
 from service.errors import ImageTooLargeError, InvalidImageError
-from service.pictures.decode import decode, decode_reduced, divisor_of, from_raw
+from service.pictures.decode import Decoded, decode, decode_for_model, divisor_of, from_raw
 
 MAX_PIXELS = 10_000_000
+
+
+def decode_reduced(data: bytes, max_pixels: int, least: int) -> Decoded:
+    spec = Preprocess(width=least, height=least, resize="area", reduced_decode=True)
+    return decode_for_model(data, max_pixels, spec)
 
 
 def smooth(width: int, height: int) -> NDArray[np.uint8]:

@@ -58,7 +58,7 @@ def test_raw_pixels_take_the_same_way(spec: Preprocess) -> None:
     raw = RawPicture(picture.tobytes(), 128, 96, "rgb8")
     prepared = prepare(raw, spec, MAX_PIXELS, keep=True)
     assert np.array_equal(prepared.model_input, preprocess(picture, spec))
-    assert np.array_equal(whole_picture(raw, MAX_PIXELS), picture)
+    assert np.array_equal(whole_picture(raw, spec, MAX_PIXELS), picture)
 
 
 def test_a_damaged_picture_is_refused() -> None:

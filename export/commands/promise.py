@@ -1,4 +1,4 @@
-"""The option --group: which good pictures show one part."""
+"""What a threshold promises: the options --alpha and --group."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ import click
 
 if TYPE_CHECKING:  # what finds near-copies takes a while to load
     from export.calibration.grouping import Grouping
+
+
+ALPHA = click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    show_default="0.01; with fewer than 99 pictures 2/(n + 1), or 1/(n + 1) if that exceeds 0.1",
+    help="Share of good pictures that may be refused; needs at least 1/alpha - 1 pictures.",
+)
 
 
 def _grouping(_ctx: click.Context, param: click.Parameter, value: str) -> Grouping:

@@ -1,0 +1,25 @@
+"""Options for files that turn their picture or have more than 8 bits."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import click
+
+from service.domain import Depth, Orientation
+
+ORIENTATION = click.option(
+    "--orientation",
+    type=click.Choice(get_args(Orientation)),
+    show_default="that of the training; apply for imported graphs",
+    help="Whether the model sees a picture upright that its file says to turn (EXIF), or as it is "
+    "stored.",
+)
+DEPTH = click.option(
+    "--depth",
+    type=click.Choice(get_args(Depth)),
+    show_default="that of the training; full for imported graphs",
+    help="Of files of 16 bits: the levels that become 0 to 255. full: all; 12, 14: those of a "
+    "camera of so many bits; max: up to the highest of each picture; pillow: as Pillow, which cuts "
+    "grey off at 255.",
+)
