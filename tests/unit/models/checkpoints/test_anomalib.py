@@ -22,7 +22,7 @@ Make = Callable[..., Content]
 
 Save = Callable[[Content], Path]
 
-DEFAULT = InputRecipe(256, 256, "tensor_bilinear")
+DEFAULT = InputRecipe(256, 256, "tensor_bilinear", opened_by="pillow")
 
 THRESHOLDS = TrainedThresholds(0.25, -0.5, 0.0, 1.0, -1.0, 3.0)
 
@@ -68,13 +68,13 @@ def test_the_size_of_the_input_follows_from_the_transforms(anomalib_2_7: Make, s
     content = anomalib_2_7(("Resize", {"size": [320, 400]}), ("CenterCrop", {"size": 288}))
     loaded = load_checkpoint(save(content))
     assert efficientad(loaded).config.input_size == (288, 288)
-    assert loaded.recipe == InputRecipe(400, 320, "tensor_bilinear", Centre(288, 288))
+    assert loaded.recipe == InputRecipe(400, 320, "tensor_bilinear", Centre(288, 288), "pillow")
 
 
 def test_an_input_that_is_no_square_is_taken(anomalib_2_7: Make, save: Save) -> None:
     loaded = load_checkpoint(save(anomalib_2_7(("Resize", {"size": [256, 320]}))))
     assert efficientad(loaded).input_size == efficientad(loaded).map_size == (256, 320)
-    assert loaded.recipe == InputRecipe(320, 256, "tensor_bilinear")
+    assert loaded.recipe == InputRecipe(320, 256, "tensor_bilinear", opened_by="pillow")
 
 
 @pytest.mark.parametrize("size", ["small", "medium"])
@@ -146,7 +146,7 @@ def test_a_pickled_pre_processor_of_2_0_is_read(
     training = foreign.make("lightning.pytorch.trainer.trainer.Trainer", strategy=None)
     pre_processor = foreign.make(PRE_PROCESSOR, _modules=modules, log=training)
     loaded = load_checkpoint(save(anomalib_2_0(pre_processor=pre_processor)))
-    assert loaded.recipe == InputRecipe(288, 288, "tensor_bilinear")
+    assert loaded.recipe == InputRecipe(288, 288, "tensor_bilinear", opened_by="pillow")
     assert loaded.assumptions == ()
 
 
@@ -171,7 +171,7 @@ def test_a_model_of_2_0_without_a_pre_processor_is_refused(
 
 def test_the_transform_of_1_2_is_read(anomalib_1: Make, save: Save, transform: Any) -> None:
     loaded = load_checkpoint(save(anomalib_1(transform("Resize", size=[320, 320]))))
-    assert loaded.recipe == InputRecipe(320, 320, "tensor_bilinear")
+    assert loaded.recipe == InputRecipe(320, 320, "tensor_bilinear", opened_by="pillow")
     assert loaded.thresholds == THRESHOLDS
     assert loaded.made_with == {"anomalib": ">=1.0,<2.0", "lightning": "2.1.0"}
     assert loaded.assumptions == ()

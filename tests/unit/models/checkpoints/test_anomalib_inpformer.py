@@ -61,7 +61,7 @@ def test_an_inpformer_without_a_stored_preparation_has_the_default(
     loaded = load_checkpoint(save(inpformer))
     assert isinstance(loaded.model, InpFormer)
     assert loaded.model.config == CONFIG.__class__(**{**vars(CONFIG), "recipe": "anomalib"})
-    assert loaded.recipe == InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392))
+    assert loaded.recipe == InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392), "pillow")
     assert len(loaded.assumptions) == 2
 
 

@@ -60,11 +60,11 @@ def test_every_tensor_of_a_patchcore_comes_to_its_place(save: Save) -> None:
 
 def test_2_0_cuts_the_centre_out_and_later_releases_do_not(save: Save) -> None:
     early = load_checkpoint(save(content_of()))
-    assert early.recipe == InputRecipe(256, 256, "tensor_bilinear", Centre(224, 224))
+    assert early.recipe == InputRecipe(256, 256, "tensor_bilinear", Centre(224, 224), "pillow")
     assert early.model.input_size == early.model.map_size == (224, 224)
     assert any("2.1 and 2.2" in text for text in early.assumptions)
     later = load_checkpoint(save(content_of(precision="float32")))
-    assert later.recipe == InputRecipe(256, 256, "tensor_bilinear")
+    assert later.recipe == InputRecipe(256, 256, "tensor_bilinear", opened_by="pillow")
     assert len(later.assumptions) == 1
 
 
@@ -78,7 +78,7 @@ def test_the_stored_preparation_counts(save: Save) -> None:
         "transform": {"class_path": "v2.Compose", "init_args": {"transforms": transforms}}
     }
     loaded = load_checkpoint(save(content))
-    assert loaded.recipe == InputRecipe(64, 96, "tensor_bilinear")
+    assert loaded.recipe == InputRecipe(64, 96, "tensor_bilinear", opened_by="pillow")
     assert loaded.assumptions == ()
     assert isinstance(loaded.model, JointPatchCore)
     normalised = loaded.model.normalize(torch.ones(1, 3, 1, 1)).flatten()

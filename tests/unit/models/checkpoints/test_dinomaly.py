@@ -20,7 +20,7 @@ from tests.parity.dinomaly.drawn import Case
 Content = dict[str, Any]
 Save = Callable[[Content], Path]
 
-DEFAULT = InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392))
+DEFAULT = InputRecipe(448, 448, "tensor_bilinear", Centre(392, 392), "pillow")
 LARGE = (4, 6, 8, 10, 12, 14, 16, 18)
 TO_12 = (2, 3, 4, 5, 6, 7, 8, 9)
 
@@ -154,7 +154,7 @@ def test_the_official_state_dict_has_the_sizes_of_the_scripts(tmp_path: Path) ->
     loaded = load_checkpoint(tmp_path / "model.pth")
     assert isinstance(loaded.model, Dinomaly)
     assert loaded.model.config == DinomalyConfig(64, 1)
-    assert loaded.recipe == InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))
+    assert loaded.recipe == InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392), "pillow")
     assert loaded.framework == "official"
 
 

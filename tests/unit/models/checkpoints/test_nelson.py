@@ -39,7 +39,7 @@ def test_every_tensor_of_the_three_files_comes_to_its_place(nelson1425: Write, s
         for index, (name, weight) in enumerate(weights.items(), start=1):
             assert torch.all(weight == torch.tensor(index / 1000)), f"{role}.{name}"
     assert loaded.framework == "nelson1425"
-    assert loaded.recipe == InputRecipe(256, 256, "pillow_bilinear")
+    assert loaded.recipe == InputRecipe(256, 256, "pillow_bilinear", opened_by="pillow")
     assert loaded.missing == ("teacher statistics", "map quantiles")
     assert loaded.thresholds is None
 

@@ -45,7 +45,7 @@ def test_a_state_dict_is_loaded_with_the_sizes_of_the_scripts(tmp_path: Path, st
     assert loaded.model.config.recipe == "official"
     assert all(weight.dtype == torch.float32 for weight in loaded.model.state_dict().values())
     assert loaded.framework == "official"
-    assert loaded.recipe == InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392))
+    assert loaded.recipe == InputRecipe(448, 448, "pillow_bilinear", Centre(392, 392), "pillow")
     assert loaded.thresholds is None
     assert "sizes of the input are not stored" in loaded.assumptions[0]
 

@@ -33,7 +33,7 @@ def pickled(kind: str, **attributes: object) -> StandIn:
 @pytest.mark.parametrize("make", [plain, pickled])
 def test_a_resize_alone_is_the_recipe(make: Any) -> None:
     assert read_transforms(make("Resize", **RESIZE)) == Preparation(
-        InputRecipe(320, 300, "tensor_bilinear")
+        InputRecipe(320, 300, "tensor_bilinear", opened_by="pillow")
     )
 
 
@@ -43,7 +43,9 @@ def test_all_three_in_nested_compositions_are_the_recipe(make: Any) -> None:
     normalize = make("Normalize", **NORMALIZE)
     described = make("Compose", transforms=[make("Resize", **RESIZE), inner, normalize])
     found = read_transforms(described)
-    assert found.recipe == InputRecipe(320, 300, "tensor_bilinear", Centre(width=224, height=200))
+    assert found.recipe == InputRecipe(
+        320, 300, "tensor_bilinear", Centre(width=224, height=200), "pillow"
+    )
     assert found.normalisation == Normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert found.size == (200, 224)
 
