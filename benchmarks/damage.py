@@ -1,6 +1,6 @@
 """What a bundle's checks notice of a graph that was converted wrongly.
 
-    python -m benchmarks.damage BUNDLE [--part first|middle|last]
+    python -m benchmarks.damage BUNDLE [--part first|middle|last] [--graph NAME]
 
 The graph of the bundle and of each variant for the CPU is damaged, one way at a time, and sealed
 again, as if it had been exported so: one weight by 1 %, two channels of a layer swapped, a layer
@@ -35,6 +35,7 @@ from service.engines.base import Engine
 from service.engines.golden import bounds_of, check_golden, measure_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener
+from service.engines.plan import REFERENCE
 from service.errors import ConfigurationError, DriftError
 from service.settings import Settings
 
@@ -193,10 +194,12 @@ def _placed(found: list[T], place: int, size: Callable[[T], int]) -> T:
     return max(found[first : max(last, first + 1)], key=size)
 
 
-def rows(bundle: Bundle, part: str) -> Iterator[Row]:
-    """Damage each graph of a bundle in each way."""
+def rows(bundle: Bundle, part: str, graph: str | None = None) -> Iterator[Row]:
+    """Damage each graph of a bundle in each way; one of them if it is named."""
     variants = [one for one in bundle.manifest.variants if one.provider == "cpu"]
     for variant in (None, *variants):
+        if graph not in (None, variant.name if variant else REFERENCE):
+            continue
         for change in DAMAGES:
             with tempfile.TemporaryDirectory(prefix="takt-") as folder:
                 yield _row(bundle, variant, PARTS.index(part), change, Path(folder))
@@ -208,7 +211,7 @@ def _row(bundle: Bundle, variant: Variant | None, place: int, change: str, folde
     shutil.copytree(bundle.path, path)
     layer = damaged(path / (variant.model if variant else MODEL), place, change)
     _seal(path)
-    name = variant.name if variant else "onnxruntime"
+    name = variant.name if variant else REFERENCE
     settings = Settings.model_validate({"engine": name, "engine_instances": 1, "engine_threads": 1})
     bundle = load_bundle(path)
     opened = engine_opener(settings)(bundle)
@@ -293,9 +296,10 @@ def table(found: Iterable[Row]) -> Iterator[str]:
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--part", type=click.Choice(PARTS), default="middle", help="Of the graph.")
-def main(bundle: Path, part: str) -> None:
+@click.option("--graph", help="Only this: `onnxruntime` for the reference, or a variant.")
+def main(bundle: Path, part: str, graph: str | None) -> None:
     """Damage the graphs of BUNDLE and print what is noticed."""
-    for line in table(rows(load_bundle(bundle), part)):
+    for line in table(rows(load_bundle(bundle), part, graph)):
         click.echo(line)
 
 

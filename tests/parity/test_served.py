@@ -27,6 +27,7 @@ from models.checkpoints.nelson import measure_missing
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.resizing import resized
 from service.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
+from service.bundles.manifest import InputType
 from service.pictures.postprocess import picture_score
 
 ABSOLUTE = 1e-4
@@ -131,13 +132,14 @@ def exported(exports: dict[str, Exported], request: pytest.FixtureRequest) -> Ex
     return exports[request.param]
 
 
-def taking_tensors(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph without its first steps: it takes float32 [N,3,H,W] in [0,1], not 8-bit pixels.
+def taking_tensors(graph: onnx.ModelProto, input_type: InputType) -> onnx.ModelProto:
+    """The graph without its first steps: it takes float32 [N,3,H,W] in [0,1], not levels.
 
     The tensors that the public code stored do not all lie on a grid of 8 bits.
     """
     tensor = INPUT
-    for operator in ("Transpose", "Cast", "Div"):
+    cast = ("Cast",) if input_type == "uint8" else ()
+    for operator in ("Transpose", *cast, "Div"):
         (tensor,) = [
             node.output[0]
             for node in graph.graph.node
@@ -152,12 +154,13 @@ def test_the_graph_gives_their_maps_and_scores(exported: Exported) -> None:
     if exported.case.normalised:
         std, mean = np.reshape(IMAGENET_STD, (3, 1, 1)), np.reshape(IMAGENET_MEAN, (3, 1, 1))
         pixels = (pixels * std + mean).astype(np.float32)
-    graph = taking_tensors(onnx.load(exported.bundle.model_path))
+    input_type = exported.bundle.manifest.preprocess.input
+    graph = taking_tensors(onnx.load(exported.bundle.model_path), input_type)
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     count, _, rows, columns = pixels.shape
-    feeds = {INPUT: np.zeros((count, rows, columns, 3), np.uint8)}
+    feeds = {INPUT: np.zeros((count, rows, columns, 3), input_type)}
     feeds |= {p.name: pixels for p in session.get_inputs() if p.name != INPUT}
     maps, scores = session.run(list(OUTPUTS), feeds)
 
