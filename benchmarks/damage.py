@@ -167,8 +167,8 @@ def _damaged_ir(graph: Path, place: int, change: str) -> str:
                 scale = source.input(1).get_source_output().get_node()
             source = source.input(0).get_source_output().get_node()
         if source.get_type_name() == "Constant" and source.data.size >= LEAST_WEIGHTS:
-            found.append((source, scale))
-    weights, scale = _placed(found, place, lambda one: int(one[0].data.size))
+            found.append((source, scale, node.get_friendly_name()))
+    weights, scale, layer = _placed(found, place, lambda one: int(one[0].data.size))
     target = scale if scale is not None and change in SCALED else weights
     changed = opset13.constant(np.ascontiguousarray(DAMAGES[change](np.array(target.data))))
     for port in target.output(0).get_target_inputs():
@@ -179,7 +179,7 @@ def _damaged_ir(graph: Path, place: int, change: str) -> str:
     del model
     written.rename(graph)
     written.with_suffix(".bin").rename(graph.with_suffix(".bin"))
-    return _for_people(str(weights.get_friendly_name()))
+    return _for_people(str(layer))
 
 
 def _for_people(weights: str) -> str:
