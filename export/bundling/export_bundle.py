@@ -76,8 +76,8 @@ class ExportOptions:
 
     Attributes:
         alpha: share of good pictures that may be refused; `choose_alpha` chooses one if None.
-        allowed_drift: largest absolute difference of score and map between the trained model
-            and the graph.
+        allowed_drift: largest difference of score and map between the trained model and the
+            graph, as a part of the largest answer where that is above 1.
         keep_thresholds: take those that the training left, instead of calibrating.
         resize, orientation, depth: instead of the training's; what they change is recorded.
         input_type: elements of the graph's input instead of those of the training's resize; what
@@ -161,9 +161,9 @@ def export_bundle(
         tell("writing the graph")
         graph = source.write_graph(graph_path, preprocess.input)
         with closing(OnnxRuntimeEngine.open(graph_path, threads=options.threads)) as engine:
-            drift = measure_drift(source, facts, preprocess, engine, compared, quiet=quiet)
-            as_trained = preprocess == facts.preprocess
-            check_drift(drift, options.allowed_drift, as_trained=as_trained)
+            beside = measure_drift(source, facts, preprocess, engine, compared, quiet=quiet)
+            as_trained, drift = preprocess == facts.preprocess, beside.drift
+            check_drift(beside, options.allowed_drift, as_trained=as_trained)
             facts = with_preprocess(
                 source, facts, preprocess, engine, compared, tell=tell, quiet=quiet
             )

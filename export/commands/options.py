@@ -338,7 +338,7 @@ BUNDLE_CHECKS = (
     click.option(
         "--allow-drift", type=click.FloatRange(min=0), default=1e-4,
         help="Largest difference of score and map between the trained model and the bundle's "
-        "graph."
+        "graph, as a part of the largest answer where that is above 1."
     ),
     STRICT,
     SIGN_KEY,

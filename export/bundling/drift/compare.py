@@ -22,6 +22,19 @@ from service.engines.base import Engine
 from service.pictures.preprocess import preprocess
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What is served beside the trained model.
+
+    Attributes:
+        drift: largest absolute differences.
+        largest: largest absolute value of the trained model's scores and maps.
+    """
+
+    drift: Drift
+    largest: float
+
+
 def measure_drift(
     source: ModelSource,
     facts: SourceFacts,
@@ -30,7 +43,7 @@ def measure_drift(
     pictures: Sequence[Path],
     *,
     quiet: bool,
-) -> Drift:
+) -> Compared:
     """The largest absolute differences between the trained model and what is served.
 
     The graph is compared with the model on the same inputs, and the whole way from a picture's
@@ -49,7 +62,7 @@ def measure_drift(
         ExportError: an answer is not finite.
         PicturesError: a picture cannot be read.
     """
-    of_input, of_file = _Largest(), _Largest()
+    of_input, of_file, answers = _Largest(), _Largest(), _Largest()
     what = f"{facts.reference} against the graph"
     for path in tqdm(pictures, desc=what, unit="picture", disable=quiet or None):
         image = read_model_input(path, served, facts.tiling)
@@ -60,15 +73,17 @@ def measure_drift(
         trained = same
         if not np.array_equal(as_trained, image):
             trained = _answer(source, as_trained, path)
+        answers.take(float(trained.score[0]), trained.anomaly_map)
         height, width, _ = picture.shape
         ours, theirs = (score_of_one(one, facts, width, height) for one in (found, trained))
         of_file.take(ours - theirs, found.anomaly_map - trained.anomaly_map)
-    return Drift(
+    drift = Drift(
         pictures=len(pictures),
         score=of_input.score,
         anomaly_map=of_input.anomaly_map,
         from_file=FileDrift(score=of_file.score, anomaly_map=of_file.anomaly_map),
     )
+    return Compared(drift, largest=max(answers.score, answers.anomaly_map))
 
 
 def trained_input(picture: Image, spec: Preprocess) -> ModelInput:
@@ -91,37 +106,40 @@ def trained_input(picture: Image, spec: Preprocess) -> ModelInput:
     return cut if spec.input == "float32" else np.rint(cut.clip(0, 255)).astype(np.uint8)
 
 
-def check_drift(drift: Drift, allowed: float, *, as_trained: bool) -> None:
+def check_drift(compared: Compared, allowed: float, *, as_trained: bool) -> None:
     """Refuse a graph, or a way to it, that answers unlike the trained model.
 
     Args:
-        drift: as measured.
-        allowed: largest difference of score and map.
+        compared: as measured.
+        allowed: largest difference of score and map; as a part of the largest answer where that
+            is above 1, because float32 has no more digits of a distance of hundreds.
         as_trained: whether pictures are to be prepared as in the training; what another way costs
             is recorded with it, and not refused.
 
     Raises:
         ExportError: score or map differ by more than is allowed.
     """
+    drift = compared.drift
+    limit = allowed * max(1.0, compared.largest)
     whole = drift.from_file if as_trained else None
     for found, what in ((drift, "the graph answers"), (whole, "pictures' files are answered")):
-        if found is not None and max(found.score, found.anomaly_map) > allowed:
+        if found is not None and max(found.score, found.anomaly_map) > limit:
             raise ExportError(
                 f"{what} unlike the trained model: the score differs by up to {found.score:.2g}, "
-                f"the map by {found.anomaly_map:.2g}, and {allowed:.2g} is allowed; if that is "
+                f"the map by {found.anomaly_map:.2g}, and {limit:.2g} is allowed; if that is "
                 "little beside the scores, allow more with --allow-drift"
             )
 
 
 @dataclass
 class _Largest:
-    """The largest absolute differences so far."""
+    """The largest absolute values so far."""
 
     score: float = 0.0
     anomaly_map: float = 0.0
 
     def take(self, score: float, anomaly_map: NDArray[np.float32]) -> None:
-        """Take the differences of one picture into account."""
+        """Take the values of one picture into account."""
         self.score = max(self.score, abs(score))
         self.anomaly_map = max(self.anomaly_map, float(np.abs(anomaly_map).max()))
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.drift.compare import check_drift, measure_drift
+from export.bundling.drift.compare import Compared, check_drift, measure_drift
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
@@ -292,16 +292,24 @@ def test_the_filter_of_the_training_has_no_cost_to_record(
 def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
     measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
     with pytest.raises(ExportError, match=r"^the graph .*0\.0002.*--allow-drift"):
-        check_drift(measured, 1e-4, as_trained=True)
-    check_drift(measured, 2e-4, as_trained=True)
+        check_drift(Compared(measured, largest=0.5), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=0.5), 2e-4, as_trained=True)
+
+
+@pytest.mark.parametrize("drift", [(2e-3, 0.0), (0.0, 2e-3)])
+def test_what_is_allowed_is_a_part_of_answers_that_are_large(drift: tuple[float, float]) -> None:
+    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
+    with pytest.raises(ExportError, match=r"^the graph .*0\.002.* 0\.0019 is allowed"):
+        check_drift(Compared(measured, largest=19), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=21), 1e-4, as_trained=True)
 
 
 def test_so_is_one_from_the_file_unless_another_way_to_the_input_was_chosen() -> None:
     whole = FileDrift(score=2e-4, anomaly_map=0)
     measured = Drift(pictures=5, score=0, anomaly_map=0, from_file=whole)
     with pytest.raises(ExportError, match=r"^pictures' files .*0\.0002.*--allow-drift"):
-        check_drift(measured, 1e-4, as_trained=True)
-    check_drift(measured, 1e-4, as_trained=False)
+        check_drift(Compared(measured, largest=1), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=1), 1e-4, as_trained=False)
 
 
 def test_good_pictures_that_all_score_the_same_are_warned_of(
@@ -336,9 +344,10 @@ def test_what_rounding_to_8_bits_changes_is_in_the_drift_from_the_file(
     source = CheckpointSource(checkpoint)
     rounded = source.facts.preprocess.model_copy(update={"input": "uint8"})
     with closing(graph_of(source, tmp_path)) as engine:
-        drift = measure_drift(
+        compared = measure_drift(
             source, source.facts, rounded, engine, write_pictures(tmp_path / "good", 1), quiet=True
         )
+    drift = compared.drift
     assert drift.from_file is not None
     assert drift.anomaly_map < 1e-5 < drift.from_file.anomaly_map
 
