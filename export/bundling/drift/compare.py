@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.bundling.measure import check_finite, infer_one, score_of_one
 from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
-from export.pictures import middle_tile, read_model_input, read_picture
+from export.pictures import middle_tile, named, read_model_input, read_picture
 from models.resizing import resized
 from service.bundles.bundle import Golden
 from service.bundles.manifest import Crop, Drift, FileDrift, Preprocess
@@ -68,7 +69,7 @@ def measure_drift(
         image = read_model_input(path, served, facts.tiling)
         found, same = infer_one(engine, image, path), _answer(source, image, path)
         of_input.take(float(found.score[0] - same.score[0]), found.anomaly_map - same.anomaly_map)
-        picture = middle_tile(read_picture(path), facts.tiling)
+        picture = middle_tile(opened_as_trained(path, facts.preprocess), facts.tiling)
         as_trained = trained_input(picture, facts.preprocess)
         trained = same
         if not np.array_equal(as_trained, image):
@@ -84,6 +85,18 @@ def measure_drift(
         from_file=FileDrift(score=of_file.score, anomaly_map=of_file.anomaly_map),
     )
     return Compared(drift, largest=max(answers.score, answers.anomaly_map))
+
+
+def opened_as_trained(path: Path, spec: Preprocess) -> Image:
+    """A picture's file as the training opened it, RGB uint8 [H,W,3]: by Pillow where that did.
+
+    Raises:
+        PicturesError: the file cannot be read or is no picture; says which.
+    """
+    if spec.depth != "pillow":
+        return read_picture(path, spec)
+    with named(path), PIL.Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def trained_input(picture: Image, spec: Preprocess) -> ModelInput:
