@@ -165,6 +165,7 @@ def _compared(
 
 def _shortened(reason: object) -> str:
     text = re.sub(r"/\S*/", "", str(reason)).replace("|", "/")
+    text = text.removeprefix("NotImplementedError: ")
     return text if len(text) <= 160 else f"{text[:157]}…"
 
 
