@@ -17,7 +17,14 @@ class FakeFit:
     arguments: tuple[Any, ...] = ()
     start: Any = None
 
-    def __call__(self, *arguments: Any, quiet: bool, start: Any = None, spoil: Any = None) -> Any:
+    def __call__(
+        self,
+        *arguments: Any,
+        quiet: bool,
+        start: Any = None,
+        spoil: Any = None,
+        part: Any = None,
+    ) -> Any:
         self.arguments = arguments
         self.start = start
         output = next(a for a in arguments if isinstance(a, Path))

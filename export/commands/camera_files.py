@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import click
 
-from service.domain import Depth, Orientation
+ORIENTATIONS = ("apply", "ignore")
+DEPTHS = ("full", "12", "14", "max", "pillow")
 
 ORIENTATION = click.option(
     "--orientation",
-    type=click.Choice(get_args(Orientation)),
+    type=click.Choice(ORIENTATIONS),
     show_default="that of the training; apply for imported graphs",
     help="Whether the model sees a picture upright that its file says to turn (EXIF), or as it is "
     "stored.",
 )
 DEPTH = click.option(
     "--depth",
-    type=click.Choice(get_args(Depth)),
+    type=click.Choice(DEPTHS),
     show_default="that of the training; full for imported graphs",
     help="Of files of 16 bits: the levels that become 0 to 255. full: all; 12, 14: those of a "
     "camera of so many bits; max: up to the highest of each picture; pillow: as Pillow, which cuts "

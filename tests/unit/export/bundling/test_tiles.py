@@ -94,7 +94,8 @@ def naive(bundle: Bundle, path: Path) -> NDArray[np.float64]:
     for top in begins(height, overlap):
         for left in begins(width, overlap):
             at = np.s_[top : top + SIDE, left : left + SIDE]
-            answer = engine.infer(np.ascontiguousarray(picture[at])[None])
+            tile = np.ascontiguousarray(picture[at], bundle.manifest.preprocess.input)
+            answer = engine.infer(tile[None])
             total[at] += np.outer(ramp, ramp) * answer.anomaly_map[0]
             weights[at] += np.outer(ramp, ramp)
     engine.close()

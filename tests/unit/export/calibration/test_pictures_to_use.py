@@ -15,11 +15,13 @@ from export.calibration.pictures_to_use import (
     refuse_in_both,
     sample_evenly,
 )
+from export.commands.camera_files import DEPTHS, ORIENTATIONS
 from export.commands.options import FILTERS
 from export.errors import CalibrationError, PicturesError
 from models.checkpoints.facts import Filter as TrainedFilter
 from models.checkpoints.own import picture_digest
 from service.bundles.manifest import Filter
+from service.domain import Depth, Orientation
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]
@@ -124,3 +126,8 @@ def test_compared_pictures_are_spread_over_the_first_ones() -> None:
 def test_the_filters_to_choose_from_are_those_of_the_bundle() -> None:
     assert get_args(Filter) == FILTERS
     assert set(get_args(TrainedFilter)) < set(FILTERS)
+
+
+def test_what_a_file_may_be_read_as_is_to_choose_from() -> None:
+    assert get_args(Orientation) == ORIENTATIONS
+    assert get_args(Depth) == DEPTHS
