@@ -102,8 +102,8 @@ def _tensor_resized(
     crop = crop or Crop(x=0, y=0, width=width, height=height)
     across = _axis(columns, width, crop.x, crop.width, whole=False, cubic=cubic)
     down = _axis(rows, height, crop.y, crop.height, whole=False, cubic=cubic)
-    # The axis that leaves less goes first.
-    if crop.height * columns <= crop.width * rows:
+    # The axis that leaves less goes first, but for the rows' head start: their sums are quicker.
+    if crop.height * columns <= 2 * crop.width * rows:
         return _sums_across(_sums_down(picture, down), across)
     return _sums_down(_sums_across(picture, across), down)
 
