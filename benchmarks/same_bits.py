@@ -25,7 +25,7 @@ from export.pictures import list_pictures
 CLIENTS = (1, 4, 8, 32)
 THREADS = (1, 2)
 BATCHES = (1, 8)
-OF_A_CLIENT = 4
+OF_A_CLIENT = 2
 """Pictures that each client sends."""
 
 FILLED_MS = 40
