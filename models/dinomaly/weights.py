@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models.dinomaly.config import DinomalyConfig, Prefix
 from models.dinomaly.detector import Dinomaly
-from models.dinov2.foreign import ForeignState, ForeignWeightsError, Layout
+from models.dinov2.foreign import OWN_NAMES, TIMM_NAMES, ForeignState, ForeignWeightsError, Layout
 from models.dinov2.positions import anomalib_positions, official_positions
 from models.dinov2.settings import LARGE_DEPTH, TARGET_BLOCKS_OF_LARGE, Blocks
 
@@ -72,8 +72,7 @@ OFFICIAL = Layout(
     target_blocks_of_large=TARGET_BLOCKS_OF_LARGE,
     names=(
         ("bottleneck.", "bottleneck.0."),
-        ("encoder.registers", "encoder.register_tokens"),
-        ("encoder.patch_embed.", "encoder.patch_embed.proj."),
+        *OWN_NAMES,
     ),
     ignored=re.compile(r"encoder\.(norm\.|mask_token$)"),
     position_prefix=1,
@@ -87,9 +86,7 @@ ANOMALIB = Layout(
     target_blocks_of_large=TARGET_BLOCKS_OF_LARGE,
     names=(
         ("bottleneck.", "bottleneck.0."),
-        ("encoder.registers", "encoder.feature_extractor.reg_token"),
-        ("encoder.patch_embed.", "encoder.feature_extractor.patch_embed.proj."),
-        ("encoder.", "encoder.feature_extractor."),
+        *TIMM_NAMES,
     ),
     ignored=re.compile(r"encoder\.feature_extractor\.norm\.|gaussian_blur\.kernel$"),
     position_prefix=0,

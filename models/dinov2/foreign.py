@@ -25,6 +25,20 @@ class ForeignWeightsError(ValueError):
     """A state dict that does not hold the model; the message says what is wrong."""
 
 
+OWN_NAMES = (
+    ("encoder.registers", "encoder.register_tokens"),
+    ("encoder.patch_embed.", "encoder.patch_embed.proj."),
+)
+"""Names of the encoder where it is DINOv2's own code; see `Layout.names`."""
+
+TIMM_NAMES = (
+    ("encoder.registers", "encoder.feature_extractor.reg_token"),
+    ("encoder.patch_embed.", "encoder.feature_extractor.patch_embed.proj."),
+    ("encoder.", "encoder.feature_extractor."),
+)
+"""Names of the encoder where anomalib takes timm's."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a code base names and stores a model's tensors.

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from models.dinov2.foreign import ForeignState, ForeignWeightsError, Layout
+from models.dinov2.foreign import OWN_NAMES, TIMM_NAMES, ForeignState, ForeignWeightsError, Layout
 from models.dinov2.positions import anomalib_positions, official_positions
 from models.dinov2.settings import (
     LARGE_DEPTH,
@@ -74,8 +74,7 @@ OFFICIAL = Layout(
         ("extractor.tokens", "prototype_token"),
         ("extractor.", "aggregation.0."),
         ("bottleneck.", "bottleneck.0."),
-        ("encoder.registers", "encoder.register_tokens"),
-        ("encoder.patch_embed.", "encoder.patch_embed.proj."),
+        *OWN_NAMES,
     ),
     ignored=re.compile(r"encoder\.(norm\.|mask_token$)"),
     position_prefix=1,
@@ -92,9 +91,7 @@ ANOMALIB = Layout(
         ("extractor.tokens", "prototype_token.0"),
         ("extractor.", "aggregation.0."),
         ("bottleneck.", "bottleneck.0."),
-        ("encoder.registers", "encoder.feature_extractor.reg_token"),
-        ("encoder.patch_embed.", "encoder.feature_extractor.patch_embed.proj."),
-        ("encoder.", "encoder.feature_extractor."),
+        *TIMM_NAMES,
     ),
     ignored=re.compile(
         r"encoder\.feature_extractor\.norm\.|trainable_modules\.|gaussian_blur\.kernel$"
@@ -110,8 +107,7 @@ ANOMALIB_2_5_0 = replace(
         ("extractor.tokens", "prototype_token.0"),
         ("extractor.", "aggregation.0."),
         ("bottleneck.", "bottleneck.0."),
-        ("encoder.registers", "encoder.register_tokens"),
-        ("encoder.patch_embed.", "encoder.patch_embed.proj."),
+        *OWN_NAMES,
     ),
     ignored=re.compile(r"encoder\.(norm\.|mask_token$)|trainable_modules\.|gaussian_blur\.kernel$"),
     position_prefix=1,

@@ -12,7 +12,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import ModelProto, parser
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,11 +20,12 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.errors import ExportError
 from export.evaluation.inspectors import LocalInspector
 from export.imported.preprocessing import InputOptions, PictureSize
-from export.imported.source import ImportOptions, OnnxSource, open_source, plain_name
+from export.imported.source import ImportOptions, open_source, plain_name
 from export.pictures import read_model_input
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import CheckpointThresholds
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from tests.unit.export.imported.small import import_small, open_quietly, small
 
 WritePictures = Callable[..., list[Path]]
 
@@ -90,16 +90,6 @@ def gaussian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gaussian") / "PaDiM of line 3.onnx"
     write_gaussian(path, size=SIDE, dynamo=False)
     return path
-
-
-@pytest.fixture
-def good(write_pictures: WritePictures, tmp_path: Path) -> list[Path]:
-    return write_pictures(tmp_path / "good", 4)
-
-
-def open_quietly(path: Path, good: list[Path], **options: Any) -> tuple[OnnxSource, list[str]]:
-    told: list[str] = []
-    return open_source(path, good, ImportOptions(**options), tell=told.append), told
 
 
 def torch_answer(model: Gaussian, path: Path, size: int = SIDE) -> tuple[Tensor, Tensor]:
@@ -214,198 +204,6 @@ def test_pictures_of_the_training_are_remembered(good: list[Path], tmp_path: Pat
         )
 
 
-def small(
-    body: str = "map = Conv(x, kernel) peak = GlobalMaxPool(map) score = Reshape(peak, every)",
-    *,
-    described: str = "float[N,3,8,8]",
-    outputs: str = "float[N,1,8,8] map, float[N] score",
-) -> ModelProto:
-    return parser.parse_model(
-        f"""<ir_version: 8, opset_import: ["" : 17]>
-        g ({described} x) => ({outputs})
-        <float[1,3,1,1] kernel = {{3, 2, 1}}, int64[1] every = {{-1}}, float zero = {{0}},
-         int64[4] one_of_1 = {{1, 3, 8, 8}}, int64[4] one_of_2 = {{2, 3, 8, 8}}>
-        {{ {body} }}"""
-    )
-
-
-def import_small(
-    model: ModelProto, good: list[Path], **options: Any
-) -> tuple[OnnxSource, list[str]]:
-    path = good[0].parent.with_name("m.onnx")
-    onnx.save(model, path)
-    return open_quietly(path, good, pictures=InputOptions(white=1), **options)
-
-
-def test_floats_reach_a_graph_of_floats_without_a_rounding(
-    good: list[Path], tmp_path: Path
-) -> None:
-    source, _ = import_small(small(), good)
-    assert (source.facts.preprocess.resize, source.facts.preprocess.input) == (
-        "tensor_bilinear", "float32"
-    )  # fmt: skip
-    levels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
-    wanted = levels @ np.array([3, 2, 1]) / 255
-    source.write_graph(tmp_path / "out.onnx", "float32")
-    session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
-    anomaly_map, _ = session.run(["anomaly_map", "score"], {"images": levels})
-    np.testing.assert_allclose(anomaly_map, wanted, rtol=0, atol=1e-5)
-    assert "Cast" not in {node.op_type for node in onnx.load(tmp_path / "out.onnx").graph.node[:1]}
-
-
-@pytest.mark.parametrize("resize", ["area", "pillow_bilinear", "linear"])
-def test_a_training_of_8_bits_gives_8_bits(good: list[Path], resize: Any) -> None:
-    path = good[0].parent.with_name("m.onnx")
-    onnx.save(small(), path)
-    source, _ = open_quietly(path, good, pictures=InputOptions(white=1, resize=resize))
-    assert source.facts.preprocess.input == "uint8"
-
-
-@pytest.mark.parametrize("described", ["uint8[N,3,8,8]", "float[N,1,8,8]"])
-def test_a_graph_of_8_bits_or_of_grey_gets_whole_levels(
-    good: list[Path], tmp_path: Path, described: str
-) -> None:
-    body = """
-    f = Cast<to = 1>(x) map = ReduceMean<axes = [1], keepdims = 1>(f)
-    p = GlobalMaxPool(map) score = Reshape(p, every)
-    """
-    model = small(body, described=described)
-    path = good[0].parent.with_name("m.onnx")
-    onnx.save(model, path)
-    white = None if described.startswith("uint8") else 1
-    source, _ = open_quietly(path, good, pictures=InputOptions(white=white))
-    assert source.facts.preprocess.input == "uint8"
-    with pytest.raises(ExportError, match="to which --input float32 adds nothing"):
-        source.write_graph(tmp_path / "out.onnx", "float32")
-
-
-@pytest.mark.parametrize(
-    ("mode", "asked", "filter_"),
-    [
-        ("cubic", None, "tensor_bicubic"),
-        ("cubic", "tensor_bilinear", "tensor_bilinear"),
-        ("linear", None, "tensor_bilinear"),
-    ],
-)
-def test_the_filter_of_the_training_follows_the_graph_s_own_resize(
-    good: list[Path], mode: str, asked: Any, filter_: str
-) -> None:
-    body = f"""
-    r = Resize<mode = "{mode}">(x, , , eight) map = Conv(r, kernel)
-    p = GlobalMaxPool(map) score = Reshape(p, every)
-    """
-    model = small(body, described="float[N,3,H,W]")
-    model.graph.initializer.append(onnx.helper.make_tensor("eight", 7, [4], [1, 3, 8, 8]))
-    path = good[0].parent.with_name("m.onnx")
-    onnx.save(model, path)
-    source, told = open_quietly(path, good, pictures=InputOptions(white=1, resize=asked))
-    spec = source.facts.preprocess
-    assert (spec.resize, spec.input, spec.input_size) == (filter_, "float32", (8, 8))
-    assert any("by cubics" in line for line in told) is (filter_ == "tensor_bicubic")
-
-
-def test_a_graph_of_anomalib_takes_pictures_from_0_to_1_whatever_it_does_to_them(
-    good: list[Path],
-) -> None:
-    body = """
-    anomaly_map = Conv(x, kernel) p = GlobalMaxPool(anomaly_map) pred_score = Reshape(p, every)
-    pred_label = Greater(pred_score, zero)
-    """
-    outputs = "float[N,1,8,8] anomaly_map, float[N] pred_score, bool[N] pred_label"
-    path = good[0].parent.with_name("m.onnx")
-    onnx.save(small(body, outputs=outputs), path)
-    source, told = open_quietly(path, good)
-    assert "anomalib's graphs take pictures from 0 to 1, and so does this one" in told
-    assert source.facts.framework == "anomalib"
-    assert source.answer(np.full((1, 8, 8, 3), 51, np.uint8)).score == pytest.approx([1.2])
-
-
-def test_a_graph_of_one_picture_becomes_one_of_any_number(good: list[Path], tmp_path: Path) -> None:
-    source, _ = import_small(small(described="float[1,3,8,8]"), good)
-    assert source.facts.max_batch_size is None
-    source.write_graph(tmp_path / "out.onnx", "uint8")
-    session = onnxruntime.InferenceSession(tmp_path / "out.onnx")
-    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-    anomaly_map, score = session.run(["anomaly_map", "score"], {"images": images})
-    wanted = images @ np.array([3, 2, 1]) / 255
-    np.testing.assert_allclose(anomaly_map, wanted, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(score, wanted.max(axis=(1, 2)), rtol=0, atol=1e-5)
-
-
-def test_a_graph_that_holds_on_to_one_picture_gets_one(good: list[Path]) -> None:
-    body = """
-    r = Reshape(x, one_of_1) map = Conv(r, kernel)
-    p = GlobalMaxPool(map) score = Reshape(p, every)
-    """
-    source, told = import_small(small(body, described="float[1,3,8,8]"), good)
-    assert source.facts.max_batch_size == 1
-    assert "the graph takes one picture at a time, so no batches are made of it" in told
-
-
-def test_a_graph_that_was_made_for_two_pictures_becomes_one_of_any_number(good: list[Path]) -> None:
-    source, _ = import_small(small(described="float[2,3,8,8]"), good)
-    assert source.facts.max_batch_size is None
-    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    wanted = images @ np.array([3, 2, 1]) / 255
-    answer = source.answer(images)
-    assert answer.anomaly_map.shape == (3, 8, 8)
-    np.testing.assert_allclose(answer.anomaly_map, wanted, rtol=0, atol=1e-5)
-
-
-HOLDS_ON_TO_TWO = """
-    r = Reshape(x, one_of_2) map = Conv(r, kernel)
-    p = GlobalMaxPool(map) score = Reshape(p, every)
-    """
-
-
-def test_a_graph_that_holds_on_to_two_pictures_gets_the_last_one_twice(
-    good: list[Path], tmp_path: Path
-) -> None:
-    source, told = import_small(small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]"), good)
-    assert (source.facts.max_batch_size, source.facts.padded_batch) == (2, True)
-    (line,) = (line for line in told if "at once" in line)
-    assert "one costs as much as 2" in line
-    assert "engine.export(model, 'onnx', onnx_kwargs={'dynamic_axes': {'x': {2:" in line
-    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    wanted = images @ np.array([3, 2, 1]) / 255
-    source.write_graph(tmp_path / "out.onnx", "uint8")
-    engine = OnnxRuntimeEngine.open(tmp_path / "out.onnx", threads=1)
-    for count in (2, 1):
-        answer = engine.infer(images[:count])
-        np.testing.assert_allclose(answer.anomaly_map, wanted[:count], rtol=0, atol=1e-5)
-        scores = wanted[:count].max(axis=(1, 2))
-        np.testing.assert_allclose(answer.score, scores, rtol=0, atol=1e-5)
-    engine.close()
-
-
-def test_a_bundle_of_a_fixed_batch_says_so(good: list[Path], tmp_path: Path) -> None:
-    source, told = import_small(small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]"), good)
-    out = tmp_path / "models" / "parts" / "1"
-    options = ExportOptions(alpha=0.3)
-    export_bundle(source, good, [], out, options, tell=told.append, quiet=True)
-    manifest = load_bundle(out).manifest
-    assert (manifest.max_batch_size, manifest.padded_batch) == (2, True)
-
-
-def test_a_batch_whose_pictures_change_each_other_is_filled_with_one(good: list[Path]) -> None:
-    body = (
-        HOLDS_ON_TO_TWO.replace("score =", "s =")
-        + """
-    largest = ReduceMax<keepdims = 1>(s) score = Add(s, largest)
-    """
-    )
-    source, told = import_small(small(body, described="float[2,3,8,8]"), good)
-    assert (source.facts.max_batch_size, source.facts.padded_batch) == (1, True)
-    assert told[-1].startswith("warning: in a batch, pictures change each other's answers")
-
-
-def test_a_fixed_batch_of_an_old_opset_is_refused(good: list[Path]) -> None:
-    model = small(HOLDS_ON_TO_TWO, described="float[2,3,8,8]")
-    model.opset_import[0].version = 9
-    with pytest.raises(ExportError, match="fixed number of pictures and has opset 9"):
-        import_small(model, good)
-
-
 @pytest.mark.parametrize("chosen", [True, False])
 def test_a_cut_behind_a_choice_that_is_always_the_same_is_found(
     good: list[Path], chosen: bool
@@ -429,16 +227,6 @@ def test_before_cut_is_named_where_every_picture_reaches_a_limit(good: list[Path
     source, _ = import_small(small(body), good, before_cut=True)
     levels = np.stack([np.full((8, 8, 3), level, np.uint8) for level in (0, 51)])
     assert source.answer(levels).score == pytest.approx([0, 1.2])
-
-
-def test_a_graph_that_compares_the_pictures_of_a_batch_gets_one(good: list[Path]) -> None:
-    body = """
-    map = Conv(x, kernel) p = GlobalMaxPool(map) s = Reshape(p, every)
-    largest = ReduceMax<keepdims = 1>(s) score = Add(s, largest)
-    """
-    source, told = import_small(small(body), good)
-    assert source.facts.max_batch_size == 1
-    assert told[-1].startswith("warning: in a batch, pictures change each other's answers")
 
 
 def test_answers_that_are_not_finite_are_refused(good: list[Path]) -> None:
