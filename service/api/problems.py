@@ -15,8 +15,9 @@ from starlette.types import Scope
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
 from service.batching.uploads import network_of
 from service.domain import Json
-from service.errors import InvalidParameterError, Problem, TaktError, problem_of
+from service.errors import InvalidParameterError, TaktError
 from service.observing.journal import UNKNOWN, Journal
+from service.problem import Problem, problem_of
 from service.security.caller import Caller
 
 MEDIA_TYPE = "application/problem+json"

@@ -11,7 +11,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.bundles.reading import RECORD_BYTES, read_file
-from service.errors import TaktError, validation_message
+from service.errors import TaktError
+from service.problem import validation_message
 
 _VALUES = 1 << 15
 """Most values in a file: pydantic keeps a complaint about each one that is wrong."""

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 
 from service.domain import Inspection, Json, inspection_json
-from service.errors import problem_of
+from service.problem import problem_of
 from service.streaming.evidence import VoteCount
 
 KEPT_HEATMAP_BYTES = 16 * 1024 * 1024

@@ -19,13 +19,9 @@ from service.api.oip.tensors import (
 )
 from service.batching.admission import room_for
 from service.domain import ImageFormat, InspectOptions, Priority
-from service.errors import (
-    ImageTooLargeError,
-    InvalidParameterError,
-    RequestError,
-    validation_message,
-)
+from service.errors import ImageTooLargeError, InvalidParameterError, RequestError
 from service.pictures.prepare import Picture
+from service.problem import validation_message
 
 MAX_PICTURES = 64
 """Most pictures of one request; more would keep other callers waiting."""

@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.problems import request_id_of
 from service.api.rest.inspect import InspectHandler
 from service.api.schemas import OptionsIn
-from service.errors import InvalidParameterError, validation_message
+from service.errors import InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
+from service.problem import validation_message
 
 
 class FastPath:

@@ -19,8 +19,8 @@ from service.errors import (
     RequestError,
     UnauthenticatedError,
     UnavailableError,
-    problem_of,
 )
+from service.problem import problem_of
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
 from service.streaming.outcomes import (

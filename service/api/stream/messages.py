@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from service.api.schemas import OptionsIn
 from service.domain import Json
-from service.errors import InvalidParameterError, Problem, RequestError, validation_message
+from service.errors import InvalidParameterError, RequestError
+from service.problem import Problem, validation_message
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.frames import LAST_SEQUENCE
 from service.streaming.session import Policy, Session

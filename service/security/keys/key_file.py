@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from service.errors import ConfigurationError, validation_message
+from service.errors import ConfigurationError
+from service.problem import validation_message
 from service.security.caller import Scope
 from service.security.keys.key import NAME, Key
 
