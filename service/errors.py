@@ -11,6 +11,8 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── NoRecordError             404  this server keeps no record
+│   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
@@ -25,6 +27,7 @@ TaktError
 │   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
+│   ├── RecordError               503  the record's database or disk does not answer
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
@@ -146,6 +149,20 @@ class ModelNotFoundError(RequestError):
     code = "model_not_found"
 
 
+class NoRecordError(RequestError):
+    """This server keeps no record of its inspections."""
+
+    status = 404
+    code = "no_record"
+
+
+class InspectionNotFoundError(RequestError):
+    """The record has no such inspection, or keeps no picture of it."""
+
+    status = 404
+    code = "inspection_not_found"
+
+
 class SlowRequestError(RequestError):
     """The request did not come whole in time; the connection is closed."""
 
@@ -265,6 +282,12 @@ class DeadlineExceededError(UnavailableError):
 
     status = 504
     code = "deadline_exceeded"
+
+
+class RecordError(UnavailableError):
+    """The record's database or disk does not answer."""
+
+    code = "record_unavailable"
 
 
 class EngineError(TaktError):

@@ -24,10 +24,16 @@ from onnx import TensorProto, helper
 from service.bundles.bundle import Bundle, Calibration, Golden
 from service.bundles.manifest import Drift, InputType, Manifest, MapSpec, Preprocess, Thresholds
 from service.bundles.writing import save_bundle
+from service.recording.record import Record, open_record
+from tests.recording_databases import PostgresServer, postgres_server
 
 SIDE = 32
 
 MakeBundle = Callable[..., Bundle]
+
+
+# A server that a test starts keeps no record, unless the test says where.
+os.environ.setdefault("TAKT_RECORD", "none")
 
 
 def pytest_collection_finish() -> None:
@@ -243,3 +249,32 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     of_run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with each_graph_once(of_run / "graphs"):
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of Debian's package; the test is skipped where that is missing."""
+    if PostgresServer.installed() is None:
+        pytest.skip("no PostgreSQL here: install Debian's package `postgresql`")
+    yield from postgres_server(tmp_path_factory.mktemp("postgres"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Record]:
+    """An empty record, in SQLite and then in PostgreSQL."""
+    url = "sqlite"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_url()
+    opened = open_record(tmp_path / "data", url)
+    assert opened is not None
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_record(tmp_path: Path) -> Iterator[Record]:
+    """An empty record in SQLite, for what does not depend on the database."""
+    opened = open_record(tmp_path / "data", "sqlite")
+    assert opened is not None
+    yield opened
+    opened.close()

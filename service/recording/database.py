@@ -1,0 +1,179 @@
+"""The database of the record: opened, brought up to date, read and written."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from service.errors import ConfigurationError, RecordError
+
+HEAD = "0001"
+"""The newest revision in `migrations/versions/`."""
+
+_BUSY_S = 5.0
+"""Longest wait for a lock of another process."""
+
+
+class Database:
+    """One database, in SQLite or PostgreSQL; any thread may use it.
+
+    Nothing is connected before the first use, which also brings the tables up to date.
+
+    >>> import tempfile
+    >>> from service.recording.tables import sources
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     database = Database(f"sqlite:///{folder}/record.sqlite")
+    ...     with database.reading() as connection:
+    ...         len(connection.execute(sources.select()).all())
+    ...     database.close()
+    0
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql://…`.
+
+    Raises:
+        ConfigurationError: no such database is known, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._preparing = threading.Lock()
+        self._prepared = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """What it is, without a password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether one file holds it."""
+        return self._engine.dialect.name == "sqlite"
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database; keep it for a moment only.
+
+        Raises:
+            RecordError: the database cannot be reached or read.
+        """
+        self.prepare()
+        with _ours(self.name), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection with one transaction, committed at the end of the block.
+
+        Raises:
+            RecordError: the database cannot be reached or written; nothing has changed.
+        """
+        self.prepare()
+        with _ours(self.name), self._engine.connect() as plain:
+            connection = plain.execution_options(takt_writes=True)
+            with connection.begin():
+                yield connection
+
+    def prepare(self) -> None:
+        """Make the tables, or bring those of an older release up to date; once.
+
+        Raises:
+            RecordError: the database cannot be reached or written, or a newer release has made it.
+        """
+        if self._prepared.is_set():
+            return
+        with self._preparing:
+            if not self._prepared.is_set():
+                with _ours(self.name):
+                    self._upgrade()
+                self._prepared.set()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _upgrade(self) -> None:
+        if self.is_sqlite:
+            Path(str(self._engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        with self._engine.connect() as plain:
+            connection = plain.execution_options(takt_writes=True)
+            # One process at a time; whoever comes second finds the work done.
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(7351)"))
+                if _revision(connection) != HEAD:
+                    from service.recording.migrations.upgrade import upgrade
+
+                    upgrade(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "sqlite":
+            engine = create_engine(parsed, connect_args={"timeout": _BUSY_S})
+            event.listen(engine, "connect", _on_connect)
+            event.listen(engine, "begin", _on_begin)
+            return engine
+        if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 3},
+            )
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigurationError(
+            f"the record's URL {_shown(url)} cannot be understood; it looks like "
+            "postgresql://user:password@host/database"
+        ) from None
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "a record in PostgreSQL needs its driver; install Takt with the extra `postgresql`"
+        ) from None
+    raise ConfigurationError(
+        f"a record is kept in SQLite or PostgreSQL, not in {parsed.drivername!r}; set record to "
+        "sqlite, none or postgresql://user:password@host/database"
+    )
+
+
+def _shown(url: str) -> str:
+    """A URL without what may be its password."""
+    return url.partition("@")[2] or url.partition(":")[0]
+
+
+def _on_connect(connection: Any, record: object) -> None:
+    # Transactions begin by `_on_begin`, not when the driver thinks so.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("takt_writes", False)
+    # A reader that begins to write later would fail where another has written meanwhile.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextlib.contextmanager
+def _ours(name: str) -> Iterator[None]:
+    """Errors of the database as ours."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        said = " ".join(str(cause).split()) or type(cause).__name__
+        raise RecordError(f"the record {name} cannot be used now: {said}") from error

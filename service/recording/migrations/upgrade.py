@@ -1,0 +1,33 @@
+"""Brings the tables of an older release up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from service.errors import RecordError
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Apply every revision that the database lacks, in the caller's transaction.
+
+    Args:
+        connection: to the database.
+        revision: the last one to apply.
+
+    Raises:
+        RecordError: a newer release has written the database.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise RecordError(
+            f"the record was written by another release of Takt, newer than this one: {error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""The revisions, one a file; Alembic reads them in the order that they name."""

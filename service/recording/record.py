@@ -1,0 +1,90 @@
+"""Where the record is: a database, and a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.errors import ConfigurationError
+from service.recording.database import Database
+from service.recording.pictures import PictureStore
+
+DEFAULT_DATA = Path("takt-data")
+DEFAULT_RECORD = "sqlite"
+DATA_HELP = (
+    "Folder for what the server keeps: the record of its inspections, and their pictures; made "
+    "where it is missing."
+)
+RECORD_HELP = (
+    "Database of the record. sqlite: a file in `data_folder`; none: nothing is recorded; or the "
+    "URL of a PostgreSQL database, postgresql://user:password@host/database, which needs the "
+    "extra `postgresql`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record: its database, and the pictures that belong to it."""
+
+    database: Database
+    pictures: PictureStore
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.database.close()
+
+
+def open_record(data: Path, record: str) -> Record | None:
+    """The record of a server or a command; None for `none`. Nothing is connected yet.
+
+    Args:
+        data: folder of the pictures and of SQLite's file.
+        record: `sqlite`, `none` or a URL.
+
+    Raises:
+        ConfigurationError: no such database is known, or its driver is not installed.
+    """
+    if record == "none":
+        return None
+    url = f"sqlite:///{data / 'record.sqlite'}" if record == "sqlite" else record
+    return Record(Database(url), PictureStore(data / "pictures"))
+
+
+def existing_record(data: Path, record: str) -> Record:
+    """The record that a command reads.
+
+    Raises:
+        ConfigurationError: there is none, or no such database is known.
+    """
+    found = open_record(data, record)
+    if found is None:
+        raise ConfigurationError("--record none keeps no record; name the one to read")
+    if record == "sqlite" and not (data / "record.sqlite").is_file():
+        raise ConfigurationError(
+            f"there is no record in {data}; name the server's data folder with --data-folder"
+        )
+    return found
+
+
+def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--data-folder` and `--record` of a command that reads the record."""
+    command = click.option(
+        "--record",
+        default=DEFAULT_RECORD,
+        envvar="TAKT_RECORD",
+        show_default=True,
+        help=RECORD_HELP,
+    )(command)
+    return click.option(
+        "--data-folder",
+        "data",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_DATA,
+        envvar="TAKT_DATA_FOLDER",
+        show_default=True,
+        help=DATA_HELP,
+    )(command)

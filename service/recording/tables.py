@@ -1,0 +1,175 @@
+"""The tables of the record, in SQLite and PostgreSQL alike.
+
+A column that is new here needs a revision in `migrations/versions/` as well; a test compares them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself in a column of this very type alone."""
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("variant", Text, nullable=False, server_default=""),
+    Column("runtime", Text, nullable=False),
+    Column("processor", Text, nullable=False),
+    UniqueConstraint(
+        "model", "version", "digest", "engine", "variant", "runtime", "processor", name="source"
+    ),
+)
+"""What has answered: a bundle by its digest, on an engine of a version, on a processor."""
+
+inspections = Table(
+    "inspections",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("source_id", _Id, ForeignKey("sources.id"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("anomalous", Boolean, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("pixel_threshold", Float, nullable=False),
+    Column("percentile", Float),
+    Column("regions", Text),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("warnings", Text),
+    Column("decode_ms", Float, nullable=False),
+    Column("preprocess_ms", Float, nullable=False),
+    Column("queue_ms", Float, nullable=False),
+    Column("engine_ms", Float, nullable=False),
+    Column("postprocess_ms", Float, nullable=False),
+    Column("render_ms", Float, nullable=False),
+    Column("total_ms", Float, nullable=False),
+    Column("sha256", LargeBinary(32)),
+    Column("input_bytes", Integer, nullable=False),
+    Column("input_format", Text, nullable=False),
+    Column("station", Text),
+    Column("part", Text),
+    Column("lot", Text),
+    Column("tags", Text),
+    Column("kept", Text),
+    Column("pinned", Boolean, nullable=False, server_default="0"),
+    Column("judgement", Text),
+    Column("judged_at_us", BigInteger),
+)
+"""One row for each picture that was answered.
+
+- at_us: time of the answer, in µs of Unix time.
+- model, version: those of the source, once more, to be searched by.
+- regions: JSON as in the answer; null for none. tags: a JSON object of texts; null for none.
+- warnings: codes with commas between; null for none.
+- sha256: of the picture's bytes as they came; null where they could not be held until then.
+- input_format: jpeg, png, bmp, webp, tiff or unknown; rgb8, bgr8 or mono8 for raw pixels, whose
+  kept picture is a PNG.
+- kept: why the picture is kept: reject, near, sample; null where it is not.
+- judgement: the latest one of `judgements`; null for none.
+"""
+
+
+def _where_given(name: str) -> Index:
+    """An index of a column that most rows leave empty."""
+    column = inspections.c[name]
+    given = column.is_not(None)
+    return Index(
+        f"inspections_{name}",
+        column,
+        inspections.c.at_us,
+        sqlite_where=given,
+        postgresql_where=given,
+    )
+
+
+Index("inspections_at", inspections.c.at_us)
+Index("inspections_model", inspections.c.model, inspections.c.at_us)
+Index("inspections_version", inspections.c.model, inspections.c.version, inspections.c.at_us)
+Index("inspections_verdict", inspections.c.anomalous, inspections.c.at_us)
+Index("inspections_score", inspections.c.score)
+Index("inspections_request", inspections.c.request_id)
+_where_given("judgement")
+_where_given("station")
+_where_given("lot")
+_where_given("part")
+_where_given("kept")
+Index(
+    "inspections_picture",
+    inspections.c.sha256,
+    sqlite_where=inspections.c.kept.is_not(None),
+    postgresql_where=inspections.c.kept.is_not(None),
+)
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("inspection_id", _Id, ForeignKey("inspections.id", ondelete="CASCADE"), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("judgement", Text, nullable=False),
+    Column("kind", Text),
+    Column("note", Text),
+    Index("judgements_inspection", "inspection_id"),
+    Index("judgements_reviewer", "reviewer", "at_us"),
+)
+"""What people said of an inspection: defect, good or unsure, and of what kind; all are kept."""
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column(
+        "inspection_id",
+        _Id,
+        ForeignKey("inspections.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reviewer", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+)
+"""Who has looked at which inspection, and when first."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("model", Text),
+    Column("version", Text),
+    Column("old", Text),
+    Column("new", Text),
+    Column("reason", Text),
+    Column("client", Text),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""Every change, chained: each entry's hash covers the hash before it."""

@@ -1,0 +1,91 @@
+"""A PostgreSQL server for tests of the record, as Debian's package has it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BINARIES = Path("/usr/lib/postgresql")
+
+
+@dataclass
+class PostgresServer:
+    """A server of its own in a folder, for as long as somebody needs it; it trusts this machine."""
+
+    folder: Path
+    port: int = 0
+    databases: int = 0
+    _as_postgres: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def installed(cls) -> Path | None:
+        """The folder of PostgreSQL's programs; None where the package is missing."""
+        found = sorted(BINARIES.glob("*/bin/initdb"))
+        return found[-1].parent if found else None
+
+    def start(self) -> None:
+        """Begin, or begin again with the same data."""
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+            if os.geteuid() == 0:
+                # PostgreSQL refuses to run as root.
+                user = pwd.getpwnam("postgres")
+                os.chown(self.folder, user.pw_uid, user.pw_gid)
+                for parent in self.folder.parents[:4]:
+                    if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
+                        parent.chmod(parent.stat().st_mode | 0o711)
+                self._as_postgres = {"user": user.pw_uid, "group": user.pw_gid}
+            self._run("initdb", "-D", self._data, "-U", "takt", "--auth=trust", "--no-sync")
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -F"
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "-D", self._data, "-l", log, "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        """End it at once, as a machine that fails does; connections break."""
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def new_url(self) -> str:
+        """URL of a new, empty database."""
+        self.databases += 1
+        name = f"record{self.databases}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "takt", name)
+        return f"postgresql://takt@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        binaries = self.installed()
+        assert binaries is not None
+        subprocess.run(
+            [str(binaries / program), *arguments],
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._as_postgres,  # type: ignore[call-overload]
+        )
+
+
+def postgres_server(folder: Path) -> Iterator[PostgresServer]:
+    """A running server; its data goes with it."""
+    server = PostgresServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+NewUrl = Callable[[], str]
+"""Makes a new, empty database, and gives its URL."""

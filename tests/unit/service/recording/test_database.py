@@ -1,0 +1,119 @@
+"""The database of the record: its tables, and its errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select, text
+
+from service.errors import ConfigurationError, RecordError
+from service.recording.database import HEAD, Database
+from service.recording.record import Record, existing_record, open_record
+from service.recording.tables import metadata, sources
+
+A_SOURCE = {
+    "model": "nut",
+    "version": "1",
+    "digest": "0a",
+    "engine": "fake",
+    "runtime": "fake 1",
+    "processor": "none",
+}
+
+
+def test_the_revisions_make_the_tables_that_the_code_uses(record: Record) -> None:
+    with record.database.writing() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
+
+
+def test_a_second_opening_changes_nothing(record: Record) -> None:
+    with record.database.writing() as connection:
+        connection.execute(insert(sources), [A_SOURCE])
+    again = Database(record.database._engine.url.render_as_string(hide_password=False))
+    with again.reading() as connection:
+        assert len(connection.execute(select(sources)).all()) == 1
+    again.close()
+
+
+def test_a_failed_block_changes_nothing(record: Record) -> None:
+    with pytest.raises(ValueError), record.database.writing() as connection:
+        connection.execute(insert(sources), [A_SOURCE])
+        raise ValueError
+    with record.database.reading() as connection:
+        assert connection.execute(select(sources)).all() == []
+
+
+def test_a_refused_row_is_an_error_of_ours(record: Record) -> None:
+    with pytest.raises(RecordError), record.database.writing() as connection:
+        connection.execute(insert(sources), [A_SOURCE])
+        connection.execute(insert(sources), [A_SOURCE])
+
+
+def test_a_record_of_a_newer_release_is_refused(record: Record) -> None:
+    with record.database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    url = record.database._engine.url.render_as_string(hide_password=False)
+    again = Database(url)
+    with pytest.raises(RecordError, match="newer than this one"):
+        again.prepare()
+    again.close()
+
+
+def test_sqlite_writes_ahead_and_knows_foreign_keys(sqlite_record: Record) -> None:
+    with sqlite_record.database.reading() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "record.sqlite").write_bytes(b"nonsense" * 1000)
+    record = open_record(tmp_path, "sqlite")
+    assert record is not None
+    with pytest.raises(RecordError, match="not a database"):
+        record.database.prepare()
+    record.close()
+
+
+def test_a_locked_database_is_an_error_of_ours_after_a_while(
+    sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    folder = sqlite_record.pictures.folder.parent
+    sqlite_record.database.prepare()
+    other = sqlite3.connect(folder / "record.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    late = open_record(folder, "sqlite")
+    assert late is not None
+    with pytest.raises(RecordError, match="locked"), late.database.writing():
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    with late.database.writing():
+        pass
+    late.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "nonsense", "oracle://x"])
+def test_a_database_of_another_kind_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="postgresql://"):
+        open_record(tmp_path, url)
+
+
+def test_a_password_is_in_no_message(tmp_path: Path) -> None:
+    record = open_record(tmp_path, "postgresql://takt:secret@127.0.0.1:1/x")
+    assert record is not None
+    with pytest.raises(RecordError) as caught:
+        record.database.prepare()
+    assert "secret" not in str(caught.value)
+    record.close()
+
+
+def test_a_command_says_where_no_record_is(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--data-folder"):
+        existing_record(tmp_path, "sqlite")
