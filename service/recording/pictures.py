@@ -205,7 +205,7 @@ def png_of(picture: RawPicture) -> bytes:
 def _raw_of(data: bytes, key: PictureKey) -> RawPicture | None:
     """The raw pixels that `png_of` wrote; None if these are none."""
     colour = cv2.IMREAD_GRAYSCALE if key.input_format == "mono8" else cv2.IMREAD_COLOR
-    levels = cv2.imdecode(np.frombuffer(data, np.uint8), colour)
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), colour) if data else None
     if levels is None:
         return None
     if key.input_format == "rgb8":

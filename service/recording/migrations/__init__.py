@@ -1,1 +1,4 @@
-"""The revisions of the record's tables, by Alembic; each is a file of `versions/`."""
+"""What brings an older record up to date, by Alembic.
+
+It imports `errors` and the record's tables. Start reading at `upgrade.py`.
+"""
