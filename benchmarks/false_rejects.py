@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from export.bundling.checkpoint_source import preprocess_of
-from export.calibration.conformal import conformal_threshold
 from export.calibration.cross_conformal import proven_rate
 from export.pictures import list_pictures, read_fit_input
 from models.fit.device import Compute
@@ -28,6 +27,7 @@ from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.fit import fill_banks
 from models.patchcore.config import PatchCoreConfig
 from models.patchcore.detector import PatchCore
+from service.bundles.calibration.conformal import conformal_threshold
 
 ALPHAS = (0.01, 0.02, 0.05)
 FITTED = 200

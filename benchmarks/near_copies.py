@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from export.bundling.tested import score_of
-from export.calibration.conformal import choose_alpha, conformal_threshold
 from export.calibration.near_copies import LOOK, NEAR, detail, parts_alike
 from export.calibration.parts import Parts
-from export.errors import CalibrationError
 from export.pictures import list_pictures, read_picture
 from service.bundles.bundle import load_bundle
+from service.bundles.calibration.conformal import choose_alpha, conformal_threshold
 from service.domain import Image
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import CalibrationError
 from service.pictures.preprocess import preprocess
 
 ALPHA = 0.01

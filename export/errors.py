@@ -10,13 +10,6 @@ class ExportError(TaktError):
     title = "Export"
 
 
-class CalibrationError(TaktError):
-    """The pictures do not allow the requested thresholds."""
-
-    code = "calibration"
-    title = "Calibration"
-
-
 class PicturesError(TaktError):
     """A folder without pictures, a picture that cannot be read, a data set of unknown layout."""
 

@@ -16,6 +16,7 @@ TaktError
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
+│   │   └── CalibrationError          409  the known pictures do not allow the wanted threshold
 │   ├── MisdirectedRequestError   421  the request is for a name that is not this server's
 │   └── ClientGoneError           499  the caller hung up; nobody reads the answer
 ├── UnavailableError          503  the caller may try again later
@@ -187,6 +188,12 @@ class ConflictError(RequestError):
     code = "conflict"
 
 
+class CalibrationError(ConflictError):
+    """The known pictures do not allow the wanted threshold."""
+
+    code = "calibration"
+
+
 class MisdirectedRequestError(RequestError):
     """The request is for the name of another server."""
 
@@ -277,17 +284,17 @@ class TooManyConnectionsError(UnavailableError):
     fixed_headers: ClassVar = {"Retry-After": "1"}
 
 
+class RecordError(UnavailableError):
+    """The record's database or disk does not answer."""
+
+    code = "record_unavailable"
+
+
 class DeadlineExceededError(UnavailableError):
     """The request's timeout passed before its answer was there."""
 
     status = 504
     code = "deadline_exceeded"
-
-
-class RecordError(UnavailableError):
-    """The record's database or disk does not answer."""
-
-    code = "record_unavailable"
 
 
 class EngineError(TaktError):

@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.patchcore.blocks import Pictures, cached, pictures_of
-from export.calibration.conformal import conformal_threshold
 from models.fit.patchcore.features import CANDIDATES, SPREAD_FLOOR
 from models.fit.patchcore.folds import FOLDS, MEASURED_SHARE
 from models.patchcore.bank import Bank
 from models.patchcore.coreset import greedy_k_centre
+from service.bundles.calibration.conformal import conformal_threshold
 
 ALPHA = 0.05
 BLOCK_2, BLOCK_4, BLOCK_7, BLOCK_10 = "1.1", "2.1", "3.2", "4.2"

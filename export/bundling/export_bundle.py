@@ -33,7 +33,6 @@ from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.camera_files import tell_of_files
-from export.calibration.conformal import Alpha, choose_alpha
 from export.calibration.cross_conformal import check_served, cross_conformal
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
@@ -43,10 +42,10 @@ from export.calibration.pictures_to_use import (
     sample_evenly,
 )
 from export.calibration.thresholds import conformal_thresholds
-from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.versions import package_versions
 from service.bundles.bundle import MODEL, Calibration, Golden
+from service.bundles.calibration.conformal import Alpha, choose_alpha
 from service.bundles.manifest import (
     NAME_PATTERN,
     Filter,
@@ -59,7 +58,7 @@ from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
 from service.domain import Batch, Depth, Orientation
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import BundleError
+from service.errors import BundleError, CalibrationError
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3

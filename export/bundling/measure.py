@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from export.bundling.source import ModelSource, SourceFacts
 from export.bundling.tiles import is_smaller, warn_of_small_pictures
-from export.calibration.conformal import warning_of_ties
 from export.calibration.parts import Parts
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
 from service.bundles.bundle import Golden
+from service.bundles.calibration.conformal import warning_of_ties
 from service.bundles.manifest import Preprocess, ResizeDrift, ScoreFrom
 from service.domain import AnomalyMap, ModelInput, ModelOutput
 from service.engines.base import Engine, EngineOutput

@@ -16,7 +16,6 @@ from export.bundling.measure import PictureScores, measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
 from export.calibration.camera_files import tell_of_files
-from export.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
@@ -24,10 +23,11 @@ from export.calibration.pictures_to_use import (
     choose_pictures,
     distinct,
 )
-from export.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from export.pictures import range_of_sizes
 from models.checkpoints.own import picture_digest
 from service.bundles.bundle import Bundle, Calibration
+from service.bundles.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
+from service.bundles.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
 from service.bundles.findings import SelfTest
 from service.bundles.manifest import Thresholds
 from service.bundles.signing.provenance import PictureSet

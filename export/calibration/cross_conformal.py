@@ -45,10 +45,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.conformal import Alpha, calibrate, conformal_rank
-from export.errors import CalibrationError
 from models.checkpoints.own import picture_digest
+from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
 from service.bundles.manifest import Thresholds
+from service.errors import CalibrationError
 
 METHOD = "cross-conformal"
 

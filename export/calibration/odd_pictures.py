@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.conformal import conformal_threshold
-from export.errors import CalibrationError
+from service.bundles.calibration.conformal import conformal_threshold
+from service.errors import CalibrationError
 
 FAR = 4
 """How far above the median a score is odd, in distances from the median to `USUAL_SHARE`."""

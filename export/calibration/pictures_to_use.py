@@ -8,9 +8,10 @@ from pathlib import Path
 
 from export.calibration.grouping import EACH_ITS_OWN, Grouping
 from export.calibration.parts import Parts
-from export.errors import CalibrationError, PicturesError
+from export.errors import PicturesError
 from export.pictures import check_pictures
 from models.checkpoints.own import picture_digest
+from service.errors import CalibrationError
 
 SEEN_UNKNOWN = (
     "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.conformal import METHOD, Alpha, calibrate
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.pictures import range_of_sizes
+from service.bundles.calibration.conformal import METHOD, Alpha, calibrate
 from service.bundles.manifest import Thresholds
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from export.bundling.recalibrate import Recalibration, Rule
     from export.calibration.grouping import Grouping
-    from export.calibration.tradeoff import Costs, Counts
+    from service.bundles.calibration.tradeoff import Costs, Counts
 
 NAMES: dict[Rule | None, str] = {
     None: "until now",
@@ -147,7 +147,7 @@ def calibrate(
 
 
 def _costs(miss: float | None, reject: float | None, prevalence: float | None) -> Costs | None:
-    from export.calibration.tradeoff import Costs
+    from service.bundles.calibration.tradeoff import Costs
 
     if miss is None and reject is None and prevalence is None:
         return None

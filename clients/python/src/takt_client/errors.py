@@ -10,10 +10,13 @@ TaktError
 │   ├── ImageTooLargeError        413  too many bytes or pixels
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
+│   ├── NoRecordError             404  the server keeps no record
+│   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
 │   ├── UploadTooSlowError        408  the picture did not come in time
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
+│   │   └── CalibrationError          409  the known pictures do not allow the wanted threshold
 │   ├── MisdirectedRequestError   421  the server does not answer to the name in the URL
 │   ├── PictureFileError          400  the path of a picture cannot be read; nothing was sent
 │   └── ClientGoneError           499  the caller hung up
@@ -26,6 +29,7 @@ TaktError
 │   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
+│   ├── RecordError               503  the record's database or disk does not answer
 │   ├── DeadlineExceededError     504  no answer within the timeout
 │   └── UnreachableError          503  no connection to the server
 ├── UnreadableAnswerError     502  the answer is not Takt's, or of another version
@@ -97,6 +101,16 @@ class ModelNotFoundError(RequestError, code="model_not_found", title="Model not 
     """There is no such model, or no such version of it."""
 
 
+class NoRecordError(RequestError, code="no_record", title="No record", status=404):
+    """The server keeps no record of its inspections."""
+
+
+class InspectionNotFoundError(
+    RequestError, code="inspection_not_found", title="Inspection not found", status=404
+):
+    """The record has no such inspection, or keeps no picture of it."""
+
+
 class UploadTooSlowError(RequestError, code="upload_too_slow", title="Upload too slow", status=408):
     """The picture was not there in the time that the server gives it."""
 
@@ -113,6 +127,10 @@ class HeadersTooLargeError(
 
 class ConflictError(RequestError, code="conflict", title="Conflict", status=409):
     """The request does not fit the state of the server."""
+
+
+class CalibrationError(ConflictError, code="calibration", title="Calibration", status=409):
+    """The known pictures do not allow the wanted threshold."""
 
 
 class MisdirectedRequestError(
@@ -178,6 +196,12 @@ class TooManyConnectionsError(
     UnavailableError, code="too_many_connections", title="Too many connections"
 ):
     """As many connections are open as the server allows."""
+
+
+class RecordError(
+    UnavailableError, code="record_unavailable", title="Record unavailable", status=503
+):
+    """The record's database or disk does not answer."""
 
 
 class DeadlineExceededError(

@@ -19,7 +19,7 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
 from export.calibration.grouping import EACH_ITS_OWN
-from export.errors import CalibrationError, ExportError, PicturesError
+from export.errors import ExportError, PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.own import picture_digest
@@ -27,7 +27,7 @@ from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import Drift, FileDrift
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import BundleError
+from service.errors import BundleError, CalibrationError
 from service.pictures.preprocess import preprocess as preprocess_picture
 
 WritePictures = Callable[..., list[Path]]

@@ -18,7 +18,6 @@ from export.bundling.summary import ExportReport
 from export.calibration.cross_conformal import proven_rate
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, self_test
-from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.report.card import card
 from models.checkpoints.facts import Checkpoint, InputRecipe
@@ -30,6 +29,7 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig
 from service.bundles.findings import SelfTest
 from service.bundles.manifest import Preprocess
+from service.errors import CalibrationError
 from tests.patchcore import a_patchcore
 
 COUNT = 8

@@ -20,7 +20,6 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.graph import ImagesToAnswer, write_graph
 from export.bundling.roi import read_roi
 from export.bundling.summary import ExportReport
-from export.errors import CalibrationError
 from export.pictures import read_model_input
 from export.wording import roi_text
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
@@ -35,6 +34,7 @@ from service.bundles.bundle import load_bundle
 from service.bundles.region import ROI_MASK
 from service.engines.base import EngineOutput
 from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.errors import CalibrationError
 from service.pictures.roi import RoiShape, roi_on_map
 
 WritePictures = Callable[..., list[Path]]

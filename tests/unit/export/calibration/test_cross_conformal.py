@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from export.calibration.conformal import conformal_rank, conformal_threshold
 from export.calibration.cross_conformal import OutOfFoldScores, proven_rate
-from export.errors import CalibrationError
+from service.bundles.calibration.conformal import conformal_rank, conformal_threshold
+from service.errors import CalibrationError
 
 
 def rate_of_nearest_neighbours(

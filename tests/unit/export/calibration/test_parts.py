@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration.conformal import choose_alpha, conformal_threshold
 from export.calibration.grouping import EACH_ITS_OWN, Grouping
 from export.calibration.parts import Parts
-from export.errors import CalibrationError, PicturesError
+from export.errors import PicturesError
+from service.bundles.calibration.conformal import choose_alpha, conformal_threshold
+from service.errors import CalibrationError
 
 PATHS = [Path(f"lot/{name}") for name in ("p1_a.png", "p1_b.png", "p2_a.png")]
 

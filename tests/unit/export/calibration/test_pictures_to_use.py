@@ -17,11 +17,12 @@ from export.calibration.pictures_to_use import (
 )
 from export.commands.camera_files import DEPTHS, ORIENTATIONS
 from export.commands.options import FILTERS
-from export.errors import CalibrationError, PicturesError
+from export.errors import PicturesError
 from models.checkpoints.facts import Filter as TrainedFilter
 from models.checkpoints.own import picture_digest
 from service.bundles.manifest import Filter
 from service.domain import Depth, Orientation
+from service.errors import CalibrationError
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.calibration.conformal import (
+from service.bundles.calibration.conformal import (
     calibrate,
     choose_alpha,
     conformal_rank,
     conformal_threshold,
     warning_of_ties,
 )
-from export.errors import CalibrationError
+from service.errors import CalibrationError
 
 
 def shuffled(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

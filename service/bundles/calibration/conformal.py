@@ -19,8 +19,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from export.errors import CalibrationError
 from service.bundles.thresholds import ThresholdPair
+from service.errors import CalibrationError
 
 METHOD = "split conformal"
 USUAL_ALPHA = 0.01
