@@ -161,6 +161,7 @@ audit = Table(
     metadata,
     Column("seq", _Id, primary_key=True, autoincrement=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("server", Text, nullable=False),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("model", Text),

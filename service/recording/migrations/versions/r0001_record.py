@@ -96,6 +96,7 @@ def upgrade() -> None:
         "audit",
         sa.Column("seq", _ID, primary_key=True, autoincrement=False),
         sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("server", sa.Text, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("action", sa.Text, nullable=False),
         *(

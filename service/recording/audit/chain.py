@@ -1,0 +1,124 @@
+"""The chain in the database: entries are appended at its end, and read in order."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from sqlalchemy import Connection, insert, select, text
+
+from service.domain import Json
+from service.observing.logging_setup import audit as log_audit
+from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
+from service.recording.database import Database
+from service.recording.tables import audit
+
+CHUNK = 1000
+"""Entries that are read at once, so that no transaction lasts."""
+
+_LOCK = text("SELECT pg_advisory_xact_lock(7352)")
+"""Held by whoever appends in PostgreSQL, until the transaction ends."""
+
+
+def append(
+    connection: Connection, *changes: Change, server: str | None = None
+) -> tuple[Entry, ...]:
+    """Append changes to the chain, in the caller's transaction of `Database.writing`.
+
+    Nobody else appends until the transaction ends, so it should be its last statement.
+
+    Args:
+        connection: with a transaction that writes.
+        changes: what was changed, in order.
+        server: name of the host that appends; None for this one.
+    """
+    if connection.dialect.name != "sqlite":
+        # SQLite has one writer at a time anyway.
+        connection.execute(_LOCK)
+    server = server or socket.gethostname()
+    head = head_of(connection) or Head(0, GENESIS)
+    entries = []
+    for change in changes:
+        entry = entry_of(change, head.seq + 1, head.hash, server)
+        entries.append(entry)
+        head = entry.head
+    if entries:
+        connection.execute(insert(audit), [asdict(entry) for entry in entries])
+    return tuple(entries)
+
+
+def log_entry(entry: Entry) -> None:
+    """Log an entry that is stored, with the head that holds it: a cut tail shows by it."""
+    log_audit(entry.action, **facts_of(entry), **head_facts(entry))
+
+
+def facts_of(entry: Entry) -> Json:
+    """What the log says of an entry, where nobody has other words for it."""
+    return {
+        "model": entry.model,
+        "version": entry.version,
+        "old": _value(entry.old),
+        "new": _value(entry.new),
+        "reason": entry.reason,
+        "caller": entry.who,
+        "client": entry.client,
+    }
+
+
+def head_facts(entry: Entry | None) -> Json:
+    """The head as the log has it; None for an entry that is not stored yet."""
+    return {
+        "audit_seq": entry.seq if entry else None,
+        "audit_hash": entry.hash if entry else None,
+    }
+
+
+def head_of(connection: Connection) -> Head | None:
+    """The end of the chain; None while it is empty."""
+    newest = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return None if row is None else Head(row.seq, row.hash)
+
+
+def entries_of(database: Database) -> Iterator[Entry]:
+    """Every entry in order, whatever its number; reads as many as a chunk at a time.
+
+    Raises:
+        RecordError: the database cannot be reached or read.
+    """
+    after: int | None = None
+    while True:
+        wanted = select(audit).order_by(audit.c.seq).limit(CHUNK)
+        if after is not None:
+            wanted = wanted.where(audit.c.seq > after)
+        with database.reading() as connection:
+            found = [Entry(**row) for row in connection.execute(wanted).mappings()]
+        yield from found
+        if len(found) < CHUNK:
+            return
+        after = found[-1].seq
+
+
+def newest_of(database: Database, limit: int, before: int | None = None) -> list[Entry]:
+    """The newest entries, the newest first.
+
+    Args:
+        database: of the record.
+        limit: most entries.
+        before: number of an entry; only those before it. None for the end of the chain.
+
+    Raises:
+        RecordError: the database cannot be reached or read.
+    """
+    wanted = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    if before is not None:
+        wanted = wanted.where(audit.c.seq < before)
+    with database.reading() as connection:
+        return [Entry(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _value(text: str | None) -> Json | None:
+    value: Json | None = None if text is None else json.loads(text)
+    return value
