@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.errors import ConfigurationError
-from service.recording.database import Database
-from service.recording.pictures import PictureStore
+
+if TYPE_CHECKING:
+    from service.recording.database import Database
+    from service.recording.pictures import PictureStore
 
 DEFAULT_DATA = Path("takt-data")
 DEFAULT_RECORD = "sqlite"
@@ -50,6 +52,10 @@ def open_record(data: Path, record: str) -> Record | None:
     """
     if record == "none":
         return None
+    # Commands have the options below without paying for a database that they do not open.
+    from service.recording.database import Database
+    from service.recording.pictures import PictureStore
+
     url = f"sqlite:///{data / 'record.sqlite'}" if record == "sqlite" else record
     return Record(Database(url), PictureStore(data / "pictures"))
 
