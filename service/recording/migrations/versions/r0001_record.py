@@ -9,7 +9,7 @@ revision = "0001"
 down_revision = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_GIVEN = ("judgement", "station", "lot", "part", "kept")
+_GIVEN = ("judgement", "station", "lot", "part")
 
 
 def upgrade() -> None:

@@ -1,0 +1,83 @@
+"""Filters as conditions of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Boolean, ColumnElement, Text, case
+
+from service.recording.search.filters import Filters
+from service.recording.tables import inspections
+
+Condition = ColumnElement[bool]
+Operand = ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """What a filter asks of a column.
+
+    Attributes:
+        column: its name.
+        asks: makes the condition, of the column and the filter's value.
+    """
+
+    column: str
+    asks: Callable[[Operand, Any], Condition]
+
+
+def _equals(column: Operand, value: object) -> Condition:
+    return column == value
+
+
+_FILTERS: Final[dict[str, _Filter]] = {
+    "since_us": _Filter("at_us", lambda column, at_us: column >= at_us),
+    "until_us": _Filter("at_us", lambda column, at_us: column < at_us),
+    "verdict": _Filter("anomalous", lambda column, verdict: column == (verdict == "reject")),
+    "judgement": _Filter(
+        "judgement",
+        lambda column, value: column.is_(None) if value == "none" else column == value,
+    ),
+    "score_min": _Filter("score", lambda column, score: column >= score),
+    "score_max": _Filter("score", lambda column, score: column <= score),
+    "kept": _Filter(
+        "kept", lambda column, value: column.is_not(None) if value == "any" else column == value
+    ),
+    **{
+        name: _Filter(name, _equals)
+        for name in ("model", "version", "station", "lot", "part", "request_id")
+    },
+}
+
+
+def conditions(
+    filters: Filters, names: Collection[str] | None = None, *, by_index: bool = True
+) -> list[Condition]:
+    """Conditions on rows of `inspections`, all of which hold for the wanted ones.
+
+    Args:
+        filters: what is wanted.
+        names: the filters to take, as far as they are given; None for all.
+        by_index: whether the database may find the rows by an index of these columns; else it
+            looks at the rows that it has found by others.
+    """
+    found = []
+    for name in filters.given:
+        if names is not None and name not in names:
+            continue
+        one = _FILTERS[name]
+        column = inspections.c[one.column] if by_index else without_index(one.column)
+        found.append(one.asks(column, getattr(filters, name)))
+    return found
+
+
+def without_index(name: str) -> Operand:
+    """A column as an expression that has its value, and that no index has."""
+    column = inspections.c[name]
+    if isinstance(column.type, Boolean):
+        return case((column, True), else_=False)
+    if isinstance(column.type, Text):
+        return column.concat("")
+    return column + 0
