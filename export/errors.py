@@ -57,3 +57,10 @@ class SelfTestError(TaktError):
 
     code = "self_test"
     title = "Self-test"
+
+
+class MsaError(TaktError):
+    """The parts or their trials do not allow a study; the message says what is missing."""
+
+    code = "msa"
+    title = "Measurement system analysis"

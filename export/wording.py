@@ -115,3 +115,8 @@ def share(part: int, whole: int) -> str:
 def number(value: float | None) -> str:
     """A number with four decimals; a dash for None."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def encodable(text: str) -> str:
+    """The text with the surrogates escaped that file names hold which are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -65,6 +65,7 @@ def evaluate(
     from export.evaluation.record import EvaluationContext, to_json
     from export.report.evaluation_table import evaluation_table
     from export.versions import package_versions
+    from export.wording import encodable
     from service.bundles.bundle import load_bundle
     from service.pictures.roi import roi_on_map
 
@@ -95,17 +96,17 @@ def evaluate(
             inside=lru_cache(maxsize=8)(partial(roi_on_map, loaded)),
             quiet=quiet,
         )
-        click.echo(_encodable(evaluation_table(result)))
+        click.echo(encodable(evaluation_table(result)))
         if json_file is not None:
-            json_file.write_text(_encodable(to_json(result, context)), encoding="utf-8")
+            json_file.write_text(encodable(to_json(result, context)), encoding="utf-8")
         if report is not None:
             from export.report.cases import draw_cases
             from export.report.page import report_html
 
             cases = draw_cases(inspector, result, context)
             page = report_html(result, context, cases)
-            report.write_text(_encodable(page), encoding="utf-8")
-            click.echo(_encodable(f"report              {report}"))
+            report.write_text(encodable(page), encoding="utf-8")
+            click.echo(encodable(f"report              {report}"))
 
 
 @contextmanager
@@ -133,8 +134,3 @@ def _inspector(
 
 def _runner(engine: str) -> str:
     return "ONNX Runtime's CPU provider" if engine == "onnxruntime" else engine
-
-
-def _encodable(text: str) -> str:
-    """The text with the surrogates escaped that file names hold which are not UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

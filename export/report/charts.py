@@ -109,7 +109,7 @@ def score_histogram(
     described += [f"The threshold is {threshold:.4g}."] if finite else []
     return ScoreHistogram(
         rows=tuple(_row(name, values, low, high) for name, values in rows.items()),
-        ticks=tuple(Tick((value - low) / (high - low), value) for value in _ticks(low, high)),
+        ticks=tuple(Tick((tick - low) / (high - low), tick) for tick in round_numbers(low, high)),
         threshold=(threshold - low) / (high - low) if finite else None,
         description=" ".join(described),
         cut=max(scores) > high,
@@ -127,8 +127,8 @@ def _row(name: str, values: Sequence[float], low: float, high: float) -> Histogr
     return HistogramRow(name, len(values), highest, bars)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """About five round numbers."""
+def round_numbers(low: float, high: float) -> list[float]:
+    """About five round numbers between two others."""
     rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)

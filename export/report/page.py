@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from scipy.stats import binomtest
 
 from export.evaluation.evaluate import Evaluation
@@ -48,10 +48,10 @@ def report_html(result: Evaluation, context: EvaluationContext, cases: Sequence[
     )
 
 
-def templates() -> Environment:
-    """The page's templates; what they insert is escaped."""
+def templates(package: str = "export.report") -> Environment:
+    """A package's templates and, below them, those of this one; what they insert is escaped."""
     environment = Environment(
-        loader=PackageLoader("export.report", ""),
+        loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("export.report", "")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
