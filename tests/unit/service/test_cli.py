@@ -73,6 +73,18 @@ def test_the_command_line_is_quick_to_import() -> None:
     assert not {"numpy", "cv2", "fastapi", "uvicorn"} & set(loaded)
 
 
+def test_help_opens_no_record() -> None:
+    code = "import sys, service.cli; service.cli.main(['records', '--help'], standalone_mode=False)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "service.recording.record" in loaded
+    assert not {"sqlalchemy", "pyarrow", "numpy"} & set(loaded)
+
+
 def test_the_server_s_modules_load_without_the_packages_of_any_extra() -> None:
     code = (
         "import sys; sys.modules |= dict.fromkeys(sys.argv[1:]); "

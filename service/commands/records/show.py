@@ -1,0 +1,67 @@
+"""`takt records show`: everything that the record has of one inspection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.errors import TaktError
+from service.recording.record import existing_record, record_options
+
+if TYPE_CHECKING:
+    from service.recording.search.stored import StoredInspection
+
+
+@click.command()
+@click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--open", "opens", is_flag=True, help="Open its picture, or say the picture's path.")
+@record_options
+def show(number: int, as_json: bool, opens: bool, data: Path, record: str) -> None:
+    """Show everything that the record has of inspection ID."""
+    import orjson
+
+    from service.commands.records.opening import open_picture
+    from service.recording.search.json_form import json_of
+    from service.recording.search.pages import inspection_of
+
+    try:
+        found = existing_record(data, record)
+        with found.database.reading() as connection:
+            inspection = inspection_of(connection, number)
+        if as_json:
+            click.echo(orjson.dumps(json_of(inspection)))
+        else:
+            click.echo("\n".join(_lines(inspection)))
+        if opens:
+            open_picture(found, inspection)
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _lines(inspection: StoredInspection) -> list[str]:
+    from service.recording.search.json_form import json_of
+    from service.recording.search.stored import COLUMNS
+
+    body = json_of(inspection)
+    width = max(len(column.name) for column in COLUMNS)
+    return [
+        f"{column.name:{width}}  {_text(body[column.name], column.unit)}".rstrip()
+        for column in COLUMNS
+    ]
+
+
+def _text(value: object, unit: str) -> str:
+    import orjson
+
+    if value in (None, "", [], (), {}):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict | tuple):
+        return orjson.dumps(value).decode()
+    # Whatever a caller sent must not steer the terminal.
+    plain = "".join(one if one.isprintable() else "?" for one in str(value))
+    return f"{plain} {unit}" if isinstance(value, int | float) and unit else plain

@@ -1,0 +1,22 @@
+"""The kept picture of a stored inspection."""
+
+from __future__ import annotations
+
+from service.errors import InspectionNotFoundError
+from service.recording.pictures import PictureKey
+from service.recording.search.stored import StoredInspection
+from service.recording.search.times import us_of_time
+
+
+def picture_key_of(inspection: StoredInspection) -> PictureKey:
+    """What names the picture in the store.
+
+    Raises:
+        InspectionNotFoundError: it is not kept.
+    """
+    if inspection.kept is None or inspection.sha256 is None:
+        raise InspectionNotFoundError(
+            f"the picture of inspection {inspection.id} is not kept; the setting keep says which "
+            "ones are"
+        )
+    return PictureKey(us_of_time(inspection.at), inspection.sha256, inspection.input_format)

@@ -1,0 +1,159 @@
+"""`takt records`, as a terminal shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from service.commands.records import command as listing
+from service.commands.records.command import records
+from service.domain import RawPicture
+from service.recording.pictures import PictureKey, sha256_of
+from service.recording.record import Record
+from tests.commands import refused, run
+from tests.recorded import NOON_US, insert_inspections
+
+Takt = Callable[..., Result]
+
+
+@pytest.fixture
+def takt(sqlite_record: Record, monkeypatch: pytest.MonkeyPatch) -> Takt:
+    """Runs `takt records` on a record."""
+    monkeypatch.setenv("TAKT_RECORD", "sqlite")
+    monkeypatch.setenv("TAKT_DATA_FOLDER", str(sqlite_record.pictures.folder.parent))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    sqlite_record.database.prepare()
+    return lambda *arguments: run(records, *arguments)
+
+
+def test_the_newest_are_listed_with_the_newest_last(takt: Takt, sqlite_record: Record) -> None:
+    insert_inspections(
+        sqlite_record,
+        [
+            {"at_us": NOON_US, "station": "north", "lot": "L1", "part": "P1"},
+            {"at_us": NOON_US + 1, "anomalous": True, "score": 0.75, "judgement": "defect"},
+        ],
+    )
+    title, older, newer = takt().output.splitlines()
+    assert title.split()[:4] == ["ID", "TIME", "MODEL", "VERDICT"]
+    assert "pass" in older and older.split()[-5:] == ["north", "L1", "P1", "-", "-"]
+    assert "REJECT" in newer and "0.75" in newer and "defect" in newer
+    assert title.index("STATION") == older.index("north")
+
+
+def test_filters_and_the_limit_choose(takt: Takt, sqlite_record: Record) -> None:
+    ids = insert_inspections(
+        sqlite_record,
+        [{"at_us": NOON_US + number, "anomalous": number % 2 == 1} for number in range(6)],
+    )
+    lines = takt("--verdict", "reject", "--limit", 2, "--json").output.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [ids[3], ids[5]]
+
+
+def test_nothing_found_is_said(takt: Takt) -> None:
+    result = takt("--since", "-1h")
+    assert result.exit_code == 0 and result.output == "the record has no such inspections\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--version", "1"), "name the model, too"),
+        (("--since", "noon"), "no point in time"),
+        (("--follow", "--open"), "do not go together"),
+        (("--station", "north", "show", "1"), "write it after show"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    takt: Takt, arguments: tuple[str, ...], said: str
+) -> None:
+    result = takt(*arguments)
+    assert result.exit_code == 2 and said in result.output
+
+
+def test_new_ones_follow_as_they_come(
+    takt: Takt, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert_inspections(sqlite_record, [{"request_id": "old", "station": "north"}])
+    coming: list[list[dict[str, Any]]] = [
+        [{"at_us": NOON_US - 5, "station": "north", "part": "late"}, {"part": "elsewhere"}],
+        [],
+        [{"station": "north", "part": "last"}],
+    ]
+
+    def wait(_: float) -> None:
+        if not coming:
+            raise KeyboardInterrupt
+        insert_inspections(sqlite_record, coming.pop(0))
+
+    monkeypatch.setattr(listing.time, "sleep", wait)
+    result = takt("--station", "north", "--follow")
+    assert result.exit_code == 0
+    assert [line.split()[-3] for line in result.output.splitlines()[1:]] == ["-", "late", "last"]
+
+
+def test_what_a_caller_sent_does_not_steer_the_terminal(takt: Takt, sqlite_record: Record) -> None:
+    (number,) = insert_inspections(sqlite_record, [{"part": "\x1b[31mred\x07"}])
+    assert "?[31mred?" in takt().output and "\x1b" not in takt("show", number).output
+
+
+def keep_picture(record: Record, **row: object) -> tuple[int, Path]:
+    picture = RawPicture(bytes(12), width=4, height=3, format="mono8")
+    key = PictureKey(NOON_US, sha256_of(picture), "mono8")
+    record.pictures.write(key, picture)
+    kept = {"kept": "reject", "sha256": bytes.fromhex(key.sha256), "input_format": "mono8"}
+    (number,) = insert_inspections(record, [kept | row])
+    return number, record.pictures.folder / key.path
+
+
+def test_without_a_screen_opening_says_where_the_picture_is(
+    takt: Takt, sqlite_record: Record
+) -> None:
+    number, path = keep_picture(sqlite_record)
+    insert_inspections(sqlite_record, [{"at_us": NOON_US + 1}])
+    assert takt("--open").output.splitlines()[-1] == str(path)
+    assert takt("show", number, "--open").output.splitlines()[-1] == str(path)
+
+
+def test_a_screen_gets_the_picture(
+    takt: Takt, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("click.launch", lambda path: opened.append(path) or 0)
+    _, path = keep_picture(sqlite_record)
+    assert takt("--open").exit_code == 0
+    assert opened == [str(path)]
+
+
+def test_a_picture_that_is_not_there_is_said(takt: Takt, sqlite_record: Record) -> None:
+    (number,) = insert_inspections(sqlite_record, [{}])
+    assert "is not kept" in refused(takt("show", number, "--open"))
+    assert "--kept any" in refused(takt("--open"))
+    number, path = keep_picture(sqlite_record)
+    path.unlink()
+    assert "not in" in refused(takt("show", number, "--open"))
+
+
+def test_one_inspection_is_shown_whole(takt: Takt, sqlite_record: Record) -> None:
+    (number,) = insert_inspections(sqlite_record, [{"tags": '{"shift":"early"}'}])
+    lines = dict(line.split(maxsplit=1) for line in takt("show", number).output.splitlines())
+    assert lines["at"] == "2026-03-01T12:00:00.000000Z"
+    assert lines["total_ms"] == "9.0 ms" and lines["station"] == "-"
+    assert lines["tags"] == '{"shift":"early"}' and lines["anomalous"] == "no"
+    assert json.loads(takt("show", number, "--json").output)["tags"] == {"shift": "early"}
+
+
+def test_an_inspection_that_is_not_there_is_one_line(takt: Takt) -> None:
+    assert "no inspection 7" in refused(takt("show", 7))
+
+
+def test_a_folder_without_a_record_is_one_line(tmp_path: Path) -> None:
+    said = refused(run(records, "--data-folder", tmp_path / "none", "--record", "sqlite"))
+    assert "--data-folder" in said
