@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from export.msa.intervals import Interval, Proportion
+from export.msa.intervals import FigureInterval, Proportion
 from export.msa.kappa import Kappa
 from export.wording import aligned
 
@@ -71,7 +71,7 @@ def measure(design: Design, studies: int) -> list[str]:
         kappa, bootstrap = kappa_intervals(rng, design, missed, alarmed)
         held += [
             holds(own.interval(), design.misses),
-            holds(Interval(plain.low, plain.high), design.misses),
+            holds(FigureInterval(plain.low, plain.high), design.misses),
             holds(kappa, design.kappa),
             holds(bootstrap, design.kappa),
         ]
@@ -88,7 +88,7 @@ def kappa_intervals(
     design: Design,
     missed: NDArray[np.int64],
     alarmed: NDArray[np.int64],
-) -> tuple[Interval, Interval]:
+) -> tuple[FigureInterval, FigureInterval]:
     """Ours, and that of a bootstrap over the parts of each kind."""
     wrong = [*missed.tolist(), *alarmed.tolist()]
     disagreement = Proportion.of_parts(wrong, [design.trials] * len(wrong))
@@ -102,10 +102,10 @@ def kappa_intervals(
         for of_kind in (missed, alarmed)
     ]
     low, high = np.quantile(design.kappa_of(drawn[0], drawn[1]), [0.025, 0.975])
-    return own, Interval(float(low), float(high))
+    return own, FigureInterval(float(low), float(high))
 
 
-def holds(interval: Interval, truth: float) -> bool:
+def holds(interval: FigureInterval, truth: float) -> bool:
     """Whether the true value lies in an interval."""
     return interval.low <= truth <= interval.high
 

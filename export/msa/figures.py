@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from export.msa.intervals import Interval, Proportion
+from export.msa.intervals import FigureInterval, Proportion
 from export.msa.kappa import DecisionPair, Kappa, cohens_kappa, fleiss_kappa
 from export.msa.limits import (
     EFFECTIVENESS,
@@ -45,7 +45,7 @@ class Figure:
         return self.estimate.value
 
     @property
-    def interval(self) -> Interval:
+    def interval(self) -> FigureInterval:
         """Where it lies with 95 % confidence."""
         return self.estimate.interval()
 

@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Interval:
+class FigureInterval:
     """Where a figure lies with 95 % confidence."""
 
     low: float
@@ -41,7 +41,7 @@ class Estimate(Protocol):
     def parts(self) -> int:
         """Number of parts behind it."""
 
-    def interval(self, parts: int | None = None) -> Interval:
+    def interval(self, parts: int | None = None) -> FigureInterval:
         """Its interval; or that of a study of so many parts that finds the same."""
 
 
@@ -92,12 +92,12 @@ class Proportion:
         """Between 0 and 1."""
         return self.count / self.of
 
-    def interval(self, parts: int | None = None) -> Interval:
+    def interval(self, parts: int | None = None) -> FigureInterval:
         """Clopper and Pearson's interval; for another number of `parts` as if they did the same."""
         decisions = self.effective * (1 if parts is None else parts / self.parts)
         counted = self.value * decisions
         tail = (1 - CONFIDENCE) / 2
-        return Interval(
+        return FigureInterval(
             low=float(beta.ppf(tail, counted, decisions - counted + 1)) if self.count else 0.0,
             high=float(beta.ppf(1 - tail, counted + 1, decisions - counted))
             if self.count < self.of

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from export.msa.intervals import Interval, Proportion
+from export.msa.intervals import FigureInterval, Proportion
 
 
 class DecisionPair(NamedTuple):
@@ -45,10 +45,10 @@ class Kappa:
         """Number of parts that were decided on."""
         return self.disagreement.parts
 
-    def interval(self, parts: int | None = None) -> Interval:
+    def interval(self, parts: int | None = None) -> FigureInterval:
         """From that of the disagreement."""
         found = self.disagreement.interval(parts)
-        return Interval(1 - found.high / self.by_chance, 1 - found.low / self.by_chance)
+        return FigureInterval(1 - found.high / self.by_chance, 1 - found.low / self.by_chance)
 
 
 def cohens_kappa(parts: Sequence[Sequence[DecisionPair]]) -> Kappa | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from export.msa.intervals import Estimate, Interval
+from export.msa.intervals import Estimate, FigureInterval
 
 Rating = Literal["acceptable", "marginal", "not acceptable"]
 RATINGS: tuple[Rating, ...] = ("acceptable", "marginal", "not acceptable")
@@ -47,10 +47,10 @@ class Limit:
             return "acceptable"
         return "marginal" if self._within(value, self.marginal) else "not acceptable"
 
-    def find(self, interval: Interval) -> Finding:
+    def find(self, interval: FigureInterval) -> Finding:
         """What an interval shows: something holds if it holds for all of it.
 
-        >>> MISS_RATE.find(Interval(0, 0.02)), MISS_RATE.find(Interval(0, 0.1))
+        >>> MISS_RATE.find(FigureInterval(0, 0.02)), MISS_RATE.find(FigureInterval(0, 0.1))
         ('acceptable', 'not shown')
         """
         worse, better = interval.low, interval.high

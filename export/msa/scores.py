@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from export.msa.intervals import CONFIDENCE, Interval
+from export.msa.intervals import CONFIDENCE, FigureInterval
 from export.msa.study import Part, Study
 
 
@@ -68,7 +68,7 @@ class Repeatability:
 
     parts: int
     deviation: float
-    interval: Interval
+    interval: FigureInterval
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _repeatability(parts: Sequence[Part]) -> Repeatability:
     return Repeatability(
         parts=len(parts),
         deviation=math.sqrt(squares / free),
-        interval=Interval(
+        interval=FigureInterval(
             low=math.sqrt(squares / float(chi2.ppf(1 - tail, free))),
             high=math.sqrt(squares / float(chi2.ppf(tail, free))),
         ),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.msa.intervals import Interval, Proportion
+from export.msa.intervals import FigureInterval, Proportion
 from export.msa.limits import (
     EFFECTIVENESS,
     FALSE_ALARM_RATE,
@@ -43,7 +43,7 @@ def test_a_value_is_rated_by_aiags_limits(
 def test_something_is_shown_if_it_holds_for_the_whole_interval(
     low: float, high: float, shown: str
 ) -> None:
-    assert EFFECTIVENESS.find(Interval(low, high)) == shown
+    assert EFFECTIVENESS.find(FigureInterval(low, high)) == shown
 
 
 def test_so_many_parts_without_a_fault_show_a_limit_and_one_less_does_not() -> None:
