@@ -1,0 +1,176 @@
+"""Verdicts against judgements, over time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from sqlalchemy import ColumnElement, case, func, select, text
+
+from service.errors import InvalidParameterError
+from service.recording.database import Database
+from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
+from service.recording.search.conditions import conditions
+from service.recording.search.filters import Filters
+from service.recording.tables import inspections
+
+Per = Literal["hour", "day", "week"]
+
+MOST_BUCKETS: Final = 1000
+
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_LENGTH_US: Final[dict[Per, int]] = {"hour": _HOUR_US, "day": _DAY_US, "week": 7 * _DAY_US}
+_MONDAY_US: Final = -3 * _DAY_US
+"""The Monday before the first day of Unix time, which was a Thursday."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBucket:
+    """The figures of a stretch of time.
+
+    Attributes:
+        since_us: its begin in UTC, in µs of Unix time; weeks begin on Mondays.
+        until_us: its end, which does not belong to it.
+        figures: of what was answered in it.
+    """
+
+    since_us: int
+    until_us: int
+    figures: ReviewFigures
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionOverTime:
+    """Verdicts against judgements.
+
+    Attributes:
+        whole: of all inspections that were asked for.
+        buckets: the same by time, oldest first; none where nothing was inspected.
+    """
+
+    whole: ReviewFigures
+    buckets: tuple[TimeBucket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A number of inspections that are alike.
+
+    Attributes:
+        anomalous: the verdict that was given.
+        rejected: the verdict that is looked at, which may be that of another threshold.
+        kept: why their pictures were kept; None where they were not.
+        judgement: the latest one; None for none.
+        count: number of them.
+    """
+
+    anomalous: bool
+    rejected: bool
+    kept: str | None
+    judgement: str | None
+    count: int
+
+
+def confusion(database: Database, filters: Filters, per: Per = "day") -> ConfusionOverTime:
+    """Verdicts against judgements over time.
+
+    Args:
+        database: of the record.
+        filters: of the inspections.
+        per: length of a bucket, in UTC.
+
+    Raises:
+        InvalidParameterError: there would be more than 1000 buckets.
+        RecordError: the database cannot be read.
+    """
+    length_us = _LENGTH_US[per]
+    begin_us = _MONDAY_US if per == "week" else 0
+    columns = inspections.c
+    bucket = (columns.at_us - begin_us) // length_us
+    found: defaultdict[int, list[Group]] = defaultdict(list)
+    for number, anomalous, *rest in _counted(database, filters, bucket, columns.anomalous):
+        found[number].append(Group(anomalous, anomalous, *rest))
+    if len(found) > MOST_BUCKETS:
+        raise InvalidParameterError(
+            f"these are {len(found)} {per}s, more than {MOST_BUCKETS}; ask for a shorter time, or "
+            "for longer stretches of it"
+        )
+    strata = {number: strata_of(found[number]) for number in sorted(found)}
+    return ConfusionOverTime(
+        figures_of(one for of_bucket in strata.values() for one in of_bucket),
+        tuple(
+            TimeBucket(
+                begin_us + number * length_us,
+                begin_us + (number + 1) * length_us,
+                figures_of(of_bucket),
+            )
+            for number, of_bucket in strata.items()
+        ),
+    )
+
+
+def groups_at(database: Database, filters: Filters, threshold: float) -> list[Group]:
+    """All inspections in groups, with the verdicts that another threshold would have given.
+
+    Raises:
+        RecordError: the database cannot be read.
+    """
+    columns = inspections.c
+    # A comparison is a number in SQLite.
+    above = case((columns.score > threshold, 1), else_=0)
+    return [
+        Group(anomalous, bool(rejected), *rest)
+        for anomalous, rejected, *rest in _counted(database, filters, columns.anomalous, above)
+    ]
+
+
+def strata_of(groups: Iterable[Group]) -> list[Stratum]:
+    """The strata of groups, by the verdict that is looked at."""
+    groups = list(groups)
+    keeps_rejects = any(group.kept == "reject" for group in groups)
+    return [_stratum(group, keeps_rejects=keeps_rejects) for group in groups]
+
+
+def layer_of(kept: str | None) -> Layer:
+    """The layer of inspections, by why their pictures were kept."""
+    if kept == "reject":
+        return "reject"
+    return "near" if kept == "near" else "rest"
+
+
+def _stratum(group: Group, *, keeps_rejects: bool) -> Stratum:
+    layer = layer_of(group.kept)
+    if keeps_rejects and group.anomalous and group.kept is None:
+        # Where rejects are kept, one without its picture lost it by accident.
+        layer = "reject"
+    chosen = group.kept is not None
+    good = group.count if group.judgement == "good" else 0
+    defects = group.count if group.judgement == "defect" else 0
+    return Stratum(
+        rejected=group.rejected,
+        layer=layer,
+        inspections=group.count,
+        kept=group.count if chosen else 0,
+        good=good if chosen else 0,
+        defects=defects if chosen else 0,
+        unsure=group.count if group.judgement == "unsure" else 0,
+        good_by_hand=0 if chosen else good,
+        defects_by_hand=0 if chosen else defects,
+    )
+
+
+def _counted(database: Database, filters: Filters, *by: ColumnElement[Any]) -> list[Any]:
+    """Rows of the columns, why pictures are kept, the judgement, and the number of inspections."""
+    # By its label, since PostgreSQL takes two parameters of one value for different ones.
+    named = [column.label(f"by_{number}") for number, column in enumerate(by)]
+    columns = (*named, inspections.c.kept, inspections.c.judgement)
+    wanted = (
+        select(*columns, func.count())
+        .where(*conditions(filters))
+        .group_by(*(text(f"by_{number}") for number in range(len(by))), *columns[len(by) :])
+    )
+    with database.reading() as connection:
+        return list(connection.execute(wanted))

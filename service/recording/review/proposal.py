@@ -1,0 +1,293 @@
+"""A threshold by what was judged, and what it would change; nothing is changed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from service.bundles.calibration.conformal import USUAL_ALPHA, conformal_rank
+from service.bundles.calibration.tradeoff import best_f1
+from service.errors import CalibrationError, InvalidParameterError
+from service.recording.database import Database
+from service.recording.review.confusion import Group, groups_at, layer_of, strata_of
+from service.recording.review.figures import ReviewFigures, Stratum, figures_of, merged_strata
+from service.recording.search.conditions import conditions
+from service.recording.search.filters import Filters
+from service.recording.tables import inspections
+
+Rule = Literal["conformal", "best-f1"]
+
+FEWEST_OF_EACH: Final = 10
+"""Judged good and judged defective inspections without which no F1 is worth anything."""
+
+MOST_SCORES: Final = 100_000
+"""Judged inspections that are read; of more the latest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Verdicts that another threshold would turn round.
+
+    Attributes:
+        to_pass: rejects that would pass.
+        to_reject: passes that would be rejected.
+    """
+
+    to_pass: int
+    to_reject: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A threshold of the score by what was judged.
+
+    Attributes:
+        model: name of the model.
+        version: of the model; scores of another version are other numbers.
+        rule: by which the threshold was found.
+        alpha: false-reject rate that `conformal` aims at; None for the other rule.
+        threshold: the proposed one.
+        in_force: the one that judged the latest of these inspections.
+        good: judged good inspections that it rests on.
+        defects: judged defective ones that it rests on.
+        before: mistakes of the verdicts as they were given.
+        after: mistakes of the proposed threshold on the same inspections.
+        flips_good: verdicts on judged good ones that it would turn round.
+        flips_defects: verdicts on judged defects that it would turn round.
+        flips_unsure: verdicts on those judged unsure that it would turn round.
+        flips_all: verdicts on all inspections that it would turn round, judged or not.
+        limits: what cannot be told, as sentences.
+    """
+
+    model: str
+    version: str
+    rule: Rule
+    alpha: float | None
+    threshold: float
+    in_force: float
+    good: int
+    defects: int
+    before: ReviewFigures
+    after: ReviewFigures
+    flips_good: Flips
+    flips_defects: Flips
+    flips_unsure: Flips
+    flips_all: Flips
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Scores of the judged inspections whose pictures were kept.
+
+    Attributes:
+        good: of those judged good, float64 [n].
+        weights: how many inspections each of these stands for [n].
+        defects: of those judged a defect, float64 [m].
+        unjudged_passes: passes in strata of which nothing is judged.
+        cut: whether there are more than were read.
+    """
+
+    good: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    defects: NDArray[np.float64]
+    unjudged_passes: int
+    cut: bool
+
+
+def propose(
+    database: Database, filters: Filters, rule: Rule = "conformal", alpha: float | None = None
+) -> Proposal:
+    """A threshold for one version of a model.
+
+    - `conformal`: at most `alpha` of the good parts score higher, as far as the judged ones tell.
+      Each stands for as many as its stratum has for each judged one. Where all stand for equally
+      many, it is the threshold of split conformal prediction.
+    - `best-f1`: the highest F1 on the judged ones, good and defective, as they are.
+
+    Args:
+        database: of the record.
+        filters: of the inspections; they name the model and its version.
+        rule: by which the threshold is found.
+        alpha: false-reject rate for `conformal`; 0.01 if None.
+
+    Raises:
+        CalibrationError: too few are judged; says how many are needed.
+        InvalidParameterError: no version is named, or alpha goes with another rule.
+        RecordError: the database cannot be read.
+    """
+    model, version = filters.model, filters.version
+    if model is None or version is None:
+        raise InvalidParameterError(
+            "version: a threshold is one of a version; name the model and its version"
+        )
+    if rule != "conformal" and alpha is not None:
+        raise InvalidParameterError("alpha: it goes with the rule conformal")
+    with database.reading() as connection:
+        in_force = _in_force(connection, filters)
+        rows = _judged_rows(connection, filters)
+    if in_force is None:
+        raise CalibrationError(
+            f"the record has no such inspections of {model}, version {version}: there is nothing "
+            "to find a threshold by"
+        )
+    given = as_given(groups_at(database, filters, in_force))
+    scores = _scores(rows, strata_of(given))
+    if rule == "conformal":
+        alpha = USUAL_ALPHA if alpha is None else alpha
+    try:
+        if alpha is None:
+            threshold = _best_f1(scores)
+        else:
+            threshold = weighted_threshold(
+                scores.good, scores.weights, alpha, scores.unjudged_passes
+            )
+    except CalibrationError as error:
+        judged = f"{len(scores.good)} good, {len(scores.defects)} defective"
+        raise CalibrationError(f"judged of {model}, version {version}: {judged}; {error}") from None
+    groups = groups_at(database, filters, threshold)
+    return Proposal(
+        model=model,
+        version=version,
+        rule=rule,
+        alpha=alpha,
+        threshold=threshold,
+        in_force=in_force,
+        good=len(scores.good),
+        defects=len(scores.defects),
+        before=figures_of(strata_of(given)),
+        after=figures_of(strata_of(groups)),
+        flips_good=_flips(groups, "good"),
+        flips_defects=_flips(groups, "defect"),
+        flips_unsure=_flips(groups, "unsure"),
+        flips_all=_flips(groups),
+        limits=tuple(_limits(scores, rule)),
+    )
+
+
+def weighted_threshold(
+    scores: NDArray[np.float64], weights: NDArray[np.float64], alpha: float, below: float = 0.0
+) -> float:
+    """The least of the scores above which at most a share alpha of the weight lies.
+
+    One more of the mean weight counts as if it lay above, as in split conformal prediction, which
+    this is where all weights are equal.
+
+    >>> weighted_threshold(np.arange(1.0, 20.0), np.ones(19), alpha=0.1)
+    18.0
+
+    Args:
+        scores: of good parts [n].
+        weights: how many parts each stands for [n].
+        alpha: between 0 and 1.
+        below: further good parts that score lower than all that counts here.
+
+    Raises:
+        CalibrationError: n is too small for alpha, as of split conformal prediction.
+    """
+    conformal_rank(len(scores), alpha)
+    order = np.argsort(scores, kind="stable")
+    scores, weights = scores[order], weights[order]
+    one_more = float(weights.mean())
+    total = float(weights.sum()) + below + one_more
+    above = float(weights.sum()) - np.cumsum(weights) + one_more
+    # Rounding of the sums must not decide at a share that is met exactly.
+    enough = np.flatnonzero(above <= alpha * total * (1 + 1e-9))
+    return float(scores[enough[0]])
+
+
+def _in_force(connection: Connection, filters: Filters) -> float | None:
+    columns = inspections.c
+    latest = (
+        select(columns.threshold)
+        .where(*conditions(filters))
+        .order_by(columns.at_us.desc(), columns.id.desc())
+        .limit(1)
+    )
+    found: float | None = connection.execute(latest).scalar()
+    return found
+
+
+def as_given(groups: Iterable[Group]) -> list[Group]:
+    """The groups with the verdicts that were given."""
+    return [replace(group, rejected=group.anomalous) for group in groups]
+
+
+def _judged_rows(connection: Connection, filters: Filters) -> list[tuple[float, str, bool, str]]:
+    """Score, judgement, verdict and reason to be kept of what is judged, the latest first."""
+    columns = inspections.c
+    wanted = (
+        select(columns.score, columns.judgement, columns.anomalous, columns.kept)
+        .where(
+            *conditions(filters),
+            columns.judgement.in_(("good", "defect")),
+            columns.kept.is_not(None),
+        )
+        .order_by(columns.at_us.desc())
+        .limit(MOST_SCORES)
+    )
+    return [tuple(row) for row in connection.execute(wanted)]
+
+
+def _scores(rows: Sequence[tuple[float, str, bool, str]], strata: Iterable[Stratum]) -> _Scores:
+    merged = merged_strata(strata)
+    stands_for = {
+        (one.rejected, one.layer): one.inspections / one.judged for one in merged if one.judged
+    }
+    good = [
+        (score, stands_for[rejected, layer_of(kept)])
+        for score, judgement, rejected, kept in rows
+        if judgement == "good"
+    ]
+    defects = [score for score, judgement, *_ in rows if judgement == "defect"]
+    unjudged = (
+        one.inspections
+        for one in merged
+        if not one.rejected and one.layer == "rest" and not one.judged
+    )
+    return _Scores(
+        good=np.array([score for score, _ in good], np.float64),
+        weights=np.array([weight for _, weight in good], np.float64),
+        defects=np.array(defects, np.float64),
+        unjudged_passes=sum(unjudged),
+        cut=len(rows) == MOST_SCORES,
+    )
+
+
+def _best_f1(scores: _Scores) -> float:
+    if min(len(scores.good), len(scores.defects)) < FEWEST_OF_EACH:
+        raise CalibrationError(f"the best F1 needs at least {FEWEST_OF_EACH} of each")
+    return best_f1(scores.good.astype(np.float32), scores.defects.astype(np.float32))
+
+
+def _flips(groups: Iterable[Group], judgement: str | None = None) -> Flips:
+    """Verdicts that turn round; of one judgement, or of all inspections."""
+    wanted = [group for group in groups if judgement in (None, group.judgement)]
+    return Flips(
+        to_pass=sum(one.count for one in wanted if one.anomalous and not one.rejected),
+        to_reject=sum(one.count for one in wanted if not one.anomalous and one.rejected),
+    )
+
+
+def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
+    yield "it was found on the inspections that it is counted on, which flatters it"
+    yield "the threshold of regions (pixel) stays; nobody judged regions"
+    if rule == "best-f1":
+        yield (
+            "F1 goes by the judged inspections as they are, in which defects are more frequent "
+            "than on the line"
+        )
+    elif scores.unjudged_passes:
+        yield (
+            f"{scores.unjudged_passes} passes, of which none is judged, count as good parts below "
+            "the threshold"
+        )
+    if not scores.defects.size:
+        yield "no defect is judged: what the threshold misses is not known"
+    if scores.cut:
+        yield f"only the latest {MOST_SCORES} judged inspections were read"
