@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from export.commands.msa.folder import folder
+from export.commands.msa.records import records
 from export.commands.options import SHOW_DEFAULTS
 
 
@@ -20,3 +21,4 @@ def msa() -> None:
 
 
 msa.add_command(folder)
+msa.add_command(records)

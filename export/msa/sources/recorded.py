@@ -1,0 +1,255 @@
+"""A judged selection of the record: inspections of one part, and what people said of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from export.errors import MsaError
+from export.msa.study import Part, Study, StudyNote, Trial, study_of
+from service.recording.database import Database
+from service.recording.review.history import opinions, said_of
+from service.recording.search.filters import Filters
+from service.recording.search.pages import MOST_ON_A_PAGE, page_of
+from service.recording.search.stored import StoredInspection
+
+MOST_INSPECTIONS: Final = 100_000
+"""More are no study with reference parts but a whole production."""
+
+BY_RESULT: Final = ("verdict", "score_min", "score_max", "kept", "judgement", "request_id")
+"""Filters that choose trials by what came of them."""
+
+
+@dataclass(frozen=True)
+class RecordedStudy:
+    """A study, and the inspections that it is made of.
+
+    Attributes:
+        study: the inspection is its first appraiser, reviewers are the others if there are several.
+        inspections: its trials, the earliest first.
+    """
+
+    study: Study
+    inspections: tuple[StoredInspection, ...]
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What people said of a part.
+
+    Attributes:
+        defective: by the latest judgement; None if that is `unsure`.
+        disputed: whether its pictures have been judged good and defective.
+    """
+
+    defective: bool | None
+    disputed: bool
+
+
+def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
+    """A study of the inspections that filters want, whose callers named the part.
+
+    The reference of a part is the latest judgement of any of its pictures.
+
+    Raises:
+        MsaError: the filters choose by the result, the selection is not of one inspection as it
+            was, or has no good or no defective part with two trials.
+        RecordError: the database cannot be read.
+    """
+    chosen = [name for name in filters.given if name in BY_RESULT]
+    if chosen:
+        raise MsaError(
+            f"the selection is by {', '.join(chosen)}, which chooses trials by what came of them; "
+            "choose by time, model, version, station, lot or part"
+        )
+    found = _inspections(database, filters)
+    named = [one for one in found if one.part is not None]
+    if not named:
+        raise MsaError(
+            f"of {len(found)} inspections none has the id of its part; callers name it with each "
+            "picture, so that the trials of a part are known"
+        )
+    _check_one_inspection(named)
+    notes = []
+    if len(named) < len(found):
+        notes.append(
+            StudyNote(f"inspections left out, without a part's id: {len(found) - len(named)}")
+        )
+    distinct, repeated = _each_picture_once(named)
+    notes += repeated
+    # What repeats counts once as a trial, and its judgement counts all the same.
+    references = {part: _reference(of_part) for part, of_part in _by_part(named).items()}
+    notes += _reference_notes(references)
+    judged = {part: one for part, one in references.items() if one and one.defective is not None}
+    if not judged:
+        raise MsaError(
+            f"of {len(references)} parts none was judged good or defective; the reference is what "
+            "people say of a part's pictures, so judge them first"
+        )
+    distinct_of = _by_part(distinct)
+    trials = [one for part in judged for one in distinct_of[part]]
+    said = _opinions(database, [one.id for one in trials])
+    reviewers = sorted({reviewer for by_reviewer in said.values() for reviewer in by_reviewer})
+    if len(reviewers) < 2:
+        reviewers = []  # a single one is the reference
+    else:
+        notes.append(
+            StudyNote(
+                "the reference is the latest judgement, so that whoever judged last agrees with it "
+                "by that alone"
+            )
+        )
+    parts = [
+        Part(
+            part,
+            bool(reference.defective),
+            tuple(_trial(one, said.get(one.id, {}), reviewers) for one in distinct_of[part]),
+        )
+        for part, reference in judged.items()
+    ]
+    first = trials[0]
+    title = f"{first.model}, version {first.version}"
+    study = study_of((title, *reviewers), parts, first.threshold, notes)
+    names = {part.name for part in study.parts}
+    return RecordedStudy(
+        study,
+        tuple(sorted((one for one in trials if one.part in names), key=lambda one: one.id)),
+    )
+
+
+def _inspections(database: Database, filters: Filters) -> list[StoredInspection]:
+    """All that the filters want, the earliest first."""
+    found: list[StoredInspection] = []
+    after = None
+    while True:
+        with database.reading() as connection:
+            page = page_of(connection, filters, limit=MOST_ON_A_PAGE, after=after)
+        found += page.inspections
+        if len(found) > MOST_INSPECTIONS:
+            raise MsaError(
+                f"the selection has more than {MOST_INSPECTIONS:,} inspections; a study is of "
+                "reference parts, so narrow it by time, station or lot"
+            )
+        if page.next is None:
+            return found[::-1]
+        after = page.next
+
+
+def _check_one_inspection(found: Sequence[StoredInspection]) -> None:
+    """Check that one bundle decided all, at one threshold."""
+    bundles = sorted({f"{one.model} version {one.version} ({one.digest[:12]})" for one in found})
+    if len(bundles) > 1:
+        raise MsaError(
+            f"the selection has inspections by {', '.join(bundles)}; a study is of one inspection, "
+            "so narrow it with --model and --version, or by time"
+        )
+    thresholds = sorted({one.threshold for one in found})
+    if len(thresholds) > 1:
+        raise MsaError(
+            f"within the selection the threshold was {' and then '.join(map(str, thresholds))}; "
+            "a study is of one inspection as it is, so narrow it by time"
+        )
+
+
+def _each_picture_once(
+    found: Sequence[StoredInspection],
+) -> tuple[list[StoredInspection], list[StudyNote]]:
+    """Without inspections of a picture that the part has already; notes say which."""
+    first_of: dict[tuple[str, str | None], int] = {}
+    parts_of: dict[str, set[str]] = defaultdict(set)
+    distinct, repeated = [], []
+    for one in found:
+        if one.sha256 is None:
+            distinct.append(one)
+            continue
+        parts_of[one.sha256].add(str(one.part))
+        first = first_of.setdefault((one.sha256, one.part), one.id)
+        if first == one.id:
+            distinct.append(one)
+        else:
+            repeated.append(f"inspection {one.id} of {one.part} (as {first})")
+    shared = {" = ".join(sorted(parts)) for parts in parts_of.values() if len(parts) > 1}
+    notes = []
+    if repeated:
+        text = (
+            f"inspections of a file that was inspected before, counted once: {len(repeated)}; "
+            "repeating a file is not repeating a placement"
+        )
+        notes.append(StudyNote(text, tuple(repeated), grave=True))
+    if shared:
+        text = "different parts with the same file; a picture shows one part"
+        notes.append(StudyNote(text, tuple(sorted(shared)), grave=True))
+    unknown = sum(one.sha256 is None for one in found)
+    if unknown:
+        notes.append(
+            StudyNote(f"inspections whose file is not known, so that it may repeat: {unknown}")
+        )
+    return distinct, notes
+
+
+def _reference(of_part: Iterable[StoredInspection]) -> _Reference | None:
+    """What people said of a part; None if nobody did."""
+    judged = [one for one in of_part if one.judgement is not None and one.judged_at is not None]
+    if not judged:
+        return None
+    latest = max(judged, key=lambda one: (one.judged_at, one.id))
+    said = {one.judgement for one in judged}
+    return _Reference(_rejection(latest.judgement), disputed={"good", "defect"} <= said)
+
+
+def _rejection(judgement: str | None) -> bool | None:
+    return {"defect": True, "good": False}.get(judgement or "")
+
+
+def _reference_notes(references: dict[str, _Reference | None]) -> Iterator[StudyNote]:
+    unjudged = tuple(part for part, one in references.items() if one is None)
+    unsure = tuple(part for part, one in references.items() if one and one.defective is None)
+    disputed = tuple(part for part, one in references.items() if one and one.disputed)
+    if unjudged:
+        yield StudyNote(
+            f"parts left out, as nobody judged them: {len(unjudged)}; if they are those whose "
+            "pictures were not kept, as all trials passed, their misses are not in the figures",
+            unjudged,
+            grave=True,
+        )
+    if unsure:
+        yield StudyNote(
+            f"parts left out, of which people are not sure: {len(unsure)}", unsure, grave=True
+        )
+    if disputed:
+        yield StudyNote(
+            f"parts whose pictures were judged good and defective: {len(disputed)}; the latest "
+            "judgement is the reference",
+            disputed,
+            grave=True,
+        )
+
+
+def _opinions(database: Database, ids: Sequence[int]) -> dict[int, dict[str, bool | None]]:
+    """Of each inspection, whether a reviewer rejects it; None where one is not sure."""
+    found = {}
+    for start in range(0, len(ids), MOST_ON_A_PAGE):
+        with database.reading() as connection:
+            said = said_of(connection, ids[start : start + MOST_ON_A_PAGE])
+        for number, rows in said.items():
+            found[number] = {one.reviewer: _rejection(one.judgement) for one in opinions(rows)}
+    return found
+
+
+def _trial(
+    inspection: StoredInspection, said: Mapping[str, bool | None], reviewers: Sequence[str]
+) -> Trial:
+    return Trial(
+        f"inspection {inspection.id}",
+        inspection.score,
+        (inspection.anomalous, *(said.get(reviewer) for reviewer in reviewers)),
+    )
+
+
+def _by_part(found: Iterable[StoredInspection]) -> dict[str, list[StoredInspection]]:
+    by_part: dict[str, list[StoredInspection]] = defaultdict(list)
+    for one in found:
+        by_part[str(one.part)].append(one)
+    return dict(by_part)
