@@ -1,0 +1,100 @@
+"""Judged pictures as folders that the offline commands read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from export.evaluation.data_sets import read_data_set
+from export.pictures import list_pictures, read_picture
+from service.domain import RawPicture
+from service.errors import ConfigurationError, InspectionNotFoundError, InvalidParameterError
+from service.recording.pictures import PictureKey, format_of, sha256_of
+from service.recording.record import Record
+from service.recording.review.folders import ExportedFolders, export_folders
+from service.recording.review.judging import NewJudgement, judge
+from service.recording.search.filters import Filters
+from tests.recorded import NOON_US, insert_inspections
+
+
+def encoded(level: int, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, np.full((4, 6, 3), level, np.uint8))[1].tobytes()
+
+
+def keep(record: Record, picture: bytes | RawPicture, **fields: Any) -> int:
+    """Store an inspection with its picture."""
+    row = {
+        "kept": "sample",
+        "sha256": bytes.fromhex(sha256_of(picture)),
+        "input_format": format_of(picture),
+    } | fields
+    record.pictures.write(PictureKey(NOON_US, sha256_of(picture), row["input_format"]), picture)
+    (number,) = insert_inspections(record, [row])
+    return number
+
+
+def say(record: Record, word: Any, *ids: int) -> None:
+    judge(record.database, ids, NewJudgement(word, "ann"))
+
+
+def test_judged_pictures_become_folders_that_commands_read(record: Record, tmp_path: Path) -> None:
+    good = keep(record, encoded(90))
+    raw = keep(record, RawPicture(bytes(range(72)), 6, 4, "rgb8"))
+    bad = keep(record, encoded(200, ".jpg"))
+    unsure, unjudged = keep(record, encoded(150)), keep(record, encoded(151))
+    (unkept,) = insert_inspections(record, [{}])
+    say(record, "good", good, raw, unkept)
+    say(record, "defect", bad)
+    say(record, "unsure", unsure)
+    found = export_folders(record, Filters(model="bolt"), tmp_path / "out")
+    assert found == ExportedFolders(2, 1, unsure=1, missing=1, repeated=0, unknown=0)
+    assert found.lines()[:2] == ["2 good, 1 defective", "left out: 1 judged unsure"]
+    names = [path.name for path in list_pictures(tmp_path / "out/good")]
+    assert names == [f"inspection-{good}.png", f"inspection-{raw}.png"]
+    assert (tmp_path / "out/good" / names[0]).read_bytes() == encoded(90)
+    levels = read_picture(tmp_path / "out/good" / names[1])
+    assert levels.tobytes() == bytes(range(72))
+    samples = read_data_set(tmp_path / "out").samples
+    assert [sample.defect for sample in samples] == ["defect", None, None]
+    assert unjudged not in {int(path.stem[11:]) for path in (tmp_path / "out").rglob("*.*")}
+
+
+def test_the_latest_judgement_of_a_picture_counts_once(record: Record, tmp_path: Path) -> None:
+    first, second = keep(record, encoded(90)), keep(record, encoded(90))
+    say(record, "good", second)
+    say(record, "defect", first)
+    found = export_folders(record, Filters(), tmp_path / "out")
+    assert (found.good, found.defects, found.repeated) == (0, 1, 1)
+    assert (tmp_path / f"out/defect/inspection-{first}.png").is_file()
+
+
+def test_a_picture_that_was_removed_is_left_out(sqlite_record: Record, tmp_path: Path) -> None:
+    there, gone = keep(sqlite_record, encoded(90)), keep(sqlite_record, encoded(91))
+    say(sqlite_record, "good", there, gone)
+    key = PictureKey(NOON_US, sha256_of(encoded(91)), "png")
+    sqlite_record.pictures.remove(key.path)
+    found = export_folders(sqlite_record, Filters(), tmp_path / "out")
+    assert (found.good, found.missing) == (1, 1)
+
+
+def test_nothing_is_written_where_nothing_can_be(sqlite_record: Record, tmp_path: Path) -> None:
+    with pytest.raises(InspectionNotFoundError, match="no such inspection is judged"):
+        export_folders(sqlite_record, Filters(), tmp_path / "out")
+    number = keep(sqlite_record, encoded(90))
+    say(sqlite_record, "good", number, keep(sqlite_record, encoded(91), model="nut"))
+    with pytest.raises(InvalidParameterError, match=r"several models \(bolt, nut\)"):
+        export_folders(sqlite_record, Filters(), tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/other.png").touch()
+    with pytest.raises(ConfigurationError, match="name another folder"):
+        export_folders(sqlite_record, Filters(model="bolt"), tmp_path / "full")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        export_folders(sqlite_record, Filters(model="bolt"), tmp_path / "file/out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file", "full"]
+    (tmp_path / "empty").mkdir()
+    assert export_folders(sqlite_record, Filters(model="bolt"), tmp_path / "empty").good == 1
