@@ -245,8 +245,8 @@ class Settings(BaseSettings):
     oidc_scopes: str = Field(
         "",
         description="What values of the claims `scope`, `scp`, `roles` and `groups` stand for, "
-        "such as plant-lines=inspect,plant-admins=operate; if empty, inspect, operate and read "
-        "for themselves.",
+        "such as plant-lines=inspect,plant-admins=operate; if empty, inspect, operate, read "
+        "and review for themselves.",
     )
     insecure: bool = Field(
         False,

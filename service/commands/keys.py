@@ -48,7 +48,8 @@ def keys() -> None:
     required=True,
     type=click.Choice(get_args(Scope)),
     help="What the key is for; can be given again. inspect: send pictures; operate: change "
-    "thresholds and versions; read: models and metrics.",
+    "thresholds and versions; read: models, metrics and the record; review: judge recorded "
+    "inspections.",
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="The key expires after these.")
 @_FILE

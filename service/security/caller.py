@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-Scope = Literal["inspect", "operate", "read"]
-"""What a caller may do: send pictures; change thresholds and versions; read models and metrics."""
+Scope = Literal["inspect", "operate", "read", "review"]
+"""What a caller may do: send pictures; change thresholds and versions; read models, metrics and the
+record; judge what is recorded."""
 
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
 

@@ -12,14 +12,20 @@ _MADE = {
         "camera": ("inspect",),
         "engineer": ("operate",),
         "scraper": ("read",),
+        "reviewer": ("review",),
         "leader": ("operate", "read"),
-        "all": ("inspect", "operate", "read"),
+        "all": ("inspect", "operate", "read", "review"),
     }.items()
 }
 KEYS = format_keys(key for key, _ in _MADE.values()).decode()
 """The setting `keys` of a server that knows them."""
 
-WITH_SCOPE: dict[Scope, str] = {"inspect": "camera", "operate": "engineer", "read": "scraper"}
+WITH_SCOPE: dict[Scope, str] = {
+    "inspect": "camera",
+    "operate": "engineer",
+    "read": "scraper",
+    "review": "reviewer",
+}
 """The name of the key that has this scope alone."""
 
 
