@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from service.commands.records.judge import judge
 from service.commands.records.options import filter_options
+from service.commands.records.review import review
 from service.commands.records.show import show
 from service.commands.records.table import Table
 from service.errors import TaktError
@@ -134,5 +136,5 @@ def _refuse_lost_options(ctx: click.Context) -> None:
             )
 
 
-for _subcommand in (show,):
+for _subcommand in (show, judge, review):
     records.add_command(_subcommand)

@@ -1,0 +1,67 @@
+"""`takt records review`: what judgements tell of a model, and a threshold by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from service.commands.records.options import filter_options
+from service.errors import CalibrationError, TaktError
+from service.recording.record import existing_record, record_options
+from service.recording.search.filters import Filters
+
+if TYPE_CHECKING:
+    from service.recording.review.proposal import Rule
+
+
+@click.command()
+@filter_options
+@click.option(
+    "--per",
+    type=click.Choice(("hour", "day", "week")),
+    default="day",
+    show_default=True,
+    help="Length of the stretches of time, in UTC.",
+)
+@click.option(
+    "--rule",
+    type=click.Choice(("conformal", "best-f1")),
+    default="conformal",
+    show_default=True,
+    help="How a threshold is found, for the one version that --model and --version name.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    show_default="0.01",
+    help="Share of good parts that conformal lets be rejected.",
+)
+@record_options
+def review(
+    filters: Filters,
+    per: Literal["hour", "day", "week"],
+    rule: Rule,
+    alpha: float | None,
+    data: Path,
+    record: str,
+) -> None:
+    """Show the mistakes of verdicts by what was judged, and propose a threshold."""
+    from service.commands.records.review_text import confusion_lines, proposal_lines
+    from service.recording.review.confusion import confusion
+    from service.recording.review.proposal import propose
+
+    try:
+        database = existing_record(data, record).database
+        click.echo("\n".join(confusion_lines(confusion(database, filters, per))))
+        if filters.version is None:
+            click.echo("\nfor a threshold, name one version: --model NAME --version VERSION")
+            return
+        try:
+            lines = proposal_lines(propose(database, filters, rule, alpha))
+        except CalibrationError as error:
+            lines = [f"no threshold is proposed: {error}"]
+        click.echo("\n".join(("", *lines)))
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,94 @@
+"""`takt records judge` and `takt records review`."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.recording.record import Record
+from service.recording.review.history import history
+from tests.recorded import insert_inspections
+
+Run = Callable[..., Result]
+
+REJECT: dict[str, Any] = {"anomalous": True, "score": 0.75, "kept": "reject"}
+
+
+@pytest.fixture
+def run(sqlite_record: Record, tmp_path: Path) -> Run:
+    """Runs `takt records` on the record; each test has one."""
+
+    def invoke(*arguments: object) -> Result:
+        given = ("records", *arguments, "--data-folder", tmp_path / "data", "--record", "sqlite")
+        return CliRunner().invoke(main, [*map(str, given)])
+
+    return invoke
+
+
+def test_inspections_are_judged_by_the_name_of_the_login(run: Run, sqlite_record: Record) -> None:
+    ids = insert_inspections(sqlite_record, [REJECT] * 2)
+    result = run("judge", *ids, "--as", "defect", "--kind", "scratch", "--note", "left edge")
+    assert result.output == f"2 judged defect by {getpass.getuser()}\n"
+    (said,) = history(sqlite_record.database, ids[1]).said
+    assert (said.judgement, said.kind, said.note) == ("defect", "scratch", "left edge")
+    again = run("judge", ids[0], "--as", "good", "--by", "ann")
+    assert again.output == "1 judged good by ann\n"
+    back = run("judge", ids[0], "--withdraw", "--by", "ann")
+    assert back.output == "1 judgement taken back by ann\n"
+    assert len(history(sqlite_record.database, ids[0]).standing) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("1",), 2, "say --as defect, good or unsure; or --withdraw"),
+        (("1", "--as", "good", "--withdraw"), 2, "say --as"),
+        (("1", "--withdraw", "--kind", "dent"), 2, "--kind and --note go with --as"),
+        (("7", "--as", "good"), 1, "no inspection 7; nothing was changed"),
+        (("0", "--as", "good"), 2, "0 is not in the range"),
+        (("1", "--as", "good", "--kind", "dent"), 1, "a good part has no kind of defect"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(
+    run: Run, sqlite_record: Record, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    insert_inspections(sqlite_record, [{}])
+    result = run("judge", *arguments)
+    assert result.exit_code == code
+    assert says in result.output
+
+
+def test_figures_and_a_threshold_are_shown(run: Run, sqlite_record: Record) -> None:
+    good: list[dict[str, Any]] = [
+        {"score": number / 100, "kept": "sample", "judgement": "good"} for number in range(19)
+    ]
+    rejects = [REJECT | {"judgement": "defect"}] * 4 + [REJECT | {"judgement": "good"}]
+    tomorrow = [{"at_us": 1_772_366_400_000_000 + 86_400_000_000}]
+    insert_inspections(sqlite_record, good + rejects + tomorrow)
+    result = run("review", "--model", "bolt", "--version", "1", "--alpha", "0.1")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0] == "25 inspections, 5 rejected"
+    assert [line.split() for line in lines[3:5]] == [["rejected", "4", "1"], ["passed", "0", "19"]]
+    assert any("false alarms" in line and "20 % (0.505 to 71.6)" in line for line in lines)
+    assert any(line.startswith("2026-03-02 00:00") for line in lines)
+    assert any("threshold 0.18 proposed for bolt, version 1" in line for line in lines)
+    assert any("PUT /v1/models/bolt/versions/1/threshold" in line for line in lines)
+
+
+def test_without_enough_judgements_the_reason_is_shown(run: Run, sqlite_record: Record) -> None:
+    insert_inspections(sqlite_record, [REJECT])
+    result = run("review", "--model", "bolt", "--version", "1")
+    assert result.exit_code == 0
+    assert "no threshold is proposed: judged of bolt, version 1: 0 good" in result.output
+    assert "of 1 rejects kept as rejects none is judged" in result.output
+    assert "false alarms: rejects that are good" in result.output
+    assert "? (0 to 100)" in result.output
+    assert "name one version" in run("review").output
+    assert run("review", "--model", "nut").output.startswith("0 inspections, 0 rejected\n")
