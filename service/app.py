@@ -45,6 +45,11 @@ from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.recording.keeping import KeepingRule
+from service.recording.metrics import RecordMetrics
+from service.recording.record import Record
+from service.recording.retention import RetentionRule
+from service.recording.writer import Recorder
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository
@@ -61,6 +66,9 @@ from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
 
 _SUPERVISION = Supervision()
+
+_STORED_WITHIN_S = 2.0
+"""Least time that the record has at the end for what waits to be stored."""
 
 logger = logging.getLogger("takt.app")
 
@@ -124,6 +132,7 @@ def create_app(
     tracing: Tracing | None = None,
     write: Write | None = None,
     supervision: Supervision = _SUPERVISION,
+    record: Record | None = None,
 ) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` says when they have.
 
@@ -133,10 +142,11 @@ def create_app(
         tracing: records traces, instead of the setting `tracing`.
         write: takes the lines of the request log; None writes none.
         supervision: bounds of engines that hang or fail.
+        record: keeps the inspections; None keeps none. The app closes it.
 
     Raises:
-        ConfigurationError: there is no model to serve, the keys cannot be read, or OpenTelemetry
-            cannot be set up.
+        ConfigurationError: there is no model to serve, the keys cannot be read, OpenTelemetry
+            cannot be set up, or what the record is to keep is not understood.
     """
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
@@ -146,7 +156,11 @@ def create_app(
     lines = None
     if write is not None and settings.request_log:
         lines = RequestLog(write, settings.log_format)
-    journal = Journal(metrics, lines)
+    recorder = None
+    if record is not None:
+        keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+        recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry))
+    journal = Journal(metrics, lines, recorder)
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
@@ -178,6 +192,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         jobs = (repository.load, watch.run, *access.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
+        if recorder is not None:
+            recorder.start()
         try:
             yield
         finally:
@@ -187,6 +203,8 @@ def create_app(
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
             journal.settle()
+            if recorder is not None:
+                await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
             if tracing is not None:
                 await tracing.close(drain.left_s())
             for pool in (preparing, large, finishing):
@@ -239,6 +257,7 @@ def create_app(
         tracing,
     )
     app.include_router(stream_router(streams))
+    app.state.record = record
     app.state.sessions = sessions
     app.state.memory = memory
     app.state.drain = drain

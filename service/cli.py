@@ -111,6 +111,7 @@ def serve(config: Path | None, **given: Any) -> None:
     Each option is a setting; it can also be given in the environment or in the TOML file.
     """
     from service.app import create_app
+    from service.recording.record import open_record
     from service.server.run import run
     from service.server.tls import open_tls
 
@@ -120,7 +121,8 @@ def serve(config: Path | None, **given: Any) -> None:
             check_exposure(
                 settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
             )
-            app = create_app(settings, write=writer.put)
+            record = open_record(settings.data_folder, settings.record)
+            app = create_app(settings, write=writer.put, record=record)
             tls = open_tls(settings, app.state.metrics.access)
         except TaktError as error:
             raise click.ClickException(str(error)) from None

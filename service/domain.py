@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -143,6 +144,7 @@ class Verdict:
         threshold: the threshold that was applied, the bundle's or the request's.
         percentile: share of good calibration pictures, in percent, that score no higher.
         regions: anomalous regions, the highest peak first.
+        pixel_threshold: the threshold of the regions that was applied.
     """
 
     anomalous: bool
@@ -150,6 +152,49 @@ class Verdict:
     threshold: float
     percentile: float | None
     regions: tuple[Region, ...]
+    pixel_threshold: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the caller says of a part, for the record; texts of their own making.
+
+    Attributes:
+        station: where the picture was taken.
+        part: id of the part, such as its serial number.
+        lot: that the part belongs to.
+        tags: anything else, as names and values.
+    """
+
+    station: str | None = None
+    part: str | None = None
+    lot: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+NO_LABELS = Labels()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What gave an answer: a bundle, on an engine, on a processor.
+
+    Attributes:
+        digest: of the bundle, as its manifest says.
+        engine: what runs where, for people.
+        variant: of the bundle; empty for the reference graph.
+        runtime: that runs the graph, with its version.
+        processor: that it runs on.
+    """
+
+    digest: str
+    engine: str
+    variant: str
+    runtime: str
+    processor: str
+
+
+UNKNOWN_SOURCE = Source("", "", "", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +263,7 @@ class Inspection:
         timings: times by stage.
         anomaly_map: float32 [h, w], if the request wanted it.
         warnings: what speaks against the answer.
+        source: what gave the answer.
     """
 
     model: str
@@ -230,6 +276,7 @@ class Inspection:
     timings: Timings
     anomaly_map: AnomalyMap | None = None
     warnings: tuple[WarningCode, ...] = ()
+    source: Source = UNKNOWN_SOURCE
 
 
 Json = dict[str, Any]

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import math
 import os
+import platform
 import re
 import socket
 import threading
@@ -93,6 +94,12 @@ def read_if_there(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, as it calls itself; its kind where it does not."""
+    model = re.search(r"^model name\s*:\s*(.+)$", read_if_there(cpuinfo), re.MULTILINE)
+    return model.group(1).strip() if model else platform.processor() or "unknown"
 
 
 def usable_cores(cgroups: Path = CGROUPS) -> int:

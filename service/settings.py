@@ -15,6 +15,16 @@ from pydantic_settings import (
 from service.host import picture_memory_bytes, usable_cores
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
+from service.recording.defaults import (
+    DATA_HELP,
+    DEFAULT_DATA,
+    DEFAULT_KEEP,
+    DEFAULT_RECORD,
+    DEFAULT_RETAIN,
+    KEEP_HELP,
+    RECORD_HELP,
+    RETAIN_HELP,
+)
 
 ENV_PREFIX = "TAKT_"
 
@@ -50,6 +60,10 @@ class Settings(BaseSettings):
     repository: Path = Field(
         Path("bundles"), description="Folder of bundles, <name>/<version>/ each."
     )
+    data_folder: Path = Field(DEFAULT_DATA, description=DATA_HELP)
+    record: str = Field(DEFAULT_RECORD, min_length=1, description=RECORD_HELP)
+    keep: str = Field(DEFAULT_KEEP, description=KEEP_HELP)
+    retain: str = Field(DEFAULT_RETAIN, description=RETAIN_HELP)
     trusted_keys: Path | None = Field(
         None,
         description="Public Ed25519 keys, a PEM file or a folder of *.pem: only bundles that one "

@@ -252,11 +252,12 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of Debian's package; the test is skipped where that is missing."""
     if PostgresServer.installed() is None:
         pytest.skip("no PostgreSQL here: install Debian's package `postgresql`")
-    yield from postgres_server(tmp_path_factory.mktemp("postgres"))
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

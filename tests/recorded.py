@@ -47,6 +47,7 @@ ROW: dict[str, Any] = {
     "lot": None,
     "tags": None,
     "kept": None,
+    "picture": False,
     "pinned": False,
     "judgement": None,
     "judged_at_us": None,

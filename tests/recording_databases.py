@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +40,6 @@ class PostgresServer:
                 # PostgreSQL refuses to run as root.
                 user = pwd.getpwnam("postgres")
                 os.chown(self.folder, user.pw_uid, user.pw_gid)
-                for parent in self.folder.parents[:4]:
-                    if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-                        parent.chmod(parent.stat().st_mode | 0o711)
                 self._as_postgres = {"user": user.pw_uid, "group": user.pw_gid}
             self._run("initdb", "-D", self._data, "-U", "takt", "--auth=trust", "--no-sync")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -F"
@@ -76,16 +74,14 @@ class PostgresServer:
         )
 
 
-def postgres_server(folder: Path) -> Iterator[PostgresServer]:
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
     """A running server; its data goes with it."""
-    server = PostgresServer(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-NewUrl = Callable[[], str]
-"""Makes a new, empty database, and gives its URL."""
+    # Not in pytest's folder, into which nobody but its own user may look.
+    with tempfile.TemporaryDirectory(prefix="takt-postgres-") as folder:
+        server = PostgresServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

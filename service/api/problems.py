@@ -12,11 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from service.api.labels import labels_of_headers, merged
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
 from service.batching.uploads import network_of
-from service.domain import Json
+from service.domain import NO_LABELS, Json, Labels, RawPicture
 from service.errors import InvalidParameterError, TaktError
 from service.observing.journal import UNKNOWN, Journal
+from service.observing.records import Asked
 from service.problem import Problem, problem_of
 from service.security.caller import Caller
 
@@ -48,6 +50,21 @@ def caller_of(scope: Scope) -> Caller:
     """Who asks, as `RequestContext` found out."""
     caller: Caller = scope[CALLER_KEY]
     return caller
+
+
+def asked_of(
+    scope: Scope, picture: bytes | memoryview | RawPicture | None, labels: Labels = NO_LABELS
+) -> Asked:
+    """What came with a picture, for the record.
+
+    Args:
+        scope: of the request; its headers may have labels.
+        picture: as it came.
+        labels: that the request has elsewhere; these count where both say something.
+    """
+    caller = caller_of(scope)
+    name = caller.name if caller.credential else ""
+    return Asked(picture, name, merged(labels, labels_of_headers(scope["headers"])))
 
 
 def share_of(scope: Scope) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.api.labels import LabelsIn
 from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority, WarningCode
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
@@ -21,7 +22,7 @@ def reference_to(kind: type[BaseModel]) -> dict[str, str]:
     return {"$ref": SCHEMA_REFERENCE.format(model=kind.__name__)}
 
 
-class OptionsIn(BaseModel):
+class OptionsIn(LabelsIn):
     """The options of a request or stream; an unknown name is refused, since it may be a typo.
 
     >>> OptionsIn(heatmap="map", timeout_ms=200).options(default_timeout_ms=30_000).timeout_s

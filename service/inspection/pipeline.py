@@ -20,7 +20,15 @@ from service.batching.memory import DecodedBytes, MemoryBudget
 from service.batching.stage import Stage
 from service.bundles.bundle import Bundle
 from service.bundles.thresholds import DeployedThresholds
-from service.domain import Inspection, InspectOptions, ModelInput, ModelOutput, Timings
+from service.domain import (
+    UNKNOWN_SOURCE,
+    Inspection,
+    InspectOptions,
+    ModelInput,
+    ModelOutput,
+    Source,
+    Timings,
+)
 from service.errors import DeadlineExceededError
 from service.inspection.finish import Finisher, Judgement
 from service.inspection.inference import Inference, Pictures, Pools, ms_since, on_thread
@@ -77,6 +85,7 @@ class Pipeline:
         limits: bounds of pictures and answers.
         thresholds: in force where a request names none; read for each picture.
         memory: of pictures in flight; one without a limit if None.
+        source: what answers, for the record.
     """
 
     def __init__(
@@ -87,7 +96,9 @@ class Pipeline:
         limits: Limits,
         thresholds: DeployedThresholds,
         memory: MemoryBudget | None = None,
+        source: Source = UNKNOWN_SOURCE,
     ) -> None:
+        self._source = source
         self._manifest = bundle.manifest
         self._batcher = batcher
         self._executor = pools.finishing
@@ -222,4 +233,5 @@ class Pipeline:
             ),
             anomaly_map=done.result.anomaly_map if options.with_map else None,
             warnings=warnings,
+            source=self._source,
         )

@@ -13,7 +13,13 @@ import time
 from service.domain import Inspection, ProtocolName
 from service.errors import TaktError
 from service.observing.metrics import Metrics
-from service.observing.records import AnswerRecord, RefusalRecord
+from service.observing.records import (
+    NOTHING_ASKED,
+    AnswerKeeper,
+    AnswerRecord,
+    Asked,
+    RefusalRecord,
+)
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import current_trace
 
@@ -40,35 +46,56 @@ class Journal:
     Args:
         metrics: counts the outcomes.
         requests: writes a line for each, if lines are wanted.
+        keeper: keeps answers with their pictures, if they are to be kept.
     """
 
-    def __init__(self, metrics: Metrics, requests: RequestLog | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        requests: RequestLog | None = None,
+        keeper: AnswerKeeper | None = None,
+    ) -> None:
         self._metrics = metrics
         self._requests = requests
+        self._keeper = keeper
         self._pending: list[AnswerRecord | RefusalRecord] = []
         self._awaited = False
 
-    def answered(self, inspection: Inspection, by: ProtocolName, request_id: str) -> None:
+    @property
+    def keeps(self) -> bool:
+        """Whether answers are kept, so that somebody has to say what came with the picture."""
+        return self._keeper is not None
+
+    def answered(
+        self,
+        inspection: Inspection,
+        by: ProtocolName,
+        request_id: str,
+        asked: Asked = NOTHING_ASKED,
+    ) -> None:
         """Note the answer to a picture."""
         trace, trace_id = current_trace(), None
         if trace is not None:
             trace.answered(inspection)
             trace_id = trace.trace_id
         # Not the inspection itself, which may hold pictures.
-        self._note(
-            AnswerRecord(
-                inspection.model,
-                inspection.version,
-                inspection.verdict,
-                inspection.width,
-                inspection.height,
-                inspection.timings,
-                by,
-                request_id,
-                trace_id,
-                time.time(),
-            )
+        answer = AnswerRecord(
+            inspection.model,
+            inspection.version,
+            inspection.verdict,
+            inspection.width,
+            inspection.height,
+            inspection.timings,
+            by,
+            request_id,
+            trace_id,
+            time.time(),
+            inspection.warnings,
+            inspection.source,
         )
+        self._note(answer)
+        if self._keeper is not None:
+            self._keeper.note(answer, asked)
 
     def refused(self, model: str, by: ProtocolName, error: Exception, request_id: str) -> None:
         """Note an error that answered a picture; a foreign one counts as an internal error.

@@ -1,10 +1,19 @@
-"""Records of how pictures ended, kept until they are counted and written; never the pictures."""
+"""Notes of how pictures ended, kept until they are counted and written; never the pictures."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from service.domain import ProtocolName, Timings, Verdict
+from service.domain import (
+    NO_LABELS,
+    Labels,
+    ProtocolName,
+    RawPicture,
+    Source,
+    Timings,
+    Verdict,
+    WarningCode,
+)
 
 
 class AnswerRecord(NamedTuple):
@@ -23,6 +32,8 @@ class AnswerRecord(NamedTuple):
         request_id: id of the request, or of the frame.
         trace_id: id of the trace, if there is one.
         at_s: time of the answer, in Unix time.
+        warnings: what speaks against the answer.
+        source: what gave the answer.
     """
 
     model: str
@@ -35,6 +46,8 @@ class AnswerRecord(NamedTuple):
     request_id: str
     trace_id: str | None
     at_s: float
+    warnings: tuple[WarningCode, ...]
+    source: Source
 
 
 class RefusalRecord(NamedTuple):
@@ -57,3 +70,27 @@ class RefusalRecord(NamedTuple):
     request_id: str
     trace_id: str | None
     at_s: float
+
+
+class Asked(NamedTuple):
+    """What came with a picture, and the picture itself.
+
+    Attributes:
+        picture: as it came; None where nobody keeps it.
+        caller: who sent it, by the name of a key; empty where callers are not told apart.
+        labels: what the caller says of the part.
+    """
+
+    picture: bytes | memoryview | RawPicture | None = None
+    caller: str = ""
+    labels: Labels = NO_LABELS
+
+
+NOTHING_ASKED = Asked()
+
+
+class AnswerKeeper(Protocol):
+    """Keeps answers for longer than this process lasts."""
+
+    def note(self, answer: AnswerRecord, asked: Asked) -> None:
+        """Take an answer and its picture at once; nothing waits, and nothing is raised."""

@@ -157,6 +157,7 @@ def judge(
         threshold=criteria.threshold,
         percentile=_percentile(score, good_scores),
         regions=_regions(anomaly_map, placed, criteria.pixel_threshold, max_regions),
+        pixel_threshold=criteria.pixel_threshold,
     )
 
 

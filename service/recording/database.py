@@ -10,7 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from service.errors import ConfigurationError, RecordError
 
@@ -19,6 +27,10 @@ HEAD = "0002"
 
 _BUSY_S = 5.0
 """Longest wait for a lock of another process."""
+
+
+class RefusedRowsError(RecordError):
+    """The database answers, and does not take these very rows."""
 
 
 class Database:
@@ -176,4 +188,10 @@ def _ours(name: str) -> Iterator[None]:
     except (SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         said = " ".join(str(cause).split()) or type(cause).__name__
+        # A statement that never reached the database is no error of the database.
+        unsent = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+        if unsent or isinstance(error, (DataError, IntegrityError)):
+            raise RefusedRowsError(f"the record {name} refuses this: {said}") from error
         raise RecordError(f"the record {name} cannot be used now: {said}") from error
+    except UnicodeError as error:
+        raise RefusedRowsError(f"the record {name} refuses this: {error}") from error

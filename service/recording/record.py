@@ -10,22 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.errors import ConfigurationError
+from service.recording.defaults import DATA_HELP, DEFAULT_DATA, DEFAULT_RECORD, RECORD_HELP
 
 if TYPE_CHECKING:
     from service.recording.database import Database
     from service.recording.pictures import PictureStore
-
-DEFAULT_DATA = Path("takt-data")
-DEFAULT_RECORD = "sqlite"
-DATA_HELP = (
-    "Folder for what the server keeps: the record of its inspections, and their pictures; made "
-    "where it is missing."
-)
-RECORD_HELP = (
-    "Database of the record. sqlite: a file in `data_folder`; none: nothing is recorded; or the "
-    "URL of a PostgreSQL database, postgresql://user:password@host/database, which needs the "
-    "extra `postgresql`."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
 )
 
 metadata = MetaData()
@@ -78,6 +79,7 @@ inspections = Table(
     Column("lot", Text),
     Column("tags", Text),
     Column("kept", Text),
+    Column("picture", Boolean, nullable=False, server_default="0"),
     Column("pinned", Boolean, nullable=False, server_default="0"),
     Column("judgement", Text),
     Column("judged_at_us", BigInteger),
@@ -91,7 +93,9 @@ inspections = Table(
 - sha256: of the picture's bytes as they came; null where they could not be held until then.
 - input_format: jpeg, png, bmp, webp, tiff or unknown; rgb8, bgr8 or mono8 for raw pixels, whose
   kept picture is a PNG.
-- kept: why the picture is kept: reject, near, sample; null where it is not.
+- kept: why the picture was to be kept: reject, near, sample; null where it was not. It stays where
+  the picture goes, as figures need to know how pictures were chosen.
+- picture: whether the picture is there.
 - judgement: the latest one of `judgements`; null for none.
 """
 
@@ -130,11 +134,18 @@ _where(inspections.c.lot.is_not(None), "lot_verdict", "lot", "anomalous")
 _where(inspections.c.judgement.is_not(None), "model_judgement", "model", "judgement")
 _where(inspections.c.judgement.is_(None), "model_unjudged", "model")
 _where(inspections.c.judgement.is_(None), "unjudged")
+_removable = and_(inspections.c.picture, ~inspections.c.pinned)
+Index(
+    "inspections_removable",
+    inspections.c.at_us,
+    sqlite_where=_removable,
+    postgresql_where=_removable,
+)
 Index(
     "inspections_picture",
     inspections.c.sha256,
-    sqlite_where=inspections.c.kept.is_not(None),
-    postgresql_where=inspections.c.kept.is_not(None),
+    sqlite_where=inspections.c.picture,
+    postgresql_where=inspections.c.picture,
 )
 
 judgements = Table(

@@ -36,6 +36,7 @@ class VersionContext:
         memory: of pictures in flight in all models.
         keys: one of them must have signed a bundle; none need to be signed if None.
         unsigned_thresholds: whether `thresholds.json`, which no signature covers, is taken.
+        device_id: the GPU, where engines run on one.
     """
 
     open_engine: EngineOpener
@@ -48,6 +49,7 @@ class VersionContext:
     memory: MemoryBudget
     keys: TrustedKeys | None
     unsigned_thresholds: bool
+    device_id: int = 0
 
 
 def version_context(
@@ -86,6 +88,7 @@ def version_context(
         memory=MemoryBudget(settings.max_memory_bytes),
         keys=keys,
         unsigned_thresholds=keys is None or settings.threshold_changes,
+        device_id=settings.device_id,
     )
 
 

@@ -20,6 +20,7 @@ from service.engines.golden import BatchDrift, check_answers
 from service.engines.plan import EnginePlan
 from service.errors import NotReadyError, TaktError
 from service.inspection.pipeline import Pipeline
+from service.inspection.source import source_of
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
 from service.repository.context import VersionContext
@@ -294,7 +295,13 @@ class ModelVersion:
         supervisor.begin(batcher)
         try:
             pipeline = Pipeline(
-                bundle, batcher, context.pools, context.limits, thresholds, context.memory
+                bundle,
+                batcher,
+                context.pools,
+                context.limits,
+                thresholds,
+                context.memory,
+                source_of(bundle, first.engine, plan, context.device_id),
             )
         except Exception:
             await batcher.close(0)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.domain import PixelFormat, RawPicture
+from service.domain import NO_LABELS, Labels, PixelFormat, RawPicture
 from service.errors import InvalidImageError, RequestError
 
 HEADER_BYTES = 32
@@ -34,12 +34,14 @@ class Frame:
         captured_us: when it was captured, in µs since 1970 by the sender's clock; 0 if unknown.
         picture: encoded (JPEG, PNG, …), or raw pixels.
         release: called once, when nothing needs the picture any more.
+        labels: what the sender says of the part.
     """
 
     sequence: int
     captured_us: int
     picture: bytes | memoryview | RawPicture
     release: Callable[[], None] = lambda: None
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True, slots=True)

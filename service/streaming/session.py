@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from service.domain import Inspection
+from service.domain import NO_LABELS, Inspection
 from service.errors import NotReadyError, RequestError
 from service.streaming.entrance import Entrance, Inspect
 from service.streaming.evidence import Smoothing, Voting, VotingRule
@@ -31,6 +31,8 @@ from service.streaming.statistics import StreamStatistics, Tally
 Policy = Literal["all", "latest"]
 Explain = Callable[[int, Exception], FailedFrame]
 """Makes an outcome of the error that ended the frame of this number."""
+Observe = Callable[[Outcome, Frame | None], None]
+"""Hears of an outcome; the frame of an answer is there until it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Session:
     ...     return FailedFrame(sequence, 400, "invalid_image", "Invalid image", str(error))
     >>> async def stream() -> list[str]:
     ...     rules = Rules("all", credits=4, in_flight=1, patience_s=1.0)
-    ...     session = Session("key", None, broken, explain, rules, observe=lambda outcome: None)
+    ...     session = Session("key", None, broken, explain, rules, lambda *heard: None)
     ...     link = session.attach()
     ...     session.accept(Frame(7, captured_us=0, picture=b"nonsense"))
     ...     failed = await link.next()
@@ -94,10 +96,11 @@ class Session:
         inspect: answers one picture.
         explain: makes an outcome of what `inspect` raises.
         rules: how the stream is treated.
-        observe: hears of each outcome, once.
+        observe: hears of each outcome, once, and has the frame of an answer.
 
     Attributes:
         finished: whether it takes no more frames, so that nobody may go on with it.
+        part: what the sender said last of the part that the next frames show.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class Session:
         inspect: Inspect,
         explain: Explain,
         rules: Rules,
-        observe: Callable[[Outcome], None],
+        observe: Observe,
     ) -> None:
         self.key = key
         self.wishes = wishes
@@ -125,6 +128,7 @@ class Session:
         self._waiting: _Slot | None = None
         self._link: Link | None = None
         self.finished = False
+        self.part = NO_LABELS
         self._may_have_room = asyncio.Event()
 
     @property
@@ -207,7 +211,7 @@ class Session:
         if replaced is not None:
             self._order.remove(replaced)
             _release(replaced)
-            self._emit(DroppedFrame(replaced.sequence, self._tally.dropped + 1))
+            self._emit(DroppedFrame(replaced.sequence, self._tally.dropped + 1), None)
 
     def refuse(self, sequence: int, captured_us: int, error: Exception) -> None:
         """Answer a frame by an error, in its place in the order.
@@ -257,9 +261,9 @@ class Session:
         except Exception as error:
             age_ms = (time.perf_counter() - slot.arrived_s) * 1000
             slot.result = replace(self._explain(slot.sequence, error), age_ms=age_ms)
+            _release(slot)
         finally:
             self._in_flight -= 1
-            _release(slot)
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._start(waiting)
@@ -269,7 +273,9 @@ class Session:
         """Emit the results that are ready, in the order of the frames."""
         while self._order and (result := self._order[0].result) is not None:
             slot = self._order.popleft()
-            self._emit(result if isinstance(result, FailedFrame) else self._answered(slot, result))
+            outcome = result if isinstance(result, FailedFrame) else self._answered(slot, result)
+            self._emit(outcome, slot.frame)
+            _release(slot)
         self._settle()
 
     def _answered(self, slot: _Slot, inspection: Inspection) -> AnsweredFrame:
@@ -284,10 +290,10 @@ class Session:
             vote=self._voting.add(verdict.anomalous) if self._voting else None,
         )
 
-    def _emit(self, outcome: Outcome) -> None:
+    def _emit(self, outcome: Outcome, frame: Frame | None) -> None:
         self._tally.add(outcome)
         self._kept.add(outcome)
-        self._observe(outcome)
+        self._observe(outcome, frame)
         if self._link is not None:
             self._link.push(outcome)
 

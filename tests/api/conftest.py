@@ -16,6 +16,7 @@ from service.engines.fake import FakeEngine
 from service.engines.opener import EngineFactory
 from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
+from service.recording.record import Record
 from service.repository.supervision.rules import Supervision
 from service.settings import Settings
 from tests.api.apps import idle, until
@@ -45,6 +46,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
         traces: Tracing | None = None,
         write: Write | None = None,
         supervision: Supervision | None = None,
+        record: Record | None = None,
         allowed_hosts: str = "takt",
         repository_poll_s: float = 0,
         **settings: Any,
@@ -55,7 +57,7 @@ def serve(bundle: Bundle, repository: Path, engines: list[FakeEngine]) -> Serve:
             repository_poll_s=repository_poll_s,
             **settings,
         )
-        app = create_app(given, open_engine, traces, write, supervision or Supervision())
+        app = create_app(given, open_engine, traces, write, supervision or Supervision(), record)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),

@@ -11,14 +11,16 @@ from fastapi import Request, Response
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
+from service.api.labels import labels_of_headers
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
-from service.api.problems import request_id_of, share_of
+from service.api.problems import asked_of, request_id_of, share_of
 from service.batching.memory import EncodedBytes
 from service.domain import Inspection
 from service.errors import DeadlineExceededError, RequestError
 from service.inspection.pipeline import Pipeline
 from service.observing.journal import UNKNOWN, Journal
+from service.observing.records import NOTHING_ASKED
 from service.pictures.prepare import Picture
 from service.repository.repository import ModelRepository
 
@@ -54,6 +56,9 @@ def infer_handler(
             model = repository.get(name, version)
             known = model.name
             model.check_ready()
+            if journal.keeps:
+                # What cannot be recorded is refused before anything is inspected.
+                labels_of_headers(request.scope["headers"])
             model.pipeline.check_room()
             with bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
@@ -69,8 +74,9 @@ def infer_handler(
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
             raise
-        for inspection in inspections:
-            journal.answered(inspection, "oip", request_id)
+        for inspection, picture in zip(inspections, inference.pictures, strict=True):
+            asked = asked_of(request.scope, picture) if journal.keeps else NOTHING_ASKED
+            journal.answered(inspection, "oip", request_id, asked)
         if response.json_bytes is None:
             return Response(response.body, media_type="application/json")
         headers = {HEADER_LENGTH: str(response.json_bytes)}

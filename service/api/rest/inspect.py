@@ -13,12 +13,13 @@ from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import problem_responses, request_id_of, share_of
+from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
 from service.batching.memory import EncodedBytes
 from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
 from service.errors import InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
+from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -67,6 +68,7 @@ def inspect_handler(
         request: Request, query: OptionsIn, name: str, version: str | None
     ) -> Response:
         known, request_id = UNKNOWN, request_id_of(request.scope)
+        asked = NOTHING_ASKED
         try:
             model = repository.get(name, version)
             known = model.name
@@ -77,7 +79,10 @@ def inspect_handler(
                 async with CancelOnDisconnect(request) as disconnect:
 
                     async def read() -> bytes:
+                        nonlocal asked
                         data = await _picture_of(request, bodies, held)
+                        if journal.keeps:
+                            asked = asked_of(request.scope, data, query.labels)
                         disconnect.watch()
                         return data
 
@@ -85,7 +90,7 @@ def inspect_handler(
         except Exception as error:
             journal.refused(known, "rest", error, request_id)
             raise
-        journal.answered(inspection, "rest", request_id)
+        journal.answered(inspection, "rest", request_id, asked)
         if picture_format is not None:
             return _picture_response(inspection)
         body = inspection_json(inspection, request_id)

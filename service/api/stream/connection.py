@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.stream.messages import message_of, problem_json, statistics_json
+from service.api.labels import merged
+from service.api.stream.messages import message_of, part_of, problem_json, statistics_json
 from service.batching.memory import MemoryBudget
-from service.domain import Json
+from service.domain import NO_LABELS, Json, Labels
 from service.errors import (
     ImageTooLargeError,
     InvalidImageError,
@@ -86,6 +87,7 @@ class Connection:
         sessions: keeps the session when the connection is lost.
         memory: of pictures in flight.
         max_image_bytes: largest picture of a frame.
+        labels: what the hello says of every frame.
     """
 
     websocket: WebSocket
@@ -95,6 +97,7 @@ class Connection:
     sessions: Sessions
     memory: MemoryBudget
     max_image_bytes: int
+    labels: Labels = NO_LABELS
 
     async def run(self) -> None:
         """Serve until the client says bye or disconnects, or the server must close."""
@@ -208,7 +211,8 @@ class Connection:
         except (InvalidImageError, ImageTooLargeError, MemoryFullError) as error:
             self.session.refuse(header.sequence, header.captured_us, error)
             return
-        frame = Frame(header.sequence, header.captured_us, picture, held.close)
+        labels = merged(self.session.part, self.labels)
+        frame = Frame(header.sequence, header.captured_us, picture, held.close, labels)
         try:
             self.session.accept(frame)
         except BaseException:
@@ -217,11 +221,15 @@ class Connection:
 
     def _handle_text(self, text: str) -> bool:
         """Act on a text message; True for bye."""
-        kind = message_of(text)["type"]
+        message = message_of(text)
+        kind = message["type"]
         if kind == "bye":
             return True
+        if kind == "part":
+            self.session.part = part_of(message).labels
+            return False
         if kind != "stats":
-            raise RequestError(f"a message of type {kind!r} came; send frames, stats or bye")
+            raise RequestError(f"a message of type {kind!r} came; send frames, part, stats or bye")
         self.session.report()
         return False
 

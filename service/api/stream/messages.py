@@ -11,8 +11,9 @@ from typing import Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from service.api.labels import Label, Tags
 from service.api.schemas import OptionsIn
-from service.domain import Json
+from service.domain import Json, Labels
 from service.errors import InvalidParameterError, RequestError
 from service.problem import Problem, validation_message
 from service.streaming.evidence import MOST_VOTES, VotingRule
@@ -54,6 +55,7 @@ class Hello(OptionsIn):
     smoothing: float | None = Field(None, gt=0, le=1)
     session: str | None = Field(None, max_length=64)
     last_sequence: int | None = Field(None, ge=0, le=LAST_SEQUENCE)
+    tags: Tags | None = None  # type: ignore[assignment]
 
     @field_validator("last_sequence", mode="before")
     @classmethod
@@ -64,6 +66,11 @@ class Hello(OptionsIn):
         return value
 
     @property
+    def labels(self) -> Labels:
+        """What the record is to say of every frame, unless a message of type part follows."""
+        return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
+
+    @property
     def wishes(self) -> Hello:
         """All but the session: what must stay the same where a stream resumes."""
         return self.model_copy(update={"session": None, "last_sequence": None})
@@ -72,6 +79,38 @@ class Hello(OptionsIn):
     def vote_rule(self) -> VotingRule | None:
         """The vote's rule, if there is a vote."""
         return None if self.vote is None else VotingRule(self.vote.k, self.vote.n)
+
+
+class PartMessage(BaseModel):
+    """Says what part the next frames show, until another such message comes.
+
+    What it leaves out stays as the hello said.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: Literal["part"]
+    part: Label | None = None
+    station: Label | None = None
+    lot: Label | None = None
+    tags: Tags | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The labels as the record takes them."""
+        return Labels(self.station, self.part, self.lot, tuple((self.tags or {}).items()))
+
+
+def part_of(message: Json) -> PartMessage:
+    """A message of type part, checked.
+
+    Raises:
+        InvalidParameterError: a field is unknown or out of range.
+    """
+    try:
+        return PartMessage.model_validate(message)
+    except ValidationError as error:
+        raise InvalidParameterError(validation_message(error, "part")) from None
 
 
 def message_of(text: str) -> Json:

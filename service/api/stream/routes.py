@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from fastapi import APIRouter
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.api.labels import labels_of_headers, merged
 from service.api.paths import version_of, versioned
-from service.api.problems import caller_of, share_of
+from service.api.problems import asked_of, caller_of, share_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.batching.memory import MemoryBudget
@@ -22,11 +24,13 @@ from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.metrics import Metrics
+from service.observing.records import NOTHING_ASKED
 from service.observing.tracing.base import FrameTraces, Tracing
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 from service.security.guard import Guard
 from service.streaming.entrance import Read
+from service.streaming.frames import Frame
 from service.streaming.link import Stop
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome, failed_of
 from service.streaming.session import Rules, Session
@@ -140,7 +144,7 @@ class Streams:
                 frames = self.tracing.stream(websocket.scope, model.name)
             options = hello.options(self.options.timeout_ms, share_of(websocket.scope))
             session = self.sessions.begin(
-                lambda key: self._session(key, wishes, hello, options, frames)
+                lambda key: self._session(key, wishes, hello, options, frames, websocket.scope)
             )
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
@@ -155,6 +159,7 @@ class Streams:
             self.sessions,
             self.memory,
             self.options.max_image_bytes,
+            merged(hello.labels, labels_of_headers(websocket.scope["headers"])),
         )
 
     def _session(
@@ -164,6 +169,7 @@ class Streams:
         hello: Hello,
         options: InspectOptions,
         frames: FrameTraces | None,
+        scope: Scope,
     ) -> Session:
         name, version, _ = wishes
 
@@ -177,14 +183,18 @@ class Streams:
         def frame_id(sequence: int) -> str:
             return f"{key[:8]}-{sequence}"
 
-        def observe(outcome: Outcome) -> None:
+        def observe(outcome: Outcome, frame: Frame | None) -> None:
             match outcome:
                 case AnsweredFrame():
-                    self.journal.answered(outcome.inspection, "stream", frame_id(outcome.sequence))
+                    asked = NOTHING_ASKED
+                    if frame is not None and self.journal.keeps:
+                        asked = asked_of(scope, frame.picture, frame.labels)
+                    request_id = frame_id(outcome.sequence)
+                    self.journal.answered(outcome.inspection, "stream", request_id, asked)
                     self.metrics.frame_answered(name, outcome.age_ms / 1000)
                 case FailedFrame():
-                    frame = frame_id(outcome.sequence)
-                    self.journal.failed(name, "stream", outcome.code, outcome.status, frame)
+                    request_id = frame_id(outcome.sequence)
+                    self.journal.failed(name, "stream", outcome.code, outcome.status, request_id)
                 case DroppedFrame():
                     self.metrics.frame_dropped(name, hello.policy)
 
@@ -197,12 +207,12 @@ class Streams:
             smoothing=hello.smoothing,
         )
 
-        def trace(outcome: Outcome) -> None:
+        def trace(outcome: Outcome, frame: Frame | None) -> None:
             if frames is None or isinstance(outcome, DroppedFrame):
-                observe(outcome)
+                observe(outcome, frame)
                 return
             with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
-                observe(outcome)
+                observe(outcome, frame)
 
         return Session(key, wishes, inspect, explain, rules, trace)
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from service.commands.doctor.facts import CpuFacts, CpuFlag, MemoryFacts
-from service.host import CGROUPS, read_if_there, usable_cores
+from service.host import CGROUPS, processor_name, read_if_there, usable_cores
 
 _X86 = {
     "avx2": "256-bit vectors; without them float32 is slow",
@@ -38,12 +38,11 @@ def examine_cpu(cpuinfo: Path = Path("/proc/cpuinfo"), architecture: str | None 
     """Facts of the processor, without flags if the file is missing."""
     text = read_if_there(cpuinfo)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", text, re.MULTILINE)
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     machine = architecture or platform.machine()
     matter = _ARM if machine.lower() in ("aarch64", "arm64") else _X86
     present = set(flags.group(1).split()) if flags else set()
     return CpuFacts(
-        model=model.group(1).strip() if model else platform.processor() or "unknown",
+        model=processor_name(cpuinfo),
         architecture=machine,
         cores=os.cpu_count() or 1,
         usable_cores=usable_cores(),

@@ -111,5 +111,5 @@ def _session(model: ModelVersion, settings: Settings, options: WatchOptions) -> 
         inspect=lambda read: model.pipeline.inspect(read, inspecting),
         explain=lambda sequence, error: failed_of(sequence, error, f"frame {sequence}"),
         rules=rules,
-        observe=lambda _: None,
+        observe=lambda outcome, frame: None,
     )

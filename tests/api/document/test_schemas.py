@@ -72,7 +72,8 @@ async def test_an_option_is_refused_by_its_schema_where_the_server_refuses_it(
     parameters = operation(openapi, "inspect_picture").fields["parameters"]
     schemas = {one["name"]: one["schema"] for one in parameters if one["in"] == "query"}
     assert set(schemas) == {
-        *("heatmap", "format", "threshold", "pixel_threshold", "timeout_ms", "priority")
+        *("heatmap", "format", "threshold", "pixel_threshold", "timeout_ms", "priority"),
+        *("station", "part", "lot", "tags"),
     }
     async with serve() as client:
         for name, text, good in OPTIONS:

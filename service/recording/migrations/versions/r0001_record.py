@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("lot", sa.Text),
         sa.Column("tags", sa.Text),
         sa.Column("kept", sa.Text),
+        sa.Column("picture", sa.Boolean, nullable=False, server_default="0"),
         sa.Column("pinned", sa.Boolean, nullable=False, server_default="0"),
         sa.Column("judgement", sa.Text),
         sa.Column("judged_at_us", sa.BigInteger),
@@ -70,7 +71,10 @@ def upgrade() -> None:
     op.create_index("inspections_request", "inspections", ["request_id"])
     for name in _GIVEN:
         _create_partial(f"inspections_{name}", [name, "at_us"], f"{name} IS NOT NULL")
-    _create_partial("inspections_picture", ["sha256"], "kept IS NOT NULL")
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    there, unpinned = ("picture", "NOT pinned") if postgresql else ("picture = 1", "pinned = 0")
+    _create_partial("inspections_picture", ["sha256"], there)
+    _create_partial("inspections_removable", ["at_us"], f"{there} AND {unpinned}")
 
     inspection = sa.ForeignKey("inspections.id", ondelete="CASCADE")
     op.create_table(

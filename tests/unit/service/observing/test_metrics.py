@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from service.domain import FindingCode, Timings, Verdict
+from service.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
@@ -29,6 +29,8 @@ def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> 
         request_id=request_id,
         trace_id=None,
         at_s=1_700_000_000.5,
+        warnings=(),
+        source=UNKNOWN_SOURCE,
     )
 
 

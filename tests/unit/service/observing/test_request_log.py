@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.domain import Box, Region, Timings, Verdict
+from service.domain import UNKNOWN_SOURCE, Box, Region, Timings, Verdict
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.request_log import LOGGER, RequestLog
 
@@ -19,6 +19,8 @@ ANSWERED = AnswerRecord(
     request_id="r1",
     trace_id=None,
     at_s=1_700_000_000.25,
+    warnings=(),
+    source=UNKNOWN_SOURCE,
 )
 REFUSED = RefusalRecord("parts", "queue_full", 429, "oip", "r2", None, 1_700_000_000.5)
 

@@ -58,7 +58,10 @@ def engine(inspection) -> Engine:
 
 
 def session_of(engine: Engine, rules: Rules, observed: list[Outcome] | None = None) -> Session:
-    observe = (lambda _: None) if observed is None else observed.append
+    def observe(outcome: Outcome, frame: Frame | None) -> None:
+        if observed is not None:
+            observed.append(outcome)
+
     return Session("key", None, engine.inspect, explain, rules, observe)
 
 

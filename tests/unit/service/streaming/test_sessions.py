@@ -22,7 +22,7 @@ def make(key: str) -> Session:
     def explain(sequence: int, error: Exception) -> FailedFrame:
         raise AssertionError("nothing fails here") from error
 
-    return Session(key, None, never, explain, RULES, lambda _: None)
+    return Session(key, None, never, explain, RULES, lambda *heard: None)
 
 
 @pytest.fixture

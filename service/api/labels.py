@@ -1,0 +1,104 @@
+"""What a request's headers say of its part, for the record: `X-Takt-Station` and others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from service.domain import NO_LABELS, Labels
+from service.errors import InvalidParameterError
+from service.problem import validation_message
+
+_PREFIX = b"x-takt-"
+_NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "lot"} | {
+    b"x-takt-tags": "tags"
+}
+
+
+Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tags = Annotated[dict[Label, Label], Field(max_length=16)]
+
+_TAGS = TypeAdapter(Tags)
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """The names and values of a text such as `shift=2,camera=left`.
+
+    Raises:
+        ValueError: there is no `=` in a part, or a name or value is too long.
+    """
+    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    if any(not equals for _, equals, _ in parts):
+        raise ValueError("tags are names and values, such as shift=2,camera=left")
+    return _TAGS.validate_python({name.strip(): value.strip() for name, _, value in parts})
+
+
+def _tag_text(text: str) -> str:
+    try:
+        tags_of(text)
+    except ValidationError as error:
+        raise ValueError(validation_message(error, "tags")) from None
+    return text
+
+
+TagText = Annotated[str, Field(max_length=4096), AfterValidator(_tag_text)]
+
+
+class LabelsIn(BaseModel):
+    """What the record is to say of a part, beside the verdict.
+
+    >>> LabelsIn(station="press 3", tags="shift=2").labels.tags
+    (('shift', '2'),)
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: Label | None = Field(None, description="Where the picture was taken; recorded.")
+    part: Label | None = Field(None, description="Id of the part, such as its serial number.")
+    lot: Label | None = Field(None, description="The lot that the part belongs to; recorded.")
+    tags: TagText | None = Field(
+        None, description="Anything else to be recorded: names and values, shift=2,camera=left."
+    )
+
+    @property
+    def labels(self) -> Labels:
+        """The labels as the record takes them."""
+        if self.station is self.part is self.lot is self.tags is None:
+            return NO_LABELS
+        return Labels(self.station, self.part, self.lot, tuple(tags_of(self.tags or "").items()))
+
+
+def labels_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Labels:
+    """The labels in a request's headers.
+
+    >>> labels_of_headers([(b"x-takt-part", b"A-17"), (b"accept", b"*/*")]).part
+    'A-17'
+
+    Raises:
+        InvalidParameterError: a label is too long, or not text.
+    """
+    found = {
+        _NAMES[name]: value.decode("utf-8", "replace").strip()
+        for name, value in headers
+        if name.startswith(_PREFIX) and name in _NAMES
+    }
+    if not found:
+        return NO_LABELS
+    try:
+        return LabelsIn.model_validate(found).labels
+    except ValidationError as error:
+        raise InvalidParameterError(validation_message(error, "a header X-Takt-…")) from None
+
+
+def merged(first: Labels, second: Labels) -> Labels:
+    """Labels of two places; where both say something, the first counts."""
+    if first == NO_LABELS or second == NO_LABELS:
+        return second if first == NO_LABELS else first
+    return Labels(
+        first.station or second.station,
+        first.part or second.part,
+        first.lot or second.lot,
+        tuple((dict(second.tags) | dict(first.tags)).items()),
+    )

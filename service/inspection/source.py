@@ -1,0 +1,42 @@
+"""What gives answers, told so exactly that somebody can ask the same again."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from service.bundles.bundle import Bundle
+from service.domain import Source
+from service.engines.base import Engine
+from service.engines.nvidia.gpu import read_gpu
+from service.engines.plan import EnginePlan
+from service.engines.provider_check import cuda_major, import_runtime
+from service.errors import TaktError
+from service.host import processor_name
+
+
+def source_of(bundle: Bundle, engine: Engine, plan: EnginePlan, device_id: int = 0) -> Source:
+    """What an open engine answers with.
+
+    Args:
+        bundle: that it runs.
+        engine: that is open.
+        plan: by which it was opened.
+        device_id: the GPU, where it runs on one.
+    """
+    module = sys.modules.get(plan.engine)
+    runtime = f"{plan.engine} {getattr(module, '__version__', '')}".strip()
+    processor = processor_name()
+    if plan.provider != "cpu":
+        with contextlib.suppress(TaktError):
+            gpu = read_gpu(device_id, cuda_major(import_runtime(plan.provider)))
+            processor = f"{gpu['gpu']}, driver {gpu['driver']}"
+            if gpu["tensorrt"]:
+                runtime = f"{runtime}, TensorRT {gpu['tensorrt']}"
+    return Source(
+        digest=str(bundle.manifest.digest or ""),
+        engine=engine.description,
+        variant="" if plan.variant is None else plan.variant.name,
+        runtime=runtime,
+        processor=processor,
+    )

@@ -1,0 +1,31 @@
+"""The settings of the record: their defaults and meaning; it imports no database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+DEFAULT_DATA = Path("takt-data")
+DEFAULT_RECORD = "sqlite"
+DATA_HELP = (
+    "Folder for what the server keeps: the record of its inspections, and their pictures; made "
+    "where it is missing."
+)
+RECORD_HELP = (
+    "Database of the record. sqlite: a file in `data_folder`; none: nothing is recorded; or the "
+    "URL of a PostgreSQL database, postgresql://user:password@host/database, which needs the "
+    "extra `postgresql`."
+)
+
+DEFAULT_KEEP = "rejects,near=0.1,sample=0.01"
+KEEP_HELP = (
+    "Which pictures the record keeps, as they came: `rejects`, `near=0.1` (scores at most a tenth "
+    "of the threshold away from it), `sample=0.01` (one of a hundred others, by chance), with "
+    "commas between; or `none`."
+)
+
+DEFAULT_RETAIN = "days=90,pictures=200000,gb=20,record_days=400"
+RETAIN_HELP = (
+    "How long the record keeps pictures: `days`, at most `pictures` of them and `gb` of disk, "
+    "the oldest go first; and `record_days`, how long it keeps inspections at all. What is left "
+    "out has no bound. Pinned ones stay."
+)

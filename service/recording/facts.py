@@ -1,0 +1,111 @@
+"""An answer as a row of the record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from service.domain import regions_json
+from service.observing.records import AnswerRecord, Asked
+from service.recording.keeping import Reason
+from service.recording.pictures import (
+    Picture,
+    PictureKey,
+    format_of,
+    sha256_of,
+)
+
+Row = dict[str, Any]
+"""Columns of `inspections` by name, without `id` and `source_id`."""
+
+
+@dataclass(slots=True)
+class Noted:
+    """An answer on its way into the record.
+
+    Attributes:
+        answer: what was decided.
+        asked: what came with the picture; its own picture is in `picture`.
+        picture: until it is weighed and kept; None where nobody could hold it.
+        keep: why the picture is to be kept; None if it is not.
+        bytes: that the picture holds in memory.
+    """
+
+    answer: AnswerRecord
+    asked: Asked
+    picture: Picture | None
+    keep: Reason | None
+    bytes: int
+
+
+def key_of(answer: AnswerRecord, picture: Picture) -> PictureKey:
+    """What names the picture of an answer."""
+    return PictureKey(at_us_of(answer), sha256_of(picture), format_of(picture))
+
+
+def at_us_of(answer: AnswerRecord) -> int:
+    """Time of an answer in µs of Unix time."""
+    return int(answer.at_s * 1e6)
+
+
+def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
+    """An answer's row.
+
+    Args:
+        noted: the answer.
+        key: of its picture; None where nobody could hold it.
+        picture: whether its picture is on the disk.
+    """
+    answer, asked = noted.answer, noted.asked
+    verdict, timings, labels = answer.verdict, answer.timings, asked.labels
+    return {
+        "at_us": at_us_of(answer),
+        "model": answer.model,
+        "version": answer.version,
+        "request_id": answer.request_id,
+        "protocol": answer.by,
+        "caller": asked.caller,
+        "anomalous": verdict.anomalous,
+        "score": _number(verdict.score),
+        "threshold": _number(verdict.threshold),
+        "pixel_threshold": _number(verdict.pixel_threshold),
+        "percentile": verdict.percentile,
+        "regions": _json(regions_json(verdict.regions)),
+        "width": answer.width,
+        "height": answer.height,
+        "warnings": ",".join(answer.warnings) or None,
+        "decode_ms": timings.decode_ms,
+        "preprocess_ms": timings.preprocess_ms,
+        "queue_ms": timings.queue_ms,
+        "engine_ms": timings.engine_ms,
+        "postprocess_ms": timings.postprocess_ms,
+        "render_ms": timings.render_ms,
+        "total_ms": timings.total_ms,
+        "sha256": None if key is None else bytes.fromhex(key.sha256),
+        "input_bytes": noted.bytes,
+        "input_format": "unknown" if key is None else key.input_format,
+        "station": labels.station,
+        "part": labels.part,
+        "lot": labels.lot,
+        "tags": _json(dict(labels.tags)),
+        "kept": noted.keep,
+        "picture": picture,
+        "pinned": False,
+        "judgement": None,
+        "judged_at_us": None,
+    }
+
+
+def _json(value: list[Any] | dict[str, Any]) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def _number(value: float) -> float:
+    """The largest number for infinity, which not every reader of a database takes."""
+    return min(max(float(value), -_LARGEST), _LARGEST) if not math.isnan(value) else _LARGEST
+
+
+_LARGEST = 1.7976931348623157e308

@@ -1,0 +1,76 @@
+"""Which pictures are kept: those of rejects, those near the threshold, and a sample of the rest."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from service.domain import Verdict
+from service.errors import ConfigurationError
+from service.recording.wishes import read_wishes
+
+Reason = Literal["reject", "near", "sample"]
+"""Why a picture is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingRule:
+    """The choice of pictures.
+
+    >>> rule = KeepingRule.read("rejects,near=0.1")
+    >>> verdict = Verdict(False, score=0.95, threshold=1.0, percentile=None, regions=())
+    >>> rule.reason(verdict)
+    'near'
+
+    Attributes:
+        rejects: whether those of rejects are kept.
+        near: largest distance of a score from the threshold, as a share of the threshold.
+        sample: share of all others.
+    """
+
+    rejects: bool
+    near: float
+    sample: float
+
+    @classmethod
+    def read(cls, text: str) -> KeepingRule:
+        """The rule of a text such as `rejects,near=0.1,sample=0.01`.
+
+        Raises:
+            ConfigurationError: the text is no such rule.
+        """
+        if text.strip() == "none":
+            return cls(rejects=False, near=0.0, sample=0.0)
+        wishes = read_wishes("keep", text, flags=("rejects",), numbers=("near", "sample"))
+        rule = cls(
+            rejects="rejects" in wishes,
+            near=wishes.get("near", 0.0),
+            sample=wishes.get("sample", 0.0),
+        )
+        if not (math.isfinite(rule.near) and 0 <= rule.sample <= 1):
+            raise ConfigurationError(
+                f"keep={text}: `near` and `sample` are shares, such as near=0.1,sample=0.01"
+            )
+        return rule
+
+    def reason(
+        self, verdict: Verdict, chance: Callable[[], float] = random.random
+    ) -> Reason | None:
+        """Why a picture with this verdict is kept; None if it is not.
+
+        Args:
+            verdict: on the picture.
+            chance: gives numbers of 0 to 1, below 1.
+        """
+        if verdict.anomalous and self.rejects:
+            return "reject"
+        if self.near and abs(verdict.score - verdict.threshold) <= self.near * abs(
+            verdict.threshold
+        ):
+            return "near"
+        if self.sample and chance() < self.sample:
+            return "sample"
+        return None

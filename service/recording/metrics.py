@@ -1,0 +1,73 @@
+"""The instruments of the record: what is kept of the inspections, and what is not."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class RecordMetrics:
+    """What the record tells of itself; any thread may feed them.
+
+    Args:
+        registry: what `/metrics` shows.
+
+    Attributes:
+        up: 1 while the record's database takes what is to be stored; absent without a record.
+        waiting: inspections that wait to be stored.
+        picture_bytes: disk that kept pictures take.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._inspections = Counter(
+            "takt_record_inspections",
+            "Inspections that the record has stored, or lost as too many waited.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._pictures = Counter(
+            "takt_record_pictures",
+            "Pictures that the record keeps, has lost, or has removed as too old or too many.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.up = Gauge(
+            "takt_record_up",
+            "1 while the record's database takes what is to be stored.",
+            registry=None,
+        )
+        self.waiting = Gauge(
+            "takt_record_waiting", "Inspections that wait to be stored.", registry=None
+        )
+        self.picture_bytes = Gauge(
+            "takt_record_picture_bytes", "Disk that kept pictures take.", registry=None
+        )
+        self._registry = registry
+
+    def begin(self) -> None:
+        """Show the figures of a server that keeps a record, each from 0 on."""
+        for gauge in (self.up, self.waiting, self.picture_bytes):
+            self._registry.register(gauge)
+        for outcome in ("stored", "lost"):
+            self._inspections.labels(outcome)
+        for outcome in ("kept", "lost", "removed"):
+            self._pictures.labels(outcome)
+
+    def stored(self, inspections: int) -> None:
+        """Count inspections that are in the database."""
+        self._inspections.labels("stored").inc(inspections)
+
+    def lost(self, inspections: int) -> None:
+        """Count inspections that nobody will find in the record."""
+        self._inspections.labels("lost").inc(inspections)
+
+    def pictures_kept(self, pictures: int) -> None:
+        """Count pictures that are on the disk."""
+        self._pictures.labels("kept").inc(pictures)
+
+    def pictures_lost(self, pictures: int) -> None:
+        """Count pictures that were to be kept, and could not be."""
+        self._pictures.labels("lost").inc(pictures)
+
+    def pictures_removed(self, pictures: int) -> None:
+        """Count pictures that retention has removed."""
+        self._pictures.labels("removed").inc(pictures)

@@ -1,0 +1,284 @@
+"""Writes inspections into the record, on a thread of its own."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from service.domain import RawPicture, Source
+from service.errors import RecordError
+from service.observing.records import AnswerRecord, Asked
+from service.recording.database import RefusedRowsError
+from service.recording.facts import Noted, Row, key_of, row_of
+from service.recording.keeping import KeepingRule
+from service.recording.metrics import RecordMetrics
+from service.recording.pictures import Picture, PictureKey
+from service.recording.record import Record
+from service.recording.retention import Retention, RetentionRule
+from service.recording.tables import inspections, sources
+
+EVERY_S = 0.1
+"""Time between two transactions; an inspection is stored some tenth of a second after it."""
+
+_AT_ONCE = 256
+"""Most rows of one transaction."""
+
+_AGAIN_S = 1.0
+"""Time until a database that did not answer is tried again."""
+
+_SWEEP_EVERY_S = 60.0
+
+logger = logging.getLogger("takt.record")
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Bounds of what may wait to be stored, so that a database that is away fills no memory.
+
+    Attributes:
+        rows: most inspections.
+        bytes: most bytes of pictures, which wait a tenth of a second as a rule.
+    """
+
+    rows: int = 20_000
+    bytes: int = 64 * 1024 * 1024
+
+
+class Recorder:
+    """Takes answers on the event loop, and stores them from a thread of its own.
+
+    Nothing that goes wrong here slows an inspection or fails it: what finds no room is counted as
+    lost, and a database that does not answer is tried again.
+
+    Args:
+        record: where to.
+        keep: which pictures are kept.
+        retain: how long they are.
+        metrics: counts what is stored and what is lost.
+        backlog: bounds of what may wait.
+        every_s: time between two transactions.
+        clock: gives Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        keep: KeepingRule,
+        retain: RetentionRule,
+        metrics: RecordMetrics,
+        backlog: Backlog | None = None,
+        every_s: float = EVERY_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.record = record
+        self._keep = keep
+        self._metrics = metrics
+        self._backlog = backlog or Backlog()
+        self._every_s = every_s
+        self._clock = clock
+        self._noted: deque[Noted] = deque()
+        self._rows: deque[tuple[Source, Row]] = deque()
+        self._held_bytes = 0
+        self._holding = threading.Lock()
+        self._ending = threading.Event()
+        self._ids: dict[_SourceKey, int] = {}
+        self._retention = Retention(record, retain, self._ending.is_set)
+        self._sweep_at_s = 0.0
+        self._try_at_s = 0.0
+        # None until the database was tried for the first time.
+        self._down: bool | None = None
+        self._disk_full = False
+        self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Inspections that wait to be stored."""
+        return len(self._noted) + len(self._rows)
+
+    def start(self) -> None:
+        """Begin to store; the database is opened by the thread."""
+        self._metrics.begin()
+        self._metrics.waiting.set_function(lambda: self.waiting)
+        self._thread.start()
+
+    def note(self, answer: AnswerRecord, asked: Asked) -> None:
+        """Take an answer and its picture; see `AnswerKeeper`."""
+        if self.waiting >= self._backlog.rows:
+            self._metrics.lost(1)
+            return
+        picture, keep = asked.picture, self._keep.reason(answer.verdict)
+        size = 0 if picture is None else _bytes_of(picture)
+        with self._holding:
+            if self._held_bytes + size > self._backlog.bytes:
+                picture = None
+            else:
+                self._held_bytes += size
+        if keep is not None and picture is None:
+            self._metrics.pictures_lost(1)
+        self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
+
+    def close(self, timeout_s: float) -> None:
+        """Store what waits, within a time, and end; what is left then is counted as lost."""
+        self._ending.set()
+        self._thread.join(timeout_s)
+        if left := self.waiting:
+            self._metrics.lost(left)
+            logger.error("%d inspections are missing from the record, as it ends", left)
+        if not self._thread.is_alive():
+            self.record.close()
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._every_s):
+            self.turn()
+        # Once more, whatever failed a moment ago.
+        self._try_at_s = 0.0
+        self.turn()
+
+    def turn(self) -> None:
+        """Store what waits, and remove what is too old."""
+        try:
+            self._prepare()
+            if time.monotonic() >= self._try_at_s:
+                self._store()
+                self._sweep()
+        except RecordError as error:
+            self._try_at_s = time.monotonic() + _AGAIN_S
+            self._metrics.up.set(0)
+            if not self._down:
+                logger.error("%s; inspections wait, and are lost if it takes long", error)
+            self._down = True
+        except Exception:
+            logger.exception("the record has met something unforeseen, and goes on")
+
+    def _prepare(self) -> None:
+        """Weigh pictures and write those that are kept, so that rows alone wait from then on."""
+        while self._noted:
+            noted = self._noted.popleft()
+            try:
+                self._rows.append((noted.answer.source, self._row(noted)))
+            except Exception:
+                logger.exception("an inspection is missing from the record")
+                self._metrics.lost(1)
+            finally:
+                if noted.picture is not None:
+                    noted.picture = None
+                    with self._holding:
+                        self._held_bytes -= noted.bytes
+
+    def _row(self, noted: Noted) -> Row:
+        if noted.picture is None:
+            return row_of(noted, None, picture=False)
+        key = key_of(noted.answer, noted.picture)
+        there = noted.keep is not None and self._write(key, noted.picture)
+        return row_of(noted, key, picture=there)
+
+    def _write(self, key: PictureKey, picture: Picture) -> bool:
+        """Keep a picture; False where the disk does not take it, or it is no picture."""
+        try:
+            self._retention.added(self.record.pictures.write(key, picture))
+        except RecordError as error:
+            self._metrics.pictures_lost(1)
+            if not self._disk_full:
+                logger.error("%s; inspections are recorded without pictures", error)
+            self._disk_full = True
+            return False
+        if self._disk_full:
+            logger.warning("pictures are kept again")
+        self._disk_full = False
+        self._metrics.pictures_kept(1)
+        return True
+
+    def _store(self) -> None:
+        """Write rows, the oldest first.
+
+        Raises:
+            RecordError: the database does not answer; what is not stored still waits.
+        """
+        while self._rows:
+            some = list(itertools.islice(self._rows, _AT_ONCE))
+            try:
+                self._insert(some)
+            except RefusedRowsError:
+                self._insert_each(some)
+            else:
+                self._metrics.stored(len(some))
+            for _ in some:
+                self._rows.popleft()
+            self._works()
+        if self._down is not False:
+            # Nothing waits, so that nothing has told whether the database is there.
+            with self.record.database.writing():
+                self._works()
+
+    def _insert(self, some: Sequence[tuple[Source, Row]]) -> None:
+        found: dict[_SourceKey, int] = {}
+        with self.record.database.writing() as connection:
+            for source, row in some:
+                key = (row["model"], row["version"], source)
+                found[key] = row["source_id"] = (
+                    self._ids.get(key) or found.get(key) or _source_id(connection, key)
+                )
+            connection.execute(insert(inspections), [row for _, row in some])
+        # Only now is it certain that they are there.
+        self._ids |= found
+
+    def _insert_each(self, some: Sequence[tuple[Source, Row]]) -> None:
+        """Write rows one by one, since the database refuses one of them."""
+        for one in some:
+            try:
+                self._insert([one])
+            except RefusedRowsError as error:
+                logger.error("an inspection is missing from the record: %s", error)
+                self._metrics.lost(1)
+            else:
+                self._metrics.stored(1)
+
+    def _works(self) -> None:
+        self._metrics.up.set(1)
+        if self._down:
+            logger.warning("the record %s is back", self.record.database.name)
+        self._down = False
+
+    def _sweep(self) -> None:
+        now_s = self._clock()
+        if now_s < self._sweep_at_s:
+            return
+        self._sweep_at_s = now_s + _SWEEP_EVERY_S
+        swept = self._retention.sweep(int(now_s * 1e6))
+        self._metrics.pictures_removed(swept.pictures)
+        self._metrics.picture_bytes.set(self._retention.kept_bytes or 0)
+        self._works()
+        if swept.pictures or swept.rows:
+            logger.info(
+                "retention has removed %d pictures, %.1f MB, and %d inspections",
+                swept.pictures,
+                swept.bytes / 1e6,
+                swept.rows,
+            )
+
+
+_SourceKey = tuple[str, str, Source]
+"""Model, version, and what answers with it."""
+
+
+def _source_id(connection: Connection, key: _SourceKey) -> int:
+    model, version, source = key
+    values = {"model": model, "version": version, **asdict(source)}
+    query = select(sources.c.id).where(*(sources.c[name] == values[name] for name in values))
+    found = connection.execute(query).scalar()
+    if found is None:
+        done = connection.execute(insert(sources), values)
+        assert done.inserted_primary_key is not None
+        found = done.inserted_primary_key[0]
+    return int(found)
+
+
+def _bytes_of(picture: Picture) -> int:
+    return len(picture.pixels) if isinstance(picture, RawPicture) else len(picture)

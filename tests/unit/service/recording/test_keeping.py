@@ -1,0 +1,47 @@
+"""Which pictures are kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain import Verdict
+from service.errors import ConfigurationError
+from service.recording.keeping import KeepingRule
+
+
+def verdict(score: float, threshold: float = 1.0) -> Verdict:
+    return Verdict(score > threshold, score, threshold, None, ())
+
+
+def reason(text: str, score: float, chance: float = 0.5) -> str | None:
+    return KeepingRule.read(text).reason(verdict(score), lambda: chance)
+
+
+def test_rejects_go_before_what_is_near() -> None:
+    assert reason("rejects,near=0.1", 1.05) == "reject"
+    assert reason("near=0.1", 1.05) == "near"
+
+
+def test_near_is_a_share_of_the_threshold_on_both_sides() -> None:
+    assert reason("rejects,near=0.1", 0.901) == "near"
+    assert reason("rejects,near=0.1", 0.899) is None
+
+
+def test_a_sample_is_drawn_by_chance_from_all_others() -> None:
+    assert reason("sample=0.01", 0.1, chance=0.0099) == "sample"
+    assert reason("sample=0.01", 0.1, chance=0.01) is None
+    assert reason("sample=1", 5.0, chance=0.999) == "sample"
+
+
+def test_none_keeps_nothing() -> None:
+    assert reason("none", 5.0, chance=0.0) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "reject", "near", "near=x", "near=-1", "sample=2", "rejects,rejects", "rejects=1",
+     "near=inf", "near=nan"],
+)  # fmt: skip
+def test_what_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="near"):
+        KeepingRule.read(text)

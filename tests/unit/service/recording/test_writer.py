@@ -1,0 +1,224 @@
+"""The recorder: what it stores, and what it does where the disk or the database does not."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from service.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
+from service.observing.records import AnswerRecord, Asked
+from service.recording.keeping import KeepingRule
+from service.recording.metrics import RecordMetrics
+from service.recording.record import Record
+from service.recording.retention import RetentionRule
+from service.recording.tables import inspections, sources
+from service.recording.writer import Backlog, Recorder
+
+JPEG = b"\xff\xd8 a picture"
+SOURCE = Source("0a", "fake", "", "fake 1", "a CPU")
+AT_S = 1_772_366_400.0
+
+
+def answer(score: float = 0.2, request_id: str = "r1", at_s: float = AT_S) -> AnswerRecord:
+    region = Region(Box(1, 2, 3, 4), 12, 0.9)
+    verdict = Verdict(
+        score > 0.5, score, 0.5, 99.0, (region,) if score > 0.5 else (), pixel_threshold=0.6
+    )
+    timings = Timings(1, 2, 3, 4, 5, 6, 21)
+    return AnswerRecord(
+        *("nut", "1", verdict, 64, 48, timings, "rest", request_id, None, at_s),
+        warnings=("small_picture",),
+        source=SOURCE,
+    )
+
+
+class Kept:
+    """A recorder whose turns the test takes itself."""
+
+    def __init__(self, record: Record, keep: str = "rejects", backlog: Backlog | None = None):
+        self.registry = CollectorRegistry()
+        self.record = record
+        self.recorder = Recorder(
+            record,
+            KeepingRule.read(keep),
+            RetentionRule(),
+            RecordMetrics(self.registry),
+            backlog,
+            clock=lambda: AT_S,
+        )
+
+    def count(self, name: str, outcome: str) -> float:
+        labels = {"outcome": outcome}
+        return self.registry.get_sample_value(f"takt_record_{name}_total", labels) or 0.0
+
+    def rows(self) -> list:
+        with self.record.database.reading() as connection:
+            return list(connection.execute(select(inspections).order_by(inspections.c.id)))
+
+    def files(self) -> list[str]:
+        return [path for path, _ in self.record.pictures.files()]
+
+
+@pytest.fixture
+def kept(sqlite_record: Record) -> Iterator[Callable[..., Kept]]:
+    yield lambda **wishes: Kept(sqlite_record, **wishes)
+
+
+def test_an_answer_is_stored_with_all_that_was_known(record: Record) -> None:
+    kept = Kept(record)
+    labels = Labels("press 3", "A-17", "L1", (("shift", "2"),))
+    kept.recorder.note(answer(0.7), Asked(JPEG, "line3", labels))
+    kept.recorder.turn()
+    (row,) = kept.rows()
+    assert (row.model, row.version, row.request_id, row.protocol) == ("nut", "1", "r1", "rest")
+    assert (row.anomalous, row.score, row.threshold, row.pixel_threshold) == (True, 0.7, 0.5, 0.6)
+    assert row.regions == '[{"box":[1,2,3,4],"area":12,"peak":0.9}]'
+    assert (row.station, row.part, row.lot, row.tags) == ("press 3", "A-17", "L1", '{"shift":"2"}')
+    assert (row.caller, row.percentile, row.warnings) == ("line3", 99.0, "small_picture")
+    assert (row.at_us, row.total_ms, row.width) == (int(AT_S * 1e6), 21, 64)
+    assert row.sha256 == hashlib.sha256(JPEG).digest()
+    assert (row.input_bytes, row.input_format) == (len(JPEG), "jpeg")
+    with record.database.reading() as connection:
+        (source,) = connection.execute(select(sources)).all()
+    assert source.id == row.source_id
+    assert (source.digest, source.runtime, source.processor) == ("0a", "fake 1", "a CPU")
+
+
+def test_answers_of_one_source_share_its_row(record: Record) -> None:
+    for kept in (Kept(record), Kept(record)):
+        for _ in range(2):
+            kept.recorder.note(answer(), Asked(JPEG))
+            kept.recorder.turn()
+    assert len(kept.rows()) == 4
+    with record.database.reading() as connection:
+        assert len(connection.execute(select(sources)).all()) == 1
+
+
+def test_the_picture_of_a_reject_is_kept_and_that_of_a_pass_is_not(kept) -> None:
+    recording = kept()
+    recording.recorder.note(answer(0.7), Asked(JPEG))
+    recording.recorder.note(answer(0.2), Asked(b"\x89PNG another"))
+    recording.recorder.turn()
+    digest = hashlib.sha256(JPEG).hexdigest()
+    assert recording.files() == [f"2026/03/01/{digest}.jpg"]
+    assert [(row.kept, row.picture) for row in recording.rows()] == [
+        ("reject", True),
+        (None, False),
+    ]
+    assert recording.count("pictures", "kept") == 1
+
+
+def test_a_raw_frame_is_kept_as_a_png_and_known_by_its_pixels(kept) -> None:
+    recording = kept()
+    frame = RawPicture(memoryview(bytes(range(12))), 4, 3, "mono8")
+    recording.recorder.note(answer(0.7), Asked(frame))
+    recording.recorder.turn()
+    (row,) = recording.rows()
+    assert row.input_format == "mono8"
+    assert row.sha256 == hashlib.sha256(bytes(range(12))).digest()
+    assert recording.files()[0].endswith(".mono8.png")
+
+
+def test_a_database_that_is_locked_makes_rows_wait_and_loses_none(
+    kept, sqlite_record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.recording.database._BUSY_S", 0.01)
+    monkeypatch.setattr("service.recording.writer._AGAIN_S", 0.0)
+    recording = kept()
+    recording.recorder.start()
+    recording.recorder.close(5.0)
+    other = sqlite3.connect(
+        sqlite_record.pictures.folder.parent / "record.sqlite", isolation_level=None
+    )
+    other.execute("BEGIN IMMEDIATE")
+    late = kept()
+    late.recorder.note(answer(0.7), Asked(JPEG))
+    late.recorder.turn()
+    assert (late.recorder.waiting, late.count("inspections", "stored")) == (1, 0)
+    # Its picture waits on the disk, not in memory.
+    assert len(late.files()) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    late.recorder.turn()
+    assert (late.recorder.waiting, late.count("inspections", "stored")) == (0, 1)
+
+
+def test_a_full_disk_costs_pictures_and_no_rows(kept, sqlite_record: Record) -> None:
+    sqlite_record.database.prepare()
+    sqlite_record.pictures.folder.write_bytes(b"no folder can be made here")
+    recording = kept()
+    recording.recorder.note(answer(0.7), Asked(JPEG))
+    recording.recorder.turn()
+    (row,) = recording.rows()
+    assert (row.kept, row.picture) == ("reject", False)
+    assert recording.count("pictures", "lost") == 1
+    sqlite_record.pictures.folder.unlink()
+    recording.recorder.note(answer(0.7), Asked(JPEG))
+    recording.recorder.turn()
+    assert recording.rows()[1].picture
+
+
+def test_more_than_may_wait_is_counted_as_lost(kept) -> None:
+    recording = kept(backlog=Backlog(rows=3))
+    for number in range(5):
+        recording.recorder.note(answer(request_id=f"r{number}"), Asked(JPEG))
+    recording.recorder.turn()
+    assert [row.request_id for row in recording.rows()] == ["r0", "r1", "r2"]
+    assert recording.count("inspections", "lost") == 2
+
+
+def test_pictures_that_are_too_many_at_once_are_lost_but_not_their_rows(kept) -> None:
+    recording = kept(backlog=Backlog(bytes=len(JPEG)))
+    for number in range(2):
+        recording.recorder.note(answer(0.7, f"r{number}"), Asked(JPEG))
+    recording.recorder.turn()
+    assert [(row.picture, row.sha256 is not None) for row in recording.rows()] == [
+        (True, True),
+        (False, False),
+    ]
+    assert recording.count("pictures", "lost") == 1
+    # What was held is given back.
+    recording.recorder.note(answer(0.7, "r2"), Asked(JPEG))
+    recording.recorder.turn()
+    assert recording.rows()[2].picture
+
+
+@pytest.mark.parametrize("request_id", ["a\0b", "\ud800"])
+def test_a_row_that_the_database_refuses_costs_itself_alone(
+    record: Record, request_id: str
+) -> None:
+    kept = Kept(record)
+    for name in ("before", request_id, "after"):
+        kept.recorder.note(answer(request_id=name), Asked(JPEG))
+    kept.recorder.turn()
+    found = [row.request_id for row in kept.rows()]
+    assert [found[0], found[-1]] == ["before", "after"]
+    assert kept.count("inspections", "stored") + kept.count("inspections", "lost") == 3
+    assert kept.recorder.waiting == 0
+
+
+def test_closing_stores_what_waits(kept) -> None:
+    recording = kept()
+    recording.recorder.start()
+    recording.recorder.note(answer(), Asked(JPEG))
+    recording.recorder.close(timeout_s=10.0)
+    assert len(recording.rows()) == 1
+
+
+def test_what_cannot_be_stored_until_the_end_is_counted_as_lost(
+    tmp_path: Path, kept, sqlite_record: Record
+) -> None:
+    (sqlite_record.pictures.folder.parent).mkdir()
+    (sqlite_record.pictures.folder.parent / "record.sqlite").mkdir()
+    recording = kept()
+    recording.recorder.start()
+    recording.recorder.note(answer(), Asked(JPEG))
+    recording.recorder.close(timeout_s=10.0)
+    assert recording.count("inspections", "lost") == 1
+    assert recording.registry.get_sample_value("takt_record_up") == 0
