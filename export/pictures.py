@@ -162,6 +162,11 @@ def is_picture(path: Path, folder: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
+def relative_name(path: Path, root: Path) -> str:
+    """Path of a file below a folder, with slashes; the whole path of a file elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
 @contextmanager
 def named(path: Path) -> Iterator[None]:
     """Turn an error of reading a picture into one that names its file."""

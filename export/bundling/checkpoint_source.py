@@ -19,7 +19,7 @@ from export.errors import ExportError
 from export.pictures import picture_size, read_model_input
 from models.checkpoints.facts import Checkpoint, InputRecipe, SizeRange
 from models.checkpoints.nelson import measure_missing
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.inpformer.detector import InpFormer
 from models.patchcore.anomalib.detector import JointPatchCore
 from models.patchcore.detector import PatchCore

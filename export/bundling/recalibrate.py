@@ -24,7 +24,7 @@ from export.calibration.pictures_to_use import (
     distinct,
 )
 from export.pictures import range_of_sizes
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.bundle import Bundle, Calibration
 from service.bundles.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
 from service.bundles.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost

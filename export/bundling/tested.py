@@ -17,7 +17,7 @@ from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.findings import FitRecord, SelfTest
 from service.domain import Image, RawPicture
 from service.engines.base import Engine

@@ -45,7 +45,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
 from service.bundles.manifest import Thresholds
 from service.errors import CalibrationError

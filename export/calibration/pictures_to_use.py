@@ -10,7 +10,7 @@ from export.calibration.grouping import EACH_ITS_OWN, Grouping
 from export.calibration.parts import Parts
 from export.errors import PicturesError
 from export.pictures import check_pictures
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.errors import CalibrationError
 
 SEEN_UNKNOWN = (

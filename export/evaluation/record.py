@@ -13,6 +13,7 @@ from export.evaluation.data_sets import DataSet
 from export.evaluation.deployed import AppliedThresholds
 from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import JudgedPicture
+from export.pictures import relative_name
 from service.bundles.bundle import Bundle
 from service.bundles.manifest import Manifest
 
@@ -83,11 +84,6 @@ def _picture(one: JudgedPicture, root: Path) -> dict[str, Any]:
         "total_ms": one.total_ms,
         "wall_ms": one.wall_ms,
     }
-
-
-def relative_name(path: Path, root: Path) -> str:
-    """Path of a file below the data set, with slashes; the whole path of a file elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _finite(value: Any) -> Any:

@@ -34,7 +34,7 @@ from export.imported.signature import GraphOutputs, before_cut, find_input, find
 from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.wrapper import reveal, wrap
 from export.pictures import read_model_input
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.bundle import Golden
 from service.bundles.manifest import InputType, Preprocess
 from service.domain import Batch, ModelInput

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from export.evaluation.evaluate import Evaluation, defect_mask, inspect_sample
 from export.evaluation.inspectors import Inspector
 from export.evaluation.metrics import JudgedPicture
-from export.evaluation.record import EvaluationContext, relative_name
-from export.pictures import read_picture
+from export.evaluation.record import EvaluationContext
+from export.pictures import read_picture, relative_name
 from service.domain import Image
 from service.pictures.heatmap import ColorScale, render
 from service.pictures.placement import Placement

@@ -20,7 +20,7 @@ from models.checkpoints.errors import CheckpointError, few
 from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.checkpoints.files.pickles import StandIn
 from models.checkpoints.files.weights import fill
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
 from models.efficientad.detector import EfficientAd
 from models.efficientad.statistics import set_map_quantiles, set_teacher_statistics

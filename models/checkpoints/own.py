@@ -6,7 +6,6 @@ other facts are one JSON text under the metadata key `takt`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -68,12 +67,6 @@ class FitFacts:
     encoder: str | None = None
     sizes: SizeRange | None = None
     auroc: float | None = None
-
-
-def picture_digest(path: Path) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of a picture's file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def save_checkpoint(

@@ -17,7 +17,7 @@ from models.checkpoints.description import describe
 from models.checkpoints.facts import Checkpoint, TrainedThresholds
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.nelson import measure_missing
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.efficientad.detector import EfficientAd
 from models.inpformer.detector import InpFormer

@@ -53,7 +53,7 @@ def folder(
     manifest = loaded.manifest
     title = f"{manifest.name}, version {manifest.version}"
     deployed = deployed_beside(loaded)
-    placed = read_placements(folder)
+    placed = read_placements(folder, frozenset(loaded.calibration.seen.tolist()))
     criteria = Criteria(threshold=deployed.image, pixel_threshold=deployed.pixel)
     with LocalInspector(loaded, threads=threads, criteria=criteria, engine=engine) as inspector:
         study = judged_study(placed, inspector, title, deployed.image, quiet=quiet)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from export.calibration.near_copies import find_near_copies
 from export.errors import MsaError
-from export.evaluation.record import relative_name
 from export.msa.study import StudyNote
-from export.pictures import is_picture, read_picture
+from export.pictures import is_picture, read_picture, relative_name
+from models.checkpoints.picture_digest import picture_digest
 
 GOOD, DEFECT = "good", "defect"
 LAYOUT = (
@@ -51,8 +51,12 @@ class PlacedParts:
     notes: tuple[StudyNote, ...] = ()
 
 
-def read_placements(root: Path) -> PlacedParts:
-    """The parts in a folder, each picture of a part once, with notes on copies among them.
+def read_placements(root: Path, seen: Collection[str] = ()) -> PlacedParts:
+    """The parts in a folder, each picture of a part once, with notes on what speaks against them.
+
+    Args:
+        root: the folder.
+        seen: `picture_digest` of each picture that the fit has seen, as far as is known.
 
     Raises:
         MsaError: the folder has another layout, a part is in both folders, or two parts have the
@@ -60,7 +64,8 @@ def read_placements(root: Path) -> PlacedParts:
         PicturesError: a picture cannot be read.
     """
     placed = without_repeated_files(read_folder(root))
-    return replace(placed, notes=(*placed.notes, *near_copy_notes(placed)))
+    notes = (*placed.notes, *_seen_notes(placed, seen), *near_copy_notes(placed))
+    return replace(placed, notes=notes)
 
 
 def read_folder(root: Path) -> PlacedParts:
@@ -177,6 +182,19 @@ def near_copy_notes(placed: PlacedParts) -> tuple[StudyNote, ...]:
             )
         )
     return tuple(notes)
+
+
+def _seen_notes(placed: PlacedParts, seen: Collection[str]) -> tuple[StudyNote, ...]:
+    found = tuple(
+        relative_name(path, placed.root)
+        for part in placed.parts
+        for path in part.pictures
+        if picture_digest(path) in seen
+    )
+    if not found:
+        return ()
+    text = f"pictures that the fit has seen: {len(found)}; on these it does better than on others"
+    return (StudyNote(text, found, grave=True),)
 
 
 def _parts_in(folder: Path) -> dict[str, list[Path]]:

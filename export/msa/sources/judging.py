@@ -8,10 +8,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from export.evaluation.inspectors import Inspector
-from export.evaluation.record import relative_name
 from export.msa.sources.folder import PlacedPart, PlacedParts
 from export.msa.study import Part, Study, Trial, study_of
-from export.pictures import named
+from export.pictures import named, relative_name
 
 
 def judged_study(

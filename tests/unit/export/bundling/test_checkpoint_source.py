@@ -19,7 +19,7 @@ from export.bundling.checkpoint_source import (
 from export.errors import ExportError
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Centre, Checkpoint, InputRecipe, TrainedThresholds
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from models.inpformer.config import InpFormerConfig

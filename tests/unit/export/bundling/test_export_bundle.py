@@ -22,7 +22,7 @@ from export.calibration.grouping import EACH_ITS_OWN
 from export.errors import ExportError, PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
 from service.bundles.manifest import Drift, FileDrift

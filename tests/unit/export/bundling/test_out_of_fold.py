@@ -21,7 +21,8 @@ from export.calibration.self_test import Subject, self_test
 from export.pictures import read_model_input
 from export.report.card import card
 from models.checkpoints.facts import Checkpoint, InputRecipe
-from models.checkpoints.own import FitFacts, load_fitted, picture_digest, save_checkpoint
+from models.checkpoints.own import FitFacts, load_fitted, save_checkpoint
+from models.checkpoints.picture_digest import picture_digest
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore

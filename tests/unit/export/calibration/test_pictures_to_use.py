@@ -19,7 +19,7 @@ from export.commands.camera_files import DEPTHS, ORIENTATIONS
 from export.commands.options import FILTERS
 from export.errors import PicturesError
 from models.checkpoints.facts import Filter as TrainedFilter
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.manifest import Filter
 from service.domain import Depth, Orientation
 from service.errors import CalibrationError

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from export.commands.synthesize import NAMES, synthesize
 from export.evaluation.data_sets import read_data_set
 from export.synthetic.defects import KINDS
-from models.checkpoints.own import FitFacts, picture_digest, save_checkpoint
+from models.checkpoints.own import FitFacts, save_checkpoint
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 
 WritePictures = Callable[..., list[Path]]

@@ -26,7 +26,7 @@ from export.synthetic.data_set import (
     synthesize,
 )
 from export.synthetic.defects import defect_of
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 
 WritePictures = Callable[..., list[Path]]
 SMALL = SyntheticOptions(count=4)

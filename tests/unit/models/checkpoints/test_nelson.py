@@ -15,7 +15,7 @@ from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.nelson import measure_missing
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from models.efficientad.statistics import FlatStatisticsError

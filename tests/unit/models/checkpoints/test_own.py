@@ -20,10 +20,10 @@ from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.own import (
     FitFacts,
     load_teacher,
-    picture_digest,
     save_checkpoint,
     save_teacher,
 )
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.config import TEACHER_CHANNELS, EfficientAdConfig, Size
 from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16

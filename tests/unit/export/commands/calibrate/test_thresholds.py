@@ -10,7 +10,7 @@ import pytest
 
 from export.bundling.provenance import picture_set
 from export.report.card import CARD, card, write_card
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.manifest import CALIBRATION
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides

@@ -17,7 +17,7 @@ import models.fit.teacher.fit
 from export.commands.fit.command import fit
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.own import picture_digest
+from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 from models.fit.errors import FitError
 from models.fit.progress import CurvePoint, Fitted

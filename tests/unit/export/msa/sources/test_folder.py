@@ -8,6 +8,7 @@ import pytest
 
 from export.errors import MsaError, PicturesError
 from export.msa.sources.folder import read_folder, read_placements
+from models.checkpoints.picture_digest import picture_digest
 
 Place = Callable[..., Path]
 
@@ -100,6 +101,13 @@ def test_two_parts_that_look_the_same_are_a_warning(
     (shared,) = read_placements(root).notes
 
     assert (shared.names, shared.grave) == (("nut-5 = nut-6",), True)
+
+
+def test_pictures_that_the_fit_has_seen_are_a_warning(root: Path) -> None:
+    (note,) = read_placements(root, {picture_digest(root / "good" / "nut-1" / "b.png")}).notes
+
+    assert "the fit has seen: 1" in note.text
+    assert (note.names, note.grave) == (("good/nut-1/b.png",), True)
 
 
 def test_a_part_in_both_folders_is_refused(root: Path, place: Place) -> None:
