@@ -24,6 +24,9 @@ from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
 from service.api.problems import add_handlers, problem_responses
+from service.api.records.judging import judging_router
+from service.api.records.review import review_router
+from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.fast_path import FastPath
@@ -156,6 +159,7 @@ def create_app(
     lines = None
     if write is not None and settings.request_log:
         lines = RequestLog(write, settings.log_format)
+    record_threads = RecordThreads(record)
     recorder = None
     if record is not None:
         keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
@@ -203,6 +207,7 @@ def create_app(
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
             journal.settle()
+            await asyncio.to_thread(record_threads.close)
             if recorder is not None:
                 await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
             if tracing is not None:
@@ -258,6 +263,8 @@ def create_app(
     )
     app.include_router(stream_router(streams))
     app.state.record = record
+    app.include_router(judging_router(record_threads))
+    app.include_router(review_router(record_threads))
     app.state.sessions = sessions
     app.state.memory = memory
     app.state.drain = drain

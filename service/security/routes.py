@@ -54,6 +54,11 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "*/v2/models/{name}/ready", "*/v2/models/{name}"),
     *_routes("read", "GET", "*/v2/models/{name}/config"),
     *_routes("read", "POST", "/v2/repository/index"),
+    *_routes("review", "POST", "/v1/inspections/judgements", "/v1/inspections/seen"),
+    *_routes("review", "POST", "/v1/inspections/judgements/withdraw"),
+    *_routes("review", "PUT DELETE", "/v1/inspections/{id}/pin"),
+    *_routes("read", "GET", "/v1/inspections/{id}/judgements", "/v1/review/confusion"),
+    *_routes("read", "GET", "/v1/review/threshold", "/v1/review/disagreements"),
     *_routes("a key", "POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.
     *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),

@@ -15,13 +15,14 @@ from service.api.document.access import add_access
 from service.api.oip.request import InferIn
 from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
+from service.api.records.judging import JudgementIn, SeenIn, WithdrawalIn
 from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
 from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, PictureForm, ProblemOut
 from service.domain import Json
 from service.security.routes import ROUTES, RouteNeed
 
-API_VERSION = "1.4.0"
+API_VERSION = "1.5.0"
 """Version of the API, whichever version of Takt serves it: a change that breaks programs raises the
 first number, one that adds something the second. CHANGELOG.md names each change."""
 
@@ -32,6 +33,10 @@ TAGS: list[dict[str, Any]] = [
     {
         "name": "models",
         "description": "The models, which of their versions is active, and their thresholds.",
+    },
+    {
+        "name": "record",
+        "description": "What was inspected, what people said of it, and what follows from that.",
     },
     {"name": "session", "description": "A cookie for browsers, in exchange for a key."},
     {"name": "health", "description": "Whether the server can answer, and its metrics."},
@@ -47,6 +52,9 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     PictureForm,
     ThresholdsIn,
     ActivationIn,
+    JudgementIn,
+    WithdrawalIn,
+    SeenIn,
     IndexIn,
     InferIn,
 )

@@ -44,7 +44,7 @@ def pin(
         row = lock_rows(connection, [inspection_id])[inspection_id]
         if row.pinned == pinned:
             return False
-        if pinned and row.kept is None:
+        if pinned and not row.picture:
             raise InspectionNotFoundError(
                 f"the record keeps no picture of inspection {inspection_id} that could stay"
             )

@@ -25,12 +25,12 @@ class NamedRow:
 
     Attributes:
         judgement: the one that counts until now; None for none.
-        kept: why its picture is kept; None where it is not.
+        picture: whether its picture is on the disk.
         pinned: whether its picture stays.
     """
 
     judgement: str | None
-    kept: str | None
+    picture: bool
     pinned: bool
 
 
@@ -51,7 +51,7 @@ def lock_rows(connection: Connection, ids: Sequence[int]) -> dict[int, NamedRow]
         )
     columns = inspections.c
     wanted = (
-        select(columns.id, columns.judgement, columns.kept, columns.pinned)
+        select(columns.id, columns.judgement, columns.picture, columns.pinned)
         .where(columns.id.in_([one for one in set(ids) if 0 < one <= _HIGHEST_ID]))
         # In one order, so that two requests never wait for each other.
         .order_by(columns.id)

@@ -134,7 +134,8 @@ def test_reviewers_who_disagree_are_found(record: Record) -> None:
 
 
 def test_a_picture_is_pinned_and_let_go(record: Record) -> None:
-    kept, gone = insert_inspections(record, [{"kept": "reject", "anomalous": True}, {}])
+    reject = {"kept": "reject"}
+    kept, gone = insert_inspections(record, [reject | {"picture": True}, reject])
     assert pin(record.database, kept, pinned=True, who="ann")
     assert not pin(record.database, kept, pinned=True, who="ann")
     with record.database.reading() as connection:

@@ -1,0 +1,68 @@
+"""The filters of a query, as the API's document shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.recording.search.filters import (
+    LONGEST_TEXT,
+    Filters,
+    JudgementFilter,
+    KeptFilter,
+    Verdict,
+)
+from service.recording.search.times import EXAMPLES, us_of
+
+
+class FiltersIn(BaseModel):
+    """Which inspections are wanted: those that meet every filter that is given.
+
+    >>> FiltersIn(model="bolt", since="1970-01-01T00:00:01Z").filters().since_us
+    1000000
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    since: str | None = Field(
+        None, max_length=LONGEST_TEXT, description=f"Answered at this time or later: {EXAMPLES}."
+    )
+    until: str | None = Field(
+        None, max_length=LONGEST_TEXT, description="Answered before this time."
+    )
+    model: str | None = Field(None, max_length=LONGEST_TEXT, description="Name of the model.")
+    version: str | None = Field(
+        None, max_length=LONGEST_TEXT, description="Version of the model, which is named as well."
+    )
+    verdict: Verdict | None = Field(None, description="What the service said.")
+    judgement: JudgementFilter | None = Field(
+        None, description="What people said last; `none`: nobody has said anything."
+    )
+    station: str | None = Field(
+        None, max_length=LONGEST_TEXT, description="Where the picture was taken."
+    )
+    lot: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's lot.")
+    part: str | None = Field(None, max_length=LONGEST_TEXT, description="The part's id.")
+    score_min: float | None = Field(None, description="Least score.")
+    score_max: float | None = Field(None, description="Highest score.")
+    request_id: str | None = Field(None, max_length=LONGEST_TEXT, description="Id of the request.")
+    kept: KeptFilter | None = Field(
+        None, description="Why the picture is kept; `any`: for whatever reason."
+    )
+
+    def filters(self) -> Filters:
+        """The filters.
+
+        Raises:
+            InvalidParameterError: one cannot be met, whatever the record has.
+        """
+        now = datetime.now(UTC)
+        return Filters(
+            since_us=None if self.since is None else us_of(self.since, now),
+            until_us=None if self.until is None else us_of(self.until, now),
+            **self.model_dump(include=_SAME),
+        )
+
+
+_SAME = set(FiltersIn.model_fields) - {"since", "until"}

@@ -1,0 +1,291 @@
+"""`POST /v1/inspections/judgements` and others: what people say of recorded inspections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.examples import FOREIGN_PAGE, SLOW_BODY
+from service.api.json_body import described_body, read_json
+from service.api.problems import caller_of, problem_responses, request_id_of
+from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.schemas import Schema
+from service.errors import (
+    ConflictError,
+    InspectionNotFoundError,
+    InvalidParameterError,
+    RecordError,
+)
+from service.recording.review.history import History, Said, history
+from service.recording.review.judging import (
+    MOST_OF_KIND,
+    MOST_OF_NAME,
+    MOST_OF_NOTE,
+    JudgementWord,
+    NewJudgement,
+    ReviewDone,
+    judge,
+    withdraw,
+)
+from service.recording.review.marks import mark_seen, pin
+from service.recording.review.rows import MOST_AT_ONCE
+from service.recording.search.json_form import time_text
+from service.recording.search.times import time_of
+from service.security.caller import ANYONE
+
+HIGHEST_ID = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
+InspectionId = Annotated[int, Path(ge=1, le=HIGHEST_ID, description="The inspection's number.")]
+
+
+class SeenIn(BaseModel):
+    """Inspections, and who looks at them."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"example": {"ids": [17, 18]}}
+    )
+
+    ids: list[Id] = Field(
+        min_length=1, max_length=MOST_AT_ONCE, description="All of them, or nothing is done."
+    )
+    reviewer: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_OF_NAME,
+        description="Who, where the server knows no callers; elsewhere the caller's name counts.",
+    )
+
+
+class WithdrawalIn(SeenIn):
+    """Inspections whose latest judgement by the caller is taken back."""
+
+
+class JudgementIn(SeenIn):
+    """What somebody says of inspections."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"ids": [17, 18], "judgement": "defect", "kind": "scratch"},
+            "if": {"properties": {"judgement": {"const": "good"}}},
+            "then": {"properties": {"kind": {"const": None}}},
+        }
+    )
+
+    judgement: JudgementWord = Field(description="What the parts are.")
+    kind: str | None = Field(
+        None, min_length=1, max_length=MOST_OF_KIND, description="Of the defect."
+    )
+    note: str | None = Field(
+        None, min_length=1, max_length=MOST_OF_NOTE, description="Whatever else there is to say."
+    )
+
+
+class JudgedOut(Schema):
+    """What a request has changed."""
+
+    request_id: str
+    inspections: int = Field(description="Number of inspections.")
+    reviewer: str = Field(description="By whom, as the record has it.")
+
+
+class SeenOut(Schema):
+    """What a request has noted."""
+
+    request_id: str
+    new: int = Field(description="Inspections that the reviewer sees for the first time.")
+    reviewer: str = Field(description="By whom, as the record has it.")
+
+
+class PinOut(Schema):
+    """Whether a picture stays."""
+
+    request_id: str
+    id: int = Field(description="The inspection's number.")
+    pinned: bool = Field(description="Whether its picture stays, however old it gets.")
+
+
+class SaidOut(Schema):
+    """A judgement, or that one was taken back."""
+
+    at: str = Field(description="When, in UTC.")
+    reviewer: str
+    judgement: str = Field(
+        description="defect, good or unsure; withdrawn where the reviewer took back the latest of "
+        "his own."
+    )
+    kind: str | None = Field(description="Of the defect.")
+    note: str | None
+
+
+class SightingOut(Schema):
+    """Who has seen an inspection."""
+
+    reviewer: str
+    at: str = Field(description="When first, in UTC.")
+
+
+class HistoryOut(Schema):
+    """Everything that was said of an inspection."""
+
+    request_id: str
+    id: int = Field(description="The inspection's number.")
+    said: list[SaidOut] = Field(description="Oldest first, with what was taken back.")
+    standing: list[SaidOut] = Field(
+        description="What nobody took back, oldest first; the last one counts."
+    )
+    seen: list[SightingOut] = Field(description="In the order of their first looks.")
+
+
+UNREACHABLE = RecordError(
+    "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
+)
+_NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing was changed")
+_READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE)
+_CHANGING = problem_responses(
+    NO_RECORD,
+    _NOT_THERE,
+    UNREACHABLE,
+    FOREIGN_PAGE,
+    SLOW_BODY,
+    InvalidParameterError("ids: Field required"),
+)
+_PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, FOREIGN_PAGE)
+_TAKING_BACK = problem_responses(
+    ConflictError("ann has no judgement of inspection 17 to take back; nothing was changed")
+)
+
+
+def reviewer_of(request: Request, named: str | None) -> str:
+    """Who a request is by, as the record has it.
+
+    Raises:
+        InvalidParameterError: it names somebody although the server knows who asks.
+    """
+    caller = caller_of(request.scope)
+    if caller == ANYONE:
+        return named or ANYONE.name
+    if named is not None and named != caller.name:
+        raise InvalidParameterError(
+            f"reviewer: this server knows who asks ({caller.name}); leave it out"
+        )
+    return caller.name
+
+
+def judging_router(threads: RecordThreads) -> APIRouter:
+    """The routes by which people say something of inspections.
+
+    Args:
+        threads: work on the record.
+    """
+    router = APIRouter(tags=["record"])
+
+    @router.post(
+        "/v1/inspections/judgements",
+        responses=_CHANGING,
+        openapi_extra=described_body(JudgementIn, required=True),
+    )
+    async def judge_inspections(request: Request) -> JudgedOut:
+        """Judge inspections: all of them, or none if one is unknown.
+
+        Every judgement is kept, and the latest one counts.
+        """
+        body = await read_json(request, JudgementIn)
+        given = NewJudgement(
+            body.judgement, reviewer_of(request, body.reviewer), body.kind, body.note
+        )
+        client = _client_of(request)
+        done = await threads.run(
+            lambda record: judge(record.database, body.ids, given, client=client)
+        )
+        return _judged(request, done, given.reviewer)
+
+    @router.post(
+        "/v1/inspections/judgements/withdraw",
+        responses=_CHANGING | _TAKING_BACK,
+        openapi_extra=described_body(WithdrawalIn, required=True),
+    )
+    async def withdraw_judgements(request: Request) -> JudgedOut:
+        """Take back the latest judgement of one's own, of each inspection.
+
+        It stays in the record as taken back, and what stood before counts again.
+        """
+        body = await read_json(request, WithdrawalIn)
+        reviewer, client = reviewer_of(request, body.reviewer), _client_of(request)
+        done = await threads.run(
+            lambda record: withdraw(record.database, body.ids, reviewer, client=client)
+        )
+        return _judged(request, done, reviewer)
+
+    @router.post(
+        "/v1/inspections/seen",
+        responses=_CHANGING,
+        openapi_extra=described_body(SeenIn, required=True),
+    )
+    async def mark_inspections_seen(request: Request) -> SeenOut:
+        """Note that somebody has looked at inspections; the first time counts."""
+        body = await read_json(request, SeenIn)
+        reviewer = reviewer_of(request, body.reviewer)
+        new = await threads.run(lambda record: mark_seen(record.database, body.ids, reviewer))
+        return SeenOut(request_id=request_id_of(request.scope), new=new, reviewer=reviewer)
+
+    @router.put("/v1/inspections/{id}/pin", responses=_PINNING)
+    async def pin_picture(request: Request, id: InspectionId) -> PinOut:
+        """Keep the picture of an inspection, however old it gets."""
+        return await pinned(request, id, stays=True)
+
+    @router.delete("/v1/inspections/{id}/pin", responses=_PINNING)
+    async def unpin_picture(request: Request, id: InspectionId) -> PinOut:
+        """Let the picture of an inspection go when its time has come."""
+        return await pinned(request, id, stays=False)
+
+    async def pinned(request: Request, number: int, *, stays: bool) -> PinOut:
+        who, client = caller_of(request.scope).name, _client_of(request)
+        await threads.run(
+            lambda record: pin(record.database, number, pinned=stays, who=who, client=client)
+        )
+        return PinOut(request_id=request_id_of(request.scope), id=number, pinned=stays)
+
+    @router.get("/v1/inspections/{id}/judgements", responses=_READING)
+    async def list_judgements(request: Request, id: InspectionId) -> HistoryOut:
+        """List everything that was said of an inspection, and who has seen it."""
+        found = await threads.run(lambda record: history(record.database, id))
+        return _history(request, id, found)
+
+    return router
+
+
+def said_out(said: Said) -> SaidOut:
+    """A judgement as the API shows it."""
+    return SaidOut(
+        at=time_text(time_of(said.at_us)),
+        reviewer=said.reviewer,
+        judgement=said.judgement,
+        kind=said.kind,
+        note=said.note,
+    )
+
+
+def _history(request: Request, number: int, found: History) -> HistoryOut:
+    return HistoryOut(
+        request_id=request_id_of(request.scope),
+        id=number,
+        said=[said_out(one) for one in found.said],
+        standing=[said_out(one) for one in found.standing],
+        seen=[
+            SightingOut(reviewer=one.reviewer, at=time_text(time_of(one.at_us)))
+            for one in found.seen
+        ],
+    )
+
+
+def _judged(request: Request, done: ReviewDone, reviewer: str) -> JudgedOut:
+    return JudgedOut(
+        request_id=request_id_of(request.scope), inspections=done.inspections, reviewer=reviewer
+    )
+
+
+def _client_of(request: Request) -> str | None:
+    return request.client.host if request.client else None

@@ -1,0 +1,266 @@
+"""`GET /v1/review/confusion` and others: what judgements tell of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+
+from service.api.problems import problem_responses, request_id_of
+from service.api.records.filters import FiltersIn
+from service.api.records.judging import HIGHEST_ID, UNREACHABLE, SaidOut, said_out
+from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.schemas import Schema
+from service.errors import CalibrationError, InvalidParameterError
+from service.recording.review.confusion import ConfusionOverTime, Per, TimeBucket, confusion
+from service.recording.review.figures import EstimatedShare, ReviewFigures
+from service.recording.review.history import disagreements
+from service.recording.review.proposal import Proposal, Rule, propose
+from service.recording.search.json_form import time_text
+from service.recording.search.times import time_of
+
+
+class ConfusionIn(FiltersIn):
+    """Of which inspections, and in what stretches of time."""
+
+    per: Per = Field("day", description="Length of a stretch of time, in UTC.")
+
+
+class ProposalIn(FiltersIn):
+    """By which inspections, of one version, and how."""
+
+    rule: Rule = Field(
+        "conformal",
+        description="`conformal`: by the false-reject rate `alpha`; `best-f1`: by the highest F1.",
+    )
+    alpha: float | None = Field(
+        None, gt=0, lt=1, description="Share of good parts that may be rejected; else 0.01."
+    )
+
+
+class DisagreementsIn(FiltersIn):
+    """Among which inspections, and how many."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Most inspections.")
+    before: int | None = Field(
+        None, ge=1, le=HIGHEST_ID, description="Older than this one, such as the last of a page."
+    )
+
+
+class EstimateOut(Schema):
+    """A share by what is judged, between 0 and 1."""
+
+    value: float | None = Field(description="Null where something that it rests on is not judged.")
+    low: float = Field(description="Lower bound, with 95 %.")
+    high: float = Field(description="Upper bound, with 95 %.")
+
+
+class JudgedCountsOut(Schema):
+    """Judged inspections by judgement and verdict."""
+
+    true_rejects: int = Field(description="Defects that were rejected.")
+    false_rejects: int = Field(description="Good parts that were rejected.")
+    slips: int = Field(description="Defects that passed.")
+    true_passes: int = Field(description="Good parts that passed.")
+    unsure: int = Field(description="In none of the others.")
+
+
+class FiguresOut(Schema):
+    """The mistakes of verdicts, among the judged inspections and among all of them."""
+
+    inspections: int
+    rejects: int
+    counts: JudgedCountsOut
+    false_alarms: EstimateOut = Field(description="Share of the rejects that are good.")
+    slips: EstimateOut = Field(description="Share of the passes that are defects.")
+    false_reject_rate: EstimateOut = Field(description="Share of the good parts rejected.")
+    miss_rate: EstimateOut = Field(description="Share of the defects that passed.")
+    defect_rate: EstimateOut = Field(description="Share of all that are defects.")
+    limits: list[str] = Field(description="What cannot be told, and why.")
+
+
+class BucketOut(Schema):
+    """The figures of a stretch of time."""
+
+    since: str = Field(description="Its begin, in UTC; weeks begin on Mondays.")
+    until: str = Field(description="Its end, which does not belong to it.")
+    figures: FiguresOut
+
+
+class ConfusionOut(Schema):
+    """Verdicts against judgements, over time."""
+
+    request_id: str
+    whole: FiguresOut
+    buckets: list[BucketOut] = Field(
+        description="Oldest first; none of a time in which nothing was inspected."
+    )
+
+
+class FlipsOut(Schema):
+    """Verdicts that the proposed threshold would turn round."""
+
+    to_pass: int = Field(description="Rejects that would pass.")
+    to_reject: int = Field(description="Passes that would be rejected.")
+
+
+class ProposalOut(Schema):
+    """A threshold by what was judged; nothing is changed."""
+
+    request_id: str
+    model: str
+    version: str
+    rule: Rule
+    alpha: float | None = Field(description="Aimed at by `conformal`.")
+    threshold: float = Field(description="The proposed one, of a picture's score.")
+    in_force: float = Field(description="That of the latest of these inspections.")
+    good: int = Field(description="Judged good ones that it was found by.")
+    defects: int = Field(description="Judged defects that it was found by.")
+    before: FiguresOut = Field(description="Of the verdicts as they were given.")
+    after: FiguresOut = Field(description="Of the proposed threshold, on the same inspections.")
+    flips_good: FlipsOut = Field(description="Among those judged good.")
+    flips_defects: FlipsOut = Field(description="Among those judged a defect.")
+    flips_unsure: FlipsOut = Field(description="Among those judged unsure.")
+    flips_all: FlipsOut = Field(description="Among all inspections, judged or not.")
+    limits: list[str] = Field(description="What cannot be told, and why.")
+
+
+class DisagreementOut(Schema):
+    """An inspection that one reviewer calls good and another one a defect."""
+
+    id: int = Field(description="The inspection's number.")
+    opinions: list[SaidOut] = Field(
+        description="The latest standing judgement of each reviewer, the latest one last."
+    )
+
+
+class DisagreementsOut(Schema):
+    """Inspections about which reviewers disagree."""
+
+    request_id: str
+    inspections: list[DisagreementOut] = Field(description="The newest first.")
+
+
+_RESPONSES = problem_responses(
+    NO_RECORD,
+    UNREACHABLE,
+    InvalidParameterError("version: a version is one of a model; name the model, too"),
+)
+_TOO_FEW = problem_responses(
+    CalibrationError(
+        "judged of parts, version 1: 12 good, 0 defective; unseen good pictures: 12; alpha 0.01 "
+        "needs at least 99; or ask for an alpha of 0.077 or more"
+    )
+)
+
+
+def review_router(threads: RecordThreads) -> APIRouter:
+    """The routes that tell what was judged.
+
+    Args:
+        threads: work on the record.
+    """
+    router = APIRouter(tags=["record"], responses=_RESPONSES)
+
+    @router.get("/v1/review/confusion")
+    async def get_confusion(
+        request: Request, query: Annotated[ConfusionIn, Query()]
+    ) -> ConfusionOut:
+        """Compare verdicts with judgements, over time.
+
+        The rates are of all inspections that the filters want, by those that are judged.
+        """
+        filters = query.filters()
+        found = await threads.run(lambda record: confusion(record.database, filters, query.per))
+        return _confusion(request, found)
+
+    @router.get("/v1/review/threshold", responses=_TOO_FEW)
+    async def propose_threshold(
+        request: Request, query: Annotated[ProposalIn, Query()]
+    ) -> ProposalOut:
+        """Propose a threshold for one version by what was judged, and what it would change.
+
+        `PUT /v1/models/{name}/versions/{version}/threshold` puts it in force, with a reason.
+        """
+        filters = query.filters()
+        found = await threads.run(
+            lambda record: propose(record.database, filters, query.rule, query.alpha)
+        )
+        return _proposal(request, found)
+
+    @router.get("/v1/review/disagreements")
+    async def list_disagreements(
+        request: Request, query: Annotated[DisagreementsIn, Query()]
+    ) -> DisagreementsOut:
+        """List inspections that one reviewer calls good and another one a defect."""
+        filters = query.filters()
+        found = await threads.run(
+            lambda record: disagreements(record.database, filters, query.limit, query.before)
+        )
+        return DisagreementsOut(
+            request_id=request_id_of(request.scope),
+            inspections=[
+                DisagreementOut(
+                    id=one.inspection_id, opinions=[said_out(said) for said in one.opinions]
+                )
+                for one in found
+            ],
+        )
+
+    return router
+
+
+def _confusion(request: Request, found: ConfusionOverTime) -> ConfusionOut:
+    return ConfusionOut(
+        request_id=request_id_of(request.scope),
+        whole=_figures(found.whole),
+        buckets=[_bucket(one) for one in found.buckets],
+    )
+
+
+def _bucket(bucket: TimeBucket) -> BucketOut:
+    return BucketOut(
+        since=time_text(time_of(bucket.since_us)),
+        until=time_text(time_of(bucket.until_us)),
+        figures=_figures(bucket.figures),
+    )
+
+
+def _figures(found: ReviewFigures) -> FiguresOut:
+    return FiguresOut(
+        inspections=found.inspections,
+        rejects=found.rejects,
+        counts=JudgedCountsOut.model_validate(found.counts),
+        false_alarms=_estimate(found.false_alarms),
+        slips=_estimate(found.slips),
+        false_reject_rate=_estimate(found.false_reject_rate),
+        miss_rate=_estimate(found.miss_rate),
+        defect_rate=_estimate(found.defect_rate),
+        limits=list(found.limits),
+    )
+
+
+def _estimate(share: EstimatedShare) -> EstimateOut:
+    return EstimateOut(value=share.value, low=share.interval.low, high=share.interval.high)
+
+
+def _proposal(request: Request, found: Proposal) -> ProposalOut:
+    return ProposalOut(
+        request_id=request_id_of(request.scope),
+        model=found.model,
+        version=found.version,
+        rule=found.rule,
+        alpha=found.alpha,
+        threshold=found.threshold,
+        in_force=found.in_force,
+        good=found.good,
+        defects=found.defects,
+        before=_figures(found.before),
+        after=_figures(found.after),
+        flips_good=FlipsOut.model_validate(found.flips_good),
+        flips_defects=FlipsOut.model_validate(found.flips_defects),
+        flips_unsure=FlipsOut.model_validate(found.flips_unsure),
+        flips_all=FlipsOut.model_validate(found.flips_all),
+        limits=list(found.limits),
+    )

@@ -1,0 +1,47 @@
+"""Work on the record, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from service.errors import NoRecordError
+from service.recording.record import Record
+
+NO_RECORD: Final = NoRecordError(
+    "this server keeps no record; whoever runs it may start it with --record sqlite"
+)
+
+_THREADS: Final = 4
+"""So many requests use the record at once; others wait, and inspections do not notice."""
+
+Result = TypeVar("Result")
+
+
+class RecordThreads:
+    """Runs what waits for the database or the disk, on a few threads of its own.
+
+    Args:
+        record: of the server; None if it keeps none.
+        threads: number of them.
+    """
+
+    def __init__(self, record: Record | None, threads: int = _THREADS) -> None:
+        self._record = record
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="record")
+
+    async def run(self, work: Callable[[Record], Result]) -> Result:
+        """The result of some work on the record.
+
+        Raises:
+            NoRecordError: the server keeps none.
+        """
+        if self._record is None:
+            raise NoRecordError(str(NO_RECORD))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, self._record)
+
+    def close(self) -> None:
+        """Wait for what is being done; what has not begun is given up."""
+        self._pool.shutdown(cancel_futures=True)
