@@ -40,7 +40,7 @@ def records(
     outputs.check()
     opened = existing_record(data, record)
     try:
-        found = recorded_study(opened.database, filters)
+        found = recorded_study(opened, filters)
         context = _context(found, filters, opened.database.name)
     finally:
         opened.close()

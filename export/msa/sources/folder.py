@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from export.calibration.near_copies import find_near_copies
 from export.errors import MsaError
+from export.msa.sources.near_copies import near_copy_notes
 from export.msa.study import StudyNote
 from export.pictures import is_picture, read_picture, relative_name
 from models.checkpoints.picture_digest import picture_digest
@@ -64,7 +64,8 @@ def read_placements(root: Path, seen: Collection[str] = ()) -> PlacedParts:
         PicturesError: a picture cannot be read.
     """
     placed = without_repeated_files(read_folder(root))
-    notes = (*placed.notes, *_seen_notes(placed, seen), *near_copy_notes(placed))
+    pictures = {part.name: part.pictures for part in placed.parts}
+    notes = (*placed.notes, *_seen_notes(placed, seen), *near_copy_notes(pictures))
     return replace(placed, notes=notes)
 
 
@@ -139,49 +140,6 @@ def without_repeated_files(placed: PlacedParts) -> PlacedParts:
         grave=True,
     )
     return replace(placed, parts=tuple(parts), notes=(*placed.notes, note))
-
-
-def near_copy_notes(placed: PlacedParts) -> tuple[StudyNote, ...]:
-    """What near-copies among the pictures say of the placements.
-
-    A part that is placed well looks nearly the same each time, so near-copies of one part count as
-    trials; only who placed them knows whether they were. Near-copies of two parts may show one.
-
-    Raises:
-        PicturesError: a picture cannot be read.
-    """
-    pictures = [path for part in placed.parts for path in part.pictures]
-    looks = dict(zip(pictures, find_near_copies(pictures).number, strict=True))
-    alike = tuple(
-        part.name
-        for part in placed.parts
-        if len(part.pictures) > 1 and len({looks[path] for path in part.pictures}) == 1
-    )
-    owners: dict[int, set[str]] = defaultdict(set)
-    for part in placed.parts:
-        for path in part.pictures:
-            owners[looks[path]].add(part.name)
-    shared = [" = ".join(sorted(names)) for names in owners.values() if len(names) > 1]
-    notes = []
-    if shared:
-        notes.append(
-            StudyNote(
-                "different parts that look nearly the same; if they are one part under several "
-                "names, the study has fewer parts than it counts",
-                tuple(sorted(shared)),
-                grave=True,
-            )
-        )
-    if alike:
-        notes.append(
-            StudyNote(
-                f"parts that look nearly the same in all their pictures: {len(alike)}; right if "
-                "they were taken out and placed again each time, but frames of a burst and files "
-                "that were saved again are no placements, and make the figures too good",
-                alike,
-            )
-        )
-    return tuple(notes)
 
 
 def _seen_notes(placed: PlacedParts, seen: Collection[str]) -> tuple[StudyNote, ...]:

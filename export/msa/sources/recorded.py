@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from export.errors import MsaError
+from export.msa.sources.near_copies import near_copy_notes
+from export.msa.sources.references import opinions_on, reference_notes, reference_of
 from export.msa.study import Part, Study, StudyNote, Trial, study_of
 from service.recording.database import Database
-from service.recording.review.history import opinions, said_of
+from service.recording.record import Record
 from service.recording.search.filters import Filters
 from service.recording.search.pages import MOST_ON_A_PAGE, page_of
+from service.recording.search.pictures import picture_key_of
 from service.recording.search.stored import StoredInspection
 
 MOST_INSPECTIONS: Final = 100_000
 """More are no study with reference parts but a whole production."""
+
+MOST_LOOKED_AT: Final = 5_000
+"""Pictures; to find near-copies among more takes minutes."""
 
 BY_RESULT: Final = ("verdict", "score_min", "score_max", "kept", "judgement", "request_id")
 """Filters that choose trials by what came of them."""
@@ -35,20 +42,7 @@ class RecordedStudy:
     inspections: tuple[StoredInspection, ...]
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """What people said of a part.
-
-    Attributes:
-        defective: by the latest judgement; None if that is `unsure`.
-        disputed: whether its pictures have been judged good and defective.
-    """
-
-    defective: bool | None
-    disputed: bool
-
-
-def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
+def recorded_study(record: Record, filters: Filters) -> RecordedStudy:
     """A study of the inspections that filters want, whose callers named the part.
 
     The reference of a part is the latest judgement of any of its pictures.
@@ -56,6 +50,7 @@ def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
     Raises:
         MsaError: the filters choose by the result, the selection is not of one inspection as it
             was, or has no good or no defective part with two trials.
+        PicturesError: a kept picture cannot be read.
         RecordError: the database cannot be read.
     """
     chosen = [name for name in filters.given if name in BY_RESULT]
@@ -64,7 +59,7 @@ def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
             f"the selection is by {', '.join(chosen)}, which chooses trials by what came of them; "
             "choose by time, model, version, station, lot or part"
         )
-    found = _inspections(database, filters)
+    found = _inspections(record.database, filters)
     named = [one for one in found if one.part is not None]
     if not named:
         raise MsaError(
@@ -80,8 +75,8 @@ def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
     distinct, repeated = _each_picture_once(named)
     notes += repeated
     # What repeats counts once as a trial, and its judgement counts all the same.
-    references = {part: _reference(of_part) for part, of_part in _by_part(named).items()}
-    notes += _reference_notes(references)
+    references = {part: reference_of(of_part) for part, of_part in _by_part(named).items()}
+    notes += reference_notes(references)
     judged = {part: one for part, one in references.items() if one and one.defective is not None}
     if not judged:
         raise MsaError(
@@ -90,7 +85,8 @@ def recorded_study(database: Database, filters: Filters) -> RecordedStudy:
         )
     distinct_of = _by_part(distinct)
     trials = [one for part in judged for one in distinct_of[part]]
-    said = _opinions(database, [one.id for one in trials])
+    notes += _near_copy_notes(record.pictures.folder, judged, distinct_of)
+    said = opinions_on(record.database, [one.id for one in trials])
     reviewers = sorted({reviewer for by_reviewer in said.values() for reviewer in by_reviewer})
     if len(reviewers) < 2:
         reviewers = []  # a single one is the reference
@@ -189,53 +185,30 @@ def _each_picture_once(
     return distinct, notes
 
 
-def _reference(of_part: Iterable[StoredInspection]) -> _Reference | None:
-    """What people said of a part; None if nobody did."""
-    judged = [one for one in of_part if one.judgement is not None and one.judged_at is not None]
-    if not judged:
+def _near_copy_notes(
+    folder: Path, judged: Iterable[str], of_part: Mapping[str, Sequence[StoredInspection]]
+) -> Iterator[StudyNote]:
+    """What the kept pictures of judged parts look like."""
+    kept = {
+        part: [path for one in of_part[part] if (path := _picture(folder, one))] for part in judged
+    }
+    known = sum(map(len, kept.values()))
+    missing = sum(len(of_part[part]) for part in kept) - known
+    if known > MOST_LOOKED_AT:
+        missing, kept = missing + known, {}
+    yield from near_copy_notes(kept)
+    if missing:
+        yield StudyNote(
+            f"trials whose picture was not looked at, so that it may be a near-copy: {missing}"
+        )
+
+
+def _picture(folder: Path, inspection: StoredInspection) -> Path | None:
+    """The file of a kept picture; None where there is none."""
+    if inspection.kept is None or inspection.sha256 is None:
         return None
-    latest = max(judged, key=lambda one: (one.judged_at, one.id))
-    said = {one.judgement for one in judged}
-    return _Reference(_rejection(latest.judgement), disputed={"good", "defect"} <= said)
-
-
-def _rejection(judgement: str | None) -> bool | None:
-    return {"defect": True, "good": False}.get(judgement or "")
-
-
-def _reference_notes(references: dict[str, _Reference | None]) -> Iterator[StudyNote]:
-    unjudged = tuple(part for part, one in references.items() if one is None)
-    unsure = tuple(part for part, one in references.items() if one and one.defective is None)
-    disputed = tuple(part for part, one in references.items() if one and one.disputed)
-    if unjudged:
-        yield StudyNote(
-            f"parts left out, as nobody judged them: {len(unjudged)}; if they are those whose "
-            "pictures were not kept, as all trials passed, their misses are not in the figures",
-            unjudged,
-            grave=True,
-        )
-    if unsure:
-        yield StudyNote(
-            f"parts left out, of which people are not sure: {len(unsure)}", unsure, grave=True
-        )
-    if disputed:
-        yield StudyNote(
-            f"parts whose pictures were judged good and defective: {len(disputed)}; the latest "
-            "judgement is the reference",
-            disputed,
-            grave=True,
-        )
-
-
-def _opinions(database: Database, ids: Sequence[int]) -> dict[int, dict[str, bool | None]]:
-    """Of each inspection, whether a reviewer rejects it; None where one is not sure."""
-    found = {}
-    for start in range(0, len(ids), MOST_ON_A_PAGE):
-        with database.reading() as connection:
-            said = said_of(connection, ids[start : start + MOST_ON_A_PAGE])
-        for number, rows in said.items():
-            found[number] = {one.reviewer: _rejection(one.judgement) for one in opinions(rows)}
-    return found
+    path = folder / picture_key_of(inspection).path
+    return path if path.is_file() else None
 
 
 def _trial(

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from export.errors import MsaError
 from export.msa.analysis import analyse
-from export.msa.sources import recorded
+from export.msa.sources import recorded, references
 from export.msa.sources.recorded import BY_RESULT, recorded_study
 from export.msa.study import Study
+from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record
 from service.recording.review.judging import JudgementWord, NewJudgement, judge, withdraw
 from service.recording.search.filters import Filters
@@ -51,7 +54,7 @@ def say_all(record: Record, ids: dict[str, list[int]], good: str, defect: str) -
 
 
 def made(record: Record, filters: Filters | None = None) -> Study:
-    return recorded_study(record.database, filters or Filters()).study
+    return recorded_study(record, filters or Filters()).study
 
 
 def note(study: Study, words: str) -> tuple[str, ...]:
@@ -173,7 +176,7 @@ def test_the_filters_choose_what_is_studied(sqlite_record: Record) -> None:
     say_all(sqlite_record, ids, good="ab", defect="cd")
     add(sqlite_record, {"e": (0.9, 0.9)}, station="s2")
 
-    found = recorded_study(sqlite_record.database, Filters(station="s1"))
+    found = recorded_study(sqlite_record, Filters(station="s1"))
 
     assert len(found.study.parts) == 4
     assert [one.station for one in found.inspections] == ["s1"] * 8
@@ -236,8 +239,37 @@ def test_a_selection_of_more_than_a_page_is_read_whole(
 ) -> None:
     say_all(sqlite_record, add(sqlite_record, SCORES), good="ab", defect="cd")
     monkeypatch.setattr(recorded, "MOST_ON_A_PAGE", 3)
+    monkeypatch.setattr(references, "MOST_ON_A_PAGE", 3)
 
     assert made(sqlite_record).trials == 8
+
+
+def test_kept_pictures_that_look_alike_are_named_and_those_that_are_gone_told(
+    sqlite_record: Record, write_pictures: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    (noise,) = write_pictures(tmp_path / "noise", 1, size=(256, 256))
+    files = [noise.read_bytes(), cv2.imencode(".png", cv2.imread(str(noise)) // 2)[1].tobytes()]
+    rows = [
+        {
+            "part": "a",
+            "kept": "sample",
+            "at_us": NOON_US + number,
+            "sha256": bytes.fromhex(sha256_of(data)),
+            "input_format": "png",
+        }
+        for number, data in enumerate(files)
+    ]
+    first, _ = insert_inspections(sqlite_record, rows)
+    for row, data in zip(rows, files, strict=True):
+        key = PictureKey(row["at_us"], row["sha256"].hex(), "png")
+        sqlite_record.pictures.write(key, data)
+    say(sqlite_record, first, "good")
+    say_all(sqlite_record, add(sqlite_record, {"b": (0.7, 0.8)}), good="", defect="b")
+
+    study = made(sqlite_record)
+
+    assert note(study, "look nearly the same in all their pictures: 1") == ("a",)
+    assert note(study, "whose picture was not looked at, so that it may be a near-copy: 2") == ()
 
 
 def test_a_whole_production_is_no_study(
