@@ -14,7 +14,7 @@ demo: $(VENV)/.serve ## Serve the shipped model, inspect real pictures, print th
 	$(BIN)/python examples/demo.py --takt $(TAKT) --models $(DEMO) --out out/demo
 
 serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until Ctrl-C.
-	$(TAKT) serve --repository $(DEMO)
+	$(TAKT) serve --repository $(DEMO) --data-folder out/data
 
 test: $(VENV)/.dev ## Run the tests (six minutes on two cores).
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services" -n 2 --dist loadfile --no-loadscope-reorder

@@ -220,7 +220,17 @@ class Server:
 @contextmanager
 def serving(repository: Path, *options: str) -> Iterator[Server]:
     """`takt serve` on a free port, from the moment its models are ready."""
-    command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0", *options]
+    command = [
+        str(TAKT),
+        "serve",
+        "--repository",
+        str(repository),
+        "--port",
+        "0",
+        "--record",
+        "none",
+        *options,
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:

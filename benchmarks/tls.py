@@ -108,7 +108,16 @@ def asker(
 def served(repository: Path, kind: trustme.KeyType | None) -> Iterator[Server]:
     """A server with a certificate of this kind, or without one."""
     # Nobody reads its log from then on.
-    command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0"]
+    command = [
+        str(TAKT),
+        "serve",
+        "--repository",
+        str(repository),
+        "--port",
+        "0",
+        "--record",
+        "none",
+    ]
     command += ["--no-request-log"]
     tls = None
     with tempfile.TemporaryDirectory() as folder:

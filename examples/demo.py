@@ -42,7 +42,7 @@ def main() -> None:
     if not pictures:
         sys.exit(f"there are no pictures <truth>/<name>.jpg below {given.pictures}")
     given.out.mkdir(parents=True, exist_ok=True)
-    with server(given.takt, given.models) as url:
+    with server(given.takt, given.models, given.out / "data") as url:
         print(f"{'picture':<42} {'truth':<9} {'score':>8} {'verdict':<9} {'regions':>7} {'ms':>7}")
         seen = [inspect(url, given.model, picture, given.out) for picture in pictures]
     right = sum(one.right for one in seen)
@@ -91,13 +91,14 @@ def post(url: str, body: bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def server(takt: str, models: Path) -> Iterator[str]:
-    """A server on a free port, ready; it is stopped at the end."""
+def server(takt: str, models: Path, data: Path) -> Iterator[str]:
+    """A server on a free port, ready; it is stopped at the end, and its record stays in `data`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # The table below says the same as the request log.
     serve = [takt, "serve", "--repository", str(models), "--port", str(port)]
+    serve += ["--data-folder", str(data)]
     if shutil.which(takt) is None:
         sys.exit(f"there is no command {takt}; `make demo` installs it")
     with subprocess.Popen([*serve, "--no-request-log"]) as process:

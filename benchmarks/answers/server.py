@@ -38,6 +38,7 @@ def serving(takt: Path, repository: Path) -> Iterator[str]:
     """
     port = _free_port()
     command = [_absolute(takt), "serve", "--repository", repository.resolve(), "--port", port]
+    command += ["--record", "none"]
     own = {name: value for name, value in os.environ.items() if not name.startswith("TAKT_")}
     own.pop("PYTHONPATH", None)
     with tempfile.TemporaryDirectory() as folder:

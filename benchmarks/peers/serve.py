@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.cli import main
 
-OPTIONS = "--engine-instances 2 --engine-threads 1"
+OPTIONS = "--engine-instances 2 --engine-threads 1 --record none"
 
 if __name__ == "__main__":
     repository = Path(os.environ["BENCH_BUNDLES"]) / os.environ["BENCH_MODEL"]

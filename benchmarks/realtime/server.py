@@ -37,7 +37,8 @@ class TaktServer:
     def __init__(self, repository: Path, *options: str, takt: Sequence[str] = (str(TAKT),)) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "server.log"
-        command = [*takt, "serve", "--repository", str(repository), "--port", "0", *options]
+        kept = () if "--record" in options else ("--record", "none")
+        command = [*takt, "serve", "--repository", str(repository), "--port", "0", *kept, *options]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self.url = ""
@@ -66,6 +67,10 @@ class TaktServer:
         """Processor time that it has used."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, such as to stop and go on."""
+        self._process.send_signal(number)
 
     def memory_mib(self, kind: str = "VmRSS") -> float:
         """Resident memory, or its peak as `VmHWM`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,9 +69,10 @@ def row_of(noted: Noted, key: PictureKey | None, *, picture: bool) -> Row:
         "protocol": answer.by,
         "caller": asked.caller,
         "anomalous": verdict.anomalous,
-        "score": _number(verdict.score),
-        "threshold": _number(verdict.threshold),
-        "pixel_threshold": _number(verdict.pixel_threshold),
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        # Infinity is not a number to every reader of a database.
+        "pixel_threshold": min(verdict.pixel_threshold, _LARGEST),
         "percentile": verdict.percentile,
         "regions": _json(regions_json(verdict.regions)),
         "width": answer.width,
@@ -103,9 +104,4 @@ def _json(value: list[Any] | dict[str, Any]) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
-def _number(value: float) -> float:
-    """The largest number for infinity, which not every reader of a database takes."""
-    return min(max(float(value), -_LARGEST), _LARGEST) if not math.isnan(value) else _LARGEST
-
-
-_LARGEST = 1.7976931348623157e308
+_LARGEST = sys.float_info.max

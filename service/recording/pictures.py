@@ -188,7 +188,7 @@ def format_of(picture: Picture) -> str:
     head = bytes(picture[:12])
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
         return "webp"
-    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), "unknown")
+    return _MARKS.get(head[:2]) or _MARKS.get(head[:4], "unknown")
 
 
 def png_of(picture: RawPicture) -> bytes:

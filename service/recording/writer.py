@@ -85,8 +85,9 @@ class Recorder:
         self._clock = clock
         self._noted: deque[Noted] = deque()
         self._rows: deque[tuple[Source, Row]] = deque()
-        self._held_bytes = 0
-        self._holding = threading.Lock()
+        # Two counts, each changed by one thread alone.
+        self._taken_bytes = 0
+        self._given_back_bytes = 0
         self._ending = threading.Event()
         self._ids: dict[_SourceKey, int] = {}
         self._retention = Retention(record, retain, self._ending.is_set)
@@ -115,11 +116,10 @@ class Recorder:
             return
         picture, keep = asked.picture, self._keep.reason(answer.verdict)
         size = 0 if picture is None else _bytes_of(picture)
-        with self._holding:
-            if self._held_bytes + size > self._backlog.bytes:
-                picture = None
-            else:
-                self._held_bytes += size
+        if self._taken_bytes - self._given_back_bytes + size > self._backlog.bytes:
+            picture = None
+        else:
+            self._taken_bytes += size
         if keep is not None and picture is None:
             self._metrics.pictures_lost(1)
         self._noted.append(Noted(answer, asked._replace(picture=None), picture, keep, size))
@@ -169,8 +169,7 @@ class Recorder:
             finally:
                 if noted.picture is not None:
                     noted.picture = None
-                    with self._holding:
-                        self._held_bytes -= noted.bytes
+                    self._given_back_bytes += noted.bytes
 
     def _row(self, noted: Noted) -> Row:
         if noted.picture is None:
@@ -225,7 +224,7 @@ class Recorder:
                 found[key] = row["source_id"] = (
                     self._ids.get(key) or found.get(key) or _source_id(connection, key)
                 )
-            connection.execute(insert(inspections), [row for _, row in some])
+            _insert_rows(connection, [row for _, row in some])
         # Only now is it certain that they are there.
         self._ids |= found
 
@@ -278,6 +277,15 @@ def _source_id(connection: Connection, key: _SourceKey) -> int:
         assert done.inserted_primary_key is not None
         found = done.inserted_primary_key[0]
     return int(found)
+
+
+def _insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert rows by the driver itself, which takes two thirds of the time."""
+    statement = insert(inspections).values(dict.fromkeys(rows[0]))
+    compiled = statement.compile(dialect=connection.dialect)
+    names = compiled.positiontup
+    given = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
+    connection.exec_driver_sql(str(compiled), given)
 
 
 def _bytes_of(picture: Picture) -> int:
