@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from service.commands.records.check import check
 from service.commands.records.judge import judge
 from service.commands.records.options import filter_options
 from service.commands.records.review import review
@@ -136,5 +137,5 @@ def _refuse_lost_options(ctx: click.Context) -> None:
             )
 
 
-for _subcommand in (show, judge, review):
+for _subcommand in (show, check, judge, review):
     records.add_command(_subcommand)

@@ -1,0 +1,104 @@
+"""Rows and pictures that do not agree are found, and put right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from service.commands.records.command import records
+from service.errors import RecordError
+from service.recording.check import Checked, check_record, repair
+from service.recording.record import Record, open_record
+from service.recording.tables import inspections
+from tests.unit.service.recording.test_retention import keep, picture
+
+
+def old(path: Path) -> Path:
+    os.utime(path, (0, 0))
+    return path
+
+
+def file_of(record: Record, number: int) -> Path:
+    (file,) = [
+        record.pictures.folder / path
+        for path, _ in record.pictures.files()
+        if (record.pictures.folder / path).read_bytes() == picture(number)
+    ]
+    return file
+
+
+def test_a_record_that_agrees_is_clean(record: Record) -> None:
+    keep(record, 1, days_ago=1)
+    keep(record, 2, days_ago=2)
+    assert check_record(record, content=True) == Checked(2, 2, (), (), ())
+
+
+def test_a_picture_that_is_gone_is_found_and_its_row_says_so_afterwards(record: Record) -> None:
+    first, second = keep(record, 1, days_ago=1), keep(record, 2, days_ago=2)
+    file_of(record, 1).unlink()
+    checked = check_record(record)
+    assert checked.missing == (first,)
+    repair(record, checked)
+    assert check_record(record).clean
+    with record.database.reading() as connection:
+        query = select(inspections.c.id).where(inspections.c.picture)
+        assert connection.execute(query).scalars().all() == [second]
+
+
+def test_pictures_of_no_row_and_half_written_ones_go_once_they_are_old(
+    sqlite_record: Record,
+) -> None:
+    keep(sqlite_record, 1, days_ago=1)
+    folder = file_of(sqlite_record, 1).parent
+    (folder / "ab.jpg").write_bytes(b"of nobody")
+    (folder / ".cd.jpg.1234.part").write_bytes(b"half")
+    assert check_record(sqlite_record).clean
+    old(folder / "ab.jpg")
+    old(folder / ".cd.jpg.1234.part")
+    checked = check_record(sqlite_record)
+    assert [Path(path).name for path in checked.orphans] == [".cd.jpg.1234.part", "ab.jpg"]
+    repair(sqlite_record, checked)
+    assert check_record(sqlite_record) == Checked(1, 1, (), (), ())
+
+
+def test_a_changed_picture_is_found_by_its_content_and_stays(sqlite_record: Record) -> None:
+    number = keep(sqlite_record, 1, days_ago=1)
+    file = file_of(sqlite_record, 1)
+    file.write_bytes(b"\xff\xd8 another part")
+    assert check_record(sqlite_record).clean
+    checked = check_record(sqlite_record, content=True)
+    assert checked.changed == (number,)
+    repair(sqlite_record, checked)
+    assert file.is_file()
+
+
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    record = open_record(tmp_path, "sqlite")
+    assert record is not None
+    for number in range(300):
+        keep(record, number, days_ago=1)
+    record.close()
+    file = tmp_path / "record.sqlite"
+    data = bytearray(file.read_bytes())
+    data[8192:32768] = bytes(32768 - 8192)
+    file.write_bytes(data)
+    with pytest.raises(RecordError, match=r"damaged|malformed"):
+        check_record(record)
+    record.close()
+
+
+def test_the_command_names_what_it_finds_and_repairs_when_told(sqlite_record: Record) -> None:
+    number = keep(sqlite_record, 1, days_ago=1)
+    file_of(sqlite_record, 1).unlink()
+    options = ["check", "--data-folder", str(sqlite_record.pictures.folder.parent)]
+    options += ["--record", "sqlite"]
+    found = CliRunner().invoke(records, options)
+    assert found.exit_code == 1
+    assert f"1 inspections whose picture is not there: {number}" in found.output
+    assert "--repair" in found.output
+    assert CliRunner().invoke(records, [*options, "--repair"]).exit_code == 0
+    assert "they agree" in CliRunner().invoke(records, options).output
