@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, select, update
 
 from service.recording.pictures import PictureKey
 from service.recording.record import Record
@@ -138,9 +138,9 @@ class Retention:
             found = connection.execute(oldest).all()
             ids = [row.id for row in found]
             if ids:
-                connection.execute(
-                    update(inspections).where(inspections.c.id.in_(ids)).values(picture=False)
-                )
+                # Somebody may have pinned one meanwhile.
+                gone = and_(inspections.c.id.in_(ids), ~inspections.c.pinned)
+                connection.execute(update(inspections).where(gone).values(picture=False))
         self._remove_files(found, swept)
         return len(found)
 
@@ -156,7 +156,8 @@ class Retention:
                 found = connection.execute(oldest).all()
                 ids = [row.id for row in found]
                 if ids:
-                    connection.execute(delete(inspections).where(inspections.c.id.in_(ids)))
+                    gone = and_(inspections.c.id.in_(ids), ~inspections.c.pinned)
+                    connection.execute(delete(inspections).where(gone))
             swept.rows += len(found)
             self._remove_files([row for row in found if row.picture], swept)
             if len(found) < _AT_ONCE:

@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from service.security.keys.key_file import format_keys
-from tests.hostile import attacks, certificates, faults, malformed, rotation, schema, soak
+from tests.hostile import (
+    attacks,
+    certificates,
+    faults,
+    killing,
+    malformed,
+    rotation,
+    schema,
+    soak,
+)
 from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.server import MAX_MEMORY_MB, serve_command, started, tiny_server
 
@@ -57,6 +66,16 @@ def certificates_command(count: int) -> None:
 def faults_command(only: tuple[str, ...]) -> None:
     """Bar 3: faults in and around a server, and its way back."""
     faults.run(list(only or faults.FAULTS))
+
+
+@main.command("kills")
+@click.option("--count", default=50, help="Number of kills.")
+def kills_command(count: int) -> None:
+    """Kills a server that records under load, and looks at what is left."""
+    with tempfile.TemporaryDirectory(prefix="takt-kills-") as folder:
+        lives = killing.run(count, Path(folder))
+    click.echo(killing.report(lives))
+    killing.judge(lives).end(f"{count} kills")
 
 
 @main.command("keys")
