@@ -112,16 +112,8 @@ def main(
             TaktServer(repository, *layout, *kept) as keeping,
         ):
             off, on = (Side(one, model, picture, rejects) for one in (plain, keeping))
-            for side, other in ((off, on), (on, off)):
-                _turn(side, other, clients, 2)
-            found = []
-            for number in range(pairs):
-                if number % 2:
-                    second = _turn(on, off, clients, seconds)
-                    found.append((_turn(off, on, clients, seconds), second))
-                else:
-                    first = _turn(off, on, clients, seconds)
-                    found.append((first, _turn(on, off, clients, seconds)))
+            warm_up(off, on, clients)
+            found = pairs_of(off, on, clients, pairs, seconds)
             for side in (off, on):
                 side.resume()
         files = sum(1 for one in Path(folder, "pictures").rglob("*") if one.is_file())
@@ -140,6 +132,27 @@ def main(
         f"{files} pictures kept; median of {pairs} pairs: throughput {ratio:.3f} (at least "
         f"{LEAST_RATIO}), p99 {p99:.3f} (at most {MOST_P99}), processor time {cpu:.3f}: {met}"
     )
+
+
+def warm_up(one: Side, other: Side, clients: int) -> None:
+    """Let both answer for two seconds."""
+    _turn(one, other, clients, 2)
+    _turn(other, one, clients, 2)
+
+
+def pairs_of(
+    one: Side, other: Side, clients: int, pairs: int, seconds: int
+) -> list[tuple[Run, Run]]:
+    """Adjacent runs of both, whose order turns with each pair."""
+    found = []
+    for number in range(pairs):
+        if number % 2:
+            second = _turn(other, one, clients, seconds)
+            found.append((_turn(one, other, clients, seconds), second))
+        else:
+            first = _turn(one, other, clients, seconds)
+            found.append((first, _turn(other, one, clients, seconds)))
+    return found
 
 
 def _turn(side: Side, other: Side, clients: int, seconds: int) -> Run:
