@@ -24,6 +24,7 @@ from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
 from service.api.problems import add_handlers, problem_responses
+from service.api.records.audit import audit_router
 from service.api.records.judging import judging_router
 from service.api.records.review import review_router
 from service.api.records.threads import RecordThreads
@@ -37,6 +38,8 @@ from service.api.rest.status import health_router, metrics_router, models_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.batching.uploads import PLACES, Uploads
+from service.configuration import without_secrets
+from service.distribution import version
 from service.domain import Json
 from service.engines.opener import EngineFactory
 from service.host import let_others_go_first, own_names
@@ -48,6 +51,9 @@ from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.recording.audit.lifetime import note_keys, note_models, note_start, note_stop
+from service.recording.audit.metrics import AuditMetrics
+from service.recording.audit.trail import AuditTrail
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
 from service.recording.record import Record
@@ -69,7 +75,6 @@ from service.settings import Settings
 from service.streaming.sessions import SessionLimits, Sessions
 
 _SUPERVISION = Supervision()
-
 _STORED_WITHIN_S = 2.0
 """Least time that the record has at the end for what waits to be stored."""
 
@@ -154,7 +159,14 @@ def create_app(
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
     tokens = TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes)
-    access = open_access(settings.keys, settings.keys_file, metrics.access, tokens)
+    trail = AuditTrail(
+        record.database if record else None,
+        AuditMetrics(metrics.registry),
+        f"{own_names()[0]}:{settings.port}",
+    )
+    access = open_access(
+        settings.keys, settings.keys_file, metrics.access, tokens, partial(note_keys, trail)
+    )
     guard = access.guard
     lines = None
     if write is not None and settings.request_log:
@@ -175,7 +187,7 @@ def create_app(
     )
     large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
-    context = version_context(settings, pools, metrics, open_engine, supervision)
+    context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell)
     repository = ModelRepository(settings.repository, context)
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
@@ -192,9 +204,15 @@ def create_app(
     drain = Drain(settings.drain_timeout_s)
     watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
 
+    async def note_loaded() -> None:
+        await repository.loaded.wait()
+        note_models(trail, repository.served)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        jobs = (repository.load, watch.run, *access.jobs)
+        trail.begin()
+        note_start(trail, version(), without_secrets(settings), access.keys)
+        jobs = (repository.load, watch.run, note_loaded, *access.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if recorder is not None:
             recorder.start()
@@ -208,6 +226,8 @@ def create_app(
             await repository.close(drain.left_s())
             journal.settle()
             await asyncio.to_thread(record_threads.close)
+            note_stop(trail)
+            await asyncio.to_thread(trail.close, max(_STORED_WITHIN_S, drain.left_s()))
             if recorder is not None:
                 await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
             if tracing is not None:
@@ -265,6 +285,7 @@ def create_app(
     app.state.record = record
     app.include_router(judging_router(record_threads))
     app.include_router(review_router(record_threads))
+    app.state.audit_trail = trail
     app.state.sessions = sessions
     app.state.memory = memory
     app.state.drain = drain
@@ -289,8 +310,9 @@ def create_app(
             page_headers=ANSWER_HEADERS,
         ),
     )
-    app.include_router(releases_router(repository, settings.version_changes))
-    app.include_router(thresholds_router(repository, metrics, settings.threshold_changes))
+    app.include_router(releases_router(repository, trail, settings.version_changes))
+    app.include_router(thresholds_router(repository, metrics, trail, settings.threshold_changes))
+    app.include_router(audit_router(record_threads))
     app.include_router(session_router(guard))
     add_asyncapi(app)
     redirect_within(app)

@@ -7,6 +7,7 @@ TOML file that `--config` or `TAKT_CONFIG` names, else from the default in `sett
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ REPLACED = {
     "provider": "is gone; use engine=cuda, engine=tensorrt or, for the CPU, engine=onnxruntime",
 }
 """Old settings, each with what to do instead; an old name is an error."""
+
+
+_PASSWORDS = (
+    re.compile(r"(://[^:/@]*:).*(?=@)"),
+    re.compile(r"([?&][a-z]*pass[a-z]*=)[^&]*", re.IGNORECASE),
+)
+"""What stands before a password in a URL, and the password."""
 
 
 class _Environment(EnvSettingsSource):
@@ -66,6 +74,23 @@ def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = 
             if name in Settings.model_fields
             else f"there is no setting {name!r}; `takt serve --help` lists them"
         ) from None
+
+
+def without_secrets(settings: Settings) -> dict[str, Any]:
+    """Every setting as it may be kept and shown.
+
+    >>> told = without_secrets(Settings(keys="version = 1", oidc_issuer="https://me:word@issuer"))
+    >>> told["keys"], told["oidc_issuer"], told["port"]
+    ('***', 'https://me:***@issuer', 8000)
+    """
+    told = settings.model_dump(mode="json")
+    told["keys"] = "***" if settings.keys else ""
+    for name, value in told.items():
+        if isinstance(value, str):
+            for password in _PASSWORDS:
+                value = password.sub(r"\1***", value)
+            told[name] = value
+    return told
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -65,6 +66,11 @@ def asked_of(
     caller = caller_of(scope)
     name = caller.name if caller.credential else ""
     return Asked(picture, name, merged(labels, labels_of_headers(scope["headers"])))
+
+
+def client_of(connection: HTTPConnection) -> str | None:
+    """Address of who asks."""
+    return connection.client.host if connection.client else None
 
 
 def share_of(scope: Scope) -> str:

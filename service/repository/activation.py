@@ -27,6 +27,12 @@ NO_VERSION = "unknown"
 WAITING = "a later version came, and waits for its activation"
 """The reason of a decision that nobody made: the version that was active by itself stays so."""
 
+FIRST = "the first version of its model"
+"""The reason why a version is active by itself."""
+
+UNDECIDED = "active.json is gone: the highest version that is ready"
+"""The reason why another version is active, where a decision was taken back."""
+
 logger = logging.getLogger("takt.repository")
 
 

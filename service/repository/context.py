@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.batching.memory import MemoryBudget
@@ -12,9 +13,13 @@ from service.engines.opener import EngineFactory, EngineOpener, engine_opener
 from service.inspection.inference import Pools
 from service.inspection.pipeline import Limits
 from service.observing.metrics import Metrics
+from service.recording.audit.entry import Change
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision
 from service.settings import Settings
+
+Noticed = Callable[[Change], object]
+"""Hears what was changed beside the server, for the audit log."""
 
 _SUPERVISION = Supervision()
 
@@ -37,6 +42,7 @@ class VersionContext:
         keys: one of them must have signed a bundle; none need to be signed if None.
         unsigned_thresholds: whether `thresholds.json`, which no signature covers, is taken.
         device_id: the GPU, where engines run on one.
+        noticed: hears of versions, decisions and thresholds that were changed beside the server.
     """
 
     open_engine: EngineOpener
@@ -49,6 +55,7 @@ class VersionContext:
     memory: MemoryBudget
     keys: TrustedKeys | None
     unsigned_thresholds: bool
+    noticed: Noticed
     device_id: int = 0
 
 
@@ -58,6 +65,7 @@ def version_context(
     metrics: Metrics,
     factory: EngineFactory | None = None,
     supervision: Supervision = _SUPERVISION,
+    noticed: Noticed = lambda change: None,
 ) -> VersionContext:
     """Makes the context that the settings ask for.
 
@@ -67,6 +75,7 @@ def version_context(
         metrics: where versions report.
         factory: makes the engines instead of the settings.
         supervision: bounds of engines.
+        noticed: hears what was changed beside the server.
 
     Raises:
         ConfigurationError: the trusted keys cannot be read.
@@ -88,6 +97,7 @@ def version_context(
         memory=MemoryBudget(settings.max_memory_bytes),
         keys=keys,
         unsigned_thresholds=keys is None or settings.threshold_changes,
+        noticed=noticed,
         device_id=settings.device_id,
     )
 

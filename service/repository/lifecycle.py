@@ -25,6 +25,7 @@ class Lifecycle:
 
     def __init__(self, context: VersionContext) -> None:
         self.metrics = context.metrics
+        self.noticed = context.noticed
         self._context = context
         self._loading = asyncio.Lock()
         self._retiring: dict[asyncio.Task[None], ModelVersion] = {}

@@ -10,8 +10,12 @@ from pathlib import Path
 
 from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
 from service.observing.metrics import VersionGauges
+from service.recording.audit.entry import FILE, SERVER
+from service.recording.audit.served import ServedModel, activation, version_change
 from service.repository.activation import (
+    FIRST,
     NO_VERSION,
+    UNDECIDED,
     WAITING,
     Activated,
     Activation,
@@ -21,6 +25,7 @@ from service.repository.activation import (
 )
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
+from service.repository.served import followed, served_of
 from service.repository.versions import natural
 
 _PROVED_WITHIN_S = 120.0
@@ -53,6 +58,7 @@ class Model:
         self._folder = folder
         self._lifecycle = lifecycle
         self._metrics = lifecycle.metrics
+        self._noticed = lifecycle.noticed
         self._versions: dict[str, ModelVersion] = {}
         # Held while the active version or the set of versions changes.
         self._changing = asyncio.Lock()
@@ -67,6 +73,11 @@ class Model:
     def previous(self) -> str | None:
         """The version that was active before the last activation, if there was one."""
         return self.decision.previous if self.decision else None
+
+    @property
+    def served(self) -> ServedModel:
+        """What is served by now."""
+        return ServedModel(self.active, {one.version: served_of(one) for one in self})
 
     def get(self, version: str | None = None) -> ModelVersion:
         """Returns a version, or the active one.
@@ -170,7 +181,8 @@ class Model:
                 await self._follow_decision()
         finally:
             for version in self:
-                await version.follow_thresholds(self._metrics)
+                if (change := await version.follow_thresholds(self._metrics)) is not None:
+                    self._noticed(followed(version, change))
 
     async def load_version(self, path: Path) -> None:
         """Loads a version that is new, or whose folder has changed.
@@ -188,6 +200,7 @@ class Model:
         await self._load(path)
         found = self._versions.get(path.name)
         if found is not None and found.ready and self._steps_in(found.version):
+            self._noticed(activation(SERVER, self.name, self.active, found.version, FIRST))
             self._make_active(found.version)
         elif is_later:
             self._unstated = True
@@ -205,6 +218,7 @@ class Model:
                 return False
             found = self._versions.pop(version, None)
             if found is not None:
+                self._noticed(version_change(self.name, version, served_of(found), None))
                 self._lifecycle.retire(found, closed=partial(self._forget_figures, version))
             if whole:
                 self.active = None
@@ -221,6 +235,7 @@ class Model:
             self._show_figures(version.version)
             await self._lifecycle.load(version)
             version.report_to(self._metrics)
+            self._noticed(version_change(self.name, version.version, None, served_of(version)))
             return
         try:
             await self._lifecycle.load(version)
@@ -241,6 +256,8 @@ class Model:
             return
         self._put(version)
         version.report_to(self._metrics)
+        if (was := served_of(old)) != (now := served_of(version)):
+            self._noticed(version_change(self.name, version.version, was, now))
         self._lifecycle.retire(old)
 
     async def _follow_decision(self) -> None:
@@ -253,12 +270,17 @@ class Model:
         if decision is not None:
             await self._prove(decision.active)
             self.decision = decision
-            self._make_active(decision.active)
+            self._follow_to(decision.active, decision.reason)
             return
         self.decision = None
         ready = [version.version for version in self if version.ready]
         if ready:
-            self._make_active(ready[-1])
+            self._follow_to(ready[-1], UNDECIDED)
+
+    def _follow_to(self, version: str, reason: str | None) -> None:
+        if version != self.active:
+            self._noticed(activation(FILE, self.name, self.active, version, reason))
+        self._make_active(version)
 
     async def _state_active(self) -> None:
         """Keeps the active version in the folder, once a later one has come and nobody decided.

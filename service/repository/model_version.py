@@ -13,7 +13,12 @@ import numpy as np
 
 from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
-from service.bundles.thresholds import THRESHOLD_KINDS, DeployedThresholds, read_overrides
+from service.bundles.thresholds import (
+    THRESHOLD_KINDS,
+    DeployedThresholds,
+    ThresholdChange,
+    read_overrides,
+)
 from service.domain import ModelInput, ModelOutput
 from service.engines.base import EngineOutput
 from service.engines.golden import BatchDrift, check_answers
@@ -238,15 +243,18 @@ class ModelVersion:
                     origin.since,
                 )
 
-    async def follow_thresholds(self, metrics: Metrics) -> None:
+    async def follow_thresholds(self, metrics: Metrics) -> ThresholdChange | None:
         """Takes over the thresholds in the folder, if the folder still exists.
+
+        Returns:
+            What has changed; None if nothing has.
 
         Raises:
             BundleError: the file of thresholds cannot be understood.
         """
         ours = self.thresholds
         if ours is None or not await asyncio.to_thread(self.path.is_dir):
-            return
+            return None
         change = await asyncio.to_thread(ours.follow)
         for kind in change.kinds if change else ():
             metrics.threshold_changed(self.name, kind)
@@ -254,6 +262,7 @@ class ModelVersion:
             logger.info(
                 "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value
             )
+        return change
 
     async def _load(self, context: VersionContext) -> Loaded:
         started_s = time.perf_counter()

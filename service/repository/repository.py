@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.errors import ModelNotFoundError
 from service.host import return_freed_memory
+from service.recording.audit.served import ServedModel
 from service.repository.context import VersionContext
 from service.repository.lifecycle import Lifecycle
 from service.repository.model import Model
@@ -72,6 +73,11 @@ class ModelRepository:
     def names(self) -> tuple[str, ...]:
         """Of the models that have an active version."""
         return tuple(name for name, model in self._models.items() if model.active is not None)
+
+    @property
+    def served(self) -> dict[str, ServedModel]:
+        """What is served of each model by now, by its name."""
+        return {name: model.served for name, model in self._models.items()}
 
     @property
     def ready(self) -> bool:

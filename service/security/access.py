@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from service.security.caller import Authenticator
 from service.security.credentials import Credentials
 from service.security.followed_files import Contents, FollowedFiles
 from service.security.guard import Guard
+from service.security.keys.key import Key
 from service.security.keys.key_file import parse_keys
 from service.security.keys.key_ring import KeyRing
 from service.security.oidc.setup import TokenRules, open_tokens
@@ -32,6 +33,9 @@ class AccessObserver(Protocol):
 
 _NO_TOKENS = TokenRules()
 
+Exchanged = Callable[[Sequence[Key], Sequence[Key]], object]
+"""Hears of the keys until now, and from now on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -39,10 +43,12 @@ class Access:
 
     Attributes:
         guard: checks each request.
+        keys: those at the start.
         jobs: run for as long as the server does; each is started once.
     """
 
     guard: Guard
+    keys: tuple[Key, ...]
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
 
 
@@ -51,6 +57,7 @@ def open_access(
     keys_file: Path | None,
     observer: AccessObserver,
     tokens: TokenRules = _NO_TOKENS,
+    exchanged: Exchanged = lambda before, after: None,
 ) -> Access:
     """Read the keys, and follow them and an issuer's.
 
@@ -59,6 +66,7 @@ def open_access(
         keys_file: file of keys, which is followed; None for none.
         observer: hears of refusals and of new keys.
         tokens: whose tokens are good.
+        exchanged: hears of each change of the file.
 
     Raises:
         ConfigurationError: both are given, or the keys cannot be read, or rules of tokens are
@@ -86,8 +94,11 @@ def open_access(
     if keys_file is not None:
 
         def take(contents: Contents) -> None:
+            before, followed = ring.keys, bool(files.loaded)
             ring.replace(parse_keys(contents[0]))
             forget()
+            if followed:
+                exchanged(before, ring.keys)
 
         files = FollowedFiles(
             "keys", [keys_file], take, lambda taken: observer.reloaded("keys", taken)
@@ -97,4 +108,4 @@ def open_access(
         jobs.append(files.run)
     if authenticators:
         jobs.append(guard.run)
-    return Access(guard, tuple(jobs))
+    return Access(guard, ring.keys, tuple(jobs))

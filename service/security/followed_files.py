@@ -56,6 +56,11 @@ class FollowedFiles:
         self._reloaded = reloaded
         self._seen: Contents | str | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether contents were handed on before."""
+        return self._seen is not None
+
     def load(self) -> None:
         """Read and hand on for the first time.
 

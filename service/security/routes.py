@@ -50,6 +50,8 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("operate", "PUT DELETE", "*/v1/models/{name}/threshold"),
     *_routes("operate", "POST", "/v1/models/{name}/versions/{version}/activate"),
     *_routes("operate", "POST", "/v1/models/{name}/rollback"),
+    # It tells who did what, and from where: more than whoever reads metrics is to know.
+    *_routes("operate", "GET", "/v1/audit"),
     *_routes("read", "GET", "/metrics", "/v1/models", "/v1/models/{name}", "/v2"),
     *_routes("read", "GET", "*/v2/models/{name}/ready", "*/v2/models/{name}"),
     *_routes("read", "GET", "*/v2/models/{name}/config"),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
-from service.api.problems import caller_of, problem_responses, request_id_of
+from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON
 from service.errors import (
@@ -21,7 +21,8 @@ from service.errors import (
     ForbiddenError,
     InvalidParameterError,
 )
-from service.observing.logging_setup import audit
+from service.recording.audit.served import activation
+from service.recording.audit.trail import AuditTrail
 from service.repository.activation import Activated
 from service.repository.repository import ModelRepository
 
@@ -75,11 +76,12 @@ _NOWHERE = problem_responses(
 )
 
 
-def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
+def releases_router(repository: ModelRepository, trail: AuditTrail, allowed: bool) -> APIRouter:
     """The routes that change which version is active.
 
     Args:
         repository: the models.
+        trail: notes the changes in the audit log.
         allowed: whether requests may change it; else each gets 403.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
@@ -89,16 +91,15 @@ def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
             raise ForbiddenError(str(_FIXED))
         return (await read_json(request, ActivationIn)).reason
 
-    def report(request: Request, name: str, done: Activated, reason: str | None) -> ActivationOut:
+    async def report(
+        request: Request, name: str, done: Activated, reason: str | None
+    ) -> ActivationOut:
         request_id = request_id_of(request.scope)
         answer = ActivationOut(request_id=request_id, model=name, **asdict(done))
-        audit(
-            "version_activated",
-            **answer.model_dump(),
-            reason=reason,
-            caller=caller_of(request.scope).name,
-            client=request.client.host if request.client else None,
-        )
+        caller, client = caller_of(request.scope).name, client_of(request)
+        facts = {"reason": reason, "caller": caller, "client": client}
+        change = activation(caller, name, done.before, done.version, reason, client)
+        await trail.note(change, {**answer.model_dump(), **facts})
         return answer
 
     @router.post("/v1/models/{name}/versions/{version}/activate", openapi_extra=_BODY)
@@ -108,12 +109,14 @@ def releases_router(repository: ModelRepository, allowed: bool) -> APIRouter:
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
         reason = await read_reason(request)
-        return report(request, name, await repository.model(name).activate(version, reason), reason)
+        done = await repository.model(name).activate(version, reason)
+        return await report(request, name, done, reason)
 
     @router.post("/v1/models/{name}/rollback", responses=_NOWHERE, openapi_extra=_BODY)
     async def roll_back(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
         reason = await read_reason(request)
-        return report(request, name, await repository.model(name).roll_back(reason), reason)
+        done = await repository.model(name).roll_back(reason)
+        return await report(request, name, done, reason)
 
     return router

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from service.api.examples import FOREIGN_PAGE
-from service.api.problems import caller_of, problem_responses
+from service.api.problems import caller_of, client_of, problem_responses
 from service.api.schemas import Schema
 from service.errors import ConflictError
 from service.observing.logging_setup import audit
@@ -52,7 +52,7 @@ def session_router(guard: Guard) -> APIRouter:
             samesite="strict",
             secure=request.url.scheme == "https",
         )
-        audit("session_began", caller=caller.name, client=_client_of(request))
+        audit("session_began", caller=caller.name, client=client_of(request))
         return SessionOut(
             caller=caller.name,
             scopes=sorted(caller.scopes),
@@ -65,10 +65,6 @@ def session_router(guard: Guard) -> APIRouter:
         caller = caller_of(request.scope)
         guard.sessions.end(caller)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-        audit("session_ended", caller=caller.name, client=_client_of(request))
+        audit("session_ended", caller=caller.name, client=client_of(request))
 
     return router
-
-
-def _client_of(request: Request) -> str | None:
-    return request.client.host if request.client else None

@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import caller_of, problem_responses, request_id_of
+from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON, DeployedThresholds, ThresholdChange
 from service.errors import ForbiddenError, InvalidParameterError
-from service.observing.logging_setup import audit
 from service.observing.metrics import Metrics
+from service.recording.audit.entry import Change
+from service.recording.audit.trail import AuditTrail
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 
@@ -92,12 +93,15 @@ _OF_A_BODY = problem_responses(
 )
 
 
-def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bool) -> APIRouter:
+def thresholds_router(
+    repository: ModelRepository, metrics: Metrics, trail: AuditTrail, allowed: bool
+) -> APIRouter:
     """The routes that change thresholds.
 
     Args:
         repository: the models.
         metrics: counts the changes.
+        trail: notes the changes in the audit log.
         allowed: whether requests may change thresholds; else each gets 403.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
@@ -122,14 +126,16 @@ def thresholds_router(repository: ModelRepository, metrics: Metrics, allowed: bo
             new=ThresholdPairOut.model_validate(done.after),
             persisted=done.persisted,
         )
-        audit(
-            "threshold_changed",
-            action=request.method,
-            **answer.model_dump(),
+        caller, client = caller_of(request.scope).name, client_of(request)
+        change = Change(
+            *(caller, "threshold_changed", model.name, model.version),
+            old=answer.old.model_dump(),
+            new=answer.new.model_dump(),
             reason=reason,
-            caller=caller_of(request.scope).name,
-            client=request.client.host if request.client else None,
+            client=client,
         )
+        facts = {"action": request.method, **answer.model_dump()}
+        await trail.note(change, {**facts, "reason": reason, "caller": caller, "client": client})
         return answer
 
     @versioned(

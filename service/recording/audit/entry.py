@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Final
@@ -52,6 +53,15 @@ class Change:
     reason: str | None = None
     client: str | None = None
     at_us: int = field(default_factory=_now_us)
+
+    def __post_init__(self) -> None:
+        """Fail where the change is made, and not where it is stored.
+
+        Raises:
+            TypeError: `old` or `new` is no JSON.
+        """
+        for value in (self.old, self.new):
+            _json(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +129,10 @@ class Head:
         Raises:
             ValueError: it is none.
         """
-        seq, _, digits = text.strip().partition(":")
-        if not seq.isdecimal() or int(seq) < 1 or len(bytes.fromhex(digits)) != 32:
+        found = re.fullmatch(r"([1-9][0-9]{0,18}):([0-9a-f]{64})", text.strip().lower())
+        if found is None:
             raise ValueError("a head is SEQ:HASH, a number and 64 hexadecimal digits")
-        return cls(int(seq), digits.lower())
+        return cls(int(found[1]), found[2])
 
     def __str__(self) -> str:
         return f"{self.seq}:{self.hash}"

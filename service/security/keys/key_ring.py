@@ -32,6 +32,9 @@ class KeyRing:
         keys: the keys.
         compare: whether two digests are equal, in constant time.
         clock: gives Unix time in seconds.
+
+    Attributes:
+        keys: the keys of now.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class KeyRing:
     ) -> None:
         self._compare = compare
         self._clock = clock
+        self.keys: tuple[Key, ...] = ()
         self._callers: tuple[Caller, ...] = ()
         self._standing: frozenset[Caller] = frozenset()
         self.replace(keys)
@@ -52,7 +56,8 @@ class KeyRing:
 
     def replace(self, keys: Iterable[Key]) -> None:
         """Exchange all keys."""
-        self._callers = tuple(key.caller for key in keys)
+        self.keys = tuple(keys)
+        self._callers = tuple(key.caller for key in self.keys)
         self._standing = frozenset(self._callers)
 
     def identify(self, credential: bytes) -> Caller | None:

@@ -213,6 +213,11 @@ def test_a_head_is_written_as_it_is_read(sqlite_record: Record) -> None:
     assert replace(entry, who="x").head == entry.head
 
 
+def test_a_change_that_is_no_json_is_refused_where_it_is_made() -> None:
+    with pytest.raises(TypeError):
+        a_change(new={"a": object()})
+
+
 def test_a_change_is_of_now_unless_it_says_otherwise() -> None:
     assert Change("a", "b", at_us=5).at_us == 5
     assert Change("a", "b").at_us > 1_700_000_000_000_000

@@ -1,0 +1,183 @@
+"""`takt audit`: read the audit log, check that nobody has changed it, and export it signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from service.errors import TaktError
+from service.recording.record import existing_record, record_options
+
+if TYPE_CHECKING:  # a command is listed without what it works with
+    from service.recording.audit.entry import Entry, Head
+    from service.recording.audit.verify import ChainCheck
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*args: Any, **given: Any) -> None:
+        try:
+            command(*args, **given)
+        except TaktError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+    return run
+
+
+def _head(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Any:
+    from service.recording.audit.entry import Head
+
+    try:
+        return tuple(Head.parse(text) for text in texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Most entries, the newest ones.",
+)
+@record_options
+@click.pass_context
+@_plain_errors
+def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
+    """List what was changed, by whom and why, the newest change last.
+
+    docs/audit.md tells what is in the audit log, and what it can and cannot show.
+    """
+    if ctx.invoked_subcommand is not None:
+        _refuse_lost_options(ctx)
+        return
+    from service.recording.audit.chain import newest_of
+
+    found = newest_of(existing_record(data, record).database, limit)
+    if not found:
+        click.echo("the audit log has no entries", err=True)
+    for entry in reversed(found):
+        click.echo(_line(entry))
+
+
+@audit.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    callback=_head,
+    metavar="SEQ:HASH",
+    help="From a line of the server's log (audit_seq and audit_hash): the audit log must have "
+    "this entry. Can be given again.",
+)
+@click.option(
+    "--public",
+    type=click.Path(path_type=Path),
+    help="Public keys, a PEM file or a folder of them, of which one must have signed FILE.",
+)
+@record_options
+@_plain_errors
+def verify(
+    file: Path | None, heads: tuple[Head, ...], public: Path | None, data: Path, record: str
+) -> None:
+    """Check the audit log of the record, or the signed FILE of `takt audit export`.
+
+    It ends with 1 and the entries' numbers where one was changed, removed, moved or put in. That
+    the newest ones were cut off, or all was written anew, shows by a --head alone.
+    """
+    if file is None:
+        from service.recording.audit.chain import entries_of
+        from service.recording.audit.verify import check_chain
+
+        if public is not None:
+            raise click.UsageError("--public is for a FILE; the record itself is not signed")
+        _report(check_chain(entries_of(existing_record(data, record).database), heads))
+        return
+    if public is None:
+        raise click.UsageError("name the key that has signed FILE with --public")
+    from service.bundles.signing.keys import read_public_keys
+    from service.recording.audit.export import check_export
+
+    check, seal = check_export(file, read_public_keys(public), heads)
+    _report(check)
+    click.echo(f"signed by the key {seal.key_id} at {seal.seal.exported_at}")
+
+
+@audit.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--key",
+    type=_FILE,
+    required=True,
+    help="The private key: Ed25519 in PEM, as `openssl genpkey -algorithm ed25519` makes it.",
+)
+@record_options
+@_plain_errors
+def export(file: Path, key: Path, data: Path, record: str) -> None:
+    """Write the whole audit log to FILE, signed, once it is checked.
+
+    A line of FILE is an entry in JSON; the last line has the signature, over the number of entries
+    and the hashes of the first and the last one.
+    """
+    from service.bundles.signing.keys import is_encrypted, read_private_key
+    from service.recording.audit.chain import entries_of
+    from service.recording.audit.export import write_export
+
+    passphrase = None
+    if is_encrypted(key):
+        passphrase = click.prompt(f"passphrase of {key}", hide_input=True, err=True).encode()
+    private = read_private_key(key, passphrase)
+    check = write_export(entries_of(existing_record(data, record).database), file, private)
+    _report(check)
+    click.echo(f"{file} is signed")
+
+
+def _report(check: ChainCheck) -> None:
+    """Say what was found.
+
+    Raises:
+        ClickException: something is wrong.
+    """
+    for finding in check.findings:
+        click.echo(str(finding))
+    if check.findings:
+        raise click.ClickException("the audit log is not as it was written")
+    end = f"; its head is {check.head}" if check.count else ""
+    click.echo(f"{check.count} entries are whole{end}")
+
+
+def _line(entry: Entry) -> str:
+    """An entry on a line: when, who, what, of which model, old, new and why."""
+    at = datetime.fromtimestamp(entry.at_us / 1e6).astimezone()
+    parts = [
+        f"{entry.seq:>6}  {at:%Y-%m-%d %H:%M:%S}  {entry.who:16}  {entry.action:18}",
+        " ".join(part for part in (entry.model, entry.version) if part),
+        f"{entry.old or ''} -> {entry.new or ''}" if entry.old else entry.new or "",
+        f"({entry.reason})" if entry.reason else "",
+        f"from {entry.client}" if entry.client else "",
+    ]
+    line = "  ".join(part for part in parts if part)
+    # What somebody gave as a reason must not steer the terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _refuse_lost_options(ctx: click.Context) -> None:
+    """Refuse options before a subcommand, which would do nothing there."""
+    for parameter in ctx.command.params:
+        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[0]} belongs to the subcommand; write it after "
+                f"{ctx.invoked_subcommand}"
+            )

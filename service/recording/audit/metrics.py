@@ -1,0 +1,42 @@
+"""The instruments of the audit log: what is stored, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class AuditMetrics:
+    """What the audit log tells of itself; any thread may feed them.
+
+    Args:
+        registry: what `/metrics` shows.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._waiting = Gauge(
+            "takt_audit_entries_waiting",
+            "Changes whose entries wait to be stored, as the record's database is away.",
+            registry=registry,
+        )
+        self._entries = Counter(
+            "takt_audit_entries",
+            "Entries that the audit log has stored, or lost as too many waited.",
+            ("outcome",),
+            registry=registry,
+        )
+
+    def begin(self, waiting: Callable[[], float]) -> None:
+        """Show the figures of a server that keeps a record, each from 0 on."""
+        self._waiting.set_function(waiting)
+        for outcome in ("stored", "lost"):
+            self._entries.labels(outcome)
+
+    def stored(self, entries: int) -> None:
+        """Count entries that are in the chain."""
+        self._entries.labels("stored").inc(entries)
+
+    def lost(self, entries: int) -> None:
+        """Count changes that are in the log alone."""
+        self._entries.labels("lost").inc(entries)

@@ -1,0 +1,32 @@
+"""What is served of a version, and what became of its thresholds, as the audit log has it."""
+
+from __future__ import annotations
+
+from service.bundles.thresholds import THRESHOLD_KINDS, ThresholdChange
+from service.domain import Json
+from service.recording.audit.entry import FILE, Change
+from service.recording.audit.served import ServedVersion
+from service.repository.model_version import ModelVersion
+
+
+def served_of(version: ModelVersion) -> ServedVersion:
+    """A version as it is served by now."""
+    digest = version.bundle.manifest.digest if version.bundle is not None else None
+    thresholds = version.thresholds
+    if thresholds is None:
+        return ServedVersion(digest or "")
+    pair = thresholds.in_force
+    reasons = [thresholds.origin(kind).reason for kind in THRESHOLD_KINDS]
+    reason = next((one for one in reasons if one), None)
+    return ServedVersion(digest or "", pair.image, pair.pixel, reason)
+
+
+def followed(version: ModelVersion, change: ThresholdChange) -> Change:
+    """The entry of thresholds that the file beside a bundle states."""
+    old, new = (_pair(one.image, one.pixel) for one in (change.before, change.after))
+    reason = served_of(version).reason
+    return Change(FILE, "threshold_changed", version.name, version.version, old, new, reason)
+
+
+def _pair(image: float, pixel: float) -> Json:
+    return {"image": image, "pixel": pixel}

@@ -1,0 +1,137 @@
+"""`takt audit`, as a terminal shows it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from service.commands.audit import audit
+from service.recording.audit.chain import append
+from service.recording.record import Record
+from tests.commands import run
+from tests.signing import FOREIGN, OURS, private_pem, trusted
+from tests.unit.service.recording.audit.chains import a_change, appended, tamper
+
+Takt = Callable[..., Result]
+
+
+@pytest.fixture
+def takt(sqlite_record: Record, monkeypatch: pytest.MonkeyPatch) -> Takt:
+    """Runs `takt audit` on a record."""
+    monkeypatch.setenv("TAKT_RECORD", "sqlite")
+    monkeypatch.setenv("TAKT_DATA_FOLDER", str(sqlite_record.pictures.folder.parent))
+    sqlite_record.database.prepare()
+    return lambda *arguments: run(audit, *arguments)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    file = tmp_path / "key.pem"
+    file.write_bytes(private_pem(OURS))
+    return file
+
+
+def test_the_newest_entries_are_listed_with_the_newest_last(
+    takt: Takt, sqlite_record: Record
+) -> None:
+    appended(sqlite_record, 3)
+    second, third = takt("--limit", 2).output.splitlines()
+    assert second.split()[0] == "2" and third.split()[0] == "3"
+    for part in ("leader", "threshold_changed", "parts 1", '{"image":0.5} -> {"image":0.3}'):
+        assert part in third
+    assert "(new lamp, 5 µm)" in third and "from 10.0.0.7" in third
+
+
+def test_a_reason_cannot_steer_the_terminal(takt: Takt, sqlite_record: Record) -> None:
+    with sqlite_record.database.writing() as connection:
+        append(connection, a_change(reason="\x1b[2Jcleared\nforged"))
+    (line,) = takt().output.splitlines()
+    assert "(?[2Jcleared?forged)" in line
+
+
+def test_an_empty_log_is_said_and_is_whole(takt: Takt) -> None:
+    assert "no entries" in takt().output
+    assert takt("verify").output == "0 entries are whole\n"
+
+
+def test_a_whole_log_is_said_with_its_head(takt: Takt, sqlite_record: Record) -> None:
+    entries = appended(sqlite_record, 3)
+    result = takt("verify", "--head", entries[1].head, "--head", entries[2].head)
+    assert result.output == f"3 entries are whole; its head is {entries[2].head}\n"
+
+
+def test_a_changed_entry_ends_with_1_and_its_number(takt: Takt, sqlite_record: Record) -> None:
+    appended(sqlite_record, 3)
+    tamper(sqlite_record, "UPDATE audit SET who = 'nobody' WHERE seq = 2")
+    result = run(audit, "verify")
+    assert result.exit_code == 1
+    assert "entry 2 was changed" in result.output
+
+
+def test_a_cut_tail_ends_with_1_by_a_head(takt: Takt, sqlite_record: Record) -> None:
+    *_, last = appended(sqlite_record, 3)
+    tamper(sqlite_record, "DELETE FROM audit WHERE seq = 3")
+    assert takt("verify").exit_code == 0
+    result = run(audit, "verify", "--head", last.head)
+    assert (result.exit_code, "entry 3 is missing" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("head", ["7", "7:abc", "x"])
+def test_what_is_no_head_is_a_usage_error(takt: Takt, head: str) -> None:
+    result = run(audit, "verify", "--head", head)
+    assert result.exit_code == 2 and "SEQ:HASH" in result.output
+
+
+def test_an_export_is_checked_by_the_public_key_alone(
+    takt: Takt, sqlite_record: Record, tmp_path: Path, key: Path
+) -> None:
+    *_, last = appended(sqlite_record, 3)
+    file = tmp_path / "audit.jsonl"
+    assert "is signed" in takt("export", file, "--key", key).output
+
+    result = takt("verify", file, "--public", trusted(tmp_path, OURS), "--head", last.head)
+    assert "3 entries are whole" in result.output and "signed by the key" in result.output
+
+    result = run(audit, "verify", file, "--public", trusted(tmp_path, FOREIGN))
+    assert (result.exit_code, "not among" in result.output) == (1, True)
+
+
+def test_a_log_that_is_not_whole_is_not_signed(
+    takt: Takt, sqlite_record: Record, tmp_path: Path, key: Path
+) -> None:
+    appended(sqlite_record, 3)
+    tamper(sqlite_record, "DELETE FROM audit WHERE seq = 2")
+    result = run(audit, "export", tmp_path / "audit.jsonl", "--key", key)
+    assert (result.exit_code, "entry 2 was removed" in result.output) == (1, True)
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
+def test_a_signed_file_wants_a_public_key_and_the_record_none(takt: Takt, tmp_path: Path) -> None:
+    assert "--public" in run(audit, "verify", tmp_path / "x").output
+    assert "not signed" in run(audit, "verify", "--public", tmp_path).output
+    missing = run(audit, "verify", tmp_path / "x", "--public", trusted(tmp_path, OURS))
+    assert (missing.exit_code, "No such file" in missing.output) == (1, True)
+
+
+def test_options_before_a_subcommand_are_refused(takt: Takt) -> None:
+    result = run(audit, "--limit", 3, "verify")
+    assert (result.exit_code, "write it after verify" in result.output) == (2, True)
+
+
+def test_a_folder_without_a_record_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TAKT_RECORD", "sqlite")
+    result = run(audit, "--data-folder", tmp_path)
+    assert (result.exit_code, "no record" in result.output) == (1, True)
+
+
+def test_the_command_is_listed_without_the_database() -> None:
+    code = "import sys, service.commands.audit; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"sqlalchemy", "numpy", "cryptography", "alembic"} & set(loaded)
