@@ -174,9 +174,9 @@ def between_appraisers(study: Study) -> BetweenAppraisers | None:
         if all(part.decisions(one) for one in everybody)
     ]
     return BetweenAppraisers(
-        agreement=_of_parts("parts on which all agree", (_alike(made) for _, made in by_all)),
+        agreement=_of_parts("all agree", (_alike(made) for _, made in by_all)),
         with_reference=_of_parts(
-            "parts on which all agree with the reference",
+            "all agree with reference",
             (all(one == part.defective for one in made) for part, made in by_all),
         ),
         kappas=tuple(

@@ -48,7 +48,7 @@ class PartScores:
     @property
     def deviation(self) -> float:
         """Standard deviation between placements."""
-        return float(np.std(self.scores, ddof=1))
+        return math.sqrt(_squares(self.scores) / (len(self.scores) - 1))
 
     @property
     def flips(self) -> bool:
@@ -154,9 +154,8 @@ def _scores(part: Part, threshold: float, deviation: float) -> PartScores:
 
 def _repeatability(parts: Sequence[Part]) -> Repeatability:
     """Pooled over parts, at least one with two trials."""
-    scores = [np.array([trial.score for trial in part.trials]) for part in parts]
-    free = sum(len(of_part) - 1 for of_part in scores)
-    squares = sum(float(np.sum((of_part - of_part.mean()) ** 2)) for of_part in scores)
+    free = sum(len(part.trials) - 1 for part in parts)
+    squares = sum(_squares([trial.score for trial in part.trials]) for part in parts)
     tail = (1 - CONFIDENCE) / 2
     return Repeatability(
         parts=len(parts),
@@ -166,6 +165,12 @@ def _repeatability(parts: Sequence[Part]) -> Repeatability:
             high=math.sqrt(squares / float(chi2.ppf(tail, free))),
         ),
     )
+
+
+def _squares(scores: Sequence[float]) -> float:
+    """Sum of squares around the mean; exactly 0 for equal scores."""
+    shifted = np.array(scores) - scores[0]
+    return float(np.sum((shifted - shifted.mean()) ** 2))
 
 
 def _zone(ranked: Sequence[PartScores]) -> DoubtZone | None:

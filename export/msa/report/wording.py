@@ -11,7 +11,7 @@ def value_text(figure: Figure) -> str:
     """The value: a percentage, or a kappa with two decimals."""
     if isinstance(figure.estimate, Kappa):
         return f"{figure.value:.2f}"
-    return f"{figure.value:.1%}"
+    return f"{100 * figure.value:.1f} %"
 
 
 def interval_text(figure: Figure) -> str:

@@ -69,6 +69,14 @@ def test_the_spread_is_pooled_over_parts_and_not_over_their_means() -> None:
     assert spread.defective.deviation == 0
 
 
+def test_equal_scores_have_no_spread_at_all() -> None:
+    spread = score_spread(study(part("a", False, 0.1, 0.1, 0.1), part("b", True, 0.9, 0.9, 0.9)))
+
+    assert (spread.good.deviation, spread.defective.deviation) == (0, 0)
+    assert [one.deviation for one in spread.parts] == [0, 0]
+    assert [one.deviations for one in spread.parts] == [None, None]
+
+
 def test_the_nearest_parts_are_those_that_flip_then_those_few_deviations_away() -> None:
     spread = score_spread(
         study(

@@ -90,7 +90,7 @@ def test_the_page_of_several_appraisers_has_figures_of_each_and_between_them() -
 
     for heading in ("Figures: A", "Figures: C", "Between appraisers", "kappa of A and B"):
         assert heading in words
-    for figure in ("84.0%", "70.9 to 92.8 %", "0.88", "0.86"):
+    for figure in ("84.0 %", "70.9 to 92.8 %", "0.88", "0.86"):
         assert figure in words
 
 
@@ -157,4 +157,4 @@ def test_the_table_of_several_appraisers_compares_each_two() -> None:
     text = study_table(analyse(worked_example()), CONTEXT)
 
     assert "kappa of A and B" in text
-    assert "parts on which all agree" in text
+    assert "all agree with reference  39 of 50 parts" in text
