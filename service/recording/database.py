@@ -145,7 +145,13 @@ def _engine(url: str) -> Engine:
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": 3},
+                connect_args={
+                    "connect_timeout": 3,
+                    # A host that went away without a word is noticed, and no lock is waited for
+                    # without an end.
+                    "tcp_user_timeout": 10_000,
+                    "options": f"-c lock_timeout={int(_BUSY_S * 1000)}",
+                },
             )
     except (ArgumentError, NoSuchModuleError):
         raise ConfigurationError(

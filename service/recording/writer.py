@@ -107,6 +107,8 @@ class Recorder:
         """Begin to store; the database is opened by the thread."""
         self._metrics.begin()
         self._metrics.waiting.set_function(lambda: self.waiting)
+        name, folder = self.record.database.name, self.record.pictures.folder
+        logger.info("inspections are recorded in %s, pictures in %s", name, folder)
         self._thread.start()
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:

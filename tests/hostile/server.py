@@ -229,6 +229,8 @@ def serve_command(repository: Path, *options: str) -> list[str]:
     """`takt serve` with the layout of `benchmarks/peers`: two engines of one thread."""
     command = [str(TAKT), "serve", "--repository", str(repository), "--port", "0"]
     command += ["--engine-instances", "2", "--engine-threads", "1"]
+    if "--record" not in options:
+        command += ["--record", "none"]
     if has_setting("max_memory_mb") and "--max-memory-mb" not in options:
         command += ["--max-memory-mb", str(MAX_MEMORY_MB)]
     return [*command, *options]
