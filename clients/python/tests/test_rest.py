@@ -72,6 +72,15 @@ def test_picture_and_choices_are_sent(call, ok) -> None:
     assert request.content == b"jpeg"
 
 
+def test_what_a_picture_shows_is_sent_for_the_record(call, ok) -> None:
+    server = respond(ok)
+    tags = {"shift": "2", "camera": "left"}
+    call(server, "inspect", "parts", b"jpeg", station="press 3", part="A-17", lot="L1", tags=tags)
+    sent = server.requests[0].url.params
+    assert [sent[name] for name in ("station", "part", "lot")] == ["press 3", "A-17", "L1"]
+    assert sent["tags"] == "shift=2,camera=left"
+
+
 def test_the_server_is_told_a_little_less_than_the_call_still_waits(call, ok, wire, time) -> None:
     busy = httpx.Response(429, json=wire.problem("queue_full", 429), headers={"Retry-After": "2"})
     server = respond(busy, ok)

@@ -29,6 +29,14 @@ export interface InspectOptions {
   timeout_ms?: number;
   /** `line` goes before `bulk` where both wait. */
   priority?: "line" | "bulk";
+  /** Where the picture was taken; this and what follows is for the server's record. */
+  station?: string;
+  /** Id of the part that the picture shows. */
+  part?: string;
+  /** The lot that the part belongs to. */
+  lot?: string;
+  /** Anything else, as names and values. */
+  tags?: Record<string, string>;
   /** Ends the call; it then throws what the signal was aborted with. */
   signal?: AbortSignal;
 }
@@ -79,7 +87,7 @@ export class TaktClient {
     const { version, signal, ...choices } = options;
     const query = new URLSearchParams({ timeout_ms: String(this.#timeoutMs * SERVER_GIVES_UP_AT) });
     for (const [name, value] of Object.entries(choices)) {
-      if (value !== undefined) query.set(name, String(value));
+      if (value !== undefined) query.set(name, typeof value === "object" ? pairs(value) : String(value));
     }
     const type = picture instanceof Blob ? picture.type : "";
     const answer = await this.#ask(`${modelPath(model, version)}/inspect?${query}`, {
@@ -188,6 +196,13 @@ export class TaktClient {
     }
     return unreachable(`${this.url}${path}/stream`, "no WebSocket could be opened");
   }
+}
+
+/** Tags as the query has them: `shift=2,camera=left`. */
+function pairs(tags: Record<string, string>): string {
+  return Object.entries(tags)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
 }
 
 /** Path of a model, or of one of its versions, below a server's URL. */

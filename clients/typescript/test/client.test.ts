@@ -61,6 +61,14 @@ test("a threshold of the call is that of its verdict", async () => {
   assert.ok((await takt.inspect("parts", bytes(good), { threshold: 0.1 })).anomalous);
 });
 
+test("what a picture shows is said for the record, and refused where it is too long", async () => {
+  await takt.inspect("parts", bytes(good), { part: "A-17", tags: { shift: "2", camera: "left" } });
+  await assert.rejects(
+    takt.inspect("parts", bytes(good), { tags: { shift: "x".repeat(129) } }),
+    (error: TaktError) => error.code === "invalid_parameter",
+  );
+});
+
 test("a problem is read with its code and what to do", async () => {
   const refused = await errorOf(() => takt.inspect("parts", new TextEncoder().encode("no picture")));
   assert.deepEqual([refused.status, refused.code], [400, "invalid_image"]);

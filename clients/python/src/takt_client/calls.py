@@ -101,8 +101,11 @@ class Calls(ABC):
         """
         data = await self._encoded(picture, color)
         path = f"{model_path(model, version)}/inspect"
+        query: dict[str, Any] = {**choices}
+        if "tags" in choices:
+            query["tags"] = ",".join(f"{name}={value}" for name, value in choices["tags"].items())
         return await self._answer(
-            "an inspection", inspected_of, "POST", path, content=data, query=choices
+            "an inspection", inspected_of, "POST", path, content=data, query=query
         )
 
     async def models(self) -> tuple[Model, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Mapping
 from typing import Literal, TypedDict
 
 from takt_client.errors import RequestError, TaktError, UnreadableAnswerError
@@ -35,6 +36,10 @@ class InspectChoices(TypedDict, total=False):
         pixel_threshold: instead of the model's, for these regions.
         timeout_ms: after which the server gives up.
         priority: `line` goes before `bulk` where both wait.
+        station: where the picture was taken; this and what follows is for the server's record.
+        part: id of the part that it shows.
+        lot: that the part belongs to.
+        tags: anything else, as names and values.
     """
 
     heatmap: HeatmapKind
@@ -43,6 +48,10 @@ class InspectChoices(TypedDict, total=False):
     pixel_threshold: float
     timeout_ms: float
     priority: Priority
+    station: str
+    part: str
+    lot: str
+    tags: Mapping[str, str]
 
 
 class VoteChoice(TypedDict):
