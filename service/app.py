@@ -27,6 +27,7 @@ from service.api.problems import add_handlers, problem_responses
 from service.api.records.audit import audit_router
 from service.api.records.judging import judging_router
 from service.api.records.review import review_router
+from service.api.records.search import search_router
 from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
@@ -283,6 +284,7 @@ def create_app(
     )
     app.include_router(stream_router(streams))
     app.state.record = record
+    app.include_router(search_router(record_threads))
     app.include_router(judging_router(record_threads))
     app.include_router(review_router(record_threads))
     app.state.audit_trail = trail

@@ -100,7 +100,10 @@ class RequestContext:
                 ours = SHARED_HEADERS if shared else ANSWER_HEADERS
                 if scope["path"].startswith(PAGE_PATHS):
                     ours = self._page_headers
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *ours]
+                given = message["headers"]
+                if any(name == b"cache-control" for name, _ in given):
+                    ours = tuple(pair for pair in ours if pair[0] != b"cache-control")
+                message["headers"] = [*given, (b"x-request-id", request_id), *ours]
                 if too_long:
                     message["headers"].append((b"connection", b"close"))
             await send(message)

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from sqlalchemy import Connection
+
 from service.errors import NoRecordError
+from service.host import let_others_go_first
 from service.recording.record import Record
 
 NO_RECORD: Final = NoRecordError(
@@ -16,6 +19,9 @@ NO_RECORD: Final = NoRecordError(
 
 _THREADS: Final = 4
 """So many requests use the record at once; others wait, and inspections do not notice."""
+
+_EXPORTING: Final = 1
+"""So many of the threads exports may have at a moment."""
 
 Result = TypeVar("Result")
 
@@ -30,7 +36,24 @@ class RecordThreads:
 
     def __init__(self, record: Record | None, threads: int = _THREADS) -> None:
         self._record = record
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="record")
+        self._pool = ThreadPoolExecutor(
+            threads, thread_name_prefix="record", initializer=let_others_go_first
+        )
+        self._exporting = asyncio.Semaphore(_EXPORTING)
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """The result of reading the database; as `run` otherwise."""
+
+        def reading(record: Record) -> Result:
+            with record.database.reading() as connection:
+                return work(connection)
+
+        return await self.run(reading)
+
+    async def read_for_export(self, work: Callable[[Connection], Result]) -> Result:
+        """As `read`, but few at a time: what is sent in many parts can wait, and others cannot."""
+        async with self._exporting:
+            return await self.read(work)
 
     async def run(self, work: Callable[[Record], Result]) -> Result:
         """The result of some work on the record.

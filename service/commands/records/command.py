@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from service.commands.records.check import check
+from service.commands.records.export import export
 from service.commands.records.judge import judge
 from service.commands.records.options import filter_options
 from service.commands.records.review import review
@@ -116,7 +117,7 @@ def _list(
     else:
         click.echo("the record has no such inspections", err=True)
     if opens:
-        kept = next((one for one in page.inspections if one.kept is not None), None)
+        kept = next((one for one in page.inspections if one.picture), None)
         if kept is None:
             raise click.ClickException("none of these has a kept picture; try --kept any")
         open_picture(record, kept)
@@ -137,5 +138,5 @@ def _refuse_lost_options(ctx: click.Context) -> None:
             )
 
 
-for _subcommand in (show, check, judge, review):
+for _subcommand in (show, export, check, judge, review):
     records.add_command(_subcommand)

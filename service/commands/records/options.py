@@ -53,7 +53,7 @@ _OPTIONS = (
     click.option(
         "--kept",
         type=click.Choice(get_args(KeptFilter)),
-        help="Why the picture is kept; any: for whatever reason.",
+        help="Why the picture was to be kept; any: for whatever reason.",
     ),
 )
 

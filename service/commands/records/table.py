@@ -38,7 +38,7 @@ _FIELDS: Final = (
     _Field("LOT", lambda one: one.lot or "-"),
     _Field("PART", lambda one: one.part or "-"),
     _Field("JUDGEMENT", lambda one: one.judgement or "-"),
-    _Field("PICTURE", lambda one: one.kept or "-"),
+    _Field("PICTURE", lambda one: (one.kept or "kept") if one.picture else "-"),
 )
 
 

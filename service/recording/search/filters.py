@@ -11,6 +11,7 @@ from service.errors import InvalidParameterError
 Verdict = Literal["reject", "pass"]
 JudgementFilter = Literal["defect", "good", "unsure", "none"]
 KeptFilter = Literal["reject", "near", "sample", "any"]
+ExportFormat = Literal["csv", "jsonl", "parquet"]
 
 LONGEST_TEXT: Final = 256
 """Characters of a text to look for."""
@@ -38,7 +39,7 @@ class Filters:
         score_min: least score.
         score_max: highest score.
         request_id: id of the request.
-        kept: why the picture is kept, or `any` for whatever reason.
+        kept: why the picture was to be kept, or `any` for whatever reason.
 
     Raises:
         InvalidParameterError: a filter cannot be met whatever the record has.

@@ -25,4 +25,4 @@ def time_text(at: datetime) -> str:
     >>> time_text(datetime(2026, 3, 1, 12, tzinfo=UTC))
     '2026-03-01T12:00:00.000000Z'
     """
-    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -14,9 +14,9 @@ def picture_key_of(inspection: StoredInspection) -> PictureKey:
     Raises:
         InspectionNotFoundError: it is not kept.
     """
-    if inspection.kept is None or inspection.sha256 is None:
+    if not inspection.picture or inspection.sha256 is None:
         raise InspectionNotFoundError(
-            f"the picture of inspection {inspection.id} is not kept; the setting keep says which "
-            "ones are"
+            f"the picture of inspection {inspection.id} is not kept; the settings keep and retain "
+            "say which ones are, and how long"
         )
     return PictureKey(us_of_time(inspection.at), inspection.sha256, inspection.input_format)

@@ -18,7 +18,17 @@ _AS_THEY_ARE: Final = (
     *("id", "model", "version", "request_id", "protocol", "caller", "anomalous"),
     *("score", "threshold", "pixel_threshold", "percentile", "width", "height"),
     *("decode_ms", "preprocess_ms", "queue_ms", "engine_ms", "postprocess_ms", "render_ms"),
-    *("total_ms", "input_bytes", "input_format", "station", "part", "lot", "kept", "pinned"),
+    *(
+        "total_ms",
+        "input_bytes",
+        "input_format",
+        "station",
+        "part",
+        "lot",
+        "kept",
+        "picture",
+        "pinned",
+    ),
     "judgement",
 )
 _READ: Final = ("at_us", "regions", "warnings", "sha256", "tags", "judged_at_us")

@@ -81,8 +81,9 @@ class StoredInspection:
     tags: Annotated[Mapping[str, str], Meaning("Tags that the caller gave.")]
     kept: Annotated[
         str | None,
-        Meaning("Why the picture is kept: reject, near, sample; null where it is not."),
+        Meaning("Why the picture was to be kept: reject, near, sample; null where it was not."),
     ]
+    picture: Annotated[bool, Meaning("Whether the picture is kept now.")]
     pinned: Annotated[bool, Meaning("Whether the picture stays, however old it gets.")]
     judgement: Annotated[
         str | None, Meaning("The latest judgement: defect, good or unsure; null for none.")

@@ -13,6 +13,7 @@ from click.testing import Result
 from service.commands.records import command as listing
 from service.commands.records.command import records
 from service.domain import RawPicture
+from service.errors import RecordError
 from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record
 from tests.commands import refused, run
@@ -107,7 +108,12 @@ def keep_picture(record: Record, **row: object) -> tuple[int, Path]:
     picture = RawPicture(bytes(12), width=4, height=3, format="mono8")
     key = PictureKey(NOON_US, sha256_of(picture), "mono8")
     record.pictures.write(key, picture)
-    kept = {"kept": "reject", "sha256": bytes.fromhex(key.sha256), "input_format": "mono8"}
+    kept = {
+        "kept": "reject",
+        "picture": True,
+        "sha256": bytes.fromhex(key.sha256),
+        "input_format": "mono8",
+    }
     (number,) = insert_inspections(record, [kept | row])
     return number, record.pictures.folder / key.path
 
@@ -157,3 +163,38 @@ def test_an_inspection_that_is_not_there_is_one_line(takt: Takt) -> None:
 def test_a_folder_without_a_record_is_one_line(tmp_path: Path) -> None:
     said = refused(run(records, "--data-folder", tmp_path / "none", "--record", "sqlite"))
     assert "--data-folder" in said
+
+
+def test_an_export_takes_its_format_from_the_file_s_name(
+    takt: Takt, sqlite_record: Record, tmp_path: Path
+) -> None:
+    insert_inspections(sqlite_record, [{"part": "P1"}, {"part": "P2"}])
+    file = tmp_path / "found.jsonl"
+    result = takt("export", file, "--part", "P2")
+    assert result.exit_code == 0 and "bytes" in result.output
+    assert [json.loads(line)["part"] for line in file.read_text().splitlines()] == ["P2"]
+    assert [path.name for path in tmp_path.glob("*found*")] == ["found.jsonl"]
+
+
+def test_an_export_to_the_standard_output_is_nothing_else(
+    takt: Takt, sqlite_record: Record
+) -> None:
+    insert_inspections(sqlite_record, [{}])
+    assert takt("export", "-", "--format", "csv").output.count("\n") == 2
+
+
+def test_an_export_of_no_known_format_is_refused(takt: Takt, tmp_path: Path) -> None:
+    result = takt("export", tmp_path / "found.txt")
+    assert result.exit_code == 2 and "--format" in result.output
+
+
+def test_an_export_that_fails_leaves_no_file(
+    takt: Takt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise RecordError("the disk is gone")
+
+    monkeypatch.setattr("service.recording.search.exports.export.Export.part", fail)
+    assert "the disk is gone" in refused(takt("export", tmp_path / "found.csv"))
+    assert not list(tmp_path.glob("*found*"))
+    assert "cannot be written" in refused(takt("export", tmp_path / "no" / "found.csv"))

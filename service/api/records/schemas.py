@@ -1,0 +1,51 @@
+"""What the record's routes answer, as the API's documentation shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import Field, create_model
+
+from service.api.schemas import RegionOut, Schema
+from service.recording.search.pages import MOST_COUNTED
+from service.recording.search.stored import COLUMNS, Column, ColumnKind
+
+_TYPES: Final[dict[ColumnKind, Any]] = {
+    "integer": int,
+    "number": float,
+    "truth": bool,
+    "text": str,
+    "time": datetime,
+    "texts": list[str],
+    "regions": list[RegionOut],
+    "tags": dict[str, str],
+}
+
+
+def _field(column: Column) -> tuple[Any, Any]:
+    unit = f" In {column.unit}." if column.unit else ""
+    kind = _TYPES[column.kind]
+    return (kind | None if column.optional else kind), Field(description=f"{column.meaning}{unit}")
+
+
+StoredInspectionOut: Final = create_model(
+    "StoredInspectionOut",
+    __base__=Schema,
+    __doc__="An inspection of the record.",
+    **{column.name: _field(column) for column in COLUMNS},  # type: ignore[call-overload]
+)
+"""Made of the columns, so that each is described once."""
+
+
+class InspectionsOut(Schema):
+    """A page of the record."""
+
+    inspections: list[StoredInspectionOut] = Field(  # type: ignore[valid-type]
+        description="The newest first."
+    )
+    next: str | None = Field(description="`cursor` of the next page; null where nothing is left.")
+    count: int | None = Field(
+        description=f"How many the filters want; {MOST_COUNTED} stands for that many or more. "
+        "Null unless asked for."
+    )

@@ -1,0 +1,190 @@
+"""`GET /v1/inspections`, one of them, its picture, and exports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+from sqlalchemy import Connection
+
+from service.api.problems import problem_responses
+from service.api.records.filters import FiltersIn
+from service.api.records.judging import HIGHEST_ID, UNREACHABLE
+from service.api.records.schemas import InspectionsOut, StoredInspectionOut
+from service.api.records.threads import NO_RECORD, RecordThreads
+from service.domain import RawPicture
+from service.errors import InspectionNotFoundError, InvalidParameterError
+from service.recording.pictures import png_of
+from service.recording.record import Record
+from service.recording.search.cursor import Cursor
+from service.recording.search.exports.export import Export, media_type_of
+from service.recording.search.filters import ExportFormat
+from service.recording.search.json_form import json_of
+from service.recording.search.pages import (
+    MOST_COUNTED,
+    MOST_ON_A_PAGE,
+    count_of,
+    inspection_of,
+    page_of,
+)
+from service.recording.search.pictures import picture_key_of
+
+Number = Annotated[
+    int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the inspection.")
+]
+
+NO_INSPECTION = InspectionNotFoundError(
+    "the record has no inspection 7; retention or somebody may have removed it"
+)
+_OF_RECORD = problem_responses(NO_RECORD, UNREACHABLE)
+_OF_FILTERS = problem_responses(
+    InvalidParameterError("version: a version is one of a model; name the model, too")
+)
+_OF_ONE = problem_responses(
+    NO_RECORD,
+    NO_INSPECTION,
+    InvalidParameterError("id: Input should be greater than or equal to 1"),
+)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_MEDIA_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "bmp": "image/bmp",
+    "webp": "image/webp",
+    "tiff": "image/tiff",
+}
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture as it came; raw pixels as PNG.",
+        "content": dict.fromkeys((*_MEDIA_TYPES.values(), "application/octet-stream"), _BYTES),
+    },
+    304: {"description": "The caller has it already."},
+}
+_TEXT = {"schema": {"type": "string"}}
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The inspections, the newest first.",
+        "content": {
+            media_type_of("csv"): _TEXT,
+            media_type_of("jsonl"): _TEXT,
+            media_type_of("parquet"): _BYTES,
+        },
+    }
+}
+
+
+class PageIn(FiltersIn):
+    """A page of inspections."""
+
+    limit: int = Field(100, ge=1, le=MOST_ON_A_PAGE, description="Most inspections of the page.")
+    cursor: str | None = Field(
+        None,
+        max_length=64,
+        description="`next` of the page before, with the same filters; without, the newest.",
+    )
+    count: bool = Field(
+        False, description=f"Count them as well, up to {MOST_COUNTED}; else `count` is null."
+    )
+
+
+class ExportIn(FiltersIn):
+    """An export of inspections."""
+
+    format: ExportFormat = Field(description="CSV, JSON lines or Parquet.")
+
+
+def search_router(threads: RecordThreads) -> APIRouter:
+    """The routes that read the record.
+
+    Args:
+        threads: of the record.
+    """
+    router = APIRouter(tags=["record"], responses=_OF_RECORD)
+
+    @router.get(
+        "/v1/inspections",
+        response_model=InspectionsOut,
+        responses=_OF_FILTERS,
+    )
+    async def list_inspections(query: Annotated[PageIn, Query()]) -> Response:
+        """The newest inspections that the filters want, a page at a time."""
+        filters = query.filters()
+        after = None if query.cursor is None else Cursor.parse(query.cursor)
+
+        def found(connection: Connection) -> bytes:
+            page = page_of(connection, filters, limit=query.limit, after=after)
+            return orjson.dumps(
+                {
+                    "inspections": [json_of(one) for one in page.inspections],
+                    "next": None if page.next is None else page.next.text,
+                    "count": count_of(connection, filters) if query.count else None,
+                }
+            )
+
+        return _json(await threads.read(found))
+
+    # Before the routes of one inspection, whose number is no word.
+    @router.get(
+        "/v1/inspections/export",
+        response_class=Response,
+        responses=_EXPORTED | _OF_FILTERS,
+    )
+    async def export_inspections(query: Annotated[ExportIn, Query()]) -> Response:
+        """All inspections that the filters want, as a file that is made while it is sent."""
+        export = Export(query.filters(), query.format)
+        # A database that is away is a problem of its own as long as nothing is sent.
+        first = await threads.read_for_export(export.part)
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield first
+            while not export.ended:
+                yield await threads.read_for_export(export.part)
+
+        headers = {"Content-Disposition": f'attachment; filename="inspections.{query.format}"'}
+        return StreamingResponse(parts(), 200, headers, media_type_of(query.format))
+
+    @router.get(
+        "/v1/inspections/{id}",
+        response_model=StoredInspectionOut,
+        responses=_OF_ONE,
+    )
+    async def get_inspection(number: Number) -> Response:
+        """One inspection, with what gave the answer."""
+
+        def found(connection: Connection) -> bytes:
+            return orjson.dumps(json_of(inspection_of(connection, number)))
+
+        return _json(await threads.read(found))
+
+    @router.get(
+        "/v1/inspections/{id}/picture",
+        response_class=Response,
+        responses=_PICTURE | _OF_ONE,
+    )
+    async def get_picture(request: Request, number: Number) -> Response:
+        """The kept picture of an inspection."""
+
+        def read(record: Record) -> Response:
+            with record.database.reading() as connection:
+                inspection = inspection_of(connection, number)
+            key = picture_key_of(inspection)
+            headers = {"ETag": f'"{key.sha256}"', "Cache-Control": "private, no-cache"}
+            if headers["ETag"] in request.headers.get("if-none-match", ""):
+                return Response(status_code=304, headers=headers)
+            picture = record.pictures.read(key)
+            if isinstance(picture, RawPicture):
+                return Response(png_of(picture), headers=headers, media_type="image/png")
+            media_type = _MEDIA_TYPES.get(key.input_format, "application/octet-stream")
+            return Response(picture, headers=headers, media_type=media_type)
+
+        return await threads.run(read)
+
+    return router
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

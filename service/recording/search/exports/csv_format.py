@@ -1,0 +1,83 @@
+"""CSV for spreadsheets: RFC 4180 in UTF-8, with the columns' names on the first line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import orjson
+
+from service.domain import regions_json
+from service.recording.search.json_form import time_text
+from service.recording.search.stored import COLUMNS, ColumnKind, StoredInspection
+
+_BEGINS: Final = "'=+-@\t\r＝＋－＠"
+"""Characters with which a formula begins, or a text that is none."""
+_CELL: Final = re.compile(rf"([;,|\t\r\n])(?=[{re.escape(_BEGINS)}])")
+"""Where one begins inside a text, for a spreadsheet that separates cells by something else."""
+
+
+class CsvEncoder:
+    """Writes CSV.
+
+    A part's id that begins with = would be run as a formula by whoever opens the file. Such a text
+    gets an apostrophe, which spreadsheets take for "this is text".
+    """
+
+    def __init__(self) -> None:
+        self._text = io.StringIO(newline="")
+        self._writer = csv.writer(self._text)
+        self._writer.writerow([column.name for column in COLUMNS])
+
+    def rows(self, inspections: Sequence[StoredInspection]) -> bytes:
+        """A line for each inspection, after the first line."""
+        self._writer.writerows(_line(one) for one in inspections)
+        data = self._text.getvalue().encode(errors="replace")
+        self._text.seek(0)
+        self._text.truncate()
+        return data
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula.
+
+    >>> harmless("=1+1"), harmless("P-17"), harmless("a;@b")
+    ("'=1+1", 'P-17', "a;'@b")
+    """
+    if text[:1] in _BEGINS:
+        text = f"'{text}" if text else text
+    return _CELL.sub(r"\1'", text) if _CELL.search(text) else text
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _json(value: object) -> str:
+    return harmless(orjson.dumps(value).decode()) if value else ""
+
+
+_CELLS: Final[Mapping[ColumnKind, Callable[[Any], str]]] = {
+    "integer": str,
+    "number": repr,
+    "truth": _truth,
+    "text": harmless,
+    "time": time_text,
+    "texts": " ".join,
+    "regions": lambda regions: _json(regions_json(regions)),
+    "tags": _json,
+}
+_COLUMN_CELLS: Final = [(attrgetter(column.name), _CELLS[column.kind]) for column in COLUMNS]
+
+
+def _line(inspection: StoredInspection) -> list[str]:
+    values = ((get(inspection), cell) for get, cell in _COLUMN_CELLS)
+    return ["" if value is None else cell(value) for value, cell in values]
