@@ -81,15 +81,19 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = False) -> Iterator[Connection]:
         """A connection with one transaction, committed at the end of the block.
+
+        Args:
+            durable: whether it is on the disk by then. In SQLite others are in the file, and a loss
+                of power may take those of the last moments.
 
         Raises:
             RecordError: the database cannot be reached or written; nothing has changed.
         """
         self.prepare()
         with _ours(self.name), self._engine.connect() as plain:
-            connection = plain.execution_options(takt_writes=True)
+            connection = plain.execution_options(takt_writes=True, takt_durable=durable)
             with connection.begin():
                 yield connection
 
@@ -181,7 +185,11 @@ def _on_connect(connection: Any, record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("takt_writes", False)
+    options = connection.get_execution_options()
+    writes, durable = options.get("takt_writes", False), options.get("takt_durable", False)
+    if writes and durable != connection.info.get("takt_durable", False):
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.info["takt_durable"] = durable
     # A reader that begins to write later would fail where another has written meanwhile.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -16,6 +16,7 @@ import yaml
 
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.recording.audit.metrics import AuditMetrics
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -107,7 +108,9 @@ def metrics_in(expr: str) -> set[str]:
 
 def exposed() -> set[str]:
     """The names of the samples that a server can show, those without a value yet included."""
-    families = [*Metrics().registry.collect(), *GpuCollector(None).describe()]
+    metrics = Metrics()
+    AuditMetrics(metrics.registry)
+    families = [*metrics.registry.collect(), *GpuCollector(None).describe()]
     return {name for metric in families for name in _samples(metric.name, metric.type)}
 
 

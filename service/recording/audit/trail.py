@@ -182,7 +182,7 @@ class AuditTrail:
             if not batch:
                 return
             try:
-                with database.writing() as connection:
+                with database.writing(durable=True) as connection:
                     stored = [self._append(connection, waiting) for waiting in batch]
             except RecordError as error:
                 self._failed(batch, error)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from service.configuration import load_settings
+from service.configuration import load_settings, without_secrets
 from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings
 
@@ -116,6 +116,25 @@ def test_kubernetes_own_variables_are_no_settings(environment: dict[str, str]) -
 def test_decoding_has_a_thread_for_each_core_unless_it_is_told() -> None:
     assert Settings().threads_for_decoding == Settings().cores
     assert Settings(decode_threads=5).threads_for_decoding == 5
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://takt:hidden@db/record",
+        "postgresql://takt:a@hidden@db/record",
+        "postgresql://takt:a/hidden@db/record",
+        "postgresql://takt@db/record?password=hidden&sslmode=require",
+        "postgresql://db/record?sslmode=require&sslpassword=hidden",
+    ],
+)
+def test_no_secret_is_told(url: str) -> None:
+    told = without_secrets(Settings(record=url, keys="hidden", port=1))
+    assert told.keys() == Settings.model_fields.keys()
+    assert "hidden" not in repr(told)
+    assert told["record"].startswith("postgresql://") and "record" in told["record"]
+    assert (told["keys"], told["port"]) == ("***", 1)
+    assert without_secrets(Settings())["keys"] == ""
 
 
 def test_every_setting_is_described() -> None:

@@ -71,6 +71,16 @@ def test_sqlite_writes_ahead_and_knows_foreign_keys(sqlite_record: Record) -> No
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
 
 
+def test_what_is_written_durably_waits_for_the_disk_and_nothing_else_does(
+    sqlite_record: Record,
+) -> None:
+    for durable in (False, True, True, False):
+        with sqlite_record.database.writing(durable=durable) as connection:
+            level = connection.execute(text("PRAGMA synchronous")).scalar()
+        # 1: the disk is waited for now and then; 2: at the end of each transaction.
+        assert level == (2 if durable else 1)
+
+
 def test_a_file_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "record.sqlite").write_bytes(b"nonsense" * 1000)
     record = open_record(tmp_path, "sqlite")
