@@ -46,7 +46,7 @@ class StudyAnalysis:
     Attributes:
         study: parts and decisions.
         appraisers: figures of each, in the study's order.
-        between: how they agree; None if there is one only.
+        between: how they agree; None if no two have decided the same placement.
         scores: how far they spread.
     """
 

@@ -125,7 +125,8 @@ class BetweenAppraisers:
     """How appraisers agree with each other, on the parts that all of them decided.
 
     Attributes:
-        agreement: share of parts for which all trials of all appraisers agree.
+        agreement: share of parts for which all trials of all appraisers agree; None if there is no
+            part that all decided.
         with_reference: share of parts for which they also agree with the reference.
         kappas: of each pair, on the placements that both decided.
     """
@@ -164,26 +165,27 @@ def appraiser_figures(study: Study, appraiser: int) -> AppraiserFigures:
 
 
 def between_appraisers(study: Study) -> BetweenAppraisers | None:
-    """How the study's appraisers agree; None if there is one only."""
+    """How the study's appraisers agree; None if no two have decided the same placement."""
     everybody = range(len(study.appraisers))
-    if len(everybody) < 2:
-        return None
     by_all = [
         (part, [rejected for one in everybody for rejected in part.decisions(one)])
         for part in study.parts
         if all(part.decisions(one) for one in everybody)
     ]
+    kappas = tuple(
+        PairAgreement(study.appraisers[first], study.appraisers[second], kappa)
+        for first, second in combinations(everybody, 2)
+        if (kappa := _between_two(study.parts, first, second)) is not None
+    )
+    if len(everybody) < 2 or not (by_all or kappas):
+        return None
     return BetweenAppraisers(
         agreement=_of_parts("all agree", (_alike(made) for _, made in by_all)),
         with_reference=_of_parts(
             "all agree with reference",
             (all(one == part.defective for one in made) for part, made in by_all),
         ),
-        kappas=tuple(
-            PairAgreement(study.appraisers[first], study.appraisers[second], kappa)
-            for first, second in combinations(everybody, 2)
-            if (kappa := _between_two(study.parts, first, second)) is not None
-        ),
+        kappas=kappas,
     )
 
 

@@ -10,7 +10,12 @@ from typing import Final
 
 from export.errors import MsaError
 from export.msa.sources.near_copies import near_copy_notes
-from export.msa.sources.references import opinions_on, reference_notes, reference_of
+from export.msa.sources.references import (
+    appraising_reviewers,
+    opinions_on,
+    reference_notes,
+    reference_of,
+)
 from export.msa.study import Part, Study, StudyNote, Trial, study_of
 from service.recording.database import Database
 from service.recording.record import Record
@@ -53,66 +58,60 @@ def recorded_study(record: Record, filters: Filters) -> RecordedStudy:
         PicturesError: a kept picture cannot be read.
         RecordError: the database cannot be read.
     """
-    chosen = [name for name in filters.given if name in BY_RESULT]
-    if chosen:
-        raise MsaError(
-            f"the selection is by {', '.join(chosen)}, which chooses trials by what came of them; "
-            "choose by time, model, version, station, lot or part"
-        )
-    found = _inspections(record.database, filters)
-    named = [one for one in found if one.part is not None]
-    if not named:
-        raise MsaError(
-            f"of {len(found)} inspections none has the id of its part; callers name it with each "
-            "picture, so that the trials of a part are known"
-        )
+    named, notes = _named(record.database, filters)
     _check_one_inspection(named)
-    notes = []
-    if len(named) < len(found):
-        notes.append(
-            StudyNote(f"inspections left out, without a part's id: {len(found) - len(named)}")
-        )
     distinct, repeated = _each_picture_once(named)
-    notes += repeated
     # What repeats counts once as a trial, and its judgement counts all the same.
     references = {part: reference_of(of_part) for part, of_part in _by_part(named).items()}
-    notes += reference_notes(references)
     judged = {part: one for part, one in references.items() if one and one.defective is not None}
     if not judged:
         raise MsaError(
             f"of {len(references)} parts none was judged good or defective; the reference is what "
             "people say of a part's pictures, so judge them first"
         )
-    distinct_of = _by_part(distinct)
-    trials = [one for part in judged for one in distinct_of[part]]
-    notes += _near_copy_notes(record.pictures.folder, judged, distinct_of)
+    trials_of = {part: of_part for part, of_part in _by_part(distinct).items() if part in judged}
+    trials = [one for of_part in trials_of.values() for one in of_part]
     said = opinions_on(record.database, [one.id for one in trials])
-    reviewers = sorted({reviewer for by_reviewer in said.values() for reviewer in by_reviewer})
-    if len(reviewers) < 2:
-        reviewers = []  # a single one is the reference
-    else:
-        notes.append(
-            StudyNote(
-                "the reference is the latest judgement, so that whoever judged last agrees with it "
-                "by that alone"
-            )
-        )
+    reviewers = appraising_reviewers(said)
     parts = [
         Part(
             part,
-            bool(reference.defective),
-            tuple(_trial(one, said.get(one.id, {}), reviewers) for one in distinct_of[part]),
+            bool(judged[part].defective),
+            tuple(_trial(one, said.get(one.id, {}), reviewers) for one in of_part),
         )
-        for part, reference in judged.items()
+        for part, of_part in trials_of.items()
+    ]
+    notes += [
+        *repeated,
+        *reference_notes(references, reviewers),
+        *_near_copy_notes(record.pictures.folder, trials_of),
     ]
     first = trials[0]
     title = f"{first.model}, version {first.version}"
     study = study_of((title, *reviewers), parts, first.threshold, notes)
-    names = {part.name for part in study.parts}
-    return RecordedStudy(
-        study,
-        tuple(sorted((one for one in trials if one.part in names), key=lambda one: one.id)),
-    )
+    studied = {part.name for part in study.parts}
+    return RecordedStudy(study, tuple(one for one in distinct if one.part in studied))
+
+
+def _named(database: Database, filters: Filters) -> tuple[list[StoredInspection], list[StudyNote]]:
+    """Inspections of the selection whose callers named the part; a note counts the others."""
+    chosen = [name for name in filters.given if name in BY_RESULT]
+    if chosen:
+        raise MsaError(
+            f"the selection is by {', '.join(chosen)}, which chooses trials by what came of them; "
+            "choose by time, model, version, station, lot or part"
+        )
+    found = _inspections(database, filters)
+    named = [one for one in found if one.part is not None]
+    if not named:
+        raise MsaError(
+            f"of {len(found)} inspections none has the id of its part; callers name it with each "
+            "picture, so that the trials of a part are known"
+        )
+    if len(named) == len(found):
+        return named, []
+    left_out = len(found) - len(named)
+    return named, [StudyNote(f"inspections left out, without a part's id: {left_out}")]
 
 
 def _inspections(database: Database, filters: Filters) -> list[StoredInspection]:
@@ -186,17 +185,17 @@ def _each_picture_once(
 
 
 def _near_copy_notes(
-    folder: Path, judged: Iterable[str], of_part: Mapping[str, Sequence[StoredInspection]]
+    folder: Path, trials_of: Mapping[str, Sequence[StoredInspection]]
 ) -> Iterator[StudyNote]:
-    """What the kept pictures of judged parts look like."""
+    """What the kept pictures of parts look like."""
     kept = {
-        part: [path for one in of_part[part] if (path := _picture(folder, one))] for part in judged
+        part: [path for one in of_part if (path := _picture(folder, one))]
+        for part, of_part in trials_of.items()
     }
-    known = sum(map(len, kept.values()))
-    missing = sum(len(of_part[part]) for part in kept) - known
-    if known > MOST_LOOKED_AT:
-        missing, kept = missing + known, {}
+    if sum(map(len, kept.values())) > MOST_LOOKED_AT:
+        kept = {}
     yield from near_copy_notes(kept)
+    missing = sum(map(len, trials_of.values())) - sum(map(len, kept.values()))
     if missing:
         yield StudyNote(
             f"trials whose picture was not looked at, so that it may be a near-copy: {missing}"

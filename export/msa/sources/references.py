@@ -35,8 +35,10 @@ def reference_of(of_part: Iterable[StoredInspection]) -> PartReference | None:
     return PartReference(_rejection(latest.judgement), disputed={"good", "defect"} <= said)
 
 
-def reference_notes(references: Mapping[str, PartReference | None]) -> Iterator[StudyNote]:
-    """Notes on parts without a clear reference."""
+def reference_notes(
+    references: Mapping[str, PartReference | None], reviewers: Sequence[str]
+) -> Iterator[StudyNote]:
+    """Notes on parts without a clear reference, and on reviewers who gave it."""
     unjudged = tuple(part for part, one in references.items() if one is None)
     unsure = tuple(part for part, one in references.items() if one and one.defective is None)
     disputed = tuple(part for part, one in references.items() if one and one.disputed)
@@ -58,6 +60,17 @@ def reference_notes(references: Mapping[str, PartReference | None]) -> Iterator[
             disputed,
             grave=True,
         )
+    if reviewers:
+        yield StudyNote(
+            "the reference is the latest judgement, so that whoever judged last agrees with it by "
+            "that alone"
+        )
+
+
+def appraising_reviewers(said: Mapping[int, Mapping[str, bool | None]]) -> list[str]:
+    """Reviewers who are appraisers, sorted: all of several; a single one is the reference."""
+    reviewers = sorted({reviewer for by_reviewer in said.values() for reviewer in by_reviewer})
+    return reviewers if len(reviewers) > 1 else []
 
 
 def opinions_on(database: Database, ids: Sequence[int]) -> dict[int, dict[str, bool | None]]:

@@ -138,6 +138,15 @@ def test_no_miss_on_few_parts_is_acceptable_by_its_value_and_shows_nothing() -> 
     assert found.kappa_reference.shown == "acceptable"
 
 
+def test_appraisers_who_saw_different_parts_cannot_be_compared() -> None:
+    parts = [
+        Part(name, name == "b", tuple(Trial(f"{name}{n}", 0.5, decided) for n in range(2)))
+        for name, decided in (("a", (False, None)), ("b", (None, True)))
+    ]
+
+    assert between_appraisers(study_of(("Ann", "Bob"), parts, 0.5)) is None
+
+
 def test_an_appraiser_counts_on_what_he_has_decided() -> None:
     def seen(name: str, defective: bool, *by_second: bool | None) -> Part:
         trials = (
