@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from service.bundles.manifest import Manifest
 from service.bundles.reading import RECORD_BYTES, read_file, surroundings
 from service.bundles.signing.private_copy import PrivateCopy
 from service.bundles.signing.signature import TrustedKeys
+from service.bundles.strict_model import sealing_digest
 from service.bundles.variant import Variant
 from service.domain import Batch
 from service.errors import BundleError, MisplacedBundleError
@@ -118,6 +120,9 @@ class Bundle:
     copy: PrivateCopy | None = None
     """Of the listed files, where nobody else can change them; only of a signed bundle."""
 
+    digest: str = ""
+    """SHA-256 of its manifest, and so of all that the manifest lists; in hex."""
+
     @property
     def content(self) -> Path:
         """Folder of the listed files, as they were checked."""
@@ -166,10 +171,7 @@ def load_bundle(
         ConfigurationError: the keys cannot be read.
     """
     within = surroundings(path, repository)
-    try:
-        content = read_file(path / MANIFEST, within, RECORD_BYTES)
-    except FileNotFoundError:
-        raise BundleError(f"{path} is no bundle: it has no {MANIFEST}") from None
+    content = _read_manifest(path, within)
     # The same bytes are judged by their signature and parsed.
     signed_by = None if keys is None else keys.signer_of(path, content, within)
     manifest = Manifest.checked(content, path / MANIFEST, BundleError)
@@ -180,11 +182,34 @@ def load_bundle(
             repository=repository,
             signed_by=signed_by,
             copy=copy,
+            digest=_digest_of(manifest, content),
         )
     except BaseException:
         if copy is not None:
             copy.close()
         raise
+
+
+def read_digest(path: Path, repository: Path | None = None) -> str:
+    """The digest of a bundle, of which nothing but the manifest is read.
+
+    Raises:
+        BundleError: there is no manifest, or it cannot be understood.
+    """
+    content = _read_manifest(path, surroundings(path, repository))
+    return _digest_of(Manifest.checked(content, path / MANIFEST, BundleError), content)
+
+
+def _read_manifest(path: Path, within: tuple[Path, ...]) -> bytes:
+    try:
+        return read_file(path / MANIFEST, within, RECORD_BYTES)
+    except FileNotFoundError:
+        raise BundleError(f"{path} is no bundle: it has no {MANIFEST}") from None
+
+
+def _digest_of(manifest: Manifest, content: bytes) -> str:
+    """The manifest's own digest, or what it would be where the file is from before it was kept."""
+    return manifest.digest or sealing_digest(json.loads(content))
 
 
 def _with_arrays(

@@ -34,7 +34,7 @@ def source_of(bundle: Bundle, engine: Engine, plan: EnginePlan, device_id: int =
             if gpu["tensorrt"]:
                 runtime = f"{runtime}, TensorRT {gpu['tensorrt']}"
     return Source(
-        digest=str(bundle.manifest.digest or ""),
+        digest=bundle.digest,
         engine=engine.description,
         variant="" if plan.variant is None else plan.variant.name,
         runtime=runtime,

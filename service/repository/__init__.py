@@ -2,5 +2,6 @@
 
 May import `inspection` and everything below it. Start reading at `repository.py`: a repository has
 a `Model` for each name, a model has a `ModelVersion` for each folder;
-`supervision` keeps its engines at work.
+`supervision` keeps its engines at work. `replaying` asks recorded inspections again; `pruning.py`
+removes versions that neither a server nor the record needs.
 """

@@ -1,0 +1,86 @@
+"""`takt prune`: removes bundle versions that nobody needs."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.errors import TaktError
+from service.recording.record import existing_record, record_options
+
+if TYPE_CHECKING:
+    from service.repository.pruning import PlannedVersion
+
+
+@click.command()
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of bundles, <name>/<version>/ each.  [TAKT_REPOSITORY; default: bundles]",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="So many of the newest versions of each model stay.",
+)
+@click.option("--apply", "applies", is_flag=True, help="Remove them; without, only say so.")
+@record_options
+def prune(repository: Path | None, keep: int, applies: bool, data: Path, record: str) -> None:
+    """Remove the versions of models that nobody needs, or say which ones these are.
+
+    A version stays if it is active, if a rollback goes back to it, if it is among the newest, or
+    if the record needs it: for an inspection whose picture is kept, or that somebody has judged.
+    Only this one record is asked. Where servers with other records use the same repository, ask
+    each before --apply.
+    """
+    from service.configuration import load_settings
+    from service.recording.needs import needs_of
+    from service.repository.pruning import (
+        plan_pruning,
+        reason_of,
+        remove_leftovers,
+        remove_version,
+    )
+
+    try:
+        settings = load_settings({"repository": repository})
+        database = existing_record(data, record).database
+        with database.reading() as connection:
+            needs = needs_of(connection)
+        planned = plan_pruning(settings.repository, needs, keep)
+        going = []
+        for version in planned:
+            click.echo(_line(version))
+            if not version.stays:
+                going.append(version)
+        size = sum(version.bytes for version in going) / 1e6
+        if not applies:
+            click.echo(f"{len(going)} of {len(planned)} would go, {size:.1f} MB; --apply does it")
+            return
+        remove_leftovers(settings.repository)
+        removed = 0
+        for version in going:
+            reason = f"takt prune --keep {keep}"
+            need = remove_version(version, database, getpass.getuser(), reason)
+            if need is None:
+                removed += 1
+            else:
+                click.echo(f"{_name(version)} stays after all: {reason_of(need)}")
+        click.echo(f"{removed} of {len(planned)} removed")
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _name(version: PlannedVersion) -> str:
+    return f"{version.path.parent.name} {version.path.name}"
+
+
+def _line(version: PlannedVersion) -> str:
+    what = f"stays: {'; '.join(version.stays)}" if version.stays else "goes"
+    bundle = version.digest[:12] or "?"
+    return f"{_name(version)}, bundle {bundle}, {version.bytes / 1e6:.1f} MB: {what}"

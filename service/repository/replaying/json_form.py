@@ -1,0 +1,52 @@
+"""A replay as JSON: in the API's answer and at the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from service.domain import Json, Source, regions_json
+from service.repository.replaying.replay import Replay
+from service.repository.replaying.tolerance import source_of_stored
+
+
+def json_of(replay: Replay) -> Json:
+    """A replay as a JSON object."""
+    stored, verdict, tolerance = replay.stored, replay.verdict, replay.tolerance
+    return {
+        "id": stored.id,
+        "model": stored.model,
+        "version": stored.version,
+        "digest": stored.digest,
+        "reproduced": replay.reproduced,
+        "same_verdict": replay.same_verdict,
+        "same_score": replay.same_score,
+        "same_regions": replay.same_regions,
+        "score_difference": replay.score_difference,
+        "peak_difference": replay.peak_difference,
+        "threshold": stored.threshold,
+        "pixel_threshold": stored.pixel_threshold,
+        "tolerance": {
+            "rule": tolerance.rule,
+            "differs": list(tolerance.differs),
+            "score": tolerance.score,
+            "peak": tolerance.peak,
+        },
+        "recorded": {
+            "anomalous": stored.anomalous,
+            "score": stored.score,
+            "regions": regions_json(stored.regions),
+            **_engine(source_of_stored(stored)),
+        },
+        "replayed": {
+            "anomalous": verdict.anomalous,
+            "score": verdict.score,
+            "regions": regions_json(verdict.regions),
+            **_engine(replay.source),
+        },
+    }
+
+
+def _engine(source: Source) -> Json:
+    told = asdict(source)
+    del told["digest"]
+    return told
