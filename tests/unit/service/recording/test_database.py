@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, text
 
 from service.errors import ConfigurationError, RecordError
 from service.recording.database import HEAD, Database
+from service.recording.migrations.upgrade import upgrade
 from service.recording.record import Record, existing_record, open_record
 from service.recording.tables import metadata, sources
 
@@ -127,3 +128,23 @@ def test_a_password_is_in_no_message(tmp_path: Path) -> None:
 def test_a_command_says_where_no_record_is(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--data-folder"):
         existing_record(tmp_path, "sqlite")
+
+
+def test_an_older_record_keeps_what_it_has_when_it_is_brought_up_to_date(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    for url in (
+        f"sqlite:///{tmp_path}/record.sqlite",
+        request.getfixturevalue("postgres").new_url(),
+    ):
+        older = Database(url)
+        with older._engine.connect() as connection, connection.begin():
+            upgrade(connection, "0001")
+            connection.execute(insert(sources), [A_SOURCE])
+        older.close()
+        newer = Database(url)
+        with newer.reading() as connection:
+            assert connection.execute(select(sources.c.model)).scalars().all() == ["nut"]
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+        newer.close()
