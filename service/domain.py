@@ -145,6 +145,7 @@ class Verdict:
         percentile: share of good calibration pictures, in percent, that score no higher.
         regions: anomalous regions, the highest peak first.
         pixel_threshold: the threshold of the regions that was applied.
+        typical_score: median score of the good calibration pictures; None where there are none.
     """
 
     anomalous: bool
@@ -153,6 +154,7 @@ class Verdict:
     percentile: float | None
     regions: tuple[Region, ...]
     pixel_threshold: float = math.inf
+    typical_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def judge(
         percentile=_percentile(score, good_scores),
         regions=_regions(anomaly_map, placed, criteria.pixel_threshold, max_regions),
         pixel_threshold=criteria.pixel_threshold,
+        typical_score=float(good_scores[len(good_scores) // 2]) if len(good_scores) else None,
     )
 
 

@@ -18,9 +18,9 @@ RECORD_HELP = (
 
 DEFAULT_KEEP = "rejects,near=0.1,sample=0.01"
 KEEP_HELP = (
-    "Which pictures the record keeps, as they came: `rejects`, `near=0.1` (scores at most a tenth "
-    "of the threshold away from it), `sample=0.01` (one of a hundred others, by chance), with "
-    "commas between; or `none`."
+    "Which pictures the record keeps, as they came: `rejects`, `near=0.1` (scores no further from "
+    "the threshold than a tenth of its distance from the usual score of good parts), "
+    "`sample=0.01` (one of a hundred others, by chance), with commas between; or `none`."
 )
 
 DEFAULT_RETAIN = "days=90,pictures=200000,gb=20,record_days=400"

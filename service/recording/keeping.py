@@ -27,7 +27,8 @@ class KeepingRule:
 
     Attributes:
         rejects: whether those of rejects are kept.
-        near: largest distance of a score from the threshold, as a share of the threshold.
+        near: largest distance of a score from the threshold, as a share of the threshold's own
+            distance from the usual score of good parts; of the threshold where that is not known.
         sample: share of all others.
     """
 
@@ -67,10 +68,16 @@ class KeepingRule:
         """
         if verdict.anomalous and self.rejects:
             return "reject"
-        if self.near and abs(verdict.score - verdict.threshold) <= self.near * abs(
-            verdict.threshold
-        ):
+        if self.near and abs(verdict.score - verdict.threshold) <= self.near * _scale(verdict):
             return "near"
         if self.sample and chance() < self.sample:
             return "sample"
         return None
+
+
+def _scale(verdict: Verdict) -> float:
+    """How far the threshold is from good parts: scores of families differ in height and spread."""
+    typical = verdict.typical_score
+    if typical is None or typical >= verdict.threshold:
+        return abs(verdict.threshold)
+    return verdict.threshold - typical

@@ -27,6 +27,20 @@ def test_near_is_a_share_of_the_threshold_on_both_sides() -> None:
     assert reason("rejects,near=0.1", 0.899) is None
 
 
+def test_near_is_measured_by_the_distance_from_good_parts_where_that_is_known() -> None:
+    rule = KeepingRule.read("near=0.1")
+    # A bank's scores: good parts lie at 0.75, close below the threshold.
+    for score, threshold, typical, kept in (
+        (0.784, 0.79, 0.75, False),
+        (0.787, 0.79, 0.75, True),
+        (0.787, 0.79, None, True),
+        (0.72, 0.79, None, True),
+        (0.72, 0.79, 0.8, True),
+    ):
+        verdict = Verdict(False, score, threshold, None, (), typical_score=typical)
+        assert (rule.reason(verdict) == "near") is kept, (score, typical)
+
+
 def test_a_sample_is_drawn_by_chance_from_all_others() -> None:
     assert reason("sample=0.01", 0.1, chance=0.0099) == "sample"
     assert reason("sample=0.01", 0.1, chance=0.01) is None
