@@ -1,4 +1,7 @@
-"""Writes files so that each is whole or unchanged, whenever a process or a machine stops."""
+"""Writes files so that each is whole or unchanged, whenever a process or a machine stops.
+
+Makes folders and files that nobody else may read, too.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,24 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone.
+
+    One that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path: str, flags: int) -> int:
+    """Open a file, a new one for this user alone; an `opener` of `open`."""
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
+from service.bundles.files import make_private, private_file
 from service.errors import ConfigurationError, RecordError
 
 HEAD = "0002"
@@ -117,7 +118,10 @@ class Database:
 
     def _upgrade(self) -> None:
         if self.is_sqlite:
-            Path(str(self._engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives its log, too, the mode of the database.
+            file = Path(str(self._engine.url.database))
+            make_private(file.parent)
+            open(file, "ab", opener=private_file).close()
         with self._engine.connect() as plain:
             connection = plain.execution_options(takt_writes=True)
             # One process at a time; whoever comes second finds the work done.

@@ -15,6 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from service.bundles.files import make_private, private_file
 from service.domain import PixelFormat, RawPicture
 from service.errors import InspectionNotFoundError, RecordError
 
@@ -96,10 +97,10 @@ class PictureStore:
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             try:
-                unfinished.write_bytes(data)
+                _write(unfinished, data)
             except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                unfinished.write_bytes(data)
+                make_private(path.parent)
+                _write(unfinished, data)
             os.replace(unfinished, path)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -155,6 +156,11 @@ class PictureStore:
     def files(self) -> Iterator[tuple[str, int]]:
         """Path below the folder and bytes of each file, the oldest day first."""
         yield from _files(self.folder, self.folder)
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    with open(path, "wb", opener=private_file) as file:
+        file.write(data)
 
 
 def _files(folder: Path, top: Path) -> Iterator[tuple[str, int]]:

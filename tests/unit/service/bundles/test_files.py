@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.files import write_atomically
+from service.bundles.files import make_private, write_atomically
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -36,3 +36,11 @@ def test_a_write_that_fails_leaves_what_was_there(
         write_atomically(file, b"new")
     assert file.read_bytes() == b"former"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_private_folder_is_nobody_elses_and_one_that_is_there_stays(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    make_private(tmp_path / "above" / "below")
+    make_private(tmp_path / "above" / "below")
+    modes = [place.stat().st_mode & 0o777 for place in (tmp_path, *tmp_path.rglob("*"))]
+    assert modes == [0o755, 0o700, 0o700]

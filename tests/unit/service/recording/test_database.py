@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, text
 from service.errors import ConfigurationError, RecordError
 from service.recording.database import HEAD, Database
 from service.recording.migrations.upgrade import upgrade
+from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record, existing_record, open_record
 from service.recording.tables import metadata, sources
 
@@ -148,3 +149,23 @@ def test_an_older_record_keeps_what_it_has_when_it_is_brought_up_to_date(
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, metadata) == []
         newer.close()
+
+
+def test_what_a_record_writes_is_for_the_servers_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    record = open_record(data, "sqlite")
+    assert record is not None
+    picture = b"BM and so on"
+    record.pictures.write(PictureKey(0, sha256_of(picture), "bmp"), picture)
+    with record.database.writing() as connection:
+        connection.execute(insert(sources), [A_SOURCE])
+        modes = {
+            str(place.relative_to(tmp_path)): oct(place.stat().st_mode & 0o777)
+            for place in tmp_path.rglob("*")
+        }
+    record.close()
+    folders = {name for name, mode in modes.items() if (tmp_path / name).is_dir()}
+    assert {"data", "data/pictures/1970/01/01"} <= folders
+    assert {"data/record.sqlite", "data/record.sqlite-wal"} <= modes.keys()
+    assert {modes[name] for name in folders} == {"0o700"}
+    assert {modes[name] for name in modes.keys() - folders} == {"0o600"}
