@@ -8,7 +8,9 @@
 # Run, with a model repository on the host; without keys it ends with a line that says so:
 #   docker run --gpus all --read-only --tmpfs /tmp --cap-drop ALL --user "$(id -u):$(id -g)" \
 #     -p 127.0.0.1:8000:8000 -v "$PWD/examples/models:/bundles:ro" \
-#     -v "$PWD/keys:/etc/takt:ro" -e TAKT_KEYS_FILE=/etc/takt/keys.toml takt:gpu
+#     -v takt-data:/data -v "$PWD/keys:/etc/takt:ro" -e TAKT_KEYS_FILE=/etc/takt/keys.toml takt:gpu
+# The record of its inspections is in the volume takt-data; without one the server inspects all the
+# same, keeps no record and says so.
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
@@ -44,12 +46,14 @@ LABEL org.opencontainers.image.title="takt" \
       org.opencontainers.image.revision="${REVISION}"
 RUN groupadd --gid 10001 takt \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin takt \
-    && mkdir -m 755 /bundles && mkdir -m 1777 /cache
+    && mkdir -m 755 /bundles && mkdir -m 1777 /cache /data \
+    && chown 10001:10001 /data
 COPY --from=build /opt/takt /opt/takt
-# What is written goes to volumes: /tmp, the model repository where it may be changed, and /cache
-# where TAKT_ENGINE_CACHE names it. A new volume there takes the folder's mode: any user may write.
+# What is written goes to volumes: /tmp, the model repository where it may be changed, /data for the
+# record, and /cache where TAKT_ENGINE_CACHE names it. A new volume takes the folder's mode, so that
+# any user may write; what the server makes in /data is for its own user alone.
 ENV PATH=/opt/takt/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_LOG_FORMAT=json \
+    TAKT_HOST=0.0.0.0 TAKT_REPOSITORY=/bundles TAKT_DATA_FOLDER=/data TAKT_LOG_FORMAT=json \
     TAKT_ENGINE=cuda \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001

@@ -1,8 +1,8 @@
 """Builds an image without a container engine: a Dockerfile's steps, run in a folder of this host.
 
 What COPY names is copied from the build context and nothing else; RUN runs with absolute paths put
-below the folder; the base image is a folder with this host's Python. Only `useradd` and `groupadd`
-are noted and not done.
+below the folder; the base image is a folder with this host's Python. Only `useradd`, `groupadd`
+and `chown` are noted and not done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.deploy.dockerfile import Context, Stage, Step, assignments, expanded, stages
 
-PLACES = re.compile(r"(?<![\w./-])/(opt|src|bundles|cache|tmp|usr/local)(?![\w-])")
+PLACES = re.compile(r"(?<![\w./-])/(opt|src|bundles|cache|data|tmp|usr/local)(?![\w-])")
 
 PIP = """#!/bin/sh
 # Packages of a lock are taken from the environment that runs the tests.
@@ -55,7 +55,7 @@ class Image:
         root: the folder that stands for `/`.
         environment: what ENV set, as it stands there.
         stage: the last one.
-        accounts: the command lines of useradd and groupadd.
+        accounts: the command lines of useradd, groupadd and chown.
     """
 
     root: Path
@@ -145,7 +145,7 @@ class Builder:
         else:
             shutil.copy(pip, own / "pip")
             _write(own / "python", VENV.format(python=python, pip=pip))
-        for name in ("useradd", "groupadd"):
+        for name in ("useradd", "groupadd", "chown"):
             _write(own / name, f'#!/bin/sh\necho {name} "$@" >> "{self._root}/accounts"\n')
         return Image(self._root, {"PATH": "/usr/local/bin:/usr/bin:/bin"}, stage)
 
@@ -206,22 +206,33 @@ def _write(place: Path, text: str) -> None:
     place.chmod(0o755)
 
 
-def confined_prefix(image: Image) -> Sequence[str]:
+def confined_prefix(image: Image, volume: Path | None = None) -> Sequence[str]:
     """A command's prefix that confines it as a container would, or nothing.
 
-    It sees the image's root read-only but for an empty tmp, and is the image's USER without
-    capabilities, but for the one to read what only this host's user may read: its Python. Empty
-    where this host does not let the tests do so.
+    It sees the image's root read-only but for an empty tmp and a volume on /data, and is the
+    image's USER without capabilities, but for the one to read what only this host's user may read:
+    its Python. It begins in tmp. Empty where this host does not let the tests do so.
     """
     root = image.root
     user, _, group = image.stage.only("USER").text.partition(":")
-    script = (
-        f"mount --bind '{root}' '{root}' && mount -o remount,ro,bind '{root}' "
-        f"&& mount -t tmpfs -o mode=1777 tmpfs '{root}/tmp' "
-        f"&& exec setpriv --reuid={user} --regid={group} --clear-groups --no-new-privs "
+    steps = [f"exec 3<'{root}' 4<'{volume or root}'"]
+    # Folders above that are closed to others, as pytest's are, would be closed to the user as well.
+    if closed := next((above for above in reversed(root.parents) if _is_closed(above)), None):
+        steps += [f"mount -t tmpfs -o mode=755 tmpfs '{closed}'", f"mkdir -p '{root}'"]
+    steps += [
+        f"mount --no-canonicalize --bind /proc/self/fd/3 '{root}'",
+        f"mount -o remount,ro,bind '{root}'",
+        f"mount -t tmpfs -o mode=1777 tmpfs '{root}/tmp'",
+    ]
+    if volume:
+        steps += [f"mount --no-canonicalize --bind /proc/self/fd/4 '{root}/data'"]
+    steps += [
+        f"cd '{root}/tmp'",
+        f"exec setpriv --reuid={user} --regid={group} --clear-groups --no-new-privs "
         "--inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search "
-        '--bounding-set=-all,+dac_read_search "$@"'
-    )
+        '--bounding-set=-all,+dac_read_search "$@" 3<&- 4<&-',
+    ]
+    script = " && ".join(steps)
     prefix = ("unshare", "--mount", "/bin/sh", "-c", script, "sh")
     if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
         return ()
@@ -229,19 +240,25 @@ def confined_prefix(image: Image) -> Sequence[str]:
     return prefix if tried.returncode == 0 else ()
 
 
+def _is_closed(folder: Path) -> bool:
+    return not folder.stat().st_mode & 0o001
+
+
 def tree(root: Path) -> dict[str, int]:
-    """Every path below, but for tmp, with the time when it was last written."""
+    """Every path below, but for tmp and data, with the time when it was last written."""
     return {
         str(path): path.lstat().st_mtime_ns
         for path in root.rglob("*")
-        if path.relative_to(root).parts[0] != "tmp"
+        if path.relative_to(root).parts[0] not in ("tmp", "data")
     }
 
 
 @contextmanager
-def running(image: Image, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    image: Image, environment: dict[str, str], volume: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """The image's CMD in its WORKDIR, confined where that can be had."""
-    command = [*confined_prefix(image), *image.command(image.stage.only("CMD"))]
+    command = [*confined_prefix(image, volume), *image.command(image.stage.only("CMD"))]
     place = image.below(image.stage.only("WORKDIR").text)
     with image.log.open("w") as log:
         process = subprocess.Popen(command, cwd=place, env=environment, stderr=log)

@@ -13,7 +13,7 @@ import yaml
 from service.security.hosts import AllowedHosts
 from service.settings import Settings
 from tests.deploy.deploy_tools import package
-from tests.deploy.dockerfile import stages
+from tests.deploy.dockerfile import assignments, stages
 from tests.deploy.prometheus_tools import promtool
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -147,6 +147,20 @@ def test_grafana_has_no_account_with_a_known_password() -> None:
 def test_a_server_has_time_to_answer_what_it_accepted(name: str) -> None:
     grace = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert grace > Settings().drain_timeout_s
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_record_outlives_a_server_where_its_image_keeps_it(name: str) -> None:
+    dockerfile = DEPLOY / SERVICES[name]["build"]["context"] / SERVICES[name]["build"]["dockerfile"]
+    image = stages(dockerfile.resolve().read_text(encoding="utf-8"))[-1]
+    (folder,) = [
+        value
+        for step in image.steps
+        if step.name == "ENV"
+        for key, value in assignments(step.text)
+        if key == "TAKT_DATA_FOLDER"
+    ]
+    assert f"record:{folder}" in SERVICES[name]["volumes"]
 
 
 @pytest.mark.parametrize("name", SERVERS)

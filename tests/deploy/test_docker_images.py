@@ -6,13 +6,14 @@ import json
 import runpy
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -60,7 +61,9 @@ def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @contextmanager
-def served(image: Image, **variables: str) -> Iterator[tuple[str, Callable[[], int]]]:
+def served(
+    image: Image, volume: Path | None = None, **variables: str
+) -> Iterator[tuple[str, Callable[[], int]]]:
     """The address of a container that has become healthy, and its health check."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -71,7 +74,7 @@ def served(image: Image, **variables: str) -> Iterator[tuple[str, Callable[[], i
     def health() -> int:
         return subprocess.run(command, env=environment, timeout=10).returncode
 
-    with running(image, environment) as process:
+    with running(image, environment, volume) as process:
         deadline = time.monotonic() + PATIENCE_S
         while health() != 0:
             assert time.monotonic() < deadline, f"it is not healthy:\n{image.log.read_text()}"
@@ -81,10 +84,19 @@ def served(image: Image, **variables: str) -> Iterator[tuple[str, Callable[[], i
         yield f"http://127.0.0.1:{port}", health
 
 
-def check_that_it_inspects(image: Image, **variables: str) -> None:
+def new_volume(image: Image, folder: Path) -> Path:
+    """As Docker makes one for /data: with the mode that the image has there."""
+    volume = folder / "volume"
+    volume.mkdir()
+    volume.chmod((image.root / "data").stat().st_mode & 0o7777)
+    return volume
+
+
+def check_that_it_inspects(image: Image, volume: Path | None = None, **variables: str) -> None:
     before = tree(image.root)
     key, secret = new_key("camera", frozenset({"inspect"}))
-    with served(image, TAKT_KEYS=format_keys([key]).decode(), **variables) as (url, health):
+    keys = format_keys([key]).decode()
+    with served(image, volume, TAKT_KEYS=keys, **variables) as (url, health):
         answer = httpx.post(
             f"{url}/v1/models/pitting/inspect",
             content=PICTURE.read_bytes(),
@@ -99,9 +111,33 @@ def check_that_it_inspects(image: Image, **variables: str) -> None:
     assert tree(image.root) == before
 
 
-def test_each_image_inspects_and_writes_nothing_outside_tmp(image: Image) -> None:
+def recorded(volume: Path) -> list[tuple[str, int]]:
+    """Model and whether it is anomalous, of each inspection in a volume."""
+    with closing(sqlite3.connect(volume / "record.sqlite")) as database:
+        return list(database.execute("SELECT model, anomalous FROM inspections"))
+
+
+def test_each_image_inspects_and_writes_nothing_outside_tmp_and_its_volume(
+    image: Image, tmp_path: Path
+) -> None:
     on_gpu = "TAKT_ENGINE" in image.environment
-    check_that_it_inspects(image, **({"TAKT_PROVIDER_FALLBACK": "true"} if on_gpu else {}))
+    volume = new_volume(image, tmp_path)
+    check_that_it_inspects(image, volume, **({"TAKT_PROVIDER_FALLBACK": "true"} if on_gpu else {}))
+    # Where the tests may not mount, the image's own folder stands for the volume.
+    assert recorded(volume if confined_prefix(image) else image.root / "data") == [("pitting", 0)]
+    assert "takt.record" not in image.log.read_text()
+
+
+@pytest.mark.slow
+def test_without_a_volume_a_container_inspects_and_says_once_that_it_keeps_no_record(
+    image: Image,
+) -> None:
+    if not confined_prefix(image):
+        pytest.skip("only root may mount, which this takes")
+    check_that_it_inspects(image, TAKT_PROVIDER_FALLBACK="true")
+    lines = [json.loads(line) for line in image.log.read_text().splitlines()]
+    (away, lost) = [line["message"] for line in lines if line["logger"] == "takt.record"]
+    assert "/data/record.sqlite cannot be used" in away and "1 inspections are missing" in lost
 
 
 def test_without_keys_a_container_ends_with_a_line_that_says_what_to_do(image: Image) -> None:
@@ -113,7 +149,11 @@ def test_without_keys_a_container_ends_with_a_line_that_says_what_to_do(image: I
 
 @pytest.mark.slow
 def test_the_cpu_image_inspects_with_exactly_the_locked_packages(tmp_path: Path) -> None:
-    check_that_it_inspects(built("cpu", tmp_path, locked=True))
+    image = built("cpu", tmp_path, locked=True)
+    check_that_it_inspects(image, volume := new_volume(image, tmp_path))
+    assert recorded(volume if confined_prefix(image) else image.root / "data") == [("pitting", 0)]
+    python = image.below("/opt/takt/bin/python")
+    subprocess.run([python, "-I", "-c", "import psycopg; psycopg.pq.version()"], check=True)
     # Hundreds of megabytes, which pytest would keep for three runs.
     shutil.rmtree(tmp_path)
 
@@ -142,7 +182,7 @@ def test_a_process_of_the_image_is_its_user_and_writes_to_tmp_only(image: Image)
     if not prefix:
         pytest.skip("only root may mount, which this takes")
     attempt = (
-        "id -u; for place in opt bundles tmp; do touch $0/$place/new && echo $place; done; true"
+        "id -u; for place in opt bundles data tmp; do touch $0/$place/n && echo $place; done; true"
     )
     command = [*prefix, "/bin/sh", "-c", attempt, str(image.root)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -217,6 +257,12 @@ def test_the_user_is_a_number_that_is_made_in_the_image_and_is_not_root(kind: st
     (accounts,) = [step.text for step in stage.steps if "useradd" in step.text]
     assert f"useradd --uid {user} --gid {group}" in accounts
     assert f"groupadd --gid {group}" in accounts
+
+
+def test_the_record_is_in_a_folder_that_any_user_of_a_container_may_write(image: Image) -> None:
+    assert image.environment["TAKT_DATA_FOLDER"] == "/data"
+    assert (image.root / "data").stat().st_mode & 0o7777 == 0o1777
+    assert f"chown {image.stage.only('USER').text} {image.root}/data" in image.accounts
 
 
 @pytest.mark.parametrize("kind", KINDS)
