@@ -1,6 +1,6 @@
 """How often the intervals of `takt msa` hold the true value, on made-up studies.
 
-    python -m benchmarks.msa_intervals [--studies 2000]
+    python -m benchmarks.msa_intervals [--studies 1000]
 
 Each part has its own probability of a wrong decision, drawn from a beta distribution around the
 true rate: at a low concentration a part is nearly always or nearly never decided wrong, so that
@@ -113,7 +113,7 @@ def holds(interval: FigureInterval, truth: float) -> bool:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=1000)
     studies = parser.parse_args().studies
     head = ["parts x trials", "misses, alarms", "alike", "miss rate", "plain", "kappa", "bootstrap"]
     rows = [

@@ -75,10 +75,10 @@ def read_folder(root: Path) -> PlacedParts:
     Raises:
         MsaError: the folder has another layout, or a part in both folders.
     """
-    here = sorted(path.name for path in root.glob("*/")) if root.is_dir() else []
+    here = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     shown = [name for name in here if not name.startswith(".")]
     if set(shown) != {GOOD, DEFECT}:
-        found = ", ".join(shown) if shown else "no folders"
+        found = ", ".join(shown) or "no folders"
         raise MsaError(
             f"{root} has {found}; a study of a folder needs good and defective reference parts as "
             f"{LAYOUT}"

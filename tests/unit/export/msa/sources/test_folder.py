@@ -46,6 +46,14 @@ def test_a_part_is_a_folder_or_what_comes_before_the_last_underscore(root: Path)
     assert [path.name for path in placed.parts[1].pictures] == ["nut_2_1.png", "nut_2_2.png"]
 
 
+def test_files_and_hidden_folders_beside_the_parts_are_passed_over(root: Path) -> None:
+    (root / "README.txt").write_text("who placed what")
+    (root / ".thumbnails").mkdir()
+    (root / "good" / "notes.txt").write_text("no picture")
+
+    assert len(read_folder(root).parts) == 2
+
+
 def test_pictures_below_a_parts_folder_are_its_own(root: Path, place: Place) -> None:
     place("good/nut-1/monday/c_1.png", 52)
 
