@@ -204,7 +204,7 @@ def _near_copy_notes(
 
 def _picture(folder: Path, inspection: StoredInspection) -> Path | None:
     """The file of a kept picture; None where there is none."""
-    if inspection.kept is None or inspection.sha256 is None:
+    if not inspection.picture or inspection.sha256 is None:
         return None
     path = folder / picture_key_of(inspection).path
     return path if path.is_file() else None

@@ -253,6 +253,7 @@ def test_kept_pictures_that_look_alike_are_named_and_those_that_are_gone_told(
         {
             "part": "a",
             "kept": "sample",
+            "picture": True,
             "at_us": NOON_US + number,
             "sha256": bytes.fromhex(sha256_of(data)),
             "input_format": "png",
@@ -264,7 +265,9 @@ def test_kept_pictures_that_look_alike_are_named_and_those_that_are_gone_told(
         key = PictureKey(row["at_us"], row["sha256"].hex(), "png")
         sqlite_record.pictures.write(key, data)
     say(sqlite_record, first, "good")
-    say_all(sqlite_record, add(sqlite_record, {"b": (0.7, 0.8)}), good="", defect="b")
+    say_all(
+        sqlite_record, add(sqlite_record, {"b": (0.7, 0.8)}, kept="reject"), good="", defect="b"
+    )
 
     study = made(sqlite_record)
 
