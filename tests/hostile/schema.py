@@ -40,13 +40,23 @@ class Refused:
 REFUSED = (
     Refused(
         ("inspect_picture", "inspect_picture_by_version"),
-        (400, 415),
-        "JSON Schema cannot say what a whole picture is",
+        (400, 415, 422),
+        "JSON Schema cannot say what a whole picture is, nor how many tags a text has",
     ),
     Refused(
         ("oip_infer", "oip_infer_by_version"),
         (400, 413, 415, 422),
         "nor how many bytes or numbers are a tensor of some shape, nor that a name comes once",
+    ),
+    Refused(
+        ("judge_inspections", "withdraw_judgements", "mark_inspections_seen"),
+        (422,),
+        "nor which texts fit in a line, nor what the key's name is, which the reviewer's must be",
+    ),
+    Refused(
+        ("get_confusion", "propose_threshold", "list_disagreements"),
+        (422,),
+        "nor which texts are points in time, nor that a version is one of a model that is named",
     ),
 )
 """All that is let pass; whatever else Schemathesis finds is a fault."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
-from service.api.problems import caller_of, problem_responses, request_id_of
+from service.api.problems import caller_of, client_of, problem_responses, request_id_of
 from service.api.records.threads import NO_RECORD, RecordThreads
 from service.api.schemas import Schema
 from service.errors import (
@@ -143,16 +143,17 @@ UNREACHABLE = RecordError(
     "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
 )
 _NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing was changed")
-_READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE)
+_NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
+_READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID)
+_PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID, FOREIGN_PAGE)
 _CHANGING = problem_responses(
     NO_RECORD,
     _NOT_THERE,
     UNREACHABLE,
+    InvalidParameterError("ids: Field required"),
     FOREIGN_PAGE,
     SLOW_BODY,
-    InvalidParameterError("ids: Field required"),
 )
-_PINNING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, FOREIGN_PAGE)
 _TAKING_BACK = problem_responses(
     ConflictError("ann has no judgement of inspection 17 to take back; nothing was changed")
 )
@@ -196,7 +197,7 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         given = NewJudgement(
             body.judgement, reviewer_of(request, body.reviewer), body.kind, body.note
         )
-        client = _client_of(request)
+        client = client_of(request)
         done = await threads.run(
             lambda record: judge(record.database, body.ids, given, client=client)
         )
@@ -213,7 +214,7 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         It stays in the record as taken back, and what stood before counts again.
         """
         body = await read_json(request, WithdrawalIn)
-        reviewer, client = reviewer_of(request, body.reviewer), _client_of(request)
+        reviewer, client = reviewer_of(request, body.reviewer), client_of(request)
         done = await threads.run(
             lambda record: withdraw(record.database, body.ids, reviewer, client=client)
         )
@@ -242,7 +243,7 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         return await pinned(request, id, stays=False)
 
     async def pinned(request: Request, number: int, *, stays: bool) -> PinOut:
-        who, client = caller_of(request.scope).name, _client_of(request)
+        who, client = caller_of(request.scope).name, client_of(request)
         await threads.run(
             lambda record: pin(record.database, number, pinned=stays, who=who, client=client)
         )
@@ -285,7 +286,3 @@ def _judged(request: Request, done: ReviewDone, reviewer: str) -> JudgedOut:
     return JudgedOut(
         request_id=request_id_of(request.scope), inspections=done.inspections, reviewer=reviewer
     )
-
-
-def _client_of(request: Request) -> str | None:
-    return request.client.host if request.client else None
