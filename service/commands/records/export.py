@@ -1,11 +1,11 @@
-"""`takt records export`: inspections as a file of CSV, JSON lines or Parquet."""
+"""`takt records export`: inspections as a file, or judged pictures as folders."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import TYPE_CHECKING, BinaryIO, get_args
 
 import click
 
@@ -14,9 +14,19 @@ from service.errors import TaktError
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import ExportFormat, Filters
 
+if TYPE_CHECKING:
+    from service.recording.record import Record
+
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument(
+    "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), required=False
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write judged pictures into folders good and defect in this one instead.",
+)
 @click.option(
     "--format",
     "wanted",
@@ -26,7 +36,8 @@ from service.recording.search.filters import ExportFormat, Filters
 @filter_options
 @record_options
 def export(
-    file: Path,
+    file: Path | None,
+    folder: Path | None,
     wanted: ExportFormat | None,
     filters: Filters,
     data: Path,
@@ -34,14 +45,34 @@ def export(
 ) -> None:
     """Write the inspections to FILE, the newest first; - is the standard output.
 
-    docs/record.md has the columns. Parquet needs the extra `parquet`.
+    docs/record.md has the columns. Parquet needs the extra `parquet`. With --folder, write what
+    was judged good or a defect as pictures for takt learn, calibrate and eval.
     """
-    from service.recording.search.exports.export import Export, exported
-
-    chosen = wanted or _by_name(file)
+    if (file is None) == (folder is None):
+        raise click.UsageError("name a FILE, or a --folder for judged pictures")
+    if folder is not None and wanted is not None:
+        raise click.UsageError("--format goes with a FILE; pictures are written as they came")
     try:
         opened = existing_record(data, record)
-        parts = exported(opened.database, Export(filters, chosen))
+        if folder is not None:
+            _export_folders(opened, filters, folder)
+        elif file is not None:
+            _export_file(opened, filters, wanted or _by_name(file), file)
+    except TaktError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _export_folders(record: Record, filters: Filters, folder: Path) -> None:
+    from service.recording.review.folders import export_folders
+
+    click.echo("\n".join(export_folders(record, filters, folder).lines()))
+
+
+def _export_file(record: Record, filters: Filters, wanted: ExportFormat, file: Path) -> None:
+    from service.recording.search.exports.export import Export, exported
+
+    parts = exported(record.database, Export(filters, wanted))
+    try:
         if str(file) == "-":
             _write(sys.stdout.buffer, parts)
             return
@@ -60,8 +91,6 @@ def export(
         raise click.exceptions.Exit(1) from None
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from None
-    except TaktError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def _by_name(file: Path) -> ExportFormat:

@@ -1,4 +1,4 @@
-"""`takt records judge` and `takt records review`."""
+"""`takt records judge`, `review`, and `export --folder`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record
 from service.recording.review.history import history
-from tests.recorded import insert_inspections
+from tests.recorded import NOON_US, insert_inspections
 
 Run = Callable[..., Result]
 
@@ -92,3 +93,27 @@ def test_without_enough_judgements_the_reason_is_shown(run: Run, sqlite_record: 
     assert "? (0 to 100)" in result.output
     assert "name one version" in run("review").output
     assert run("review", "--model", "nut").output.startswith("0 inspections, 0 rejected\n")
+
+
+def test_judged_pictures_are_exported_as_folders(
+    run: Run, sqlite_record: Record, tmp_path: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    picture = picture_bytes()
+    key = PictureKey(NOON_US, sha256_of(picture), "png")
+    sqlite_record.pictures.write(key, picture)
+    kept = {"sha256": bytes.fromhex(key.sha256), "input_format": "png", "kept": "sample"}
+    good, _ = insert_inspections(sqlite_record, [kept, {}])
+    folder = tmp_path / "judged"
+    assert "no such inspection is judged" in run("export", "--folder", folder).output
+    run("judge", good, good + 1, "--as", "good")
+    result = run("export", "--folder", folder, "--model", "bolt")
+    assert result.output.splitlines() == [
+        "1 good, 0 defective",
+        "left out: 1 whose pictures are not kept (any more)",
+    ]
+    assert (folder / f"good/inspection-{good}.png").read_bytes() == picture
+    assert "name a FILE, or a --folder" in run("export").output
+    assert "name a FILE, or a --folder" in run("export", "a.csv", "--folder", folder).output
+    assert (
+        "--format goes with a FILE" in run("export", "--folder", folder, "--format", "csv").output
+    )
