@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from service.commands.groups import refuse_lost_options
 from service.errors import TaktError
 from service.recording.record import existing_record, record_options
 
@@ -60,7 +60,7 @@ def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
     docs/audit.md tells what is in the audit log, and what it can and cannot show.
     """
     if ctx.invoked_subcommand is not None:
-        _refuse_lost_options(ctx)
+        refuse_lost_options(ctx)
         return
     from service.recording.audit.chain import newest_of
 
@@ -171,13 +171,3 @@ def _line(entry: Entry) -> str:
     line = "  ".join(part for part in parts if part)
     # What somebody gave as a reason must not steer the terminal.
     return "".join(letter if letter.isprintable() else "?" for letter in line)
-
-
-def _refuse_lost_options(ctx: click.Context) -> None:
-    """Refuse options before a subcommand, which would do nothing there."""
-    for parameter in ctx.command.params:
-        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"{parameter.opts[0]} belongs to the subcommand; write it after "
-                f"{ctx.invoked_subcommand}"
-            )

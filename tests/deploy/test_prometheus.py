@@ -45,9 +45,11 @@ OFF = {
     "TaktQueueSaturated": ("> 0.8", ""),
     "TaktConnectionsRefused": (") > 0", ") >= 0"),
     "TaktPictureMemoryNearLimit": ("> 0.8", ""),
+    "TaktAuditNotStored": ("entries_waiting[5m])) > 0", "entries_waiting[5m])) >= 0"),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part
-true of this server: no engine fails, no queue, memory or limit is full, and servers there are."""
+true of this server: no engine fails, no queue, memory or limit is full, no change waits to be
+stored, and servers there are."""
 
 LINES = {"all": {"line": ".*", "model": ".*"}, "one": {"line": "line-1", "model": MODEL}}
 """What may be chosen on a dashboard."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
+from service.commands.groups import refuse_lost_options
 from service.commands.records.check import check
 from service.commands.records.export import export
 from service.commands.records.judge import judge
@@ -59,7 +59,7 @@ def records(
     All filters that are given hold together. Without a subcommand, a table of the newest ones.
     """
     if ctx.invoked_subcommand is not None:
-        _refuse_lost_options(ctx)
+        refuse_lost_options(ctx)
         return
     if opens and follow:
         raise click.UsageError("--open and --follow do not go together")
@@ -126,16 +126,6 @@ def _list(
         with record.database.reading() as connection:
             new = follower.new(connection)
         printer.put(new)
-
-
-def _refuse_lost_options(ctx: click.Context) -> None:
-    """Refuse options before a subcommand, which would do nothing there."""
-    for parameter in ctx.command.params:
-        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            option = parameter.opts[0]
-            raise click.UsageError(
-                f"{option} belongs to the subcommand; write it after {ctx.invoked_subcommand}"
-            )
 
 
 for _subcommand in (show, export, check, judge, review):
