@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.domain import NO_LABELS, Labels
 from service.errors import InvalidParameterError
@@ -17,33 +17,22 @@ _NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "
 }
 
 
-Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_TEXT = r"[^\x00-\x1f\x7f]"
+_TAG = r"[^=,\x00-\x20\x7f][^=,\x00-\x1f\x7f]{0,127}=[^,\x00-\x20\x7f][^,\x00-\x1f\x7f]{0,127}"
+
+Label = Annotated[str, Field(min_length=1, max_length=128, pattern=f"^{_TEXT}+$")]
 Tags = Annotated[dict[Label, Label], Field(max_length=16)]
+TagText = Annotated[str, Field(pattern=f"^{_TAG}(, ?{_TAG}){{0,15}}$")]
 
-_TAGS = TypeAdapter(Tags)
 
+def tags_of(text: str) -> tuple[tuple[str, str], ...]:
+    """The names and values of a text such as `shift=2,camera=left`; the last one counts.
 
-def tags_of(text: str) -> dict[str, str]:
-    """The names and values of a text such as `shift=2,camera=left`.
-
-    Raises:
-        ValueError: there is no `=` in a part, or a name or value is too long.
+    Args:
+        text: that fits `TagText`.
     """
-    parts = [part.partition("=") for part in text.split(",") if part.strip()]
-    if any(not equals for _, equals, _ in parts):
-        raise ValueError("tags are names and values, such as shift=2,camera=left")
-    return _TAGS.validate_python({name.strip(): value.strip() for name, _, value in parts})
-
-
-def _tag_text(text: str) -> str:
-    try:
-        tags_of(text)
-    except ValidationError as error:
-        raise ValueError(validation_message(error, "tags")) from None
-    return text
-
-
-TagText = Annotated[str, Field(max_length=4096), AfterValidator(_tag_text)]
+    pairs = (part.strip(" ").partition("=") for part in text.split(","))
+    return tuple({name: value for name, _, value in pairs}.items())
 
 
 class LabelsIn(BaseModel):
@@ -67,7 +56,8 @@ class LabelsIn(BaseModel):
         """The labels as the record takes them."""
         if self.station is self.part is self.lot is self.tags is None:
             return NO_LABELS
-        return Labels(self.station, self.part, self.lot, tuple(tags_of(self.tags or "").items()))
+        tags = tags_of(self.tags) if self.tags else ()
+        return Labels(self.station, self.part, self.lot, tags)
 
 
 def labels_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Labels:

@@ -26,6 +26,7 @@ from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
+from service.recording.record import open_record
 from service.server.run import run
 
 READ_EVERY_S = 0.02
@@ -135,7 +136,8 @@ def main() -> None:
         settings = load_settings(
             {"repository": given.repository, "port": given.port, "engine_instances": 2}
         )
-        app = create_app(settings, open_engine, write=writer.put)
+        record = open_record(settings.data_folder, settings.record)
+        app = create_app(settings, open_engine, write=writer.put, record=record)
         app.layers.append(partial(Arrivals, file=arrived))
         configure_logging(settings.log_level, settings.log_format, writer)
         run(app, settings, ended=writer.close)

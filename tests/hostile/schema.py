@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ from pathlib import Path
 from service.security.caller import SCOPES
 from service.security.keys.key import new_key
 from service.security.keys.key_file import format_keys
-from tests.hostile.bundle import write_bundle
+from tests.hostile.bundle import MODEL, spotted_picture, write_bundle
 from tests.hostile.report import Verdict, table
-from tests.hostile.server import started
+from tests.hostile.server import Server, started
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 MAX_EXAMPLES = 200
 _ENDS_WITHIN_S = 3600
+_RECORDED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,19 @@ class Checked:
     output: str
 
 
+def _fill(server: Server, secret: str) -> None:
+    """Have some pictures inspected, so that the record has what the document's examples name."""
+    server.wait_ready()
+    for _ in range(_RECORDED):
+        request = urllib.request.Request(
+            f"{server.url}/v1/models/{MODEL}/inspect",
+            spotted_picture(),
+            {"Authorization": f"Bearer {secret}"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answer.read()
+
+
 def check(phases: Sequence[str], max_examples: int, seed: int = 15) -> Checked:
     """Check a server on a fake engine.
 
@@ -120,8 +135,13 @@ def check(phases: Sequence[str], max_examples: int, seed: int = 15) -> Checked:
         arguments = (root / "models", root / "no-fault", root / "arrived", 0)
         program = ["-m", "tests.hostile.faulty_server", *arguments]
         key, secret = new_key("schemathesis", frozenset(SCOPES))
-        keys = {"TAKT_KEYS": format_keys([key]).decode()}
-        with started([sys.executable, *map(str, program)], environment=keys) as server:
+        environment = {
+            "TAKT_KEYS": format_keys([key]).decode(),
+            "TAKT_RECORD": "sqlite",
+            "TAKT_DATA_FOLDER": str(root / "data"),
+        }
+        with started([sys.executable, *map(str, program)], environment=environment) as server:
+            _fill(server, secret)
             report = root / "report.json"
             (root / "schemathesis.toml").write_text(CONFIGURATION)
             done = subprocess.run(

@@ -182,7 +182,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env={**os.environ, **(environment or {})},
+            env={"TAKT_RECORD": "none", **os.environ, **(environment or {})},
         )
     try:
         return Server(process, _address(process, log, begins_at), log)
