@@ -63,8 +63,8 @@ class Rendered:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of that container, from the config map and its own."""
-        own = {entry["name"]: entry["value"] for entry in self.container["env"]}
+        """The variables of that container, from the config map and its own; none of a Secret."""
+        own = {entry["name"]: entry["value"] for entry in self.container["env"] if "value" in entry}
         (source,) = self.container["envFrom"]
         name = source["configMapRef"]["name"]
         (found,) = [one for one in self.kind("ConfigMap") if one["metadata"]["name"] == name]

@@ -81,7 +81,9 @@ def run_plant(folder: Path) -> Iterator[Plant]:
     copy(MODEL, "2", repository)
     damage(copy(MODEL, "0", repository))
     damage(copy("broken", "1", repository))
-    with run_server(repository, "--max-queue-size", str(QUEUE)) as server, gpu_host() as gpu:
+    options = ["--max-queue-size", str(QUEUE), "--record", "sqlite", "--keep", "sample=1"]
+    options += ["--data-folder", str(folder / "data")]
+    with run_server(repository, *options) as server, gpu_host() as gpu:
         eventually(lambda: active_is_ready(server.url), 60)
         with httpx.Client(base_url=server.url) as http:
             for body in bodies("good")[:2]:

@@ -17,6 +17,7 @@ import yaml
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
 from service.recording.audit.metrics import AuditMetrics
+from service.recording.metrics import RecordMetrics
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -110,6 +111,7 @@ def exposed() -> set[str]:
     """The names of the samples that a server can show, those without a value yet included."""
     metrics = Metrics()
     AuditMetrics(metrics.registry)
+    RecordMetrics(metrics.registry).begin()
     families = [*metrics.registry.collect(), *GpuCollector(None).describe()]
     return {name for metric in families for name in _samples(metric.name, metric.type)}
 

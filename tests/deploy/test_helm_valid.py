@@ -66,8 +66,19 @@ EVERYTHING: Values = {
         "egress": [{"ports": [{"port": 4318, "protocol": "TCP"}]}],
     },
 }
+IN_POSTGRESQL: Values = {
+    "replicas": 3,
+    "models": {"source": "existingClaim", "existingClaim": "models"},
+    "record": {
+        "store": "postgresql",
+        "postgresql": {"secret": "record"},
+        "claim": {"accessModes": ["ReadWriteMany"], "storageClass": "shared"},
+    },
+}
 CASES: dict[str, Values] = {
     "defaults": {},
+    "record in SQLite": {"record": {"store": "sqlite"}},
+    "record in PostgreSQL": IN_POSTGRESQL,
     "gpu": GPU,
     "keda": KEDA,
     "monitored": MONITORED,
@@ -201,7 +212,8 @@ def test_a_wrong_value_is_refused_with_the_reason(values: Values, reason: str) -
 def test_the_schema_knows_every_setting_of_the_server_and_no_other() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
-    of_the_chart = {"host", "port", "metrics_port", "repository", "engine_cache"}
+    of_the_chart = {"host", "port", "metrics_port", "repository", "engine_cache", "data_folder"}
+    of_the_chart |= {"record"}
     of_secrets = {"insecure", "keys", "keys_file", "tls_certificate", "tls_key", "tls_client_ca"}
     assert known == set(Settings.model_fields) - of_the_chart - of_secrets
 

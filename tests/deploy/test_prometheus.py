@@ -46,10 +46,13 @@ OFF = {
     "TaktConnectionsRefused": (") > 0", ") >= 0"),
     "TaktPictureMemoryNearLimit": ("> 0.8", ""),
     "TaktAuditNotStored": ("entries_waiting[5m])) > 0", "entries_waiting[5m])) >= 0"),
+    "TaktRecordAway": ("== 0", "== 1"),
+    "TaktRecordLosesInspections": ('outcome="lost"', 'outcome="stored"'),
+    "TaktRecordLosesPictures": ('outcome="lost"', 'outcome="kept"'),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part
-true of this server: no engine fails, no queue, memory or limit is full, no change waits to be
-stored, and servers there are."""
+true of this server: no engine fails, no queue, memory or limit is full, nothing is
+lost or waits to be stored, and servers there are."""
 
 LINES = {"all": {"line": ".*", "model": ".*"}, "one": {"line": "line-1", "model": MODEL}}
 """What may be chosen on a dashboard."""
@@ -120,7 +123,7 @@ def sane(query: Query, value: float) -> bool:
             return value < 7200
         return value < 10 and (value > 0 or "histogram_quantile" not in query.expr)
     if query.unit == "bytes":
-        return value > 1e6
+        return value > 1e6 or query.title == "Disk of kept pictures"
     return True
 
 

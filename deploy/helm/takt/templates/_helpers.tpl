@@ -98,16 +98,55 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- add (ceil $drain | int64) (int64 .Values.shutdown.preStopSeconds) (int64 .Values.shutdown.marginSeconds) }}
 {{- end }}
 
-{{/* Whether only one node, or one pod, can have the claim at a time; else nothing. */}}
+{{/* Whether only one node, or one pod, can have the claim of the models at a time; else nothing. */}}
 {{- define "takt.claimIsOfOne" -}}
 {{- if and (eq .Values.models.source "claim") (not (contains "Many" (join "," .Values.models.claim.accessModes))) }}yes{{ end }}
 {{- end }}
 
-{{/* Such a claim must be let go before the next pod can have it. */}}
+{{/* Whether a volume holds the record, or the pictures of one in PostgreSQL; else nothing. */}}
+{{- define "takt.keepsFiles" -}}
+{{- if or (eq .Values.record.store "sqlite") (and (eq .Values.record.store "postgresql") (ne (default "" .Values.settings.keep) "none")) }}yes{{ end }}
+{{- end }}
+
+{{- define "takt.recordClaimName" -}}
+{{- default (printf "%s-record" (include "takt.fullname" . | trunc 56 | trimSuffix "-")) .Values.record.existingClaim }}
+{{- end }}
+
+{{/* Whether the chart makes a claim for the record that one node can have at a time; else nothing. */}}
+{{- define "takt.recordIsOfOne" -}}
+{{- if and (include "takt.keepsFiles" .) (not .Values.record.existingClaim) (not (has "ReadWriteMany" .Values.record.claim.accessModes)) }}yes{{ end }}
+{{- end }}
+
+{{/* What would damage a record, lose it or keep the server from it. */}}
+{{- define "takt.checkRecord" -}}
+{{- $record := .Values.record -}}
+{{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- if eq $record.store "sqlite" -}}
+{{- if $several -}}
+{{- fail "record.store=sqlite is a file of one pod, and there may be several: set replicas to 1 and autoscaling.enabled to false, or record.store to postgresql" }}
+{{- end -}}
+{{- if and .Values.strategy (ne (default "" .Values.strategy.type) "Recreate") -}}
+{{- fail "record.store=sqlite is a file of one pod, and this strategy starts the next pod before the last one has ended: leave strategy out, or set record.store to postgresql" }}
+{{- end -}}
+{{- end -}}
+{{- if eq $record.store "postgresql" -}}
+{{- if not $record.postgresql.secret -}}
+{{- fail "record.postgresql.secret names no Secret: make one by `kubectl create secret generic NAME --from-literal=url=postgresql://USER:PASSWORD@HOST/DATABASE`" }}
+{{- end -}}
+{{- if and $several (include "takt.recordIsOfOne" .) -}}
+{{- fail "several pods keep pictures, and one node at a time can have the claim for them: set record.claim.accessModes to [ReadWriteMany], name a shared claim with record.existingClaim, or set settings.keep to none" }}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
+{{- fail "networkPolicy.egress lets the server reach nobody, and its record is in PostgreSQL: name the database's port and that of the cluster's DNS there" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A claim of one must be let go before the next pod can have it. */}}
 {{- define "takt.strategy" -}}
 {{- if .Values.strategy -}}
 {{ toYaml .Values.strategy }}
-{{- else if include "takt.claimIsOfOne" . -}}
+{{- else if or (eq .Values.record.store "sqlite") (include "takt.claimIsOfOne" .) (include "takt.recordIsOfOne" .) -}}
 type: Recreate
 {{- else -}}
 type: RollingUpdate

@@ -14,6 +14,7 @@ from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
 from service.observing.records import AnswerRecord
 from service.recording.audit.metrics import AuditMetrics
+from service.recording.metrics import RecordMetrics
 
 DOCS = Path(__file__).parents[4] / "docs" / "observing.md"
 
@@ -147,6 +148,7 @@ def test_the_docs_have_every_metric_as_it_is() -> None:
     load(metrics)
     metrics.watch_threshold("parts", "1", "image", lambda: 0.5)
     AuditMetrics(metrics.registry).begin(lambda: 0)
+    RecordMetrics(metrics.registry).begin()
     documented = DOCS.read_text(encoding="utf-8")
     families = [
         *metrics.registry.collect(),
