@@ -11,14 +11,14 @@ from service.repository.model_version import ModelVersion
 
 def served_of(version: ModelVersion) -> ServedVersion:
     """A version as it is served by now."""
-    digest = version.bundle.manifest.digest if version.bundle is not None else None
+    digest = version.bundle.digest if version.bundle is not None else ""
     thresholds = version.thresholds
     if thresholds is None:
-        return ServedVersion(digest or "")
+        return ServedVersion(digest)
     pair = thresholds.in_force
     reasons = [thresholds.origin(kind).reason for kind in THRESHOLD_KINDS]
     reason = next((one for one in reasons if one), None)
-    return ServedVersion(digest or "", pair.image, pair.pixel, reason)
+    return ServedVersion(digest, pair.image, pair.pixel, reason)
 
 
 def followed(version: ModelVersion, change: ThresholdChange) -> Change:

@@ -14,7 +14,7 @@ class ServedVersion:
     """What is served of a version.
 
     Attributes:
-        digest: of the bundle; empty where it cannot be read, or has none.
+        digest: of the bundle; empty where it cannot be read.
         image: threshold in force of a picture's score; None where it is not known.
         pixel: threshold in force of a map value.
         reason: why the thresholds are others than the bundle's, if somebody said so.
