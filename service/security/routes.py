@@ -34,6 +34,15 @@ class RouteNeed:
     path: str
     need: Need
 
+    @property
+    def documented(self) -> str:
+        """The path as the API's document has it: without the kinds of its parts.
+
+        >>> RouteNeed("GET", "/v1/inspections/{id:int}", "read").documented
+        '/v1/inspections/{id}'
+        """
+        return self.path.replace(":int}", "}")
+
 
 def _routes(need: Need, methods: str, *paths: str) -> Iterator[RouteNeed]:
     """Routes by `methods` such as "GET HEAD"; a path that begins with * is of each version, too."""
@@ -62,7 +71,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/inspections/{id}/judgements", "/v1/review/confusion"),
     *_routes("read", "GET", "/v1/review/threshold", "/v1/review/disagreements"),
     *_routes("read", "GET", "/v1/inspections", "/v1/inspections/export"),
-    *_routes("read", "GET", "/v1/inspections/{id}", "/v1/inspections/{id}/picture"),
+    *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("a key", "POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.
     *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),

@@ -37,7 +37,7 @@ def served(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
 
 
 def filled(row: RouteNeed) -> str:
-    return row.path.replace("{name}", "parts").replace("{version}", "1")
+    return row.documented.replace("{id}", "7").replace("{name}", "parts").replace("{version}", "1")
 
 
 def named(row: RouteNeed) -> str:

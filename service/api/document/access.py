@@ -42,7 +42,7 @@ def add_access(document: Json, routes: Iterable[RouteNeed] = ROUTES) -> None:
         routes: the table.
     """
     document["components"]["securitySchemes"] = SCHEMES
-    needs = {(route.method, route.path): route.need for route in routes}
+    needs = {(route.method, route.documented): route.need for route in routes}
     for path, operations in document["paths"].items():
         kind = OipProblemOut if path.startswith(OIP_PATH) else ProblemOut
         for method, operation in operations.items():

@@ -127,7 +127,6 @@ def search_router(threads: RecordThreads) -> APIRouter:
 
         return _json(await threads.read(found))
 
-    # Before the routes of one inspection, whose number is no word.
     @router.get(
         "/v1/inspections/export",
         response_class=Response,
@@ -148,7 +147,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
         return StreamingResponse(parts(), 200, headers, media_type_of(query.format))
 
     @router.get(
-        "/v1/inspections/{id}",
+        "/v1/inspections/{id:int}",
         response_model=StoredInspectionOut,
         responses=_OF_ONE,
     )
@@ -161,7 +160,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
         return _json(await threads.read(found))
 
     @router.get(
-        "/v1/inspections/{id}/picture",
+        "/v1/inspections/{id:int}/picture",
         response_class=Response,
         responses=_PICTURE | _OF_ONE,
     )

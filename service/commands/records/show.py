@@ -62,6 +62,8 @@ def _text(value: object, unit: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | dict | tuple):
         return orjson.dumps(value).decode()
+    if isinstance(value, float) and unit:
+        return f"{value:.4g} {unit}"
     # Whatever a caller sent must not steer the terminal.
     plain = "".join(one if one.isprintable() else "?" for one in str(value))
-    return f"{plain} {unit}" if isinstance(value, int | float) and unit else plain
+    return f"{plain} {unit}" if isinstance(value, int) and unit else plain

@@ -23,8 +23,8 @@ def routes_table(document: Document) -> list[str]:
             continue
         method = "WebSocket" if row.method == WEBSOCKET else row.method
         need = _NEEDS.get(row.need, f"`{row.need}`")
-        named = ids.get((row.method, row.path), "")
-        rows.append(f"| {method} `{row.path}` | {need} | {named} |")
+        named = ids.get((row.method, row.documented), "")
+        rows.append(f"| {method} `{row.documented}` | {need} | {named} |")
     return rows
 
 

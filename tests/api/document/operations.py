@@ -32,7 +32,7 @@ class Operation:
         return self.fields["operationId"]
 
     def path_of(self, name: str) -> str:
-        return self.path.replace("{name}", name).replace("{version}", "1")
+        return self.path.replace("{name}", name).replace("{version}", "1").replace("{id}", "7")
 
     def examples(self, status: int) -> dict[str, Document]:
         """The documented problems of a status, by the names of the examples."""

@@ -151,7 +151,7 @@ def test_one_inspection_is_shown_whole(takt: Takt, sqlite_record: Record) -> Non
     (number,) = insert_inspections(sqlite_record, [{"tags": '{"shift":"early"}'}])
     lines = dict(line.split(maxsplit=1) for line in takt("show", number).output.splitlines())
     assert lines["at"] == "2026-03-01T12:00:00.000000Z"
-    assert lines["total_ms"] == "9.0 ms" and lines["station"] == "-"
+    assert lines["total_ms"] == "9 ms" and lines["station"] == "-"
     assert lines["tags"] == '{"shift":"early"}' and lines["anomalous"] == "no"
     assert json.loads(takt("show", number, "--json").output)["tags"] == {"shift": "early"}
 
