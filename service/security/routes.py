@@ -64,6 +64,9 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/metrics", "/v1/models", "/v1/models/{name}", "/v2"),
     *_routes("read", "GET", "*/v2/models/{name}/ready", "*/v2/models/{name}"),
     *_routes("read", "GET", "*/v2/models/{name}/config"),
+    # They change nothing; what they cost an engine waits behind the pictures of lines.
+    *_routes("read", "GET", "/v1/inspections/{id}/map", "/v1/inspections/{id}/overlay"),
+    *_routes("read", "POST", "/v1/inspections/{id}/replay"),
     *_routes("read", "POST", "/v2/repository/index"),
     *_routes("review", "POST", "/v1/inspections/judgements", "/v1/inspections/seen"),
     *_routes("review", "POST", "/v1/inspections/judgements/withdraw"),

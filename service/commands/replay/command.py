@@ -104,7 +104,7 @@ def _by_number(record: Record, numbers: tuple[int, ...]) -> list[StoredInspectio
 
 
 def _by_filters(record: Record, filters: Filters, limit: int) -> list[StoredInspection]:
-    """The newest with a kept picture.
+    """The newest with a kept picture that is still there.
 
     Raises:
         InspectionNotFoundError: there is none.
@@ -121,7 +121,8 @@ def _by_filters(record: Record, filters: Filters, limit: int) -> list[StoredInsp
         size = min(MOST_ON_A_PAGE, limit - len(found))
         with record.database.reading() as connection:
             page = page_of(connection, wanted, limit=size, after=after)
-        found += page.inspections
+        # What retention has removed cannot be asked again, and is no failure.
+        found += [one for one in page.inspections if one.picture]
         after = page.next
         if after is None:
             break

@@ -131,7 +131,7 @@ async def replay(
         RequestError, QueueFullError, DeadlineExceededError, EngineError: as inspecting.
     """
     loaded = same_bundle(version, stored)
-    inspection = await _inspected(loaded.pipeline, picture, options)
+    inspection = await inspect_again(loaded.pipeline, picture, options)
     verdict = inspection.verdict
     tolerance = tolerance_of(stored, inspection.source, verdict, loaded.bundle)
     same = same_places(stored.regions, verdict.regions)
@@ -151,10 +151,19 @@ async def _regions_at(
     pipeline: Pipeline, picture: Picture, options: InspectOptions, pixel_threshold: float
 ) -> tuple[Region, ...]:
     moved = replace(options, pixel_threshold=pixel_threshold)
-    return (await _inspected(pipeline, picture, moved)).verdict.regions
+    return (await inspect_again(pipeline, picture, moved)).verdict.regions
 
 
-async def _inspected(pipeline: Pipeline, picture: Picture, options: InspectOptions) -> Inspection:
+async def inspect_again(
+    pipeline: Pipeline, picture: Picture, options: InspectOptions
+) -> Inspection:
+    """Inspect a picture that is there already; nothing of it is counted or recorded.
+
+    Raises:
+        RequestError, NotReadyError, QueueFullError, DeadlineExceededError, EngineError: as
+            inspecting.
+    """
+
     async def read() -> Picture:
         return picture
 

@@ -13,7 +13,7 @@ from service.recording.search.stored import StoredInspection
 
 SAME_ENGINE: Final = 1e-6
 """On the same engine, as a part of an answer where that is above 1: batches of another size may
-change the last digits of float32, by up to 5e-7."""
+change the last digits of float32, by up to 7e-7."""
 
 Rule = Literal["same_engine", "other_engine"]
 

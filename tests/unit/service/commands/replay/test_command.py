@@ -64,6 +64,16 @@ def test_filters_choose_among_all(takt: Takt) -> None:
     assert "no such inspection" in refused(takt("--all", "--lot", "L7"))
 
 
+def test_what_retention_has_removed_is_passed_over(takt: Takt, sqlite_record: Record) -> None:
+    with sqlite_record.database.writing() as connection:
+        gone = update(inspections).where(inspections.c.id == 2).values(picture=False)
+        connection.execute(gone)
+    assert takt("--all").output.splitlines()[-1].startswith("1 replayed, 0 differ")
+    by_name = takt(2)
+    assert by_name.exit_code == 1
+    assert "not replayed: " in by_name.output
+
+
 def test_an_answer_that_differs_ends_with_one(takt: Takt, sqlite_record: Record) -> None:
     with sqlite_record.database.writing() as connection:
         connection.execute(update(inspections).where(inspections.c.id == 2).values(score=0.75))

@@ -1,0 +1,219 @@
+"""`POST /v1/inspections/{id}/replay`, `…/map` and `…/overlay`: a kept picture, inspected again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.disconnect import CancelOnDisconnect
+from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
+from service.api.problems import problem_responses, request_id_of, share_of
+from service.api.records.judging import UNREACHABLE
+from service.api.records.search import NO_INSPECTION, Number
+from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.schemas import RegionOut, Schema
+from service.batching.memory import MemoryBudget
+from service.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions
+from service.errors import (
+    ConflictError,
+    EngineError,
+    InvalidParameterError,
+    ModelNotFoundError,
+    TooManyUploadsError,
+    UnavailableError,
+)
+from service.pictures.prepare import Picture
+from service.recording.record import Record
+from service.recording.search.pages import inspection_of
+from service.recording.search.pictures import picture_key_of
+from service.recording.search.stored import StoredInspection
+from service.repository.model_version import ModelVersion
+from service.repository.replaying.json_form import json_of
+from service.repository.replaying.replay import (
+    inspect_again,
+    options_of,
+    replay,
+    same_bundle,
+)
+from service.repository.replaying.tolerance import Rule
+from service.repository.repository import ModelRepository
+from service.settings import Settings
+
+
+class DrawingIn(BaseModel):
+    """How a heatmap is drawn."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: ImageFormat = Field("jpeg", description="File format of the picture.")
+
+
+class ReplayedAnswerOut(Schema):
+    """An answer, and what gave it."""
+
+    anomalous: bool
+    score: float
+    regions: list[RegionOut] = Field(description="The highest peak first.")
+    engine: str = Field(description="Engine that ran the graph, and where.")
+    variant: str = Field(description="Variant of the bundle; empty for its reference graph.")
+    runtime: str = Field(description="The engine's library and its version.")
+    processor: str = Field(description="CPU or GPU that it ran on.")
+
+
+class ToleranceOut(Schema):
+    """How far the answers may differ."""
+
+    rule: Rule = Field(
+        description="same_engine: engine, variant, runtime and processor are the recorded ones, "
+        "and rounding is allowed. other_engine: the bounds within which a server loads both."
+    )
+    differs: list[Literal["engine", "variant", "runtime", "processor"]] = Field(
+        description="What is not as it was recorded."
+    )
+    score: float = Field(description="Largest difference of the score.")
+    peak: float = Field(description="Largest difference of a map value.")
+
+
+class ReplayOut(Schema):
+    """A recorded inspection, asked again at the recorded thresholds."""
+
+    request_id: str
+    id: int = Field(description="Number of the inspection.")
+    model: str
+    version: str
+    digest: str = Field(description="SHA-256 of the bundle, in hex.")
+    reproduced: bool = Field(description="Whether verdict, score and regions are the same.")
+    same_verdict: bool
+    same_score: bool = Field(description="Within the tolerance.")
+    same_regions: bool = Field(
+        description="Within the tolerance: boxes, areas and peaks, though a map value next to the "
+        "threshold may lie on either side."
+    )
+    score_difference: float = Field(description="The score of now less the recorded one.")
+    peak_difference: float | None = Field(
+        description="The largest difference of the peaks of regions that lie the same; null "
+        "without any."
+    )
+    threshold: float = Field(description="As it was recorded, and applied now.")
+    pixel_threshold: float = Field(description="As it was recorded, and applied now.")
+    tolerance: ToleranceOut
+    recorded: ReplayedAnswerOut
+    replayed: ReplayedAnswerOut
+
+
+_CONFLICT = ConflictError(
+    "inspection 7 was answered by parts, version 1, which this server does not have; put it back, "
+    "or use `takt replay` where it is"
+)
+_OF_ENGINES = tuple(
+    error
+    for error in OF_PICTURES
+    if isinstance(error, UnavailableError | EngineError)
+    and not isinstance(error, TooManyUploadsError)
+)
+_OF_ONE = problem_responses(
+    NO_RECORD,
+    NO_INSPECTION,
+    UNREACHABLE,
+    _CONFLICT,
+    NOT_READY,
+    *_OF_ENGINES,
+    InvalidParameterError("id: Input should be greater than or equal to 1"),
+)
+_OF_REPLAYS = problem_responses(FOREIGN_PAGE)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_DRAWN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture.",
+        "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
+    }
+}
+_HEADERS = {"Cache-Control": "private, max-age=3600"}
+"""The same bundle draws the same, or there is no answer."""
+
+
+def replay_router(
+    threads: RecordThreads, repository: ModelRepository, memory: MemoryBudget, settings: Settings
+) -> APIRouter:
+    """The routes that inspect kept pictures again; nothing of it is recorded or counted.
+
+    Args:
+        threads: work on the record.
+        repository: the models.
+        memory: of pictures in flight.
+        settings: of the server.
+    """
+    router = APIRouter(tags=["record"], responses=_OF_ONE)
+
+    @router.post("/v1/inspections/{id}/replay", responses=_OF_REPLAYS)
+    async def replay_inspection(request: Request, number: Number) -> ReplayOut:
+        """Inspect the kept picture of an inspection again, and compare the answers.
+
+        The version that is served must be the bundle that answered then. It waits behind the
+        pictures of lines, as one of the bulk.
+        """
+        async with CancelOnDisconnect(request) as disconnect:
+            disconnect.watch()
+            stored, version = await recorded(number)
+            with memory.encoded() as held:
+                held.add(stored.input_bytes)
+                picture = await kept(stored)
+                options = asking(request, stored)
+                found = await replay(stored, picture, version, options, settings.max_regions)
+        body = json_of(found) | {"request_id": request_id_of(request.scope)}
+        return ReplayOut.model_validate(body)
+
+    @router.get("/v1/inspections/{id}/map", response_class=Response, responses=_DRAWN)
+    async def draw_map(
+        request: Request, number: Number, query: Annotated[DrawingIn, Query()]
+    ) -> Response:
+        """The anomaly map of an inspection in colours, computed and drawn again."""
+        return await drawn(request, number, "map", query.format)
+
+    @router.get("/v1/inspections/{id}/overlay", response_class=Response, responses=_DRAWN)
+    async def draw_overlay(
+        request: Request, number: Number, query: Annotated[DrawingIn, Query()]
+    ) -> Response:
+        """The kept picture of an inspection under its map and regions, computed and drawn again."""
+        return await drawn(request, number, "overlay", query.format)
+
+    async def drawn(
+        request: Request, number: int, kind: HeatmapKind, picture_format: ImageFormat
+    ) -> Response:
+        async with CancelOnDisconnect(request) as disconnect:
+            disconnect.watch()
+            stored, version = await recorded(number)
+            with memory.encoded() as held:
+                held.add(stored.input_bytes)
+                picture = await kept(stored)
+                options = replace(asking(request, stored), heatmap=kind, format=picture_format)
+                inspection = await inspect_again(version.pipeline, picture, options)
+        assert inspection.heatmap is not None
+        media_type = MEDIA_TYPES[picture_format]
+        return Response(inspection.heatmap.data, headers=_HEADERS, media_type=media_type)
+
+    async def recorded(number: int) -> tuple[StoredInspection, ModelVersion]:
+        stored = await threads.read(lambda connection: inspection_of(connection, number))
+        try:
+            version = repository.get(stored.model, stored.version)
+        except ModelNotFoundError:
+            raise ConflictError(
+                f"inspection {number} was answered by {stored.model}, version {stored.version}, "
+                "which this server does not have; put it back, or use `takt replay` where it is"
+            ) from None
+        same_bundle(version, stored)
+        return stored, version
+
+    async def kept(stored: StoredInspection) -> Picture:
+        def read(record: Record) -> Picture:
+            return record.pictures.read(picture_key_of(stored))
+
+        return await threads.run(read)
+
+    def asking(request: Request, stored: StoredInspection) -> InspectOptions:
+        return options_of(stored, settings.timeout_ms / 1000, share_of(request.scope))
+
+    return router
