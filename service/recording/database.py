@@ -63,7 +63,9 @@ class Database:
     @property
     def name(self) -> str:
         """What it is, without a password."""
-        return self._engine.url.render_as_string(hide_password=True)
+        url = self._engine.url
+        passwords = {name: "hidden" for name in url.query if "pass" in name}
+        return url.update_query_dict(passwords).render_as_string(hide_password=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -149,6 +151,9 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "connect", _on_connect)
             event.listen(engine, "begin", _on_begin)
             return engine
+        # The rest of a password with an @ would be shown as the host.
+        if "@" in (parsed.host or ""):
+            raise ArgumentError
         if parsed.drivername in ("postgresql", "postgresql+psycopg"):
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
@@ -161,10 +166,10 @@ def _engine(url: str) -> Engine:
                     "options": f"-c lock_timeout={int(_BUSY_S * 1000)}",
                 },
             )
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         raise ConfigurationError(
             f"the record's URL {_shown(url)} cannot be understood; it looks like "
-            "postgresql://user:password@host/database"
+            "postgresql://user:password@host/database, with %40 for an @ in the password"
         ) from None
     except ModuleNotFoundError:
         raise ConfigurationError(
@@ -178,7 +183,7 @@ def _engine(url: str) -> Engine:
 
 def _shown(url: str) -> str:
     """A URL without what may be its password."""
-    return url.partition("@")[2] or url.partition(":")[0]
+    return (url.rpartition("@")[2] if "@" in url else url.partition(":")[0]).partition("?")[0]
 
 
 def _on_connect(connection: Any, record: object) -> None:

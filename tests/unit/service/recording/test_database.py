@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,13 +118,26 @@ def test_a_database_of_another_kind_is_refused(url: str, tmp_path: Path) -> None
         open_record(tmp_path, url)
 
 
-def test_a_password_is_in_no_message(tmp_path: Path) -> None:
-    record = open_record(tmp_path, "postgresql://takt:secret@127.0.0.1:1/x")
-    assert record is not None
-    with pytest.raises(RecordError) as caught:
-        record.database.prepare()
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://takt:secret@127.0.0.1:1/x",
+        "postgresql://127.0.0.1:1/x?user=takt&password=secret",
+        "postgresql://takt@127.0.0.1:1/x?sslpassword=secret",
+        "postgresql://takt:pass@secret@127.0.0.1:1/x",
+        "postgresql://takt:secret@127.0.0.1:port/x",
+        "postgresql://127.0.0.1:port/x?password=secret",
+        "postgres//takt:pass@secret@127.0.0.1/x",
+        "mysql://takt:secret@127.0.0.1/x",
+    ],
+)
+def test_a_password_is_in_no_message(url: str, tmp_path: Path) -> None:
+    with pytest.raises((RecordError, ConfigurationError)) as caught:
+        record = open_record(tmp_path, url)
+        assert record is not None
+        with closing(record):
+            record.database.prepare()
     assert "secret" not in str(caught.value)
-    record.close()
 
 
 def test_a_command_says_where_no_record_is(tmp_path: Path) -> None:
