@@ -22,10 +22,10 @@ FOREIGN_ID = key_id(FOREIGN.public_key())
 
 
 @pytest.fixture
-def exported(record: Record, tmp_path: Path) -> tuple[Path, list[Entry]]:
-    entries = appended(record, 4)
+def exported(sqlite_record: Record, tmp_path: Path) -> tuple[Path, list[Entry]]:
+    entries = appended(sqlite_record, 4)
     file = tmp_path / "audit.jsonl"
-    assert write_export(entries_of(record.database), file, OURS).findings == []
+    assert write_export(entries_of(sqlite_record.database), file, OURS).findings == []
     return file, entries
 
 
@@ -91,23 +91,25 @@ def test_a_tail_that_is_cut_in_front_of_the_seal_is_found(
     assert "2 entries" in found(file) and "4 up to" in found(file)
 
 
-def test_a_file_that_somebody_else_has_signed_is_refused(record: Record, tmp_path: Path) -> None:
-    appended(record, 1)
+def test_a_file_that_somebody_else_has_signed_is_refused(
+    sqlite_record: Record, tmp_path: Path
+) -> None:
+    appended(sqlite_record, 1)
     file = tmp_path / "audit.jsonl"
-    write_export(entries_of(record.database), file, FOREIGN)
+    write_export(entries_of(sqlite_record.database), file, FOREIGN)
     assert f"signed by the key {FOREIGN_ID}" in found(file)
     change(file, 1, lambda line: line.replace(FOREIGN_ID, next(iter(KEYS))))
     assert "is not what the key" in found(file)
 
 
 def test_a_broken_chain_is_not_signed_and_the_old_file_stays(
-    record: Record, tmp_path: Path
+    sqlite_record: Record, tmp_path: Path
 ) -> None:
-    appended(record, 3)
+    appended(sqlite_record, 3)
     file = tmp_path / "audit.jsonl"
     file.write_text("old")
-    tamper(record, "UPDATE audit SET who = 'nobody' WHERE seq = 2")
-    check = write_export(entries_of(record.database), file, OURS)
+    tamper(sqlite_record, "UPDATE audit SET who = 'nobody' WHERE seq = 2")
+    check = write_export(entries_of(sqlite_record.database), file, OURS)
     assert [one.seq for one in check.findings] == [2]
     assert file.read_text() == "old" and [one.name for one in tmp_path.glob("*.part")] == []
 

@@ -72,8 +72,8 @@ def told(entries: list[Entry]) -> list[tuple[str, str, Any, Any]]:
     ]
 
 
-def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(record: Record) -> None:
-    started, loaded, stopped = run(record)
+def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(sqlite_record: Record) -> None:
+    started, loaded, stopped = run(sqlite_record)
     assert (started.action, started.who, started.server) == ("server_started", SERVER, "line3:8000")
     assert json.loads(started.new or "") == {
         "takt": "0.1.0",
@@ -93,14 +93,14 @@ def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(record: Record)
     assert stopped.action == "server_stopped"
 
 
-def test_a_start_like_the_last_one_tells_of_no_change(record: Record) -> None:
-    run(record)
-    assert told(run(record)) == []
+def test_a_start_like_the_last_one_tells_of_no_change(sqlite_record: Record) -> None:
+    run(sqlite_record)
+    assert told(run(sqlite_record)) == []
 
 
-def test_settings_that_differ_from_the_last_start_are_told(record: Record) -> None:
-    run(record)
-    changed = run(record, settings={"port": 8000, "engine": "cuda", "docs": False})
+def test_settings_that_differ_from_the_last_start_are_told(sqlite_record: Record) -> None:
+    run(sqlite_record)
+    changed = run(sqlite_record, settings={"port": 8000, "engine": "cuda", "docs": False})
     assert told(changed) == [
         (
             SERVER,
@@ -135,10 +135,12 @@ def test_keys_and_models_that_changed_while_nobody_was_there_are_told(record: Re
     assert told(run(record, keys=(other,), models=models)) == []
 
 
-def test_a_version_that_is_another_or_gone_at_the_start_is_told(record: Record) -> None:
+def test_a_version_that_is_another_or_gone_at_the_start_is_told(sqlite_record: Record) -> None:
     both = {"parts": ServedModel("1", {"1": ONE, "2": ServedVersion("bb", 1, 1)})}
-    run(record, models=both)
-    entries = run(record, models={"parts": ServedModel("1", {"1": replace(ONE, digest="dd")})})
+    run(sqlite_record, models=both)
+    entries = run(
+        sqlite_record, models={"parts": ServedModel("1", {"1": replace(ONE, digest="dd")})}
+    )
     assert [(who, action) for who, action, _, _ in told(entries)] == [
         (FOLDER, "version_changed"),
         (FOLDER, "version_removed"),
@@ -170,9 +172,9 @@ def test_servers_of_one_record_do_not_mix(record: Record) -> None:
     assert told(entries) == []
 
 
-def test_a_new_container_goes_on_from_the_server_that_started_last(record: Record) -> None:
-    run(record, server="pod-a:8000")
-    entries = run(record, server="pod-b:8000", settings=SETTINGS | {"engine": "cuda"})
+def test_a_new_container_goes_on_from_the_server_that_started_last(sqlite_record: Record) -> None:
+    run(sqlite_record, server="pod-a:8000")
+    entries = run(sqlite_record, server="pod-b:8000", settings=SETTINGS | {"engine": "cuda"})
     assert told(entries) == [(SERVER, "settings_changed", {"engine": "auto"}, {"engine": "cuda"})]
 
 
