@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -177,3 +178,19 @@ def test_a_thousand_are_judged_at_once(sqlite_record: Record) -> None:
     ids = insert_inspections(sqlite_record, [{}] * 1000)
     assert judge(sqlite_record.database, ids, NewJudgement("good", "ann")).inspections == 1000
     assert withdraw(sqlite_record.database, ids, "ann").inspections == 1000
+
+
+def test_of_judgements_at_once_the_latest_counts(record: Record) -> None:
+    (one,) = insert_inspections(record, [{}])
+
+    def say(reviewer: str) -> None:
+        for word in ("good", "unsure", "defect", "good", "defect"):
+            judge(record.database, [one], NewJudgement(word, reviewer))
+        withdraw(record.database, [one], reviewer)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(say, ("ann", "bob", "cem")))
+    found = history(record.database, one)
+    assert len(found.said) == 18
+    assert counts_of(record) == {one: found.standing[-1].judgement}
+    assert len(list(entries_of(record.database))) == 18
