@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import random
 import resource
 import statistics
@@ -177,7 +178,7 @@ def asked(record: Record, case: Case, until_us: int, pages: int, rng: random.Ran
 
 def percentile(times: list[float], share: float) -> float:
     """The time that so large a share of times does not exceed."""
-    return sorted(times)[min(len(times) - 1, int(share * len(times)))]
+    return sorted(times)[math.ceil(share * len(times)) - 1]
 
 
 @contextmanager
@@ -255,7 +256,7 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--least", type=int, default=STEPS[0], help="inspections at the beginning")
     parser.add_argument("--most", type=int, default=STEPS[-1], help="inspections at the end")
-    parser.add_argument("--pages", type=int, default=100, help="of each filter at each size")
+    parser.add_argument("--pages", type=int, default=200, help="of each filter at each size")
     options = parser.parse_args()
     steps = [step for step in STEPS if options.least <= step <= options.most]
     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +70,23 @@ def conditions(
         one = _FILTERS[name]
         column = inspections.c[one.column] if by_index else without_index(one.column)
         found.append(one.asks(column, getattr(filters, name)))
+    return found
+
+
+def equals(filters: Filters, names: Iterable[str]) -> dict[str, Any]:
+    """The columns that must have one value, and that value, in the order of the names.
+
+    Args:
+        filters: what is wanted.
+        names: filters of values, not of ranges, as far as they are given.
+    """
+    given = {name: getattr(filters, name) for name in names if name in filters.given}
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name == "verdict":
+            found["anomalous"] = value == "reject"
+        elif (name, value) not in (("judgement", "none"), ("kept", "any")):
+            found[name] = value
     return found
 
 

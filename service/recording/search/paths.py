@@ -7,13 +7,20 @@ few. A range of scores has its own way.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, union_all
+from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_, union_all
 
-from service.recording.search.conditions import Condition, Operand, conditions, without_index
+from service.recording.search.conditions import (
+    Condition,
+    Operand,
+    conditions,
+    equals,
+    without_index,
+)
 from service.recording.search.cursor import Cursor
-from service.recording.search.filters import Filters
+from service.recording.search.filters import Filters, KeptFilter
 from service.recording.tables import inspections
 
 _FEW: Final = 2_000
@@ -25,7 +32,8 @@ _MANY: Final = 300_000
 
 _TIME: Final = ("since_us", "until_us")
 _SCORE: Final = ("score_min", "score_max")
-_KEPT: Final = ("reject", "near", "sample")
+_KEPT: Final[tuple[KeptFilter, ...]] = ("reject", "near", "sample")
+_LEAST_US, _MOST_US = -(2**63), 2**63 - 1
 
 _INDEXES: Final[tuple[tuple[str, ...], ...]] = (
     ("model", "version"),
@@ -55,12 +63,52 @@ def newest(connection: Connection, filters: Filters, after: Cursor | None, limit
     """
     names = {*filters.given} - {*_TIME}
     if filters.kept == "any" and names == {"kept"}:
-        return _kept_for_any_reason(filters, after, limit)
+        return _kept_for_any_reason(connection, filters, after, limit)
     if names and names <= {*_SCORE}:
         return _by_score(connection, filters, after, limit)
-    if len(names) <= 1 or any(names == {*served} for served in _INDEXES):
-        return _in_order(conditions(filters), after, limit)
+    for served in (*_INDEXES, tuple(names)):
+        if names == {*served} and (len(names) <= 1 or served in _INDEXES):
+            return _along(connection, filters, served, after, limit)
     return _by_the_rarest(connection, filters, after, limit)
+
+
+def _along(
+    connection: Connection,
+    filters: Filters,
+    names: tuple[str, ...],
+    after: Cursor | None,
+    limit: int,
+) -> Newest:
+    """By the index of these filters, which has the rows of each value by time.
+
+    PostgreSQL would take the index by time instead, as it expects each value evenly over time; and
+    would read a year for a station that is gone. In bounds of rows it has no choice.
+    """
+    values = equals(filters, names)
+    if connection.dialect.name != "postgresql" or not values:
+        return _in_order(conditions(filters), after, limit)
+    table = inspections.c
+    columns = [table[name] for name in values]
+    least = _LEAST_US if filters.since_us is None else filters.since_us
+    most = _MOST_US if filters.until_us is None else filters.until_us - 1
+    found_by = [
+        *(column.is_not(None) for column in columns if column.nullable),
+        *conditions(filters, {*names} - {_filter_of(name) for name in values}),
+        tuple_(*columns, table.at_us) >= tuple_(*values.values(), least),
+    ]
+    if after is not None:
+        most = min(most, after.at_us)
+        found_by.append(or_(table.at_us < after.at_us, table.id < after.id))
+    return (
+        select(table.at_us, table.id)
+        .where(*found_by, tuple_(*columns, table.at_us) <= tuple_(*values.values(), most))
+        .order_by(*(column.desc() for column in columns), table.at_us.desc(), table.id.desc())
+        .limit(limit)
+    )
+
+
+def _filter_of(column: str) -> str:
+    return "verdict" if column == "anomalous" else column
 
 
 def _in_order(found_by: list[Condition], after: Cursor | None, limit: int) -> Newest:
@@ -86,11 +134,12 @@ def _before(found_by: list[Condition], after: Cursor | None, at_us: Operand) -> 
     return [*found_by, at_us <= after.at_us, earlier]
 
 
-def _kept_for_any_reason(filters: Filters, after: Cursor | None, limit: int) -> Newest:
+def _kept_for_any_reason(
+    connection: Connection, filters: Filters, after: Cursor | None, limit: int
+) -> Newest:
     """The newest of each reason, together."""
-    when = conditions(filters, _TIME)
     parts = [
-        _in_order([inspections.c.kept == reason, *when], after, limit).subquery()
+        _along(connection, replace(filters, kept=reason), ("kept",), after, limit).subquery()
         for reason in _KEPT
     ]
     every = union_all(*(select(part.c.at_us, part.c.id) for part in parts)).subquery()

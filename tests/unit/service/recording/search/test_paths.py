@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import event
+from pathlib import Path
 
-from service.recording.record import Record
+import pytest
+from sqlalchemy import event, text
+
+from service.recording.record import Record, open_record
 from service.recording.search import paths
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from tests.recorded import NOON_US, insert_inspections
+from tests.recording_databases import PostgresServer
 
 SORTS = "USE TEMP B-TREE FOR ORDER BY"
 AFTER = Cursor(NOON_US, 5)
@@ -21,7 +24,8 @@ def plan_of(record: Record, filters: Filters, after: Cursor | None = AFTER) -> l
         seen: list[str] = []
 
         def explain(connection, cursor, statement, parameters, context, many):  # type: ignore[no-untyped-def]
-            return f"EXPLAIN QUERY PLAN {statement}", parameters
+            how = "EXPLAIN QUERY PLAN" if record.database.is_sqlite else "EXPLAIN"
+            return f"{how} {statement}", parameters
 
         engine = connection.engine
         event.listen(engine, "before_cursor_execute", explain, retval=True)
@@ -96,3 +100,23 @@ def test_the_rarest_of_several_filters_leads(sqlite_record: Record) -> None:
     )
     plan = " | ".join(plan_of(sqlite_record, Filters(station="north", model="bolt"), None))
     assert "(model=?" in plan and "station=?" not in plan
+
+
+def test_postgresql_finds_what_is_long_ago_by_the_index_of_its_value(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    record = open_record(tmp_path, postgres.new_url())
+    assert record is not None
+    # By its statistics the station is everywhere, and soon found by time.
+    insert_inspections(
+        record,
+        [
+            {"at_us": NOON_US + number, "station": "gone" if number < 150 else "north"}
+            for number in range(1000)
+        ],
+    )
+    with record.database.writing() as connection:
+        connection.execute(text("ANALYZE inspections"))
+    plan = " | ".join(plan_of(record, Filters(station="gone"), Cursor(NOON_US + 900, 0)))
+    record.close()
+    assert "using inspections_station on" in plan and "station, at_us" in plan
