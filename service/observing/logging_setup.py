@@ -19,6 +19,7 @@ Write = Callable[[str], object]
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
 _OF_CONNECTIONS = "uvicorn.error"
+_OF_MIGRATIONS = "alembic"
 
 
 class JsonFormatter(logging.Formatter):
@@ -68,6 +69,8 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
     root.setLevel(level.upper())
     # At debug the library that reads WebSockets writes each header, keys among them.
     logging.getLogger(_OF_CONNECTIONS).setLevel(max(logging.INFO, root.level))
+    # The library that makes the record's tables lists its own parts at info.
+    logging.getLogger(_OF_MIGRATIONS).setLevel(max(logging.WARNING, root.level))
     # Changes that people made are logged even where only errors are.
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     # A warning that Python writes itself would be no JSON.

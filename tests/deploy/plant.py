@@ -213,7 +213,7 @@ def bench(url: str, path: Path) -> float:
 def load(url: str) -> None:
     """A bit of everything that the server counts."""
     good, bad = bodies("good"), bodies("pitting")
-    with httpx.Client(base_url=url) as http:
+    with httpx.Client(base_url=url, timeout=60) as http:
         shown = [inspected(http, body, heatmap="overlay").json() for body in bad[2:4]]
         assert all(answer["anomalous"] and answer["heatmap"] for answer in shown)
         for _ in range(6):

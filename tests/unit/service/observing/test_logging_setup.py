@@ -19,7 +19,7 @@ def logged(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
-        for name in (AUDIT, "uvicorn.error"):
+        for name in (AUDIT, "uvicorn.error", "alembic"):
             logging.getLogger(name).setLevel(logging.NOTSET)
         logging.captureWarnings(False)
 
@@ -45,7 +45,7 @@ def test_what_people_changed_is_logged_even_where_only_errors_are(
         logging.getLogger("takt.app").info("no news")
     finally:
         root.setLevel(level)
-        for name in (AUDIT, "uvicorn.error"):
+        for name in (AUDIT, "uvicorn.error", "alembic"):
             logging.getLogger(name).setLevel(logging.NOTSET)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.endswith('takt.audit: threshold_changed {"new": 0.4}')
@@ -57,6 +57,14 @@ def test_at_debug_the_headers_of_handshakes_stay_out_of_the_log(logged) -> None:
     logging.getLogger("takt.app").debug("begin")
     (line,) = logged()
     assert line.endswith("begin")
+
+
+def test_what_makes_the_records_tables_lists_none_of_its_parts(logged) -> None:
+    configure_logging("info", "text", logging.StreamHandler())
+    logging.getLogger("alembic.runtime.plugins").info("setup plugin alembic.autogenerate.schemas")
+    logging.getLogger("alembic.runtime.plugins").warning("this plugin is broken")
+    (line,) = logged()
+    assert line.endswith("this plugin is broken")
 
 
 def test_in_json_every_message_is_one_object(logged) -> None:
