@@ -255,7 +255,10 @@ def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of Debian's package; the test is skipped where that is missing."""
     if PostgresServer.installed() is None:
-        pytest.skip("no PostgreSQL here: install Debian's package `postgresql`")
+        said = "no PostgreSQL here: install Debian's package `postgresql`"
+        if os.environ.get("TAKT_REQUIRE_POSTGRESQL"):
+            pytest.fail(said)
+        pytest.skip(said)
     with postgres_server() as server:
         yield server
 
