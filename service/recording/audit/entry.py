@@ -24,6 +24,12 @@ FOLDER: Final = "folder"
 """Who changed something, where versions came to the repository or went from it."""
 
 
+STARTED: Final = "server_started"
+LOADED: Final = "models_loaded"
+WHOLE_STATES: Final = frozenset({STARTED, LOADED})
+"""Entries that hold all that a server is and serves, at length: the log has their head alone."""
+
+
 def _now_us() -> int:
     return time.time_ns() // 1000
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from service.domain import Json
-from service.recording.audit.entry import FILE, SERVER, Change
+from service.recording.audit.entry import FILE, LOADED, SERVER, STARTED, Change
 from service.recording.audit.served import (
     ServedModel,
     ServedVersion,
@@ -22,9 +22,6 @@ from service.recording.tables import audit
 
 MEANWHILE: Final = "found at the start: it changed while the server was not running"
 """The reason of a change that nobody was there to notice."""
-
-_STARTED = "server_started"
-_LOADED = "models_loaded"
 
 
 @dataclass(slots=True)
@@ -43,9 +40,9 @@ class Known:
 
     def take(self, action: str, model: str, version: str, new: Json) -> None:
         """Go on by one entry."""
-        if action == _STARTED:
+        if action == STARTED:
             self.settings, self.keys = new["settings"], new["keys"]
-        elif action == _LOADED:
+        elif action == LOADED:
             self.models = {name: _model_of(found) for name, found in new["models"].items()}
         elif action in ("key_added", "key_changed"):
             self.keys[new["name"]] = new
@@ -86,10 +83,10 @@ def last_known(connection: Connection, server: str) -> Known:
     A container has another name at each start.
     """
     known = Known()
-    started = _newest(connection, _STARTED, server) or _newest(connection, _STARTED, None)
+    started = _newest(connection, STARTED, server) or _newest(connection, STARTED, None)
     if started is None:
         return known
-    loaded = _newest(connection, _LOADED, started.server)
+    loaded = _newest(connection, LOADED, started.server)
     first = started.seq if loaded is None else min(loaded.seq, started.seq)
     entries = (
         select(audit.c.action, audit.c.model, audit.c.version, audit.c.old, audit.c.new)
@@ -103,8 +100,8 @@ def last_known(connection: Connection, server: str) -> Known:
 
 
 _FOLDED = (
-    _STARTED,
-    _LOADED,
+    STARTED,
+    LOADED,
     "key_added",
     "key_changed",
     "key_revoked",
@@ -134,7 +131,7 @@ def changes_of_start(
         settings: in force, without secrets.
         keys: what is kept of each key, by its name.
     """
-    yield Change(SERVER, _STARTED, new={"takt": takt, "settings": settings, "keys": keys})
+    yield Change(SERVER, STARTED, new={"takt": takt, "settings": settings, "keys": keys})
     if known.settings is None:
         return
     names = sorted(known.settings.keys() | settings.keys())
@@ -157,7 +154,7 @@ def changes_of_models(known: Known, models: dict[str, ServedModel]) -> Iterator[
     for name in sorted(before.keys() | models.keys()):
         yield from _changes_of(name, before.get(name, none), models.get(name, none))
     found = {name: model.as_json() for name, model in models.items()}
-    yield Change(SERVER, _LOADED, new={"models": found})
+    yield Change(SERVER, LOADED, new={"models": found})
 
 
 def _changes_of(name: str, before: ServedModel, after: ServedModel) -> Iterator[Change]:

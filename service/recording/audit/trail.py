@@ -19,7 +19,7 @@ from service.domain import Json
 from service.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.chain import append, facts_of, head_facts
-from service.recording.audit.entry import SERVER, Change, Entry, entry_of
+from service.recording.audit.entry import SERVER, WHOLE_STATES, Change, Entry, entry_of
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.database import Database
 
@@ -256,7 +256,10 @@ def _log_stored(waiting: _Waiting, entry: Entry) -> None:
     if waiting.told:
         log_audit("entry_stored", action=entry.action, **head_facts(entry))
     else:
-        log_audit(entry.action, **(waiting.facts or facts_of(entry)), **head_facts(entry))
+        facts = waiting.facts or facts_of(entry)
+        if entry.action in WHOLE_STATES:
+            facts = {"caller": entry.who}
+        log_audit(entry.action, **facts, **head_facts(entry))
 
 
 def _settle(waiting: _Waiting) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from service.recording.audit.chain import entries_of
@@ -91,6 +93,17 @@ def test_a_start_says_what_is_set_who_may_ask_and_what_is_served(sqlite_record: 
         }
     }
     assert stopped.action == "server_stopped"
+
+
+def test_the_log_has_the_heads_alone_of_entries_that_hold_everything(
+    sqlite_record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "takt.audit")
+    started, loaded, _ = run(sqlite_record)
+    lines = {line.getMessage().split()[0]: line.getMessage() for line in caplog.records}
+    for entry in (started, loaded):
+        assert entry.hash in lines[entry.action]
+        assert "settings" not in lines[entry.action] and "versions" not in lines[entry.action]
 
 
 def test_a_start_like_the_last_one_tells_of_no_change(sqlite_record: Record) -> None:
