@@ -13,10 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.api.labels import labels_of_headers, merged
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
 from service.batching.uploads import network_of
-from service.domain import NO_LABELS, Json, Labels, RawPicture
+from service.domain import Json, Labels, RawPicture
 from service.errors import InvalidParameterError, TaktError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import Asked
@@ -53,19 +52,16 @@ def caller_of(scope: Scope) -> Caller:
     return caller
 
 
-def asked_of(
-    scope: Scope, picture: bytes | memoryview | RawPicture | None, labels: Labels = NO_LABELS
-) -> Asked:
+def asked_of(scope: Scope, picture: bytes | memoryview | RawPicture, labels: Labels) -> Asked:
     """What came with a picture, for the record.
 
     Args:
-        scope: of the request; its headers may have labels.
+        scope: of the request.
         picture: as it came.
-        labels: that the request has elsewhere; these count where both say something.
+        labels: what the request says of the part, wherever it says so.
     """
     caller = caller_of(scope)
-    name = caller.name if caller.credential else ""
-    return Asked(picture, name, merged(labels, labels_of_headers(scope["headers"])))
+    return Asked(picture, caller.name if caller.credential else "", labels)
 
 
 def client_of(connection: HTTPConnection) -> str | None:

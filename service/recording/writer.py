@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.domain import RawPicture, Source
 from service.errors import RecordError
@@ -90,6 +91,7 @@ class Recorder:
         self._given_back_bytes = 0
         self._ending = threading.Event()
         self._ids: dict[_SourceKey, int] = {}
+        self._statement: SQLCompiler | None = None
         self._retention = Retention(record, retain, self._ending.is_set)
         self._sweep_at_s = 0.0
         self._try_at_s = 0.0
@@ -226,9 +228,18 @@ class Recorder:
                 found[key] = row["source_id"] = (
                     self._ids.get(key) or found.get(key) or _source_id(connection, key)
                 )
-            _insert_rows(connection, [row for _, row in some])
+            self._insert_rows(connection, [row for _, row in some])
         # Only now is it certain that they are there.
         self._ids |= found
+
+    def _insert_rows(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Insert rows by the driver itself, which takes two thirds of the time."""
+        if self._statement is None:
+            statement = insert(inspections).values(dict.fromkeys(rows[0]))
+            self._statement = statement.compile(dialect=connection.dialect)
+        names = self._statement.positiontup
+        given = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
+        connection.exec_driver_sql(str(self._statement), given)
 
     def _insert_each(self, some: Sequence[tuple[Source, Row]]) -> None:
         """Write rows one by one, since the database refuses one of them."""
@@ -279,15 +290,6 @@ def _source_id(connection: Connection, key: _SourceKey) -> int:
         assert done.inserted_primary_key is not None
         found = done.inserted_primary_key[0]
     return int(found)
-
-
-def _insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert rows by the driver itself, which takes two thirds of the time."""
-    statement = insert(inspections).values(dict.fromkeys(rows[0]))
-    compiled = statement.compile(dialect=connection.dialect)
-    names = compiled.positiontup
-    given = rows if names is None else [tuple(map(row.__getitem__, names)) for row in rows]
-    connection.exec_driver_sql(str(compiled), given)
 
 
 def _bytes_of(picture: Picture) -> int:

@@ -16,7 +16,7 @@ from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import InferenceResponse, response_of
 from service.api.problems import asked_of, request_id_of, share_of
 from service.batching.memory import EncodedBytes
-from service.domain import Inspection
+from service.domain import NO_LABELS, Inspection
 from service.errors import DeadlineExceededError, RequestError
 from service.inspection.pipeline import Pipeline
 from service.observing.journal import UNKNOWN, Journal
@@ -56,9 +56,8 @@ def infer_handler(
             model = repository.get(name, version)
             known = model.name
             model.check_ready()
-            if journal.keeps:
-                # What cannot be recorded is refused before anything is inspected.
-                labels_of_headers(request.scope["headers"])
+            # What cannot be recorded is refused before anything is inspected.
+            labels = labels_of_headers(request.scope["headers"]) if journal.keeps else NO_LABELS
             model.pipeline.check_room()
             with bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
@@ -75,7 +74,7 @@ def infer_handler(
             journal.refused(known, "oip", error, request_id)
             raise
         for inspection, picture in zip(inspections, inference.pictures, strict=True):
-            asked = asked_of(request.scope, picture) if journal.keeps else NOTHING_ASKED
+            asked = asked_of(request.scope, picture, labels) if journal.keeps else NOTHING_ASKED
             journal.answered(inspection, "oip", request_id, asked)
         if response.json_bytes is None:
             return Response(response.body, media_type="application/json")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
+from service.api.labels import labels_of_headers, merged
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
@@ -82,7 +83,8 @@ def inspect_handler(
                         nonlocal asked
                         data = await _picture_of(request, bodies, held)
                         if journal.keeps:
-                            asked = asked_of(request.scope, data, query.labels)
+                            said = labels_of_headers(request.scope["headers"])
+                            asked = asked_of(request.scope, data, merged(query.labels, said))
                         disconnect.watch()
                         return data
 
