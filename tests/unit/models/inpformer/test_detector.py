@@ -1,50 +1,21 @@
+"""The networks together, and the arithmetic after them."""
+
 from __future__ import annotations
 
-import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.dinov2.encoder import DinoEncoder
 from models.dinov2.maps import Groups
-from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-from models.inpformer.inp import CrossAttention, DecoderBlock, GuidedAttention, InpExtractor
+from tests.unit.models.inpformer.smallest import SMALLEST, config_with, unlike_defaults
 
-SMALLEST = InpFormerConfig(
-    embed_dim=32,
-    encoder_heads=2,
-    decoder_heads=4,
-    target_blocks=(1, 2),
-    decoder_depth=3,
-    encoder_groups=((0,), (1,)),
-    decoder_groups=((0, 1), (2,)),
-    inp_count=5,
-    mlp_ratio=2,
-    width=56,
-    height=56,
-)
-
-
-def config_with(**changes: Any) -> InpFormerConfig:
-    return InpFormerConfig(**{**SMALLEST.as_dict(), **changes})
-
-
-def unlike_defaults(module: nn.Module) -> None:
-    """Give every parameter of one dimension a part to play: norms, biases, LayerScale."""
-    for parameter in module.parameters():
-        if parameter.ndim == 1:
-            nn.init.uniform_(parameter, 0.2, 1.2)
-
-
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 @pytest.fixture(params=["official", "anomalib"])
@@ -62,74 +33,6 @@ def official() -> InpFormer:
 def anomalib() -> InpFormer:
     """Likewise."""
     return InpFormer(config_with(width=392, height=392, recipe="anomalib")).eval()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"embed_dim": 0}, "embed_dim is 0; it must be a whole number"),
-        ({"inp_count": 2.5}, r"inp_count is 2\.5; it must be a whole number"),
-        ({"decoder_depth": True}, "decoder_depth is True; it must be a whole number"),
-        ({"encoder_heads": 5}, "encoder_heads is 5; it must divide embed_dim, 32"),
-        ({"decoder_heads": 6}, "decoder_heads is 6; it must divide embed_dim, 32"),
-        ({"width": 400}, "width is 400; it must be a multiple of 14"),
-        ({"mlp_bias": "no"}, "mlp_bias is 'no'; it must be true or false"),
-        ({"recipe": "nelson1425"}, "recipe is 'nelson1425'; it must be official or anomalib"),
-        ({"mode": "few_shot"}, "mode is 'few_shot'; it must be reconstruction or zero_shot"),
-        ({"target_blocks": ()}, "target_blocks is .*rising order"),
-        ({"target_blocks": (2, 1)}, "target_blocks is .*rising order"),
-        ({"target_blocks": (1, 1)}, "target_blocks is .*rising order"),
-        ({"target_blocks": (-1, 1)}, "target_blocks is .*rising order"),
-        ({"encoder_groups": ((0,), (2,))}, "encoder_groups is .*indices below 2"),
-        ({"encoder_groups": ((0,), ())}, "encoder_groups is .*indices below 2"),
-        ({"encoder_groups": ()}, "encoder_groups is .*indices below 2"),
-        ({"decoder_groups": ((0,), (3,))}, "decoder_groups is .*indices below 3"),
-        ({"decoder_groups": ((0, 1, 2),)}, "2 encoder_groups but 1 decoder_groups"),
-    ],
-)
-def test_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        config_with(**changes)
-
-
-def test_the_settings_survive_json() -> None:
-    config = config_with(recipe="anomalib", mode="zero_shot", mlp_bias=False)
-    assert InpFormerConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
-
-
-def test_an_unknown_setting_is_named() -> None:
-    with pytest.raises(ValueError, match="no setting depth, size"):
-        InpFormerConfig.from_dict({"size": 1, "depth": 2, "embed_dim": 64})
-
-
-@pytest.mark.parametrize(
-    ("dim", "name"), [(384, "small"), (768, "base"), (1024, "large"), (64, "dim64")]
-)
-def test_a_variant_is_named_by_its_channels(dim: int, name: str) -> None:
-    assert config_with(embed_dim=dim).variant == name
-
-
-@pytest.mark.parametrize(
-    ("recipe", "side", "scored"), [("official", 256, 655), ("anomalib", 392, 1536)]
-)
-def test_each_recipe_scores_a_hundredth_of_its_own_map(recipe: str, side: int, scored: int) -> None:
-    config = InpFormerConfig.from_dict({"recipe": recipe})
-    assert (config.map_size, config.scored_pixels) == ((side, side), scored)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "map_size", "scored"), [("official", (162, 405), 656), ("anomalib", (56, 140), 78)]
-)
-def test_a_wide_input_gives_a_wide_map_of_the_recipes_scale(
-    recipe: str, map_size: tuple[int, int], scored: int
-) -> None:
-    config = config_with(width=140, height=56, recipe=recipe)
-    assert config.grid == (4, 10)
-    assert (config.map_size, config.scored_pixels) == (map_size, scored)
-    with torch.no_grad():
-        anomaly_map, score = InpFormer(config).eval()(torch.rand(2, 3, 56, 140))
-    assert anomaly_map.shape[1:] == map_size
-    assert score.shape == (2,)
 
 
 @torch.no_grad()
@@ -179,80 +82,6 @@ def test_nothing_is_interpolated_while_encoding(monkeypatch: pytest.MonkeyPatch)
     encoder = DinoEncoder(SMALLEST.encoder_shape)
     monkeypatch.delattr(F, "interpolate")
     encoder(torch.zeros(1, 3, 56, 56))
-
-
-@torch.no_grad()
-def test_the_cross_attention_is_that_of_torch() -> None:
-    ours = CrossAttention(32, 4)
-    theirs = nn.MultiheadAttention(32, 4, batch_first=True)
-    theirs.in_proj_weight.copy_(torch.cat([ours.q.weight, ours.kv.weight]))
-    theirs.in_proj_bias.copy_(torch.cat([ours.q.bias, ours.kv.bias]))
-    theirs.out_proj.load_state_dict(ours.proj.state_dict())
-    queries, context = torch.randn(2, 5, 32), torch.randn(2, 9, 32)
-    expected, _ = theirs(queries, context, context)
-    torch.testing.assert_close(ours(queries, context), expected)
-
-
-@torch.no_grad()
-def test_guided_attention_weighs_values_by_the_positive_scaled_cosine_of_each_head() -> None:
-    attention = GuidedAttention(6, 2)
-    attention.learn_scale.copy_(torch.tensor([2.0, 0.5]).view(2, 1, 1))
-    attention.proj.weight.copy_(torch.eye(6))
-    attention.proj.bias.zero_()
-    tokens, inps = torch.randn(1, 4, 6), torch.randn(1, 3, 6)
-    found = attention(tokens, inps)[0].numpy()
-
-    q = attention.q(tokens)[0].numpy()
-    k, v = np.split(attention.kv(inps)[0].numpy(), 2, axis=1)
-    expected = np.zeros((4, 6))
-    for head, scale in enumerate((2.0, 0.5)):
-        of_head = slice(3 * head, 3 * head + 3)
-        for token in range(4):
-            for inp in range(3):
-                a, b = q[token, of_head], k[inp, of_head]
-                cosine = a @ b / math.sqrt((a @ a) * (b @ b))
-                expected[token, of_head] += max(0.0, scale * cosine) * v[inp, of_head]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-@torch.no_grad()
-def test_a_token_that_resembles_no_inp_gets_nothing_of_them() -> None:
-    attention = GuidedAttention(6, 1)
-    attention.q.load_state_dict({"weight": torch.eye(6), "bias": torch.zeros(6)})
-    attention.kv.load_state_dict({"weight": torch.eye(6).repeat(2, 1), "bias": torch.zeros(12)})
-    inps = torch.rand(1, 3, 6)
-    found = attention(-inps, inps)
-    torch.testing.assert_close(found, attention.proj.bias.expand(1, 3, 6))
-
-
-@torch.no_grad()
-def test_the_extractor_adds_to_its_learned_tokens_what_they_see() -> None:
-    extractor = InpExtractor(SMALLEST)
-    unlike_defaults(extractor)
-    x = torch.randn(2, 16, 32)
-    learned = extractor.tokens
-    normed = F.layer_norm(learned, (32,), extractor.norm1.weight, extractor.norm1.bias, 1e-8)
-    context = F.layer_norm(x, (32,), extractor.norm1.weight, extractor.norm1.bias, 1e-8)
-    seen = torch.stack([learned + extractor.attn(normed[None], one[None])[0] for one in context])
-    torch.testing.assert_close(extractor(x), seen + extractor.mlp(extractor.norm2(seen)))
-
-
-@torch.no_grad()
-def test_no_residual_goes_around_the_decoders_attention() -> None:
-    block = DecoderBlock(SMALLEST)
-    nn.init.zeros_(block.mlp.fc2.weight)
-    nn.init.zeros_(block.mlp.fc2.bias)
-    x, inps = torch.randn(1, 7, 32), torch.randn(1, 5, 32)
-    torch.testing.assert_close(block(x, inps), block.attn(block.norm1(x), block.norm1(inps)))
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_mlp_bias_is_of_extractor_and_decoder_alone(bias: bool) -> None:
-    names = InpFormer(config_with(mlp_bias=bias)).state_dict().keys()
-    assert "bottleneck.fc1.bias" in names
-    assert "encoder.blocks.0.mlp.fc1.bias" in names
-    assert ("extractor.mlp.fc1.bias" in names) == bias
-    assert ("decoder.2.mlp.fc2.bias" in names) == bias
 
 
 @torch.no_grad()
