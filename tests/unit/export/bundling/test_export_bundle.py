@@ -14,18 +14,17 @@ import pytest
 import torch
 
 from export.bundling.checkpoint_source import CheckpointSource
-from export.bundling.drift.compare import Compared, check_drift, measure_drift
+from export.bundling.drift.compare import measure_drift
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
 from export.calibration.grouping import EACH_ITS_OWN
-from export.errors import ExportError, PicturesError
+from export.errors import PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
-from service.bundles.manifest import Drift, FileDrift
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError, CalibrationError
 from service.pictures.preprocess import preprocess as preprocess_picture
@@ -286,30 +285,6 @@ def test_the_filter_of_the_training_has_no_cost_to_record(
     out = tmp_path / "models" / "parts" / "1"
     report = export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, resize="area")
     assert report.bundle.manifest.preprocess.drift is None
-
-
-@pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])
-def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
-    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
-    with pytest.raises(ExportError, match=r"^the graph .*0\.0002.*--allow-drift"):
-        check_drift(Compared(measured, largest=0.5), 1e-4, as_trained=True)
-    check_drift(Compared(measured, largest=0.5), 2e-4, as_trained=True)
-
-
-@pytest.mark.parametrize("drift", [(2e-3, 0.0), (0.0, 2e-3)])
-def test_what_is_allowed_is_a_part_of_answers_that_are_large(drift: tuple[float, float]) -> None:
-    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
-    with pytest.raises(ExportError, match=r"^the graph .*0\.002.* 0\.0019 is allowed"):
-        check_drift(Compared(measured, largest=19), 1e-4, as_trained=True)
-    check_drift(Compared(measured, largest=21), 1e-4, as_trained=True)
-
-
-def test_so_is_one_from_the_file_unless_another_way_to_the_input_was_chosen() -> None:
-    whole = FileDrift(score=2e-4, anomaly_map=0)
-    measured = Drift(pictures=5, score=0, anomaly_map=0, from_file=whole)
-    with pytest.raises(ExportError, match=r"^pictures' files .*0\.0002.*--allow-drift"):
-        check_drift(Compared(measured, largest=1), 1e-4, as_trained=True)
-    check_drift(Compared(measured, largest=1), 1e-4, as_trained=False)
 
 
 def test_good_pictures_that_all_score_the_same_are_warned_of(

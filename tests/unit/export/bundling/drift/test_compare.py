@@ -1,4 +1,4 @@
-"""What a training saw of a file, by the libraries that trainings use."""
+"""What a training saw of a file, and how far a graph may be from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from export.bundling.drift.compare import opened_as_trained
-from export.errors import PicturesError
+from export.bundling.drift.compare import Compared, check_drift, opened_as_trained
+from export.errors import ExportError, PicturesError
 from export.pictures import read_picture
-from service.bundles.manifest import Preprocess
+from service.bundles.manifest import Drift, FileDrift, Preprocess
 
 BY_PILLOW = Preprocess(
     width=32, height=32, resize="tensor_bilinear", orientation="ignore", depth="pillow"
@@ -52,3 +52,27 @@ def test_a_file_that_pillow_cannot_open_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(PicturesError, match=r"part\.png"):
         opened_as_trained(tmp_path / "part.png", BY_PILLOW)
+
+
+@pytest.mark.parametrize("drift", [(2e-4, 0.0), (0.0, 2e-4)])
+def test_a_drift_above_what_is_allowed_is_refused(drift: tuple[float, float]) -> None:
+    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
+    with pytest.raises(ExportError, match=r"^the graph .*0\.0002.*--allow-drift"):
+        check_drift(Compared(measured, largest=0.5), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=0.5), 2e-4, as_trained=True)
+
+
+@pytest.mark.parametrize("drift", [(2e-3, 0.0), (0.0, 2e-3)])
+def test_what_is_allowed_is_a_part_of_answers_that_are_large(drift: tuple[float, float]) -> None:
+    measured = Drift(pictures=5, score=drift[0], anomaly_map=drift[1])
+    with pytest.raises(ExportError, match=r"^the graph .*0\.002.* 0\.0019 is allowed"):
+        check_drift(Compared(measured, largest=19), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=21), 1e-4, as_trained=True)
+
+
+def test_so_is_one_from_the_file_unless_another_way_to_the_input_was_chosen() -> None:
+    whole = FileDrift(score=2e-4, anomaly_map=0)
+    measured = Drift(pictures=5, score=0, anomaly_map=0, from_file=whole)
+    with pytest.raises(ExportError, match=r"^pictures' files .*0\.0002.*--allow-drift"):
+        check_drift(Compared(measured, largest=1), 1e-4, as_trained=True)
+    check_drift(Compared(measured, largest=1), 1e-4, as_trained=False)
