@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ConfigDict, Field
 
 from service.api.problems import problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.domain import Json
-from service.errors import InvalidParameterError, RecordError
+from service.errors import InvalidParameterError
 from service.recording.audit.chain import newest_of
 from service.recording.audit.entry import Entry
 
@@ -37,9 +37,7 @@ _EXAMPLE: Json = {
 _RESPONSES = problem_responses(
     NO_RECORD,
     InvalidParameterError("limit: Input should be less than or equal to 1000"),
-    RecordError(
-        "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
-    ),
+    UNREACHABLE,
 )
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.examples import FOREIGN_PAGE, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.problems import caller_of, client_of, problem_responses, request_id_of
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.inspection_id import HIGHEST_ID, InspectionId
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.errors import (
     ConflictError,
     InspectionNotFoundError,
     InvalidParameterError,
-    RecordError,
 )
 from service.recording.review.history import History, Said, history
 from service.recording.review.judging import (
@@ -35,10 +35,7 @@ from service.recording.search.json_form import time_text
 from service.recording.search.times import time_of
 from service.security.caller import ANYONE
 
-HIGHEST_ID = 2**63 - 1
-
 Id = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
-InspectionId = Annotated[int, Path(ge=1, le=HIGHEST_ID, description="The inspection's number.")]
 
 
 class SeenIn(BaseModel):
@@ -139,9 +136,6 @@ class HistoryOut(Schema):
     seen: list[SightingOut] = Field(description="In the order of their first looks.")
 
 
-UNREACHABLE = RecordError(
-    "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
-)
 _NOT_THERE = InspectionNotFoundError("the record has no inspection 17; nothing was changed")
 _NO_ID = InvalidParameterError("id: Input should be greater than or equal to 1")
 _READING = problem_responses(NO_RECORD, _NOT_THERE, UNREACHABLE, _NO_ID)
@@ -233,14 +227,14 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         return SeenOut(request_id=request_id_of(request.scope), new=new, reviewer=reviewer)
 
     @router.put("/v1/inspections/{id}/pin", responses=_PINNING)
-    async def pin_picture(request: Request, id: InspectionId) -> PinOut:
+    async def pin_picture(request: Request, number: InspectionId) -> PinOut:
         """Keep the picture of an inspection, however old it gets."""
-        return await pinned(request, id, stays=True)
+        return await pinned(request, number, stays=True)
 
     @router.delete("/v1/inspections/{id}/pin", responses=_PINNING)
-    async def unpin_picture(request: Request, id: InspectionId) -> PinOut:
+    async def unpin_picture(request: Request, number: InspectionId) -> PinOut:
         """Let the picture of an inspection go when its time has come."""
-        return await pinned(request, id, stays=False)
+        return await pinned(request, number, stays=False)
 
     async def pinned(request: Request, number: int, *, stays: bool) -> PinOut:
         who, client = caller_of(request.scope).name, client_of(request)
@@ -250,10 +244,10 @@ def judging_router(threads: RecordThreads) -> APIRouter:
         return PinOut(request_id=request_id_of(request.scope), id=number, pinned=stays)
 
     @router.get("/v1/inspections/{id}/judgements", responses=_READING)
-    async def list_judgements(request: Request, id: InspectionId) -> HistoryOut:
+    async def list_judgements(request: Request, number: InspectionId) -> HistoryOut:
         """List everything that was said of an inspection, and who has seen it."""
-        found = await threads.run(lambda record: history(record.database, id))
-        return _history(request, id, found)
+        found = await threads.run(lambda record: history(record.database, number))
+        return _history(request, number, found)
 
     return router
 

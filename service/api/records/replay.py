@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import FOREIGN_PAGE, NOT_READY, OF_PICTURES
 from service.api.problems import problem_responses, request_id_of, share_of
-from service.api.records.judging import UNREACHABLE
-from service.api.records.search import NO_INSPECTION, Number
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.inspection_id import InspectionId
+from service.api.records.search import NO_INSPECTION
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import RegionOut, Schema
 from service.batching.memory import MemoryBudget
 from service.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions
@@ -149,7 +149,7 @@ def replay_router(
     router = APIRouter(tags=["record"], responses=_OF_ONE)
 
     @router.post("/v1/inspections/{id}/replay", responses=_OF_REPLAYS)
-    async def replay_inspection(request: Request, number: Number) -> ReplayOut:
+    async def replay_inspection(request: Request, number: InspectionId) -> ReplayOut:
         """Inspect the kept picture of an inspection again, and compare the answers.
 
         The version that is served must be the bundle that answered then. It waits behind the
@@ -168,14 +168,14 @@ def replay_router(
 
     @router.get("/v1/inspections/{id}/map", response_class=Response, responses=_DRAWN)
     async def draw_map(
-        request: Request, number: Number, query: Annotated[DrawingIn, Query()]
+        request: Request, number: InspectionId, query: Annotated[DrawingIn, Query()]
     ) -> Response:
         """The anomaly map of an inspection in colours, computed and drawn again."""
         return await drawn(request, number, "map", query.format)
 
     @router.get("/v1/inspections/{id}/overlay", response_class=Response, responses=_DRAWN)
     async def draw_overlay(
-        request: Request, number: Number, query: Annotated[DrawingIn, Query()]
+        request: Request, number: InspectionId, query: Annotated[DrawingIn, Query()]
     ) -> Response:
         """The kept picture of an inspection under its map and regions, computed and drawn again."""
         return await drawn(request, number, "overlay", query.format)

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
-from service.api.records.judging import HIGHEST_ID, UNREACHABLE, SaidOut, said_out
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.inspection_id import HIGHEST_ID
+from service.api.records.judging import SaidOut, said_out
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.errors import CalibrationError, InvalidParameterError
 from service.recording.review.confusion import ConfusionOverTime, Per, TimeBucket, confusion

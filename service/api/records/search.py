@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
 from service.api.problems import problem_responses
 from service.api.records.filters import FiltersIn
-from service.api.records.judging import HIGHEST_ID, UNREACHABLE
+from service.api.records.inspection_id import InspectionId
 from service.api.records.schemas import InspectionsOut, StoredInspectionOut
-from service.api.records.threads import NO_RECORD, RecordThreads
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.domain import RawPicture
 from service.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.pictures import png_of
@@ -32,10 +32,6 @@ from service.recording.search.pages import (
     page_of,
 )
 from service.recording.search.pictures import picture_key_of
-
-Number = Annotated[
-    int, Path(alias="id", ge=1, le=HIGHEST_ID, description="Number of the inspection.")
-]
 
 NO_INSPECTION = InspectionNotFoundError(
     "the record has no inspection 7; retention or somebody may have removed it"
@@ -151,7 +147,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
         response_model=StoredInspectionOut,
         responses=_OF_ONE,
     )
-    async def get_inspection(number: Number) -> Response:
+    async def get_inspection(number: InspectionId) -> Response:
         """One inspection, with what gave the answer."""
 
         def found(connection: Connection) -> bytes:
@@ -164,7 +160,7 @@ def search_router(threads: RecordThreads) -> APIRouter:
         response_class=Response,
         responses=_PICTURE | _OF_ONE,
     )
-    async def get_picture(request: Request, number: Number) -> Response:
+    async def get_picture(request: Request, number: InspectionId) -> Response:
         """The kept picture of an inspection."""
 
         def read(record: Record) -> Response:

@@ -9,12 +9,16 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from service.errors import NoRecordError
+from service.errors import NoRecordError, RecordError
 from service.host import let_others_go_first
 from service.recording.record import Record
 
 NO_RECORD: Final = NoRecordError(
     "this server keeps no record; whoever runs it may start it with --record sqlite"
+)
+
+UNREACHABLE: Final = RecordError(
+    "the record sqlite:///takt-data/record.sqlite cannot be used now: database is locked"
 )
 
 _THREADS: Final = 4
