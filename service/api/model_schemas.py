@@ -137,6 +137,10 @@ class VersionOut(Schema):
     variant: str | None
     input: ImageSize | None
     thresholds: ThresholdsOut | None
+    map_low: float | None = Field(
+        description="Map value where a heatmap's colours begin, the median of good pictures; the "
+        "pixel threshold is their middle."
+    )
     drift: DriftOut | None
     roi: RoiOut | None = Field(description="The part of a picture that counts; all if null.")
     tiling: TilingOut | None = Field(

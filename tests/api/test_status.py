@@ -84,6 +84,7 @@ async def test_the_models_are_listed_with_their_versions(serve, make_bundle) -> 
         version = model["versions"][0]
         assert version["input"] == {"width": 32, "height": 32}
         assert version["thresholds"]["image"] == 0.5
+        assert version["map_low"] == 0.1
         assert version["engine"] == "fake"
         assert (await client.get("/v1/models/none")).status_code == 404
 

@@ -51,6 +51,15 @@ class DrawingIn(BaseModel):
     format: ImageFormat = Field("jpeg", description="File format of the picture.")
 
 
+class MapDrawingIn(DrawingIn):
+    """How an anomaly map is drawn, or given as it is."""
+
+    format: Literal["png", "jpeg", "webp", "npy"] = Field(  # type: ignore[assignment]
+        "jpeg",
+        description="File format of the picture; `npy` is the float32 map itself, at its own size.",
+    )
+
+
 class ReplayedAnswerOut(Schema):
     """An answer, and what gave it."""
 
@@ -131,6 +140,13 @@ _DRAWN: dict[int | str, dict[str, Any]] = {
         "content": dict.fromkeys(MEDIA_TYPES.values(), _BYTES),
     }
 }
+_MAP_DRAWN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture; or the map, and in `X-Takt-Inspected` the x, y, width and "
+        "height of the part of the picture on which it lies.",
+        "content": _DRAWN[200]["content"] | {"application/octet-stream": _BYTES},
+    }
+}
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
 """The same bundle draws the same, or there is no answer."""
 
@@ -166,11 +182,13 @@ def replay_router(
         body = json_of(found) | {"request_id": request_id_of(request.scope)}
         return ReplayOut.model_validate(body)
 
-    @router.get("/v1/inspections/{id}/map", response_class=Response, responses=_DRAWN)
+    @router.get("/v1/inspections/{id}/map", response_class=Response, responses=_MAP_DRAWN)
     async def draw_map(
-        request: Request, number: InspectionId, query: Annotated[DrawingIn, Query()]
+        request: Request, number: InspectionId, query: Annotated[MapDrawingIn, Query()]
     ) -> Response:
-        """The anomaly map of an inspection in colours, computed and drawn again."""
+        """The anomaly map of an inspection in colours or in numbers, computed again."""
+        if query.format == "npy":
+            return await drawn(request, number, "raw", "png")
         return await drawn(request, number, "map", query.format)
 
     @router.get("/v1/inspections/{id}/overlay", response_class=Response, responses=_DRAWN)
@@ -192,6 +210,11 @@ def replay_router(
                 options = replace(asking(request, stored), heatmap=kind, format=picture_format)
                 inspection = await inspect_again(version.pipeline, picture, options)
         assert inspection.heatmap is not None
+        if kind == "raw":
+            box = inspection.inspected
+            place = {"X-Takt-Inspected": f"{box.x},{box.y},{box.width},{box.height}"}
+            data, media_type = inspection.heatmap.data, "application/octet-stream"
+            return Response(data, headers=_HEADERS | place, media_type=media_type)
         media_type = MEDIA_TYPES[picture_format]
         return Response(inspection.heatmap.data, headers=_HEADERS, media_type=media_type)
 

@@ -178,6 +178,7 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
         "family": manifest.family,
         "variant": manifest.variant,
         "input": ImageSize(width=width, height=height),
+        "map_low": manifest.map.low,
         "roi": _roi(manifest.roi) if manifest.roi else None,
         "tiling": manifest.tiling,
         "self_test": manifest.self_test,

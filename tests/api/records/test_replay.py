@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -112,6 +113,20 @@ async def test_map_and_overlay_are_drawn_as_they_would_have_been(
     assert drawn.content == wanted.content
     pixels = cv2.imdecode(np.frombuffer(drawn.content, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None and pixels.shape == (48, 64, 3)
+
+
+async def test_the_map_s_own_values_are_those_of_then(
+    serve, sqlite_record: Record, bad_part
+) -> None:
+    async with serve(record=sqlite_record) as client:
+        inspected = await client.post(INSPECT, content=bad_part, params={"heatmap": "raw"})
+        await until(lambda: count(sqlite_record) == 1)
+        answer = await client.get("/v1/inspections/1/map", params={"format": "npy"})
+        refused = await client.get("/v1/inspections/1/overlay", params={"format": "npy"})
+    assert answer.content == base64.b64decode(inspected.json()["heatmap"]["data"])
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-takt-inspected"] == "0,0,64,48"
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
 
 
 @pytest.mark.parametrize(
