@@ -28,10 +28,12 @@ from service.api.records.audit import audit_router
 from service.api.records.judging import judging_router
 from service.api.records.replay import replay_router
 from service.api.records.review import review_router
+from service.api.records.scores import scores_router
 from service.api.records.search import search_router
 from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
+from service.api.rest.card import card_router
 from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
@@ -302,6 +304,8 @@ def create_app(
     if settings.metrics_port is None:
         app.include_router(scraped)
     app.include_router(models_router(repository))
+    app.include_router(card_router(repository))
+    app.include_router(scores_router(repository, record_threads))
     app.state.metrics_app = metrics_app(
         (probed, scraped),
         journal,

@@ -115,8 +115,9 @@ def calibrate(
     )
     from export.bundling.recalibrate import deploy as deploy_thresholds
     from export.pictures import list_pictures
-    from export.report.card import CARD, write_card
+    from export.report.card import write_card
     from service.bundles.bundle import load_bundle
+    from service.bundles.card import CARD
 
     loaded = load_bundle(bundle)
     if not dry_run:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
 from service.bundles.bundle import Bundle
+from service.bundles.card import CARD
 from service.bundles.files import write_atomically
 from service.bundles.manifest import Manifest
 from service.bundles.signing.provenance import Provenance
 from service.bundles.variant import Variant
-
-CARD = "card.md"
-"""Name of the card's file; like `host.json`, it is not listed in the manifest."""
 
 _FACTS_HEAD = ("what", "value")
 _SIZES_HEAD = ("pixels across", "found")

@@ -126,6 +126,13 @@ class ProvenanceOut(Schema):
     system: str = Field(description="Operating system of the export.")
 
 
+class BundleSizeOut(Schema):
+    """What a bundle takes on the disk."""
+
+    bytes: int = Field(description="Of all files that its manifest lists.")
+    graph_bytes: int = Field(description="Of the graph that answers, with its weights.")
+
+
 class VersionOut(Schema):
     """One version of a model."""
 
@@ -156,6 +163,11 @@ class VersionOut(Schema):
     provenance: ProvenanceOut | None = Field(
         description="Where the bundle comes from; null if it is from before that was kept."
     )
+    digest: str | None = Field(
+        description="SHA-256 of its manifest, and so of all files that this lists; null until "
+        "they are read."
+    )
+    on_disk: BundleSizeOut | None = Field(description="Sizes; null until its files are read.")
     notes: list[str] = Field(description="What else its answers rest on, in words.")
 
 

@@ -120,6 +120,9 @@ class Bundle:
     copy: PrivateCopy | None = None
     """Of the listed files, where nobody else can change them; only of a signed bundle."""
 
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each listed file, as they were read."""
+
     digest: str = ""
     """SHA-256 of its manifest, and so of all that the manifest lists; in hex."""
 
@@ -225,6 +228,7 @@ def _with_arrays(
         return Bundle(
             path=path,
             manifest=manifest,
+            sizes={name: os.fstat(file.fileno()).st_size for name, file in files.items()},
             golden=Golden(
                 **read_arrays(
                     path / GOLDEN,

@@ -8,6 +8,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from service.bundles.card import CARD
 from service.bundles.thresholds import OVERRIDES
 from service.errors import ConfigurationError, TaktError
 from service.repository.activation import ACTIVE
@@ -17,7 +18,7 @@ from service.repository.versions import find_bundles
 Signature = tuple[tuple[str, int, int, int, int], ...]
 """Name, bytes, time of change, device and inode of each file that an engine is made of."""
 
-_NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, "card.md"})
+_NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, CARD})
 _SETTLE_S = 1.0
 """Time between two polls that somebody asked for."""
 _FOLLOWED_WITHIN_S = 10.0

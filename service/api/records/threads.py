@@ -45,6 +45,11 @@ class RecordThreads:
         )
         self._exporting = asyncio.Semaphore(_EXPORTING)
 
+    @property
+    def has_record(self) -> bool:
+        """Whether the server keeps one."""
+        return self._record is not None
+
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """The result of reading the database; as `run` otherwise."""
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from service.api.examples import NO_MODEL
 from service.api.model_schemas import (
+    BundleSizeOut,
     DriftOut,
     FileDriftOut,
     ModelOut,
@@ -27,7 +28,7 @@ from service.api.model_schemas import (
 from service.api.paths import Name
 from service.api.problems import caller_of, problem_responses
 from service.api.schemas import ImageSize, LiveOut, ModelState, ReadinessOut
-from service.bundles.bundle import Bundle
+from service.bundles.bundle import MODEL, Bundle
 from service.bundles.manifest import Drift, Thresholds
 from service.bundles.region import Roi
 from service.bundles.thresholds import DeployedThresholds
@@ -183,6 +184,8 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
         "tiling": manifest.tiling,
         "self_test": manifest.self_test,
         "signed_by": bundle.signed_by,
+        "digest": bundle.digest,
+        "on_disk": _size(bundle, model),
         "provenance": manifest.provenance,
         "notes": [*manifest.notes, *manifest.thresholds.notes],
     }
@@ -196,6 +199,15 @@ def _of_bundle(bundle: Bundle, model: ModelVersion) -> dict[str, Any]:
             from_file=_from_file(manifest.drift),
         )
     return fields
+
+
+def _size(bundle: Bundle, model: ModelVersion) -> BundleSizeOut:
+    variant = model.loaded.plan.variant if model.loaded else None
+    graph = {MODEL} if variant is None else {variant.model, *variant.files}
+    return BundleSizeOut(
+        bytes=sum(bundle.sizes.values()),
+        graph_bytes=sum(size for name, size in bundle.sizes.items() if name in graph),
+    )
 
 
 def _from_file(drift: Drift) -> FileDriftOut | None:

@@ -16,10 +16,10 @@ from export.learning.families import FitRequest
 from export.learning.look import look_at_pictures
 from export.learning.size_request import AUTO, SizeRequest
 from export.learning.stages import Stages
-from export.report.card import CARD
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from service.bundles.bundle import MANIFEST, load_bundle
+from service.bundles.card import CARD
 from service.repository.activation import WAITING, read_activation
 
 Learn = Callable[..., Result]

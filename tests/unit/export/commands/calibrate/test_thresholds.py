@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from export.bundling.provenance import picture_set
-from export.report.card import CARD, card, write_card
+from export.report.card import card, write_card
 from models.checkpoints.picture_digest import picture_digest
 from service.bundles.bundle import Bundle, load_bundle
+from service.bundles.card import CARD
 from service.bundles.manifest import CALIBRATION
 from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 from service.bundles.writing import replace_calibration as put_calibration

@@ -1,0 +1,126 @@
+"""`GET /v1/models/{name}/scores`: the scores that a threshold divides."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from fastapi import APIRouter, Request
+from numpy.typing import NDArray
+from pydantic import Field
+
+from service.api.examples import NO_MODEL
+from service.api.paths import Name, version_of, versioned
+from service.api.problems import problem_responses, request_id_of
+from service.api.records.threads import UNREACHABLE, RecordThreads
+from service.api.schemas import Schema
+from service.errors import NotReadyError
+from service.recording.review.judged_scores import MOST_SCORES, JudgedScores, judged_scores
+from service.repository.model_version import ModelVersion
+from service.repository.repository import ModelRepository
+
+
+class ScoreSetOut(Schema):
+    """Scores of some pictures."""
+
+    scores: list[float] = Field(
+        description=f"Ascending, at most {MOST_SCORES}: of more pictures the latest judged ones, "
+        "or every so many of the calibration's by rank."
+    )
+    count: int = Field(description="Of all pictures that they stand for.")
+
+
+class ScoreGroupsOut(Schema):
+    """Scores of good and of defective pictures."""
+
+    good: ScoreSetOut
+    defects: ScoreSetOut
+
+
+class ScoresOut(Schema):
+    """The scores that a version's threshold divides: a picture is anomalous if its is greater."""
+
+    request_id: str
+    model: str
+    version: str
+    threshold: float = Field(description="In force, of a picture's score.")
+    own: float = Field(description="The bundle's own.")
+    alpha: float | None = Field(
+        description="False-reject rate that the bundle's own was calibrated for."
+    )
+    calibration: ScoreGroupsOut = Field(
+        description="Of the pictures that the bundle was calibrated with; often no defects."
+    )
+    judged: ScoreGroupsOut | None = Field(
+        description="Of the recorded inspections of this very bundle that people have judged; "
+        "null where the server keeps no record."
+    )
+
+
+_UNREAD = NotReadyError(
+    "the files of model parts, version 1, are not read: loading; /health/ready says why"
+)
+_RESPONSES = problem_responses(NO_MODEL, _UNREAD, UNREACHABLE)
+
+
+def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRouter:
+    """The routes that tell the scores behind a threshold.
+
+    Args:
+        repository: the models.
+        threads: work on the record.
+    """
+    router = APIRouter(tags=["models"], responses=_RESPONSES)
+
+    @versioned(router.get, "/v1/models/{name}/scores", "get_scores_of_version")
+    async def get_scores(request: Request, name: Name) -> ScoresOut:
+        """The scores of the active version's calibration, and of what was judged of it.
+
+        Whoever moves the threshold can count what another one would have said of them. Judged
+        inspections are no fair sample of the line: rejects are among them more often.
+        """
+        return await _scores(request, repository.get(name, version_of(request)), threads)
+
+    return router
+
+
+async def _scores(request: Request, version: ModelVersion, threads: RecordThreads) -> ScoresOut:
+    bundle, thresholds = version.bundle, version.thresholds
+    if bundle is None or thresholds is None:
+        raise NotReadyError(
+            f"the files of model {version.name}, version {version.version}, are not read: "
+            f"{version.state}; /health/ready says why"
+        )
+    judged = None
+    if threads.has_record:
+        good, defects = await threads.run(
+            lambda record: judged_scores(
+                record.database, version.name, version.version, bundle.digest
+            )
+        )
+        judged = ScoreGroupsOut(good=_judged(good), defects=_judged(defects))
+    own, calibration = bundle.manifest.thresholds, bundle.calibration
+    return ScoresOut(
+        request_id=request_id_of(request.scope),
+        model=version.name,
+        version=version.version,
+        threshold=thresholds.in_force.image,
+        own=own.image,
+        alpha=own.alpha,
+        calibration=ScoreGroupsOut(
+            good=_by_rank(calibration.good_score), defects=_by_rank(calibration.defect_score)
+        ),
+        judged=judged,
+    )
+
+
+def _judged(found: JudgedScores) -> ScoreSetOut:
+    return ScoreSetOut(scores=list(found.scores), count=found.count)
+
+
+def _by_rank(scores: NDArray[np.float32]) -> ScoreSetOut:
+    """The scores in order; of many every so many, so that shares above a threshold stay."""
+    step = max(1, math.ceil(len(scores) / MOST_SCORES))
+    # The highest stays: it says from where on nothing is rejected.
+    ordered = np.sort(scores)[::-1][::step][::-1]
+    return ScoreSetOut(scores=ordered.tolist(), count=len(scores))

@@ -1,0 +1,77 @@
+"""Scores of what was judged, of one bundle: what another threshold would have said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from sqlalchemy import Connection, func, select
+
+from service.recording.database import Database
+from service.recording.tables import inspections, sources
+
+MOST_SCORES: Final = 5000
+"""Scores of each judgement that are read; of more the latest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedScores:
+    """Scores of the inspections of one judgement.
+
+    Attributes:
+        scores: ascending; of the latest `MOST_SCORES`.
+        count: of all of them.
+    """
+
+    scores: tuple[float, ...]
+    count: int
+
+
+def judged_scores(
+    database: Database, model: str, version: str, digest: str, most: int = MOST_SCORES
+) -> tuple[JudgedScores, JudgedScores]:
+    """The scores of the inspections judged good, and of those judged a defect.
+
+    Args:
+        database: of the record.
+        model: name of the model.
+        version: of the model.
+        digest: of the bundle; another one under the same name has scores of its own.
+        most: scores of each that are read.
+
+    Raises:
+        RecordError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        asked = [
+            value
+            for (value,) in connection.execute(
+                select(sources.c.id).filter_by(model=model, version=version, digest=digest)
+            )
+        ]
+        return (
+            _scores(connection, model, asked, "good", most),
+            _scores(connection, model, asked, "defect", most),
+        )
+
+
+def _scores(
+    connection: Connection,
+    model: str,
+    source_ids: list[int],
+    judgement: Literal["good", "defect"],
+    most: int,
+) -> JudgedScores:
+    columns = inspections.c
+    # The model is the source's, and names the index by which judged ones are found.
+    wanted = (
+        columns.model == model,
+        columns.judgement == judgement,
+        columns.source_id.in_(source_ids),
+    )
+    latest = select(columns.score).where(*wanted).order_by(columns.at_us.desc()).limit(most)
+    scores = sorted(connection.execute(latest).scalars())
+    if len(scores) < most:
+        return JudgedScores(tuple(scores), len(scores))
+    count = connection.execute(select(func.count()).select_from(inspections).where(*wanted))
+    return JudgedScores(tuple(scores), count.scalar_one())
