@@ -25,11 +25,8 @@ from service.api.oip.routes import oip_router
 from service.api.pages import add_documentation, redirect_within
 from service.api.problems import add_handlers, problem_responses
 from service.api.records.audit import audit_router
-from service.api.records.judging import judging_router
-from service.api.records.replay import replay_router
-from service.api.records.review import review_router
+from service.api.records.routes import record_router
 from service.api.records.scores import scores_router
-from service.api.records.search import search_router
 from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
@@ -287,10 +284,7 @@ def create_app(
     )
     app.include_router(stream_router(streams))
     app.state.record = record
-    app.include_router(search_router(record_threads))
-    app.include_router(judging_router(record_threads))
-    app.include_router(review_router(record_threads))
-    app.include_router(replay_router(record_threads, repository, memory, settings))
+    app.include_router(record_router(record_threads, repository, memory, settings))
     app.state.audit_trail = trail
     app.state.sessions = sessions
     app.state.memory = memory

@@ -33,8 +33,7 @@ from service.recording.search.cursor import Cursor
 from service.recording.search.exports.export import Export, exported
 from service.recording.search.filters import ExportFormat, Filters
 from service.recording.search.pages import page_of
-from service.recording.tables import sources
-from service.recording.writer import _insert_rows
+from service.recording.tables import inspections, sources
 from tests.recorded import NOON_US, ROW, SOURCE
 from tests.recording_databases import postgres_server
 
@@ -155,7 +154,7 @@ def store(record: Record, rows: Iterator[dict[str, Any]], source: int, count: in
             batch = [next(rows) | {"source_id": source} for _ in range(min(BATCH, count // 10))]
             begun = time.perf_counter()
             with record.database.writing() as connection:
-                _insert_rows(connection, batch)
+                connection.execute(insert(inspections), batch)
             taken += time.perf_counter() - begun
             stored += len(batch)
         rates.append(stored / taken)

@@ -140,6 +140,24 @@ def decode_for_model(
     return Decoded(picture, *sides, warning=warning)
 
 
+def decode_reduced(data: bytes, max_pixels: int, least: int) -> Image:
+    """Decode a picture as a person sees it; a JPEG no larger than a small copy of it needs.
+
+    Args:
+        data: the whole file.
+        max_pixels: most pixels, checked on the header before anything is decoded.
+        least: pixels that the shorter side keeps at least.
+
+    Returns:
+        As `decode`, at 1, 1/2, 1/4 or 1/8 of the size.
+
+    Raises:
+        RequestError: as `decode` does.
+    """
+    header = read_header(data)
+    return _checked(data, header, max_pixels, _divisor(header, least), 0, "full")[0]
+
+
 def divisor_of(data: bytes, least: int) -> int:
     """Divisor of each side in reduced decoding: 1, 2, 4 or 8; only the header is read.
 

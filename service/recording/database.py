@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from service.bundles.files import make_private, private_file
 from service.errors import ConfigurationError, RecordError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `migrations/versions/`."""
 
 _BUSY_S = 5.0

@@ -126,7 +126,15 @@ _where_given("judgement")
 _where_given("station")
 _where_given("lot")
 _where_given("part")
-_where_given("kept")
+# The calendar of a review counts in this index alone.
+Index(
+    "inspections_kept",
+    inspections.c.kept,
+    inspections.c.at_us,
+    inspections.c.judgement,
+    sqlite_where=inspections.c.kept.is_not(None),
+    postgresql_where=inspections.c.kept.is_not(None),
+)
 # What three kinds of people ask most: a shift for the rejects of its station, whoever answers for
 # a lot for the lot's, and a reviewer for a model's defects, or for what nobody has judged yet.
 _where(inspections.c.station.is_not(None), "station_verdict", "station", "anomalous")

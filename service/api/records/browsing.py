@@ -1,0 +1,157 @@
+"""`GET /v1/review/tiles` and `…/calendar`: what people look through who review inspections."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+from sqlalchemy import Connection
+
+from service.api.problems import problem_responses, request_id_of
+from service.api.records.filters import FiltersIn
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.schemas import Schema
+from service.errors import InvalidParameterError
+from service.recording.keeping import Reason
+from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
+from service.recording.review.judging import JudgementWord
+from service.recording.search.cursor import Cursor
+from service.recording.search.pages import MOST_COUNTED, count_of
+from service.recording.search.tiles import MOST_TILES, tiles_of
+
+_MOST_OFFSET_MINUTES = 14 * 60
+
+
+class TilesIn(FiltersIn):
+    """A page of tiles."""
+
+    limit: int = Field(200, ge=1, le=MOST_TILES, description="Most tiles of the page.")
+    cursor: str | None = Field(
+        None,
+        max_length=64,
+        description="`next` of the page before, with the same filters; without, the newest.",
+    )
+    count: bool = Field(
+        False, description=f"Count them as well, up to {MOST_COUNTED}; else `count` is null."
+    )
+
+
+class CalendarIn(FiltersIn):
+    """Which inspections, and what a day is."""
+
+    since: str | None = Field(
+        None,
+        max_length=256,
+        description=f"As elsewhere, at most {MOST_DAYS} days before `until`; else {USUAL_DAYS}.",
+    )
+    offset_minutes: int = Field(
+        0,
+        ge=-_MOST_OFFSET_MINUTES,
+        le=_MOST_OFFSET_MINUTES,
+        description="Of the days from UTC, to the east: 60 for +01:00.",
+    )
+
+
+class TileOut(Schema):
+    """What a grid shows of an inspection."""
+
+    id: int = Field(description="Number of the inspection in this record.")
+    at: datetime = Field(description="When it was answered.")
+    anomalous: bool = Field(description="The verdict.")
+    score: float
+    threshold: float = Field(description="Of the score, that was in force.")
+    width: int = Field(description="Of the picture, upright, in pixels.")
+    height: int = Field(description="Of the picture, upright, in pixels.")
+    boxes: list[Annotated[list[int], Field(min_length=4, max_length=4)]] = Field(
+        description="The first eight regions: x, y, width and height in pixels."
+    )
+    part: str | None = Field(description="Part id that the caller named.")
+    kept: Reason | None = Field(description="Why the picture was to be kept.")
+    judgement: JudgementWord | None = Field(description="The latest one.")
+    picture: str | None = Field(
+        description="SHA-256 of the picture, by which a thumbnail is asked for; null where none "
+        "is kept."
+    )
+
+
+class TilesOut(Schema):
+    """A page of tiles."""
+
+    tiles: list[TileOut] = Field(description="The newest first.")
+    next: str | None = Field(description="`cursor` of the next page; null where nothing is left.")
+    count: int | None = Field(
+        description=f"How many the filters want; {MOST_COUNTED} stands for that many or more. "
+        "Null unless asked for."
+    )
+
+
+class ReviewDayOut(Schema):
+    """What was kept on a day."""
+
+    day: date
+    rejects: int = Field(description="Kept as rejects.")
+    near: int = Field(description="Kept since their scores were near the threshold.")
+    samples: int = Field(description="Kept by chance.")
+    judged: int = Field(description="Of all these, those that somebody has judged.")
+    unreviewed: int = Field(description="Those that nobody has judged.")
+
+
+class CalendarOut(Schema):
+    """What was kept, by days."""
+
+    request_id: str
+    days: list[ReviewDayOut] = Field(description="Oldest first; none on which nothing was kept.")
+
+
+_RESPONSES = problem_responses(
+    NO_RECORD,
+    UNREACHABLE,
+    InvalidParameterError("version: a version is one of a model; name the model, too"),
+)
+
+
+def browsing_router(threads: RecordThreads) -> APIRouter:
+    """The routes of a grid and of a calendar.
+
+    Args:
+        threads: work on the record.
+    """
+    router = APIRouter(tags=["record"], responses=_RESPONSES)
+
+    @router.get("/v1/review/tiles", response_model=TilesOut)
+    async def list_tiles(query: Annotated[TilesIn, Query()]) -> Response:
+        """The newest inspections that the filters want, with what a grid shows of them.
+
+        The same inspections as those of `GET /v1/inspections`, in fewer bytes.
+        """
+        filters = query.filters()
+        after = None if query.cursor is None else Cursor.parse(query.cursor)
+
+        def found(connection: Connection) -> bytes:
+            page = tiles_of(connection, filters, limit=query.limit, after=after)
+            return orjson.dumps(
+                {
+                    "tiles": page.tiles,
+                    "next": None if page.next is None else page.next.text,
+                    "count": count_of(connection, filters) if query.count else None,
+                }
+            )
+
+        return Response(await threads.read(found), media_type="application/json")
+
+    @router.get("/v1/review/calendar")
+    async def get_calendar(request: Request, query: Annotated[CalendarIn, Query()]) -> CalendarOut:
+        """What was kept on each day, and how much of it nobody has judged."""
+        filters, offset = query.filters(), query.offset_minutes
+        days = await threads.run(
+            lambda record: calendar(record.database, filters, offset_minutes=offset)
+        )
+        return CalendarOut(
+            request_id=request_id_of(request.scope),
+            days=[ReviewDayOut.model_validate(day) for day in days],
+        )
+
+    return router

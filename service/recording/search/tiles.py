@@ -1,0 +1,108 @@
+"""Tiles: what a grid shows of each inspection, for thousands of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Row, select
+
+from service.errors import InvalidParameterError
+from service.recording.search.cursor import Cursor
+from service.recording.search.filters import Filters
+from service.recording.search.json_form import time_text
+from service.recording.search.paths import newest
+from service.recording.search.times import time_of
+from service.recording.tables import inspections
+
+MOST_TILES: Final = 2000
+
+_MOST_BOXES: Final = 8
+_AS_THEY_ARE: Final = (
+    *("id", "anomalous", "score", "threshold", "width", "height"),
+    *("part", "kept", "judgement"),
+)
+_READ: Final = ("at_us", "regions", "picture", "sha256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionTile:
+    """What a grid shows of an inspection.
+
+    Attributes:
+        at: when it was answered, as ISO 8601 in UTC.
+        boxes: (x, y, width, height) of the first eight regions, in pixels.
+        picture: SHA-256 of the picture in hex, if it is kept now.
+        id, anomalous, score, threshold, width, height, part, kept, judgement: as in
+            `StoredInspection`.
+    """
+
+    id: int
+    at: str
+    anomalous: bool
+    score: float
+    threshold: float
+    width: int
+    height: int
+    boxes: list[list[int]]
+    part: str | None
+    kept: str | None
+    judgement: str | None
+    picture: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TilePage:
+    """Some tiles, the newest first.
+
+    Attributes:
+        tiles: at most as many as were asked for.
+        next: where the next page begins; None where nothing is left.
+    """
+
+    tiles: list[InspectionTile]
+    next: Cursor | None
+
+
+def tiles_of(
+    connection: Connection, filters: Filters, *, limit: int = 200, after: Cursor | None = None
+) -> TilePage:
+    """A page of tiles, found as `page_of` finds inspections.
+
+    Args:
+        connection: for reading.
+        filters: of which inspections.
+        limit: most tiles of the page, 1 to MOST_TILES.
+        after: the `next` of the page before, by the same filters.
+
+    Raises:
+        InvalidParameterError: the limit is out of range.
+    """
+    if not 1 <= limit <= MOST_TILES:
+        raise InvalidParameterError(f"limit: {limit} is not within 1 and {MOST_TILES}")
+    # One more than asked for tells whether there is a next page.
+    chosen = newest(connection, filters, after, limit + 1).subquery()
+    rows = connection.execute(
+        select(*(inspections.c[name] for name in (*_AS_THEY_ARE, *_READ)))
+        .join_from(chosen, inspections, inspections.c.id == chosen.c.id)
+        .order_by(chosen.c.at_us.desc(), chosen.c.id.desc())
+    ).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return TilePage(
+        [_tile(row) for row in rows[:limit]],
+        None if last is None else Cursor(last.at_us, last.id),
+    )
+
+
+def _tile(row: Row[Any]) -> InspectionTile:
+    found = row._mapping
+    same: dict[str, Any] = {name: found[name] for name in _AS_THEY_ARE}
+    regions, sha256 = found["regions"], found["sha256"]
+    boxes = orjson.loads(regions)[:_MOST_BOXES] if regions else ()
+    return InspectionTile(
+        **same,
+        at=time_text(time_of(found["at_us"])),
+        boxes=[region["box"] for region in boxes],
+        picture=bytes(sha256).hex() if found["picture"] and sha256 is not None else None,
+    )
