@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve test test-services test-all hostile soak check format deploy-tools typescript lock sbom clean
+.PHONY: help demo serve test test-services test-console test-all hostile soak check format deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,10 +17,13 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 	$(TAKT) serve --repository $(DEMO) --data-folder out/data
 
 test: $(VENV)/.dev ## Run the tests (six minutes on two cores).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services" -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services and not browser" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
 	$(BIN)/python -m pytest -m "services and not gpu"
+
+test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium`).
+	$(BIN)/python -m pytest -m "browser and not slow"
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"

@@ -40,6 +40,7 @@ from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.batching.uploads import PLACES, Uploads
 from service.configuration import without_secrets
+from service.console.pages import CONSOLE, add_console
 from service.distribution import version
 from service.domain import Json
 from service.engines.opener import EngineFactory
@@ -68,7 +69,7 @@ from service.security.access import open_access
 from service.security.credentials import Credentials
 from service.security.gate import Gate
 from service.security.guard import Guard
-from service.security.headers import ANSWER_HEADERS
+from service.security.headers import page_headers
 from service.security.hosts import AllowedHosts
 from service.security.oidc.setup import TokenRules
 from service.security.origins import AllowedOrigins
@@ -265,7 +266,7 @@ def create_app(
             max_body_bytes=settings.max_image_bytes,
             gate=gate,
             guard=guard,
-            page_headers=add_documentation(app),
+            page_headers={**add_documentation(app), CONSOLE: page_headers()},
         ),
     ]
     if tracing is not None:
@@ -309,7 +310,7 @@ def create_app(
             max_body_bytes=0,
             gate=gate,
             guard=Guard(Credentials(())),
-            page_headers=ANSWER_HEADERS,
+            page_headers={},
         ),
     )
     app.include_router(releases_router(repository, trail, settings.version_changes))
@@ -317,6 +318,7 @@ def create_app(
     app.include_router(audit_router(record_threads))
     app.include_router(session_router(guard))
     add_asyncapi(app)
+    add_console(app)
     redirect_within(app)
     return app
 

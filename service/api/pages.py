@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 from fastapi import FastAPI
@@ -11,21 +12,21 @@ from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from service.security.headers import ANSWER_HEADERS, Headers, page_headers
+from service.security.headers import Headers, page_headers
 
 _DOCS, _FILES = "/docs", "/static-offline-docs"
 
-PAGE_PATHS = (_DOCS, _FILES)
-"""Beginnings of the paths whose answers have the headers of pages."""
+PageHeaders = Mapping[str, Headers]
+"""Headers of the answers for people, by the beginning of their paths."""
 
 
-def add_documentation(app: FastAPI) -> Headers:
-    """Serve the API's documentation, if the app describes itself; returns the headers of its page.
+def add_documentation(app: FastAPI) -> PageHeaders:
+    """Serve the API's documentation, if the app describes itself; returns the headers of its pages.
 
     Swagger UI comes from this server, since most production lines cannot reach a CDN.
     """
     if app.openapi_url is None:
-        return ANSWER_HEADERS
+        return {}
     page = get_swagger_ui_html(
         openapi_url=app.openapi_url,
         title=f"{app.title} - Swagger UI",
@@ -41,11 +42,7 @@ def add_documentation(app: FastAPI) -> Headers:
     async def docs() -> HTMLResponse:
         return HTMLResponse(html)
 
-    @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse(_DOCS)
-
-    return page_headers(html)
+    return dict.fromkeys((_DOCS, _FILES), page_headers(html))
 
 
 def redirect_within(app: FastAPI) -> None:

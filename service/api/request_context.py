@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.api.pages import PAGE_PATHS
+from service.api.pages import PageHeaders
 from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
 from service.errors import ImageTooLargeError, RequestError
 from service.observing.metrics import Metrics
 from service.security.gate import Gate
 from service.security.guard import Guard
-from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS, Headers
+from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of callers that are fit to be logged."""
@@ -37,7 +37,7 @@ class RequestContext:
             its length is declared, and its connection is closed.
         gate: refuses requests for foreign names and of foreign pages; WebSockets as well.
         guard: refuses callers who are not known, or may not ask this; WebSockets as well.
-        page_headers: headers of the pages for people.
+        page_headers: headers of the pages for people, by the beginning of their paths.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class RequestContext:
         max_body_bytes: int,
         gate: Gate,
         guard: Guard,
-        page_headers: Headers,
+        page_headers: PageHeaders,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._gate = gate
         self._guard = guard
-        self._page_headers = page_headers
+        self._page_headers, self._page_paths = page_headers, tuple(page_headers)
         # Random bits for each request would cost a system call, which gives the interpreter away.
         self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
 
@@ -74,7 +74,7 @@ class RequestContext:
         request_id = given or self._new_id()
         scope[REQUEST_ID_KEY] = request_id.decode()
         scope[DECLARED_BYTES_KEY] = declared_bytes
-        left = self._max_body_bytes
+        left, pages = self._max_body_bytes, self._page_paths
         too_long = declared_bytes > left
         started = shared = False
 
@@ -98,8 +98,12 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 started = True
                 ours = SHARED_HEADERS if shared else ANSWER_HEADERS
-                if scope["path"].startswith(PAGE_PATHS):
-                    ours = self._page_headers
+                if scope["path"].startswith(pages):
+                    ours = next(
+                        headers
+                        for beginning, headers in self._page_headers.items()
+                        if scope["path"].startswith(beginning)
+                    )
                 given = message["headers"]
                 if any(name == b"cache-control" for name, _ in given):
                     ours = tuple(pair for pair in ours if pair[0] != b"cache-control")

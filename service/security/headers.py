@@ -32,19 +32,20 @@ SHARED_HEADERS: Headers = tuple(
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
-def page_headers(html: str) -> Headers:
+def page_headers(html: str = "") -> Headers:
     """Headers of a page and of the files that it loads, all from this server.
 
-    Of the scripts in the page itself exactly these run, by their hashes.
+    Of the scripts in the page itself exactly these run, by their hashes. Pictures and videos may
+    also be those that the page holds itself, such as a file that was dropped on it.
 
     >>> dict(page_headers("<script>x()</script>"))[b"content-security-policy"].split(b"; ")[1]
     b"script-src 'self' 'sha256-D6IGS8VMvCoyaR/l0h9tERrBTATY01CoPS7l6xDv0kI='"
     """
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in _INLINE_SCRIPT.findall(html))
+    hashes = "".join(f" 'sha256-{_digest(script)}'" for script in _INLINE_SCRIPT.findall(html))
     policy = (
-        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self'; "
-        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'{hashes}; style-src 'self'; "
+        "img-src 'self' data: blob:; media-src blob:; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
     )
     return (*_EVERYWHERE, (b"content-security-policy", policy.encode()))
 

@@ -79,12 +79,14 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/thumbnail"),
     *_routes("a key", "POST DELETE", "/v1/session"),
+    *_routes("a key", "GET POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.
     *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),
     *_routes("nothing", "GET", "/v2/health/live", "/v2/health/ready"),
     # A browser cannot send a key for a page, and these tell nothing of this server.
     *_routes("nothing", "GET HEAD", "/openapi.json", "/static-offline-docs/{path:path}"),
-    *_routes("nothing", "GET", "/asyncapi.json", "/docs", "/"),
+    *_routes("nothing", "GET HEAD", "/console/static/{path:path}"),
+    *_routes("nothing", "GET", "/asyncapi.json", "/docs", "/", "/console", "/console/{page:path}"),
 )
 """Every route of the server."""
 

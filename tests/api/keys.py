@@ -37,3 +37,8 @@ def bearer(name: str) -> dict[str, str]:
 def file_without(*names: str) -> bytes:
     """A file of the keys, without those that are revoked."""
     return format_keys(key for name, (key, _) in _MADE.items() if name not in names)
+
+
+def secret(name: str) -> str:
+    """What a person types to log in, by the name of the key."""
+    return _MADE[name][1]

@@ -24,7 +24,7 @@ async def test_the_docs_load_nothing_from_elsewhere(serve) -> None:
         for url in used:
             assert url.startswith("/")
             assert (await client.get(url)).status_code == 200
-        assert (await client.get("/")).headers["location"] == "/docs"
+        assert (await client.get("/")).headers["location"] == "/console/"
 
 
 async def test_a_wrong_method_is_told_every_method_of_the_path(serve) -> None:

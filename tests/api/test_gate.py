@@ -166,7 +166,6 @@ async def test_the_documentation_can_be_switched_off(serve) -> None:
             "/openapi.json",
             "/asyncapi.json",
             "/static-offline-docs/swagger-ui.css",
-            "/",
         ):
             missing = await client.get(path)
             assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
@@ -177,7 +176,7 @@ async def test_the_documentation_can_be_switched_off(serve) -> None:
 @pytest.mark.parametrize(
     ("path", "target"),
     [
-        ("/", "/docs"),
+        ("/", "/console/"),
         ("/docs/", "/docs"),
         ("/v1/models/", "/v1/models"),
         ("/v1/models/parts/?x=1&y=%2F", "/v1/models/parts?x=1&y=%2F"),

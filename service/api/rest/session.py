@@ -1,4 +1,4 @@
-"""`POST` and `DELETE /v1/session`: a cookie for browsers, in exchange for a key."""
+"""`/v1/session`: a cookie for browsers, in exchange for a key, and who the caller is."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ class SessionOut(Schema):
     expires: datetime = Field(description="The session ends with its key, or then at the latest.")
 
 
+class CallerOut(Schema):
+    """Who asks, and what the server lets him do."""
+
+    caller: str = Field(description="Name of the key, or `anyone` where the server has no keys.")
+    scopes: list[Scope]
+    known: bool = Field(description="Whether this server tells callers apart by keys.")
+
+
 def session_router(guard: Guard) -> APIRouter:
     """The routes of browsers' sessions.
 
@@ -34,6 +42,14 @@ def session_router(guard: Guard) -> APIRouter:
         guard: has the sessions.
     """
     router = APIRouter(tags=["session"], responses=problem_responses(FOREIGN_PAGE))
+
+    @router.get("/v1/session")
+    async def get_session(request: Request) -> CallerOut:
+        """Who the caller is, by a key or by the cookie of a session."""
+        caller = caller_of(request.scope)
+        return CallerOut(
+            caller=caller.name, scopes=sorted(caller.scopes), known=guard.knows_callers
+        )
 
     @router.post("/v1/session", status_code=201, responses=problem_responses(_NO_KEYS))
     async def begin_session(request: Request, response: Response) -> SessionOut:

@@ -17,6 +17,7 @@ from service.api.document.asyncapi import asyncapi_document
 from service.app import create_app
 from service.settings import Settings
 from tests.api.document.compare import Change, changes
+from tests.api.document.console_calls import CALLS, calls_module
 from tests.api.document.operations import Document
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +111,7 @@ def main() -> None:
         sys.exit(str(found))
     for path, document in now.items():
         path.write_text(text_of(document), "utf-8")
+    CALLS.write_text(calls_module(now[OPENAPI]), "utf-8")
     print("\n".join(map(str, found.found)) or "nothing has changed but the version")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from service.api.document.asyncapi import asyncapi_document
 from tests.api.document.compare import Change, changes
+from tests.api.document.console_calls import CALLS, calls_module
 from tests.api.document.snapshot import (
     CHANGELOG,
     OPENAPI,
@@ -261,3 +262,7 @@ def test_a_change_is_renewed_once_the_version_and_the_changelog_tell_it(
     for said, wanted in zip(found.missing, missing, strict=True):
         assert wanted in said
     assert RENEW in str(found) and "get_model: is gone" in str(found)
+
+
+def test_the_console_calls_the_operations_of_this_api() -> None:
+    assert CALLS.read_text("utf-8") == calls_module(documents_now()[OPENAPI]), RENEW

@@ -1,0 +1,42 @@
+"""`/console/`: the files of the pages, and the one document that every page begins with."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+CONSOLE = "/console"
+"""Beginning of the paths of all pages and their files."""
+
+_ASK_EACH_TIME = {"Cache-Control": "no-cache"}
+"""A browser keeps a file, and asks each time whether it has changed."""
+
+
+def add_console(app: FastAPI) -> None:
+    """Serve the console, and lead from `/` to it.
+
+    Every page is the same document, whose script shows what the address names.
+    """
+    static = str(files("service.console") / "static")
+    app.mount(f"{CONSOLE}/static", GZipMiddleware(_Files(directory=static)), name="console-static")
+
+    @app.get(CONSOLE + "/{page:path}", include_in_schema=False)
+    async def console(page: str) -> FileResponse:
+        return FileResponse(f"{static}/index.html", headers=_ASK_EACH_TIME)
+
+    @app.get("/", include_in_schema=False)
+    @app.get(CONSOLE, include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse(f"{CONSOLE}/")
+
+
+class _Files(StaticFiles):
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers.update(_ASK_EACH_TIME)
+        return response

@@ -1,0 +1,36 @@
+/** Numbers, times and sizes as people read them. */
+const LANGUAGE = document.documentElement.lang;
+const WHEN = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium" });
+const COUNT = new Intl.NumberFormat(LANGUAGE);
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** A score or a threshold: three digits that say something, or a dash. */
+export const score = (value) => (known(value) ? Number(value).toPrecision(3) : "–");
+
+/** A whole number, with its thousands apart. */
+export const count = (value) => (known(value) ? COUNT.format(value) : "–");
+
+/** Milliseconds, with a tenth where it says something. */
+export const ms = (value) => (known(value) ? `${value < 100 ? value.toFixed(1) : COUNT.format(Math.round(value))} ms` : "–");
+
+/** A share of 1 as per cent. */
+export const percent = (share, digits = 1) => (known(share) ? `${(100 * share).toFixed(digits)} %` : "–");
+
+/** Bytes, in the largest unit that leaves a whole part. */
+export function bytes(value) {
+  if (!known(value)) return "–";
+  let [left, unit] = [value, 0];
+  for (; left >= 1000 && unit < UNITS.length - 1; unit += 1) left /= 1000;
+  return `${unit && left < 10 ? left.toFixed(1) : Math.round(left)} ${UNITS[unit]}`;
+}
+
+/** A moment (ISO 8601 or a Date) in this browser's zone. */
+export const when = (moment) => (known(moment) ? WHEN.format(new Date(moment)) : "–");
+
+/** The day of a moment. */
+export const day = (moment) => (known(moment) ? DAY.format(new Date(moment)) : "–");
+
+function known(value) {
+  return value !== null && value !== undefined && !Number.isNaN(value);
+}

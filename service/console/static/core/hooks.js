@@ -1,0 +1,59 @@
+/** Hooks that pages share. */
+import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { useReturn } from "./connection.js";
+
+/**
+ * What an asynchronous function gives: `{ data, error, loading, again }`.
+ * It is called again when `wants` change, when the server is back, and by `again()`; its signal aborts the call before.
+ */
+export function useFetched(get, wants) {
+  const [state, setState] = useState({ loading: true });
+  const [round, setRound] = useState(0);
+  const again = useCallback(() => setRound((before) => before + 1), []);
+  useEffect(() => {
+    const abort = new AbortController();
+    setState((before) => ({ ...before, loading: true }));
+    get(abort.signal).then(
+      (data) => abort.signal.aborted || setState({ data, loading: false }),
+      (error) => abort.signal.aborted || setState((before) => ({ data: before.data, error, loading: false })),
+    );
+    return () => abort.abort();
+  }, [...wants, round]);
+  useReturn(again);
+  return { ...state, again };
+}
+
+/** Calls a function every so many milliseconds, while the page is seen; null stops. */
+export function useInterval(fn, everyMs) {
+  const latest = useRef(fn);
+  latest.current = fn;
+  useEffect(() => {
+    if (everyMs === null) return undefined;
+    const timer = setInterval(() => document.hidden || latest.current(), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+}
+
+const TYPING = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, dialog *";
+
+/**
+ * Calls the function of a key, such as `{ d: judge, "Shift+ArrowRight": extend, "Control+z": undo }`.
+ * It hears nothing while somebody types in a field or a dialog is open.
+ */
+export function useKeys(keys) {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const hear = (event) => {
+      if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
+      const modifiers = ["Control", "Alt", "Shift"].filter((name) => event.getModifierState(name));
+      const plain = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const action = latest.current[[...modifiers, plain].join("+")] ?? (modifiers.length ? undefined : latest.current[event.key]);
+      if (!action) return;
+      event.preventDefault();
+      action(event);
+    };
+    document.addEventListener("keydown", hear);
+    return () => document.removeEventListener("keydown", hear);
+  }, []);
+}

@@ -1,0 +1,73 @@
+/** The console: its head, its connection to the server, and the page that the address names. */
+import { html, render, useEffect, useState } from "./vendor/htm-preact.js";
+import { useAddress, watchAddress } from "./core/address.js";
+import { useOnline, watchConnection } from "./core/connection.js";
+import { logOut, readSession, useSession, watchSession } from "./core/session.js";
+import { fill, t } from "./core/strings.js";
+import { Notice, Problem } from "./parts/notice.js";
+
+const PAGES = ["live", "try", "review", "models", "learn", "health", "inspection"];
+const SHOWN = ["live", "try", "review", "models", "health"];
+const THEMES = ["system", "light", "dark"];
+
+function Shell() {
+  const { page } = useAddress();
+  const session = useSession();
+  const online = useOnline();
+  const [failed, setFailed] = useState(null);
+  useEffect(() => {
+    if (session.state === "unknown") readSession().then(() => setFailed(null), setFailed);
+  }, [session.state, online]);
+  return html`
+    <a class="skip" href="#content">${t.shell.skip}</a>
+    <header class="head">
+      <a class="brand" href="/console/live">Takt</a>
+      <nav aria-label=${t.shell.pages}>
+        ${SHOWN.map((name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}</a>`)}
+      </nav>
+      <${Theme} />
+      <${Who} session=${session} />
+    </header>
+    <div aria-live="assertive">
+      ${!online && html`<${Notice} tone="defect" title=${t.problem.away}><p>${t.problem.awayDetail}</p><//>`}
+    </div>
+    <main id="content" tabindex="-1">
+      <${Problem} error=${session.state === "unknown" ? failed : null} />
+      ${session.state === "known" && html`<${Loaded} key=${page} name=${PAGES.includes(page) ? page : null} />`}
+      ${session.state === "stranger" && html`<${Loaded} key="login" name="login" />`}
+    </main>
+  `;
+}
+
+/** A page's module, loaded when it is first shown. */
+function Loaded({ name }) {
+  const [loaded, setLoaded] = useState({});
+  useEffect(() => {
+    document.title = name ? fill(t.shell.document, { page: t[name].title }) : "Takt";
+    if (name) import(`./pages/${name}/page.js`).then((module) => setLoaded({ Page: module.default }), (error) => setLoaded({ error }));
+  }, [name]);
+  if (name === null) return html`<h1>${t.shell.nowhere}</h1><p><a href="/console/live">${t.live.title}</a></p>`;
+  if (loaded.error) return html`<${Problem} error=${loaded.error} />`;
+  return loaded.Page ? html`<${loaded.Page} />` : html`<p class="quiet">${t.shell.loading}</p>`;
+}
+
+function Who({ session }) {
+  if (session.state !== "known" || !session.demandsKey) return null;
+  return html`<span class="who">${session.caller}</span>
+    <button type="button" class="button quiet" onClick=${logOut}>${t.login.out}</button>`;
+}
+
+function Theme() {
+  const [theme, setTheme] = useState(() => localStorage.getItem("theme") ?? THEMES[0]);
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+    localStorage.setItem("theme", theme);
+  }, [theme]);
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+  return html`<button type="button" class="button quiet" onClick=${() => setTheme(next)}>${t.shell.theme[theme]}</button>`;
+}
+
+watchAddress();
+watchConnection();
+watchSession();
+render(html`<${Shell} />`, document.body);

@@ -1,0 +1,8 @@
+/** The page Health. */
+import { html } from "../../vendor/htm-preact.js";
+import { t } from "../../core/strings.js";
+
+/** The page. */
+export default function Page() {
+  return html`<h1>${t.health.title}</h1>`;
+}

@@ -1,0 +1,57 @@
+/** A dialog that takes the keyboard until it is closed. */
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { t } from "../core/strings.js";
+import { Problem } from "./notice.js";
+
+/** A native dialog, shown while `open`; Escape and its button call `onClose`. */
+export function Dialog({ open, title, onClose, children }) {
+  const dialog = useRef(null);
+  useEffect(() => {
+    const shown = dialog.current;
+    if (!open || !shown) return undefined;
+    shown.showModal();
+    return () => shown.close();
+  }, [open]);
+  if (!open) return null;
+  const cancel = (event) => {
+    event.preventDefault();
+    onClose();
+  };
+  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onCancel=${cancel}>
+    <header>
+      <h2 id="dialog-title">${title}</h2>
+      <button type="button" class="button quiet" onClick=${onClose}>${t.close}</button>
+    </header>
+    ${children}
+  </dialog>`;
+}
+
+/**
+ * Asks whether to do something that the audit log will hold, and why.
+ * `onConfirm(reason)` does it; what it throws is shown and the dialog stays.
+ */
+export function ReasonDialog({ open, title, action, onConfirm, onClose, children }) {
+  const [error, setError] = useState(null);
+  const [busy, setBusy] = useState(false);
+  useEffect(() => setError(null), [open]);
+  const confirm = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await onConfirm(new FormData(event.target).get("reason").trim() || null);
+      onClose();
+    } catch (failed) {
+      setError(failed);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<${Dialog} open=${open} title=${title} onClose=${onClose}>
+    <form onSubmit=${confirm}>
+      ${children}
+      <label>${t.reason}<input name="reason" maxlength="200" autocomplete="off" autofocus /></label>
+      <${Problem} error=${error} />
+      <button class="button primary" disabled=${busy}>${action}</button>
+    </form>
+  <//>`;
+}

@@ -1,0 +1,116 @@
+"""A real browser before a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.api.keys import KEYS
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "examples/pictures"
+BANK = ROOT / "examples/bank"
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
+
+class Server(Protocol):
+    """A server process."""
+
+    url: str
+    process: Any
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; the test is skipped where that is missing."""
+    path = shutil.which("chromium")
+    if path is None:
+        said = "no Chromium here: install Debian's package `chromium`"
+        if os.environ.get("TAKT_REQUIRE_CHROMIUM"):
+            pytest.fail(said)
+        pytest.skip(said)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages, each in a context of its own; the test fails on any error in one.
+
+    Options are those of Playwright's contexts. Errors of requests that the server refuses, or
+    does not answer, are the page's to show, and no errors of the page.
+    """
+    errors: list[str] = []
+    with ExitStack() as contexts:
+
+        def make(**options: Any) -> Page:
+            options = {"locale": "en-GB", "viewport": {"width": 1280, "height": 800}} | options
+            context = browser.new_context(**options)
+            contexts.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            page.on("pageerror", lambda error: errors.append(f"{error}"))
+            page.on("console", lambda message: hear(message.type, message.text))
+            return page
+
+        def hear(kind: str, text: str) -> None:
+            if kind == "error" and not text.startswith(("Failed to load resource", "WebSocket")):
+                errors.append(text)
+
+        yield make
+    assert errors == []
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    """A page of 1280 × 800 pixels."""
+    return new_page()
+
+
+@pytest.fixture
+def serve(start_server: Any, tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers that end with the test.
+
+    `serve(repository, *options, keys=False, record=True, port=0)`: with `keys`, those of
+    `tests.api.keys`; with `record`, a record in SQLite.
+    """
+    with ExitStack() as servers:
+
+        def start(
+            repository: Path = BANK, *options: str, keys: bool = False, record: bool = False
+        ) -> Server:
+            given = list(options)
+            if record:
+                given += ["--record", "sqlite", "--data-folder", str(tmp_path / "data")]
+            if keys:
+                path = tmp_path / "keys.json"
+                path.write_text(KEYS)
+                path.chmod(0o600)
+                given += ["--keys-file", str(path)]
+            server: Server = servers.enter_context(start_server(repository, *given))
+            return server
+
+        yield start

@@ -1,0 +1,87 @@
+"""The head of every page: where it leads, who is logged in, and whether the server answers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.api.keys import secret
+from tests.console.conftest import BANK, Serve
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("Live", "Try", "Review", "Models", "Health")
+
+
+def test_the_root_leads_to_every_page_without_a_word_to_another_host(
+    page: Page, serve: Serve
+) -> None:
+    server = serve()
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(re.sub(r"(//[^/]*).*", r"\1", request.url)))
+    page.goto(server.url)
+    for name in PAGES:
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page).to_have_title(f"{name} – Takt")
+        expect(page.locator("nav [aria-current=page]")).to_have_text(name)
+    page.go_back()
+    expect(page).to_have_title("Models – Takt")
+    assert hosts == {server.url}
+
+
+def test_a_page_that_is_none_is_told_and_leads_back(page: Page, serve: Serve) -> None:
+    page.goto(f"{serve().url}/console/none")
+    expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+
+
+def test_a_wrong_key_is_told_and_a_right_one_opens_the_page_that_was_asked_for(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(keys=True)
+    page.goto(f"{server.url}/console/models")
+    key = page.get_by_label("Key")
+    key.fill("takt_wrong")
+    key.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not know this key")
+    key.fill(secret("leader"))
+    key.press("Enter")
+    expect(page.locator("header")).to_contain_text("leader")
+    expect(page).to_have_title("Models – Takt")
+    assert page.context.cookies()[0]["httpOnly"]
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
+
+
+def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload(
+    page: Page, serve: Serve
+) -> None:
+    server = serve()
+    page.goto(server.url)
+    page.evaluate("window.same = true")
+    server.process.kill()
+    away = page.get_by_text("The server does not answer")
+    expect(away).to_be_visible(timeout=3000)
+    serve(BANK, "--port", server.url.rpartition(":")[2])
+    expect(away).to_be_hidden()
+    assert page.evaluate("window.same")
+
+
+def test_the_theme_is_chosen_and_stays(page: Page, serve: Serve) -> None:
+    page.goto(serve().url)
+    page.get_by_role("button", name="Theme: system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 25, 28)"
+
+
+def test_the_first_stop_of_the_keyboard_leads_past_the_head(page: Page, serve: Serve) -> None:
+    page.goto(serve().url)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
