@@ -78,7 +78,6 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/inspections", "/v1/inspections/export"),
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/thumbnail"),
-    *_routes("a key", "POST DELETE", "/v1/session"),
     *_routes("a key", "GET POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.
     *_routes("nothing", "GET HEAD", "/health/live", "/health/ready"),
