@@ -38,6 +38,8 @@ from service.api.rest.session import session_router
 from service.api.rest.status import health_router, metrics_router, models_router
 from service.api.rest.thresholds import thresholds_router
 from service.api.stream.routes import StreamOptions, Streams, stream_router
+from service.api.stream.shown_picture import PictureEncoder
+from service.api.stream.watching import Watching, watching_router
 from service.batching.uploads import PLACES, Uploads
 from service.configuration import without_secrets
 from service.console.pages import CONSOLE, add_console
@@ -203,6 +205,7 @@ def create_app(
         metrics.streams.set,
     )
 
+    encoder = PictureEncoder()
     drain = Drain(settings.drain_timeout_s)
     watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
 
@@ -234,6 +237,7 @@ def create_app(
                 await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
             if tracing is not None:
                 await tracing.close(drain.left_s())
+            encoder.close()
             for pool in (preparing, large, finishing):
                 pool.shutdown()
 
@@ -284,6 +288,7 @@ def create_app(
         tracing,
     )
     app.include_router(stream_router(streams))
+    app.include_router(watching_router(Watching(sessions, guard, encoder)))
     app.state.record = record
     app.include_router(record_router(record_threads, repository, memory, settings))
     app.state.audit_trail = trail

@@ -12,6 +12,7 @@ TaktError
 │   ├── UnsupportedImageError     415  a format or pixel type that is not served
 │   ├── ModelNotFoundError        404  no such model or version
 │   ├── NoRecordError             404  this server keeps no record
+│   ├── StreamNotFoundError       404  no such stream, or it has ended
 │   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
@@ -155,6 +156,13 @@ class NoRecordError(RequestError):
 
     status = 404
     code = "no_record"
+
+
+class StreamNotFoundError(RequestError):
+    """There is no such stream, or it has ended."""
+
+    status = 404
+    code = "stream_not_found"
 
 
 class InspectionNotFoundError(RequestError):

@@ -16,7 +16,8 @@ _ENCODED_SHARE = 3 / 8
 """Share of the budget for pictures as they came. Who finds it used up is refused."""
 
 _KEPT_SHARE = 1 / 8
-"""Share for decoded pictures that wait to be drawn on. Beyond it they are decoded twice."""
+"""Share for decoded pictures that wait to be drawn on, and for those that somebody watches. Beyond
+it they are decoded twice, and not shown."""
 
 _AT_WORK_SHARE = 1 / 2
 """Share for decoding and drawing. Whoever has a part of it gives it back without waiting for
@@ -241,6 +242,12 @@ class DecodedBytes:
         self._kept += size
         return True
 
+    def close(self) -> None:
+        """Give everything back."""
+        self._memory._kept -= self._kept
+        self._kept = 0
+        self.give_back()
+
     def __enter__(self) -> Self:
         return self
 
@@ -250,6 +257,4 @@ class DecodedBytes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._memory._kept -= self._kept
-        self._kept = 0
-        self.give_back()
+        self.close()

@@ -56,6 +56,8 @@ def _routes(need: Need, methods: str, *paths: str) -> Iterator[RouteNeed]:
 ROUTES: tuple[RouteNeed, ...] = (
     *_routes("inspect", "POST", "*/v1/models/{name}/inspect", "*/v2/models/{name}/infer"),
     *_routes("inspect", WEBSOCKET, "*/v1/models/{name}/stream"),
+    *_routes("read", "GET", "/v1/streams"),
+    *_routes("read", WEBSOCKET, "/v1/streams/{id}/watch"),
     *_routes("operate", "PUT DELETE", "*/v1/models/{name}/threshold"),
     *_routes("operate", "POST", "/v1/models/{name}/versions/{version}/activate"),
     *_routes("operate", "POST", "/v1/models/{name}/rollback"),

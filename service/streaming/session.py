@@ -26,7 +26,8 @@ from service.streaming.outcomes import (
     KeptOutcomes,
     Outcome,
 )
-from service.streaming.statistics import StreamStatistics, Tally
+from service.streaming.statistics import FrameCounts, StreamStatistics, Tally
+from service.streaming.watching import About, Audience
 
 Policy = Literal["all", "latest"]
 Explain = Callable[[int, Exception], FailedFrame]
@@ -97,6 +98,8 @@ class Session:
         explain: makes an outcome of what `inspect` raises.
         rules: how the stream is treated.
         observe: hears of each outcome, once, and has the frame of an answer.
+        about: what those are told who want to watch; None for a stream that nobody finds.
+        audience: those who watch; nobody by default.
 
     Attributes:
         finished: whether it takes no more frames, so that nobody may go on with it.
@@ -111,7 +114,11 @@ class Session:
         explain: Explain,
         rules: Rules,
         observe: Observe,
+        about: About | None = None,
+        audience: Audience | None = None,
     ) -> None:
+        self.about = about
+        self.audience = Audience() if audience is None else audience
         self.key = key
         self.wishes = wishes
         self.rules = rules
@@ -132,6 +139,16 @@ class Session:
         self._may_have_room = asyncio.Event()
 
     @property
+    def id(self) -> str:
+        """Names it in the log, in the record and to those who watch; too short to go on with it."""
+        return self.key[:8]
+
+    @property
+    def connected(self) -> bool:
+        """Whether its client is there."""
+        return self._link is not None
+
+    @property
     def next_sequence(self) -> int:
         """The lowest number that the next frame may have; the last one there is, once that is used.
 
@@ -143,6 +160,11 @@ class Session:
     def statistics(self) -> StreamStatistics:
         """What the stream has done so far."""
         return self._tally.statistics()
+
+    @property
+    def counts(self) -> FrameCounts:
+        """Its frames so far."""
+        return self._tally.counts
 
     def begin_after(self, sequence: int) -> None:
         """Take only frames after this one; for a stream that began elsewhere."""
@@ -187,6 +209,7 @@ class Session:
         self._order.clear()
         self._waiting = None
         self._settle()
+        self.audience.end()
 
     async def room(self) -> None:
         """Wait until one more frame may come; reading no further makes the sender wait."""
@@ -294,6 +317,8 @@ class Session:
         self._tally.add(outcome)
         self._kept.add(outcome)
         self._observe(outcome, frame)
+        if self.audience:
+            self.audience.show(outcome, frame, self._tally.counts)
         if self._link is not None:
             self._link.push(outcome)
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from service.errors import NotReadyError, UnavailableError
+from service.errors import NotReadyError, StreamNotFoundError, UnavailableError
 from service.streaming.link import Link, Stop
 from service.streaming.session import Session
+from service.streaming.watching import Watcher
+
+MOST_WATCHERS = 32
+"""Most who watch at the same time, over all streams."""
+
+_WATCHERS_LEAVE_WITHIN_S = 1.0
+"""Longest wait at the end for those who watch: they lose nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,19 @@ class Sessions:
         self._count_open = count_open
         self._open: dict[str, Session] = {}
         self._kept: dict[str, _Kept] = {}
+        self._watchers: set[Watcher] = set()
         self._closing = False
-        self._none_open = asyncio.Event()
+        self._none_open, self._none_watching = asyncio.Event(), asyncio.Event()
+
+    def __iter__(self) -> Iterator[Session]:
+        """All that may go on, the oldest connection first; those without a connection follow."""
+        yield from [one for one in self._open.values() if not one.finished]
+        yield from [kept.session for kept in self._kept.values()]
+
+    @property
+    def closing(self) -> bool:
+        """Whether the server is closing."""
+        return self._closing
 
     def begin(self, make: Callable[[str], Session]) -> Session:
         """Open a session under a key that nobody can guess.
@@ -112,6 +130,41 @@ class Sessions:
         self._open.pop(session.key, None)
         self._count()
 
+    @contextlib.contextmanager
+    def watch(self, id: str) -> Iterator[tuple[Session, Watcher]]:
+        """Watch a session for as long as the block lasts.
+
+        Args:
+            id: of the session.
+
+        Raises:
+            StreamNotFoundError: no session has this id; it may have ended.
+            UnavailableError: as many watch as may.
+            NotReadyError: the server is closing.
+        """
+        self._check_closing()
+        session = next((one for one in self if one.id == id), None)
+        if session is None:
+            raise StreamNotFoundError(f"there is no stream {id!r}; GET /v1/streams has them all")
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise UnavailableError(
+                f"{len(self._watchers)} watch already; close a page that shows streams"
+            )
+        watcher = session.audience.join()
+        self._watchers.add(watcher)
+        try:
+            yield session, watcher
+        finally:
+            self._watchers.discard(watcher)
+            watcher.leave()
+            if not self._watchers:
+                self._none_watching.set()
+
+    @property
+    def watchers(self) -> int:
+        """How many watch, over all sessions."""
+        return len(self._watchers)
+
     async def close(self, drain_timeout_s: float) -> None:
         """Let every session answer what it accepted, and wait until each has ended.
 
@@ -127,6 +180,11 @@ class Sessions:
                 while self._open:
                     self._none_open.clear()
                     await self._none_open.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(drain_timeout_s, _WATCHERS_LEAVE_WITHIN_S)):
+                while self._watchers:
+                    self._none_watching.clear()
+                    await self._none_watching.wait()
 
     def _check_closing(self) -> None:
         if self._closing:

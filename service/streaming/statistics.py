@@ -24,6 +24,25 @@ class LatencyPercentiles:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """A stream's frames so far.
+
+    Attributes:
+        frames: all that came.
+        answered: frames with a score.
+        errors: frames that could not be answered.
+        dropped: frames that a newer one replaced.
+        anomalous: answered frames over the threshold.
+    """
+
+    frames: int
+    answered: int
+    errors: int
+    dropped: int
+    anomalous: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStatistics:
     """A stream's statistics at one moment.
 
@@ -93,6 +112,13 @@ class Tally:
                 self._errors += 1
             case DroppedFrame():
                 self.dropped += 1
+
+    @property
+    def counts(self) -> FrameCounts:
+        """The counts alone, which cost nothing to tell."""
+        return FrameCounts(
+            self._frames, self._answered, self._errors, self.dropped, self._anomalous
+        )
 
     def statistics(self) -> StreamStatistics:
         """The statistics now."""

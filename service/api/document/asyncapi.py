@@ -21,26 +21,32 @@ from service.api.stream.schemas import (
     ByeIn,
     ByeOut,
     DroppedOut,
+    EndedOut,
     FrameErrorOut,
+    ShownIn,
     StatsIn,
     StatsOut,
     StreamErrorOut,
+    WatchedFrameOut,
+    WatchingOut,
     WelcomeOut,
 )
+from service.api.stream.watching import WATCH_PATH
 from service.domain import Json
 from service.streaming.frames import HEADER_BYTES
 
 ASYNCAPI_PATH = "/asyncapi.json"
 
 _JSON, _BYTES = "application/json", "application/octet-stream"
-_CHANNELS = {"stream": STREAM_PATH, "stream_of_version": version_path(STREAM_PATH)}
 _PARAMETERS = {
+    "id": {"description": "The stream's id, as `GET /v1/streams` has it."},
     "name": {"description": "The model's name."},
     "version": {"description": "One version of it; without, the active one."},
 }
 
 _DESCRIPTION = """A camera opens one WebSocket, says hello, and sends frames; the answers come in
-their order. Text messages are JSON objects with a `type`, binary ones carry pictures."""
+their order. Text messages are JSON objects with a `type`, binary ones carry pictures. Others may
+watch: they are shown the newest frame, once they have said that they have shown the one before."""
 
 _FRAME = f"""A frame: a header of {HEADER_BYTES} bytes, little-endian, then the picture.
 
@@ -59,6 +65,7 @@ _SCHEMES = {"key": SCHEMES["key"], "session": SCHEMES["session"] | {"type": "htt
 """AsyncAPI has another word for a key in a cookie."""
 
 _HEATMAP = "The heatmap of the answer before: an encoded picture, or a .npy of the float32 map."
+_PICTURE = "The picture of the frame before, in a form that browsers show."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,25 @@ MESSAGES = (
     Message("stats", "send", StatsOut),
     Message("bye", "send", ByeOut),
 )
+"""Of whoever streams."""
+
+_WATCHERS = (
+    Message("shown", "receive", ShownIn),
+    Message("watching", "send", WatchingOut),
+    Message("watched_frame", "send", WatchedFrameOut),
+    Message("picture", "send", None, _PICTURE),
+    Message("ended", "send", EndedOut),
+)
+_SHARED = ("heatmap", "stream_error")
+
+WATCH_MESSAGES = _WATCHERS + tuple(one for one in MESSAGES if one.name in _SHARED)
+"""Of whoever watches."""
+
+_CHANNELS = {
+    "stream": (STREAM_PATH, MESSAGES),
+    "stream_of_version": (version_path(STREAM_PATH), MESSAGES),
+    "watch": (WATCH_PATH, WATCH_MESSAGES),
+}
 
 
 def add_asyncapi(app: FastAPI) -> None:
@@ -128,33 +154,33 @@ def asyncapi_document() -> Json:
                 "security": [{"$ref": f"#/components/securitySchemes/{name}"} for name in _SCHEMES],
             }
         },
-        "channels": {name: _channel(path) for name, path in _CHANNELS.items()},
+        "channels": {name: _channel(*channel) for name, channel in _CHANNELS.items()},
         "operations": {
             f"{way}_{name}": {
                 "action": way,
                 "channel": {"$ref": f"#/channels/{name}"},
                 "messages": [
                     {"$ref": f"#/channels/{name}/messages/{message.name}"}
-                    for message in MESSAGES
+                    for message in messages
                     if message.way == way
                 ],
             }
-            for name in _CHANNELS
+            for name, (_, messages) in _CHANNELS.items()
             for way in ("receive", "send")
         },
         "components": {
-            "messages": {message.name: _message(message) for message in MESSAGES},
+            "messages": {message.name: _message(message) for message in MESSAGES + _WATCHERS},
             "schemas": _schemas(),
             "securitySchemes": _SCHEMES,
         },
     }
 
 
-def _channel(path: str) -> Json:
+def _channel(path: str, messages: tuple[Message, ...]) -> Json:
     return {
         "address": path,
         "messages": {
-            message.name: {"$ref": f"#/components/messages/{message.name}"} for message in MESSAGES
+            message.name: {"$ref": f"#/components/messages/{message.name}"} for message in messages
         },
         "parameters": {name: text for name, text in _PARAMETERS.items() if f"{{{name}}}" in path},
         "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
@@ -170,7 +196,7 @@ def _message(message: Message) -> Json:
 
 
 def _schemas() -> Json:
-    kinds = [message.kind for message in MESSAGES if message.kind is not None]
+    kinds = [message.kind for message in MESSAGES + _WATCHERS if message.kind]
     _, found = models_json_schema(
         [(kind, "validation") for kind in kinds], ref_template=SCHEMA_REFERENCE
     )

@@ -38,6 +38,7 @@ TAGS: list[dict[str, Any]] = [
         "name": "record",
         "description": "What was inspected, what people said of it, and what follows from that.",
     },
+    {"name": "streams", "description": "The streams of frames that are open."},
     {"name": "session", "description": "A cookie for browsers, in exchange for a key."},
     {"name": "health", "description": "Whether the server can answer, and its metrics."},
     {

@@ -129,7 +129,7 @@ class Connection:
             await close_with_error(
                 self.websocket,
                 RequestError("another connection has taken this stream over"),
-                self.session.key[:8],
+                self.session.id,
             )
             return False
         if self._stopped_by(Stop.REVOKED):
@@ -137,7 +137,7 @@ class Connection:
             error = UnauthenticatedError(
                 "the key of this stream was revoked or has expired; come again with another one"
             )
-            await close_with_error(self.websocket, error, self.session.key[:8])
+            await close_with_error(self.websocket, error, self.session.id)
             return not self.session.finished
         if writer.done():
             await writer
@@ -150,7 +150,7 @@ class Connection:
             end = await reader
         except RequestError as error:
             await self._drain(writer)
-            await close_with_error(self.websocket, error, self.session.key[:8])
+            await close_with_error(self.websocket, error, self.session.id)
             return False
         if isinstance(end, Disconnected):
             return end.code != NORMAL
@@ -246,7 +246,7 @@ class Connection:
 
     async def _send(self, outgoing: Outgoing) -> None:
         if isinstance(outgoing, AnsweredFrame):
-            request_id = f"{self.session.key[:8]}-{outgoing.sequence}"
+            request_id = f"{self.session.id}-{outgoing.sequence}"
             await send_json(self.websocket, answer_json(outgoing, request_id))
             if outgoing.inspection.heatmap is not None:
                 data = outgoing.inspection.heatmap.data

@@ -168,6 +168,6 @@ def problem_json(problem: Problem) -> Json:
     return {"type": "error", **fields}
 
 
-def statistics_json(kind: Literal["stats", "bye"], figures: StreamStatistics) -> Json:
+def statistics_json(kind: Literal["stats", "bye", "ended"], figures: StreamStatistics) -> Json:
     """The stream's figures, as the answer to a message of this type."""
     return {"type": kind, "stats": asdict(figures)}

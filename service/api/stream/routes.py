@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import labels_of_headers, merged
 from service.api.paths import version_of, versioned
-from service.api.problems import asked_of, caller_of, share_of
+from service.api.problems import asked_of, caller_of, client_of, share_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
+from service.api.stream.watching import held_in
 from service.batching.memory import MemoryBudget
-from service.domain import Inspection, InspectOptions
+from service.domain import Inspection, InspectOptions, Labels
 from service.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
@@ -35,6 +37,7 @@ from service.streaming.link import Stop
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome, failed_of
 from service.streaming.session import Rules, Session
 from service.streaming.sessions import Sessions
+from service.streaming.watching import About, Audience
 
 STREAM_PATH = "/v1/models/{name}/stream"
 """Path of the streams of a model's active version."""
@@ -143,8 +146,11 @@ class Streams:
             if self.tracing is not None:
                 frames = self.tracing.stream(websocket.scope, model.name)
             options = hello.options(self.options.timeout_ms, share_of(websocket.scope))
+            about = _about(websocket, hello, name, version)
             session = self.sessions.begin(
-                lambda key: self._session(key, wishes, hello, options, frames, websocket.scope)
+                lambda key: self._session(
+                    key, wishes, hello, options, frames, websocket.scope, about
+                )
             )
             if hello.last_sequence is not None:
                 session.begin_after(hello.last_sequence)
@@ -159,7 +165,7 @@ class Streams:
             self.sessions,
             self.memory,
             self.options.max_image_bytes,
-            merged(hello.labels, labels_of_headers(websocket.scope["headers"])),
+            _labels(websocket, hello),
         )
 
     def _session(
@@ -170,6 +176,7 @@ class Streams:
         options: InspectOptions,
         frames: FrameTraces | None,
         scope: Scope,
+        about: About,
     ) -> Session:
         name, version, _ = wishes
 
@@ -214,7 +221,18 @@ class Streams:
             with frames.of(outcome.sequence, outcome.age_ms, frame_id(outcome.sequence)):
                 observe(outcome, frame)
 
-        return Session(key, wishes, inspect, explain, rules, trace)
+        audience = Audience(partial(held_in, self.memory))
+        return Session(key, wishes, inspect, explain, rules, trace, about, audience)
+
+
+def _labels(websocket: WebSocket, hello: Hello) -> Labels:
+    return merged(hello.labels, labels_of_headers(websocket.scope["headers"]))
+
+
+def _about(websocket: WebSocket, hello: Hello, name: str, version: str | None) -> About:
+    caller = caller_of(websocket.scope)
+    who = caller.name if caller.credential else client_of(websocket) or caller.name
+    return About(name, version, who, time.time(), _labels(websocket, hello))
 
 
 async def _hello(websocket: WebSocket) -> Hello:
@@ -241,7 +259,7 @@ def _log_begin(
     websocket: WebSocket, session: Session, model: ModelVersion, *, resumed: bool
 ) -> None:
     facts: dict[str, object] = {
-        "session": session.key[:8],
+        "session": session.id,
         "model": model.name,
         "version": model.version,
         "policy": session.rules.policy,
@@ -253,7 +271,7 @@ def _log_begin(
 def _log_end(session: Session) -> None:
     statistics = session.statistics
     facts: dict[str, object] = {
-        "session": session.key[:8],
+        "session": session.id,
         "may_resume": not session.finished,
         "seconds": round(statistics.seconds, 3),
         "frames": statistics.frames,

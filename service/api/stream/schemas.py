@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas import InspectedOut, Schema
 from service.streaming.evidence import VoteCount
 from service.streaming.session import Policy
-from service.streaming.statistics import StreamStatistics
+from service.streaming.statistics import FrameCounts, StreamStatistics
 
 
 class StatsIn(BaseModel):
@@ -98,4 +99,76 @@ class ByeOut(Schema):
     """The stream's figures at its end; then the server closes."""
 
     type: Literal["bye"]
+    stats: StreamStatistics
+
+
+class StreamOut(Schema):
+    """A stream, as those may know it who did not begin it."""
+
+    id: str = Field(description="Names it; ids of its requests begin with this.")
+    model: str
+    version: str | None = Field(description="That its address names; null for the active one.")
+    policy: Policy
+    station: str | None = Field(description="That the stream named last.")
+    part: str | None = Field(description="That the stream named last.")
+    caller: str = Field(description="Who streams: the name of a key, or an address.")
+    since: datetime
+    connected: bool = Field(description="Whether its client is there; it may come back.")
+    watchers: int = Field(description="How many watch it.")
+    counts: FrameCounts
+
+
+class StreamsOut(Schema):
+    """The streams of this server."""
+
+    streams: list[StreamOut]
+
+
+class ShownIn(BaseModel):
+    """The watcher has shown the frame before, and takes another one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["shown"]
+
+
+class WatchingOut(Schema):
+    """The first message to a watcher."""
+
+    type: Literal["watching"]
+    stream: StreamOut
+
+
+class SkippedOut(Schema):
+    """A frame that a watcher did not see."""
+
+    sequence: int
+    score: float | None = Field(description="Null where the frame failed.")
+    anomalous: bool
+
+
+class ShownPictureOut(Schema):
+    """A picture that follows as the next message."""
+
+    media_type: Literal["image/jpeg", "image/png", "image/bmp", "image/webp"]
+    bytes: int = Field(description="Length of the message that follows.")
+
+
+class WatchedFrameOut(Schema):
+    """A frame for a watcher; its picture follows, then the heatmap, if there is one."""
+
+    type: Literal["frame"]
+    frame: AnswerOut | FrameErrorOut = Field(description="What the stream's client got.")
+    counts: FrameCounts
+    skipped: list[SkippedOut] = Field(description="Frames since the one before; the last 100.")
+    picture: ShownPictureOut | None = Field(
+        description="As it came, raw pixels as a JPEG of 1280 pixels at most. Null of a frame that "
+        "failed, of a TIFF, which browsers do not show, and where memory is full."
+    )
+
+
+class EndedOut(Schema):
+    """The stream has ended, with its figures; then the server closes."""
+
+    type: Literal["ended"]
     stats: StreamStatistics

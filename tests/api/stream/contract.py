@@ -14,8 +14,9 @@ from service.api.document.asyncapi import asyncapi_document
 def schemas(way: Literal["receive", "send"]) -> dict[str, jsonschema_rs.Draft202012Validator]:
     """The schemas of the text messages that a server receives or sends, by their names."""
     document = asyncapi_document()
-    wanted = document["operations"][f"{way}_stream"]["messages"]
-    names = [one["$ref"].rpartition("/")[2] for one in wanted]
+    operations = [document["operations"][f"{way}_{channel}"] for channel in ("stream", "watch")]
+    wanted = [one["$ref"] for operation in operations for one in operation["messages"]]
+    names = [reference.rpartition("/")[2] for reference in wanted]
     messages = {name: document["components"]["messages"][name] for name in names}
     return {
         name: jsonschema_rs.Draft202012Validator(
