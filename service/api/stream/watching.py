@@ -29,7 +29,7 @@ from service.streaming.link import Stop
 from service.streaming.outcomes import AnsweredFrame, answer_json, failed_json
 from service.streaming.session import Session
 from service.streaming.sessions import Sessions
-from service.streaming.watching import ShownFrame, Glance, Watcher
+from service.streaming.watching import Glance, ShownFrame, Watcher
 
 WATCH_PATH = "/v1/streams/{id}/watch"
 """Path by which a stream is watched."""

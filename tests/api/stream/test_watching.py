@@ -116,7 +116,7 @@ async def test_raw_pixels_are_shown_as_a_jpeg_and_a_frame_that_failed_without_on
         watcher.say("shown")
         stream.frame(1, b"no picture")
         shown = await watcher.hear()
-        assert (shown["frame"]["code"], shown["picture"]) == ("unsupported_image", None)
+        assert (shown["frame"]["code"], shown["picture"]) == ("invalid_image", None)
 
 
 async def test_what_is_watched_counts_as_memory_and_is_given_back(serve, picture_bytes) -> None:
