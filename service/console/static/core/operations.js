@@ -27,6 +27,7 @@ export const OPERATIONS = {
   list_inspections: ["GET", "/v1/inspections"],
   list_judgements: ["GET", "/v1/inspections/{id}/judgements"],
   list_models: ["GET", "/v1/models"],
+  list_streams: ["GET", "/v1/streams"],
   list_tiles: ["GET", "/v1/review/tiles"],
   mark_inspections_seen: ["POST", "/v1/inspections/seen"],
   pin_picture: ["PUT", "/v1/inspections/{id}/pin"],
