@@ -1,0 +1,147 @@
+/** A chart of lines or bars, drawn by uPlot; its numbers are there as a table, too. */
+import uPlot from "../vendor/uplot.js";
+import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { fill, t } from "../core/strings.js";
+
+const DASHES = [[], [7, 4], [2, 3]];
+const MOST_ROWS = 200;
+const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
+const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
+
+/**
+ * `series` is `[{ label, values, tone }]` over `x`; a tone is a colour of console.css: good, defect, near, accent, quiet.
+ * `lines` is `[{ at, label, tone, axis }]`: marks at an x, or with `axis: "y"` at a y. `kind` is "line" or "bars".
+ * `time`: x is in seconds of Unix time. `format` and `formatX` write numbers; `xLabel` heads the table.
+ */
+export function Chart({ label, x, xLabel, series, lines = [], kind = "line", height = 200, time = false, ...writing }) {
+  const { format = String, formatX = time ? clock : String } = writing;
+  const place = useRef(null);
+  const plot = useRef(null);
+  const latest = useRef(null);
+  latest.current = { x, series, lines, kind, height, time, format, formatX };
+  const shape = JSON.stringify([kind, height, time, series.map((one) => [one.label, one.tone])]);
+  useEffect(() => {
+    const chart = new uPlot(options(latest, place.current), numbers(latest.current), place.current);
+    const width = new ResizeObserver(() => chart.setSize({ width: place.current.clientWidth, height }));
+    width.observe(place.current);
+    const stop = onTheme(() => chart.redraw(false));
+    plot.current = chart;
+    return () => {
+      width.disconnect();
+      stop();
+      chart.destroy();
+    };
+  }, [shape]);
+  useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines]);
+  return html`<figure class="chart" aria-label=${label}>
+    <div ref=${place} aria-hidden="true"></div>
+    <figcaption>
+      ${series.map(({ label: text, tone }, index) => html`<span>
+        <${Swatch} tone=${tone} ...${kind === "bars" ? { bar: index % 2 ? "none" : "currentColor" } : { dash: DASHES[index % 3] }} />${text}
+      </span>`)}
+      ${lines.map(({ at, label: text, tone = "text", axis }) => html`<span>
+        <${Swatch} tone=${tone} path="M12 0v12" />${text}: ${(axis === "y" ? format : formatX)(at)}
+      </span>`)}
+    </figcaption>
+    <${Numbers} ...${{ label, x, xLabel, series, format, formatX }} />
+  </figure>`;
+}
+
+function Swatch({ tone = "quiet", path = "M0 6h24", dash = [], bar }) {
+  return html`<svg viewBox="0 0 24 12" style=${{ color: `var(--${tone})` }} stroke="currentColor" stroke-width="2" aria-hidden="true">
+    ${bar ? html`<rect x="1" y="1" width="22" height="10" fill=${bar} />` : html`<path d=${path} stroke-dasharray=${dash.join(" ")} />`}
+  </svg>`;
+}
+
+/** The same numbers as a table, made when somebody opens it; of many rows every so many. */
+function Numbers({ label, x, xLabel, series, format, formatX }) {
+  const [open, setOpen] = useState(false);
+  const step = Math.ceil(x.length / MOST_ROWS);
+  const write = (value) => (value === null || value === undefined ? "–" : format(value));
+  return html`<details onToggle=${(event) => setOpen(event.target.open)}>
+    <summary>${fill(t.chart.numbers, { label })}</summary>
+    ${open && html`<div class="scrolled" tabindex="0" role="region" aria-label=${label}><table>
+      <thead><tr>
+        <th scope="col">${xLabel}</th>
+        ${series.map((one) => html`<th scope="col" class="number">${one.label}</th>`)}
+      </tr></thead>
+      <tbody>${x.map((at, row) => row % step === 0 && html`<tr>
+        <th scope="row">${formatX(at)}</th>
+        ${series.map((one) => html`<td class="number">${write(one.values[row])}</td>`)}
+      </tr>`)}</tbody>
+    </table></div>`}
+  </details>`;
+}
+
+const numbers = ({ x, series }) => [x, ...series.map((one) => one.values)];
+
+function options(latest, place) {
+  const { series, kind, height, time } = latest.current;
+  const paint = (tone) => colour(place, tone);
+  const [quiet, line] = ["quiet", "line"].map((tone) => () => paint(tone));
+  const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const texts = (write) => (_, splits) => splits.map((value) => latest.current[write](value));
+  const ranged = (range) => (_, low, high) => range(latest.current, low ?? 0, high ?? 0);
+  return {
+    width: place.clientWidth,
+    height,
+    legend: { show: false },
+    cursor: { show: false },
+    scales: { x: { time, range: ranged(rangeX) }, y: { range: ranged(rangeY) } },
+    axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 60 }],
+    series: [{}, ...series.map((one, index) => {
+      const stroke = () => paint(one.tone ?? "quiet");
+      const look = kind === "bars" ? bars(index, stroke, latest) : { dash: DASHES[index % 3], width: 2 };
+      return { label: one.label, stroke, points: { show: false }, ...look };
+    })],
+    hooks: { draw: [(chart) => drawLines(chart, latest.current.lines, paint)] },
+  };
+}
+
+/** Bars side by side, filled ones and outlined ones: colour is not all that tells them apart. */
+function bars(index, stroke, latest) {
+  const width = () => binWidth(latest.current.x) / latest.current.series.length;
+  const left = () => latest.current.x.map((at) => at - binWidth(latest.current.x) / 2 + index * width());
+  const disp = { x0: { unit: 1, values: left }, size: { unit: 1, values: () => [0.9 * width()] } };
+  return { fill: index % 2 ? null : stroke, width: 1.5, paths: uPlot.paths.bars({ disp }) };
+}
+
+const binWidth = (x) => (x.length > 1 ? x[1] - x[0] : 1);
+
+function rangeX({ x, kind }, low, high) {
+  const beside = kind === "bars" ? binWidth(x) / 2 : Number(low === high);
+  return [low - beside, high + beside];
+}
+
+function rangeY({ lines }, low, high) {
+  const marks = lines.filter((one) => one.axis === "y").map((one) => one.at);
+  return [Math.min(0, low), 1.1 * Math.max(high, ...marks) || 1];
+}
+
+function drawLines(chart, lines, paint) {
+  const { ctx, bbox } = chart;
+  for (const { at, axis = "x", tone = "text" } of lines) {
+    const place = Math.round(chart.valToPos(at, axis, true));
+    ctx.fillStyle = paint(tone);
+    if (axis === "x") ctx.fillRect(place - 1, bbox.top, 2 * devicePixelRatio, bbox.height);
+    else ctx.fillRect(bbox.left, place - 1, bbox.width, 2 * devicePixelRatio);
+  }
+}
+
+/** What a variable of console.css is in the theme of now, as a canvas needs it. */
+function colour(place, tone) {
+  place.style.color = `var(--${tone})`;
+  return getComputedStyle(place).color;
+}
+
+/** Calls a function when the theme changes, by the system or by the button; returns how to stop. */
+function onTheme(fn) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const chosen = new MutationObserver(fn);
+  chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  system.addEventListener("change", fn);
+  return () => {
+    chosen.disconnect();
+    system.removeEventListener("change", fn);
+  };
+}
