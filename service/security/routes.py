@@ -79,6 +79,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("read", "GET", "/v1/review/tiles", "/v1/review/calendar"),
     *_routes("read", "GET", "/v1/inspections", "/v1/inspections/export"),
     *_routes("read", "GET", "/v1/inspections/{id:int}", "/v1/inspections/{id:int}/picture"),
+    *_routes("read", "GET", "/v1/inspections/{id:int}/neighbours"),
     *_routes("read", "GET", "/v1/inspections/{id:int}/thumbnail"),
     *_routes("a key", "GET POST DELETE", "/v1/session"),
     # Probes come from machines that have nowhere to keep a key.

@@ -49,3 +49,11 @@ class InspectionsOut(Schema):
         description=f"How many the filters want; {MOST_COUNTED} stands for that many or more. "
         "Null unless asked for."
     )
+
+
+class NeighboursOut(Schema):
+    """The inspections that were recorded next to one."""
+
+    request_id: str
+    before: int | None = Field(description="Number of the one before; null if there is none.")
+    after: int | None = Field(description="Number of the one after; null if there is none yet.")

@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Connection
 
-from service.api.problems import problem_responses
+from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
 from service.api.records.inspection_id import InspectionId
-from service.api.records.schemas import InspectionsOut, StoredInspectionOut
+from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.domain import RawPicture
 from service.errors import InspectionNotFoundError, InvalidParameterError
@@ -29,6 +29,7 @@ from service.recording.search.pages import (
     MOST_ON_A_PAGE,
     count_of,
     inspection_of,
+    neighbours_of,
     page_of,
 )
 from service.recording.search.pictures import picture_key_of
@@ -40,11 +41,9 @@ _OF_RECORD = problem_responses(NO_RECORD, UNREACHABLE)
 _OF_FILTERS = problem_responses(
     InvalidParameterError("version: a version is one of a model; name the model, too")
 )
-_OF_ONE = problem_responses(
-    NO_RECORD,
-    NO_INSPECTION,
-    InvalidParameterError("id: Input should be greater than or equal to 1"),
-)
+_NO_NUMBER = InvalidParameterError("id: Input should be greater than or equal to 1")
+_OF_NUMBER = problem_responses(NO_RECORD, _NO_NUMBER)
+_OF_ONE = problem_responses(NO_RECORD, NO_INSPECTION, _NO_NUMBER)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _MEDIA_TYPES = {
     "jpeg": "image/jpeg",
@@ -154,6 +153,17 @@ def search_router(threads: RecordThreads) -> APIRouter:
             return orjson.dumps(json_of(inspection_of(connection, number)))
 
         return _json(await threads.read(found))
+
+    @router.get(
+        "/v1/inspections/{id:int}/neighbours",
+        responses=_OF_NUMBER,
+    )
+    async def get_neighbours(request: Request, number: InspectionId) -> NeighboursOut:
+        """The numbers of the inspections before and after one, of whatever model or station."""
+        found = await threads.read(lambda connection: neighbours_of(connection, number))
+        return NeighboursOut(
+            request_id=request_id_of(request.scope), before=found.before, after=found.after
+        )
 
     @router.get(
         "/v1/inspections/{id:int}/picture",

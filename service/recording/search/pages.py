@@ -33,6 +33,14 @@ class Page:
     next: Cursor | None
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The numbers of the inspections that were recorded next to one; None at the record's ends."""
+
+    before: int | None
+    after: int | None
+
+
 def page_of(
     connection: Connection, filters: Filters, *, limit: int = 100, after: Cursor | None = None
 ) -> Page:
@@ -81,3 +89,11 @@ def inspection_of(connection: Connection, number: int) -> StoredInspection:
             f"the record has no inspection {number}; retention or somebody may have removed it"
         )
     return stored_of(row)
+
+
+def neighbours_of(connection: Connection, number: int) -> Neighbours:
+    """What was recorded just before and after an inspection, whether or not that is still there."""
+    ids = inspections.c.id
+    before = select(func.max(ids)).where(ids < number)
+    after = select(func.min(ids)).where(ids > number)
+    return Neighbours(connection.scalar(before), connection.scalar(after))

@@ -86,6 +86,15 @@ async def test_pages_go_on_where_the_one_before_ended(client, sqlite_record: Rec
     assert second.json()["next"] is None and second.json()["count"] == 5
 
 
+async def test_the_neighbours_of_an_inspection_are_told(client, sqlite_record: Record) -> None:
+    first, second, *_, last = a_line(sqlite_record)
+    answer = await client.get(f"/v1/inspections/{first}/neighbours")
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["before"], answer.json()["after"]) == (None, second)
+    answer = await client.get(f"/v1/inspections/{last}/neighbours")
+    assert (answer.json()["before"], answer.json()["after"]) == (last - 1, None)
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [

@@ -14,6 +14,7 @@ export const OPERATIONS = {
   get_confusion: ["GET", "/v1/review/confusion"],
   get_inspection: ["GET", "/v1/inspections/{id}"],
   get_model: ["GET", "/v1/models/{name}"],
+  get_neighbours: ["GET", "/v1/inspections/{id}/neighbours"],
   get_picture: ["GET", "/v1/inspections/{id}/picture"],
   get_scores: ["GET", "/v1/models/{name}/scores"],
   get_scores_of_version: ["GET", "/v1/models/{name}/versions/{version}/scores"],

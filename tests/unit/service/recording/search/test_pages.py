@@ -7,12 +7,20 @@ import random
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from service.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.search import paths
 from service.recording.search.filters import Filters
-from service.recording.search.pages import count_of, inspection_of, page_of
+from service.recording.search.pages import (
+    Neighbours,
+    count_of,
+    inspection_of,
+    neighbours_of,
+    page_of,
+)
+from service.recording.tables import inspections
 from tests.recorded import NOON_US, SOURCE, insert_inspections
 
 MEET: dict[str, Any] = {
@@ -184,3 +192,13 @@ def test_counting_ends_at_a_bound(sqlite_record: Record, monkeypatch: pytest.Mon
     insert_inspections(sqlite_record, [{}] * 5)
     with sqlite_record.database.reading() as connection:
         assert count_of(connection, Filters()) == 3
+
+
+def test_neighbours_are_next_to_a_number_whatever_has_been_removed(record: Record) -> None:
+    one, two, three = insert_inspections(record, rows_of_a_line(3))
+    with record.database.writing() as connection:
+        connection.execute(delete(inspections).where(inspections.c.id == two))
+    with record.database.reading() as connection:
+        assert neighbours_of(connection, one) == Neighbours(None, three)
+        assert neighbours_of(connection, two) == Neighbours(one, three)
+        assert neighbours_of(connection, three) == Neighbours(one, None)
