@@ -11,7 +11,7 @@ const SMALL = 1.5e6; // pixels that are drawn in no time
 
 /**
  * Where viewers look; all that share one zoom, pan and point in step. Its store has `zoom` (1 shows all), the middle
- * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (index of a region) and `opacity`.
+ * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region) and `opacity`.
  */
 export function useView() {
   return useMemo(() => createStore({ zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0.8 }), []);
@@ -67,14 +67,16 @@ export function Picture(props) {
   const picture = props.picture ?? loaded.picture;
   const heat = useMemo(() => map && show !== "picture" && paintMap(map, show === "overlay"), [map, show]);
   const latest = useRef(null);
-  latest.current = { ...props, show, view, picture, size: picture ?? props.size, heat, canvas };
+  const size = picture ?? props.size;
+  latest.current = { ...props, show, view, picture, size, heat, canvas };
   const hands = useMemo(() => handsOn(latest), []);
   const redraw = useRedraw(latest);
   useEffect(redraw);
   useEffect(() => view.follow(redraw), [view]);
   return html`<figure class="picture">
     ${props.caption && html`<figcaption>${props.caption}</figcaption>`}
-    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${props.label}. ${t.picture.keys}`} ...${hands} />
+    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${props.label}. ${t.picture.keys}`} ...${hands}
+      style=${{ aspectRatio: size ? size.width / size.height : 1.5 }} />
     ${loaded.error && html`<p role="status">${t.picture.unreadable}</p>`}
     ${!props.view && html`<${PictureTools} view=${view} picture=${picture} maps=${map ? [map] : []} />`}
   </figure>`;

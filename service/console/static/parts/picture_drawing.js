@@ -55,13 +55,15 @@ function outline(context, { regions = [], roi, size, view }, place) {
     path.closePath();
     stroke(context, path, 0.5);
   }
-  regions.forEach(({ box: [x, y, width, height], peak }, index) => {
+  regions.forEach((region, index) => {
+    const { box: [x, y, width, height], peak } = region;
     const path = new Path2D();
     const pad = 3 * devicePixelRatio;
     const [left, top] = screen(place, x, y);
     path.rect(left - pad, top - pad, width * place.scale + 2 * pad, height * place.scale + 2 * pad);
-    stroke(context, path, selected === index ? 4 : 1.5);
-    if (index < MOST_LABELS || selected === index) name(context, `${index + 1} · ${score(peak)}`, left - pad, top - pad);
+    stroke(context, path, selected === region ? 4 : 1.5);
+    const text = selected === region ? `${index + 1} · ${score(peak)}` : `${index + 1}`;
+    if (index < MOST_LABELS || selected === region) name(context, text, left - pad, top - pad);
   });
   if (!cursor) return;
   const path = new Path2D();

@@ -58,9 +58,9 @@ export function handsOn(latest) {
   const select = (event) => {
     const { regions = [], view } = latest.current;
     const [x, y] = at(event).pixel;
-    const hit = regions.findIndex(({ box: [left, top, width, height] }) =>
-      x >= left && y >= top && x < left + width && y < top + height);
-    view.set({ ...view.get(), selected: hit < 0 ? null : hit });
+    const selected = regions.find(({ box: [left, top, width, height] }) =>
+      x >= left && y >= top && x < left + width && y < top + height) ?? null;
+    view.set({ ...view.get(), selected });
   };
   const press = (event) => {
     const { size, view, canvas } = latest.current;

@@ -28,6 +28,53 @@ export default {
     wrongDetail: "Check for characters that are missing, or ask whoever runs the server whether it was revoked.",
   },
 
+  // The viewer of pictures
+  picture: {
+    keys: "Plus and minus zoom, 0 shows all, arrows move, Shift with arrows moves the cross, Escape takes it away",
+    hint: "Wheel or + − zoom, drag or arrows move, Shift + arrows point at a pixel",
+    closer: "Closer",
+    further: "Further away",
+    whole: "Whole picture",
+    opacity: "Map",
+    scale: "Colours of the map: dark for {low}, usual for good parts, red at the threshold {threshold}, yellow from {high} on",
+    value: "x {x}, y {y}: level {value}",
+    values: "x {x}, y {y}: level {value}, map {map}",
+    unreadable: "This browser cannot show the picture.",
+  },
+  facts: {
+    verdict: "Verdict",
+    score: "Score",
+    threshold: "Threshold",
+    share: "Score, in thresholds",
+    percentile: "Good calibration pictures that score no higher",
+    count: "Regions",
+    warnings: "Warnings",
+    engine: "Engine",
+    stages: {
+      decode: "Decode",
+      preprocess: "Resize",
+      queue: "Queue",
+      engine: "Engine time",
+      postprocess: "Verdict and regions",
+      render: "Map",
+      total: "All together",
+    },
+    warning: {
+      small_picture: "The picture is smaller than what the model sees.",
+      other_size: "The model was made with pictures of another size.",
+      other_shape: "The model was made with pictures of another shape.",
+      dark_depth: "The 16-bit file uses the lowest quarter of its levels only: it may have 12 or 14 bits.",
+      clipped_depth: "The 16-bit file has more levels than the model reads.",
+    },
+    regions: "Regions",
+    number: "No.",
+    place: "x, y",
+    size: "Size",
+    area: "Area",
+    peak: "Peak",
+    none: "No region of the map is over its threshold.",
+  },
+
   // Live
   live: {
     title: "Live",
@@ -36,6 +83,28 @@ export default {
   // Try
   try: {
     title: "Try",
+    drop: "Drop pictures here, or choose files",
+    files: "Pictures",
+    model: "Model",
+    compare: "Compare with",
+    nothing: "Nothing",
+    active: "active",
+    noModel: "No model is ready to answer.",
+    show: "Show",
+    panes: {
+      side: "Side by side", picture: "Picture", map: "Heatmap", overlay: "Overlay", other: "Overlay, {name}",
+      difference: "Difference",
+    },
+    pane: "{pane} of {file}, {regions} regions",
+    strip: "Pictures; the left and right arrow keys step through them",
+    waiting: "Waiting",
+    failed: "Failed",
+    again: "Ask again",
+    verdicts: "The two verdicts differ.",
+    rendered: "This browser cannot show the file as the service sees it; this is the service's own rendering.",
+    code: "The same by curl and Python",
+    copy: "Copy",
+    copied: "Copied",
   },
 
   // Review
