@@ -23,7 +23,9 @@ function Shell() {
     <header class="head">
       <a class="brand" href="/console/live">Takt</a>
       <nav aria-label=${t.shell.pages}>
-        ${SHOWN.map((name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}</a>`)}
+        ${SHOWN.map(
+          (name) => html`<a href=${`/console/${name}`} aria-current=${name === page ? "page" : null}>${t[name].title}</a>`,
+        )}
       </nav>
       <${Theme} />
       <${Who} session=${session} />
@@ -44,7 +46,11 @@ function Loaded({ name }) {
   const [loaded, setLoaded] = useState({});
   useEffect(() => {
     document.title = name ? fill(t.shell.document, { page: t[name].title }) : "Takt";
-    if (name) import(`./pages/${name}/page.js`).then((module) => setLoaded({ Page: module.default }), (error) => setLoaded({ error }));
+    const page = name && import(`./pages/${name}/page.js`);
+    page?.then(
+      (module) => setLoaded({ Page: module.default }),
+      (error) => setLoaded({ error }),
+    );
   }, [name]);
   if (name === null) return html`<h1>${t.shell.nowhere}</h1><p><a href="/console/live">${t.live.title}</a></p>`;
   if (loaded.error) return html`<${Problem} error=${loaded.error} />`;

@@ -48,7 +48,7 @@ export function useKeys(keys) {
       if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
       const modifiers = ["Control", "Alt", "Shift"].filter((name) => event.getModifierState(name));
       const plain = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      const action = latest.current[[...modifiers, plain].join("+")] ?? (modifiers.length ? undefined : latest.current[event.key]);
+      const action = latest.current[[...modifiers, plain].join("+")];
       if (!action) return;
       event.preventDefault();
       action(event);
