@@ -22,6 +22,7 @@ RUN python -m venv --without-pip /opt/takt \
         --require-hashes --only-binary :all: -r requirements-cpu.lock
 # Last, so that a change of our code does not install the dependencies again.
 COPY pyproject.toml LICENSE ./
+COPY docs/operations.md ./docs/operations.md
 COPY service ./service
 COPY export ./export
 COPY models ./models

@@ -28,6 +28,7 @@ RUN test -z "${TENSORRT}" \
     || pip --python /opt/takt/bin/python install "tensorrt-cu13==${TENSORRT}"
 # Last, so that a change of our code does not install the dependencies again.
 COPY pyproject.toml LICENSE ./
+COPY docs/operations.md ./docs/operations.md
 COPY service ./service
 COPY export ./export
 COPY models ./models

@@ -34,6 +34,7 @@ from service.api.rest.card import card_router
 from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import inspect_handler, inspect_router
 from service.api.rest.releases import releases_router
+from service.api.rest.server_status import server_status_router
 from service.api.rest.session import session_router
 from service.api.rest.status import health_router, metrics_router, models_router
 from service.api.rest.thresholds import thresholds_router
@@ -53,6 +54,7 @@ from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
+from service.observing.status.watch import watch_status
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
 from service.recording.audit.lifetime import note_keys, note_models, note_start, note_stop
@@ -209,6 +211,9 @@ def create_app(
     drain = Drain(settings.drain_timeout_s)
     watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
 
+    gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
+    status = watch_status(metrics, journal, gpus, settings.repository, kept_in)
+
     async def note_loaded() -> None:
         await repository.loaded.wait()
         note_models(trail, repository.served)
@@ -217,7 +222,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
         note_start(trail, version(), without_secrets(settings), access.keys)
-        jobs = (repository.load, watch.run, note_loaded, *access.jobs)
+        jobs = (repository.load, watch.run, note_loaded, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if recorder is not None:
             recorder.start()
@@ -299,11 +304,12 @@ def create_app(
     app.state.lost_threads = context.lost
     app.state.folder_watch = watch
     app.state.metrics = metrics
-    probed, scraped = health_router(repository), metrics_router(metrics, journal, find_gpus())
+    probed, scraped = health_router(repository), metrics_router(metrics, journal, gpus)
     app.include_router(probed)
     if settings.metrics_port is None:
         app.include_router(scraped)
     app.include_router(models_router(repository))
+    app.include_router(server_status_router(status))
     app.include_router(card_router(repository))
     app.include_router(scores_router(repository, record_threads))
     app.state.metrics_app = metrics_app(

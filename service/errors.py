@@ -172,6 +172,13 @@ class InspectionNotFoundError(RequestError):
     code = "inspection_not_found"
 
 
+class ConditionNotFoundError(RequestError):
+    """There is no alert condition of this name."""
+
+    status = 404
+    code = "condition_not_found"
+
+
 class SlowRequestError(RequestError):
     """The request did not come whole in time; the connection is closed."""
 

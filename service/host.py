@@ -136,13 +136,26 @@ def picture_memory_bytes(cgroups: Path = CGROUPS) -> int:
     Args:
         cgroups: folder with the container's limits, as control groups of version 2 or 1.
     """
-    host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    host, limit = _host_memory_bytes(), memory_limit_bytes(cgroups)
+    return limit // 2 if limit < host else host // 4
+
+
+def memory_limit_bytes(cgroups: Path = CGROUPS) -> int:
+    """Memory that this process may take: the container's, or all that the host has.
+
+    Args:
+        cgroups: folder with the container's limits, as control groups of version 2 or 1.
+    """
     limits = (
         read_if_there(cgroups / file).strip()
         for file in ("memory.max", "memory/memory.limit_in_bytes")
     )
-    container = min((int(limit) for limit in limits if limit.isdecimal()), default=host)
-    return container // 2 if container < host else host // 4
+    host = _host_memory_bytes()
+    return min(host, *(int(limit) for limit in limits if limit.isdecimal()), host)
+
+
+def _host_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def let_others_go_first() -> None:

@@ -62,6 +62,11 @@ class UnlockedHistogram:
         """Sum of all values."""
         return self._sum
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Values in each bucket, and those above all."""
+        return tuple(self._counts)
+
     def buckets(self) -> list[Bucket]:
         """Buckets for `HistogramMetricFamily.add_metric`: each count includes those before."""
         bounds = (*self._bounds, math.inf)
@@ -105,6 +110,10 @@ class LabelledHistograms(Collector):
     def remove(self, *values: str) -> None:
         """Remove a histogram, if it is there."""
         self._children.pop(values, None)
+
+    def counts(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """Values in each bucket, by the values of the labels."""
+        return {values: child.counts for values, child in self._children.items()}
 
     def describe(self) -> Iterable[Metric]:
         """The metric without its values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -216,6 +216,16 @@ class Metrics:
         for batches in self._batches.values():
             batches.settle()
         return list(self.registry.collect())
+
+    def read_named(self, names: Collection[str]) -> Iterable[Metric]:
+        """The samples of these names as they are now; the others cost nothing."""
+        for batches in self._batches.values():
+            batches.settle()
+        return self.registry.restricted_registry(names).collect()
+
+    def stage_counts(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """Answered pictures by model and stage, in each of the buckets of `SECONDS`."""
+        return self._stages.counts()
 
     def frame_answered(self, model: str, age_s: float) -> None:
         """Count the age that a frame of a stream reached until its answer."""

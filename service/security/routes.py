@@ -65,6 +65,7 @@ ROUTES: tuple[RouteNeed, ...] = (
     *_routes("operate", "GET", "/v1/audit"),
     *_routes("read", "GET", "/metrics", "/v1/models", "/v1/models/{name}", "/v2"),
     *_routes("read", "GET", "*/v1/models/{name}/scores", "*/v1/models/{name}/card"),
+    *_routes("read", "GET", "/v1/status", "/v1/status/conditions/{condition}"),
     *_routes("read", "GET", "*/v2/models/{name}/ready", "*/v2/models/{name}"),
     *_routes("read", "GET", "*/v2/models/{name}/config"),
     # They change nothing; what they cost an engine waits behind the pictures of lines.

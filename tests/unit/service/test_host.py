@@ -11,6 +11,7 @@ import pytest
 from service.host import (
     host_name,
     let_others_go_first,
+    memory_limit_bytes,
     own_names,
     picture_memory_bytes,
     return_freed_memory,
@@ -145,3 +146,12 @@ def test_a_thread_lets_others_go_first_and_those_keep_their_turn() -> None:
     thread.join()
     assert niceness == [max(before, 10)]
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+def test_a_process_may_take_the_containers_memory_or_all_of_the_hosts(tmp_path: Path) -> None:
+    host = memory_limit_bytes(tmp_path)
+    assert host == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    (tmp_path / "memory.max").write_text(f"{256 * 1024 * 1024}\n")
+    assert memory_limit_bytes(tmp_path) == 256 * 1024 * 1024
+    (tmp_path / "memory.max").write_text(f"{2 * host}\n")
+    assert memory_limit_bytes(tmp_path) == host

@@ -1,0 +1,224 @@
+"""What speaks for each alert condition: the cases that the readings show, with a value each."""
+
+from __future__ import annotations
+
+import math
+
+from service.observing.status.readings import Found, Readings, over_hours, over_minutes
+
+_NO_CONNECTION = ("too_many", "too_many_of_client", "no_descriptor")
+ENGINE_ERRORS = (
+    "engine_failed",
+    "engine_hung",
+    "engine_died",
+    "engine_out_of_memory",
+    "internal_error",
+)
+_UNREADABLE = ("invalid_image", "unsupported_image", "image_too_large")
+_REFUSED = ("queue_full", "memory_full", "too_many_uploads")
+
+_NEAR_LIMIT_SHARE = 0.8
+_FEW_PICTURES = 3
+_SILENT_S = 600
+_MISSING_PICTURES = 10
+_OF_VERSION = ("model", "version")
+
+
+def connections_refused(readings: Readings) -> Found:
+    """Connections that were refused within 5 minutes."""
+    where = {"reason": _NO_CONNECTION}
+    return _rose(readings.increase("takt_connections_closed_total", over_minutes(5), (), where))
+
+
+def audit_not_stored(readings: Readings) -> Found:
+    """Entries of the audit log that wait for 5 minutes, or were lost."""
+    lost = readings.increase("takt_audit_entries_total", over_minutes(15), (), {"outcome": "lost"})
+    waiting = readings.least("takt_audit_entries_waiting", over_minutes(5))
+    return _rose(lost) | _rose(waiting)
+
+
+def _not_ready(readings: Readings, *, active: bool) -> Found:
+    activity = readings.last("takt_model_active", _OF_VERSION)
+    return {
+        labels: 1
+        for labels, ready in readings.last("takt_model_ready", _OF_VERSION).items()
+        if ready == 0 and (activity.get(labels) == 1) is active
+    }
+
+
+def doubtful(readings: Readings) -> Found:
+    """Findings of the self-test against an active version."""
+    activity = readings.last("takt_model_active", _OF_VERSION)
+    found = readings.last("takt_model_finding", (*_OF_VERSION, "finding"))
+    return {
+        labels: 1 for labels, value in found.items() if value == 1 and activity.get(labels[:2]) == 1
+    }
+
+
+def engine_failed(readings: Readings) -> Found:
+    """Pictures that got an error of the server's within 5 minutes."""
+    where = {"outcome": ENGINE_ERRORS}
+    return _rose(readings.increase("takt_requests_total", over_minutes(5), ("model",), where))
+
+
+def engine_replaced(readings: Readings) -> Found:
+    """Engines that were replaced within 15 minutes."""
+    by = ("model", "reason")
+    return _rose(readings.increase("takt_engine_restarts_total", over_minutes(15), by))
+
+
+def engine_missing(readings: Readings) -> Found:
+    """Engines that a version lacks while others of it work."""
+    instances = readings.last("takt_engine_instances", _OF_VERSION)
+    return {
+        labels: instances[labels] - working
+        for labels, working in readings.last("takt_engines_working", _OF_VERSION).items()
+        if labels in instances and 0 < working < instances[labels]
+    }
+
+
+def threads_lost(readings: Readings) -> Found:
+    """Threads that hang in engines."""
+    return _rose(readings.last("takt_engine_threads_lost"))
+
+
+def counting_errors(readings: Readings) -> Found:
+    """What could not be counted within 15 minutes."""
+    return _rose(readings.increase("takt_counting_errors_total", over_minutes(15), ("model",)))
+
+
+def reject_rate_jump(readings: Readings) -> Found:
+    """Shares of rejects far above the day before: 2 points and 5 standard deviations."""
+    ok, rejected = {"outcome": "ok"}, {"outcome": "ok", "verdict": "anomalous"}
+    quarter, day = over_minutes(15), over_hours(24, minutes_ago=15)
+    counts = [
+        readings.increase("takt_requests_total", over, ("model",), where)
+        for over in (quarter, day)
+        for where in (ok, rejected)
+    ]
+    pictures, rejects, before, rejects_before = counts
+    found: Found = {}
+    for labels, number in pictures.items():
+        if number < 30 or before[labels] < 200:
+            continue
+        share = rejects.get(labels, 0.0) / number
+        usual = (rejects_before.get(labels, 0.0) + 1) / (before[labels] + 2)
+        if share > usual + 0.02 + 5 * math.sqrt(usual * (1 - usual) / number):
+            found[labels] = share
+    return found
+
+
+def camera_silent(readings: Readings) -> Found:
+    """Minutes without a picture where more than ten are missing at the pace of 8 hours."""
+    served = readings.last("takt_model_active", ("model",))
+    hours = over_hours(8)
+    answered = readings.increase("takt_requests_total", hours, ("model",), {"outcome": "ok"})
+    found: Found = {}
+    for labels, last_s in readings.last("takt_last_picture_timestamp_seconds", ("model",)).items():
+        silent_s = readings.unix_s - last_s
+        pace = answered.get(labels, 0.0) / hours.length_s
+        is_missed = labels in served and silent_s * pace > _MISSING_PICTURES
+        if is_missed and silent_s > _SILENT_S:
+            found[labels] = silent_s / 60
+    return found
+
+
+def _ended(readings: Readings, codes: tuple[str, ...]) -> Found:
+    by, where = ("model", "outcome"), {"outcome": codes}
+    return readings.increase("takt_requests_total", over_minutes(5), by, where)
+
+
+def _shares(readings: Readings, ended: Found, share: float) -> Found:
+    """The shares of all pictures of a model, where they are more than a few."""
+    of_all = readings.increase("takt_requests_total", over_minutes(5), ("model",))
+    return {
+        labels: number / of_all[labels[:1]]
+        for labels, number in ended.items()
+        if number >= _FEW_PICTURES and number / of_all[labels[:1]] > share
+    }
+
+
+def active_not_ready(readings: Readings) -> Found:
+    """Active versions that do not answer."""
+    return _not_ready(readings, active=True)
+
+
+def other_not_ready(readings: Readings) -> Found:
+    """Versions that could not be activated."""
+    return _not_ready(readings, active=False)
+
+
+def unreadable(readings: Readings) -> Found:
+    """Shares of pictures that cannot be read."""
+    ended: Found = {}
+    for (model, _), number in _ended(readings, _UNREADABLE).items():
+        ended[(model,)] = ended.get((model,), 0.0) + number
+    return _shares(readings, ended, 0.05)
+
+
+def refused(readings: Readings) -> Found:
+    """Shares of pictures that found no room, by code."""
+    return _shares(readings, _ended(readings, _REFUSED), 0.01)
+
+
+def expired(readings: Readings) -> Found:
+    """Shares of pictures that were not answered in time."""
+    return _shares(readings, _ended(readings, ("deadline_exceeded",)), 0.01)
+
+
+def inspections_lost(readings: Readings) -> Found:
+    """Inspections that the record lost within 15 minutes."""
+    return _lost(readings, "takt_record_inspections_total")
+
+
+def pictures_lost(readings: Readings) -> Found:
+    """Pictures that the record lost within 15 minutes."""
+    return _lost(readings, "takt_record_pictures_total")
+
+
+def queue_saturated(readings: Readings) -> Found:
+    """How full the fullest queue of a model was over 2 minutes."""
+    limit = readings.number("takt_queue_size_limit") or math.inf
+    fill: Found = {}
+    for (model, _), depth in readings.mean(
+        "takt_queue_depth", over_minutes(2), _OF_VERSION
+    ).items():
+        fill[(model,)] = max(fill.get((model,), 0.0), depth / limit)
+    return _above(fill, _NEAR_LIMIT_SHARE)
+
+
+def picture_memory(readings: Readings) -> Found:
+    """How much of their memory pictures took over 2 minutes."""
+    limit = readings.number("takt_memory_in_flight_limit_bytes") or math.inf
+    used = readings.mean("takt_memory_in_flight_bytes", over_minutes(2))
+    return _above({labels: value / limit for labels, value in used.items()}, _NEAR_LIMIT_SHARE)
+
+
+def frames_dropped(readings: Readings) -> Found:
+    """Shares of streams' frames that newer ones replaced, of 30 at least."""
+    minutes = over_minutes(5)
+    dropped = readings.increase("takt_stream_frames_dropped_total", minutes, ("model",))
+    looked_at = readings.increase("takt_stream_frame_age_seconds_count", minutes, ("model",))
+    shares = {
+        labels: number / (number + looked_at[labels])
+        for labels, number in dropped.items()
+        if number + looked_at.get(labels, 0.0) >= 30 and labels in looked_at
+    }
+    return _above(shares, 0.1)
+
+
+def _lost(readings: Readings, name: str) -> Found:
+    return _rose(readings.increase(name, over_minutes(15), (), {"outcome": "lost"}))
+
+
+def record_away(readings: Readings) -> Found:
+    """Whether the record's database takes nothing."""
+    return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
+
+
+def _rose(found: Found) -> Found:
+    return _above(found, 0)
+
+
+def _above(found: Found, bound: float) -> Found:
+    return {labels: value for labels, value in found.items() if value > bound}

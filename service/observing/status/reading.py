@@ -1,0 +1,76 @@
+"""One reading of the instruments, by the names that Prometheus sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from service.observing.journal import Journal
+from service.observing.metrics import Metrics
+
+Series = tuple[str, tuple[tuple[str, str], ...]]
+"""Name of a sample, and its labels, sorted by their names."""
+
+Counts = tuple[int, ...]
+"""Values of a histogram in each bucket, the last one without an end."""
+
+NAMES = frozenset(
+    {
+        "takt_requests_total",
+        "takt_last_picture_timestamp_seconds",
+        "takt_engine_busy_seconds_total",
+        "takt_engine_instances",
+        "takt_engines_working",
+        "takt_engine_restarts_total",
+        "takt_engine_threads_lost",
+        "takt_counting_errors_total",
+        "takt_queue_depth",
+        "takt_queue_size_limit",
+        "takt_in_flight",
+        "takt_memory_in_flight_bytes",
+        "takt_memory_in_flight_limit_bytes",
+        "takt_model_ready",
+        "takt_model_active",
+        "takt_model_finding",
+        "takt_connections",
+        "takt_connections_limit",
+        "takt_connections_closed_total",
+        "takt_record_up",
+        "takt_record_waiting",
+        "takt_record_inspections_total",
+        "takt_record_pictures_total",
+        "takt_record_picture_bytes",
+        "takt_audit_entries_waiting",
+        "takt_audit_entries_total",
+        "takt_streams",
+        "takt_stream_frames_dropped_total",
+        "takt_stream_frame_age_seconds_count",
+    }
+)
+"""What is read; buckets are read apart, as their text costs more than all of these."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What the instruments showed at one moment.
+
+    Attributes:
+        at_s: the moment, on the monotonic clock.
+        values: of counters and gauges.
+        stages: seconds that answered pictures took, by model and stage.
+    """
+
+    at_s: float
+    values: Mapping[Series, float]
+    stages: Mapping[tuple[str, ...], Counts] = dataclasses.field(default_factory=dict)
+
+
+def read(metrics: Metrics, journal: Journal, at_s: float) -> Reading:
+    """Read the instruments; on the event loop, which feeds them."""
+    journal.settle()
+    values = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in metrics.read_named(NAMES)
+        for sample in family.samples
+    }
+    return Reading(at_s, values, metrics.stage_counts())

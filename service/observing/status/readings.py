@@ -1,0 +1,174 @@
+"""Questions to the readings, as the rules of Prometheus ask them of one server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from service.observing.status.reading import Reading, Series
+from service.observing.status.ring import Past, Ring
+
+Labels = tuple[str, ...]
+"""Values of labels, in the order in which a question names them."""
+
+Found = dict[Labels, float]
+"""Values by labels."""
+
+Where = Mapping[str, str | Collection[str]]
+"""For labels: the value, or all the values, that count."""
+
+_MINUTE_S = 60
+_HOUR_S = 3600
+
+LONG = "takt_requests_total"
+"""The one counter that is kept for a day; of pictures that were answered."""
+
+
+class Over(NamedTuple):
+    """A stretch of time that lies behind.
+
+    Attributes:
+        length_s: of the stretch.
+        ago_s: time from its end until now.
+    """
+
+    length_s: float
+    ago_s: float = 0.0
+
+
+def over_minutes(minutes: float, ago: float = 0) -> Over:
+    """The last minutes, or those before some others."""
+    return Over(minutes * _MINUTE_S, ago * _MINUTE_S)
+
+
+def over_hours(hours: float, minutes_ago: float = 0) -> Over:
+    """The last hours, or those before some minutes."""
+    return Over(hours * _HOUR_S, minutes_ago * _MINUTE_S)
+
+
+class KeptReadings:
+    """The readings of a server: for a quarter of an hour all of them, for a day its answers.
+
+    Args:
+        every_s: time between two readings.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self.recent = Ring(every_s, over_minutes(15).length_s)
+        self.long = Ring(_MINUTE_S, over_hours(24, minutes_ago=15).length_s + 900, _is_answer)
+
+    def add(self, reading: Reading) -> None:
+        """Keep a reading."""
+        self.recent.add(reading.at_s, reading.values)
+        self.long.add(reading.at_s, reading.values)
+
+    def ring_for(self, over: Over) -> Ring:
+        """The readings that reach back far enough."""
+        return self.recent if over.length_s + over.ago_s <= 900 else self.long
+
+
+class Readings:
+    """What can be asked at one moment.
+
+    Args:
+        now: the newest reading.
+        history: those before.
+        unix_s: Unix time of the newest reading.
+    """
+
+    def __init__(self, now: Reading, history: KeptReadings, unix_s: float) -> None:
+        self.now = now
+        self.unix_s = unix_s
+        self._history = history
+        self._of: dict[str, list[tuple[Series, float]]] = {}
+        for series, value in now.values.items():
+            self._of.setdefault(series[0], []).append((series, value))
+        self._before: dict[tuple[Ring, float], Past] = {}
+
+    def last(self, name: str, by: Labels = (), where: Where | None = None) -> Found:
+        """The values now, added up by labels."""
+        found: Found = {}
+        for series, value in self._matching(name, where):
+            _add(found, _labels(series, by), value)
+        return found
+
+    def number(self, name: str, where: Where | None = None) -> float | None:
+        """The one value now; None if there is none."""
+        found = self.last(name, (), where)
+        return found.get(())
+
+    def increase(self, name: str, over: Over, by: Labels = (), where: Where | None = None) -> Found:
+        """How far a counter rose, added up by labels; one that is new counts from 0."""
+        matching = list(self._matching(name, where))
+        if not matching:
+            return {}
+        ring = self._history.ring_for(over)
+        from_, to = (
+            self._before_s(ring, self.now.at_s - over.ago_s - length_s)
+            for length_s in (over.length_s, 0.0)
+        )
+        places = ring.places.get(name, {})
+        found: Found = {}
+        for series, value in matching:
+            place = places.get(series[1])
+            if over.ago_s:
+                value = _zero_for_nan(math.nan if place is None else to.value(place))
+            earlier = 0.0 if place is None else _zero_for_nan(from_.value(place))
+            _add(found, _labels(series, by), max(0.0, value - earlier))
+        return found
+
+    def mean(self, name: str, over: Over, by: Labels = ()) -> Found:
+        """The mean of a gauge, added up by labels; of the moments at which it was there."""
+        return self._over(name, over, by, lambda values: sum(values) / len(values))
+
+    def least(self, name: str, over: Over, by: Labels = ()) -> Found:
+        """The lowest value of a gauge."""
+        return self._over(name, over, by, min)
+
+    def _over(
+        self, name: str, over: Over, by: Labels, reduce: Callable[[list[float]], float]
+    ) -> Found:
+        ring = self._history.ring_for(over)
+        since = ring.since(self.now.at_s - over.length_s)
+        places = ring.places.get(name, {})
+        found: Found = {}
+        for series, value in self._matching(name, None):
+            place = places.get(series[1])
+            values = [] if place is None else [past.value(place) for past in since]
+            values = [one for one in values if not math.isnan(one)] or [value]
+            _add(found, _labels(series, by), reduce(values))
+        return found
+
+    def _before_s(self, ring: Ring, at_s: float) -> Past:
+        found = self._before.get((ring, at_s))
+        if found is None:
+            found = self._before[ring, at_s] = ring.before(at_s)
+        return found
+
+    def _matching(self, name: str, where: Where | None) -> Iterator[tuple[Series, float]]:
+        for series, value in self._of.get(name, ()):
+            labels = dict(series[1])
+            if all(_is_one(labels.get(label, ""), of) for label, of in (where or {}).items()):
+                yield series, value
+
+
+def _is_answer(series: Series) -> bool:
+    return series[0] == LONG and ("outcome", "ok") in series[1]
+
+
+def _is_one(value: str, wanted: str | Collection[str]) -> bool:
+    return value == wanted if isinstance(wanted, str) else value in wanted
+
+
+def _labels(series: Series, by: Labels) -> Labels:
+    labels = dict(series[1])
+    return tuple(labels.get(name, "") for name in by)
+
+
+def _add(found: Found, labels: Labels, value: float) -> None:
+    found[labels] = found.get(labels, 0.0) + value
+
+
+def _zero_for_nan(value: float) -> float:
+    return 0.0 if math.isnan(value) else value

@@ -1,0 +1,218 @@
+"""Reads the instruments every few seconds, and tells how the server fares."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.observing.gpu_metrics import GpuCollector
+from service.observing.journal import Journal
+from service.observing.metrics import Metrics
+from service.observing.status.alarms import Alarm, Alarms
+from service.observing.status.figures import Difference, ModelFigures, Stretch, total
+from service.observing.status.host_state import DiskUse, HostReader, HostState
+from service.observing.status.reading import Reading, read
+from service.observing.status.readings import KeptReadings, Readings
+
+EVERY_S = 5.0
+"""Time between two readings; each takes the event loop less than a millisecond."""
+
+MINUTE_S = 60.0
+"""Stretch of time of the figures that tell of now."""
+
+_FRESH_S = 1.0
+"""Whoever asks gets a reading that is no older, so that many who ask cost no more than one."""
+
+_POINT_S = 10.0
+_POINTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What happened within the ten seconds before a moment.
+
+    Attributes:
+        unix_s: the moment.
+        per_s: answered pictures in each second.
+        refused_per_s: pictures in each second that ended in an error.
+        queue_depth: pictures that waited at that moment, in all models.
+        total_ms: 99th percentile of the whole journey; None where no picture was answered.
+        queue_ms: of the waiting.
+        engine_ms: of the engine.
+    """
+
+    unix_s: float
+    per_s: float
+    refused_per_s: float
+    queue_depth: int
+    total_ms: float | None
+    queue_ms: float | None
+    engine_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a server fares.
+
+    Attributes:
+        unix_s: when that was.
+        uptime_s: time since the start.
+        alarms: conditions that hold, the gravest first.
+        last_minute: what happened within the last minute.
+        since_start: what happened since the start.
+        models: each model within the last minute.
+        points: the last five minutes, the oldest first.
+        reading: what the instruments showed.
+        host: what the host said last.
+    """
+
+    unix_s: float
+    uptime_s: float
+    alarms: Sequence[Alarm]
+    last_minute: Stretch
+    since_start: Stretch
+    models: Sequence[ModelFigures]
+    points: Sequence[Point]
+    reading: Reading
+    host: HostState
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of an instrument's values that have these labels."""
+        return total(self.reading, name, **labels)
+
+
+class StatusWatch:
+    """Remembers the last readings; used on one event loop.
+
+    Args:
+        metrics: the instruments.
+        journal: brings them up to date.
+        host: asks the host.
+        clock: gives seconds that never go back.
+        unix_clock: gives Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        journal: Journal,
+        host: HostReader,
+        clock: Callable[[], float] = time.monotonic,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._metrics = metrics
+        self._journal = journal
+        self._host_reader = host
+        self._clock = clock
+        self._unix_clock = unix_clock
+        self._started_s = clock()
+        self._host = HostState()
+        self._history = KeptReadings(EVERY_S)
+        self._minute: deque[Reading] = deque()
+        self._points: deque[Point] = deque(maxlen=_POINTS)
+        self._alarms = Alarms()
+        self._held: list[Alarm] = []
+        self._newest: Reading | None = None
+
+    @property
+    def jobs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """What runs until the server ends."""
+        return self.run, self.follow_host
+
+    async def run(self) -> None:
+        """Read the instruments until the server ends."""
+        while True:
+            self.keep()
+            await asyncio.sleep(EVERY_S)
+
+    async def follow_host(self) -> None:
+        """Ask the host until the server ends; a disk that does not answer keeps nobody waiting."""
+        while True:
+            self._host = await asyncio.to_thread(self._host_reader.read)
+            await asyncio.sleep(EVERY_S)
+
+    def keep(self) -> None:
+        """Read the instruments and remember what they show."""
+        now = self._read()
+        self._history.add(now)
+        self._look(now)
+        self._minute.append(now)
+        while len(self._minute) > 1 and self._minute[1].at_s <= now.at_s - MINUTE_S:
+            self._minute.popleft()
+        self._points.append(self._point(now))
+
+    def status(self) -> Status:
+        """How the server fares now."""
+        if not self._minute:
+            self.keep()
+        now = self._newest
+        if now is None or self._clock() - now.at_s > _FRESH_S:
+            now = self._read()
+            self._look(now)
+        last_minute = Difference(self._before(now, MINUTE_S), now, self._started_s)
+        return Status(
+            unix_s=self.unix_of(now.at_s),
+            uptime_s=now.at_s - self._started_s,
+            alarms=self._held,
+            last_minute=last_minute.stretch(),
+            since_start=Difference(None, now, self._started_s).stretch(),
+            models=last_minute.models(),
+            points=list(self._points),
+            reading=now,
+            host=self._host,
+        )
+
+    def _read(self) -> Reading:
+        self._newest = read(self._metrics, self._journal, self._clock())
+        return self._newest
+
+    def _look(self, now: Reading) -> None:
+        self._held = self._alarms.update(Readings(now, self._history, self.unix_of(now.at_s)))
+
+    def _before(self, now: Reading, length_s: float) -> Reading:
+        """The newest reading that is as old, or the oldest one."""
+        old = [one for one in self._minute if one.at_s <= now.at_s - length_s]
+        return old[-1] if old else self._minute[0]
+
+    def _point(self, now: Reading) -> Point:
+        within = Difference(self._before(now, _POINT_S), now, self._started_s)
+        return Point(
+            unix_s=self.unix_of(now.at_s),
+            per_s=within.per_s(),
+            refused_per_s=within.per_s(refused=True),
+            queue_depth=round(total(now, "takt_queue_depth")),
+            total_ms=within.p99_ms("total"),
+            queue_ms=within.p99_ms("queue"),
+            engine_ms=within.p99_ms("engine"),
+        )
+
+    def unix_of(self, at_s: float) -> float:
+        """Unix time of a moment on the monotonic clock."""
+        return self._unix_clock() - (self._clock() - at_s)
+
+
+def watch_status(
+    metrics: Metrics,
+    journal: Journal,
+    gpus: GpuCollector | None,
+    models: Path,
+    record: Path | None,
+) -> StatusWatch:
+    """The watch of a server.
+
+    Args:
+        metrics: its instruments.
+        journal: brings them up to date.
+        gpus: reads the GPUs, if there are any.
+        models: folder of the models.
+        record: folder of the record, if one is kept.
+    """
+    folders: dict[DiskUse, Path] = {"models": models}
+    if record is not None:
+        folders["record"] = record
+    return StatusWatch(metrics, journal, HostReader(folders, gpus))

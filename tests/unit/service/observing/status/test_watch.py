@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from service.domain import UNKNOWN_SOURCE, Timings, Verdict
+from service.observing.journal import Journal
+from service.observing.metrics import Metrics, VersionGauges
+from service.observing.records import AnswerRecord, RefusalRecord
+from service.observing.status.host_state import HostReader
+from service.observing.status.reading import NAMES, read
+from service.observing.status.watch import EVERY_S, StatusWatch
+from service.recording.audit.metrics import AuditMetrics
+from service.recording.metrics import RecordMetrics
+
+
+class Server:
+    """Instruments, and a clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.metrics = Metrics(max_queue_size=8)
+        self.watch = StatusWatch(
+            self.metrics,
+            Journal(self.metrics),
+            HostReader({}),
+            clock=lambda: self.now_s,
+            unix_clock=lambda: 1e9 + self.now_s,
+        )
+        one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
+        self.metrics.watch("nut", "1", one)
+        self.metrics.loaded("nut", "1", seconds=1, instances=2, bounds=(0.5,))
+
+    def answer(self, total_ms: float, score: float = 0.1) -> None:
+        timings = Timings(1, 1, 1, total_ms - 5, 1, 1, total_ms)
+        verdict = Verdict(score > 0.5, score, 0.5, 50.0, ())
+        self.metrics.answered(
+            AnswerRecord(
+                "nut",
+                "1",
+                verdict,
+                8,
+                8,
+                timings,
+                "rest",
+                "r",
+                None,
+                self.now_s,
+                (),
+                UNKNOWN_SOURCE,
+            )
+        )
+
+    def refuse(self, code: str) -> None:
+        self.metrics.refused(RefusalRecord("nut", code, 429, "rest", "r", None, self.now_s))
+
+    def go_on(self, seconds: float) -> None:
+        for _ in range(round(seconds / EVERY_S)):
+            self.now_s += EVERY_S
+            self.watch.keep()
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def test_the_last_minute_forgets_and_the_start_does_not(server: Server) -> None:
+    server.watch.keep()
+    for _ in range(30):
+        server.answer(20)
+    server.go_on(60)
+    assert server.watch.status().last_minute.answered == 30
+    assert server.watch.status().last_minute.per_s == pytest.approx(0.5)
+    server.go_on(60)
+    server.answer(400, score=0.9)
+    server.now_s += 2
+    found = server.watch.status()
+    assert (found.last_minute.answered, found.last_minute.anomalous) == (1, 1)
+    assert found.since_start.answered == 31
+    assert found.last_minute.stages[-1].p50_ms == pytest.approx(400, rel=0.4)
+    assert found.since_start.stages[-1].p50_ms == pytest.approx(20, rel=0.4)
+    assert (found.uptime_s, found.unix_s) == (122, 1e9 + server.now_s)
+
+
+def test_refusals_are_told_by_code_the_most_frequent_first(server: Server) -> None:
+    server.watch.keep()
+    for code in ("memory_full", "queue_full", "queue_full"):
+        server.refuse(code)
+    server.go_on(5)
+    assert list(server.watch.status().last_minute.refused.items()) == [
+        ("queue_full", 2),
+        ("memory_full", 1),
+    ]
+
+
+def test_engines_are_busy_for_the_share_of_the_time_of_all(server: Server) -> None:
+    server.watch.keep()
+    server.metrics.of_model("nut").on_batch(1, run_s=30)
+    server.go_on(60)
+    (model,) = server.watch.status().models
+    assert (model.busy_share, model.instances, model.queue_depth) == (0.25, 2, 3)
+
+
+def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
+    server.watch.keep()
+    for _ in range(100):
+        server.answer(20)
+        server.go_on(5)
+    points = server.watch.status().points
+    assert len(points) == 60
+    assert {round(point.per_s, 6) for point in points} == {0.2}
+    assert points[-1].unix_s - points[0].unix_s == 59 * EVERY_S
+    assert points[-1].total_ms == pytest.approx(20, rel=0.4)
+    server.go_on(15)
+    last = server.watch.status().points[-1]
+    assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
+
+
+def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) -> None:
+    server.metrics.frame_answered("nut", 0.1)
+    server.metrics.frame_dropped("nut", "latest")
+    server.answer(20)
+    server.refuse("queue_full")
+    server.metrics.self_tested("nut", "1", ())
+    server.metrics.of_model("nut")
+    server.metrics.engines.of("nut").restarted("hung")
+    server.metrics.connections.watch(lambda: 1, lambda: 2)
+    AuditMetrics(server.metrics.registry).begin(lambda: 0)
+    RecordMetrics(server.metrics.registry).begin()
+    shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
+    assert shown == NAMES
