@@ -36,6 +36,10 @@ class ThresholdsOut(Schema):
         description="False-reject rate that the bundle's own were calibrated for; an override "
         "promises none."
     )
+    proven_rate: float | None = Field(
+        description="False-reject rate that is proven of the bundle's own, where it is not alpha "
+        "itself."
+    )
     method: str = Field(description="How the bundle's own were found.")
     origin: ThresholdOriginsOut
 

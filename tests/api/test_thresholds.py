@@ -188,7 +188,7 @@ async def test_a_change_is_logged_with_who_and_why(serve, caplog) -> None:
                 json={"image": 0.9, "reason": "lamp\nforged"},
                 headers={"X-Request-ID": "shift-7"},
             )
-            await client.delete(THRESHOLD)
+            await client.delete(THRESHOLD, params={"reason": "the old lamp is back"})
     put, delete = (r.getMessage() for r in caplog.records if r.name == "takt.audit")
     event, _, facts = put.partition(" ")
     assert (event, json.loads(facts)) == (
@@ -207,7 +207,8 @@ async def test_a_change_is_logged_with_who_and_why(serve, caplog) -> None:
         },
     )
     assert "\n" not in put
-    assert json.loads(delete.partition(" ")[2])["action"] == "DELETE"
+    undone = json.loads(delete.partition(" ")[2])
+    assert (undone["action"], undone["reason"]) == ("DELETE", "the old lamp is back")
 
 
 async def test_the_metrics_show_the_thresholds_in_force_and_count_changes(serve) -> None:

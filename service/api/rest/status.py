@@ -232,6 +232,7 @@ def _thresholds(own: Thresholds, deployed: DeployedThresholds) -> ThresholdsOut:
         image=current.image,
         pixel=current.pixel,
         alpha=own.alpha,
+        proven_rate=own.proven_rate,
         method=own.method,
         origin=ThresholdOriginsOut(
             image=origin("image", own.image), pixel=origin("pixel", own.pixel)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Self
+from typing import Annotated, Self
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
@@ -22,6 +22,7 @@ from service.recording.audit.trail import AuditTrail
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 
+Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
 Apply = Callable[[DeployedThresholds], ThresholdChange]
 
 
@@ -159,8 +160,10 @@ def thresholds_router(
         return await change(request, model, apply, wanted.reason)
 
     @versioned(router.delete, "/v1/models/{name}/threshold", "reset_threshold_of_version")
-    async def reset_threshold(request: Request, name: Name) -> ThresholdChangeOut:
+    async def reset_threshold(
+        request: Request, name: Name, reason: Reason = None
+    ) -> ThresholdChangeOut:
         """Go back to the bundle's thresholds, of the active version or the version in the path."""
-        return await change(request, changeable(request, name), DeployedThresholds.reset)
+        return await change(request, changeable(request, name), DeployedThresholds.reset, reason)
 
     return router

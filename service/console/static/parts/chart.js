@@ -4,17 +4,18 @@ import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { fill, t } from "../core/strings.js";
 
 const DASHES = [[], [7, 4], [2, 3]];
+const SHAPES = { line: ["━", "╍", "┈"], bars: ["■", "□"], mark: "┃" };
 const MOST_ROWS = 200;
 const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
 const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
 
 /**
- * `series` is `[{ label, values, tone }]` over `x`; a tone is a colour of console.css: good, defect, near, accent, quiet.
- * `lines` is `[{ at, label, tone, axis }]`: marks at an x, or with `axis: "y"` at a y. `kind` is "line" or "bars".
+ * `kind` is "line" or "bars"; `series` is `[{ label, values, tone }]` over `x`, with a tone of console.css such as
+ * "defect"; `lines` is `[{ at, label, tone, axis }]`: marks at an x, or with `axis: "y"` at a y.
  * `time`: x is in seconds of Unix time. `format` and `formatX` write numbers; `xLabel` heads the table.
  */
-export function Chart({ label, x, xLabel, series, lines = [], kind = "line", height = 200, time = false, ...writing }) {
-  const { format = String, formatX = time ? clock : String } = writing;
+export function Chart({ label, kind = "line", x, xLabel, series, lines = [], height = 200, time = false, ...more }) {
+  const { format = String, formatX = time ? clock : String } = more;
   const place = useRef(null);
   const plot = useRef(null);
   const latest = useRef(null);
@@ -33,41 +34,32 @@ export function Chart({ label, x, xLabel, series, lines = [], kind = "line", hei
     };
   }, [shape]);
   useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines]);
+  const key = ({ tone = "text" }, sign, text) =>
+    html`<span><b style=${{ color: `var(--${tone})` }} aria-hidden="true">${sign}</b> ${text}</span>`;
+  const marked = ({ at, axis, label: name }) => `${name}: ${(axis === "y" ? format : formatX)(at)}`;
   return html`<figure class="chart" aria-label=${label}>
     <div ref=${place} aria-hidden="true"></div>
     <figcaption>
-      ${series.map(({ label: text, tone }, index) => html`<span>
-        <${Swatch} tone=${tone} ...${kind === "bars" ? { bar: index % 2 ? "none" : "currentColor" } : { dash: DASHES[index % 3] }} />${text}
-      </span>`)}
-      ${lines.map(({ at, label: text, tone = "text", axis }) => html`<span>
-        <${Swatch} tone=${tone} path="M12 0v12" />${text}: ${(axis === "y" ? format : formatX)(at)}
-      </span>`)}
+      ${series.map((one, index) => key(one, SHAPES[kind][index % SHAPES[kind].length], one.label))}
+      ${lines.map((one) => key(one, SHAPES.mark, marked(one)))}
     </figcaption>
     <${Numbers} ...${{ label, x, xLabel, series, format, formatX }} />
   </figure>`;
-}
-
-function Swatch({ tone = "quiet", path = "M0 6h24", dash = [], bar }) {
-  return html`<svg viewBox="0 0 24 12" style=${{ color: `var(--${tone})` }} stroke="currentColor" stroke-width="2" aria-hidden="true">
-    ${bar ? html`<rect x="1" y="1" width="22" height="10" fill=${bar} />` : html`<path d=${path} stroke-dasharray=${dash.join(" ")} />`}
-  </svg>`;
 }
 
 /** The same numbers as a table, made when somebody opens it; of many rows every so many. */
 function Numbers({ label, x, xLabel, series, format, formatX }) {
   const [open, setOpen] = useState(false);
   const step = Math.ceil(x.length / MOST_ROWS);
-  const write = (value) => (value === null || value === undefined ? "–" : format(value));
+  const cell = (value) => html`<td class="number">${value === undefined ? "–" : format(value)}</td>`;
   return html`<details onToggle=${(event) => setOpen(event.target.open)}>
     <summary>${fill(t.chart.numbers, { label })}</summary>
     ${open && html`<div class="scrolled" tabindex="0" role="region" aria-label=${label}><table>
       <thead><tr>
-        <th scope="col">${xLabel}</th>
-        ${series.map((one) => html`<th scope="col" class="number">${one.label}</th>`)}
+        <th scope="col">${xLabel}</th>${series.map((one) => html`<th scope="col">${one.label}</th>`)}
       </tr></thead>
       <tbody>${x.map((at, row) => row % step === 0 && html`<tr>
-        <th scope="row">${formatX(at)}</th>
-        ${series.map((one) => html`<td class="number">${write(one.values[row])}</td>`)}
+        <th scope="row">${formatX(at)}</th>${series.map((one) => cell(one.values[row] ?? undefined))}
       </tr>`)}</tbody>
     </table></div>`}
   </details>`;
@@ -77,33 +69,33 @@ const numbers = ({ x, series }) => [x, ...series.map((one) => one.values)];
 
 function options(latest, place) {
   const { series, kind, height, time } = latest.current;
-  const paint = (tone) => colour(place, tone);
-  const [quiet, line] = ["quiet", "line"].map((tone) => () => paint(tone));
-  const axis = { stroke: quiet, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
-  const texts = (write) => (_, splits) => splits.map((value) => latest.current[write](value));
-  const ranged = (range) => (_, low, high) => range(latest.current, low ?? 0, high ?? 0);
+  const paint = (tone = "text") => colour(place, tone);
+  const [stroke, line] = ["quiet", "line"].map((tone) => () => paint(tone));
+  const axis = { stroke, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const texts = (name) => (_, splits) => splits.map((value) => latest.current[name](value));
+  const range = (of) => (_, low, high) => of(latest.current, low ?? 0, high ?? 0);
   return {
     width: place.clientWidth,
     height,
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time, range: ranged(rangeX) }, y: { range: ranged(rangeY) } },
+    scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
     axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 60 }],
-    series: [{}, ...series.map((one, index) => {
-      const stroke = () => paint(one.tone ?? "quiet");
-      const look = kind === "bars" ? bars(index, stroke, latest) : { dash: DASHES[index % 3], width: 2 };
-      return { label: one.label, stroke, points: { show: false }, ...look };
+    series: [{}, ...series.map(({ tone }, index) => {
+      const look = kind === "bars" ? bars(index, latest) : { dash: DASHES[index % DASHES.length], width: 2 };
+      const ink = () => paint(tone);
+      return { stroke: ink, fill: look.filled && ink, points: { show: false }, ...look };
     })],
     hooks: { draw: [(chart) => drawLines(chart, latest.current.lines, paint)] },
   };
 }
 
 /** Bars side by side, filled ones and outlined ones: colour is not all that tells them apart. */
-function bars(index, stroke, latest) {
+function bars(index, latest) {
   const width = () => binWidth(latest.current.x) / latest.current.series.length;
   const left = () => latest.current.x.map((at) => at - binWidth(latest.current.x) / 2 + index * width());
   const disp = { x0: { unit: 1, values: left }, size: { unit: 1, values: () => [0.9 * width()] } };
-  return { fill: index % 2 ? null : stroke, width: 1.5, paths: uPlot.paths.bars({ disp }) };
+  return { filled: index % 2 === 0, width: 1.5, paths: uPlot.paths.bars({ disp }) };
 }
 
 const binWidth = (x) => (x.length > 1 ? x[1] - x[0] : 1);
@@ -118,13 +110,12 @@ function rangeY({ lines }, low, high) {
   return [Math.min(0, low), 1.1 * Math.max(high, ...marks) || 1];
 }
 
-function drawLines(chart, lines, paint) {
-  const { ctx, bbox } = chart;
-  for (const { at, axis = "x", tone = "text" } of lines) {
-    const place = Math.round(chart.valToPos(at, axis, true));
+function drawLines({ ctx, bbox, valToPos }, lines, paint) {
+  for (const { at, axis = "x", tone } of lines) {
+    const place = Math.round(valToPos(at, axis, true)) - 1;
     ctx.fillStyle = paint(tone);
-    if (axis === "x") ctx.fillRect(place - 1, bbox.top, 2 * devicePixelRatio, bbox.height);
-    else ctx.fillRect(bbox.left, place - 1, bbox.width, 2 * devicePixelRatio);
+    if (axis === "x") ctx.fillRect(place, bbox.top, 2 * devicePixelRatio, bbox.height);
+    else ctx.fillRect(bbox.left, place, bbox.width, 2 * devicePixelRatio);
   }
 }
 

@@ -1,0 +1,243 @@
+"""The page Models: a threshold is moved, versions are exchanged, and texts of others stay texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from service.bundles.findings import Finding, SelfTest, SizeResult
+from service.bundles.manifest import Thresholds
+from tests.api.keys import bearer, secret
+from tests.console.conftest import Serve, Server
+
+pytestmark = pytest.mark.browser
+
+MARKUP = "<img src=x onerror=alert(1)>"
+GREY = 140
+"""Brightness of the picture that is asked: 0.55 of white, where the threshold is 0.5."""
+
+Anomalous = Callable[[Server], bool]
+
+
+@pytest.fixture
+def anomalous(picture_bytes: Callable[..., bytes]) -> Anomalous:
+    """Whether a server rejects one and the same picture."""
+    picture = picture_bytes(GREY)
+
+    def ask(server: Server) -> bool:
+        url = f"{server.url}/v1/models/parts/inspect"
+        answer = httpx.post(url, content=picture, headers=bearer("all")).raise_for_status()
+        return bool(answer.json()["anomalous"])
+
+    return ask
+
+
+def open_model(page: Page, server: Server, name: str = "leader") -> None:
+    page.goto(f"{server.url}/console/models/parts")
+    page.get_by_label("Key").fill(secret(name))
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("parts, version")
+
+
+def serve_ready(serve: Serve, repository: Path) -> Server:
+    """A server with keys and a record, once all its versions are loaded or have failed."""
+    server = serve(repository, keys=True, record=True)
+    with httpx.Client(base_url=server.url, headers=bearer("leader")) as client:
+        while '"loading"' in client.get("/v1/models").text:
+            pass
+    return server
+
+
+def confirm(page: Page, reason: str) -> None:
+    page.get_by_label("Why").fill(reason)
+    page.get_by_label("Why").press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def audited(server: Server) -> list[dict[str, Any]]:
+    """What people changed, the latest first."""
+    answer = httpx.get(f"{server.url}/v1/audit", headers=bearer("leader")).raise_for_status()
+    return [one for one in answer.json()["entries"] if one["who"] != "server"]
+
+
+def test_a_threshold_moved_by_keyboard_judges_the_next_picture_and_the_audit_names_who(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path, anomalous: Anomalous
+) -> None:
+    make_bundle()
+    server = serve_ready(serve, repository)
+    assert anomalous(server)
+    open_model(page, server)
+    slider = page.get_by_role("slider", name="Threshold of the score")
+    expect(page.get_by_role("button", name="Serve by this threshold")).to_be_disabled()
+    slider.focus()
+    before = float(slider.input_value())
+    page.keyboard.press("ArrowRight")
+    assert float(slider.input_value()) > before
+    page.keyboard.press("ArrowLeft")
+    slider.press("Tab")
+    expect(page.get_by_role("button", name="Higher")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.6")
+    expect(slider).to_have_value("0.52")  # where the slider ends
+    expect(page.get_by_text("promises no rate of false rejects")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    apply = page.get_by_role("button", name="Serve by this threshold")
+    expect(apply).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Why")).to_be_focused()
+    page.keyboard.type("new lamp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("0.600 is in force")).to_contain_text("new lamp")
+    assert not anomalous(server)
+    (entry,) = audited(server)
+    assert (entry["who"], entry["action"]) == ("leader", "threshold_changed")
+    assert (entry["new"]["image"], entry["reason"]) == (0.6, "new lamp")
+
+
+def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path, anomalous: Anomalous
+) -> None:
+    own = Thresholds(image=0.6, pixel=0.6, method="conformal", alpha=0.01, good_count=40)
+    make_bundle(thresholds=own)
+    server = serve_ready(serve, repository)
+    assert not anomalous(server)
+    open_model(page, server)
+    expect(page.get_by_text("at most 1.0 % are rejected")).to_be_visible()
+    row = page.get_by_role("row", name="Good, of the calibration")
+    expect(row).to_contain_text("0 (0.0 %)")
+    slider = page.get_by_role("slider", name="Threshold of the score")
+    box = slider.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.95 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 2, middle)
+    page.mouse.up()
+    expect(row).to_contain_text("40 (100.0 %)")
+    page.get_by_role("button", name="Serve by this threshold").click()
+    confirm(page, "")
+    expect(page.get_by_text("no reason was given")).to_be_visible()
+    assert anomalous(server)
+    page.get_by_role("button", name="Go back to the bundle's own").click()
+    confirm(page, "a mistake")
+    expect(page.get_by_text("0.600 is in force: the bundle's own")).to_be_visible()
+    assert not anomalous(server)
+    assert [one["reason"] for one in audited(server)] == ["a mistake", None]
+
+
+def test_another_version_is_activated_and_rolled_back(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    make_bundle(version="1")
+    make_bundle(version="2")
+    server = serve_ready(serve, repository)
+    open_model(page, server)
+    versions = page.get_by_role("navigation", name="Versions of parts")
+    versions.get_by_role("link", name="1", exact=True).click()
+    page.get_by_role("button", name="Activate version 1").click()
+    confirm(page, "the old lamp is back")
+    expect(versions.get_by_role("link", name="1 · active")).to_be_visible()
+    page.get_by_role("button", name="Roll back to version 2").click()
+    confirm(page, "it was not")
+    expect(versions.get_by_role("link", name="2 · active")).to_be_visible()
+    back, activated = audited(server)
+    assert (activated["who"], activated["reason"]) == ("leader", "the old lamp is back")
+    assert (back["old"], back["new"], back["reason"]) == (
+        activated["new"],
+        activated["old"],
+        "it was not",
+    )
+
+
+def test_the_slider_is_two_clicks_from_the_root(
+    page: Page, serve: Serve, bundle: Any, repository: Path
+) -> None:
+    page.goto(serve(repository).url)
+    page.get_by_role("link", name="Models", exact=True).click()
+    page.get_by_role("link", name="parts").click()
+    expect(page.get_by_role("slider", name="Threshold of the score")).to_be_visible()
+
+
+def test_what_the_key_may_not_do_is_not_offered(
+    page: Page, serve: Serve, bundle: Any, repository: Path
+) -> None:
+    server = serve(repository, keys=True)
+    open_model(page, server, "scraper")
+    expect(page.get_by_role("slider", name="Threshold of the score")).to_be_visible()
+    expect(page.get_by_role("button", name="Serve by this threshold")).to_have_count(0)
+    expect(page.get_by_role("link", name="Learn a new version")).to_have_count(0)
+    expect(page.get_by_text("This server keeps no record")).to_be_visible()
+
+
+def test_a_version_that_failed_says_why(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    make_bundle(version="1", scale=1.1)
+    make_bundle(version="2")
+    page.goto(f"{serve(repository).url}/console/models")
+    expect(page.get_by_role("row", name="drifts from the trained model")).to_contain_text("failed")
+    page.get_by_role("link", name="1", exact=True).click()
+    expect(page.get_by_text("drifts from the trained model")).to_be_visible()
+    expect(page.get_by_role("button", name="Activate version 1")).to_have_count(0)
+
+
+def test_texts_of_a_bundle_and_of_people_stay_texts(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    tested = SelfTest(
+        pictures=1,
+        sizes=(SizeResult(side_px=8, defects=2, found=1),),
+        findings=(Finding(code="few_pictures", text=MARKUP, remedy=MARKUP),),
+        made_at="2026-01-01T00:00:00Z",
+    )
+    made = make_bundle(
+        version="2", family=MARKUP, variant=MARKUP, notes=(MARKUP,), self_test=tested
+    )
+    (made.path / "card.md").write_text(f"# {MARKUP}\n\n| a | b |\n| --- | --- |\n| {MARKUP} | c |")
+    make_bundle(version="1")
+    # A name that nobody may give a bundle: the folder of one that fails.
+    folder = repository / MARKUP.replace("/", "") / "1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    server = serve_ready(serve, repository)
+    reason = {"image": 0.7, "reason": MARKUP}
+    url = f"{server.url}/v1/models/parts/threshold"
+    httpx.put(url, json=reason, headers=bearer("leader")).raise_for_status()
+    open_model(page, server)
+    page.get_by_text("Model card").click()
+    expect(page.locator("pre")).to_contain_text(f"| {MARKUP} | c |")
+    expect(page.get_by_text(MARKUP)).to_have_count(5)
+    page.get_by_role("link", name="All models").click()
+    expect(page.get_by_text(MARKUP).first).to_be_visible()
+    for address in (f"/console/models/{MARKUP}", f"/console/models/parts?version={MARKUP}"):
+        page.goto(f"{server.url}{address}")
+        expect(page.get_by_text(MARKUP).first).to_be_visible()
+    assert page.locator("img").count() == 0
+
+
+def test_a_chart_has_its_numbers_as_a_table_and_takes_the_colours_of_the_theme(
+    page: Page, serve: Serve, bundle: Any, repository: Path
+) -> None:
+    page.goto(f"{serve(repository).url}/console/models/parts")
+    chart = page.get_by_role("figure", name="Scores, and what share")
+    expect(chart.get_by_text("This threshold: 0.500")).to_be_visible()
+    chart.get_by_text("Numbers of").click()
+    rows = chart.get_by_role("row")
+    expect(rows).to_have_count(41)
+    shares = [float(text.rstrip(" %")) for text in rows.locator("td").all_inner_texts()]
+    assert sum(shares) == pytest.approx(100, abs=5)
+    drawn = "() => document.querySelector('.chart canvas').toDataURL()"
+    before = page.evaluate(drawn)
+    page.get_by_role("button", name="Theme: system").click()
+    page.get_by_role("button", name="Theme: light").click()
+    page.wait_for_function(f"before => ({drawn})() !== before", arg=before)
+    page.get_by_role("link", name="Health", exact=True).click()
+    expect(page.locator(".chart canvas")).to_have_count(0)
