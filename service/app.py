@@ -19,6 +19,7 @@ from service.api.bodies import Bodies
 from service.api.document.asyncapi import add_asyncapi
 from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS, completed
 from service.api.examples import FOREIGN_NAME
+from service.api.learning.routes import learning_router
 from service.api.metrics_app import metrics_app
 from service.api.oip.request import OipLimits
 from service.api.oip.routes import oip_router
@@ -49,6 +50,7 @@ from service.domain import Json
 from service.engines.opener import EngineFactory
 from service.host import let_others_go_first, own_names
 from service.inspection.inference import Pools
+from service.learning.desk import open_desk
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write
@@ -213,6 +215,7 @@ def create_app(
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
     status = watch_status(metrics, journal, gpus, settings.repository, kept_in)
+    desk = open_desk(settings, trail.note, watch.ask)
 
     async def note_loaded() -> None:
         await repository.loaded.wait()
@@ -222,7 +225,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
         note_start(trail, version(), without_secrets(settings), access.keys)
-        jobs = (repository.load, watch.run, note_loaded, *access.jobs, *status.jobs)
+        jobs = (repository.load, watch.run, note_loaded, desk.begin, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if recorder is not None:
             recorder.start()
@@ -232,6 +235,7 @@ def create_app(
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await desk.close()
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
             journal.settle()
@@ -281,14 +285,14 @@ def create_app(
     if tracing is not None:
         app.layers.append(partial(RequestSpan, tracing=tracing))
     app.include_router(inspect_routes)
-    app.include_router(oip_router(repository, journal, bodies, _oip_limits(settings)))
+    app.include_router(oip_router(repository, journal, bodies, OipLimits.of(settings)))
     streams = Streams(
         repository,
         metrics,
         journal,
         sessions,
         memory,
-        _stream_options(settings),
+        StreamOptions.of(settings),
         guard,
         tracing,
     )
@@ -296,6 +300,8 @@ def create_app(
     app.include_router(watching_router(Watching(sessions, guard, encoder)))
     app.state.record = record
     app.include_router(record_router(record_threads, repository, memory, settings))
+    app.include_router(learning_router(desk, bodies, record_threads, repository, settings))
+    app.state.learning = desk
     app.state.audit_trail = trail
     app.state.sessions = sessions
     app.state.memory = memory
@@ -332,19 +338,3 @@ def create_app(
     add_console(app)
     redirect_within(app)
     return app
-
-
-def _stream_options(settings: Settings) -> StreamOptions:
-    return StreamOptions(
-        timeout_ms=settings.timeout_ms,
-        credits=settings.stream_credits,
-        max_image_bytes=settings.max_image_bytes,
-    )
-
-
-def _oip_limits(settings: Settings) -> OipLimits:
-    return OipLimits(
-        max_image_pixels=settings.max_image_pixels,
-        max_queue_size=settings.max_queue_size,
-        timeout_ms=settings.timeout_ms,
-    )

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""Everything that can go wrong, as one tree; a message says what to do.
 
 TaktError
 ├── RequestError              400  the caller can mend it
@@ -14,6 +14,8 @@ TaktError
 │   ├── NoRecordError             404  this server keeps no record
 │   ├── StreamNotFoundError       404  no such stream, or it has ended
 │   ├── InspectionNotFoundError   404  no such inspection in the record, or no picture of it
+│   ├── ConditionNotFoundError    404  no such alert condition
+│   ├── LearningNotFoundError     404  no such learning
 │   ├── SlowRequestError          408  the request did not come whole in time
 │   ├── HeadersTooLargeError      431  more bytes of headers than anybody needs
 │   ├── ConflictError             409  the request does not fit the server's state
@@ -30,14 +32,13 @@ TaktError
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
 │   ├── TooManyConnectionsError   503  as many connections are open as allowed
 │   ├── RecordError               503  the record's database or disk does not answer
+│   ├── NoRoomError               507  no room for a further picture to learn from
 │   └── DeadlineExceededError     504  no answer within the request's timeout
 ├── EngineError               500  the engine failed on this batch
 ├── BundleError               500  a model folder that cannot be trusted
 │   ├── MisplacedBundleError      500  a whole one in another folder than its name says
 │   └── DriftError                500  an engine that answers unlike the trained model
 └── ConfigurationError        500  settings that this host cannot honour
-
-Each class carries the HTTP status, a stable code and a title; the message says what to do.
 """
 
 from __future__ import annotations
@@ -88,8 +89,7 @@ class UploadTooSlowError(RequestError):
 
     status = 408
     code = "upload_too_slow"
-    # What is left of the body would be read as the next request.
-    fixed_headers: ClassVar = {"Connection": "close"}
+    fixed_headers: ClassVar = {"Connection": "close"}  # the rest would be read as a request
 
 
 class UnauthenticatedError(RequestError):
@@ -179,13 +179,19 @@ class ConditionNotFoundError(RequestError):
     code = "condition_not_found"
 
 
+class LearningNotFoundError(RequestError):
+    """This server knows of no such learning."""
+
+    status = 404
+    code = "learning_not_found"
+
+
 class SlowRequestError(RequestError):
     """The request did not come whole in time; the connection is closed."""
 
     status = 408
     code = "slow_request"
     title = "Request too slow"
-    # The rest of the request would be taken for the next one.
     fixed_headers: ClassVar = {"Connection": "close"}
 
 
@@ -224,12 +230,7 @@ class ClientGoneError(RequestError):
 
 
 class UnavailableError(TaktError):
-    """The request is fine, the service cannot answer it now.
-
-    Args:
-        message: text that says what to do.
-        retry_after_s: seconds after which to come back, where that can be told.
-    """
+    """The request is fine, the service cannot answer it now."""
 
     status = 503
     code = "unavailable"
@@ -240,10 +241,8 @@ class UnavailableError(TaktError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """`Retry-After`, in whole seconds, where that can be told."""
-        if self.retry_after_s is None:
-            return super().headers
-        return {"Retry-After": str(self.retry_after_s)}
+        """`Retry-After`: seconds after which to come back, where that can be told."""
+        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else super().headers
 
 
 class QueueFullError(UnavailableError):
@@ -295,14 +294,20 @@ class TooManyConnectionsError(UnavailableError):
     """As many connections are open as the settings allow."""
 
     code = "too_many_connections"
-    # Connections that wait for nothing make room within a second.
-    fixed_headers: ClassVar = {"Retry-After": "1"}
+    fixed_headers: ClassVar = {"Retry-After": "1"}  # idle connections make room by then
 
 
 class RecordError(UnavailableError):
     """The record's database or disk does not answer."""
 
     code = "record_unavailable"
+
+
+class NoRoomError(UnavailableError):
+    """There is no room for a further picture to learn from."""
+
+    status = 507
+    code = "no_room"
 
 
 class DeadlineExceededError(UnavailableError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -76,6 +77,13 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
 @SEED
 @click.option("--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …")
 @threads("CPU threads.")
+@click.option(
+    "--progress",
+    type=click.Choice(("bar", "json")),
+    default="bar",
+    help="json: for programs, an object a line on the standard output, the last one with the "
+    "result; no server is waited for.",
+)
 @QUIET
 @plain_errors
 def learn(
@@ -98,6 +106,7 @@ def learn(
     seed: int,
     device: str,
     threads: int,
+    progress: Literal["bar", "json"],
     quiet: bool,
 ) -> None:
     """Learn a model from GOOD, a folder of pictures of good parts, and put it in the repository.
@@ -128,16 +137,21 @@ def learn(
     repository = repository or settings.repository
     url = (server or f"http://127.0.0.1:{settings.port or 8000}").rstrip("/")
 
+    from export.learning.progress import lines_to
     from export.learning.stages import Stages
 
-    with Stages(quiet=quiet) as stages:
+    report = lines_to(sys.stdout) if progress == "json" else None
+    quiet = quiet or report is not None
+    with Stages(quiet=quiet, report=report) as stages:
         # These take seconds to load, behind the bar.
         from export.learning import learn as new
         from export.learning.place import bundles_of, next_place
         from export.learning.running import wait_for
-        from export.learning.summary import summary
+        from export.learning.summary import facts, summary
 
         place = next_place(repository, name)
+        if report is not None:
+            report({"event": "place", "model": name, "version": place.version})
         others = bundles_of(repository)
         sizing = SizeRequest(size, latency_ms, defects if size == AUTO else None)
         options = new.LearnOptions(
@@ -168,5 +182,8 @@ def learn(
             click.echo(f"\nstopped; {new.state_of(place)}", err=True)
             raise click.exceptions.Exit(130) from None
         stages.begin("load")
+        if report is not None:
+            report({"event": "result", **facts(learned, stages.told, compared)})
+            return
         running = wait_for(url, name, place.version, others)
     click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))

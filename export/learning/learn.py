@@ -64,6 +64,13 @@ class LearnOptions:
     sign_key: Ed25519PrivateKey | None = None
     grouping: Grouping = BY_LOOKS
 
+    @property
+    def fit_s(self) -> float:
+        """About the seconds that the fit takes."""
+        if self.minutes is None or self.family == "patchcore":
+            return FIT_S[self.family]
+        return 60 * self.minutes
+
     def export(self, checkpoint: Path) -> ExportOptions:
         """The options of the export of a fit's file, which the bundle keeps if it can grow."""
         return ExportOptions(
@@ -118,7 +125,7 @@ def learn(
         PicturesError: there are no pictures, or one cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
-    stages.plan({"look": 1, "fit": FIT_S[options.family], **OTHERS_S})
+    stages.plan({"look": 1, "fit": options.fit_s, **OTHERS_S})
     stages.begin("look")
     bad = list_pictures(defects) if defects else ()
     pictures = look_at_pictures(good, bad, options.grouping, stages)

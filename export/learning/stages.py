@@ -12,9 +12,11 @@ from typing import Self
 import click
 from tqdm import tqdm
 
-from service.domain import Image
+from service.domain import Image, Json
 
 Load = Callable[[Path], Image]
+Report = Callable[[Json], None]
+"""Takes one event for a program: an object of JSON with its kind under `event`."""
 
 _TICK_S = 0.25
 _FORMAT = "{desc} |{bar:24}| {percentage:3.0f} % {elapsed}{postfix}"
@@ -35,17 +37,21 @@ class Stages:
 
     Args:
         quiet: show nothing.
+        report: hears of everything instead of the bar.
 
     Attributes:
         seconds: that each stage took, in order.
         told: warnings, for the summary.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, report: Report | None = None) -> None:
+        self._report = report
         self._shares: dict[str, float] = {}
-        self._bar = tqdm(total=1.0, disable=quiet or None, bar_format=_FORMAT, leave=False)
+        self._planned: dict[str, float] = {}
+        hidden = quiet or report is not None
+        self._bar = tqdm(total=1.0, disable=hidden or None, bar_format=_FORMAT, leave=False)
         self._bar.set_description_str("starting")
-        self._plain = self._bar.disable and not quiet
+        self._plain = self._bar.disable and not hidden
         self._ended = threading.Event()
         self._ticking = threading.Thread(target=self._tick, daemon=True)
         self._begun = self._share = 0.0
@@ -60,7 +66,9 @@ class Stages:
         self._ticking.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self._tell_of("error", text=str(error) or type(error).__name__)
         self.close()
 
     def close(self) -> None:
@@ -73,7 +81,9 @@ class Stages:
     def plan(self, seconds: Mapping[str, float]) -> None:
         """Tells the stages in their order, each with about the seconds that it takes."""
         whole = sum(seconds.values())
+        self._planned = dict(seconds)
         self._shares = {name: usual / whole for name, usual in seconds.items()}
+        self._tell_of("plan", stages=list(seconds))
 
     def begin(self, name: str) -> None:
         """Ends the stage before, and shows this one."""
@@ -84,6 +94,7 @@ class Stages:
         self._begun = sum(self._shares[one] for one in names[:number])
         self._name, self._started_s = name, time.perf_counter()
         self._bar.set_description_str(f"{name} ({number + 1} of {len(names)})", refresh=False)
+        self._tell_of("stage", stage=name, share=round(self._begun, 4))
         self._show(0.0, "")
         if self._plain:
             click.echo(f"{name} …", err=True)
@@ -97,11 +108,13 @@ class Stages:
     def at(self, done: int, of: int, what: str) -> None:
         """Shows how far the stage is."""
         self._show(min(1.0, done / max(1, of)), f"{done} of {of} {what}")
+        self._tell_of("progress", share=round(self._bar.n, 4), text=f"{done} of {of} {what}")
 
     def tell(self, line: str) -> None:
         """Keeps warnings and a size's reasons for the summary; shows others beside the bar."""
         if line.startswith(_KEPT):
             self.told.append(line.removeprefix(_KEPT[0]))
+            self._tell_of("warning", text=self.told[-1])
         else:
             self._bar.set_postfix_str(line[:60])
 
@@ -137,3 +150,13 @@ class Stages:
         while not self._ended.wait(_TICK_S):
             if not self._hidden:
                 self._bar.refresh()
+            elif self._report is not None and self._name is not None:
+                # A fit with a bar of its own has so much time, and tells nothing else.
+                passed_s = time.perf_counter() - self._started_s
+                share = min(1.0, passed_s / self._planned.get(self._name, passed_s))
+                whole = self._begun + self._share * share
+                self._tell_of("progress", share=round(whole, 4), text="")
+
+    def _tell_of(self, event: str, **facts: object) -> None:
+        if self._report is not None:
+            self._report({"event": event, **facts})

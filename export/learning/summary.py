@@ -12,6 +12,7 @@ from export.learning.running import Running
 from export.wording import guarantee_text
 from service.bundles.bundle import Bundle
 from service.bundles.findings import SelfTest
+from service.domain import Json
 
 WIDTH = 100
 _FEW = 0.05
@@ -55,6 +56,31 @@ def summary(
         entry("ready in", _times(seconds)),
     ]
     return "\n".join(lines)
+
+
+def facts(learned: Learned, told: Sequence[str], compared: Sequence[str] = ()) -> Json:
+    """The summary for programs, without where it is served.
+
+    Args:
+        learned: the new version.
+        told: warnings of the way.
+        compared: lines that compare it with the version that it goes on from.
+    """
+    manifest = learned.bundle.manifest
+    tested = manifest.self_test
+    return {
+        "model": manifest.name,
+        "version": manifest.version,
+        "family": manifest.family,
+        "pictures": learned.pictures.text(),
+        "threshold": manifest.thresholds.image,
+        "promise": promise(learned.bundle),
+        "self_test": tested.text if tested else None,
+        "findings": [f"{one.text}; {one.remedy}" for one in tested.findings] if tested else [],
+        "compared": list(compared),
+        "notes": _notes(learned.bundle, told),
+        "signed_by": learned.bundle.signed_by,
+    }
 
 
 def promise(bundle: Bundle) -> str:

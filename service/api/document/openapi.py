@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.document.access import add_access
+from service.api.learning.schemas import LearningIn
 from service.api.oip.request import InferIn
 from service.api.oip.routes import IndexIn
 from service.api.problems import MEDIA_TYPE
@@ -39,6 +40,10 @@ TAGS: list[dict[str, Any]] = [
         "description": "What was inspected, what people said of it, and what follows from that.",
     },
     {"name": "streams", "description": "The streams of frames that are open."},
+    {
+        "name": "learning",
+        "description": "From pictures of good parts to a new version, by a process of its own.",
+    },
     {"name": "session", "description": "A cookie for browsers, in exchange for a key."},
     {"name": "health", "description": "Whether the server can answer, and its metrics."},
     {
@@ -53,6 +58,7 @@ READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     PictureForm,
     ThresholdsIn,
     ActivationIn,
+    LearningIn,
     JudgementIn,
     WithdrawalIn,
     SeenIn,

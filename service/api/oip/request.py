@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import orjson
 from pydantic import Field, ValidationError
@@ -22,6 +22,7 @@ from service.domain import ImageFormat, InspectOptions, Priority
 from service.errors import ImageTooLargeError, InvalidParameterError, RequestError
 from service.pictures.prepare import Picture
 from service.problem import validation_message
+from service.settings import Settings
 
 MAX_PICTURES = 64
 """Most pictures of one request; more would keep other callers waiting."""
@@ -94,6 +95,11 @@ class OipLimits:
     max_image_pixels: int
     max_queue_size: int
     timeout_ms: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those that the settings state."""
+        return cls(settings.max_image_pixels, settings.max_queue_size, settings.timeout_ms)
 
     def most_pictures(self, priority: Priority) -> int:
         """Most pictures of one request: all of them must find room in the queue."""

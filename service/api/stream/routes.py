@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 from fastapi import APIRouter
 from starlette.types import Scope
@@ -31,6 +32,7 @@ from service.observing.tracing.base import FrameTraces, Tracing
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 from service.security.guard import Guard
+from service.settings import Settings
 from service.streaming.entrance import Read
 from service.streaming.frames import Frame
 from service.streaming.link import Stop
@@ -61,6 +63,11 @@ class StreamOptions:
     timeout_ms: float
     credits: int
     max_image_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those that the settings state."""
+        return cls(settings.timeout_ms, settings.stream_credits, settings.max_image_bytes)
 
 
 def stream_router(streams: Streams) -> APIRouter:

@@ -1,0 +1,223 @@
+"""`/v1/learning`: from pictures of good parts to a new version, beside the server's work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.bodies import Bodies
+from service.api.examples import FOREIGN_PAGE, NO_MODEL, SLOW_BODY
+from service.api.json_body import described_body, read_json
+from service.api.learning.gathering import gather, good_ones
+from service.api.learning.schemas import (
+    GatheredOut,
+    GivenOut,
+    LearningBoundsOut,
+    LearningIn,
+    LearningJobOut,
+    LearningOut,
+    LearningsOut,
+    ObstacleOut,
+)
+from service.api.learning.standing import SIGN, job_out
+from service.api.problems import caller_of, client_of, problem_responses, request_id_of
+from service.api.records.filters import FiltersIn
+from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
+from service.api.request_context import DECLARED_BYTES_KEY
+from service.errors import (
+    ConflictError,
+    ImageTooLargeError,
+    InvalidImageError,
+    InvalidParameterError,
+    LearningNotFoundError,
+    MemoryFullError,
+    NoRoomError,
+    TooManyUploadsError,
+    UnsupportedImageError,
+    UploadTooSlowError,
+)
+from service.learning.desk import Asker, LearningDesk
+from service.learning.job import LearningJob
+from service.repository.repository import ModelRepository
+from service.settings import Settings
+
+LearningId = Annotated[str, Path(alias="id", description="Of the learning.")]
+
+
+class PictureNameIn(BaseModel):
+    """What a picture is called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=256, description="Of its file; messages may show it.")
+
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_PICTURE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A JPEG, PNG, BMP, WebP or TIFF of a good part, as the raw body.",
+        "content": {"application/octet-stream": _BYTES, "image/*": _BYTES},
+    }
+}
+_BODY = described_body(LearningIn, required=True)
+_NONE = LearningNotFoundError(
+    "this server has no learning 7; GET /v1/learning lists those that it remembers"
+)
+_OF_ONE = problem_responses(_NONE)
+_CHANGED = problem_responses(_NONE, FOREIGN_PAGE)
+_OVER = ConflictError("this learning is done; make another one")
+_MADE = problem_responses(
+    NO_MODEL,
+    FOREIGN_PAGE,
+    SLOW_BODY,
+    InvalidParameterError("model: Field required"),
+    ConflictError(
+        "ann is learning parts already (running); wait for its end, or end it with DELETE "
+        "/v1/learning/35c7ec6c827545eb"
+    ),
+)
+_STARTED = problem_responses(
+    _NONE, FOREIGN_PAGE, ConflictError("there is nothing to learn from: send pictures first")
+)
+_GIVEN = problem_responses(
+    _NONE,
+    FOREIGN_PAGE,
+    _OVER,
+    InvalidImageError("there is no picture: the body is empty"),
+    InvalidParameterError("name: String should have at most 256 characters"),
+    UploadTooSlowError(
+        "the body was not there within 10 s; send a smaller picture, or raise upload_timeout_s"
+    ),
+    ImageTooLargeError(
+        "the body exceeds 67108864 bytes; send a smaller picture, or raise max_image_bytes"
+    ),
+    UnsupportedImageError("the body is a GIF; send JPEG, PNG, BMP, WebP or TIFF"),
+    TooManyUploadsError(
+        "256 pictures are being sent at the same time, as many as may be, and this one stood "
+        "still longest; send it again later",
+        retry_after_s=1,
+    ),
+    MemoryFullError(
+        "pictures that wait take all the memory that they may; send this one again later, or "
+        "raise max_memory_mb or the number of servers",
+        retry_after_s=1,
+    ),
+    NoRoomError("there are 5000 pictures, as many as may be; start with these"),
+)
+_GATHERED = problem_responses(
+    _NONE,
+    NO_RECORD,
+    FOREIGN_PAGE,
+    _OVER,
+    UNREACHABLE,
+    InvalidParameterError(
+        "judgement: a model is learned from good parts; ask for those judged good"
+    ),
+)
+
+
+def learning_router(
+    desk: LearningDesk,
+    bodies: Bodies,
+    threads: RecordThreads,
+    repository: ModelRepository,
+    settings: Settings,
+) -> APIRouter:
+    """The routes of learning.
+
+    Args:
+        desk: does what they ask for.
+        bodies: reads pictures.
+        threads: work on the record.
+        repository: the models.
+        settings: of the server.
+    """
+    router = APIRouter(tags=["learning"])
+    signed = settings.trusted_keys is not None
+
+    def out(job: LearningJob) -> LearningJobOut:
+        return job_out(job, repository, settings)
+
+    def answer(request: Request, job: LearningJob) -> LearningOut:
+        found = out(job).model_dump()
+        return LearningOut(request_id=request_id_of(request.scope), **found)
+
+    def counts(request: Request, job: LearningJob) -> dict[str, Any]:
+        return {
+            "request_id": request_id_of(request.scope),
+            "pictures": job.pictures,
+            "bytes": job.bytes,
+            "duplicates": job.duplicates,
+        }
+
+    @router.get("/v1/learning")
+    async def list_learnings() -> LearningsOut:
+        """List the learnings that are remembered, and what keeps this server from learning."""
+        return LearningsOut(
+            jobs=[out(job) for job in desk.jobs],
+            obstacles=[ObstacleOut.model_validate(one) for one in await desk.obstacles()],
+            signing=SIGN.format(settings.repository, "MODEL", "VERSION") if signed else None,
+            bounds=LearningBoundsOut(pictures=desk.bounds.pictures, bytes=desk.bounds.bytes),
+        )
+
+    @router.post("/v1/learning", status_code=201, responses=_MADE, openapi_extra=_BODY)
+    async def create_learning(request: Request) -> LearningOut:
+        """Make a learning, which takes pictures and is started then; there is one at a time."""
+        wish = (await read_json(request, LearningIn)).wish()
+        if wish.update:
+            repository.model(wish.model)
+        return answer(request, await desk.create(wish, _asker(request)))
+
+    @router.get("/v1/learning/{id}", responses=_OF_ONE)
+    async def get_learning(request: Request, number: LearningId) -> LearningOut:
+        """One learning: how far it is, and what came of it."""
+        return answer(request, desk.job(number))
+
+    @router.delete("/v1/learning/{id}", responses=_CHANGED)
+    async def discard_learning(request: Request, number: LearningId) -> LearningOut:
+        """End a learning, and remove its pictures; one that is over is forgotten."""
+        return answer(request, await desk.discard(number, _asker(request)))
+
+    @router.post("/v1/learning/{id}/start", responses=_STARTED)
+    async def start_learning(request: Request, number: LearningId) -> LearningOut:
+        """Learn from the pictures that were given, by a process behind the server's work."""
+        return answer(request, await desk.start(number, _asker(request)))
+
+    @router.post("/v1/learning/{id}/pictures", responses=_GIVEN, openapi_extra=_PICTURE)
+    async def give_picture(
+        request: Request, number: LearningId, query: Annotated[PictureNameIn, Query()]
+    ) -> GivenOut:
+        """Give a learning a picture of a good part; a copy of another one is left out."""
+        await desk.check_room(number, request.scope.get(DECLARED_BYTES_KEY, 0))
+        with bodies.memory.encoded() as held:
+            data = await bodies.read(request, held)
+            new = await desk.add(number, query.name, data)
+        return GivenOut(new=new, **counts(request, desk.job(number)))
+
+    @router.post("/v1/learning/{id}/pictures/from-record", responses=_GATHERED)
+    async def give_recorded_pictures(
+        request: Request, number: LearningId, query: Annotated[FiltersIn, Query()]
+    ) -> GatheredOut:
+        """Give a learning kept pictures of the record, the newest first.
+
+        Those of its model that were judged good, unless the filters name another model or
+        judgement.
+        """
+        filters = good_ones(query.filters(), desk.job(number).wish.model)
+        found = await gather(desk, number, threads, filters)
+        return GatheredOut(
+            new=found.new,
+            missing=found.missing,
+            unread=found.unread,
+            full=found.full,
+            **counts(request, desk.job(number)),
+        )
+
+    return router
+
+
+def _asker(request: Request) -> Asker:
+    return Asker(caller_of(request.scope).name, client_of(request))

@@ -1,0 +1,75 @@
+"""A learning as the API tells it, with what became of its version on this server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+from service.api.learning.schemas import LearnedOut, LearningJobOut, VersionStanding
+from service.errors import ModelNotFoundError
+from service.learning.job import LearningJob
+from service.repository.repository import ModelRepository
+from service.settings import Settings
+
+SIGN: Final = (
+    "this server serves signed versions alone, and has no key to sign with; whoever has it signs "
+    "the new one: takt sign {}/{}/{} --key takt.key"
+)
+
+
+def job_out(job: LearningJob, repository: ModelRepository, settings: Settings) -> LearningJobOut:
+    """A learning as the API tells it.
+
+    Args:
+        job: the learning.
+        repository: has its version, once it is found.
+        settings: of the server.
+    """
+    learned = None
+    if job.learned is not None and job.state == "done":
+        standing, reason = _standing(job.wish.model, job.learned.version, repository, settings)
+        learned = LearnedOut(**asdict(job.learned), standing=standing, reason=reason)
+    return LearningJobOut(
+        **asdict(job.wish),
+        id=job.id,
+        by=job.by,
+        state=job.state,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        pictures=job.pictures,
+        bytes=job.bytes,
+        duplicates=job.duplicates,
+        stages=list(job.stages),
+        stage=job.stage,
+        share=job.share,
+        detail=job.detail,
+        warnings=list(job.warnings),
+        log=list(job.log),
+        error=job.error,
+        learned=learned,
+    )
+
+
+def _standing(
+    model: str, version: str, repository: ModelRepository, settings: Settings
+) -> tuple[VersionStanding, str | None]:
+    """Whether a version answers, and why it does not."""
+    try:
+        found = repository.get(model, version)
+        active = repository.model(model).active == version
+    except ModelNotFoundError:
+        # A model whose only version cannot be served is no model to anybody.
+        known = next(
+            (one for one in repository if (one.name, one.version) == (model, version)), None
+        )
+        if known is None:
+            return "loading", None
+        found, active = known, False
+    if found.ready:
+        return ("active" if active else "waiting"), None
+    if found.state != "failed":
+        return "loading", None
+    if settings.trusted_keys is not None:
+        return "unsigned", SIGN.format(settings.repository, model, version)
+    return "failed", found.reason

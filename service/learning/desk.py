@@ -1,0 +1,288 @@
+"""Takes what is to be learned: one learning at a time, from its pictures to its version."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from service.domain import Json
+from service.errors import ConflictError, LearningNotFoundError
+from service.host import let_others_go_first
+from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
+from service.learning.job import LearningJob
+from service.learning.obstacles import Obstacle, obstacles
+from service.learning.process import LEARN, run_to_its_end
+from service.learning.wish import Wish
+from service.recording.audit.entry import Change
+from service.settings import Settings
+
+_KEPT_JOBS: Final = 10
+"""So many learnings that are over are remembered."""
+
+_GONE = "this server has no learning {}; GET /v1/learning lists those that it remembers"
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger("takt.learning")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks.
+
+    Attributes:
+        name: of the caller.
+        client: address, if it is known.
+    """
+
+    name: str
+    client: str | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A learning that has files."""
+
+    job: LearningJob
+    folder: LearningFolder
+    asker: Asker
+    running: asyncio.Task[None] | None = None
+
+
+class LearningDesk:
+    """Gathers pictures and has `takt learn` run, one learning at a time; used on one event loop.
+
+    Args:
+        repository: folder of the models.
+        data_folder: pictures wait in its folder `learning`.
+        bounds: of the pictures.
+        note: appends to the audit log.
+        made: called when a version was made, so that it is looked for.
+        command: `takt learn`.
+        stands_against: finds what keeps this server from learning.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        data_folder: Path,
+        bounds: PictureBounds,
+        note: Callable[[Change], Awaitable[None]],
+        made: Callable[[], None] = lambda: None,
+        command: Sequence[str] = LEARN,
+        stands_against: Callable[[Path, Path], tuple[Obstacle, ...]] = obstacles,
+    ) -> None:
+        self.bounds = bounds
+        self.command = command
+        self.stands_against = stands_against
+        self._repository = repository.absolute()
+        self._data_folder = data_folder.absolute()
+        self._folder = self._data_folder / "learning"
+        self._note = note
+        self._made = made
+        self._jobs: dict[str, LearningJob] = {}
+        self._open: _Open | None = None
+        self._changing = asyncio.Lock()
+        self._pool = ThreadPoolExecutor(
+            1, thread_name_prefix="learning", initializer=let_others_go_first
+        )
+
+    @property
+    def jobs(self) -> list[LearningJob]:
+        """The learnings that are remembered, the newest first."""
+        return list(reversed(self._jobs.values()))
+
+    def job(self, number: str) -> LearningJob:
+        """A learning by its id.
+
+        Raises:
+            LearningNotFoundError: there is none.
+        """
+        if (found := self._jobs.get(number)) is None:
+            raise LearningNotFoundError(_GONE.format(number))
+        return found
+
+    async def obstacles(self) -> tuple[Obstacle, ...]:
+        """What keeps this server from learning."""
+        return await self._do(lambda: self.stands_against(self._repository, self._data_folder))
+
+    async def begin(self) -> None:
+        """Remove what former servers have left."""
+        await self._do(lambda: remove_abandoned(self._folder, self._repository))
+
+    async def create(self, wish: Wish, asker: Asker) -> LearningJob:
+        """A new learning, which takes pictures; one that has failed makes room for it.
+
+        Raises:
+            ConflictError: another one is under way, or this server cannot learn.
+        """
+        async with self._changing:
+            if self._open is not None and self._open.job.under_way:
+                job = self._open.job
+                raise ConflictError(
+                    f"{job.by} is learning {job.wish.model} already ({job.state}); wait for its "
+                    f"end, or end it with DELETE /v1/learning/{job.id}"
+                )
+            if against := await self.obstacles():
+                raise ConflictError(against[0].detail)
+            await self._put_away(self._open)
+            job = LearningJob(wish, asker.name)
+            folder = await self._do(lambda: LearningFolder(self._folder / job.id, self.bounds))
+            self._open = _Open(job, folder, asker)
+            self._jobs[job.id] = job
+            for one in self.jobs[_KEPT_JOBS:]:
+                del self._jobs[one.id]
+            return job
+
+    async def check_room(self, number: str, size: int) -> None:
+        """Refuse a picture of so many bytes before it is read, as `add` does.
+
+        Raises:
+            LearningNotFoundError, ConflictError, NoRoomError: it will not be taken.
+        """
+        found = self._taking(number)
+        await self._do(lambda: found.folder.check_room(size))
+
+    async def add(self, number: str, name: str, data: bytes) -> bool:
+        """Give a learning a picture; tells whether it is new.
+
+        Raises:
+            LearningNotFoundError: there is no such learning.
+            ConflictError: it takes no pictures any more.
+            NoRoomError: there is no room for it.
+            ImageTooLargeError, InvalidImageError, UnsupportedImageError: it is no picture that is
+                served.
+        """
+        found = self._taking(number)
+        is_new = await self._do(lambda: found.folder.add(name, data))
+        job, folder = found.job, found.folder
+        job.pictures, job.bytes, job.duplicates = folder.count, folder.bytes, folder.duplicates
+        return is_new
+
+    async def start(self, number: str, asker: Asker) -> LearningJob:
+        """Learn from the pictures that were gathered.
+
+        Raises:
+            LearningNotFoundError: there is no such learning.
+            ConflictError: it has no pictures, or is under way or over.
+        """
+        async with self._changing:
+            found = self._taking(number)
+            job = found.job
+            if not job.pictures:
+                raise ConflictError("there is nothing to learn from: send pictures first")
+            job.begin()
+            found.asker = asker
+            await self._do(lambda: found.folder.close_to_pictures(True))
+            asked = {"update": job.wish.update, "family": job.wish.family}
+            await self._tell(found, "learning_started", asked | {"pictures": job.pictures})
+            found.running = asyncio.create_task(self._run(found))
+            return job
+
+    async def discard(self, number: str, asker: Asker) -> LearningJob:
+        """End a learning, and remove its files; one that is over is forgotten.
+
+        Raises:
+            LearningNotFoundError: there is no such learning.
+        """
+        async with self._changing:
+            job, found = self.job(number), self._open
+            if found is None or found.job is not job:
+                del self._jobs[number]
+                return job
+            found.asker = asker
+            await self._ended(found)
+            if job.under_way:
+                job.end("cancelled")
+                await self._tell(found, "learning_cancelled")
+            else:
+                del self._jobs[number]
+            await self._put_away(found)
+            return job
+
+    async def close(self) -> None:
+        """End what runs, and remove its files."""
+        async with self._changing:
+            if (found := self._open) is not None:
+                await self._ended(found)
+                await self._put_away(found)
+        self._pool.shutdown()
+
+    def _taking(self, number: str) -> _Open:
+        job = self.job(number)
+        if self._open is None or self._open.job is not job or not job.takes_pictures:
+            raise ConflictError(f"this learning is {job.state}; make another one")
+        return self._open
+
+    async def _run(self, found: _Open) -> None:
+        job, folder = found.job, found.folder
+        arguments = job.wish.arguments(folder.pictures, self._repository)
+
+        def told(event: Json) -> None:
+            before = job.place
+            job.take(event)
+            if job.place is not None and job.place != before:
+                folder.note_place(job.wish.model, job.place)
+
+        try:
+            command = (*self.command, *arguments)
+            code = await run_to_its_end(command, folder.path, told, job.log.append)
+        except Exception as error:
+            logger.exception("takt learn could not be run")
+            code, job.error = -1, f"takt learn could not be run: {error}"
+        if code == 0 and job.learned is not None:
+            job.end("done")
+            self._made()
+            await self._tell(found, "version_learned", {"pictures": job.pictures})
+            await self._put_away(found)
+            return
+        reason = job.error or _last_words(job.log) or f"takt learn ended with {code}"
+        logger.warning("%s was not learned: %s", job.wish.model, reason)
+        # The pictures stay, as those of a camera are nowhere else: a few more may be all it needs.
+        await self._do(lambda: folder.remove_leftovers(self._repository))
+        await self._do(lambda: folder.close_to_pictures(False))
+        job.end("failed", reason)
+        await self._tell(found, "learning_failed", {"error": reason})
+
+    async def _ended(self, found: _Open) -> None:
+        """Ends the process of a learning, and waits for its end."""
+        if found.running is not None:
+            if found.job.state == "running":
+                found.running.cancel()
+            await asyncio.wait({found.running})
+
+    async def _put_away(self, found: _Open | None) -> None:
+        """Removes the files of a learning, once."""
+        if found is not None and self._open is found:
+            self._open = None
+            await self._do(lambda: found.folder.remove(self._repository))
+
+    async def _tell(self, found: _Open, action: str, new: Json | None = None) -> None:
+        job, asker = found.job, found.asker
+        change = Change(asker.name, action, job.wish.model, job.place, new=new, client=asker.client)
+        await self._note(change)
+
+    async def _do(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def open_desk(
+    settings: Settings, note: Callable[[Change], Awaitable[None]], made: Callable[[], None]
+) -> LearningDesk:
+    """The desk of a server; nothing is made or looked at yet."""
+    bounds = PictureBounds(settings.max_image_pixels)
+    return LearningDesk(settings.repository, settings.data_folder, bounds, note, made)
+
+
+def _last_words(log: Sequence[str]) -> str:
+    """What a process said last.
+
+    >>> _last_words(["Error: there is no folder x"])
+    'there is no folder x'
+    """
+    return log[-1].removeprefix("Error: ") if log else ""

@@ -1,0 +1,247 @@
+"""The folder of one learning: its pictures, and what must be gone afterwards.
+
+    <data_folder>/learning/<id>/lock        held by the server that it belongs to
+    <data_folder>/learning/<id>/place       the version that is being made: <model>/<version>
+    <data_folder>/learning/<id>/pictures/   as they came
+    <data_folder>/learning/<id>/tmp/        temporary files of the process
+
+All of it is for one thread at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from service.bundles.files import make_private, private_file
+from service.bundles.manifest import NAME_PATTERN
+from service.errors import ConflictError, NoRoomError
+from service.pictures.decode import decode
+from service.pictures.header import read_header
+
+MOST_PICTURES: Final = 5_000
+MOST_BYTES: Final = 8 << 30
+LEFT_BYTES: Final = 1 << 30
+"""Room that stays on the disk, for the version and for the record."""
+
+_PICTURES, _LOCK, _PLACE, _TEMPORARY = "pictures", "lock", "place", "tmp"
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WebP": ".webp", "TIFF": ".tif"}
+_MOST_OF_NAME = 60
+_UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureBounds:
+    """How much a learning may be given.
+
+    Attributes:
+        pixels: of a picture.
+        pictures: in all.
+        bytes: of their files.
+        left_bytes: of the disk that stay free.
+    """
+
+    pixels: int
+    pictures: int = MOST_PICTURES
+    bytes: int = MOST_BYTES
+    left_bytes: int = LEFT_BYTES
+
+
+class LearningFolder:
+    """The folder of one learning.
+
+    Args:
+        path: where it is made.
+        bounds: of what it takes.
+
+    Attributes:
+        path: as given.
+        count: pictures in it.
+        bytes: of their files.
+        duplicates: pictures that were there already.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: Path, bounds: PictureBounds) -> None:
+        self.path = path
+        self.count = self.bytes = self.duplicates = 0
+        self._bounds = bounds
+        self._known: set[bytes] = set()
+        self._takes = True
+        make_private(path)
+        self._lock = _locked(path)
+        for name in (_PICTURES, _TEMPORARY):
+            make_private(path / name)
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the pictures."""
+        return self.path / _PICTURES
+
+    def close_to_pictures(self, closed: bool) -> None:
+        """Whether it takes no further pictures for now."""
+        self._takes = not closed
+
+    def add(self, name: str, data: bytes) -> bool:
+        """Keeps a picture as it came, unless it is there already.
+
+        Args:
+            name: by which messages may call it.
+            data: the whole file.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            ConflictError: the learning takes none any more.
+            ImageTooLargeError, InvalidImageError, UnsupportedImageError: it is no picture that is
+                served.
+            NoRoomError: there is no room for it.
+        """
+        self._check_open()
+        header = read_header(data)
+        decode(data, self._bounds.pixels, header)
+        digest = hashlib.sha256(data).digest()
+        if digest in self._known:
+            self.duplicates += 1
+            return False
+        self.check_room(len(data))
+        stem = _UNFIT.sub("_", Path(name).stem)[-_MOST_OF_NAME:]
+        path = self.pictures / f"{self.count + 1:04}-{stem}{_SUFFIXES[header.format]}"
+        try:
+            with open(path, "wb", opener=private_file) as file:
+                file.write(data)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise NoRoomError(
+                f"the picture cannot be kept in {self.path}: {error.strerror}; make room there"
+            ) from error
+        self._known.add(digest)
+        self.count += 1
+        self.bytes += len(data)
+        return True
+
+    def check_room(self, size: int) -> None:
+        """Refuses what does not fit any more.
+
+        Raises:
+            ConflictError: the learning takes none any more.
+            NoRoomError: there is no room for a picture of so many bytes.
+        """
+        self._check_open()
+        if self.count >= self._bounds.pictures:
+            raise NoRoomError(
+                f"there are {self.count} pictures, as many as may be; start with these"
+            )
+        if self.bytes + size > self._bounds.bytes:
+            raise NoRoomError(
+                f"the pictures take {self.bytes >> 20} MiB, and may take {self._bounds.bytes >> 20}"
+                "; start with these, or send smaller files"
+            )
+        free = shutil.disk_usage(self.path).free
+        if free - size < self._bounds.left_bytes:
+            raise NoRoomError(
+                f"the disk of {self.path} has {free >> 20} MiB left, of which "
+                f"{self._bounds.left_bytes >> 20} stay free; make room there"
+            )
+
+    def note_place(self, model: str, version: str) -> None:
+        """Notes which version is being made, so that its leftovers are known."""
+        (self.path / _PLACE).write_text(f"{model}/{version}", encoding="utf-8")
+
+    def remove(self, repository: Path) -> None:
+        """Removes the folder, and what an interrupted process has left in the repository."""
+        self._takes = False
+        self.remove_leftovers(repository)
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+    def remove_leftovers(self, repository: Path) -> None:
+        """Removes what an interrupted process has left in the repository and in `tmp`."""
+        _remove_leftovers(self.path, repository)
+        shutil.rmtree(self.path / _TEMPORARY, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (self.path / _TEMPORARY).mkdir(mode=0o700)
+
+    def _check_open(self) -> None:
+        if not self._takes:
+            raise ConflictError("this learning takes no pictures now; see its state")
+
+
+def remove_abandoned(folder: Path, repository: Path) -> None:
+    """Removes what servers have left that were ended without notice.
+
+    Args:
+        folder: of all learnings.
+        repository: folder of the models.
+    """
+    try:
+        found = list(folder.iterdir())
+    except OSError:  # there is none, as a rule
+        return
+    for path in found:
+        try:
+            lock = _locked(path)
+        except OSError:  # another server's
+            continue
+        with lock:
+            _remove_leftovers(path, repository)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class _Lock:
+    """A file that is locked until it is closed, or its process ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _locked(path: Path) -> _Lock:
+    """The lock of a learning's folder.
+
+    Raises:
+        OSError: another process has it, or it cannot be had.
+    """
+    descriptor = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return _Lock(descriptor)
+
+
+def _remove_leftovers(path: Path, repository: Path) -> None:
+    """Removes the hidden folders of the version that a learning has begun; a whole one stays."""
+    try:
+        model, _, version = (path / _PLACE).read_text(encoding="utf-8").partition("/")
+    except (OSError, UnicodeDecodeError):
+        return
+    if not (re.match(NAME_PATTERN, model) and re.match(NAME_PATTERN, version)):
+        return
+    folder = repository / model
+    begun = re.compile(rf"\.{re.escape(version)}(\.fit|-[a-z0-9_]{{8}})")
+    with contextlib.suppress(OSError):
+        for one in list(folder.iterdir()):
+            if begun.fullmatch(one.name):
+                shutil.rmtree(one, ignore_errors=True)
+        folder.rmdir()  # only an empty one goes

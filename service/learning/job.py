@@ -1,0 +1,167 @@
+"""One learning: what was asked, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from service.domain import Json
+from service.learning.wish import Wish
+
+LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]
+
+MOST_LINES: Final = 50
+"""Lines of the log, and warnings, that are kept of a learning."""
+
+_LONGEST_TEXT: Final = 2_000
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedVersion:
+    """What was learned, as `takt learn` tells it.
+
+    Attributes:
+        version: name of the new version.
+        pictures: that it was learned from, in words.
+        threshold: of its score.
+        promise: of its thresholds, in words.
+        self_test: the result on made-up defects, in words; None if none could be made.
+        findings: what speaks against it, each with its remedy.
+        compared: an update beside the version before, a line each.
+        notes: what else its answers rest on.
+    """
+
+    version: str
+    pictures: str
+    threshold: float
+    promise: str
+    self_test: str | None
+    findings: tuple[str, ...]
+    compared: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class LearningJob:
+    """One learning; changes while it goes on.
+
+    >>> job = LearningJob(Wish("nut"), "ann")
+    >>> job.take({"event": "stage", "stage": "fit", "share": 0.02})
+    >>> job.stage, job.share
+    ('fit', 0.02)
+
+    Attributes:
+        wish: what was asked.
+        by: name of who asked.
+        id: names it in paths.
+        state: `collecting` takes pictures; `failed` takes more of them, to be started again.
+        created_at: UTC, ISO 8601.
+        started_at: when it was started last.
+        ended_at: when it ended.
+        pictures: that it has.
+        bytes: of their files.
+        duplicates: files that were copies of others, and left out.
+        stages: that it goes through, in their order.
+        stage: in which it is.
+        share: of the whole way, 0 to 1.
+        detail: how far the stage is, in words.
+        place: name of the version that is being made.
+        warnings: of the way.
+        log: last lines of the process.
+        error: why it failed.
+        learned: what came of it.
+    """
+
+    wish: Wish
+    by: str
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: LearningState = "collecting"
+    created_at: str = field(default_factory=_now)
+    started_at: str | None = None
+    ended_at: str | None = None
+    pictures: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    stages: tuple[str, ...] = ()
+    stage: str | None = None
+    share: float = 0.0
+    detail: str = ""
+    place: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    log: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    error: str | None = None
+    learned: LearnedVersion | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether no other may begin."""
+        return self.state in ("collecting", "running")
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether it may be given pictures, and be started."""
+        return self.state in ("collecting", "failed")
+
+    def begin(self) -> None:
+        """It runs, maybe once more."""
+        self.state, self.started_at, self.ended_at = "running", _now(), None
+        self.stages, self.stage, self.share, self.detail = (), None, 0.0, ""
+        self.place = self.error = self.learned = None
+        self.warnings.clear()
+        self.log.clear()
+
+    def end(self, state: LearningState, error: str | None = None) -> None:
+        """It is over, for whichever reason."""
+        self.state, self.error, self.ended_at = state, error, _now()
+
+    def take(self, event: Json) -> None:
+        """Goes on by what the process tells; passes over what nobody knows."""
+        match event:
+            case {"event": "plan", "stages": [*stages]}:
+                self.stages = tuple(_text(stage) for stage in stages[:MOST_LINES])
+            case {"event": "place", "version": str(version)}:
+                self.place = version
+            case {"event": "stage", "stage": str(stage), "share": float() | int() as share}:
+                self.stage, self.share, self.detail = _text(stage), _share(share), ""
+            case {"event": "progress", "share": float() | int() as share, "text": str(text)}:
+                self.share, self.detail = _share(share), _text(text)
+            case {"event": "warning", "text": str(text)} if len(self.warnings) < MOST_LINES:
+                self.warnings.append(_text(text))
+            case {"event": "error", "text": str(text)}:
+                self.error = _text(text)
+            case {"event": "result"}:
+                self.learned = _learned(event)
+                self.share = 1.0
+
+
+def _learned(event: Json) -> LearnedVersion:
+    tested = event.get("self_test")
+    return LearnedVersion(
+        version=_text(event.get("version")),
+        pictures=_text(event.get("pictures")),
+        threshold=float(event.get("threshold", 0)),
+        promise=_text(event.get("promise")),
+        self_test=None if tested is None else _text(tested),
+        findings=_texts(event.get("findings")),
+        compared=_texts(event.get("compared")),
+        notes=_texts(event.get("notes")),
+    )
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, float(value)))
+
+
+def _text(value: object) -> str:
+    return str("" if value is None else value)[:_LONGEST_TEXT]
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, value[:MOST_LINES])) if isinstance(value, list) else ()

@@ -1,0 +1,135 @@
+"""The process that learns: started, listened to, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from service.domain import Json
+
+LEARN: Final = (
+    sys.executable,
+    "-P",
+    "-c",
+    "from service.cli import main; main(prog_name='takt')",
+    "learn",
+)
+"""`takt learn`; -P, as the working folder may have a `service` of its own."""
+
+_LAUNCHER: Final = (sys.executable, "-P", "-m", "service.learning.launcher")
+_NEEDED: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "PYTHONPATH",
+    "PYTHONHOME",
+)
+"""All that the process has of the server's environment: no key and no password of a database."""
+
+_LONGEST_LINE: Final = 64 * 1024
+
+
+def environment(temporary: Path, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of the process.
+
+    >>> environment(Path("/t"), {"TAKT_KEYS": "secret", "HOME": "/home/takt"})
+    {'HOME': '/home/takt', 'TMPDIR': '/t'}
+
+    Args:
+        temporary: folder of its temporary files.
+        given: the server's environment.
+    """
+    kept = {name: given[name] for name in _NEEDED if name in given}
+    return kept | {"TMPDIR": str(temporary)}
+
+
+async def run_to_its_end(
+    command: Sequence[str],
+    folder: Path,
+    told: Callable[[Json], None],
+    logged: Callable[[str], None],
+) -> int:
+    """Run a command below the server's priority; it is ended where this is cancelled.
+
+    Args:
+        command: the program's path and its arguments.
+        folder: its working folder; holds a folder `tmp`.
+        told: hears each line of its output that is a JSON object.
+        logged: hears each other line, and each of its error output.
+
+    Returns:
+        Its exit code; negative where a signal ended it.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *_LAUNCHER,
+        str(os.getpid()),
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        env=environment(folder / "tmp"),
+    )
+    assert process.stdout is not None and process.stderr is not None
+
+    def heard(line: str) -> None:
+        event = _event_of(line)
+        if event is None:
+            logged(line)
+        else:
+            told(event)
+
+    try:
+        await asyncio.gather(_listen(process.stdout, heard), _listen(process.stderr, logged))
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            _end(process)
+            await process.wait()
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process and its group at once."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # It may have no group yet.
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+async def _listen(stream: asyncio.StreamReader, heard: Callable[[str], None]) -> None:
+    """Hear each line, however long; of a longer one only so much."""
+    rest = b""
+    while chunk := await stream.read(_LONGEST_LINE):
+        *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        rest = rest[:_LONGEST_LINE]
+        for line in lines:
+            _hear(line, heard)
+    _hear(rest, heard)
+
+
+def _hear(line: bytes, heard: Callable[[str], None]) -> None:
+    if text := line.decode(errors="replace").strip():
+        heard(text)
+
+
+def _event_of(line: str) -> Json | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None

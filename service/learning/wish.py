@@ -1,0 +1,56 @@
+"""What is to be learned, as somebody asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+LearnedFamily = Literal["patchcore", "efficientad", "inpformer"]
+LearningDevice = Literal["cpu", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be learned.
+
+    Attributes:
+        model: name of the model; its next version is made.
+        update: add the pictures to the bank of the active version, instead of learning anew.
+        family: of the detector.
+        alpha: share of good pictures that may be rejected; `takt learn` chooses if None.
+        minutes: time for the fit of a family that trains.
+        size: of the input, as `--size` takes it.
+        device: where to compute.
+    """
+
+    model: str
+    update: bool = False
+    family: LearnedFamily = "patchcore"
+    alpha: float | None = None
+    minutes: float | None = None
+    size: str | None = None
+    device: LearningDevice = "cpu"
+
+    def arguments(self, pictures: Path, repository: Path) -> list[str]:
+        """The arguments of `takt learn`.
+
+        >>> Wish("nut", alpha=0.05).arguments(Path("/p"), Path("/r"))[-4:]
+        ['--family', 'patchcore', '--alpha', '0.05']
+
+        Args:
+            pictures: folder of the good pictures.
+            repository: folder of the models.
+        """
+        given = {
+            "--progress": "json",
+            "--good": pictures,
+            "--update" if self.update else "--model": self.model,
+            "--repository": repository,
+            "--device": self.device,
+            "--family": self.family,
+            "--alpha": self.alpha,
+            "--minutes": self.minutes,
+            "--size": self.size,
+        }
+        return [str(word) for pair in given.items() if pair[1] is not None for word in pair]

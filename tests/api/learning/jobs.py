@@ -1,0 +1,46 @@
+"""Learnings of an app in process, as tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from service.learning.desk import LearningDesk
+from service.learning.job import LearningState
+from tests.api.apps import until
+
+LEARNING = "/v1/learning"
+
+
+def desk_of(client: httpx.AsyncClient) -> LearningDesk:
+    transport: Any = client._transport
+    desk: LearningDesk = transport.app.state.learning
+    return desk
+
+
+async def made(client: httpx.AsyncClient, **wish: Any) -> str:
+    """The path of a new learning."""
+    answer = await client.post(LEARNING, json={"model": "nut"} | wish)
+    assert answer.status_code == 201, answer.text
+    return f"{LEARNING}/{answer.json()['id']}"
+
+
+async def given(client: httpx.AsyncClient, path: str, *pictures: bytes) -> None:
+    for number, picture in enumerate(pictures):
+        asked = {"name": f"part {number}.png"}
+        answer = await client.post(f"{path}/pictures", params=asked, content=picture)
+        assert answer.status_code == 200, answer.text
+
+
+async def started(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.post(f"{path}/start")
+    assert answer.status_code == 200, answer.text
+
+
+async def once(client: httpx.AsyncClient, path: str, state: LearningState) -> dict[str, Any]:
+    """What a learning says once it is in a state."""
+    job = desk_of(client).job(path.rpartition("/")[2])
+    await until(lambda: job.state == state)
+    body: dict[str, Any] = (await client.get(path)).json()
+    return body

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from service.errors import ConflictError
+from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
+
+BOUNDS = PictureBounds(10**6, left_bytes=0)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A repository in which a version is whole and another has begun."""
+    for name in ("nut/1", "nut/.2.fit", "nut/.2-abcd_123", "nut/.3-abcd_123", "bolt/.1.fit"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+    return tmp_path / "models"
+
+
+def left(models: Path) -> set[str]:
+    return {path.relative_to(models).as_posix() for path in models.glob("*/*")}
+
+
+def test_what_was_begun_goes_and_every_whole_version_stays(tmp_path: Path, models: Path) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.note_place("nut", "2")
+    folder.remove(models)
+    assert left(models) == {"nut/1", "nut/.3-abcd_123", "bolt/.1.fit"}
+    assert not folder.path.exists()
+
+
+def test_a_model_of_which_nothing_but_a_beginning_was_there_goes(
+    tmp_path: Path, models: Path
+) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.note_place("bolt", "1")
+    folder.remove_leftovers(models)
+    assert not (models / "bolt").exists()
+    assert (folder.path / "tmp").is_dir()
+
+
+def test_what_a_server_left_that_was_killed_is_removed(tmp_path: Path, models: Path) -> None:
+    killed = tmp_path / "learning" / "one"
+    (killed / "pictures").mkdir(parents=True)
+    (killed / "place").write_text("nut/2", encoding="utf-8")
+    remove_abandoned(tmp_path / "learning", models)
+    assert not killed.exists()
+    assert "nut/.2.fit" not in left(models)
+
+
+@pytest.mark.parametrize("place", ["../nut/2", "nut/../2", "nut", "/", "", "nut/2/3"])
+def test_a_place_that_is_none_removes_nothing(tmp_path: Path, models: Path, place: str) -> None:
+    killed = tmp_path / "learning" / "one"
+    killed.mkdir(parents=True)
+    (killed / "place").write_text(place, encoding="utf-8")
+    before = left(models)
+    remove_abandoned(tmp_path / "learning", models)
+    assert left(models) == before
+
+
+def test_what_a_server_has_that_runs_stays(tmp_path: Path, models: Path) -> None:
+    folder = LearningFolder(tmp_path / "learning" / "one", BOUNDS)
+    remove_abandoned(tmp_path / "learning", models)
+    assert folder.path.is_dir()
+    folder.remove(models)
+
+
+def test_a_folder_that_is_gone_takes_nothing(tmp_path: Path, models: Path, picture_bytes) -> None:
+    folder = LearningFolder(tmp_path / "one", BOUNDS)
+    folder.remove(models)
+    with pytest.raises(ConflictError):
+        folder.add("late.png", picture_bytes(1))
+
+
+def test_only_this_user_reads_what_waits(tmp_path: Path, picture_bytes) -> None:
+    folder = LearningFolder(tmp_path / "learning" / "one", BOUNDS)
+    folder.add("a.png", picture_bytes(1))
+    (file,) = folder.pictures.iterdir()
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert file.stat().st_mode & 0o777 == 0o600
