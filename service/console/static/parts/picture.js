@@ -76,7 +76,7 @@ export function Picture(props) {
   return html`<figure class="picture">
     ${props.caption && html`<figcaption>${props.caption}</figcaption>`}
     <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${props.label}. ${t.picture.keys}`} ...${hands}
-      style=${{ aspectRatio: size ? size.width / size.height : 1.5 }} />
+      style=${{ aspectRatio: size ? `${size.width} / ${size.height}` : "3 / 2" }} />
     ${loaded.error && html`<p role="status">${t.picture.unreadable}</p>`}
     ${!props.view && html`<${PictureTools} view=${view} picture=${picture} maps=${map ? [map] : []} />`}
   </figure>`;

@@ -50,9 +50,13 @@ async function ask(file, { name, version, engine }, signal) {
   const text = atob(body.heatmap.data);
   const bytes = new Uint8Array(text.length);
   for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
-  const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
-  const deep = head[1] === 0x50 && head[24] === 16; // a PNG of 16 bits, which a browser reads by its own rule
-  return { ...body, heatmap: null, map: new Blob([bytes]), engine, deep };
+  return { ...body, heatmap: null, map: new Blob([bytes]), engine, odd: await isOdd(file) };
+}
+
+/** Whether a file is a PNG of 16 bits, or a PNG or WebP to be turned: a browser has its own way with these. */
+async function isOdd(file) {
+  const text = new TextDecoder("latin1").decode(await file.arrayBuffer());
+  return /^.PNG.{20}\x10/s.test(text) || /^(.PNG|RIFF).*(eXIf|EXIF)/s.test(text);
 }
 
 /** The picture as the service decodes it, for browsers that cannot. */

@@ -111,7 +111,7 @@ function Tried({ item, choices, again }) {
       <div class=${one ? "panes one" : "panes"}>${(one ? [one] : panes).map((pane) => html`<${Picture} key=${pane.id} ...${pane}
         caption=${pane.name} view=${view} picture=${picture} size=${size} roi=${choices[0].roi}
         label=${fill(t.try.pane, { pane: pane.name, file: item.file.name, regions: pane.regions?.length ?? 0 })} />`)}</div>
-      <div class="panes">
+      <div class="cards">
         <section class="card"><${Facts} answers=${answers} names=${names} /></section>
         <section class="card">${answers.map((each) => html`<${Regions} regions=${each.regions} view=${view} />`)}</section>
       </div>
@@ -134,7 +134,7 @@ function panesOf([first, second], [, other], [map, otherMap]) {
 function useShown(file, answer, choice) {
   const own = usePicture(file);
   const same = own.picture?.width === answer?.image.width && own.picture?.height === answer?.image.height;
-  const rendered = Boolean(answer && (own.error || answer.deep || (own.picture && !same)));
+  const rendered = Boolean(answer && (own.error || answer.odd || (own.picture && !same)));
   const drawn = useFetched(async (signal) => (rendered ? rendering(file, choice, signal) : null), [rendered, choice.key]);
   const theirs = usePicture(rendered ? drawn.data : null);
   return { picture: rendered ? theirs.picture : own.picture, error: drawn.error ?? theirs.error, rendered };

@@ -1,0 +1,41 @@
+/** What people say of an inspection: all of it, and a way to say more. */
+import { html, useState } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { when } from "../../core/format.js";
+import { useKeys } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
+import { t } from "../../core/strings.js";
+import { Problem } from "../../parts/notice.js";
+
+const { inspection: words } = t;
+
+/** Judgements of an inspection, oldest first; `again` reads it anew. */
+export function Judging({ row, history, again }) {
+  const [said, say] = useState({ kind: "", note: "" });
+  const [error, setError] = useState(null);
+  const ask = (operation, options) => call(operation, options).then(() => (setError(null), again()), setError);
+  const judge = (judgement) => {
+    const kind = judgement === "defect" ? said.kind || undefined : undefined;
+    ask("judge_inspections", { body: { ids: [row.id], judgement, kind, note: said.note || undefined } });
+  };
+  const allowed = may("review");
+  useKeys(allowed ? { d: () => judge("defect"), g: () => judge("good"), u: () => judge("unsure") } : {});
+  const button = (text, press, props = {}) =>
+    html`<button type="button" class="button" onClick=${press} ...${props}>${text}</button>`;
+  const field = (name, most) => html`<label>${words[name]}<input value=${said[name]} maxlength=${most}
+    onInput=${(event) => say({ ...said, [name]: event.target.value })} /></label>`;
+  return html`<section class="card"><h2>${words.judgements}</h2>
+    <ul aria-live="polite">${history.said.map((one) => html`<li>${when(one.at)}, ${one.reviewer}: <strong>
+      ${words.words[one.judgement]}</strong>${[one.kind, one.note].filter(Boolean).map((text) => html`, ${text}`)}</li>`)}
+      ${!history.said.length && html`<li>${words.nobody}</li>`}</ul>
+    ${allowed && html`
+      <div class="row">${field("kind", 64)}${field("note", 1000)}</div>
+      <div class="row">
+        ${["defect", "good", "unsure"].map((word) => button(`${words.words[word]} (${word[0]})`, () => judge(word),
+          { "aria-pressed": row.judgement === word }))}
+        ${history.standing.length > 0 && button(words.withdraw, () => ask("withdraw_judgements", { body: { ids: [row.id] } }))}
+        ${row.picture && button(words.pin, () => ask(row.pinned ? "unpin_picture" : "pin_picture", { path: { id: row.id } }),
+          { "aria-pressed": row.pinned })}
+      </div>`}
+    <${Problem} error=${error} /></section>`;
+}
