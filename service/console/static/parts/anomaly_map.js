@@ -1,25 +1,24 @@
 /** Anomaly maps in numbers and in colours: inferno, whose order shows in grey and to the colour-blind. */
 const INFERNO = [0x000004, 0x1b0c42, 0x4b0c6b, 0x781c6d, 0xa52c60, 0xcf4446, 0xed6925, 0xfb9a06, 0xf7d03c, 0xfcffa4];
 const [CLEAR, DENSE] = [0.375, 0.75]; // shares of the scale where the overlay begins, and where it is full
+const share = (value) => Math.min(1, Math.max(0, value));
 
 /** Reads a .npy of float32 [rows, columns]; `box` is its place [x, y, width, height] on the picture. */
 export function readMap(buffer, box, low, threshold) {
   const from = 10 + new DataView(buffer).getUint16(8, true);
-  const header = new TextDecoder().decode(buffer.slice(10, from));
-  const [rows, columns] = header.match(/\((\d+), (\d+)\)/).slice(1).map(Number);
+  const [, rows, columns] = new TextDecoder().decode(buffer.slice(10, from)).match(/\((\d+), (\d+)\)/).map(Number);
   return { rows, columns, values: new Float32Array(buffer, from, rows * columns), box, low, threshold };
-}
-
-/** Where a value lies: 0 is usual for good parts, from 1 on there is a region. */
-export function levelOf({ low, threshold }, value) {
-  return low < threshold ? (value - low) / (threshold - low) : value > threshold ? 2 : 0;
 }
 
 /** The map's value at a pixel of the picture; null where it has none. */
 export function valueAt({ rows, columns, values, box: [left, top, width, height] }, x, y) {
-  const column = Math.floor(((x + 0.5 - left) / width) * columns);
-  const row = Math.floor(((y + 0.5 - top) / height) * rows);
+  const [column, row] = [Math.floor(((x + 0.5 - left) / width) * columns), Math.floor(((y + 0.5 - top) / height) * rows)];
   return column >= 0 && row >= 0 && column < columns && row < rows ? values[row * columns + column] : null;
+}
+
+/** Where a value lies: 0 is usual for good parts, above 1 there is a region. */
+function levelOf({ low, threshold }, value) {
+  return low < threshold ? (value - low) / (threshold - low) : value > threshold ? 2 : 0;
 }
 
 /** A canvas of the map's size in colours, the threshold in their middle; `clear` hides what is normal. */
@@ -27,29 +26,26 @@ export function paintMap(map, clear) {
   const palette = Array.from({ length: 256 }, (_, level) => colourAt(level / 255, clear));
   const canvas = new OffscreenCanvas(map.columns, map.rows);
   const image = new ImageData(map.columns, map.rows);
-  map.values.forEach((value, cell) => {
-    const level = Math.round(255 * Math.min(1, Math.max(0, levelOf(map, value) / 2)));
-    image.data.set(palette[level], cell * 4);
-  });
+  map.values.forEach((value, cell) => image.data.set(palette[Math.round(255 * share(levelOf(map, value) / 2))], cell * 4));
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
 
-function colourAt(share, clear) {
-  const at = share * (INFERNO.length - 1);
-  const channel = (stop, shift) => (INFERNO[stop] >> shift) & 255;
-  const mixed = (shift) => channel(Math.floor(at), shift) * (1 - (at % 1)) + channel(Math.ceil(at), shift) * (at % 1);
-  const rise = Math.min(1, Math.max(0, (share - CLEAR) / (DENSE - CLEAR)));
-  return [mixed(16), mixed(8), mixed(0), clear ? 255 * rise * rise * (3 - 2 * rise) : 255];
+function colourAt(level, clear) {
+  const at = level * (INFERNO.length - 1);
+  const [below, above] = [INFERNO[Math.floor(at)], INFERNO[Math.ceil(at)]];
+  const mixed = [16, 8, 0].map((shift) => ((below >> shift) & 255) * (1 - (at % 1)) + ((above >> shift) & 255) * (at % 1));
+  const rise = share((level - CLEAR) / (DENSE - CLEAR));
+  return [...mixed, clear ? 255 * rise * rise * (3 - 2 * rise) : 255];
 }
 
-/** How far two maps of one picture lie apart, as levels, on the grid of the finer one. */
+/** How far two maps of one picture lie apart on the scale of colours, on the grid of the finer one. */
 export function differenceOf(one, other) {
   const fine = one.values.length < other.values.length ? other : one;
-  const [left, top, width, height] = fine.box;
+  const { box: [left, top, width, height], columns, rows } = fine;
   const values = fine.values.map((_, cell) => {
-    const x = left + (((cell % fine.columns) + 0.5) / fine.columns) * width - 0.5;
-    const y = top + ((Math.floor(cell / fine.columns) + 0.5) / fine.rows) * height - 0.5;
+    const x = left + (((cell % columns) + 0.5) / columns) * width - 0.5;
+    const y = top + ((Math.floor(cell / columns) + 0.5) / rows) * height - 0.5;
     const [a, b] = [one, other].map((map) => levelOf(map, valueAt(map, x, y) ?? map.low));
     return Math.abs(a - b);
   });

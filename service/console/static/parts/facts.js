@@ -1,4 +1,4 @@
-/** What an answer says, in tables. */
+/** What answers say, in tables. */
 import { html } from "../vendor/htm-preact.js";
 import { ms, percent, score } from "../core/format.js";
 import { t } from "../core/strings.js";
@@ -11,38 +11,34 @@ const ROWS = {
   share: (one) => (one.threshold > 0 ? (one.score / one.threshold).toFixed(2) : "–"),
   percentile: (one) => percent(one.percentile === null ? null : one.percentile / 100),
   count: (one) => one.regions.length,
-  engine: (one) => one.engine ?? "–",
+  engine: (one) => one.engine,
 };
 
 /** Verdict, score and times of answers, a column for each; `names` are their headings where they are several. */
 export function Facts({ answers, names = [] }) {
   const row = (label, cell) => html`<tr><th scope="row">${label}</th>
     ${answers.map((one) => html`<td class="number">${cell(one)}</td>`)}</tr>`;
-  const warnings = [...new Set(answers.flatMap((one) => one.warnings))];
   return html`<table>
       ${names.length > 1 && html`<thead><tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>`}
-      <tbody>
-        ${Object.entries(ROWS).map(([name, cell]) => row(t.facts[name], cell))}
-        ${Object.entries(t.facts.stages).map(([stage, label]) => row(label, (one) => ms(one.timings_ms[stage])))}
-      </tbody>
+      <tbody>${Object.entries(ROWS).map(([name, cell]) => row(t.facts[name], cell))}
+        ${Object.entries(t.facts.stages).map(([stage, label]) => row(label, (one) => ms(one.timings_ms[stage])))}</tbody>
     </table>
-    ${warnings.map((code) => html`<p class="notice near">${t.facts.warning[code] ?? code}</p>`)}`;
+    ${[...new Set(answers.flatMap(({ warnings }) => warnings))].map((code) => html`<p class="notice near">
+      ${t.facts.warning[code] ?? code}</p>`)}`;
 }
 
 /** The regions of an answer; a click shows one in the panes of the view. */
 export function Regions({ regions, view }) {
   const { selected } = view.use();
   if (!regions.length) return html`<p class="quiet">${t.facts.none}</p>`;
-  const cells = ["number", "place", "size", "area", "peak"];
   const choose = (region) => view.set({ ...view.get(), selected: region === selected ? null : region });
+  const row = (region, number) => {
+    const { box: [x, y, width, height], area, peak } = region;
+    return html`<tr><td><button type="button" class="button" aria-pressed=${region === selected}
+        onClick=${() => choose(region)}>${number}</button></td>
+      ${[`${x}, ${y}`, `${width} × ${height}`, `${area} px`, score(peak)].map((text) => html`<td class="number">${text}</td>`)}</tr>`;
+  };
   return html`<table><caption>${t.facts.regions}</caption>
-    <thead><tr>${cells.map((name) => html`<th scope="col">${t.facts[name]}</th>`)}</tr></thead>
-    <tbody>${regions.map((region, index) => {
-      const [x, y, width, height] = region.box;
-      return html`<tr>
-        <td><button type="button" class="button" aria-pressed=${region === selected}
-          onClick=${() => choose(region)}>${index + 1}</button></td>
-        <td class="number">${x}, ${y}</td><td class="number">${width} × ${height}</td>
-        <td class="number">${region.area} px</td><td class="number">${score(region.peak)}</td></tr>`;
-    })}</tbody></table>`;
+    <thead><tr>${["number", "place", "size", "area", "peak"].map((name) => html`<th scope="col">${t.facts[name]}</th>`)}</tr></thead>
+    <tbody>${regions.map((region, index) => row(region, index + 1))}</tbody></table>`;
 }

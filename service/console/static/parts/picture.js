@@ -8,14 +8,13 @@ import { draw } from "./picture_drawing.js";
 import { handsOn, zoomBy } from "./picture_hands.js";
 
 const SMALL = 1.5e6; // pixels that are drawn in no time
+const LOOK = { zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0.8 };
 
 /**
  * Where viewers look; all that share one zoom, pan and point in step. Its store has `zoom` (1 shows all), the middle
  * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region) and `opacity`.
  */
-export function useView() {
-  return useMemo(() => createStore({ zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0.8 }), []);
-}
+export const useView = () => useMemo(() => createStore(LOOK), []);
 
 /**
  * Loads a picture, of a URL or Blob, for viewers: `{ picture, error }`, neither while it loads. `picture` has `width`,
@@ -28,11 +27,8 @@ export function usePicture(source) {
     const levels = [];
     const close = () => levels.splice(0).forEach((level) => level.close());
     const tell = (told) => (gone.signal.aborted ? close() : setFound({ source, ...told }));
-    if (source) {
-      load(source, levels, gone.signal).then(
-        () => tell({ picture: { width: levels[0]?.width, height: levels[0]?.height, levels } }),
-        (error) => tell({ error }));
-    }
+    const loaded = () => tell({ picture: { width: levels[0]?.width, height: levels[0]?.height, levels } });
+    if (source) load(source, levels, gone.signal).then(loaded, (error) => tell({ error }));
     return () => (gone.abort(), close());
   }, [source]);
   return found.source === source ? found : {};
@@ -52,7 +48,6 @@ async function load(source, levels, signal) {
 
 /**
  * One pane; every prop but `label` may be left out.
- *
  * @param {string} label what is shown, for those who do not see it; `caption` for those who do
  * @param {string|Blob} source of the picture, or `picture` of `usePicture`; without either, its `size` is wanted
  * @param {object} map of `readMap`; `show` is "picture", "map" or "overlay" (both, which is the default)
@@ -63,12 +58,10 @@ export function Picture(props) {
   const own = useView();
   const canvas = useRef(null);
   const loaded = usePicture(props.picture ? null : props.source);
-  const { show = "overlay", view = own, map } = props;
-  const picture = props.picture ?? loaded.picture;
+  const { show = "overlay", view = own, map, picture = loaded.picture, size = picture } = props;
   const heat = useMemo(() => map && show !== "picture" && paintMap(map, show === "overlay"), [map, show]);
   const latest = useRef(null);
-  const size = picture ?? props.size;
-  latest.current = { ...props, show, view, picture, size, heat, canvas };
+  latest.current = { ...props, show, view, picture, size: picture ?? size, heat, canvas };
   const hands = useMemo(() => handsOn(latest), []);
   const redraw = useRedraw(latest);
   useEffect(redraw);
@@ -97,19 +90,19 @@ function useRedraw(latest) {
 }
 
 /** Buttons of a view, the opacity and colours of its maps, and the values at the cursor. */
-export function PictureTools({ view, picture, maps = [] }) {
+export function PictureTools({ view, picture, maps: [map, ...others] = [] }) {
   const { cursor, opacity } = view.use();
-  const [map] = maps;
   const scale = map && { low: score(map.low), threshold: score(map.threshold), high: score(2 * map.threshold - map.low) };
-  const button = (text, label, factor) => html`<button type="button" class="button" aria-label=${label}
-    title=${label} onClick=${() => zoomBy(view, factor)}>${text}</button>`;
+  const button = (text, label, factor) => html`<button type="button" class="button" aria-label=${label} title=${label}
+    onClick=${() => zoomBy(view, factor)}>${text}</button>`;
   return html`<div class="row picture-tools">
     ${button("+", t.picture.closer, 2)} ${button("−", t.picture.further, 0.5)} ${button("0", t.picture.whole, 0)}
-    ${map && html`<label class="beside">${t.picture.opacity}<input type="range" min="0" max="1" step="0.05"
-      value=${opacity} onInput=${(event) => view.set({ ...view.get(), opacity: Number(event.target.value) })} /></label>
+    ${map && html`<label class="beside">${t.picture.opacity}<input type="range" min="0" max="1" step="0.05" value=${opacity}
+        onInput=${(event) => view.set({ ...view.get(), opacity: Number(event.target.value) })} /></label>
       <span class="picture-scale" role="img" aria-label=${fill(t.picture.scale, scale)}>
-        <span>${scale.low}</span><span>${scale.threshold}</span><span>${scale.high}</span></span>`}
-    <output aria-live=${cursor?.keys ? "polite" : "off"}>${cursor ? told(cursor, picture, maps) : t.picture.hint}</output>
+        ${Object.values(scale).map((value) => html`<span>${value}</span>`)}</span>`}
+    <output aria-live=${cursor?.keys ? "polite" : "off"}>
+      ${cursor ? told(cursor, picture, map ? [map, ...others] : []) : t.picture.hint}</output>
   </div>`;
 }
 
@@ -121,7 +114,7 @@ function told({ x, y }, picture, maps) {
 }
 
 /** The levels [red, green, blue] of a pixel. */
-export function levelsAt(picture, x, y) {
+function levelsAt(picture, x, y) {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   context.drawImage(picture.levels[0], x, y, 1, 1, 0, 0, 1, 1);
   return [...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)];

@@ -34,8 +34,8 @@ export function handsOn(latest) {
   const pan = (right, down) => {
     const { view, size } = latest.current;
     const { zoom: now, x, y } = view.get();
-    const share = devicePixelRatio / placeOf(latest.current).scale;
-    move(view, now, x + (right * share) / size.width, y + (down * share) / size.height);
+    const pixels = devicePixelRatio / placeOf(latest.current).scale;
+    move(view, now, x + (right * pixels) / size.width, y + (down * pixels) / size.height);
   };
   const point = ([x, y], keys = false) => {
     const { view, size } = latest.current;
@@ -51,16 +51,16 @@ export function handsOn(latest) {
     const before = middle();
     fingers.set(event.pointerId, event);
     const after = middle();
-    moved += Math.hypot(after.clientX - before.clientX, after.clientY - before.clientY);
-    pan(before.clientX - after.clientX, before.clientY - after.clientY);
+    const [right, down] = [before.clientX - after.clientX, before.clientY - after.clientY];
+    moved += Math.hypot(right, down);
+    pan(right, down);
     if (fingers.size > 1) zoom(after.apart / before.apart, after);
   };
   const select = (event) => {
     const { regions = [], view } = latest.current;
     const [x, y] = at(event).pixel;
-    const selected = regions.find(({ box: [left, top, width, height] }) =>
-      x >= left && y >= top && x < left + width && y < top + height) ?? null;
-    view.set({ ...view.get(), selected });
+    const hit = ({ box: [left, top, width, height] }) => x >= left && y >= top && x < left + width && y < top + height;
+    view.set({ ...view.get(), selected: regions.find(hit) ?? null });
   };
   const press = (event) => {
     const { size, view, canvas } = latest.current;
@@ -76,19 +76,18 @@ export function handsOn(latest) {
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
   };
-  const ready = (hand) => (event) => latest.current.size && hand(event);
+  const down = (event) => {
+    event.currentTarget.setPointerCapture(event.pointerId);
+    moved = fingers.size ? Infinity : 0;
+    fingers.set(event.pointerId, event);
+  };
   const lift = (event) => fingers.delete(event.pointerId) && event.type === "pointerup" && moved < 4 && select(event);
+  const wheel = (event) => (event.preventDefault(), zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.03 : 0.002)), event));
+  const hover = (event) => (fingers.has(event.pointerId) && drag(event), point(at(event).pixel));
+  const ready = (hand) => (event) => latest.current.size && hand(event);
   return {
-    onWheel: ready((event) => (event.preventDefault(), zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.03 : 0.002)), event))),
-    onPointerDown: ready((event) => {
-      event.currentTarget.setPointerCapture(event.pointerId);
-      moved = fingers.size ? Infinity : 0;
-      fingers.set(event.pointerId, event);
-    }),
-    onPointerMove: ready((event) => (fingers.has(event.pointerId) && drag(event), point(at(event).pixel))),
-    onPointerUp: ready(lift),
-    onPointerCancel: ready(lift),
-    onPointerLeave: ready(() => point([-1, -1])),
+    onWheel: ready(wheel), onPointerDown: ready(down), onPointerMove: ready(hover), onPointerUp: ready(lift),
+    onPointerCancel: ready(lift), onPointerLeave: ready(() => point([-1, -1])),
     onKeyDown: ready((event) => event.ctrlKey || event.metaKey || event.altKey || press(event)),
   };
 }

@@ -10,32 +10,27 @@ import { Problem } from "../../parts/notice.js";
 const { inspection: words } = t;
 
 /** Judgements of an inspection, oldest first; `again` reads it anew. */
-export function Judging({ row, history, again }) {
-  const [said, say] = useState({ kind: "", note: "" });
+export function Judging({ row: { id, judgement, picture, pinned }, history: { said, standing }, again }) {
+  const [text, setText] = useState({ kind: "", note: "" });
   const [error, setError] = useState(null);
   const ask = (operation, options) => call(operation, options).then(() => (setError(null), again()), setError);
-  const judge = (judgement) => {
-    const kind = judgement === "defect" ? said.kind || undefined : undefined;
-    ask("judge_inspections", { body: { ids: [row.id], judgement, kind, note: said.note || undefined } });
-  };
+  const judge = (word) => ask("judge_inspections", { body: { ids: [id], judgement: word,
+    kind: (word === "defect" && text.kind) || undefined, note: text.note || undefined } });
   const allowed = may("review");
   useKeys(allowed ? { d: () => judge("defect"), g: () => judge("good"), u: () => judge("unsure") } : {});
-  const button = (text, press, props = {}) =>
-    html`<button type="button" class="button" onClick=${press} ...${props}>${text}</button>`;
-  const field = (name, most) => html`<label>${words[name]}<input value=${said[name]} maxlength=${most}
-    onInput=${(event) => say({ ...said, [name]: event.target.value })} /></label>`;
+  const button = (label, press, pressed) =>
+    html`<button type="button" class="button" aria-pressed=${pressed} onClick=${press}>${label}</button>`;
+  const field = (name, most) => html`<label>${words[name]}<input value=${text[name]} maxlength=${most}
+    onInput=${({ target }) => setText({ ...text, [name]: target.value })} /></label>`;
   return html`<section class="card"><h2>${words.judgements}</h2>
-    <ul aria-live="polite">${history.said.map((one) => html`<li>${when(one.at)}, ${one.reviewer}: <strong>
-      ${words.words[one.judgement]}</strong>${[one.kind, one.note].filter(Boolean).map((text) => html`, ${text}`)}</li>`)}
-      ${!history.said.length && html`<li>${words.nobody}</li>`}</ul>
-    ${allowed && html`
-      <div class="row">${field("kind", 64)}${field("note", 1000)}</div>
+    <ul aria-live="polite">${said.map((one) => html`<li>${when(one.at)}, ${one.reviewer}: <strong>${words.words[one.judgement]}</strong>
+      ${[one.kind, one.note].filter(Boolean).map((more) => html`, ${more}`)}</li>`)}
+      ${!said.length && html`<li>${words.nobody}</li>`}</ul>
+    ${allowed && html`<div class="row">${field("kind", 64)}${field("note", 1000)}</div>
       <div class="row">
-        ${["defect", "good", "unsure"].map((word) => button(`${words.words[word]} (${word[0]})`, () => judge(word),
-          { "aria-pressed": row.judgement === word }))}
-        ${history.standing.length > 0 && button(words.withdraw, () => ask("withdraw_judgements", { body: { ids: [row.id] } }))}
-        ${row.picture && button(words.pin, () => ask(row.pinned ? "unpin_picture" : "pin_picture", { path: { id: row.id } }),
-          { "aria-pressed": row.pinned })}
+        ${["defect", "good", "unsure"].map((word) => button(`${words.words[word]} (${word[0]})`, () => judge(word), judgement === word))}
+        ${standing.length > 0 && button(words.withdraw, () => ask("withdraw_judgements", { body: { ids: [id] } }))}
+        ${picture && button(words.pin, () => ask(pinned ? "unpin_picture" : "pin_picture", { path: { id } }), pinned)}
       </div>`}
     <${Problem} error=${error} /></section>`;
 }

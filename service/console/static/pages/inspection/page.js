@@ -4,7 +4,6 @@ import { navigate, useAddress } from "../../core/address.js";
 import { call, url } from "../../core/api.js";
 import { bytes, percent, score, when } from "../../core/format.js";
 import { useFetched, useKeys } from "../../core/hooks.js";
-import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { readMap } from "../../parts/anomaly_map.js";
 import { Facts, Regions } from "../../parts/facts.js";
@@ -98,12 +97,13 @@ function useKept(row) {
 
 function Record({ row }) {
   const all = (name) => row[name] && html`<a href=${page("review", { kept: "all", [name]: row[name] })}>${row[name]}</a>`;
-  const model = html`<a href=${page(`models/${encodeURIComponent(row.model)}`, { version: row.version })}>${
-    row.model}, ${row.version}</a>`;
-  const values = { ...row, at: when(row.at), model, station: all("station"), lot: all("lot"), part: all("part"),
+  const address = page(`models/${encodeURIComponent(row.model)}`, { version: row.version });
+  const model = html`<a href=${address}>${row.model}, ${row.version}</a>`;
+  const values = {
+    ...row, at: when(row.at), model, station: all("station"), lot: all("lot"), part: all("part"),
     tags: Object.entries(row.tags).map((tag) => tag.join(" = ")).join(", "), size: `${row.width} × ${row.height} px`,
-    input: `${row.input_format}, ${bytes(row.input_bytes)}`, kept: words.kept[row.kept] ?? null,
-    pixel_threshold: score(row.pixel_threshold) };
+    input: `${row.input_format}, ${bytes(row.input_bytes)}`, kept: words.kept[row.kept], pixel_threshold: score(row.pixel_threshold),
+  };
   return html`<table><tbody>${Object.entries(words.fields).filter(([name]) => values[name]).map(([name, field]) =>
     html`<tr><th scope="row">${field}</th><td>${values[name]}</td></tr>`)}</tbody></table>`;
 }

@@ -17,14 +17,11 @@ export const servedOf = (models = []) => models.flatMap(({ name, active, version
  */
 export function useTried(choices, first) {
   const [items, setItems] = useState([]);
-  const abort = useRef(null);
-  const busy = useRef(false);
-  useEffect(() => {
-    abort.current = new AbortController();
-    return () => abort.current.abort();
-  }, []);
-  const without = (drop) => setItems((now) => now.map((item) => ({
-    ...item, answers: Object.fromEntries(Object.entries(item.answers).filter(([, found]) => !drop(item, found))) })));
+  const [abort, busy] = [useRef(null), useRef(false)];
+  useEffect(() => ((abort.current = new AbortController()), () => abort.current.abort()), []);
+  const change = (answers) => setItems((now) => now.map((item) => ({ ...item, answers: answers(item) })));
+  const without = (drop) => change((item) =>
+    Object.fromEntries(Object.entries(item.answers).filter(([, { error }]) => !drop(item, error))));
   useEffect(() => {
     const pairs = [items[first], ...items].flatMap((item) => (item ? choices.map((choice) => [item, choice]) : []));
     const [item, choice] = pairs.find(([one, { key }]) => !one.answers[key]) ?? [];
@@ -32,15 +29,14 @@ export function useTried(choices, first) {
     busy.current = true;
     ask(item.file, choice, abort.current.signal).catch((error) => ({ error })).then((found) => {
       busy.current = false;
-      setItems((now) => now.map((one) => (one.id === item.id
-        ? { ...one, answers: { ...one.answers, [choice.key]: found } } : one)));
+      change(({ id, answers }) => (id === item.id ? { ...answers, [choice.key]: found } : answers));
     });
   });
-  useReturn(() => without((_, { error }) => error?.status === 0));
+  useReturn(() => without((_, error) => error?.status === 0));
   return {
     items,
     add: (files) => setItems((now) => [...now, ...[...files].map((file) => ({ id: count++, file, answers: {} }))]),
-    again: (item) => without((one, { error }) => one.id === item.id && error),
+    again: ({ id }) => without((item, error) => item.id === id && error),
   };
 }
 
@@ -61,10 +57,9 @@ async function isOdd(file) {
 
 /** The picture as the service decodes it, for browsers that cannot. */
 export function rendering(file, { name, version }, signal) {
-  const nothing = { threshold: NOWHERE, pixel_threshold: NOWHERE };
-  const query = { heatmap: "overlay", format: "png", ...nothing, ...labels(file) };
-  const headers = { Accept: "image/png" };
-  return call("inspect_picture_by_version", { path: { name, version }, query, headers, body: file, signal, as: "blob" });
+  const query = { heatmap: "overlay", format: "png", threshold: NOWHERE, pixel_threshold: NOWHERE, ...labels(file) };
+  const options = { path: { name, version }, query, headers: { Accept: "image/png" }, body: file, signal, as: "blob" };
+  return call("inspect_picture_by_version", options);
 }
 
 /** By these the record tells what was tried from the line's own; a tag has no comma and no equals sign. */

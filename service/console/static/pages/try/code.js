@@ -8,16 +8,16 @@ import { t } from "../../core/strings.js";
 export function Code({ file, choice: { name, version } }) {
   const { demandsKey } = useSession();
   const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const address = location.origin + url("inspect_picture_by_version", { path: { name, version } });
+  const address = location.origin + url("inspect_picture_by_version", { path: { name, version }, query: { priority: "bulk" } });
   const key = demandsKey ? ` -H "Authorization: Bearer $TAKT_KEY"` : "";
-  const python = JSON.stringify;
-  return html`<details class="card"><summary class="button">${t.try.code}</summary>
-    <${Lines} text=${`curl${key} --data-binary @${shell(`./${file}`)} \\\n  ${shell(`${address}?priority=bulk`)}`} />
+  const [origin, model, path, number] = [location.origin, name, file, version].map((text) => JSON.stringify(text));
+  return html`<details class="card"><summary>${t.try.code}</summary>
+    <${Lines} text=${`curl${key} --data-binary @${shell(`./${file}`)} \\\n  ${shell(address)}`} />
     <${Lines} text=${`from pathlib import Path
 from takt_client import TaktClient
 
-with TaktClient(${python(location.origin)}) as client:${demandsKey ? "  # the key is in TAKT_KEY" : ""}
-    answer = client.inspect(${python(name)}, Path(${python(file)}), version=${python(version)}, priority="bulk")
+with TaktClient(${origin}) as client:${demandsKey ? "  # the key is in TAKT_KEY" : ""}
+    answer = client.inspect(${model}, Path(${path}), version=${number}, priority="bulk")
     print(answer.anomalous, answer.score, answer.regions)`} /></details>`;
 }
 
@@ -28,6 +28,6 @@ function Lines({ text }) {
     getSelection().selectAllChildren(lines.current);
     setCopied(document.execCommand("copy") ? text : null); // the clipboard's own API wants HTTPS
   };
-  return html`<pre ref=${lines} tabindex="0">${text}</pre>
+  return html`<pre class="try-code" ref=${lines} tabindex="0">${text}</pre>
     <button type="button" class="button" onClick=${copy}>${copied === text ? t.try.copied : t.try.copy}</button>`;
 }

@@ -1,0 +1,160 @@
+"""The page Inspection: why a part was rejected, what is known of it, and what people say of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.api.keys import bearer, secret
+from tests.console.conftest import PICTURES, Serve, Server
+
+pytestmark = pytest.mark.browser
+
+PITTED = PICTURES / "pitting/01_200907165410_277500_315_crop_2.jpg"
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+def inspected(server: Server, *pictures: bytes, model: str = "parts", **query: str) -> list[int]:
+    """Have pictures inspected; their numbers in the record, once it has them."""
+    with httpx.Client(base_url=server.url, headers=bearer("all")) as client:
+        address = f"/v1/models/{model}/inspect"
+        ids = []
+        for picture in pictures:
+            answer = client.post(address, content=picture, params=query)
+            asked = {"request_id": answer.raise_for_status().json()["request_id"]}
+            deadline_s = time.monotonic() + 30
+            while not (found := client.get("/v1/inspections", params=asked).json()["inspections"]):
+                assert time.monotonic() < deadline_s
+            ids.append(found[0]["id"])
+        return ids
+
+
+def get(server: Server, path: str) -> Any:
+    return httpx.get(f"{server.url}{path}", headers=bearer("all")).raise_for_status().json()
+
+
+def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(record=True)
+    (number,) = inspected(server, PITTED.read_bytes(), model="pitting", part="S1050", lot="L17")
+    page.goto(f"{server.url}/console/inspection/{number}")
+    expect(page.locator(".verdict.large")).to_have_text("Defect")
+    expect(page.locator("main")).to_contain_text(
+        "Rejected: score 0.872 is over the threshold 0.788 (model pitting, version 1). "
+        "The strongest region is at 191, 144; its peak is 1.28. "
+        "99.5 % of the good calibration pictures score no higher."
+    )
+    overlay = page.get_by_role("img", name=re.compile("^Overlay of inspection"))
+    overlay.hover()
+    said = page.locator(".picture-tools output")
+    expect(said).to_have_text(re.compile(r"^x \d+, y \d+: level \d.*, map \d\.\d+$"))
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("The same answer today")).to_be_visible()
+    expect(page.get_by_role("link", name="S1050")).to_have_attribute(
+        "href", "/console/review?kept=all&part=S1050"
+    )
+    expect(page.get_by_role("link", name="pitting, 1")).to_have_attribute(
+        "href", "/console/models/pitting?version=1"
+    )
+
+
+def test_it_is_judged_by_single_keys_and_everybody_s_word_is_listed(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    (number,) = inspected(server, picture_bytes(200))
+    page.goto(f"{server.url}/console/inspection/{number}")
+    card = page.get_by_role("listitem")
+    expect(card).to_have_text("Nobody has judged it.")
+    page.get_by_label("Note").fill(MARKUP)
+    page.get_by_label("Note").blur()
+    page.keyboard.press("g")
+    expect(card).to_have_text(re.compile(f"anyone: Good, {re.escape(MARKUP)}$"))
+    page.get_by_label("Note").fill("")
+    page.get_by_label("Kind of defect").fill("scratch")
+    page.get_by_label("Kind of defect").blur()
+    page.keyboard.press("d")
+    expect(card.last).to_contain_text("Defect, scratch")
+    assert get(server, f"/v1/inspections/{number}")["judgement"] == "defect"
+    page.get_by_role("button", name="Take back").click()
+    expect(card.last).to_contain_text("Taken back")
+    assert get(server, f"/v1/inspections/{number}")["judgement"] == "good"
+    pin = page.get_by_role("button", name="Keep the picture")
+    pin.click()
+    expect(pin).to_have_attribute("aria-pressed", "true")
+    assert get(server, f"/v1/inspections/{number}")["pinned"]
+
+
+def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, "--keep", "rejects", record=True)
+    first, second = inspected(server, picture_bytes(200), picture_bytes(50))
+    page.goto(f"{server.url}/console/inspection/{second}")
+    expect(page.locator("main")).to_contain_text("Passed: score 0.196 is not over the threshold")
+    expect(page.get_by_text("The picture was not kept")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("main")).to_contain_text("Rejected: score 0.784")
+    assert page.url.endswith(f"/{first}")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Inspection {second}")
+    page.goto(f"{server.url}/console/inspection/4711")
+    expect(page.get_by_role("alert")).to_contain_text("the record has no inspection 4711")
+
+
+def test_texts_of_others_are_text_and_nothing_else(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    page.on("dialog", lambda _: pytest.fail("a text was run"))
+    server = serve(repository, record=True)
+    labels = {
+        "part": MARKUP,
+        "lot": MARKUP,
+        "station": MARKUP,
+        "tags": "note=" + MARKUP.replace("=", ":"),
+    }
+    (number,) = inspected(server, picture_bytes(200), **labels)
+    page.goto(f"{server.url}/console/inspection/{number}")
+    expect(page.get_by_role("link", name=MARKUP)).to_have_count(3)
+    expect(page.get_by_role("cell", name="note = <img src:x onerror:alert(1)>")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_who_may_only_read_is_offered_no_judgement(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True, keys=True)
+    (number,) = inspected(server, picture_bytes(200))
+    page.goto(f"{server.url}/console/inspection/{number}")
+    page.get_by_label("Key").fill(secret("scraper"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nobody has judged it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    expect(page.get_by_role("button", name="Keep the picture")).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^Defect"))).to_have_count(0)
+
+
+def test_a_bundle_that_is_another_now_leaves_the_picture_with_what_was_recorded(
+    page: Page, serve: Serve, make_bundle, repository: Path, picture_bytes
+) -> None:
+    made = make_bundle()
+    server = serve(repository, record=True)
+    (number,) = inspected(server, picture_bytes(20, spot=200))
+    server.process.terminate()
+    server.process.wait()
+    shutil.rmtree(made.path)
+    make_bundle(scale=0.9, trained=0.9)
+    server = serve(repository, record=True)
+    page.goto(f"{server.url}/console/inspection/{number}")
+    expect(page.get_by_text("The map cannot be computed again")).to_be_visible()
+    expect(page.get_by_role("table", name="Regions").get_by_role("row")).to_have_count(2)
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("alert")).to_contain_text("put the former bundle back")
