@@ -124,7 +124,7 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     expect(row).to_contain_text("40 (100.0 %)")
     page.get_by_role("button", name="Serve by this threshold").click()
     confirm(page, "")
-    expect(page.get_by_text("no reason was given")).to_be_visible()
+    expect(page.get_by_text("why: –")).to_be_visible()
     assert anomalous(server)
     page.get_by_role("button", name="Go back to the bundle's own").click()
     confirm(page, "a mistake")

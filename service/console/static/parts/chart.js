@@ -2,9 +2,10 @@
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { fill, t } from "../core/strings.js";
+import { Table } from "./table.js";
 
 const DASHES = [[], [7, 4], [2, 3]];
-const SHAPES = { line: ["━", "╍", "┈"], bars: ["■", "□"], mark: "┃" };
+const SHAPES = { line: ["━", "╍", "┈"], bars: ["■", "□", "■"], mark: "┃" };
 const MOST_ROWS = 200;
 const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "medium" });
 const clock = (seconds) => CLOCK.format(new Date(1000 * seconds));
@@ -20,7 +21,6 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
   const plot = useRef(null);
   const latest = useRef(null);
   latest.current = { x, series, lines, kind, height, time, format, formatX };
-  const shape = JSON.stringify([kind, height, time, series.map((one) => [one.label, one.tone])]);
   useEffect(() => {
     const chart = new uPlot(options(latest, place.current), numbers(latest.current), place.current);
     const width = new ResizeObserver(() => chart.setSize({ width: place.current.clientWidth, height }));
@@ -32,16 +32,15 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
       stop();
       chart.destroy();
     };
-  }, [shape]);
+  }, [JSON.stringify([kind, height, time, series.map((one) => [one.label, one.tone])])]);
   useEffect(() => plot.current.setData(numbers(latest.current)), [x, series, lines]);
-  const key = ({ tone = "text" }, sign, text) =>
-    html`<span><b style=${{ color: `var(--${tone})` }} aria-hidden="true">${sign}</b> ${text}</span>`;
-  const marked = ({ at, axis, label: name }) => `${name}: ${(axis === "y" ? format : formatX)(at)}`;
+  const key = ({ tone = "text", label: name }, sign, at = "") =>
+    html`<span><b style=${{ color: `var(--${tone})` }} aria-hidden="true">${sign}</b> ${name}${at}</span>`;
   return html`<figure class="chart" aria-label=${label}>
     <div ref=${place} aria-hidden="true"></div>
     <figcaption>
-      ${series.map((one, index) => key(one, SHAPES[kind][index % SHAPES[kind].length], one.label))}
-      ${lines.map((one) => key(one, SHAPES.mark, marked(one)))}
+      ${series.map((one, index) => key(one, SHAPES[kind][index % 3]))}
+      ${lines.map((one) => key(one, SHAPES.mark, `: ${(one.axis === "y" ? format : formatX)(one.at)}`))}
     </figcaption>
     <${Numbers} ...${{ label, x, xLabel, series, format, formatX }} />
   </figure>`;
@@ -50,18 +49,12 @@ export function Chart({ label, kind = "line", x, xLabel, series, lines = [], hei
 /** The same numbers as a table, made when somebody opens it; of many rows every so many. */
 function Numbers({ label, x, xLabel, series, format, formatX }) {
   const [open, setOpen] = useState(false);
-  const step = Math.ceil(x.length / MOST_ROWS);
-  const cell = (value) => html`<td class="number">${value === undefined ? "–" : format(value)}</td>`;
+  const every = Math.ceil(x.length / MOST_ROWS);
+  const cells = (at, row) => [formatX(at), ...series.map(({ values }) => (values[row] ?? null) === null ? "–" : format(values[row]))];
   return html`<details onToggle=${(event) => setOpen(event.target.open)}>
     <summary>${fill(t.chart.numbers, { label })}</summary>
-    ${open && html`<div class="scrolled" tabindex="0" role="region" aria-label=${label}><table>
-      <thead><tr>
-        <th scope="col">${xLabel}</th>${series.map((one) => html`<th scope="col">${one.label}</th>`)}
-      </tr></thead>
-      <tbody>${x.map((at, row) => row % step === 0 && html`<tr>
-        <th scope="row">${formatX(at)}</th>${series.map((one) => cell(one.values[row] ?? undefined))}
-      </tr>`)}</tbody>
-    </table></div>`}
+    ${open && html`<${Table} number label=${label} head=${[xLabel, ...series.map((one) => one.label)]}
+      rows=${x.map(cells).filter((_, row) => row % every === 0)} />`}
   </details>`;
 }
 
@@ -69,11 +62,11 @@ const numbers = ({ x, series }) => [x, ...series.map((one) => one.values)];
 
 function options(latest, place) {
   const { series, kind, height, time } = latest.current;
-  const paint = (tone = "text") => colour(place, tone);
-  const [stroke, line] = ["quiet", "line"].map((tone) => () => paint(tone));
-  const axis = { stroke, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const ink = (tone = "text") => () => colour(place, tone);
+  const axis = { stroke: ink("quiet"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 } };
   const texts = (name) => (_, splits) => splits.map((value) => latest.current[name](value));
   const range = (of) => (_, low, high) => of(latest.current, low ?? 0, high ?? 0);
+  const look = (index) => (kind === "bars" ? bars(index, latest) : { dash: DASHES[index % 3], width: 2 });
   return {
     width: place.clientWidth,
     height,
@@ -81,12 +74,8 @@ function options(latest, place) {
     cursor: { show: false },
     scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
     axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 60 }],
-    series: [{}, ...series.map(({ tone }, index) => {
-      const look = kind === "bars" ? bars(index, latest) : { dash: DASHES[index % DASHES.length], width: 2 };
-      const ink = () => paint(tone);
-      return { stroke: ink, fill: look.filled && ink, points: { show: false }, ...look };
-    })],
-    hooks: { draw: [(chart) => drawLines(chart, latest.current.lines, paint)] },
+    series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), points: { show: false }, ...look(index) }))],
+    hooks: { draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))] },
   };
 }
 
@@ -95,7 +84,8 @@ function bars(index, latest) {
   const width = () => binWidth(latest.current.x) / latest.current.series.length;
   const left = () => latest.current.x.map((at) => at - binWidth(latest.current.x) / 2 + index * width());
   const disp = { x0: { unit: 1, values: left }, size: { unit: 1, values: () => [0.9 * width()] } };
-  return { filled: index % 2 === 0, width: 1.5, paths: uPlot.paths.bars({ disp }) };
+  const fill = (chart) => (index % 3 === 1 ? null : chart.series[index + 1].stroke());
+  return { fill, width: 1.5, paths: uPlot.paths.bars({ disp }) };
 }
 
 const binWidth = (x) => (x.length > 1 ? x[1] - x[0] : 1);
@@ -110,13 +100,10 @@ function rangeY({ lines }, low, high) {
   return [Math.min(0, low), 1.1 * Math.max(high, ...marks) || 1];
 }
 
-function drawLines({ ctx, bbox, valToPos }, lines, paint) {
-  for (const { at, axis = "x", tone } of lines) {
-    const place = Math.round(valToPos(at, axis, true)) - 1;
-    ctx.fillStyle = paint(tone);
-    if (axis === "x") ctx.fillRect(place, bbox.top, 2 * devicePixelRatio, bbox.height);
-    else ctx.fillRect(bbox.left, place, bbox.width, 2 * devicePixelRatio);
-  }
+function drawLine({ ctx, bbox: { left, top, width, height }, valToPos }, { at, axis = "x" }, ink) {
+  const [place, thick] = [Math.round(valToPos(at, axis, true)), 2 * devicePixelRatio];
+  ctx.fillStyle = ink;
+  ctx.fillRect(...(axis === "x" ? [place, top, thick, height] : [left, place, width, thick]));
 }
 
 /** What a variable of console.css is in the theme of now, as a canvas needs it. */

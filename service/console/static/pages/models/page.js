@@ -7,8 +7,8 @@ import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
-import { ModelPage } from "./model.js";
-import { addressOf, State } from "./state.js";
+import { Table } from "../../parts/table.js";
+import { addressOf, input, ModelPage, State } from "./model.js";
 
 const LOOK_EVERY_MS = 5000;
 
@@ -24,27 +24,21 @@ function Models() {
   const model = data?.models.find((one) => one.name === name);
   const shown = model
     ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? model.active} again=${again} />`
-    : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>
-        ${data?.models.map((one) => html`<${Versions} key=${one.name} model=${one} />`)}`;
+    : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>${data?.models.map(versions)}`;
   return html`<${Problem} error=${error} />${(data || !name) && shown}`;
 }
 
-function Versions({ model: { name, active, versions } }) {
+function versions({ name, active, versions }) {
   const cells = (one) => [
-    html`<${State} one=${one} active=${one.version === active} />`,
-    [one.family, one.variant].filter(Boolean).join(", "),
-    one.input && `${one.input.width} × ${one.input.height}`,
+    html`<a class="button" href=${addressOf(name, one.version)}>${one.version}</a>`,
+    html`<${State} one=${one} active=${active} />`,
+    one.family && `${one.family}, ${one.variant}`,
+    input(one),
     one.engine,
     bytes(one.on_disk?.bytes),
   ];
-  return html`<section class="card">
+  return html`<section class="card" key=${name}>
     <h2><a class="button" href=${addressOf(name)}>${name}</a></h2>
-    <div class="scrolled" tabindex="0" role="region" aria-label=${fill(t.models.versionsOf, { name })}><table>
-      <thead><tr>${t.models.columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
-      <tbody>${versions.map((one) => html`<tr>
-        <th scope="row"><a class="button" href=${addressOf(name, one.version)}>${one.version}</a></th>
-        ${cells(one).map((cell) => html`<td>${cell}</td>`)}
-      </tr>`)}</tbody>
-    </table></div>
+    <${Table} label=${fill(t.models.versionsOf, { name })} head=${t.models.columns} rows=${versions.map(cells)} />
   </section>`;
 }
