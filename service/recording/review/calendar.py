@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ScalarSelect,
+    column,
+    func,
+    literal,
+    select,
+    values,
+)
 
 from service.errors import InvalidParameterError
 from service.recording.database import Database
@@ -21,10 +30,11 @@ USUAL_DAYS: Final = 42
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1)
 _REASONS: Final[tuple[Reason, ...]] = ("reject", "near", "sample")
+_SHIFT: Final = 2**32
 _BY_INDEX: Final = frozenset({"since_us", "until_us", "kept"})
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ReviewDay:
     """What was kept on a day.
 
@@ -64,30 +74,56 @@ def calendar(
         RecordError: the database cannot be read.
     """
     asked = _bounded(filters, now or datetime.now(UTC))
-    columns = inspections.c
-    # By its label, since PostgreSQL takes two parameters of one value for different ones.
-    day = ((columns.at_us + offset_minutes * 60_000_000) // _DAY_US).label("day")
-    others = {*asked.given} - _BY_INDEX
     reasons = [one for one in _REASONS if asked.kept in (None, "any", one)]
-    wanted = (
-        select(day, columns.kept, func.count(), func.count(columns.judgement))
-        .where(
-            columns.kept.in_(reasons),
-            *conditions(asked, ("since_us", "until_us")),
-            # What is kept is few: another index would read all inspections of a station.
-            *conditions(asked, others, by_index=False),
-        )
-        .group_by(text("day"), columns.kept)
-        .order_by(text("day"))
-    )
-    found: dict[int, ReviewDay] = {}
+    begins = _days(asked, offset_minutes * 60_000_000)
+    days = _table_of([(begin_us, end_us) for begin_us, end_us, _ in begins])
+    # Ranges of the index, counted one by one: sorting the rows by days takes four times as long.
+    counts = [_counted(asked, days, reason) for reason in reasons]
     with database.reading() as connection:
-        for number, kept, count, judged in connection.execute(wanted):
-            one = found.setdefault(number, ReviewDay(_EPOCH + timedelta(days=number)))
-            name = {"reject": "rejects", "near": "near", "sample": "samples"}[kept]
-            setattr(one, name, count)
-            one.judged += judged
-    return list(found.values())
+        rows = connection.execute(select(*counts).select_from(days).order_by(days.c.begin_us)).all()
+    found = []
+    for (*_, day), row in zip(begins, rows, strict=True):
+        kept = {reason: divmod(both, _SHIFT) for reason, both in zip(reasons, row, strict=True)}
+        if any(row):
+            rejects, near, samples = (kept.get(reason, (0, 0))[0] for reason in _REASONS)
+            judged = sum(one for _, one in kept.values())
+            found.append(ReviewDay(day, rejects, near, samples, judged))
+    return found
+
+
+def _counted(asked: Filters, days: CTE, reason: Reason) -> ScalarSelect[int]:
+    """Both numbers in one, so that each range is read once."""
+    columns = inspections.c
+    figure = func.count() * literal(_SHIFT, BigInteger) + func.count(columns.judgement)
+    # What is kept is few: another index would read all inspections of a station.
+    others = conditions(asked, {*asked.given} - _BY_INDEX, by_index=False)
+    return (
+        select(figure)
+        .select_from(inspections)
+        .where(columns.kept == reason, *others)
+        .where(columns.at_us >= days.c.begin_us, columns.at_us < days.c.end_us)
+        .scalar_subquery()
+    )
+
+
+def _table_of(begins: list[tuple[int, int]]) -> CTE:
+    columns = (column(name, BigInteger) for name in ("begin_us", "end_us"))
+    return values(*columns, name="days").data(begins).cte("days")
+
+
+def _days(asked: Filters, offset_us: int) -> list[tuple[int, int, date]]:
+    """Begin, end and date of each day, the first and the last as far as they are asked for."""
+    assert asked.since_us is not None and asked.until_us is not None
+    first = (asked.since_us + offset_us) // _DAY_US
+    last = (asked.until_us - 1 + offset_us) // _DAY_US
+    return [
+        (
+            max(number * _DAY_US - offset_us, asked.since_us),
+            min((number + 1) * _DAY_US - offset_us, asked.until_us),
+            _EPOCH + timedelta(days=number),
+        )
+        for number in range(first, last + 1)
+    ]
 
 
 def _bounded(filters: Filters, now: datetime) -> Filters:
@@ -97,6 +133,8 @@ def _bounded(filters: Filters, now: datetime) -> Filters:
     since_us = filters.since_us
     if since_us is None:
         since_us = until_us - USUAL_DAYS * _DAY_US
+    if since_us >= until_us:
+        raise InvalidParameterError("since: this is not before until; a calendar needs some time")
     if until_us - since_us > MOST_DAYS * _DAY_US:
         raise InvalidParameterError(
             f"since: a calendar has at most {MOST_DAYS} days; ask for a shorter time"

@@ -83,6 +83,19 @@ def test_more_than_four_hundred_days_are_refused(sqlite_record: Record) -> None:
         calendar(sqlite_record.database, Filters(since_us=0))
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(sqlite_record: Record) -> None:
+    with pytest.raises(InvalidParameterError, match="not before until"):
+        calendar(sqlite_record.database, Filters(since_us=NOON_US, until_us=NOON_US))
+
+
+def test_the_days_at_the_ends_count_as_far_as_they_are_asked_for(record: Record) -> None:
+    insert_inspections(
+        record, [REJECT | {"at_us": NOON_US + hour * HOUR_US} for hour in range(-3, 40)]
+    )
+    asked = Filters(since_us=NOON_US - HOUR_US, until_us=NOON_US + 14 * HOUR_US)
+    assert [day.rejects for day in calendar(record.database, asked)] == [13, 2]
+
+
 def test_the_days_are_counted_in_one_index(sqlite_record: Record) -> None:
     plans: list[str] = []
 
