@@ -1,8 +1,128 @@
-/** The page Review. */
-import { html } from "../../vendor/htm-preact.js";
-import { t } from "../../core/strings.js";
+/** The page Review: kept pictures as a grid, judged by one key. */
+import { html, useCallback, useRef, useState } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { navigate, useAddress } from "../../core/address.js";
+import { count } from "../../core/format.js";
+import { useFetched, useInterval, useKeys } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
+import { fill, t } from "../../core/strings.js";
+import { Dialog } from "../../parts/dialog.js";
+import { Notice, Problem } from "../../parts/notice.js";
+import { Calendar } from "./calendar.js";
+import { Detail, Judging } from "./detail.js";
+import { asked, filtersOf, linkOf, Tokens } from "./filters.js";
+import { Grid } from "./grid.js";
+import { useTiles } from "./tiles.js";
+
+const MOST_AT_ONCE = 1000;
+const LOOK_EVERY_MS = 10000;
+const VIEWS = { pictures: Pictures, calendar: Calendar, figures: Later };
+const r = t.review;
 
 /** The page. */
 export default function Page() {
-  return html`<h1>${t.review.title}</h1>`;
+  const { rest, query } = useAddress();
+  const filters = filtersOf(query);
+  const shown = rest[0] in VIEWS ? rest[0] : "pictures";
+  const path = (name) => (name === "pictures" ? "/console/review" : `/console/review/${name}`);
+  return html`<div class="row between"><h1>${r.title}</h1><div class="row" role="group" aria-label=${r.views}>
+      ${Object.keys(VIEWS).map((name) => html`<a class="button" href=${linkOf(filters, path(name))}
+        aria-current=${name === shown ? "true" : null}>${r.view[name]}</a>`)}</div></div>
+    <${Tokens} filters=${filters} path=${path(shown)} />
+    <${VIEWS[shown]} key=${linkOf(filters, shown)} filters=${filters} />`;
+}
+
+/** The figures, whose module brings the charts: only who looks at them waits for it. */
+function Later({ filters }) {
+  const { data, error } = useFetched(() => import("./figures.js"), []);
+  return data ? html`<${data.Figures} filters=${filters} />` : html`<${Problem} error=${error} />`;
+}
+
+function Pictures({ filters }) {
+  const view = useTiles(asked(filters));
+  const { tiles, total, open, loading } = view;
+  const [selected, setSelected] = useState([0, 0]);
+  const { judge, undo, failed, said, words, setWords } = useJudging(view);
+  const [help, setHelp] = useState(false);
+  const [newer, setNewer] = useState(false);
+  const at = selected[1];
+  const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
+  const move = useCallback((index, extend) => setSelected(([from]) => {
+    const next = Math.max(0, Math.min(index, tiles.length - 1));
+    return [extend ? from : next, next];
+  }), [tiles.length]);
+  const say = (word) => judge(word, chosen) && chosen.length === 1 && move(at + 1, false);
+  const takeBack = undo && (() => {
+    const id = undo();
+    move(tiles.findIndex((tile) => tile.id === id), false);
+  });
+  const [helping, openOne] = [() => setHelp(true), () => tiles[at] && navigate(`/console/inspection/${tiles[at].id}`)];
+  useKeys({ d: () => say("defect"), g: () => say("good"), u: () => say("unsure"), "Control+z": () => takeBack?.(),
+    "?": helping, "Shift+?": helping });
+  useInterval(async () => {
+    const page = await call("list_tiles", { query: { ...asked(filters), limit: 1 } }).catch(() => null);
+    setNewer(page?.tiles.length > 0 && page.tiles[0].id !== tiles[0]?.id);
+  }, loading ? null : LOOK_EVERY_MS);
+  if (view.error?.code === "no_record") {
+    return html`<${Notice} title=${r.noRecord}><p>${r.noRecordDetail}</p><pre>${r.noRecordCommand}</pre><//>`;
+  }
+  const found = fill(open ? r.atLeast : r.count, { count: count(total) });
+  return html`<div class="review">
+    <div>
+      <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
+        ${newer && html`<button type="button" class="button" onClick=${() => (move(0), setNewer(false), view.again())}>${r.newer}</button>`}
+        <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div>
+      <${Problem} error=${failed ?? view.error} />
+      <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
+    </div>
+    <aside>
+      <${Judging} count=${chosen.length} judge=${say} undo=${takeBack} words=${words} setWords=${setWords} />
+      ${tiles[at] && html`<${Detail} key=${tiles[at].id} tile=${tiles[at]} said=${said} reviewer=${words.reviewer.trim() || undefined} />`}
+    </aside>
+    <${Dialog} open=${help} title=${r.keys} onClose=${() => setHelp(false)}>
+      <table><tbody>${r.allKeys.map(([key, does]) => html`<tr><td><kbd>${key}</kbd></td><td>${does}</td></tr>`)}</tbody></table>
+    <//>
+  </div>`;
+}
+
+/** Judges tiles and takes it back, one request after the other; `undo` is null where there is nothing to take back. */
+function useJudging(view) {
+  const [failed, setFailed] = useState(null);
+  const [done, setDone] = useState([]);
+  const [said, setSaid] = useState(0);
+  const [words, setWords] = useState({ kind: "", note: "", reviewer: localStorage.getItem("reviewer") ?? "" });
+  const queue = useRef(Promise.resolve());
+  const given = (name) => words[name].trim() || undefined;
+  const tell = (operation, before, after, more) => {
+    const ids = [...before.keys()];
+    view.mark(after);
+    setFailed(null);
+    queue.current = queue.current.then(async () => {
+      for (let first = 0; first < ids.length; first += MOST_AT_ONCE) {
+        await call(operation, { body: { ids: ids.slice(first, first + MOST_AT_ONCE), reviewer: given("reviewer"), ...more } });
+      }
+      setSaid((times) => times + 1);
+    }).catch((error) => {
+      view.mark(before);
+      setDone((all) => all.filter((one) => one !== before));
+      setFailed(error);
+    });
+  };
+  const judge = (judgement, chosen) => {
+    if (!may("review") || chosen.length === 0) return false;
+    const before = new Map(chosen.map((tile) => [tile.id, tile.judgement]));
+    setDone([...done, before]);
+    localStorage.setItem("reviewer", words.reviewer);
+    setWords({ ...words, kind: "", note: "" });
+    const kind = judgement === "defect" ? given("kind") : undefined;
+    tell("judge_inspections", before, new Map(chosen.map((tile) => [tile.id, judgement])), { judgement, kind, note: given("note") });
+    return true;
+  };
+  const undo = () => {
+    const last = done.at(-1);
+    setDone(done.slice(0, -1));
+    tell("withdraw_judgements", new Map(view.tiles.filter((tile) => last.has(tile.id)).map((tile) => [tile.id, tile.judgement])), last);
+    return last.keys().next().value;
+  };
+  return { judge, undo: done.length ? undo : null, failed, said, words, setWords };
 }

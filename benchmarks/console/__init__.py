@@ -1,0 +1,1 @@
+"""Measurements of the console in Chromium, before a real server."""

@@ -1,0 +1,42 @@
+/** A month, with what nobody has judged on each day; a day leads to its pictures. */
+import { html, useState } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { useFetched } from "../../core/hooks.js";
+import { fill, t } from "../../core/strings.js";
+import { Problem } from "../../parts/notice.js";
+import { asked, dayOf, linkOf } from "./filters.js";
+
+const written = (options) => new Intl.DateTimeFormat(document.documentElement.lang, options);
+const [MONTH, LONG, SHORT] = [{ month: "long", year: "numeric" }, { dateStyle: "full" }, { weekday: "short" }].map(written);
+const WEEK = Array.from({ length: 7 }, (_, number) => SHORT.format(new Date(2024, 0, 1 + number)));
+const NOTHING = { unreviewed: 0, judged: 0, rejects: 0, near: 0, samples: 0 };
+const r = t.review;
+
+/** The calendar of a view. */
+export function Calendar({ filters }) {
+  const { since, until, judgement, ...others } = filters;
+  const shown = since?.includes("T") ? new Date(since) : new Date();
+  const [moved, setMoved] = useState(0);
+  const [first, end] = [0, 1].map((more) => new Date(shown.getFullYear(), shown.getMonth() + moved + more, 1));
+  const query = { ...asked(others), since: first.toISOString(), until: end.toISOString(), offset_minutes: -first.getTimezoneOffset() };
+  const { data, error } = useFetched((signal) => call("get_calendar", { query, signal }), [moved]);
+  const days = Array.from({ length: new Date(end - 1).getDate() }, (_, number) => dayOf(first, number));
+  const turn = (by, label, text) => html`<button type="button" class="button" aria-label=${label}
+    onClick=${() => setMoved(moved + by)}>${text}</button>`;
+  return html`<section class="card">
+    <div class="row between">${turn(-1, r.earlier, "‹")}<h2 aria-live="polite">${MONTH.format(first)}</h2>${turn(1, r.later, "›")}</div>
+    <${Problem} error=${error} />
+    <div class="month">
+      ${WEEK.map((name) => html`<small aria-hidden="true">${name}</small>`)}
+      ${days.map((day, number) => {
+        const counts = data?.days.find((one) => Number(one.day.slice(8)) === number + 1) ?? NOTHING;
+        const { unreviewed, judged } = counts;
+        const label = fill(r.day, { day: LONG.format(new Date(day.since)), ...counts });
+        return html`<a key=${number} href=${linkOf({ ...filters, ...day })} aria-label=${label} title=${label}
+          class=${unreviewed ? "open" : ""} aria-current=${since === day.since ? "date" : null}
+          style=${number ? {} : { gridColumnStart: ((first.getDay() + 6) % 7) + 1 }}>${number + 1}
+          <small>${unreviewed ? fill(r.toJudge, { count: unreviewed }) : judged > 0 && r.allJudged}</small></a>`;
+      })}
+    </div>
+  </section>`;
+}

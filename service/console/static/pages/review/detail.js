@@ -1,0 +1,70 @@
+/** The tile with the focus, with everything that is known and was said of it, and how it is judged. */
+import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { call, url } from "../../core/api.js";
+import { score, when } from "../../core/format.js";
+import { useFetched } from "../../core/hooks.js";
+import { may, useSession } from "../../core/session.js";
+import { fill, t } from "../../core/strings.js";
+import { Problem } from "../../parts/notice.js";
+import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { Boxes, thumbnailOf } from "./grid.js";
+
+const LOOKED_MS = 250;
+const FACTS = ["model", "version", "station", "lot", "part", "caller", "kept"];
+const r = t.review;
+
+async function looked(id, signal) {
+  await new Promise((resolve) => setTimeout(resolve, LOOKED_MS));
+  signal.throwIfAborted();
+  return Promise.all(["get_inspection", "list_judgements"].map((operation) => call(operation, { path: { id }, signal })));
+}
+
+/** The tile and its facts; `said` counts up whenever a judgement is given or taken back. */
+export function Detail({ tile, said, reviewer }) {
+  const { id, picture } = tile;
+  const [heat, setHeat] = useState(false);
+  const { data, error } = useFetched((signal) => looked(id, signal), [said]);
+  useEffect(() => {
+    if (data && may("review")) call("mark_inspections_seen", { body: { ids: [id], reviewer } }).catch(() => {});
+  }, [data !== undefined]);
+  const source = data ? url(heat ? "draw_overlay" : "get_picture", { path: { id } }) : thumbnailOf(tile);
+  return html`<section aria-label=${r.detail}>
+    <div class="thumb whole">
+      ${picture ? html`<img src=${source} alt=${fill(r.picture, { id })} />` : html`<small>${r.noPicture}</small>`}
+      ${!heat && html`<${Boxes} tile=${tile} />`}
+    </div>
+    <div class="row"><${Verdict} verdict=${verdictOf(tile.anomalous)} />
+      ${fill(r.against, { score: score(tile.score), threshold: score(tile.threshold) })}</div>
+    <div class="row"><a class="button" href=${`/console/inspection/${id}`}>${r.open}</a>
+      ${picture && html`<button type="button" class="button" aria-pressed=${String(heat)} onClick=${() => setHeat(!heat)}>${r.heat}</button>`}</div>
+    <${Problem} error=${error} />
+    ${data && html`<${Known} facts=${data[0]} history=${data[1]} />`}
+  </section>`;
+}
+
+function Known({ facts, history }) {
+  const rows = FACTS.filter((name) => facts[name]).map((name) => [r.filters[name], facts[name]]);
+  const seen = history.seen.map((one) => one.reviewer).join(", ");
+  return html`<table class="facts"><tbody>${[[r.filters.at, when(facts.at)], ...rows, ...Object.entries(facts.tags)].map(([name, value]) => html`
+      <tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>
+    <h2>${r.history}</h2>
+    <ul class="history">${history.said.map((one) => html`<li>
+      <strong>${one.reviewer}</strong>: ${r.words.judgement[one.judgement]}${one.kind && ` (${one.kind})`}
+      <small> ${when(one.at)}</small> ${one.note}</li>`)}</ul>
+    <p class="quiet">${seen ? fill(r.seen, { who: seen }) : r.unseen}</p>`;
+}
+
+/** What is said by a key or a button of all that is selected; `words` go with it: a kind of defect, a note, a name. */
+export function Judging({ count, judge, undo, words, setWords }) {
+  const { demandsKey } = useSession();
+  if (!may("review")) return html`<p class="quiet">${r.lookOnly}</p>`;
+  const field = (name, most) => html`<label>${r[name]}<input value=${words[name]} maxlength=${most}
+    onInput=${(event) => setWords({ ...words, [name]: event.target.value })} /></label>`;
+  return html`<section class="judging" aria-label=${r.judging}>
+    <div class="row">${["defect", "good", "unsure"].map((word) => html`<button type="button" class="button" disabled=${!count}
+        onClick=${() => judge(word)}>${r.words.judgement[word]} <kbd>${word[0].toUpperCase()}</kbd></button>`)}
+      <button type="button" class="button" disabled=${!undo} onClick=${undo}>${r.undo}</button></div>
+    <p class="quiet" aria-live="polite">${fill(count === 1 ? r.one : r.several, { count })}</p>
+    <details><summary>${r.more}</summary>${field("kind", 64)}${field("note", 1000)}${!demandsKey && field("reviewer", 64)}</details>
+  </section>`;
+}
