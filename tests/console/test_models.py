@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from service.bundles.findings import Finding, SelfTest, SizeResult
 from service.bundles.manifest import Thresholds
@@ -131,6 +131,65 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     expect(page.get_by_text("0.600 is in force: the bundle's own")).to_be_visible()
     assert not anomalous(server)
     assert [one["reason"] for one in audited(server)] == ["a mistake", None]
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Go on by the Tab key until something has the focus."""
+    expect(wanted).to_be_enabled()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    pytest.fail(f"the keyboard does not reach {wanted}")
+
+
+def test_every_action_of_the_page_is_done_by_keyboard_alone(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    make_bundle(version="1")
+    make_bundle(version="2")
+    server = serve_ready(serve, repository)
+    page.goto(f"{server.url}/console/models")
+    expect(page.get_by_label("Key")).to_be_focused()
+    page.keyboard.type(secret("leader"))
+    page.keyboard.press("Enter")
+
+    def press(role: Any, name: str) -> None:
+        tab_to(page, page.get_by_role(role, name=name, exact=True))
+        page.keyboard.press("Enter")
+
+    def answer(reason: str) -> None:
+        expect(page.get_by_label("Why")).to_be_focused()
+        page.keyboard.type(reason)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+
+    press("link", "parts")
+    press("link", "1")
+    press("button", "Activate version 1")
+    expect(page.get_by_label("Why")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("button", name="Activate version 1")).to_be_focused()
+    page.keyboard.press("Enter")
+    answer("by keyboard")
+    press("button", "Roll back to version 2")
+    answer("and back")
+    expect(page.get_by_role("link", name="2 · active")).to_be_visible()
+    tab_to(page, page.get_by_text("Numbers of"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("region", name="Scores, and what share"))
+    press("button", "Lower")
+    press("button", "Serve by this threshold")
+    answer("one step")
+    press("button", "Go back to the bundle's own")
+    answer("")
+    tab_to(page, page.get_by_text("Model card"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The bundle has no card")).to_be_visible()
+    tab_to(page, page.get_by_role("link", name="Learn a new version"))
+    done = [(one["action"], one["reason"]) for one in audited(server)]
+    assert [reason for _, reason in done] == [None, "one step", "and back", "by keyboard"]
 
 
 def test_another_version_is_activated_and_rolled_back(

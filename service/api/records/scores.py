@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import numpy as np
-from fastapi import APIRouter, Request
+import orjson
+from fastapi import APIRouter, Request, Response
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -14,9 +16,10 @@ from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.threads import UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
+from service.bundles.bundle import Bundle
+from service.domain import Json
 from service.errors import NotReadyError
 from service.recording.review.judged_scores import MOST_SCORES, JudgedScores, judged_scores
-from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 
 
@@ -72,55 +75,66 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    @versioned(router.get, "/v1/models/{name}/scores", "get_scores_of_version")
-    async def get_scores(request: Request, name: Name) -> ScoresOut:
+    @versioned(
+        router.get,
+        "/v1/models/{name}/scores",
+        "get_scores_of_version",
+        response_model=ScoresOut,
+    )
+    async def get_scores(request: Request, name: Name) -> Response:
         """The scores of the active version's calibration, and of what was judged of it.
 
         Whoever moves the threshold can count what another one would have said of them. Judged
         inspections are no fair sample of the line: rejects are among them more often.
         """
-        return await _scores(request, repository.get(name, version_of(request)), threads)
+        version = repository.get(name, version_of(request))
+        bundle, thresholds = version.bundle, version.thresholds
+        if bundle is None or thresholds is None:
+            raise NotReadyError(
+                f"the files of model {version.name}, version {version.version}, are not read: "
+                f"{version.state}; /health/ready says why"
+            )
+        judged = None
+        if threads.has_record:
+            judged = await threads.run(
+                lambda record: judged_scores(record.database, name, version.version, bundle.digest)
+            )
+        facts = {
+            "request_id": request_id_of(request.scope),
+            "model": name,
+            "version": version.version,
+            "threshold": thresholds.in_force.image,
+        }
+        # Thousands of numbers are sorted and written in a thread, not between two pictures.
+        return Response(
+            await asyncio.to_thread(_body, facts, bundle, judged), media_type="application/json"
+        )
 
     return router
 
 
-async def _scores(request: Request, version: ModelVersion, threads: RecordThreads) -> ScoresOut:
-    bundle, thresholds = version.bundle, version.thresholds
-    if bundle is None or thresholds is None:
-        raise NotReadyError(
-            f"the files of model {version.name}, version {version.version}, are not read: "
-            f"{version.state}; /health/ready says why"
-        )
-    judged = None
-    if threads.has_record:
-        good, defects = await threads.run(
-            lambda record: judged_scores(
-                record.database, version.name, version.version, bundle.digest
-            )
-        )
-        judged = ScoreGroupsOut(good=_judged(good), defects=_judged(defects))
+def _body(facts: Json, bundle: Bundle, judged: tuple[JudgedScores, JudgedScores] | None) -> bytes:
+    """The JSON of `ScoresOut`."""
     own, calibration = bundle.manifest.thresholds, bundle.calibration
-    return ScoresOut(
-        request_id=request_id_of(request.scope),
-        model=version.name,
-        version=version.version,
-        threshold=thresholds.in_force.image,
-        own=own.image,
-        alpha=own.alpha,
-        calibration=ScoreGroupsOut(
-            good=_by_rank(calibration.good_score), defects=_by_rank(calibration.defect_score)
-        ),
-        judged=judged,
+    groups = {
+        "good": _by_rank(calibration.good_score),
+        "defects": _by_rank(calibration.defect_score),
+    }
+    said = dict(zip(("good", "defects"), judged, strict=True)) if judged else None
+    return orjson.dumps(
+        {
+            **facts,
+            "own": own.image,
+            "alpha": own.alpha,
+            "calibration": groups,
+            "judged": said,
+        }
     )
 
 
-def _judged(found: JudgedScores) -> ScoreSetOut:
-    return ScoreSetOut(scores=list(found.scores), count=found.count)
-
-
-def _by_rank(scores: NDArray[np.float32]) -> ScoreSetOut:
+def _by_rank(scores: NDArray[np.float32]) -> Json:
     """The scores in order; of many every so many, so that shares above a threshold stay."""
     step = max(1, math.ceil(len(scores) / MOST_SCORES))
     # The highest stays: it says from where on nothing is rejected.
     ordered = np.sort(scores)[::-1][::step][::-1]
-    return ScoreSetOut(scores=ordered.tolist(), count=len(scores))
+    return {"scores": ordered.tolist(), "count": len(scores)}

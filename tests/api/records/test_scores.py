@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.api.records.scores import _by_rank
+from service.api.records.scores import ScoresOut, _by_rank
 from service.recording.record import Record
 from service.recording.review.judged_scores import MOST_SCORES
 from service.recording.review.judging import NewJudgement, judge
@@ -26,7 +26,7 @@ async def test_the_scores_of_the_calibration_and_of_what_was_judged(
     judge(sqlite_record.database, [3], NewJudgement("defect", "Ann"))
     async with serve(record=sqlite_record) as client:
         await client.put("/v1/models/parts/threshold", json={"image": 0.4})
-        found = (await client.get(SCORES)).json()
+        found = ScoresOut.model_validate_json((await client.get(SCORES)).content).model_dump()
         assert found.pop("request_id")
         named = (await client.get(OF_VERSION)).json()
         assert named.pop("request_id")
@@ -85,7 +85,9 @@ async def test_scores_need_the_scope_read(serve) -> None:
 def test_of_many_calibration_scores_every_so_many_is_told_and_the_highest() -> None:
     scores = np.arange(3 * MOST_SCORES + 1, dtype=np.float32)
     told = _by_rank(scores)
-    assert told.count == len(scores)
-    assert len(told.scores) <= MOST_SCORES
-    assert told.scores[-1] == scores[-1]
-    assert np.mean(np.array(told.scores) > 5000) == pytest.approx(np.mean(scores > 5000), abs=1e-3)
+    assert told["count"] == len(scores)
+    assert len(told["scores"]) <= MOST_SCORES
+    assert told["scores"][-1] == scores[-1]
+    assert np.mean(np.array(told["scores"]) > 5000) == pytest.approx(
+        np.mean(scores > 5000), abs=1e-3
+    )

@@ -3,14 +3,18 @@ import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { t } from "../core/strings.js";
 import { Problem } from "./notice.js";
 
-/** A native dialog, shown while `open`; Escape and its button call `onClose`. */
+/** A native dialog, shown while `open`; Escape and its button call `onClose`. What had the focus has it again. */
 export function Dialog({ open, title, onClose, children }) {
   const dialog = useRef(null);
   useEffect(() => {
     const shown = dialog.current;
     if (!open || !shown) return undefined;
+    const before = document.activeElement;
     shown.showModal();
-    return () => shown.close();
+    return () => {
+      shown.close();
+      before?.focus();
+    };
   }, [open]);
   if (!open) return null;
   const cancel = (event) => {

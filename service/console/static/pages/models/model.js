@@ -20,7 +20,7 @@ export function ModelPage({ model: { name, active, previous, versions }, named, 
   };
   return html`<a href="/console/models">${t.models.all}</a>
     <h1>${fill(t.models.heading, path)}</h1>
-    <nav class="row" aria-label=${fill(t.models.versionsOf, path)}>${versions.map((one) => html`
+    <nav class="row releases" aria-label=${fill(t.models.versionsOf, path)}>${versions.map((one) => html`
       <a class="button" href=${addressOf(name, one.version)} aria-current=${one === version ? "page" : null}>
         ${one.version}${one.version === active ? ` · ${t.models.active}` : ""}
       </a>`)}
