@@ -1,0 +1,168 @@
+"""The page Health: numbers that move, and what is wrong for as long as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.api.keys import secret
+from tests.console.conftest import BANK, PICTURES, Serve, Server
+
+pytestmark = pytest.mark.browser
+
+MODEL = next(path.name for path in sorted(BANK.iterdir()) if path.is_dir())
+
+
+def inspect(server: Server, picture: bytes) -> None:
+    """Ask for a picture, whatever the answer is."""
+    url = f"{server.url}/v1/models/{MODEL}/inspect"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data=picture)) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        error.close()
+
+
+def tile(page: Page, name: str):
+    """The tile of a number."""
+    return page.locator(".tiles div").filter(has_text=name)
+
+
+def answer_with(route: Route, conditions: list[tuple[str, bool, str]]) -> None:
+    """Answer as the server does, but with these conditions: severity or name, firing, model."""
+    status = route.fetch().json()
+    status["conditions"] = [
+        {
+            "name": kind if kind.startswith("Takt") else f"Takt{number}",
+            "severity": "critical" if kind.startswith("Takt") else kind,
+            "firing": firing,
+            "since": status["at"],
+            "for_s": 120,
+            "labels": {"model": model},
+            "text": f"{model} fails.",
+            "page": "docs/operations.md",
+            "anchor": "takt",
+        }
+        for number, (kind, firing, model) in enumerate(conditions)
+    ]
+    route.fulfill(body=json.dumps(status), content_type="application/json")
+
+
+def test_the_numbers_move_when_pictures_are_inspected(page: Page, serve: Serve) -> None:
+    server = serve(record=True)
+    page.goto(f"{server.url}/console/health")
+    expect(tile(page, "Pictures each second")).to_contain_text("0 in the last minute")
+    expect(page.get_by_text("All is well")).to_be_visible()
+    pitted = next(iter(sorted(PICTURES.rglob("*.jpg")))).read_bytes()
+    for _ in range(5):
+        inspect(server, pitted)
+    expect(tile(page, "Pictures each second")).to_contain_text("5 in the last minute")
+    expect(tile(page, "Recorded")).to_contain_text("5")
+    expect(tile(page, "99 of 100 within")).to_contain_text("ms")
+    expect(page.get_by_role("row", name="Engine time")).to_contain_text("ms")
+    expect(page.get_by_role("row", name=f"{MODEL} 1")).to_contain_text("1 of 1")
+    for _ in range(3):
+        inspect(server, b"no picture")
+    expect(page.get_by_role("row", name="invalid_image")).to_contain_text("3")
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    page.get_by_text("Numbers of “Pictures each second”").click()
+    expect(page.get_by_role("columnheader", name="Seconds ago")).to_be_visible()
+
+
+def test_a_version_that_has_failed_is_told_with_what_to_do_and_goes_when_it_is_mended(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(BANK / MODEL, repository / MODEL)
+    server = serve(repository, "--repository-poll-s", "0.2")
+    page.goto(f"{server.url}/console/health")
+    expect(page.get_by_text("All is well")).to_be_visible()
+    broken = tmp_path / "2"
+    shutil.copytree(BANK / MODEL / "1", broken)
+    (broken / "manifest.json").write_text("{}")
+    broken.rename(repository / MODEL / "2")
+    condition = page.get_by_role("article", name="TaktVersionNotReady")
+    expect(condition).to_contain_text("Not an alarm yet")
+    expect(condition).to_contain_text(f"Version 2 of {MODEL} is not ready")
+    condition.get_by_text("What to do about").click()
+    expect(condition).to_contain_text("verify it; copy it anew, or remove its folder")
+    expect(condition.get_by_role("link")).to_have_attribute("href", f"/console/models/{MODEL}")
+    shutil.rmtree(repository / MODEL / "2")
+    expect(condition).to_have_count(0)
+    expect(page.get_by_text("All is well")).to_be_visible()
+
+
+def test_what_to_do_has_the_run_book_with_its_tables_and_commands(page: Page, serve: Serve) -> None:
+    server = serve()
+    page.route(
+        "**/v1/status", lambda route: answer_with(route, [("TaktModelNotReady", True, "nut")])
+    )
+    page.goto(f"{server.url}/console/health")
+    condition = page.get_by_role("article", name="TaktModelNotReady")
+    condition.get_by_text("What to do about").click()
+    expect(condition).to_contain_text("The model is not ready after a deployment")
+    expect(condition.locator("pre").first).to_contain_text("/health/ready")
+    expect(condition.get_by_role("columnheader", name="what to do")).to_be_visible()
+    expect(condition).to_contain_text("From docs/operations.md#taktmodelnotready")
+
+
+def test_alarms_are_told_apart_by_word_and_shape_and_their_text_stays_text(
+    page: Page, serve: Serve
+) -> None:
+    server = serve()
+    evil = "<img src=x onerror=document.title='evil'>"
+    shown = [("critical", True, evil), ("warning", True, evil), ("warning", False, evil)]
+    page.route("**/v1/status", lambda route: answer_with(route, shown))
+    page.goto(f"{server.url}/console/health")
+    articles = page.get_by_role("article")
+    expect(articles.locator("strong")).to_have_text(["Critical", "Warning", "Not an alarm yet"])
+    expect(articles.first).to_contain_text(f"{evil} fails.")
+    shapes = articles.locator("svg path:first-child")
+    assert len(set(shapes.evaluate_all("all => all.map((one) => one.getAttribute('d'))"))) == 3
+    expect(page).to_have_title("Health – Takt")
+
+
+def test_a_key_that_may_not_read_is_told_so(page: Page, serve: Serve) -> None:
+    server = serve(keys=True)
+    page.goto(f"{server.url}/console/health")
+    page.get_by_label("Key").fill(secret("camera"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("lacks the scope “read”")
+
+
+def test_grafana_is_linked_once_somebody_has_said_where_it_is_and_never_a_script(
+    page: Page, serve: Serve
+) -> None:
+    server = serve()
+    page.goto(f"{server.url}/console/health")
+    field = page.get_by_label("Address of Grafana")
+    link = page.get_by_role("link", name="Open Grafana")
+    field.fill("javascript:alert(1)")
+    field.press("Tab")
+    expect(link).to_have_count(0)
+    field.fill("http://grafana.plant:3000/d/takt")
+    field.press("Tab")
+    expect(link).to_have_attribute("href", "http://grafana.plant:3000/d/takt")
+    page.reload()
+    expect(link).to_have_attribute("href", "http://grafana.plant:3000/d/takt")
+
+
+def test_a_page_that_nobody_sees_asks_nothing(page: Page, serve: Serve) -> None:
+    server = serve()
+    page.clock.install()
+    page.goto(f"{server.url}/console/health")
+    expect(page.get_by_text("All is well")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response("**/v1/status"):
+        page.clock.run_for(2100)
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
+    asked.clear()
+    page.clock.run_for(20_000)
+    assert [url for url in asked if url.endswith("/v1/status")] == []
