@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import secret
-from tests.console.conftest import Serve, Server
+from tests.console.conftest import BANK, Serve, Server
 from tests.console.seeding import DAY_US, seed
 
 pytestmark = pytest.mark.browser
@@ -242,7 +243,7 @@ def test_what_others_said_and_who_has_looked_is_told(page: Page, serve: Serve, d
 
 
 def test_a_proposed_threshold_is_applied_with_a_reason(
-    page: Page, serve: Serve, data: Path
+    page: Page, serve: Serve, data: Path, tmp_path: Path
 ) -> None:
     def row(number: int) -> dict[str, Any]:
         judgement = "defect" if number % 3 == 0 else "good"
@@ -253,7 +254,8 @@ def test_a_proposed_threshold_is_applied_with_a_reason(
         }
 
     seed(data, 300, row)
-    server = serve(record=True)
+    # The server writes the threshold into the model's folder.
+    server = serve(Path(shutil.copytree(BANK, tmp_path / "bank")), record=True)
     page.goto(f"{server.url}/console/review/figures?kept=sample")
     expect(page.get_by_label("Rejects that are good").first).to_be_visible()
     page.get_by_role("link", name="pitting 1").click()
