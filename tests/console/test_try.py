@@ -44,7 +44,7 @@ def drop(page: Page, name: str, data: bytes) -> None:
 
 
 def choose(page: Page, *paths: Path) -> None:
-    page.get_by_label("Pictures", exact=True).set_input_files(list(paths))
+    page.get_by_label("Drop pictures here, or choose files").set_input_files(list(paths))
 
 
 def pane(page: Page, what: str) -> Locator:

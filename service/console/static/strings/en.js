@@ -32,9 +32,9 @@ export default {
   picture: {
     keys: "Plus and minus zoom, 0 shows all, arrows move, Shift with arrows moves the cross, Escape takes it away",
     hint: "Wheel or + − zoom, drag or arrows move, Shift + arrows point at a pixel",
-    closer: "Closer",
-    further: "Further away",
-    whole: "Whole picture",
+    closer: "Closer (+)",
+    further: "Further away (−)",
+    whole: "Whole picture (0)",
     opacity: "Map",
     scale: "Colours of the map: dark for {low}, usual for good parts, red at the threshold {threshold}, yellow from {high} on",
     value: "x {x}, y {y}: level {value}",
@@ -84,7 +84,6 @@ export default {
   try: {
     title: "Try",
     drop: "Drop pictures here, or choose files",
-    files: "Pictures",
     model: "Model",
     compare: "Compare with",
     nothing: "Nothing",

@@ -11,7 +11,7 @@ export function Code({ file, choice: { name, version } }) {
   const address = location.origin + url("inspect_picture_by_version", { path: { name, version }, query: { priority: "bulk" } });
   const key = demandsKey ? ` -H "Authorization: Bearer $TAKT_KEY"` : "";
   const [origin, model, path, number] = [location.origin, name, file, version].map((text) => JSON.stringify(text));
-  return html`<details class="card"><summary>${t.try.code}</summary>
+  return html`<details class="card try-lines"><summary>${t.try.code}</summary>
     <${Lines} text=${`curl${key} --data-binary @${shell(`./${file}`)} \\\n  ${shell(address)}`} />
     <${Lines} text=${`from pathlib import Path
 from takt_client import TaktClient

@@ -40,7 +40,7 @@ export default function Page() {
       <${Choice} label=${t.try.model} name="model" chosen=${first} from=${served} />
       <${Choice} label=${t.try.compare} name="with" chosen=${second} from=${others} none />
       <label class=${over ? "drop over" : "drop"}>${t.try.drop}
-        <input type="file" multiple accept="image/*,.tif,.tiff" aria-label=${t.try.files}
+        <input type="file" multiple accept="image/*,.tif,.tiff"
           onChange=${({ target }) => (take(target.files), (target.value = ""))} /></label>
     </div>
     <ol class="try-strip" aria-label=${t.try.strip} aria-live="polite">${items.map((item, index) => html`<li key=${item.id}>
@@ -85,7 +85,7 @@ function Tried({ item: { file, answers }, item, choices, again }) {
   const one = panes.find(({ id }) => id === wanted);
   const label = ({ name, regions = [] }) => fill(t.try.pane, { pane: name, file: file.name, regions: regions.length });
   return html`<div class="row">${given.length > 0 && html`<${Verdict} verdict=${verdictOf(given[0].anomalous)} size="large" />`}
-      <h2>${file.name}</h2></div>
+      <h2 class="try-name">${file.name}</h2></div>
     ${errors.map((failed) => html`<${Problem} error=${failed.error} />
       <button type="button" class="button" onClick=${() => again(item)}>${t.try.again}</button>`)}
     ${given.length > 0 && html`<${Problem} error=${error} />
