@@ -66,6 +66,17 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
     )
 
 
+def test_two_clicks_from_the_beginning_say_why_a_part_was_rejected(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    inspected(server, picture_bytes(200))
+    page.goto(server.url)
+    page.get_by_role("link", name="Review", exact=True).click()
+    page.locator("a[href='/console/inspection/1']").click()
+    expect(page.locator("main")).to_contain_text("Rejected: score 0.784 is over the threshold 0.5")
+
+
 def test_it_is_judged_by_single_keys_and_everybody_s_word_is_listed(
     page: Page, serve: Serve, bundle, repository: Path, picture_bytes
 ) -> None:
