@@ -56,14 +56,19 @@ REFUSED = (
         "nor which texts fit in a line, nor what the key's name is, which the reviewer's must be",
     ),
     Refused(
-        ("get_confusion", "propose_threshold", "list_disagreements"),
+        ("get_confusion", "propose_threshold", "list_disagreements", "get_calendar"),
         (422,),
         "nor which texts are points in time, nor that a version is one of a model that is named",
     ),
     Refused(
-        ("list_inspections", "export_inspections"),
+        ("list_inspections", "export_inspections", "list_tiles"),
         (422,),
         "nor which cursor a page gave, beside what those of the review cannot say of filters",
+    ),
+    Refused(
+        ("give_picture", "give_recorded_pictures"),
+        (400, 415, 422),
+        "nor, again, what a whole picture or a point in time is",
     ),
 )
 """All that is let pass; whatever else Schemathesis finds is a fault."""

@@ -92,6 +92,9 @@ _RESPONSES = problem_responses(_FIXED, FOREIGN_PAGE, NO_MODEL, NOT_READY)
 _OF_A_BODY = problem_responses(
     SLOW_BODY, InvalidParameterError("the body: Value error, name image, pixel or both")
 )
+_OF_A_REASON = problem_responses(
+    InvalidParameterError(f"reason: String should have at most {MAX_REASON} characters")
+)
 
 
 def thresholds_router(
@@ -159,7 +162,12 @@ def thresholds_router(
 
         return await change(request, model, apply, wanted.reason)
 
-    @versioned(router.delete, "/v1/models/{name}/threshold", "reset_threshold_of_version")
+    @versioned(
+        router.delete,
+        "/v1/models/{name}/threshold",
+        "reset_threshold_of_version",
+        responses=_OF_A_REASON,
+    )
     async def reset_threshold(
         request: Request, name: Name, reason: Reason = None
     ) -> ThresholdChangeOut:
