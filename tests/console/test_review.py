@@ -302,7 +302,7 @@ def test_a_key_that_may_only_read_is_not_offered_to_judge(
     page.keyboard.press("Enter")
     expect(tile(page, ids[0])).to_be_visible()
     expect(page.get_by_text("Judging needs a key with the scope review")).to_be_visible()
-    expect(page.get_by_role("button", name="Defect")).to_have_count(0)
+    expect(page.get_by_role("button", name="Defect (D)")).to_have_count(0)
     page.keyboard.press("d")
     expect(tile(page, ids[0])).to_contain_text("not judged")
 

@@ -10,7 +10,7 @@ import { Verdict, verdictOf } from "../../parts/verdict.js";
 import { Boxes, thumbnailOf } from "./grid.js";
 
 const LOOKED_MS = 250;
-const FACTS = ["model", "version", "station", "lot", "part", "caller", "kept"];
+const FACTS = ["at", "model", "version", "station", "lot", "part", "caller", "kept"];
 const r = t.review;
 
 async function looked(id, signal) {
@@ -38,19 +38,18 @@ export function Detail({ tile, said, reviewer }) {
     <div class="row"><a class="button" href=${`/console/inspection/${id}`}>${r.open}</a>
       ${picture && html`<button type="button" class="button" aria-pressed=${String(heat)} onClick=${() => setHeat(!heat)}>${r.heat}</button>`}</div>
     <${Problem} error=${error} />
-    ${data && html`<${Known} facts=${data[0]} history=${data[1]} />`}
+    ${data && known(...data)}
   </section>`;
 }
 
-function Known({ facts, history }) {
-  const rows = FACTS.filter((name) => facts[name]).map((name) => [r.filters[name], facts[name]]);
+function known(facts, history) {
+  const rows = FACTS.filter((name) => facts[name]).map((name) => [r.filters[name], name === "at" ? when(facts.at) : facts[name]]);
   const seen = history.seen.map((one) => one.reviewer).join(", ");
-  return html`<table class="facts"><tbody>${[[r.filters.at, when(facts.at)], ...rows, ...Object.entries(facts.tags)].map(([name, value]) => html`
+  return html`<table><tbody>${[...rows, ...Object.entries(facts.tags)].map(([name, value]) => html`
       <tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>
     <h2>${r.history}</h2>
-    <ul class="history">${history.said.map((one) => html`<li>
-      <strong>${one.reviewer}</strong>: ${r.words.judgement[one.judgement]}${one.kind && ` (${one.kind})`}
-      <small> ${when(one.at)}</small> ${one.note}</li>`)}</ul>
+    <ul class="history">${history.said.map((one) => html`<li><strong>${one.reviewer}</strong>: ${r.words.judgement[one.judgement]}
+      ${one.kind && `(${one.kind})`} <small>${when(one.at)}</small> ${one.note}</li>`)}</ul>
     <p class="quiet">${seen ? fill(r.seen, { who: seen }) : r.unseen}</p>`;
 }
 
@@ -58,12 +57,11 @@ function Known({ facts, history }) {
 export function Judging({ count, judge, undo, words, setWords }) {
   const { demandsKey } = useSession();
   if (!may("review")) return html`<p class="quiet">${r.lookOnly}</p>`;
+  const button = (does, text, off) => html`<button type="button" class="button" disabled=${off} onClick=${does}>${text}</button>`;
   const field = (name, most) => html`<label>${r[name]}<input value=${words[name]} maxlength=${most}
-    onInput=${(event) => setWords({ ...words, [name]: event.target.value })} /></label>`;
+    onInput=${({ target }) => setWords({ ...words, [name]: target.value })} /></label>`;
   return html`<section class="judging" aria-label=${r.judging}>
-    <div class="row">${["defect", "good", "unsure"].map((word) => html`<button type="button" class="button" disabled=${!count}
-        onClick=${() => judge(word)}>${r.words.judgement[word]} <kbd>${word[0].toUpperCase()}</kbd></button>`)}
-      <button type="button" class="button" disabled=${!undo} onClick=${undo}>${r.undo}</button></div>
+    <div class="row">${Object.entries(r.judge).map(([word, text]) => button(() => judge(word), text, !count))}${button(undo, r.undo, !undo)}</div>
     <p class="quiet" aria-live="polite">${fill(count === 1 ? r.one : r.several, { count })}</p>
     <details><summary>${r.more}</summary>${field("kind", 64)}${field("note", 1000)}${!demandsKey && field("reviewer", 64)}</details>
   </section>`;

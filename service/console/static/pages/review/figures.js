@@ -12,44 +12,32 @@ import { Table } from "../../parts/table.js";
 import { linkOf } from "./filters.js";
 
 const SHORT = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short" });
-const RATES = ["false_alarms", "slips", "false_reject_rate", "miss_rate"];
-const COUNTS = ["true_rejects", "false_rejects", "slips", "true_passes", "unsure"];
-const FLIPS = ["flips_good", "flips_defects", "flips_unsure", "flips_all"];
 const BOUNDS = [["value", "text"], ["high", "quiet"], ["low", "quiet"]];
-const PATH = "/console/review/figures";
 const r = t.review;
+const list = (limits) => html`<ul class="quiet">${limits.map((one) => html`<li>${one}</li>`)}</ul>`;
 
 /** The figures of a view; why pictures were kept is no filter of them, since rates are of all inspections. */
 export function Figures({ filters: { kept, ...filters } }) {
-  const [per, setPer] = useState("day");
-  const [rate, setRate] = useState(RATES[0]);
-  const query = { ...filters, per };
-  const { data, error } = useFetched((signal) => call("get_confusion", { query, signal }), [JSON.stringify(query)]);
+  const [{ rate, per }, setShown] = useState({ rate: "false_alarms", per: "day" });
+  const { data, error } = useFetched((signal) => call("get_confusion", { query: { ...filters, per }, signal }), [per]);
   const buckets = data?.buckets ?? [];
   const begin = (index) => (buckets[index] ? SHORT.format(new Date(buckets[index].since)) : "");
-  const of = ([name, tone]) => ({ label: r.bounds[name], tone, values: buckets.map(({ figures }) => figures[rate][name]) });
-  const rows = buckets.map(({ since, figures }) => [day(since), ...COUNTS.map((name) => count(figures.counts[name]))]);
+  const line = ([name, tone]) => ({ label: r.bounds[name], tone, values: buckets.map(({ figures }) => figures[rate][name]) });
+  const row = ({ since, figures }) => [day(since), ...Object.keys(r.counted).map((name) => count(figures.counts[name]))];
+  const choice = (name, value, texts) => html`<label>${r.choices[name]}
+    <select value=${value} onChange=${({ target }) => setShown({ rate, per, [name]: target.value })}>
+      ${Object.entries(texts).map(([one, text]) => html`<option value=${one}>${text}</option>`)}</select></label>`;
   return html`<section class="card">
       <h2>${r.confusion}</h2>
-      <div class="row"><${Choice} label=${r.figure} value=${rate} set=${setRate} names=${RATES} texts=${r.rates} />
-        <${Choice} label=${r.stretch} value=${per} set=${setPer} names=${["day", "week"]} texts=${r.per} /></div>
+      <div class="row">${choice("rate", rate, r.rates)}${choice("per", per, r.per)}</div>
       <${Problem} error=${error} />
-      ${data && !buckets.length && html`<p class="quiet">${r.nothing}</p>`}
-      ${buckets.length > 0 && html`
-        <${Chart} label=${r.rates[rate]} x=${buckets.map((_, index) => index)} xLabel=${r.per[per]} series=${BOUNDS.map(of)}
+      ${data && (buckets.length === 0 ? html`<p class="quiet">${r.nothing}</p>` : html`
+        <${Chart} label=${r.rates[rate]} x=${buckets.map((_, index) => index)} xLabel=${r.per[per]} series=${BOUNDS.map(line)}
           format=${percent} formatX=${begin} />
-        <${Table} label=${r.counts} head=${[r.per[per], ...COUNTS.map((name) => r.counted[name])]} rows=${rows.reverse()} number />
-        <${Limits} limits=${data.whole.limits} />`}
+        <${Table} label=${r.counts} head=${[r.per[per], ...Object.values(r.counted)]} rows=${buckets.map(row).reverse()} number />
+        ${list(data.whole.limits)}`)}
     </section>
-    <section class="card"><h2>${r.proposed}</h2>
-      <${filters.model && filters.version ? Proposed : Versions} filters=${filters} />
-    </section>`;
-}
-
-function Choice({ label, value, set, names, texts }) {
-  return html`<label>${label}<select value=${value} onChange=${(event) => set(event.target.value)}>
-    ${names.map((name) => html`<option value=${name}>${texts[name]}</option>`)}
-  </select></label>`;
+    <section class="card"><h2>${r.proposed}</h2><${filters.version ? Proposed : Versions} filters=${filters} /></section>`;
 }
 
 /** A threshold is one of a version: which one is asked. */
@@ -57,36 +45,30 @@ function Versions({ filters }) {
   const { data, error } = useFetched((signal) => call("list_models", { signal }), []);
   const all = data?.models.flatMap(({ name: model, versions }) => versions.map(({ version }) => ({ model, version })));
   return html`<p>${r.whichVersion}</p><${Problem} error=${error} />
-    <div class="row">${all?.map((one) => html`<a class="button" href=${linkOf({ kept: "any", ...filters, ...one }, PATH)}>
-      ${one.model} ${one.version}</a>`)}</div>`;
+    <div class="row">${all?.map((one) => html`<a class="button"
+      href=${linkOf({ kept: "any", ...filters, ...one }, "/console/review/figures")}>${one.model} ${one.version}</a>`)}</div>`;
 }
 
 function Proposed({ filters }) {
-  const { data, error, again } = useFetched((signal) => call("propose_threshold", { query: filters, signal }), [JSON.stringify(filters)]);
+  const { data, error, again } = useFetched((signal) => call("propose_threshold", { query: filters, signal }), []);
   const [asking, setAsking] = useState(false);
   const [done, setDone] = useState(null);
-  const path = { name: filters.model, version: filters.version };
+  const { model: name, version } = filters;
   const apply = async (reason) => {
-    setDone(await call("set_threshold_of_version", { path, body: { image: data.threshold, reason } }));
+    setDone(await call("set_threshold_of_version", { path: { name, version }, body: { image: data.threshold, reason } }));
     again();
   };
   const bounds = ({ value, low, high }) => `${percent(value)} (${percent(low)} – ${percent(high)})`;
-  const values = data && { ...data, threshold: score(data.threshold), now: score(data.in_force) };
+  const flip = ([key, text]) => [text, count(data[key].to_pass), count(data[key].to_reject)];
+  const rated = ([key, text]) => [text, bounds(data.before[key]), bounds(data.after[key])];
+  const said = data && fill(r.proposal, { ...data, threshold: score(data.threshold), now: score(data.in_force) });
   return html`<${Problem} error=${error} />
     ${done && html`<${Notice} title=${fill(r.applied, { threshold: score(done.new.image) })} />`}
-    ${data && html`
-      <p>${filters.model} ${filters.version}: ${fill(r.proposal, values)}</p>
-      <${Table} label=${r.changes} head=${[r.changes, r.toPass, r.toReject]}
-        rows=${FLIPS.map((one) => [r[one], count(data[one].to_pass), count(data[one].to_reject)])} number />
-      <${Table} label=${r.rated} head=${[r.rated, r.before, r.after]}
-        rows=${RATES.map((one) => [r.rates[one], bounds(data.before[one]), bounds(data.after[one])])} number />
-      <${Limits} limits=${data.limits} />
+    ${data && html`<p>${said}</p>
+      <${Table} label=${r.changes} head=${[r.changes, r.toPass, r.toReject]} rows=${Object.entries(r.flips).map(flip)} number />
+      <${Table} label=${r.rated} head=${[r.rated, r.before, r.after]} rows=${Object.entries(r.rates).map(rated)} number />
+      ${list(data.limits)}
       ${may("operate") && html`<button type="button" class="button primary" onClick=${() => setAsking(true)}>${r.apply}</button>`}
       <${ReasonDialog} open=${asking} title=${r.apply} action=${r.apply} onConfirm=${apply} onClose=${() => setAsking(false)}>
-        <p>${filters.model} ${filters.version}: ${fill(r.from, values)}</p>
-      <//>`}`;
-}
-
-function Limits({ limits }) {
-  return html`<ul class="quiet">${limits.map((one) => html`<li>${one}</li>`)}</ul>`;
+        <p>${said}</p><//>`}`;
 }

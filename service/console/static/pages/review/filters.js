@@ -51,7 +51,7 @@ export function Tokens({ filters, path }) {
     ${KEPT.map((kept) => html`<a class="button" key=${kept} href=${linkOf({ ...filters, kept }, path)}
       aria-current=${filters.kept === kept ? "true" : null}>${r.kept[kept]}</a>`)}
     ${NAMES.filter((one) => one in filters).map((one) => html`<button type="button" key=${one} class="button token"
-      onClick=${() => drop(one)} aria-label=${fill(r.without, { filter: said(one, filters[one]) })}>${said(one, filters[one])} ×</button>`)}
+      onClick=${() => drop(one)} aria-label=${fill(r.without, { filter: said(one, filters[one]) })}>× ${said(one, filters[one])}</button>`)}
     <form class="row" onSubmit=${add}>
       <select aria-label=${r.filter} value=${name} onChange=${(event) => setName(event.target.value)}>
         ${NAMES.map((one) => option(one, r.filters[one]))}</select>

@@ -3,7 +3,7 @@ import { html, useCallback, useRef, useState } from "../../vendor/htm-preact.js"
 import { call } from "../../core/api.js";
 import { navigate, useAddress } from "../../core/address.js";
 import { count } from "../../core/format.js";
-import { useFetched, useInterval, useKeys } from "../../core/hooks.js";
+import { useFetched, useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -14,8 +14,7 @@ import { asked, filtersOf, linkOf, Tokens } from "./filters.js";
 import { Grid } from "./grid.js";
 import { useTiles } from "./tiles.js";
 
-const MOST_AT_ONCE = 1000;
-const LOOK_EVERY_MS = 10000;
+const MOST = 999; // so far from the first one, since a request judges 1000
 const VIEWS = { pictures: Pictures, calendar: Calendar, figures: Later };
 const r = t.review;
 
@@ -44,25 +43,21 @@ function Pictures({ filters }) {
   const [selected, setSelected] = useState([0, 0]);
   const { judge, undo, failed, said, words, setWords } = useJudging(view);
   const [help, setHelp] = useState(false);
-  const [newer, setNewer] = useState(false);
   const at = selected[1];
   const chosen = tiles.slice(Math.min(...selected), Math.max(...selected) + 1);
   const move = useCallback((index, extend) => setSelected(([from]) => {
     const next = Math.max(0, Math.min(index, tiles.length - 1));
-    return [extend ? from : next, next];
+    return [extend ? Math.max(next - MOST, Math.min(from, next + MOST)) : next, next];
   }), [tiles.length]);
-  const say = (word) => judge(word, chosen) && chosen.length === 1 && move(at + 1, false);
-  const takeBack = undo && (() => {
-    const id = undo();
-    move(tiles.findIndex((tile) => tile.id === id), false);
-  });
+  const say = (word) => {
+    if (!may("review") || chosen.length === 0) return;
+    judge(word, chosen);
+    if (chosen.length === 1) move(at + 1, false);
+  };
+  const takeBack = undo && (() => move(undo(), false));
   const [helping, openOne] = [() => setHelp(true), () => tiles[at] && navigate(`/console/inspection/${tiles[at].id}`)];
   useKeys({ d: () => say("defect"), g: () => say("good"), u: () => say("unsure"), "Control+z": () => takeBack?.(),
     "?": helping, "Shift+?": helping });
-  useInterval(async () => {
-    const page = await call("list_tiles", { query: { ...asked(filters), limit: 1 } }).catch(() => null);
-    setNewer(page?.tiles.length > 0 && page.tiles[0].id !== tiles[0]?.id);
-  }, loading ? null : LOOK_EVERY_MS);
   if (view.error?.code === "no_record") {
     return html`<${Notice} title=${r.noRecord}><p>${r.noRecordDetail}</p><pre>${r.noRecordCommand}</pre><//>`;
   }
@@ -70,7 +65,6 @@ function Pictures({ filters }) {
   return html`<div class="review">
     <div>
       <div class="row between"><p role="status">${loading ? t.shell.loading : total ? found : r.nothing}</p>
-        ${newer && html`<button type="button" class="button" onClick=${() => (move(0), setNewer(false), view.again())}>${r.newer}</button>`}
         <button type="button" class="button" onClick=${helping}>${r.keys} <kbd>?</kbd></button></div>
       <${Problem} error=${failed ?? view.error} />
       <${Grid} tiles=${tiles} total=${total} selected=${selected} onMove=${move} onOpen=${openOne} onReach=${view.reach} />
@@ -94,13 +88,10 @@ function useJudging(view) {
   const queue = useRef(Promise.resolve());
   const given = (name) => words[name].trim() || undefined;
   const tell = (operation, before, after, more) => {
-    const ids = [...before.keys()];
     view.mark(after);
     setFailed(null);
     queue.current = queue.current.then(async () => {
-      for (let first = 0; first < ids.length; first += MOST_AT_ONCE) {
-        await call(operation, { body: { ids: ids.slice(first, first + MOST_AT_ONCE), reviewer: given("reviewer"), ...more } });
-      }
+      await call(operation, { body: { ids: [...before.keys()], reviewer: given("reviewer"), ...more } });
       setSaid((times) => times + 1);
     }).catch((error) => {
       view.mark(before);
@@ -108,21 +99,20 @@ function useJudging(view) {
       setFailed(error);
     });
   };
+  const now = (tiles) => new Map(tiles.map((tile) => [tile.id, tile.judgement]));
   const judge = (judgement, chosen) => {
-    if (!may("review") || chosen.length === 0) return false;
-    const before = new Map(chosen.map((tile) => [tile.id, tile.judgement]));
+    const before = now(chosen);
     setDone([...done, before]);
     localStorage.setItem("reviewer", words.reviewer);
     setWords({ ...words, kind: "", note: "" });
-    const kind = judgement === "defect" ? given("kind") : undefined;
-    tell("judge_inspections", before, new Map(chosen.map((tile) => [tile.id, judgement])), { judgement, kind, note: given("note") });
-    return true;
+    const more = { judgement, kind: judgement === "defect" ? given("kind") : undefined, note: given("note") };
+    tell("judge_inspections", before, new Map(chosen.map(({ id }) => [id, judgement])), more);
   };
   const undo = () => {
     const last = done.at(-1);
     setDone(done.slice(0, -1));
-    tell("withdraw_judgements", new Map(view.tiles.filter((tile) => last.has(tile.id)).map((tile) => [tile.id, tile.judgement])), last);
-    return last.keys().next().value;
+    tell("withdraw_judgements", now(view.tiles.filter(({ id }) => last.has(id))), last);
+    return view.tiles.findIndex(({ id }) => last.has(id));
   };
   return { judge, undo: done.length ? undo : null, failed, said, words, setWords };
 }

@@ -8,7 +8,7 @@ const AFTER_MS = 150; // thumbnails first
 const NONE = { tiles: [], next: null };
 
 /**
- * `{ tiles, total, open, error, loading, again, reach, mark }` of what the API is asked, the newest first. `open`: there
+ * `{ tiles, total, open, error, loading, reach, mark }` of what the API is asked, the newest first. `open`: there
  * may be more than `total`; `reach(index)` loads as far as that, and `mark(judgements)` notes judgements by ids.
  */
 export function useTiles(query) {
@@ -35,7 +35,6 @@ export function useTiles(query) {
   const mark = (judged) => setHeld((before) => ({
     ...before, tiles: before.tiles.map((tile) => (judged.has(tile.id) ? { ...tile, judgement: judged.get(tile.id) } : tile)),
   }));
-  const again = () => [first, counted].forEach((one) => one.again());
   const total = open ? Math.max(counted.data?.count ?? 0, held.tiles.length + 1) : held.tiles.length;
-  return { tiles: held.tiles, total, open, error: first.error ?? failed, loading: first.loading, again, reach, mark };
+  return { tiles: held.tiles, total, open, error: first.error ?? failed, loading: first.loading, reach, mark };
 }
