@@ -111,6 +111,24 @@ class InspectionNotFoundError(
     """The record has no such inspection, or keeps no picture of it."""
 
 
+class StreamNotFoundError(
+    RequestError, code="stream_not_found", title="Stream not found", status=404
+):
+    """There is no such stream, or it has ended."""
+
+
+class ConditionNotFoundError(
+    RequestError, code="condition_not_found", title="Condition not found", status=404
+):
+    """There is no alert condition of this name."""
+
+
+class LearningNotFoundError(
+    RequestError, code="learning_not_found", title="Learning not found", status=404
+):
+    """The server knows of no such learning."""
+
+
 class UploadTooSlowError(RequestError, code="upload_too_slow", title="Upload too slow", status=408):
     """The picture was not there in the time that the server gives it."""
 
@@ -202,6 +220,10 @@ class RecordError(
     UnavailableError, code="record_unavailable", title="Record unavailable", status=503
 ):
     """The record's database or disk does not answer."""
+
+
+class NoRoomError(UnavailableError, code="no_room", title="No room", status=507):
+    """There is no room for a further picture to learn from."""
 
 
 class DeadlineExceededError(
