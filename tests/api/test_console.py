@@ -1,0 +1,70 @@
+"""How the console's files are served."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.keys import KEYS, bearer
+
+MAIN = "/console/static/main.js"
+
+
+async def test_every_page_is_the_same_document_and_the_root_leads_there(serve) -> None:
+    async with serve() as client:
+        for path in ("/", "/console"):
+            assert (await client.get(path)).headers["location"] == "/console/"
+        first = await client.get("/console/")
+        for path in (
+            "/console/live",
+            "/console/models/any%20name",
+            "/console/review?verdict=reject",
+        ):
+            page = await client.get(path)
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert page.content == first.content
+
+
+async def test_a_policy_without_exceptions_binds_the_pages_to_this_server(serve) -> None:
+    async with serve() as client:
+        for path in ("/console/", MAIN):
+            policy = (await client.get(path)).headers["content-security-policy"]
+            rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+            assert rules["default-src"] == "'none'"
+            assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+            assert rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+            assert "unsafe" not in policy and "http" not in policy and "*" not in policy
+
+
+async def test_a_file_is_sent_small_and_once(serve) -> None:
+    async with serve() as client:
+        script = await client.get(MAIN, headers={"accept-encoding": "gzip"})
+        assert script.headers["content-encoding"] == "gzip"
+        assert script.headers["cache-control"] == "no-cache"
+        known = {"if-none-match": script.headers["etag"]}
+        assert (await client.get(MAIN, headers=known)).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["../pages.py", "%2e%2e/pages.py", "none.js", ""])
+async def test_nothing_but_the_files_is_served(serve, path: str) -> None:
+    async with serve() as client:
+        answer = await client.get(f"/console/static/{path}")
+        assert "add_console" not in answer.text
+        assert answer.status_code in (200, 404)
+        assert answer.status_code == 404 or answer.text.startswith("<!doctype html>")
+
+
+async def test_strangers_get_the_pages_and_nothing_of_the_server(serve) -> None:
+    async with serve(keys=KEYS) as client:
+        assert (await client.get("/console/models")).status_code == 200
+        assert (await client.get(MAIN)).status_code == 200
+        assert (await client.get("/v1/session")).status_code == 401
+
+
+async def test_a_caller_is_told_who_he_is_and_what_he_may_do(serve) -> None:
+    async with serve(keys=KEYS) as client:
+        told = (await client.get("/v1/session", headers=bearer("leader"))).json()
+        assert told == {"caller": "leader", "scopes": ["operate", "read"], "known": True}
+    async with serve() as client:
+        told = (await client.get("/v1/session")).json()
+        assert told["known"] is False
+        assert told["scopes"] == ["inspect", "operate", "read", "review"]
