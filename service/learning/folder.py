@@ -27,8 +27,8 @@ from service.pictures.decode import decode
 from service.pictures.header import read_header
 
 MOST_PICTURES: Final = 5_000
-MOST_BYTES: Final = 8 << 30
-LEFT_BYTES: Final = 1 << 30
+MOST_BYTES: Final = 8_000_000_000
+LEFT_BYTES: Final = 1_000_000_000
 """Room that stays on the disk, for the version and for the record."""
 
 _PICTURES, _LOCK, _PLACE, _TEMPORARY = "pictures", "lock", "place", "tmp"
@@ -145,14 +145,14 @@ class LearningFolder:
             )
         if self.bytes + size > self._bounds.bytes:
             raise NoRoomError(
-                f"the pictures take {self.bytes >> 20} MiB, and may take {self._bounds.bytes >> 20}"
-                "; start with these, or send smaller files"
+                f"the pictures take {self.bytes / 1e6:.0f} MB, and may take "
+                f"{self._bounds.bytes / 1e6:.0f}; start with these, or send smaller files"
             )
         free = shutil.disk_usage(self.path).free
         if free - size < self._bounds.left_bytes:
             raise NoRoomError(
-                f"the disk of {self.path} has {free >> 20} MiB left, of which "
-                f"{self._bounds.left_bytes >> 20} stay free; make room there"
+                f"the disk of {self.path} has {free / 1e6:.0f} MB left, of which "
+                f"{self._bounds.left_bytes / 1e6:.0f} stay free; make room there"
             )
 
     def note_place(self, model: str, version: str) -> None:

@@ -216,6 +216,7 @@ export default {
     roll_back: "Roll back to version {version}",
     instead: "Until now version {now} answers where a request names none. Nobody is refused meanwhile.",
     learn: "Learn a new version",
+    learnNew: "Learn a model",
     done: "Done: it holds from the next picture on",
     unkept: "Done, but only until the server restarts: it cannot write into the model's folder",
     threshold: "Threshold of the score",
@@ -272,6 +273,62 @@ export default {
   // Learn
   learn: {
     title: "Learn",
+    mayNotRead: "This key may not see what is learned; it lacks the scope “read”",
+    mayNot: "This key may not learn; it lacks the scope “operate”", lost: "The learning is gone",
+    lostDetail: "The server has ended and come back, or somebody has forgotten it. A version that was made stays.",
+    about: "From pictures of good parts to a new version: 5 pictures are enough to begin with, 200 are good. Take them as the line "
+      + "takes them. The server learns behind its own work, and nothing answers differently until the version is activated.",
+    nameRule: "Letters, digits, dot, underscore and hyphen; it begins with a letter or a digit", how: "How",
+    update: "Add the pictures to version {version}, which is active, and compare both",
+    anew: "Learn anew, from these pictures alone", family: "Family",
+    families: {
+      patchcore: "PatchCore keeps what good parts look like. It learns in seconds to a few minutes, is quick on a CPU, and "
+        + "takes further pictures later.",
+      efficientad: "EfficientAD is a network that is trained for some minutes, best with a GPU. It stays as quick, however many "
+        + "pictures it has seen.",
+      inpformer: "INP-Former is trained for some minutes as well. It compares each part with itself, for parts that vary much.",
+    },
+    more: "More",
+    fields: {
+      model: "Model (a new name, or one that there is)",
+      alpha: "Good parts that may be rejected, in per cent (empty: as few as the pictures allow)",
+      size: "Size of the input: auto, or pixels such as 256 or 512x256 (empty: the family's own)",
+      minutes: "Minutes of training",
+    },
+    signing: "The new version will have to be signed", begin: "Gather pictures",
+    obstacles: {
+      exporter_missing: "This server cannot learn: the exporter is not installed",
+      repository_read_only: "This server cannot learn: its models may not be changed",
+      data_folder_read_only: "This server cannot learn: it has no place for pictures",
+    },
+    heading: "Pictures of good parts for {model}", headingUpdate: "Further pictures of good parts for {model}",
+    failed: "It was not learned",
+    failedDetail: "The pictures are still there: send what is missing and start again, or discard them.",
+    drop: "Drop pictures or a folder of good parts here, or choose files", files: "Pictures of good parts",
+    camera: "Camera of this browser",
+    insecure: "A browser opens its camera for HTTPS or localhost only; open the console in such a way.",
+    shoot: "Take a picture", record: "From the record: judged good", have: "Pictures: {count} ({size}).",
+    duplicates: "Copies left out: {count}.", sending: "Sending: {sent} of {all} …",
+    recorded: "From the record: {new} new, {missing} not kept any more.",
+    bounds: "At most {count} pictures of {size}; they stay on the server until the version is made, and go with it.",
+    refused: "Not taken", start: "Learn", discard: "Discard", running: "Learning {model}", progress: "How far it is",
+    starting: "Starting",
+    stages: {
+      look: "Look at the pictures", fit: "Fit the detector", export: "Write the graph",
+      thresholds: "Find the thresholds", "self-test": "Test with made-up defects", load: "Finish",
+    },
+    since: "Started by {by} at {when}, pictures: {pictures}. The page may be closed meanwhile.", warnings: "Warnings",
+    cancel: "Cancel", done: "Learned: {name}, version {version}",
+    standing: {
+      active: "Version {version} is active and answers",
+      waiting: "Version {version} is loaded and waits for its activation",
+      loading: "The server is loading version {version} …", failed: "Version {version} cannot be served",
+      unsigned: "Version {version} waits for its signature",
+    },
+    compared: "Before and after",
+    facts: { pictures: "Learned from", threshold: "Threshold", promise: "Promise", test: "Self-test" },
+    findings: "What speaks against it", notes: "Notes", activate: "Activate version {version}", look: "Look at it",
+    another: "Learn another one",
   },
 
   // Health

@@ -1,8 +1,37 @@
-/** The page Learn. */
-import { html } from "../../vendor/htm-preact.js";
+/** The page Learn: from pictures of good parts to a new version, by a job that is on the server. */
+import { html, useRef } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { useFetched, useInterval } from "../../core/hooks.js";
+import { may } from "../../core/session.js";
 import { t } from "../../core/strings.js";
+import { Notice, Problem } from "../../parts/notice.js";
+import { Learned, Running } from "./job.js";
+import { Gathering } from "./pictures.js";
+import { Wish } from "./wish.js";
+
+const [SOON_MS, LATER_MS] = [1000, 5000];
+const JOBS = { collecting: Gathering, failed: Gathering, running: Running, done: Learned };
 
 /** The page. */
 export default function Page() {
-  return html`<h1>${t.learn.title}</h1>`;
+  return html`<h1>${t.learn.title}</h1>${may("read") ? html`<${Learn} />` : html`<${Notice} title=${t.learn.mayNotRead} />`}`;
+}
+
+function Learn() {
+  const { data, error, again } = useFetched((signal) => call("list_learnings", { signal }), []);
+  const last = useRef(null);
+  const job = data?.jobs.find(({ state }) => state !== "cancelled");
+  if (job) last.current = job.id;
+  const lost = data && last.current && data.jobs.every(({ id }) => id !== last.current);
+  useInterval(again, job?.state === "running" || job?.learned?.standing === "loading" ? SOON_MS : LATER_MS);
+  const end = async () => {
+    last.current = null;
+    await call("discard_learning", { path: { id: job.id } });
+    again();
+  };
+  const shown = { data, job, again, end: may("operate") && end };
+  return html`<${Problem} error=${error} />
+    ${lost && html`<${Notice} tone="near" title=${t.learn.lost}><p>${t.learn.lostDetail}</p><//>`}
+    ${!may("operate") && html`<${Notice} title=${t.learn.mayNot} />`}
+    ${job ? html`<${JOBS[job.state]} key=${job.id} ...${shown} />` : data && shown.end && html`<${Wish} ...${shown} />`}`;
 }

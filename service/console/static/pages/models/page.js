@@ -24,7 +24,8 @@ function Models() {
   const model = data?.models.find((one) => one.name === name);
   const shown = model
     ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? model.active} again=${again} />`
-    : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>${data?.models.map(versions)}`;
+    : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>${data?.models.map(versions)}
+        ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}`;
   return html`<${Problem} error=${error} />${(data || !name) && shown}`;
 }
 

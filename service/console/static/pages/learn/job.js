@@ -1,0 +1,60 @@
+/** A learning that runs, and what came of it. */
+import { html, useState } from "../../vendor/htm-preact.js";
+import { call } from "../../core/api.js";
+import { percent, score, when } from "../../core/format.js";
+import { fill, t } from "../../core/strings.js";
+import { ReasonDialog } from "../../parts/dialog.js";
+import { Notice, Problem } from "../../parts/notice.js";
+
+const TONES = { failed: "defect", unsigned: "near" };
+const MARKS = { done: "✓", now: "▶", later: "·" };
+
+/** Its stages and how far it is; `end` gives it up, and is false where the caller may not. */
+export function Running({ job, end }) {
+  const at = job.stages.indexOf(job.stage);
+  const stateOf = (index) => (index < at ? "done" : index === at ? "now" : "later");
+  return html`<section class="card learn">
+    <h2>${fill(t.learn.running, job)}</h2>
+    <progress value=${job.share} aria-label=${t.learn.progress}>${percent(job.share)}</progress>
+    <h3 aria-live="polite">${t.learn.stages[job.stage] ?? t.learn.starting}</h3>
+    <p class="quiet">${[percent(job.share, 0), job.detail].filter(Boolean).join(" · ")}</p>
+    <ol>${job.stages.map((stage, index) => html`<li class=${stateOf(index)} aria-current=${index === at ? "step" : null}>
+      <span aria-hidden="true">${MARKS[stateOf(index)]}</span> ${t.learn.stages[stage] ?? stage}</li>`)}</ol>
+    <p class="quiet">${fill(t.learn.since, { ...job, when: when(job.started_at) })}</p>
+    <${Lines} title=${t.learn.warnings} lines=${job.warnings} />
+    ${end && html`<${Act} text=${t.learn.cancel} act=${end} />`}
+  </section>`;
+}
+
+/** Before and after, what it promises, what speaks against it, and its activation. */
+export function Learned({ job: { model: name, learned }, again, end }) {
+  const [asked, ask] = useState(false);
+  const path = { name, version: learned.version };
+  const activate = (reason) => call("activate_version", { path, body: { reason } }).then(again);
+  const text = fill(t.learn.activate, path);
+  const rows = { pictures: learned.pictures, threshold: score(learned.threshold), promise: learned.promise, test: learned.self_test };
+  return html`<section class="card learn">
+    <h2>${fill(t.learn.done, path)}</h2>
+    <${Lines} tone=${TONES[learned.standing]} title=${fill(t.learn.standing[learned.standing], path)} lines=${[learned.reason]} />
+    <${Lines} title=${t.learn.compared} lines=${learned.compared} />
+    <dl>${Object.entries(rows).map(([fact, value]) => value && html`<dt>${t.learn.facts[fact]}</dt><dd>${value}</dd>`)}</dl>
+    <${Lines} title=${t.learn.findings} lines=${learned.findings} tone="near" />
+    <${Lines} title=${t.learn.notes} lines=${learned.notes} />
+    <div class="row">
+      ${end && learned.standing === "waiting" && html`<${Act} text=${text} act=${async () => ask(true)} main />`}
+      <a class="button" href=${`/console/models/${encodeURIComponent(name)}?version=${learned.version}`}>${t.learn.look}</a>
+      ${end && html`<${Act} text=${t.learn.another} act=${end} />`}
+    </div>
+    <${ReasonDialog} open=${asked} title=${text} action=${text} onConfirm=${activate} onClose=${() => ask(false)} />
+  </section>`;
+}
+
+/** A button; what it cannot do is told beside it. */
+function Act({ text, act, main }) {
+  const [error, setError] = useState(null);
+  return html`<${Problem} error=${error} />
+    <button type="button" class=${main ? "button primary" : "button"} onClick=${() => act().catch(setError)}>${text}</button>`;
+}
+
+const Lines = ({ title, lines, tone }) => lines.length > 0 && html`<${Notice} tone=${tone} title=${title}>
+  ${lines.map((line) => line && html`<p>${line}</p>`)}<//>`;

@@ -1,0 +1,203 @@
+"""The page Learn: from dropped pictures to a version that is served."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.api.keys import secret
+from tests.console.conftest import Serve, Server
+
+pytestmark = pytest.mark.browser
+
+LEARNED_WITHIN_MS = 240_000
+
+
+def part(seed: int, *, high: int = 200) -> bytes:
+    """A picture of a part: a pattern that is a little different each time."""
+    rng = np.random.default_rng((seed, high))
+    pattern = np.random.default_rng(0).integers(0, high, (12, 16, 3)).astype(np.int16)
+    coarse = np.clip(pattern + rng.integers(-12, 13, pattern.shape), 0, 255).astype(np.uint8)
+    picture = cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def drop(page: Page, pictures: list[bytes]) -> None:
+    """Drop files on the page, as a person does from a folder."""
+    encoded = [base64.b64encode(picture).decode() for picture in pictures]
+    transfer = page.evaluate_handle(
+        """(all) => {
+            const transfer = new DataTransfer();
+            for (const [index, one] of all.entries()) {
+                const data = Uint8Array.from(atob(one), (letter) => letter.charCodeAt(0));
+                transfer.items.add(new File([data], `part ${index}.png`, { type: "image/png" }));
+            }
+            return transfer;
+        }""",
+        encoded,
+    )
+    page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})
+
+
+@pytest.fixture
+def serve_learning(serve: Serve, bundle: Any, repository: Path, tmp_path: Path) -> Any:
+    """Serves a repository of one model, `parts`, with its data in a folder of the test."""
+
+    def start(*options: str, **given: Any) -> Server:
+        return serve(repository, "--data-folder", str(tmp_path / "data"), *options, **given)
+
+    return start
+
+
+def begin(page: Page, server: Server, name: str, **fields: str) -> None:
+    page.goto(f"{server.url}/console/learn")
+    page.get_by_label("Model (a new name").fill(name)
+    if fields:
+        page.get_by_text("More", exact=True).click()
+    for label, value in fields.items():
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Gather pictures").click()
+
+
+def versions(server: Server, name: str) -> dict[str, Any]:
+    model: dict[str, Any] = httpx.get(f"{server.url}/v1/models/{name}").raise_for_status().json()
+    return model
+
+
+def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_is_activated(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning(record=True)
+    begin(page, server, "bolts", Size="64")
+    drop(page, [part(seed) for seed in range(30)] + [part(0)])
+    expect(page.get_by_text("Pictures: 30 (")).to_be_visible()
+    expect(page.get_by_text("Copies left out: 1.")).to_be_visible()
+    page.get_by_role("button", name="Learn", exact=True).click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.reload()
+    step = page.locator("[aria-current=step]")
+    expect(step).to_contain_text("Fit the detector", timeout=LEARNED_WITHIN_MS)
+    expect(page.get_by_text("Version 1 is active and answers")).to_be_visible(
+        timeout=LEARNED_WITHIN_MS
+    )
+    expect(page.get_by_text("30 pictures, 80 x 60")).to_be_visible()
+    assert "bolts" in [one["name"] for one in httpx.get(f"{server.url}/v1/models").json()["models"]]
+    answer = httpx.post(f"{server.url}/v1/models/bolts/inspect", content=part(3))
+    assert (answer.status_code, answer.json()["version"]) == (200, "1")
+
+    page.get_by_role("button", name="Learn another one").click()
+    page.get_by_label("Model (a new name").fill("bolts")
+    expect(page.get_by_role("radio", name="Add the pictures to version 1")).to_be_checked()
+    page.get_by_role("button", name="Gather pictures").click()
+    drop(page, [part(seed, high=150) for seed in range(8)])
+    page.get_by_role("button", name="Learn", exact=True).click()
+    expect(page.get_by_text("Version 2 is loaded and waits")).to_be_visible(
+        timeout=LEARNED_WITHIN_MS
+    )
+    compared = page.get_by_role("status").filter(has_text="Before and after")
+    expect(compared.get_by_role("paragraph")).to_have_count(2)
+    assert versions(server, "bolts")["active"] == "1"
+    page.get_by_role("button", name="Activate version 2").click()
+    page.get_by_label("Why").fill("the dark shift")
+    page.get_by_label("Why").press("Enter")
+    expect(page.get_by_text("Version 2 is active and answers")).to_be_visible()
+    assert versions(server, "bolts")["active"] == "2"
+    actions = [one["action"] for one in httpx.get(f"{server.url}/v1/audit").json()["entries"]]
+    assert actions.count("version_learned") == 2
+    page.get_by_role("link", name="Look at it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("bolts, version 2")
+
+
+def test_a_learning_that_is_cancelled_leaves_nothing_behind(
+    page: Page, serve_learning: Callable[..., Server], repository: Path, tmp_path: Path
+) -> None:
+    server = serve_learning()
+    begin(page, server, "bolts", Size="64")
+    drop(page, [part(seed) for seed in range(6)])
+    page.get_by_role("button", name="Learn", exact=True).click()
+    expect(page.locator("[aria-current=step]")).to_be_visible(timeout=LEARNED_WITHIN_MS)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+    assert not (repository / "bolts").exists()
+    assert not any((tmp_path / "data" / "learning").iterdir())
+
+
+def test_what_is_no_picture_is_told_by_its_name_and_too_few_keep_theirs_for_another_try(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    begin(page, server, "bolts", Size="64")
+    drop(page, [part(1), b"<img src=x onerror=alert(1)>"])
+    expect(page.get_by_text("part 1.png: the body is a text such as SVG")).to_be_visible()
+    page.get_by_role("button", name="Learn", exact=True).click()
+    expect(page.get_by_text("It was not learned")).to_be_visible(timeout=LEARNED_WITHIN_MS)
+    expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+
+
+def test_a_camera_of_the_browser_takes_pictures_by_keyboard(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    begin(page, serve_learning(), "bolts")
+    page.get_by_role("button", name="Camera of this browser").press("Enter")
+    shoot = page.get_by_role("button", name="Take a picture")
+    expect(shoot).to_be_enabled()
+    shoot.press("Enter")
+    expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
+
+
+def test_a_server_that_ends_takes_the_pictures_along_and_says_so_when_it_is_back(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    begin(page, server, "bolts")
+    drop(page, [part(1)])
+    expect(page.get_by_text("Pictures: 1 (")).to_be_visible()
+    server.process.kill()
+    expect(page.get_by_text("The server does not answer").first).to_be_visible()
+    serve_learning("--port", server.url.rpartition(":")[2])
+    expect(page.get_by_text("The learning is gone")).to_be_visible()
+    expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
+
+
+def test_who_may_not_learn_is_offered_nothing_and_sees_what_is_learned(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning(keys=True)
+    asked = {"authorization": f"Bearer {secret('leader')}"}
+    made = httpx.post(f"{server.url}/v1/learning", json={"model": "bolts"}, headers=asked)
+    assert made.status_code == 201
+    page.goto(f"{server.url}/console/learn")
+    page.get_by_label("Key").fill(secret("scraper"))
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("lacks the scope “operate”")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+
+
+def test_what_keeps_a_server_from_learning_is_told_with_what_to_install(
+    page: Page, serve_learning: Callable[..., Server]
+) -> None:
+    server = serve_learning()
+    detail = "install it there: pip install 'torch>=2.9'"
+    found = {
+        "jobs": [],
+        "obstacles": [{"code": "exporter_missing", "detail": detail}],
+        "signing": None,
+        "bounds": {"pictures": 1, "bytes": 1},
+    }
+    page.route("**/v1/learning", lambda route: route.fulfill(json=found))
+    page.goto(f"{server.url}/console/models")
+    page.get_by_role("link", name="Learn a model").click()
+    expect(page.get_by_text("the exporter is not installed")).to_be_visible()
+    expect(page.get_by_text(detail)).to_be_visible()
+    expect(page.get_by_role("button", name="Gather pictures")).to_have_count(0)
