@@ -1,0 +1,134 @@
+"""Every page of the console with content, for what must hold on all of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.api.keys import KEYS, secret
+from tests.console.conftest import BANK, ROOT
+from tests.console.scene import MODEL, pictures
+
+MAIN = ROOT / "service/console/static/main.js"
+
+
+def pages_of_the_router() -> set[str]:
+    """The names that the console's router knows, and `login`."""
+    (listed,) = re.findall(r"^const PAGES = \[(.*)\];$", MAIN.read_text("utf-8"), re.M)
+    return {*re.findall(r'"(\w+)"', listed), "login"}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A server with keys, two versions of which one has failed, and a record with inspections.
+
+    Attributes:
+        url: of the server.
+        rejected: number of an inspection that rejected its part.
+    """
+
+    url: str
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page in one of its states.
+
+    Attributes:
+        page: its name in the router.
+        state: what is to be seen there.
+        path: its address.
+        prepare: brings it there.
+    """
+
+    page: str
+    state: str
+    path: str
+    prepare: Callable[[Page], Any]
+
+    @property
+    def title(self) -> str:
+        """Tells it from the others."""
+        return f"{self.page}: {self.state}"
+
+    def open(self, page: Page, filled: Filled) -> None:
+        """Open it, logged in unless it is the page to log in."""
+        page.goto(f"{filled.url}/console/{self.path.format(rejected=filled.rejected)}")
+        if self.page != "login":
+            page.get_by_label("Key").fill(secret("all"))
+            page.keyboard.press("Enter")
+        self.prepare(page)
+
+
+def fill(start_server: Any, folder: Path) -> Any:
+    """A server process with content; a context."""
+    repository = folder / "models"
+    shutil.copytree(BANK / MODEL, repository / MODEL)
+    shutil.copytree(BANK / MODEL / "1", repository / MODEL / "0")
+    (repository / MODEL / "0/manifest.json").write_text("{}")
+    data, keys = folder / "data", folder / "keys.toml"
+    keys.write_text(KEYS)
+    keys.chmod(0o600)
+    options = ("--record", "sqlite", "--data-folder", str(data), "--keys-file", str(keys))
+    return start_server(repository, *options)
+
+
+def see(role: Any, name: str | None = None) -> Callable[[Page], Any]:
+    """Wait until something is there."""
+    return lambda page: expect(page.get_by_role(role, name=name).first).to_be_visible()
+
+
+def _tried(page: Page) -> None:
+    page.set_input_files("input[type=file]", [pictures("pitting")[2], pictures("good")[0]])
+    expect(page.get_by_role("table").first).to_be_visible()
+
+
+def _unreadable(page: Page) -> None:
+    file = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    page.set_input_files("input[type=file]", [file])
+    expect(page.get_by_role("alert").first).to_be_visible()
+
+
+def _explained(page: Page) -> None:
+    page.get_by_text("What to do about").first.click()
+    expect(page.get_by_text("From docs/operations.md")).to_be_visible()
+    page.get_by_text("Numbers of").first.click()
+
+
+def _asked_why(page: Page) -> None:
+    page.get_by_role("button", name="Lower", exact=True).click()
+    page.get_by_role("button", name="Serve by this threshold").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def _wrong_key(page: Page) -> None:
+    page.get_by_label("Key").fill("takt_wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+PLACES = (
+    Place("login", "a wrong key", "live", _wrong_key),
+    Place("live", "nothing runs", "live", see("heading")),
+    Place("try", "nothing dropped", "try", see("heading")),
+    Place("try", "two pictures", "try", _tried),
+    Place("try", "a broken file", "try", _unreadable),
+    Place("review", "a grid", "review", see("listbox")),
+    Place("review", "a calendar", "review/calendar", see("heading")),
+    Place("review", "figures", "review/figures", see("heading")),
+    Place("models", "all of them", "models", see("table")),
+    Place("models", "one version", f"models/{MODEL}?version=1", see("slider")),
+    Place("models", "a version that failed", f"models/{MODEL}?version=0", see("heading")),
+    Place("models", "a dialog", f"models/{MODEL}?version=1", _asked_why),
+    Place("learn", "nothing learned", "learn", see("heading")),
+    Place("health", "what to do", "health", _explained),
+    Place("inspection", "a rejected part", "inspection/{rejected}", see("table")),
+    Place("inspection", "none of this number", "inspection/4711", see("heading")),
+)

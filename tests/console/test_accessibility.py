@@ -1,0 +1,95 @@
+"""No page has a grave fault that axe-core finds, in light and in dark; every target is large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.api.keys import bearer
+from tests.console.every_page import PLACES, Filled, Place, fill, pages_of_the_router
+from tests.console.scene import work_a_shift
+
+axe = pytest.importorskip("axe_playwright_python.base", reason="install axe-playwright-python")
+
+pytestmark = pytest.mark.browser
+
+GRAVE = ("serious", "critical")
+TARGET_PX = 48
+# Large text has to have as much contrast as small text.
+CONFIGURED = """axe.configure({ checks: [{ id: "color-contrast", options: {
+    ignoreUnicode: true, ignoreLength: false, ignorePseudo: false, boldValue: 700,
+    boldTextPt: 999, largeTextPt: 999, shadowOutlineEmMax: 0.2, pseudoSizeThreshold: 0.25,
+    contrastRatio: { normal: { expected: 4.5 }, large: { expected: 4.5 } } } }] })"""
+# What a finger meets: a field inside its label is as large as the label.
+SMALL = """(least) => [
+    ...document.querySelectorAll("button, select, summary, a.button, input, textarea"),
+  ]
+    .filter((one) => one.checkVisibility() && !one.closest(".unseen"))
+    .map((one) => (/checkbox|radio|file/.test(one.type) && one.closest("label")) || one)
+    .map((one) => [one, one.getBoundingClientRect()])
+    .filter(([, box]) => Math.min(box.height, box.width) < least - 0.5)
+    .map(([one, box]) => `${box.width} x ${box.height}: ${one.outerHTML.slice(0, 120)}`)"""
+
+
+@pytest.fixture(scope="module")
+def filled(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    with fill(start_server, tmp_path_factory.mktemp("filled")) as server:
+        yield Filled(server.url, work_a_shift(server.url, 1, bearer("all"))[0])
+
+
+def faults(page: Page) -> list[str]:
+    """The grave faults of what is to be seen now, each with where and why."""
+    page.evaluate(axe.AXE_SCRIPT)
+    page.evaluate(CONFIGURED)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations', 'passes'] })")
+    assert "color-contrast" in {one["id"] for one in found["passes"] + found["violations"]}
+    return [
+        f"{fault['id']}: {node['html'][:160]}\n  {node['failureSummary']}"
+        for fault in found["violations"]
+        if fault["impact"] in GRAVE
+        for node in fault["nodes"]
+    ]
+
+
+def test_every_page_of_the_router_is_looked_at() -> None:
+    assert {place.page for place in PLACES} == pages_of_the_router()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+def test_axe_finds_no_grave_fault(
+    new_page: Callable[..., Page], filled: Filled, place: Place, scheme: str
+) -> None:
+    page = new_page(color_scheme=scheme, reduced_motion="reduce")
+    place.open(page, filled)
+    found = faults(page)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+def test_every_target_is_large_enough_for_a_glove_and_nothing_sticks_out(
+    new_page: Callable[..., Page], filled: Filled, place: Place, width: int
+) -> None:
+    page = new_page(viewport={"width": width, "height": 800})
+    place.open(page, filled)
+    small = page.evaluate(SMALL, TARGET_PX)
+    assert not small, "\n".join(small)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_a_fault_would_be_found(page: Page, filled: Filled) -> None:
+    PLACES[0].open(page, filled)
+    page.evaluate("""() => {
+        const field = document.createElement("input");
+        const text = document.createElement("p");
+        text.textContent = "Hardly to be read";
+        text.style.color = "#999";
+        document.querySelector("main").append(field, text);
+    }""")
+    found = "\n".join(faults(page))
+    assert "label: " in found
+    assert "color-contrast: " in found
