@@ -52,7 +52,7 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
         "The strongest region is at 191, 144; its peak is 1.28. "
         "99.5 % of the good calibration pictures score no higher."
     )
-    overlay = page.get_by_role("img", name=re.compile("^Overlay of inspection"))
+    overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
     overlay.hover()
     said = page.locator(".picture-tools output")
     expect(said).to_have_text(re.compile(r"^x \d+, y \d+: level \d.*, map \d\.\d+$"))

@@ -6,6 +6,7 @@ import base64
 import itertools
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,44 @@ def test_panes_move_in_step_and_0_shows_all_again(
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         for what, shown in before.items():
             assert np.array_equal(pixels(pane(page, what)), shown) is same, what
+
+
+def test_fingers_and_the_mouse_move_and_pinch_and_keys_reach_the_slider(
+    new_page: Callable[..., Page], serve: Serve, bundle, repository: Path, tmp_path: Path
+) -> None:
+    page = new_page(has_touch=True)
+    picture = noise(tmp_path / "noise.png")
+    page.goto(f"{serve(repository).url}/console/try?show=overlay")
+    choose(page, tmp_path / "noise.png")
+    canvas = pane(page, "Overlay")
+    whole = pixels(canvas)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    session = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 40), ("touchMove", 60), ("touchMove", 80)):
+        points = [{"x": middle["x"] + way * apart, "y": middle["y"], "id": way} for way in (-1, 1)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.mouse.move(middle["x"], middle["y"])
+    x, y, levels, _ = value(page)
+    assert levels == picture[y, x].tolist()
+    assert not np.array_equal(pixels(canvas), whole)
+    before = page.locator(".picture-tools output").inner_text()
+    page.mouse.down()
+    page.mouse.move(middle["x"] + 120, middle["y"] + 60, steps=4)
+    page.mouse.up()
+    # What was under the pointer went with it, and the picture is twice as large.
+    expect(page.locator(".picture-tools output")).to_have_text(before)
+    page.mouse.move(middle["x"], middle["y"])
+    moved = value(page, before)
+    scale = 2 * min(box["width"] / 64, box["height"] / 48)
+    assert abs((x - moved[0]) - 120 / scale) <= 1 and abs((y - moved[1]) - 60 / scale) <= 1
+    slider = page.get_by_role("slider", name="Map")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(slider).to_have_value("0.75")
 
 
 def test_two_versions_are_compared_on_the_same_picture_and_the_address_remembers(

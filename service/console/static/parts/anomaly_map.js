@@ -12,7 +12,8 @@ export function readMap(buffer, box, low, threshold) {
 
 /** The map's value at a pixel of the picture; null where it has none. */
 export function valueAt({ rows, columns, values, box: [left, top, width, height] }, x, y) {
-  const [column, row] = [Math.floor(((x + 0.5 - left) / width) * columns), Math.floor(((y + 0.5 - top) / height) * rows)];
+  const column = Math.floor(((x + 0.5 - left) / width) * columns);
+  const row = Math.floor(((y + 0.5 - top) / height) * rows);
   return column >= 0 && row >= 0 && column < columns && row < rows ? values[row * columns + column] : null;
 }
 
@@ -39,15 +40,9 @@ function colourAt(level, clear) {
   return [...mixed, clear ? 255 * rise * rise * (3 - 2 * rise) : 255];
 }
 
-/** How far two maps of one picture lie apart on the scale of colours, on the grid of the finer one. */
+/** How far two maps of one picture lie apart on the scale of colours; undefined where their grids differ. */
 export function differenceOf(one, other) {
-  const fine = one.values.length < other.values.length ? other : one;
-  const { box: [left, top, width, height], columns, rows } = fine;
-  const values = fine.values.map((_, cell) => {
-    const x = left + (((cell % columns) + 0.5) / columns) * width - 0.5;
-    const y = top + ((Math.floor(cell / columns) + 0.5) / rows) * height - 0.5;
-    const [a, b] = [one, other].map((map) => levelOf(map, valueAt(map, x, y) ?? map.low));
-    return Math.abs(a - b);
-  });
-  return { ...fine, values, low: 0, threshold: 1 };
+  if (`${[one?.rows, one?.columns, one?.box]}` !== `${[other?.rows, other?.columns, other?.box]}`) return undefined;
+  const values = one?.values.map((value, cell) => Math.abs(levelOf(one, value) - levelOf(other, other.values[cell])));
+  return one && { ...one, values, low: 0, threshold: 1 };
 }

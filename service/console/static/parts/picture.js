@@ -18,7 +18,7 @@ export const useView = () => useMemo(() => createStore(LOOK), []);
 
 /**
  * Loads a picture, of a URL or Blob, for viewers: `{ picture, error }`, neither while it loads. `picture` has `width`,
- * `height` and `levels`: bitmaps, each half as large as the one before.
+ * `height`, `levels`: bitmaps, each half as large as the one before, and `odd`: a browser shows it in a way of its own.
  */
 export function usePicture(source) {
   const [found, setFound] = useState({});
@@ -27,52 +27,57 @@ export function usePicture(source) {
     const levels = [];
     const close = () => levels.splice(0).forEach((level) => level.close());
     const tell = (told) => (gone.signal.aborted ? close() : setFound({ source, ...told }));
-    const loaded = () => tell({ picture: { width: levels[0]?.width, height: levels[0]?.height, levels } });
-    if (source) load(source, levels, gone.signal).then(loaded, (error) => tell({ error }));
+    if (source) load(source, levels, gone.signal).then((picture) => tell({ picture }), (error) => tell({ error }));
     return () => (gone.abort(), close());
   }, [source]);
   return found.source === source ? found : {};
 }
 
 async function load(source, levels, signal) {
-  const answer = source instanceof Blob ? null : await fetch(source, { signal });
-  if (answer && !answer.ok) throw new Error(String(answer.status));
-  // As the service sees it: turned upright, but its levels as they are in the file, whatever profile they have.
-  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-  levels.push(await createImageBitmap(answer ? await answer.blob() : source, options));
+  const answer = source instanceof Blob ? new Response(source) : await fetch(source, { signal });
+  if (!answer.ok) throw new Error(String(answer.status));
+  const blob = await answer.blob();
+  // Its levels as they are in the file, as the service sees them, whatever profile they have.
+  levels.push(await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" }));
+  const { width, height } = levels[0];
   for (let last = levels[0]; last.width * last.height > SMALL && !signal.aborted; last = levels.at(-1)) {
     const half = { resizeWidth: Math.ceil(last.width / 2), resizeHeight: Math.ceil(last.height / 2) };
     levels.push(await createImageBitmap(last, { ...half, resizeQuality: "medium" }));
   }
+  const text = new TextDecoder("latin1").decode(await blob.arrayBuffer());
+  const odd = /^.PNG.{20}\x10/s.test(text) || /^(.PNG|RIFF).*(eXIf|EXIF)/s.test(text); // 16 bits, or to be turned
+  return { width, height, levels, odd };
 }
 
 /**
- * One pane; every prop but `label` may be left out.
- * @param {string} label what is shown, for those who do not see it; `caption` for those who do
- * @param {string|Blob} source of the picture, or `picture` of `usePicture`; without either, its `size` is wanted
- * @param {object} map of `readMap`; `show` is "picture", "map" or "overlay" (both, which is the default)
- * @param {object[]} regions as the API has them, and `roi` as a version has it
- * @param {object} view of `useView`, for panes that go in step; a pane without it has tools of its own
+ * Panes that zoom, pan and point in step, with their tools; what is not in a pane of `panes` is for all of them.
+ * @param {object[]} panes each with a `name`; `show`: "picture", "map" or "overlay"; `map` of `readMap`; `regions` of the API
+ * @param {object} view of `useView`
+ * @param {object} picture of `usePicture`, and its `size` (`width`, `height`) for when there is none
+ * @param {object} roi polygons and exclude, as a version has them
+ * @param {string} of what is shown, for those who do not see it
  */
-export function Picture(props) {
-  const own = useView();
+export function Panes({ panes, of, ...shared }) {
+  const label = ({ name, regions = [] }) => fill(t.picture.pane, { pane: name, of, regions: regions.length });
+  return html`<${Tools} ...${shared} maps=${panes.map(({ map }) => map)} />
+    <div class=${panes.length > 1 ? "panes" : "panes one"}>${panes.map((pane) => html`<${Pane} key=${pane.name}
+      label=${`${label(pane)}. ${t.picture.keys}`} ...${shared} ...${pane} />`)}</div>`;
+}
+
+function Pane(props) {
+  const { name, label, show, map, view, picture } = props;
+  const size = picture ?? props.size;
   const canvas = useRef(null);
-  const loaded = usePicture(props.picture ? null : props.source);
-  const { show = "overlay", view = own, map, picture = loaded.picture, size = picture } = props;
   const heat = useMemo(() => map && show !== "picture" && paintMap(map, show === "overlay"), [map, show]);
   const latest = useRef(null);
-  latest.current = { ...props, show, view, picture, size: picture ?? size, heat, canvas };
+  latest.current = { ...props, size, heat, canvas };
   const hands = useMemo(() => handsOn(latest), []);
   const redraw = useRedraw(latest);
   useEffect(redraw);
   useEffect(() => view.follow(redraw), [view]);
-  return html`<figure class="picture">
-    ${props.caption && html`<figcaption>${props.caption}</figcaption>`}
-    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`${props.label}. ${t.picture.keys}`} ...${hands}
-      style=${{ aspectRatio: size ? `${size.width} / ${size.height}` : "3 / 2" }} />
-    ${loaded.error && html`<p role="status">${t.picture.unreadable}</p>`}
-    ${!props.view && html`<${PictureTools} view=${view} picture=${picture} maps=${map ? [map] : []} />`}
-  </figure>`;
+  return html`<figure class="picture"><figcaption>${name}</figcaption>
+    <canvas ref=${canvas} tabindex="0" role="img" aria-label=${label} ...${hands}
+      style=${{ aspectRatio: `${size.width} / ${size.height}` }} /></figure>`;
 }
 
 /** Draws at the next frame of the screen, and when the pane's size changes. */
@@ -90,32 +95,30 @@ function useRedraw(latest) {
 }
 
 /** Buttons of a view, the opacity and colours of its maps, and the values at the cursor. */
-export function PictureTools({ view, picture, maps: [map, ...others] = [] }) {
+function Tools({ view, picture, maps }) {
   const { cursor, opacity } = view.use();
-  const scale = map && { low: score(map.low), threshold: score(map.threshold), high: score(2 * map.threshold - map.low) };
+  const given = [...new Set(maps.filter(Boolean))];
+  const [{ low, threshold } = {}] = given;
+  const ends = [low, threshold, 2 * threshold - low].map(score);
   const button = (text, label, factor) => html`<button type="button" class="button" aria-label=${label} title=${label}
     onClick=${() => zoomBy(view, factor)}>${text}</button>`;
   return html`<div class="row picture-tools">
     ${button("+", t.picture.closer, 2)} ${button("−", t.picture.further, 0.5)} ${button("0", t.picture.whole, 0)}
-    ${map && html`<label class="beside">${t.picture.opacity}<input type="range" min="0" max="1" step="0.05" value=${opacity}
-        onInput=${(event) => view.set({ ...view.get(), opacity: Number(event.target.value) })} /></label>
-      <span class="picture-scale" role="img" aria-label=${fill(t.picture.scale, scale)}>
-        ${Object.values(scale).map((value) => html`<span>${value}</span>`)}</span>`}
-    <output aria-live=${cursor?.keys ? "polite" : "off"}>
-      ${cursor ? told(cursor, picture, map ? [map, ...others] : []) : t.picture.hint}</output>
+    ${given.length > 0 && html`<label class="beside" onKeyDown=${(event) => event.stopPropagation()}>${t.picture.opacity}
+        <input type="range" min="0" max="1" step="0.05" value=${opacity}
+          onInput=${({ target }) => view.set({ ...view.get(), opacity: Number(target.value) })} /></label>
+      <span class="picture-scale" role="img" aria-label=${fill(t.picture.scale, ends)}>
+        ${ends.map((end) => html`<span>${end}</span>`)}</span>`}
+    <output aria-live=${cursor?.keys ? "polite" : "off"}>${cursor ? told(cursor, picture, given) : t.picture.hint}</output>
   </div>`;
 }
 
+/** The levels of a pixel, red, green and blue or one of all three, and what the maps have there. */
 function told({ x, y }, picture, maps) {
-  const levels = picture?.levels.length ? levelsAt(picture, x, y) : ["–"];
+  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  if (picture?.levels.length) context.drawImage(picture.levels[0], x, y, 1, 1, 0, 0, 1, 1);
+  const levels = context.getImageData(0, 0, 1, 1).data.subarray(0, 3);
   const value = new Set(levels).size === 1 ? levels[0] : levels.join(" ");
   const values = maps.map((map) => score(valueAt(map, x, y)));
   return fill(maps.length ? t.picture.values : t.picture.value, { x, y, value, map: values.join(" | ") });
-}
-
-/** The levels [red, green, blue] of a pixel. */
-function levelsAt(picture, x, y) {
-  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  context.drawImage(picture.levels[0], x, y, 1, 1, 0, 0, 1, 1);
-  return [...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
 }

@@ -4,13 +4,13 @@ import { call } from "../../core/api.js";
 import { when } from "../../core/format.js";
 import { useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
-import { t } from "../../core/strings.js";
+import { fill, t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
 
 const { inspection: words } = t;
 
 /** Judgements of an inspection, oldest first; `again` reads it anew. */
-export function Judging({ row: { id, judgement, picture, pinned }, history: { said, standing }, again }) {
+export function Judging({ row: { id, judgement, picture, pinned }, history: { said, standing, seen }, again }) {
   const [text, setText] = useState({ kind: "", note: "" });
   const [error, setError] = useState(null);
   const ask = (operation, options) => call(operation, options).then(() => (setError(null), again()), setError);
@@ -26,6 +26,7 @@ export function Judging({ row: { id, judgement, picture, pinned }, history: { sa
     <ul aria-live="polite">${said.map((one) => html`<li>${when(one.at)}, ${one.reviewer}: <strong>${words.words[one.judgement]}</strong>
       ${[one.kind, one.note].filter(Boolean).map((more) => html`, ${more}`)}</li>`)}
       ${!said.length && html`<li>${words.nobody}</li>`}</ul>
+    ${seen.length > 0 && html`<p class="quiet">${fill(words.seen, { who: seen.map(({ reviewer }) => reviewer).join(", ") })}</p>`}
     ${allowed && html`<div class="row">${field("kind", 64)}${field("note", 1000)}</div>
       <div class="row">
         ${["defect", "good", "unsure"].map((word) => button(`${words.words[word]} (${word[0]})`, () => judge(word), judgement === word))}

@@ -4,7 +4,6 @@ import { call } from "../../core/api.js";
 import { useReturn } from "../../core/connection.js";
 
 const NOWHERE = 1e30; // a threshold that nothing reaches
-let count = 0;
 
 /** The versions that answer, each with its model's `name`, a `key` and whether it is `active`. */
 export const servedOf = (models = []) => models.flatMap(({ name, active, versions }) => versions
@@ -12,13 +11,16 @@ export const servedOf = (models = []) => models.flatMap(({ name, active, version
   .map((one) => ({ ...one, name, key: `${name}/${one.version}`, active: one.version === active })));
 
 /**
- * Pictures and what each of `choices` (versions) says of them: `{ items, add, again }`. An item has a `file` and
+ * Pictures and what each of `choices` (versions) says of them: `{ items, add, again }`. An item has a `file`, its `url` and
  * `answers` by a version's key: what the API answers with `map`, a Blob, or `{ error }`. The one at `first` goes first.
  */
 export function useTried(choices, first) {
   const [items, setItems] = useState([]);
-  const [abort, busy] = [useRef(null), useRef(false)];
-  useEffect(() => ((abort.current = new AbortController()), () => abort.current.abort()), []);
+  const [abort, busy, urls] = [useRef(null), useRef(false), useRef([])];
+  useEffect(() => {
+    abort.current = new AbortController();
+    return () => (abort.current.abort(), urls.current.forEach((url) => URL.revokeObjectURL(url)));
+  }, []);
   const change = (answers) => setItems((now) => now.map((item) => ({ ...item, answers: answers(item) })));
   const without = (drop) => change((item) =>
     Object.fromEntries(Object.entries(item.answers).filter(([, { error }]) => !drop(item, error))));
@@ -29,41 +31,36 @@ export function useTried(choices, first) {
     busy.current = true;
     ask(item.file, choice, abort.current.signal).catch((error) => ({ error })).then((found) => {
       busy.current = false;
-      change(({ id, answers }) => (id === item.id ? { ...answers, [choice.key]: found } : answers));
+      change(({ url, answers }) => (url === item.url ? { ...answers, [choice.key]: found } : answers));
     });
   });
   useReturn(() => without((_, error) => error?.status === 0));
-  return {
-    items,
-    add: (files) => setItems((now) => [...now, ...[...files].map((file) => ({ id: count++, file, answers: {} }))]),
-    again: ({ id }) => without((item, error) => item.id === id && error),
+  const add = (files) => {
+    const made = [...files].map((file) => ({ file, url: URL.createObjectURL(file), answers: {} }));
+    urls.current.push(...made.map(({ url }) => url));
+    setItems((now) => [...now, ...made]);
   };
+  return { items, add, again: ({ url }) => without((item, error) => item.url === url && error) };
 }
 
-async function ask(file, { name, version, engine }, signal) {
-  const query = { heatmap: "raw", ...labels(file) };
-  const body = await call("inspect_picture_by_version", { path: { name, version }, query, body: file, signal });
+async function inspect(file, { name, version }, query, options) {
+  const body = new Blob([await file.arrayBuffer()]); // a file that is gone is an error of its own
+  // By these the record tells what was tried from the line's own; a tag has no comma and no equals sign.
+  const label = file.name.replace(/[=,\x00-\x1f\x7f]/g, " ").trim().slice(0, 128).trim();
+  const asked = { ...query, priority: "bulk", station: "try", tags: label && `file=${label}` };
+  return call("inspect_picture_by_version", { path: { name, version }, query: asked, body, ...options });
+}
+
+async function ask(file, choice, signal) {
+  const body = await inspect(file, choice, { heatmap: "raw" }, { signal });
   const text = atob(body.heatmap.data);
   const bytes = new Uint8Array(text.length);
   for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
-  return { ...body, heatmap: null, map: new Blob([bytes]), engine, odd: await isOdd(file) };
-}
-
-/** Whether a file is a PNG of 16 bits, or a PNG or WebP to be turned: a browser has its own way with these. */
-async function isOdd(file) {
-  const text = new TextDecoder("latin1").decode(await file.arrayBuffer());
-  return /^.PNG.{20}\x10/s.test(text) || /^(.PNG|RIFF).*(eXIf|EXIF)/s.test(text);
+  return { ...body, heatmap: null, map: new Blob([bytes]), engine: choice.engine };
 }
 
 /** The picture as the service decodes it, for browsers that cannot. */
-export function rendering(file, { name, version }, signal) {
-  const query = { heatmap: "overlay", format: "png", threshold: NOWHERE, pixel_threshold: NOWHERE, ...labels(file) };
-  const options = { path: { name, version }, query, headers: { Accept: "image/png" }, body: file, signal, as: "blob" };
-  return call("inspect_picture_by_version", options);
-}
-
-/** By these the record tells what was tried from the line's own; a tag has no comma and no equals sign. */
-function labels(file) {
-  const name = file.name.replace(/[=,\x00-\x1f\x7f]/g, " ").trim().slice(0, 128).trim();
-  return { priority: "bulk", station: "try", tags: name ? `file=${name}` : null };
+export function rendering(file, choice, signal) {
+  const query = { heatmap: "overlay", format: "png", threshold: NOWHERE, pixel_threshold: NOWHERE };
+  return inspect(file, choice, query, { signal, headers: { Accept: "image/png" }, as: "blob" });
 }
