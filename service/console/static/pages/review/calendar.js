@@ -7,7 +7,7 @@ import { Problem } from "../../parts/notice.js";
 import { asked, dayOf, linkOf } from "./filters.js";
 
 const written = (options) => new Intl.DateTimeFormat(document.documentElement.lang, options);
-const [MONTH, LONG, SHORT] = [{ month: "long", year: "numeric" }, { dateStyle: "full" }, { weekday: "short" }].map(written);
+const [MONTH, SHORT] = [{ month: "long", year: "numeric" }, { weekday: "short" }].map(written);
 const WEEK = Array.from({ length: 7 }, (_, number) => SHORT.format(new Date(2024, 0, 1 + number)));
 const NOTHING = { unreviewed: 0, judged: 0, rejects: 0, near: 0, samples: 0 };
 const r = t.review;
@@ -31,8 +31,7 @@ export function Calendar({ filters }) {
       ${days.map((day, number) => {
         const counts = data?.days.find((one) => Number(one.day.slice(8)) === number + 1) ?? NOTHING;
         const { unreviewed, judged } = counts;
-        const label = fill(r.day, { day: LONG.format(new Date(day.since)), ...counts });
-        return html`<a key=${number} href=${linkOf({ ...filters, ...day })} aria-label=${label} title=${label}
+        return html`<a key=${number} href=${linkOf({ ...filters, ...day })} title=${fill(r.day, counts)}
           class=${unreviewed ? "open" : ""} aria-current=${since === day.since ? "date" : null}
           style=${number ? {} : { gridColumnStart: ((first.getDay() + 6) % 7) + 1 }}>${number + 1}
           <small>${unreviewed ? fill(r.toJudge, { count: unreviewed }) : judged > 0 && r.allJudged}</small></a>`;

@@ -78,16 +78,13 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
 function Tile({ tile, place, total, moving, chosen }) {
   const [ready, setReady] = useState(!moving);
   useEffect(() => moving || setReady(true), [moving]);
-  const verdict = verdictOf(tile.anomalous);
-  const judged = r.judged[tile.judgement ?? "none"];
-  const values = { id: tile.id, verdict: t.verdict[verdict], score: score(tile.score), judged, part: tile.part ?? "" };
-  return html`<div class="tile" id=${`tile-${tile.id}`} role="option" aria-selected=${String(chosen)} aria-posinset=${place} aria-setsize=${total}
-    aria-label=${fill(r.tile, values)}>
+  const picture = tile.picture && html`<img src=${thumbnailOf(tile)} alt=${fill(r.tile, { id: tile.id })} draggable="false" />`;
+  return html`<div class="tile" id=${`tile-${tile.id}`} role="option" aria-selected=${String(chosen)} aria-posinset=${place} aria-setsize=${total}>
     <div class="thumb">
-      ${tile.picture ? ready && html`<img src=${thumbnailOf(tile)} alt="" draggable="false" />` : html`<small>${r.noPicture}</small>`}
+      ${ready && (picture ?? html`<small>${r.noPicture}</small>`)}
       <${Boxes} tile=${tile} />
     </div>
-    <div class="caption"><${Verdict} verdict=${verdict} /><span>${values.score}</span></div>
-    <div class=${`caption ${tile.judgement ?? "quiet"}`}><span>${judged}</span><span>${tile.part}</span></div>
+    <div class="caption"><${Verdict} verdict=${verdictOf(tile.anomalous)} /><span>${score(tile.score)}</span></div>
+    <div class=${`caption ${tile.judgement ?? "quiet"}`}><span>${r.judged[tile.judgement ?? "none"]}</span><span>${tile.part}</span></div>
   </div>`;
 }
