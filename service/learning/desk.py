@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from service.domain import Json
 from service.errors import ConflictError, LearningNotFoundError
-from service.host import let_others_go_first
+from service.host import let_others_go_first, usable_cores
 from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
 from service.learning.job import LearningJob
 from service.learning.obstacles import Obstacle, obstacles
@@ -221,7 +221,9 @@ class LearningDesk:
 
     async def _run(self, found: _Open) -> None:
         job, folder = found.job, found.folder
-        arguments = job.wish.arguments(folder.pictures, self._repository)
+        # What a container may use in all is gone once it is used, whoever has priority.
+        threads = max(1, usable_cores() - 1)
+        arguments = job.wish.arguments(folder.pictures, self._repository, threads)
 
         def told(event: Json) -> None:
             before = job.place

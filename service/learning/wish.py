@@ -32,15 +32,16 @@ class Wish:
     size: str | None = None
     device: LearningDevice = "cpu"
 
-    def arguments(self, pictures: Path, repository: Path) -> list[str]:
+    def arguments(self, pictures: Path, repository: Path, threads: int) -> list[str]:
         """The arguments of `takt learn`.
 
-        >>> Wish("nut", alpha=0.05).arguments(Path("/p"), Path("/r"))[-4:]
+        >>> Wish("nut", alpha=0.05).arguments(Path("/p"), Path("/r"), threads=3)[-4:]
         ['--family', 'patchcore', '--alpha', '0.05']
 
         Args:
             pictures: folder of the good pictures.
             repository: folder of the models.
+            threads: of the CPU.
         """
         given = {
             "--progress": "json",
@@ -48,6 +49,7 @@ class Wish:
             "--update" if self.update else "--model": self.model,
             "--repository": repository,
             "--device": self.device,
+            "--threads": threads,
             "--family": self.family,
             "--alpha": self.alpha,
             "--minutes": self.minutes,

@@ -11,7 +11,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import secret
 from tests.console.conftest import Serve, Server
@@ -38,7 +38,8 @@ def drop(page: Page, pictures: list[bytes]) -> None:
             const transfer = new DataTransfer();
             for (const [index, one] of all.entries()) {
                 const data = Uint8Array.from(atob(one), (letter) => letter.charCodeAt(0));
-                transfer.items.add(new File([data], `part ${index}.png`, { type: "image/png" }));
+                const name = `<b>part</b> ${index}.png`;
+                transfer.items.add(new File([data], name, { type: "image/png" }));
             }
             return transfer;
         }""",
@@ -65,6 +66,15 @@ def begin(page: Page, server: Server, name: str, **fields: str) -> None:
     for label, value in fields.items():
         page.get_by_label(label).fill(value)
     page.get_by_role("button", name="Gather pictures").click()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press the Tab key until something has the focus; it must not be far."""
+    for _ in range(8):
+        if wanted.evaluate("(one) => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    expect(wanted).to_be_focused()
 
 
 def versions(server: Server, name: str) -> dict[str, Any]:
@@ -116,15 +126,30 @@ def test_thirty_dropped_pictures_become_a_version_that_is_served_and_an_update_i
     expect(page.get_by_role("heading", level=1)).to_have_text("bolts, version 2")
 
 
-def test_a_learning_that_is_cancelled_leaves_nothing_behind(
+def test_a_learning_is_begun_and_cancelled_by_keyboard_and_leaves_nothing_behind(
     page: Page, serve_learning: Callable[..., Server], repository: Path, tmp_path: Path
 ) -> None:
+    files = [tmp_path / f"{seed}.png" for seed in range(6)]
+    for seed, file in enumerate(files):
+        file.write_bytes(part(seed))
     server = serve_learning()
-    begin(page, server, "bolts", Size="64")
-    drop(page, [part(seed) for seed in range(6)])
-    page.get_by_role("button", name="Learn", exact=True).click()
+    page.goto(f"{server.url}/console/learn")
+    tab_to(page, page.get_by_label("Model (a new name"))
+    page.keyboard.type("bolts")
+    tab_to(page, page.get_by_role("button", name="Gather pictures"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
+    with page.expect_file_chooser() as choosing:
+        tab_to(page, page.get_by_label("Pictures of good parts", exact=True))
+        page.keyboard.press("Enter")
+    choosing.value.set_files(files)
+    learn = page.get_by_role("button", name="Learn", exact=True)
+    expect(learn).to_be_enabled()
+    tab_to(page, learn)
+    page.keyboard.press("Enter")
     expect(page.locator("[aria-current=step]")).to_be_visible(timeout=LEARNED_WITHIN_MS)
-    page.get_by_role("button", name="Cancel").click()
+    tab_to(page, page.get_by_role("button", name="Cancel"))
+    page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Gather pictures")).to_be_visible()
     assert not (repository / "bolts").exists()
     assert not any((tmp_path / "data" / "learning").iterdir())
@@ -136,7 +161,7 @@ def test_what_is_no_picture_is_told_by_its_name_and_too_few_keep_theirs_for_anot
     server = serve_learning()
     begin(page, server, "bolts", Size="64")
     drop(page, [part(1), b"<img src=x onerror=alert(1)>"])
-    expect(page.get_by_text("part 1.png: the body is a text such as SVG")).to_be_visible()
+    expect(page.get_by_text("<b>part</b> 1.png: the body is a text such as SVG")).to_be_visible()
     page.get_by_role("button", name="Learn", exact=True).click()
     expect(page.get_by_text("It was not learned")).to_be_visible(timeout=LEARNED_WITHIN_MS)
     expect(page.get_by_text("Pictures: 1 (")).to_be_visible()

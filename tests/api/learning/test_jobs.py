@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from service.host import usable_cores
 from service.recording.audit.chain import entries_of
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
@@ -69,6 +70,7 @@ async def test_the_command_gets_what_was_asked_for_and_the_pictures(
         "--model": "nut",
         "--repository": str(repository),
         "--device": "cpu",
+        "--threads": str(max(1, usable_cores() - 1)),
         "--family": "efficientad",
         "--minutes": "3.0",
         "--size": "auto",

@@ -1,5 +1,5 @@
 /** The page Learn: from pictures of good parts to a new version, by a job that is on the server. */
-import { html, useRef } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
@@ -19,19 +19,21 @@ export default function Page() {
 
 function Learn() {
   const { data, error, again } = useFetched((signal) => call("list_learnings", { signal }), []);
-  const last = useRef(null);
+  const [last, place] = [useRef(null), useRef(null)];
   const job = data?.jobs.find(({ state }) => state !== "cancelled");
   if (job) last.current = job.id;
   const lost = data && last.current && data.jobs.every(({ id }) => id !== last.current);
   useInterval(again, job?.state === "running" || job?.learned?.standing === "loading" ? SOON_MS : LATER_MS);
+  // The keyboard goes on where it was, though what it was on is gone.
+  useEffect(() => document.activeElement === document.body && place.current.focus(), [job?.id, job?.state]);
   const end = async () => {
     last.current = null;
     await call("discard_learning", { path: { id: job.id } });
     again();
   };
   const shown = { data, job, again, end: may("operate") && end };
-  return html`<${Problem} error=${error} />
+  return html`<div class="learning" tabindex="-1" ref=${place}><${Problem} error=${error} />
     ${lost && html`<${Notice} tone="near" title=${t.learn.lost}><p>${t.learn.lostDetail}</p><//>`}
     ${!may("operate") && html`<${Notice} title=${t.learn.mayNot} />`}
-    ${job ? html`<${JOBS[job.state]} key=${job.id} ...${shown} />` : data && shown.end && html`<${Wish} ...${shown} />`}`;
+    ${job ? html`<${JOBS[job.state]} key=${job.id} ...${shown} />` : data && shown.end && html`<${Wish} ...${shown} />`}</div>`;
 }

@@ -34,9 +34,9 @@ export function Gathering({ job, data: { bounds }, again, end }) {
     <p class="quiet">${fill(t.learn.bounds, { count: count(bounds.pictures), size: bytes(bounds.bytes) })}</p>
     ${refused.length > 0 && html`<${Notice} tone="near" title=${t.learn.refused}>${refused.map((line) => html`<p>${line}</p>`)}<//>`}
     <${Problem} error=${error} />
-    ${end && html`<div class="row">${button(t.learn.discard, act(end))}
+    ${end && html`<div class="row">
       ${button(t.learn.start, act(() => call("start_learning", { path })), { class: "button primary", disabled: !job.pictures || sent < all })}
-    </div>`}
+      ${button(t.learn.discard, act(end))}</div>`}
   </section>`;
 }
 
