@@ -246,6 +246,22 @@ def level(page: Page, what: str, x: int, y: int, size: tuple[int, int]) -> list[
     return value(page)[2]
 
 
+def test_what_was_dropped_while_the_server_was_away_is_answered_once_it_is_back(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository)
+    page.goto(f"{server.url}/console/try")
+    expect(page.get_by_label("Model")).to_have_value("parts/1")
+    server.process.kill()
+    server.process.wait()
+    drop(page, "good.png", picture_bytes(50))
+    strip = page.get_by_role("list", name="Pictures").get_by_role("button")
+    expect(strip).to_have_text("good.pngFailed")
+    serve(repository, "--port", server.url.rpartition(":")[2])
+    expect(strip).to_have_text("good.pngGood", timeout=15_000)
+    expect(verdict(page)).to_have_text("Good")
+
+
 def test_files_that_a_browser_shows_otherwise_are_shown_as_the_service_sees_them(
     page: Page, serve: Serve, bundle, repository: Path, tmp_path: Path
 ) -> None:

@@ -14,12 +14,13 @@ const ROWS = {
   engine: (one) => one.engine,
 };
 
-/** Verdict, score and times of answers, a column for each; `names` are their headings where they are several. */
-export function Facts({ answers, names = [] }) {
+/** Verdict, score and times of answers, a column for each. */
+export function Facts({ answers }) {
   const row = (label, cell) => html`<tr><th scope="row">${label}</th>
     ${answers.map((one) => html`<td class="number">${cell(one)}</td>`)}</tr>`;
   return html`<table>
-      ${names.length > 1 && html`<thead><tr><td></td>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>`}
+      ${answers.length > 1 && html`<thead><tr><td></td>${answers.map(({ model, version }) =>
+        html`<th scope="col" class="number">${model}/${version}</th>`)}</tr></thead>`}
       <tbody>${Object.entries(ROWS).map(([name, cell]) => row(t.facts[name], cell))}
         ${Object.entries(t.facts.stages).map(([stage, label]) => row(label, (one) => ms(one.timings_ms[stage])))}</tbody>
     </table>

@@ -103,7 +103,7 @@ function Tools({ view, picture, maps }) {
   const button = (text, label, factor) => html`<button type="button" class="button" aria-label=${label} title=${label}
     onClick=${() => zoomBy(view, factor)}>${text}</button>`;
   return html`<div class="row picture-tools">
-    ${button("+", t.picture.closer, 2)} ${button("−", t.picture.further, 0.5)} ${button("0", t.picture.whole, 0)}
+    ${button("+", t.picture.closer, 2)} ${button("−", t.picture.further, 0.5)} ${button(t.picture.whole, t.picture.whole, 0)}
     ${given.length > 0 && html`<label class="beside" onKeyDown=${(event) => event.stopPropagation()}>${t.picture.opacity}
         <input type="range" min="0" max="1" step="0.05" value=${opacity}
           onInput=${({ target }) => view.set({ ...view.get(), opacity: Number(target.value) })} /></label>

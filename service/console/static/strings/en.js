@@ -34,7 +34,7 @@ export default {
     hint: "Wheel or + − zoom, drag or arrows move, Shift + arrows point at a pixel",
     closer: "Closer (+)",
     further: "Further away (−)",
-    whole: "Whole picture (0)",
+    whole: "Whole (0)",
     opacity: "Map",
     scale: "Colours of the map: dark for {0}, usual for good parts, red at the threshold {1}, yellow from {2} on",
     value: "x {x}, y {y}: level {value}",

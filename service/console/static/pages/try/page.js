@@ -85,7 +85,7 @@ function Tried({ item, choices, again }) {
       <div class="row" role="group" aria-label=${t.try.show}>${[{ id: null, name: t.try.panes.side }, ...panes].map(show)}</div>
       <${Panes} panes=${one ? [one] : panes} view=${view} picture=${picture} size=${given[0].image} roi=${choices[0].roi} of=${file.name} />
       <div class="cards">
-        <section class="card"><${Facts} answers=${given} names=${choices.map(({ key }) => key)} /></section>
+        <section class="card"><${Facts} answers=${given} /></section>
         <section class="card">${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}</section>
       </div>
       <${Code} file=${file.name} choice=${choices[0]} />`}`;
