@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from service.errors import InvalidParameterError
 from service.recording.search.cursor import Cursor
@@ -19,11 +20,10 @@ from service.recording.tables import inspections
 MOST_TILES: Final = 2000
 
 _MOST_BOXES: Final = 8
-_AS_THEY_ARE: Final = (
-    *("id", "anomalous", "score", "threshold", "width", "height"),
-    *("part", "kept", "judgement"),
+_READ: Final = (
+    *("id", "at_us", "anomalous", "score", "threshold", "width", "height", "regions"),
+    *("part", "kept", "judgement", "picture", "sha256"),
 )
-_READ: Final = ("at_us", "regions", "picture", "sha256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def tiles_of(
     # One more than asked for tells whether there is a next page.
     chosen = newest(connection, filters, after, limit + 1).subquery()
     rows = connection.execute(
-        select(*(inspections.c[name] for name in (*_AS_THEY_ARE, *_READ)))
+        select(*(inspections.c[name] for name in _READ))
         .join_from(chosen, inspections, inspections.c.id == chosen.c.id)
         .order_by(chosen.c.at_us.desc(), chosen.c.id.desc())
     ).all()
@@ -95,14 +95,21 @@ def tiles_of(
     )
 
 
-def _tile(row: Row[Any]) -> InspectionTile:
-    found = row._mapping
-    same: dict[str, Any] = {name: found[name] for name in _AS_THEY_ARE}
-    regions, sha256 = found["regions"], found["sha256"]
-    boxes = orjson.loads(regions)[:_MOST_BOXES] if regions else ()
+def _tile(row: Sequence[Any]) -> InspectionTile:
+    # By position: names would take twice the time, of thousands of rows.
+    number, at_us, anomalous, score, threshold, width, height, regions, *more = row
+    part, kept, judgement, picture, sha256 = more
     return InspectionTile(
-        **same,
-        at=time_text(time_of(found["at_us"])),
-        boxes=[region["box"] for region in boxes],
-        picture=bytes(sha256).hex() if found["picture"] and sha256 is not None else None,
+        id=number,
+        at=time_text(time_of(at_us)),
+        anomalous=anomalous,
+        score=score,
+        threshold=threshold,
+        width=width,
+        height=height,
+        boxes=[one["box"] for one in orjson.loads(regions)[:_MOST_BOXES]] if regions else [],
+        part=part,
+        kept=kept,
+        judgement=judgement,
+        picture=bytes(sha256).hex() if picture and sha256 is not None else None,
     )
