@@ -32,7 +32,7 @@ export function Facts({ answers }) {
 export function Regions({ regions, view }) {
   const { selected } = view.use();
   if (!regions.length) return html`<p class="quiet">${t.facts.none}</p>`;
-  const choose = (region) => view.set({ ...view.get(), selected: region === selected ? null : region });
+  const choose = (region) => view.change({ selected: region === selected ? null : region });
   const row = (region, number) => {
     const { box: [x, y, width, height], area, peak } = region;
     return html`<tr><td><button type="button" class="button" aria-pressed=${region === selected}

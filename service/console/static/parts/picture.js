@@ -1,6 +1,7 @@
 /** The viewer: a picture, its anomaly map and regions in one pane, down to single pixels. */
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/htm-preact.js";
 import { score } from "../core/format.js";
+import { useFetched } from "../core/hooks.js";
 import { createStore } from "../core/store.js";
 import { fill, t } from "../core/strings.js";
 import { paintMap, valueAt } from "./anomaly_map.js";
@@ -12,15 +13,27 @@ const LOOK = { zoom: 1, x: 0.5, y: 0.5, cursor: null, selected: null, opacity: 0
 
 /**
  * Where viewers look; all that share one zoom, pan and point in step. Its store has `zoom` (1 shows all), the middle
- * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region) and `opacity`.
+ * `x`, `y` (shares of the picture), `cursor` (a pixel { x, y }), `selected` (a region) and `opacity`; `change` sets some.
  */
-export const useView = () => useMemo(() => createStore(LOOK), []);
+export const useView = () => useMemo(() => {
+  const store = createStore(LOOK);
+  return { ...store, change: (changes) => store.set({ ...store.get(), ...changes }) };
+}, []);
 
 /**
- * Loads a picture, of a URL or Blob, for viewers: `{ picture, error }`, neither while it loads. `picture` has `width`,
- * `height`, `levels`: bitmaps, each half as large as the one before, and `odd`: a browser shows it in a way of its own.
+ * The picture of a URL or Blob for viewers: `{ picture, error, rendered }`. Where a browser would not show it as the service sees
+ * it, of `size` once that is known, it is the picture that `instead(signal)` gets. It has `width`, `height` and `levels`: bitmaps,
+ * each half as large as the one before.
  */
-export function usePicture(source) {
+export function usePicture(source, size, instead) {
+  const own = useLoaded(source);
+  const rendered = Boolean(size && (own.error || (own.picture && (own.picture.odd || own.picture.width !== size.width))));
+  const drawn = useFetched(async (signal) => (rendered ? instead(signal) : null), [rendered]);
+  const theirs = useLoaded(drawn.data);
+  return { picture: rendered ? theirs.picture : own.picture, error: drawn.error ?? theirs.error, rendered };
+}
+
+function useLoaded(source) {
   const [found, setFound] = useState({});
   useEffect(() => {
     const gone = new AbortController();
@@ -50,48 +63,35 @@ async function load(source, levels, signal) {
 }
 
 /**
- * Panes that zoom, pan and point in step, with their tools; what is not in a pane of `panes` is for all of them.
- * @param {object[]} panes each with a `name`; `show`: "picture", "map" or "overlay"; `map` of `readMap`; `regions` of the API
- * @param {object} view of `useView`
- * @param {object} picture of `usePicture`, and its `size` (`width`, `height`) for when there is none
- * @param {object} roi polygons and exclude, as a version has them
- * @param {string} of what is shown, for those who do not see it
+ * Panes that zoom, pan and point in step, with their tools. Each of `panes` has a `name`, `show` ("picture", "map" or
+ * "overlay"), perhaps a `map` of `readMap` and the API's `regions`. All have the `view` of `useView`, `size` (width, height), the
+ * `picture` of `usePicture` once it is there, perhaps a version's `roi`, and `of`, which says whose they are.
  */
 export function Panes({ panes, of, ...shared }) {
-  const label = ({ name, regions = [] }) => fill(t.picture.pane, { pane: name, of, regions: regions.length });
+  const label = ({ name, regions = [] }) => `${fill(t.picture.pane, { pane: name, of, regions: regions.length })}. ${t.picture.keys}`;
   return html`<${Tools} ...${shared} maps=${panes.map(({ map }) => map)} />
-    <div class=${panes.length > 1 ? "panes" : "panes one"}>${panes.map((pane) => html`<${Pane} key=${pane.name}
-      label=${`${label(pane)}. ${t.picture.keys}`} ...${shared} ...${pane} />`)}</div>`;
+    <div class=${panes.length > 1 ? "panes" : "panes one"}>${panes.map((pane) =>
+      html`<${Pane} key=${pane.name} label=${label(pane)} ...${shared} ...${pane} />`)}</div>`;
 }
 
 function Pane(props) {
-  const { name, label, show, map, view, picture } = props;
-  const size = picture ?? props.size;
-  const canvas = useRef(null);
+  const { name, label, show, map, view, size } = props;
+  const [canvas, latest, pending] = [useRef(null), useRef(null), useRef(0)];
   const heat = useMemo(() => map && show !== "picture" && paintMap(map, show === "overlay"), [map, show]);
-  const latest = useRef(null);
-  latest.current = { ...props, size, heat, canvas };
+  latest.current = { ...props, heat, canvas };
   const hands = useMemo(() => handsOn(latest), []);
-  const redraw = useRedraw(latest);
+  const redraw = () => {
+    pending.current ||= requestAnimationFrame(() => ((pending.current = 0), draw(latest.current)));
+  };
   useEffect(redraw);
-  useEffect(() => view.follow(redraw), [view]);
+  useEffect(() => {
+    const [observer, leave] = [new ResizeObserver(redraw), view.follow(redraw)];
+    observer.observe(canvas.current);
+    return () => (observer.disconnect(), leave(), cancelAnimationFrame(pending.current));
+  }, [view]);
   return html`<figure class="picture"><figcaption>${name}</figcaption>
     <canvas ref=${canvas} tabindex="0" role="img" aria-label=${label} ...${hands}
       style=${{ aspectRatio: `${size.width} / ${size.height}` }} /></figure>`;
-}
-
-/** Draws at the next frame of the screen, and when the pane's size changes. */
-function useRedraw(latest) {
-  const pending = useRef(0);
-  const redraw = useMemo(() => () => {
-    pending.current ||= requestAnimationFrame(() => ((pending.current = 0), draw(latest.current)));
-  }, []);
-  useEffect(() => {
-    const observer = new ResizeObserver(redraw);
-    observer.observe(latest.current.canvas.current);
-    return () => (observer.disconnect(), cancelAnimationFrame(pending.current));
-  }, []);
-  return redraw;
 }
 
 /** Buttons of a view, the opacity and colours of its maps, and the values at the cursor. */
@@ -106,7 +106,7 @@ function Tools({ view, picture, maps }) {
     ${button("+", t.picture.closer, 2)} ${button("−", t.picture.further, 0.5)} ${button(t.picture.whole, t.picture.whole, 0)}
     ${given.length > 0 && html`<label class="beside" onKeyDown=${(event) => event.stopPropagation()}>${t.picture.opacity}
         <input type="range" min="0" max="1" step="0.05" value=${opacity}
-          onInput=${({ target }) => view.set({ ...view.get(), opacity: Number(target.value) })} /></label>
+          onInput=${({ target }) => view.change({ opacity: Number(target.value) })} /></label>
       <span class="picture-scale" role="img" aria-label=${fill(t.picture.scale, ends)}>
         ${ends.map((end) => html`<span>${end}</span>`)}</span>`}
     <output aria-live=${cursor?.keys ? "polite" : "off"}>${cursor ? told(cursor, picture, given) : t.picture.hint}</output>

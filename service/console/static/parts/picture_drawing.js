@@ -15,10 +15,9 @@ export function placeOf({ canvas: { current: { width, height } }, size, view }) 
 /** Draws picture, map, regions and cursor, as the pane's props say. */
 export function draw(pane) {
   const { canvas: { current: canvas }, size, picture, show, heat, map, view, regions = [], roi } = pane;
-  if (!canvas) return;
   canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
   canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
-  if (!size || !canvas.width || !canvas.height) return;
+  if (!canvas.width || !canvas.height) return;
   const context = canvas.getContext("2d");
   const place = placeOf(pane);
   const lay = (image, [x, y, width, height], smooth) => {

@@ -10,12 +10,13 @@ const within = (value, least, most) => Math.min(Math.max(value, least), Math.max
 export function zoomBy(view, factor, most = 200, at = view.get()) {
   const before = view.get();
   const zoom = within(before.zoom * factor, 1, most);
-  move(view, zoom, at.x + ((before.x - at.x) * before.zoom) / zoom, at.y + ((before.y - at.y) * before.zoom) / zoom);
+  const kept = before.zoom / zoom;
+  move(view, at.x + (before.x - at.x) * kept, at.y + (before.y - at.y) * kept, zoom);
 }
 
-function move(view, zoom, x, y) {
+function move(view, x, y, zoom) {
   const half = 0.5 / zoom; // the picture's edge stops at the pane's
-  view.set({ ...view.get(), zoom, x: within(x, half, 1 - half), y: within(y, half, 1 - half) });
+  view.change({ zoom, x: within(x, half, 1 - half), y: within(y, half, 1 - half) });
 }
 
 /** The handlers of a canvas; `latest` is a ref of its pane. */
@@ -31,16 +32,9 @@ export function handsOn(latest) {
     return { x: x / size.width, y: y / size.height, pixel: [Math.floor(x), Math.floor(y)], most: (WIDEST * devicePixelRatio) / fit };
   };
   const zoom = (factor, place) => zoomBy(latest.current.view, factor, at(place).most, at(place));
-  const pan = (right, down) => {
-    const { view, size } = latest.current;
-    const { zoom: now, x, y } = view.get();
-    const pixels = devicePixelRatio / placeOf(latest.current).scale;
-    move(view, now, x + (right * pixels) / size.width, y + (down * pixels) / size.height);
-  };
   const point = ([x, y], keys = false) => {
-    const { view, size } = latest.current;
-    const there = x >= 0 && y >= 0 && x < size.width && y < size.height;
-    view.set({ ...view.get(), cursor: there ? { x, y, keys } : null });
+    const { view, size: { width, height } } = latest.current;
+    view.change({ cursor: x >= 0 && y >= 0 && x < width && y < height ? { x, y, keys } : null });
   };
   const middle = () => {
     const [one, two = one] = [...fingers.values()];
@@ -51,43 +45,41 @@ export function handsOn(latest) {
     const before = middle();
     fingers.set(event.pointerId, event);
     const after = middle();
-    const [right, down] = [before.clientX - after.clientX, before.clientY - after.clientY];
-    moved += Math.hypot(right, down);
-    pan(right, down);
-    if (fingers.size > 1) zoom(after.apart / before.apart, after);
+    moved += Math.hypot(after.clientX - before.clientX, after.clientY - before.clientY);
+    const [from, to, { view }] = [at(before), at(after), latest.current];
+    move(view, view.get().x + from.x - to.x, view.get().y + from.y - to.y, view.get().zoom);
+    zoom(after.apart / before.apart, after);
   };
-  const select = (event) => {
+  const lift = (event) => {
     const { regions = [], view } = latest.current;
+    if (!fingers.delete(event.pointerId) || event.type !== "pointerup" || moved > 4) return;
     const [x, y] = at(event).pixel;
     const hit = ({ box: [left, top, width, height] }) => x >= left && y >= top && x < left + width && y < top + height;
-    view.set({ ...view.get(), selected: regions.find(hit) ?? null });
+    view.change({ selected: regions.find(hit) ?? null });
   };
   const press = (event) => {
-    const { size, view, canvas } = latest.current;
-    const { cursor, x, y } = view.get();
+    const { size: { width, height }, view } = latest.current;
+    const { cursor, x, y, zoom: now } = view.get();
     const [right, down] = STEPS[event.key] ?? [];
-    if (event.key === "Escape" && cursor) point([-1, -1]);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && cursor) view.change({ cursor: null });
     else if (event.key in FACTORS) zoomBy(view, FACTORS[event.key]);
     else if (right === undefined) return;
     else if (event.shiftKey) {
-      const from = cursor ?? { x: Math.floor(x * size.width), y: Math.floor(y * size.height) };
-      point([within(from.x + right, 0, size.width - 1), within(from.y + down, 0, size.height - 1)], true);
-    } else pan((right * canvas.current.clientWidth) / 8, (down * canvas.current.clientHeight) / 8);
+      const from = cursor ?? { x: Math.floor(x * width), y: Math.floor(y * height) };
+      point([within(from.x + right, 0, width - 1), within(from.y + down, 0, height - 1)], true);
+    } else move(view, x + right / 8 / now, y + down / 8 / now, now);
     event.preventDefault();
     event.stopPropagation(); // the page has keys of its own
   };
-  const down = (event) => {
-    event.currentTarget.setPointerCapture(event.pointerId);
-    moved = fingers.size ? Infinity : 0;
-    fingers.set(event.pointerId, event);
-  };
-  const lift = (event) => fingers.delete(event.pointerId) && event.type === "pointerup" && moved < 4 && select(event);
-  const wheel = (event) => (event.preventDefault(), zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.03 : 0.002)), event));
-  const hover = (event) => (fingers.has(event.pointerId) && drag(event), point(at(event).pixel));
-  const ready = (hand) => (event) => latest.current.size && hand(event);
   return {
-    onWheel: ready(wheel), onPointerDown: ready(down), onPointerMove: ready(hover), onPointerUp: ready(lift),
-    onPointerCancel: ready(lift), onPointerLeave: ready(() => point([-1, -1])),
-    onKeyDown: ready((event) => event.ctrlKey || event.metaKey || event.altKey || press(event)),
+    onWheel: (event) => (event.preventDefault(), zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.03 : 0.002)), event)),
+    onPointerDown(event) {
+      event.currentTarget.setPointerCapture(event.pointerId);
+      moved = fingers.size ? Infinity : 0;
+      fingers.set(event.pointerId, event);
+    },
+    onPointerMove: (event) => (fingers.has(event.pointerId) && drag(event), point(at(event).pixel)),
+    onPointerUp: lift, onPointerCancel: lift, onPointerLeave: () => point([-1, -1]), onKeyDown: press,
   };
 }

@@ -34,10 +34,8 @@ export default function Page() {
 function Inspection({ row, history, again }) {
   const view = useView();
   const path = { id: row.id };
-  const own = usePicture(row.picture ? url("get_picture", { path }) : null);
-  const rendered = Boolean(own.error || own.picture?.odd || (own.picture && own.picture.width !== row.width));
-  const theirs = usePicture(rendered ? url("draw_overlay", { path, query: { format: "png" } }) : null);
-  const { picture, error } = rendered ? theirs : own;
+  const drawn = (signal) => call("draw_overlay", { path, query: { format: "png" }, as: "blob", signal });
+  const { picture, error, rendered } = usePicture(row.picture ? url("get_picture", { path }) : null, row, drawn);
   const map = useFetched((signal) => (row.picture ? mapOf(row, signal) : Promise.resolve(undefined)), [row.id]);
   useEffect(() => {
     if (may("review")) call("mark_inspections_seen", { body: { ids: [row.id] } }).catch(() => {});

@@ -70,7 +70,7 @@ function Tried({ item, choices, again }) {
   const found = choices.map(({ key }) => answers[key]);
   const errors = found.filter((one) => one?.error);
   const given = found.filter((one) => one && !one.error);
-  const { picture, error, rendered } = useShown(file, given[0], choices[0]);
+  const { picture, error, rendered } = usePicture(file, given[0]?.image, (signal) => rendering(file, choices[0], signal));
   const panes = usePanes(found, choices);
   const one = panes.find(({ id }) => id === wanted);
   const verdict = given[0] && verdictOf(given[0].anomalous);
@@ -83,7 +83,7 @@ function Tried({ item, choices, again }) {
       ${given.some(({ anomalous }) => verdictOf(anomalous) !== verdict) && html`<${Notice} tone="near" title=${t.try.verdicts} />`}
       ${rendered && html`<${Notice} tone="near" title=${t.try.rendered} />`}
       <div class="row" role="group" aria-label=${t.try.show}>${[{ id: null, name: t.try.panes.side }, ...panes].map(show)}</div>
-      <${Panes} panes=${one ? [one] : panes} view=${view} picture=${picture} size=${given[0].image} roi=${choices[0].roi} of=${file.name} />
+      <${Panes} panes=${one ? [one] : panes} ...${{ view, picture, size: given[0].image, roi: choices[0].roi, of: file.name }} />
       <div class="cards">
         <section class="card"><${Facts} answers=${given} /></section>
         <section class="card">${given.map(({ regions }) => html`<${Regions} regions=${regions} view=${view} />`)}</section>
@@ -104,14 +104,4 @@ function usePanes([first, second], [choice, other]) {
   if (!other) return [alone("picture", map), alone("map", map), overlay];
   const beside = { ...overlay, id: "other", name: fill(panes.other, { name: other.key }), map: its, regions: second?.regions };
   return difference ? [overlay, beside, alone("difference", difference)] : [overlay, beside];
-}
-
-/** The file as this browser shows it, or as the service renders it where they do not agree. */
-function useShown(file, answer, choice) {
-  const own = usePicture(file);
-  const unlike = own.picture && (own.picture.odd || own.picture.width !== answer?.image.width);
-  const rendered = Boolean(answer && (own.error || unlike));
-  const drawn = useFetched(async (signal) => (rendered ? rendering(file, choice, signal) : null), [rendered, choice.key]);
-  const theirs = usePicture(rendered ? drawn.data : null);
-  return { picture: rendered ? theirs.picture : own.picture, error: drawn.error ?? theirs.error, rendered };
 }
