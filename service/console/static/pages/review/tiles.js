@@ -4,7 +4,7 @@ import { call } from "../../core/api.js";
 import { useFetched } from "../../core/hooks.js";
 
 const [FIRST, MORE, AHEAD] = [200, 2000, 10000];
-const AFTER_MS = 150; // thumbnails first
+const AFTER_MS = 400; // thumbnails first
 const NONE = { tiles: [], next: null };
 
 /**
@@ -28,7 +28,7 @@ export function useTiles(query) {
       ({ tiles, next }) => setHeld((before) => ({ tiles: before.tiles.concat(tiles), next })),
       (error) => abort.signal.aborted || setFailed(error),
     );
-    const timer = setTimeout(load, AFTER_MS);
+    const timer = setTimeout(load, held.tiles.length > FIRST ? 0 : AFTER_MS);
     return () => (clearTimeout(timer), abort.abort());
   }, [hungry, held.next]);
   const reach = useCallback((index) => setWanted((before) => Math.max(before, index + MORE)), []);
