@@ -121,6 +121,20 @@ def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     expect(page.get_by_role("alert")).to_contain_text("the record has no inspection 4711")
 
 
+def test_a_kept_file_that_a_browser_cannot_show_is_the_service_s_rendering(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    (number,) = inspected(server, picture_bytes(20, ".tiff", spot=200))
+    page.goto(f"{server.url}/console/inspection/{number}")
+    expect(page.get_by_text("this is the service's rendering")).to_be_visible()
+    canvas = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
+    said = page.locator(".picture-tools output")
+    canvas.hover(position={"x": 5, "y": 5})
+    canvas.hover()
+    expect(said).to_have_text(re.compile(r"^x \d+, y \d+: level \d.*, map \d\.\d+$"))
+
+
 def test_texts_of_others_are_text_and_nothing_else(
     page: Page, serve: Serve, bundle, repository: Path, picture_bytes
 ) -> None:
