@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ from service.bundles.bundle import INPUT
 from service.bundles.variant import Precision
 from service.distribution import install_hint
 from service.domain import ModelInput
-from service.engines.openvino import import_openvino
+from service.engines.openvino import apart, import_openvino
 from service.errors import ConfigurationError
 
 STEM = "openvino-int8"
@@ -70,7 +71,8 @@ def quantize(
     graph = openvino.Core().read_model(model)
     height, width, channels = images[0].shape
     graph.reshape({INPUT: [1, height, width, channels]})
-    quantized = nncf.quantize(
+    quantize = partial(
+        nncf.quantize,
         graph,
         nncf.Dataset(list(images), lambda image: {INPUT: image[np.newaxis]}),
         preset=nncf.QuantizationPreset.MIXED,
@@ -78,6 +80,7 @@ def quantize(
         model_type=nncf.ModelType.TRANSFORMER if family in TRANSFORMERS else None,
         ignored_scope=nncf.IgnoredScope(names=[*kept, *_products(graph)]),
     )
+    quantized = apart(quantize)
     folder.mkdir(parents=True)
     written = Ir(folder / "graph.xml", folder / "graph.bin")
     openvino.save_model(quantized, written.xml, compress_to_fp16=False)

@@ -18,7 +18,7 @@ from service.bundles.bundle import INPUT, LAYERS, Bundle
 from service.bundles.content.arrays import ArraySpec, read_arrays
 from service.bundles.variant import Precision
 from service.domain import Batch, ModelInput
-from service.engines.openvino import import_openvino
+from service.engines.openvino import new_core
 
 NAMED_FROM: dict[Precision, float] = {"fp32": 1e-5, "fp16": 0.02, "bf16": 0.05, "int8": 0.25}
 """Growth of a layer's error, in deviations of its output, that the precision does not explain."""
@@ -131,7 +131,7 @@ def layer_errors(
     Raises:
         ConfigurationError: OpenVINO, which runs both, is not installed.
     """
-    core = import_openvino().Core()
+    core = new_core()
     graphs = [core.read_model(path) for path in (reference, variant)]
     known = {node.get_friendly_name() for node in graphs[1].get_ordered_ops()}
     layers = [
@@ -162,7 +162,7 @@ def record_layers(graph: Path, image: ModelInput, nodes: Sequence[str]) -> Layer
     Raises:
         ConfigurationError: OpenVINO, which runs it, is not installed.
     """
-    core = import_openvino().Core()
+    core = new_core()
     read = core.read_model(graph)
     layers = [
         node.get_friendly_name()
@@ -193,7 +193,7 @@ def recorded_errors(
     Raises:
         ConfigurationError: OpenVINO is not installed.
     """
-    core = import_openvino().Core()
+    core = new_core()
     read = core.read_model(graph)
     nodes = {node.get_friendly_name(): node for node in read.get_ordered_ops()}
     kept = [(index, name) for index, name in enumerate(record.names.tolist()) if name in nodes]

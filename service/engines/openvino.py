@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from service.engines.base import EngineOutput, Port, check_signature
 from service.engines.failures import failure_of
 from service.engines.provider_check import first_line
 from service.errors import BundleError, ConfigurationError
+
+Result = TypeVar("Result")
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 """OpenVINO's names of precisions; a CPU without bfloat16 computes in float32 instead."""
@@ -71,8 +74,7 @@ class OpenVinoEngine:
             ConfigurationError: OpenVINO is not installed.
             BundleError: the file is no such graph.
         """
-        runtime = import_openvino()
-        core = runtime.Core()
+        core = new_core()
         properties = {
             "INFERENCE_PRECISION_HINT": precision_hint(precision, rest),
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
@@ -149,6 +151,28 @@ def import_openvino() -> ModuleType:
         raise ConfigurationError(f"OpenVINO is not installed: {install_hint('openvino')}") from None
     module: ModuleType = openvino
     return module
+
+
+def new_core() -> Any:
+    """What reads and compiles graphs.
+
+    Raises:
+        ConfigurationError: OpenVINO is not installed.
+    """
+    core = import_openvino().Core()
+    apart(lambda: core.get_property("CPU", "FULL_DEVICE_NAME"))
+    return core
+
+
+def apart(work: Callable[[], Result]) -> Result:
+    """Does something that loads OpenVINO's CPU plugin, on a thread that ends with it.
+
+    The plugin gives the thread that loads it another stack for signals, and unmaps that where it
+    is dropped, on any thread. The next signal to a thread that has lost its stack so, such as
+    Ctrl-C, would end the process without a word.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="openvino") as own:
+        return own.submit(work).result()
 
 
 def _ports(ports: Sequence[Any]) -> list[Port]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -104,3 +105,26 @@ def test_what_it_compiled_is_kept_where_that_is_asked_for(bundle: Bundle, tmp_pa
         check_golden(engine, bundle)
         engine.close()
     assert list(cache.iterdir())
+
+
+def test_a_signal_finds_its_thread_well_after_an_engine_was_dropped_by_another(
+    bundle: Bundle,
+) -> None:
+    code = f"""
+import gc, signal, threading
+from pathlib import Path
+from service.engines.openvino import OpenVinoEngine
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+engines = [OpenVinoEngine.open(Path({str(bundle.model_path)!r}))]
+def drop():
+    engines.clear()
+    gc.collect()
+dropping = threading.Thread(target=drop)
+dropping.start()
+dropping.join()
+signal.raise_signal(signal.SIGUSR1)
+print(*heard)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
