@@ -172,7 +172,7 @@ def test_a_server_says_what_prometheus_says_of_it_in_every_scenario(tmp_path: Pa
     for interval, of_interval in tests.items():
         text = {
             "rule_files": [str(one) for one in sorted(PROMETHEUS.glob("rules/*.yml"))],
-            "evaluation_interval": "1m" if interval == "30s" else interval,
+            "evaluation_interval": interval,
             "tests": of_interval,
         }
         (tmp_path / f"{interval}.yml").write_text(yaml.safe_dump(text))
@@ -239,3 +239,10 @@ def test_every_error_of_an_engine_is_a_failure_of_the_engine() -> None:
     codes = {kind.code for kind in kinds(TaktError) if kind.__module__ == errors.__name__}
     matched = {code for code in codes if re.fullmatch("engine_.*|internal_error", code)}
     assert matched == set(cases.ENGINE_ERRORS)
+
+
+def test_a_silent_camera_is_as_silent_as_in_its_rule() -> None:
+    """No scenario lies between 1 and 10 missing pictures."""
+    expr = ALERTS["TaktCameraSilent"]["expr"]
+    assert f"age_seconds > {cases.SILENT_S}\n" in expr
+    assert f"rate8h > {cases.MISSING_PICTURES}\n" in expr

@@ -19,8 +19,8 @@ _REFUSED = ("queue_full", "memory_full", "too_many_uploads")
 
 _NEAR_LIMIT_SHARE = 0.8
 _FEW_PICTURES = 3
-_SILENT_S = 600
-_MISSING_PICTURES = 10
+SILENT_S = 600
+MISSING_PICTURES = 10
 _OF_VERSION = ("model", "version")
 
 
@@ -117,8 +117,8 @@ def camera_silent(readings: Readings) -> Found:
     for labels, last_s in readings.last("takt_last_picture_timestamp_seconds", ("model",)).items():
         silent_s = readings.unix_s - last_s
         pace = answered.get(labels, 0.0) / hours.length_s
-        is_missed = labels in served and silent_s * pace > _MISSING_PICTURES
-        if is_missed and silent_s > _SILENT_S:
+        is_missed = labels in served and silent_s * pace > MISSING_PICTURES
+        if is_missed and silent_s > SILENT_S:
             found[labels] = silent_s / 60
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from service.observing.status.reading import Reading, Series
@@ -68,6 +68,18 @@ class KeptReadings:
         return self.recent if over.length_s + over.ago_s <= 900 else self.long
 
 
+class _Shown(NamedTuple):
+    """A value of now, by the labels of its series as a key and as they are looked up."""
+
+    key: tuple[tuple[str, str], ...]
+    labels: Mapping[str, str]
+    value: float
+
+    def labels_of(self, by: Labels) -> Labels:
+        """The values of these labels."""
+        return tuple(self.labels.get(name, "") for name in by)
+
+
 class Readings:
     """What can be asked at one moment.
 
@@ -81,16 +93,16 @@ class Readings:
         self.now = now
         self.unix_s = unix_s
         self._history = history
-        self._of: dict[str, list[tuple[Series, float]]] = {}
-        for series, value in now.values.items():
-            self._of.setdefault(series[0], []).append((series, value))
+        self._of: dict[str, list[_Shown]] = {}
+        for (name, labels), value in now.values.items():
+            self._of.setdefault(name, []).append(_Shown(labels, dict(labels), value))
         self._before: dict[tuple[Ring, float], Past] = {}
 
     def last(self, name: str, by: Labels = (), where: Where | None = None) -> Found:
         """The values now, added up by labels."""
         found: Found = {}
-        for series, value in self._matching(name, where):
-            _add(found, _labels(series, by), value)
+        for one in self._matching(name, where):
+            _add(found, one.labels_of(by), one.value)
         return found
 
     def number(self, name: str, where: Where | None = None) -> float | None:
@@ -100,7 +112,7 @@ class Readings:
 
     def increase(self, name: str, over: Over, by: Labels = (), where: Where | None = None) -> Found:
         """How far a counter rose, added up by labels; one that is new counts from 0."""
-        matching = list(self._matching(name, where))
+        matching = self._matching(name, where)
         if not matching:
             return {}
         ring = self._history.ring_for(over)
@@ -110,12 +122,12 @@ class Readings:
         )
         places = ring.places.get(name, {})
         found: Found = {}
-        for series, value in matching:
-            place = places.get(series[1])
+        for one in matching:
+            place, value = places.get(one.key), one.value
             if over.ago_s:
                 value = _zero_for_nan(math.nan if place is None else to.value(place))
             earlier = 0.0 if place is None else _zero_for_nan(from_.value(place))
-            _add(found, _labels(series, by), max(0.0, value - earlier))
+            _add(found, one.labels_of(by), max(0.0, value - earlier))
         return found
 
     def mean(self, name: str, over: Over, by: Labels = ()) -> Found:
@@ -133,11 +145,11 @@ class Readings:
         since = ring.since(self.now.at_s - over.length_s)
         places = ring.places.get(name, {})
         found: Found = {}
-        for series, value in self._matching(name, None):
-            place = places.get(series[1])
+        for shown in self._matching(name, None):
+            place = places.get(shown.key)
             values = [] if place is None else [past.value(place) for past in since]
-            values = [one for one in values if not math.isnan(one)] or [value]
-            _add(found, _labels(series, by), reduce(values))
+            values = [one for one in values if not math.isnan(one)] or [shown.value]
+            _add(found, shown.labels_of(by), reduce(values))
         return found
 
     def _before_s(self, ring: Ring, at_s: float) -> Past:
@@ -146,24 +158,16 @@ class Readings:
             found = self._before[ring, at_s] = ring.before(at_s)
         return found
 
-    def _matching(self, name: str, where: Where | None) -> Iterator[tuple[Series, float]]:
-        for series, value in self._of.get(name, ()):
-            labels = dict(series[1])
-            if all(_is_one(labels.get(label, ""), of) for label, of in (where or {}).items()):
-                yield series, value
+    def _matching(self, name: str, where: Where | None) -> list[_Shown]:
+        found = self._of.get(name, [])
+        for label, wanted in (where or {}).items():
+            values = (wanted,) if isinstance(wanted, str) else wanted
+            found = [one for one in found if one.labels.get(label, "") in values]
+        return found
 
 
 def _is_answer(series: Series) -> bool:
     return series[0] == LONG and ("outcome", "ok") in series[1]
-
-
-def _is_one(value: str, wanted: str | Collection[str]) -> bool:
-    return value == wanted if isinstance(wanted, str) else value in wanted
-
-
-def _labels(series: Series, by: Labels) -> Labels:
-    labels = dict(series[1])
-    return tuple(labels.get(name, "") for name in by)
 
 
 def _add(found: Found, labels: Labels, value: float) -> None:

@@ -20,7 +20,7 @@ from service.observing.status.reading import Reading, read
 from service.observing.status.readings import KeptReadings, Readings
 
 EVERY_S = 5.0
-"""Time between two readings; each takes the event loop less than a millisecond."""
+"""Time between two readings."""
 
 MINUTE_S = 60.0
 """Stretch of time of the figures that tell of now."""
@@ -89,6 +89,8 @@ class Status:
 class StatusWatch:
     """Remembers the last readings; used on one event loop.
 
+    The loop reads the instruments, as it feeds them; a thread finds out what they mean.
+
     Args:
         metrics: the instruments.
         journal: brings them up to date.
@@ -118,6 +120,7 @@ class StatusWatch:
         self._alarms = Alarms()
         self._held: list[Alarm] = []
         self._newest: Reading | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def jobs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
@@ -127,7 +130,7 @@ class StatusWatch:
     async def run(self) -> None:
         """Read the instruments until the server ends."""
         while True:
-            self.keep()
+            await self.keep()
             await asyncio.sleep(EVERY_S)
 
     async def follow_host(self) -> None:
@@ -136,9 +139,26 @@ class StatusWatch:
             self._host = await asyncio.to_thread(self._host_reader.read)
             await asyncio.sleep(EVERY_S)
 
-    def keep(self) -> None:
+    async def keep(self) -> None:
         """Read the instruments and remember what they show."""
-        now = self._read()
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._remember, self._read())
+
+    async def status(self) -> Status:
+        """How the server fares now."""
+        if not self._minute:
+            await self.keep()
+        async with self._one_at_a_time:
+            now = self._newest
+            if now is None or self._clock() - now.at_s > _FRESH_S:
+                now = self._read()
+            return await asyncio.to_thread(self._tell, now)
+
+    def _read(self) -> Reading:
+        self._newest = read(self._metrics, self._journal, self._clock())
+        return self._newest
+
+    def _remember(self, now: Reading) -> None:
         self._history.add(now)
         self._look(now)
         self._minute.append(now)
@@ -146,14 +166,8 @@ class StatusWatch:
             self._minute.popleft()
         self._points.append(self._point(now))
 
-    def status(self) -> Status:
-        """How the server fares now."""
-        if not self._minute:
-            self.keep()
-        now = self._newest
-        if now is None or self._clock() - now.at_s > _FRESH_S:
-            now = self._read()
-            self._look(now)
+    def _tell(self, now: Reading) -> Status:
+        self._look(now)
         last_minute = Difference(self._before(now, MINUTE_S), now, self._started_s)
         return Status(
             unix_s=self.unix_of(now.at_s),
@@ -166,10 +180,6 @@ class StatusWatch:
             reading=now,
             host=self._host,
         )
-
-    def _read(self) -> Reading:
-        self._newest = read(self._metrics, self._journal, self._clock())
-        return self._newest
 
     def _look(self, now: Reading) -> None:
         self._held = self._alarms.update(Readings(now, self._history, self.unix_of(now.at_s)))

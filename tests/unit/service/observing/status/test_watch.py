@@ -53,10 +53,10 @@ class Server:
     def refuse(self, code: str) -> None:
         self.metrics.refused(RefusalRecord("nut", code, 429, "rest", "r", None, self.now_s))
 
-    def go_on(self, seconds: float) -> None:
+    async def go_on(self, seconds: float) -> None:
         for _ in range(round(seconds / EVERY_S)):
             self.now_s += EVERY_S
-            self.watch.keep()
+            await self.watch.keep()
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def server() -> Server:
     return Server()
 
 
-def test_the_last_minute_forgets_and_the_start_does_not(server: Server) -> None:
-    server.watch.keep()
+async def test_the_last_minute_forgets_and_the_start_does_not(server: Server) -> None:
+    await server.watch.keep()
     for _ in range(30):
         server.answer(20)
-    server.go_on(60)
-    assert server.watch.status().last_minute.answered == 30
-    assert server.watch.status().last_minute.per_s == pytest.approx(0.5)
-    server.go_on(60)
+    await server.go_on(60)
+    assert (await server.watch.status()).last_minute.answered == 30
+    assert (await server.watch.status()).last_minute.per_s == pytest.approx(0.5)
+    await server.go_on(60)
     server.answer(400, score=0.9)
     server.now_s += 2
-    found = server.watch.status()
+    found = await server.watch.status()
     assert (found.last_minute.answered, found.last_minute.anomalous) == (1, 1)
     assert found.since_start.answered == 31
     assert found.last_minute.stages[-1].p50_ms == pytest.approx(400, rel=0.4)
@@ -82,37 +82,37 @@ def test_the_last_minute_forgets_and_the_start_does_not(server: Server) -> None:
     assert (found.uptime_s, found.unix_s) == (122, 1e9 + server.now_s)
 
 
-def test_refusals_are_told_by_code_the_most_frequent_first(server: Server) -> None:
-    server.watch.keep()
+async def test_refusals_are_told_by_code_the_most_frequent_first(server: Server) -> None:
+    await server.watch.keep()
     for code in ("memory_full", "queue_full", "queue_full"):
         server.refuse(code)
-    server.go_on(5)
-    assert list(server.watch.status().last_minute.refused.items()) == [
+    await server.go_on(5)
+    assert list((await server.watch.status()).last_minute.refused.items()) == [
         ("queue_full", 2),
         ("memory_full", 1),
     ]
 
 
-def test_engines_are_busy_for_the_share_of_the_time_of_all(server: Server) -> None:
-    server.watch.keep()
+async def test_engines_are_busy_for_the_share_of_the_time_of_all(server: Server) -> None:
+    await server.watch.keep()
     server.metrics.of_model("nut").on_batch(1, run_s=30)
-    server.go_on(60)
-    (model,) = server.watch.status().models
+    await server.go_on(60)
+    (model,) = (await server.watch.status()).models
     assert (model.busy_share, model.instances, model.queue_depth) == (0.25, 2, 3)
 
 
-def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
-    server.watch.keep()
+async def test_the_points_are_of_the_last_five_minutes(server: Server) -> None:
+    await server.watch.keep()
     for _ in range(100):
         server.answer(20)
-        server.go_on(5)
-    points = server.watch.status().points
+        await server.go_on(5)
+    points = (await server.watch.status()).points
     assert len(points) == 60
     assert {round(point.per_s, 6) for point in points} == {0.2}
     assert points[-1].unix_s - points[0].unix_s == 59 * EVERY_S
     assert points[-1].total_ms == pytest.approx(20, rel=0.4)
-    server.go_on(15)
-    last = server.watch.status().points[-1]
+    await server.go_on(15)
+    last = (await server.watch.status()).points[-1]
     assert (last.per_s, last.total_ms, last.queue_depth) == (0, None, 3)
 
 
