@@ -91,7 +91,7 @@ async def test_the_record_tells_what_it_has_stored(serve, sqlite_record: Record,
     async with serve(record=sqlite_record) as client:
         await client.post(REST, content=bad_part)
         async with asyncio.timeout(60):
-            while not (record := (await status_of(client))["record"])["picture_bytes"]:
+            while not (record := (await status_of(client))["record"])["stored"]:
                 await asyncio.sleep(0)
     assert record["up"]
     assert (record["stored"], record["lost"], record["pictures_lost"]) == (1, 0, 0)

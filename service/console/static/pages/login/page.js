@@ -1,5 +1,5 @@
 /** The page that asks for a key. */
-import { html, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { logIn } from "../../core/session.js";
 import { t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
@@ -8,6 +8,9 @@ import { Problem } from "../../parts/notice.js";
 export default function Page() {
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
+  const key = useRef(null);
+  // A browser heeds `autofocus` once a document, and who logs out comes back here.
+  useEffect(() => key.current.focus(), []);
   const submit = async (event) => {
     event.preventDefault();
     const form = event.target;
@@ -26,7 +29,7 @@ export default function Page() {
     <h1>${t.login.title}</h1>
     <p>${t.login.about}</p>
     <form onSubmit=${submit}>
-      <label>${t.login.key}<input name="key" type="password" autocomplete="current-password" required autofocus /></label>
+      <label>${t.login.key}<input ref=${key} name="key" type="password" autocomplete="current-password" required /></label>
       <${Problem} error=${error} />
       <button class="button primary" disabled=${busy}>${t.login.action}</button>
     </form>

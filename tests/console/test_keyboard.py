@@ -1,0 +1,126 @@
+"""Whatever can be pressed is reached by the keyboard alone, and shows that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.api.keys import bearer, secret
+from tests.console.every_page import PLACES, Filled, Place, fill
+from tests.console.scene import MODEL, pictures, work_a_shift
+
+pytestmark = pytest.mark.browser
+
+# A modal dialog has the keyboard for itself; of a group of radio buttons Tab finds one.
+LISTENING = """() => {
+    const from = document.querySelector("dialog[open]") ?? document.body;
+    const kinds = "a[href], button, input, select, textarea, summary, [tabindex]";
+    const wanted = [...from.querySelectorAll(kinds)].filter((one) => one.checkVisibility()
+        && one.tabIndex >= 0 && !one.disabled);
+    window.reached = new Map();
+    document.addEventListener("focusin", ({ target }) => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(target);
+        reached.set(target, outlineStyle !== "none" && parseFloat(outlineWidth) >= 2);
+    });
+    const same = (one, other) => other === one || (one.type === "radio" && other.name === one.name);
+    const name = (one) => one.outerHTML.slice(0, 120);
+    window.missed = () => wanted.filter((one) => one.isConnected && !one.disabled)
+        .filter((one) => ![...reached.keys()].some((other) => same(one, other))).map(name);
+    window.unseen = () => [...reached].filter(([, seen]) => !seen).map(([one]) => name(one));
+    return wanted.length;
+}"""
+
+
+@pytest.fixture(scope="module")
+def filled(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    with fill(start_server, tmp_path_factory.mktemp("filled")) as server:
+        yield Filled(server.url, work_a_shift(server.url, 1, bearer("all"))[0])
+
+
+def log_in(page: Page, name: str) -> None:
+    """Type a key where it is asked for."""
+    expect(page.get_by_label("Key")).to_be_focused()
+    page.keyboard.type(secret(name))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Key")).to_be_hidden()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Go on by the Tab key until something has the focus."""
+    expect(wanted).to_be_visible()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+    pytest.fail(f"the keyboard does not reach {wanted}")
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.title)
+def test_tab_reaches_everything_and_the_focus_is_seen(
+    page: Page, filled: Filled, place: Place
+) -> None:
+    place.open(page, filled)
+    number = page.evaluate(LISTENING)
+    assert number
+    for _ in range(2 * number + 20):
+        page.keyboard.press("Tab")
+        if not page.evaluate("missed().length"):
+            break
+    assert page.evaluate("missed()") == []
+    assert page.evaluate("unseen()") == []
+
+
+def test_health_by_keyboard_alone(page: Page, filled: Filled) -> None:
+    page.goto(f"{filled.url}/console/health")
+    log_in(page, "scraper")
+    condition = page.get_by_role("article", name="TaktVersionNotReady")
+    tab_to(page, condition.locator("summary"))
+    page.keyboard.press("Enter")
+    expect(condition).to_contain_text("verify it; copy it anew, or remove its folder")
+    tab_to(page, page.get_by_text("Numbers of “Pictures each second”"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("region", name="Pictures each second"))
+    tab_to(page, page.get_by_role("region", name="Times by stage"))
+    tab_to(page, page.get_by_label("Address of Grafana"))
+    page.keyboard.type("http://grafana.plant")
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("link", name="Open Grafana"))
+    tab_to(page, condition.get_by_role("link", name=MODEL))
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("Models – Takt")
+
+
+def test_pictures_are_chosen_and_looked_at_by_keyboard_alone(page: Page, filled: Filled) -> None:
+    page.goto(f"{filled.url}/console/try")
+    log_in(page, "all")
+    tab_to(page, page.locator("input[type=file]"))
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files([pictures("pitting")[2], pictures("good")[0]])
+    expect(page.locator(".verdict.large")).to_have_text("Defect")
+    tab_to(page, page.get_by_role("list", name="Pictures;").get_by_role("button").nth(1))
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict.large")).to_have_text("Good")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".verdict.large")).to_have_text("Defect")
+
+
+def test_the_shell_by_keyboard_alone(page: Page, filled: Filled) -> None:
+    page.goto(f"{filled.url}/console/models")
+    log_in(page, "all")
+    expect(page).to_have_title("Models – Takt")
+    tab_to(page, page.get_by_role("link", name="To the content"))
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    tab_to(page, page.get_by_role("button", name="Theme: system"))
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    tab_to(page, page.get_by_role("link", name="Health", exact=True))
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("Health – Takt")
+    tab_to(page, page.get_by_role("button", name="Log out"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Key")).to_be_focused()
