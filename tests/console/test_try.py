@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
 from service.pictures.decode import decode
-from tests.console.conftest import PICTURES, Serve
+from tests.console.conftest import BANK, PICTURES, Serve
 
 pytestmark = pytest.mark.browser
 
@@ -246,20 +246,20 @@ def level(page: Page, what: str, x: int, y: int, size: tuple[int, int]) -> list[
     return value(page)[2]
 
 
-def test_what_was_dropped_while_the_server_was_away_is_answered_once_it_is_back(
-    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+def test_what_was_dropped_while_the_server_was_away_is_answered_once_its_model_has_loaded(
+    page: Page, serve: Serve
 ) -> None:
-    server = serve(repository)
+    server = serve()
     page.goto(f"{server.url}/console/try")
-    expect(page.get_by_label("Model")).to_have_value("parts/1")
+    expect(page.get_by_label("Model")).to_have_value("pitting/1")
     server.process.kill()
     server.process.wait()
-    drop(page, "good.png", picture_bytes(50))
+    drop(page, "pitted.jpg", PITTED.read_bytes())
     strip = page.get_by_role("list", name="Pictures").get_by_role("button")
-    expect(strip).to_have_text("good.pngFailed")
-    serve(repository, "--port", server.url.rpartition(":")[2])
-    expect(strip).to_have_text("good.pngGood", timeout=15_000)
-    expect(verdict(page)).to_have_text("Good")
+    expect(strip).to_have_text("pitted.jpgFailed")
+    serve(BANK, "--port", server.url.rpartition(":")[2])
+    expect(strip).to_have_text("pitted.jpgDefect", timeout=20_000)
+    expect(verdict(page)).to_have_text("Defect")
 
 
 def test_files_that_a_browser_shows_otherwise_are_shown_as_the_service_sees_them(

@@ -2,8 +2,12 @@
 import { useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { useReturn } from "../../core/connection.js";
+import { useInterval } from "../../core/hooks.js";
 
 const NOWHERE = 1e30; // a threshold that nothing reaches
+const PASSING = [429, 503]; // a full queue, a model that loads
+/** How long what passes by itself is waited for. */
+export const AGAIN_MS = 2000;
 
 /** The versions that answer, each with its model's `name`, a `key` and whether it is `active`. */
 export const servedOf = (models = []) => models.flatMap(({ name, active, versions }) => versions
@@ -34,6 +38,9 @@ export function useTried(choices, first) {
       change(({ url, answers }) => (url === item.url ? { ...answers, [choice.key]: found } : answers));
     });
   });
+  const passes = (error) => PASSING.includes(error?.status);
+  const waits = items.some(({ answers }) => Object.values(answers).some(({ error }) => passes(error)));
+  useInterval(() => without((_, error) => passes(error)), waits ? AGAIN_MS : null);
   useReturn(() => without((_, error) => error?.status === 0));
   const add = (files) => {
     const made = [...files].map((file) => ({ file, url: URL.createObjectURL(file), answers: {} }));

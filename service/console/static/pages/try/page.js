@@ -2,7 +2,7 @@
 import { html, useMemo, useState } from "../../vendor/htm-preact.js";
 import { setQuery, useAddress } from "../../core/address.js";
 import { call } from "../../core/api.js";
-import { useFetched, useKeys } from "../../core/hooks.js";
+import { useFetched, useInterval, useKeys } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { differenceOf, readMap } from "../../parts/anomaly_map.js";
@@ -10,7 +10,7 @@ import { Facts, Regions } from "../../parts/facts.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
-import { rendering, servedOf, useTried } from "./asking.js";
+import { AGAIN_MS, rendering, servedOf, useTried } from "./asking.js";
 import { Code } from "./code.js";
 
 /** The page. */
@@ -20,6 +20,8 @@ export default function Page() {
   const [over, setOver] = useState(false);
   const models = useFetched((signal) => call("list_models", { signal }), []);
   const served = servedOf(models.data?.models);
+  const loading = models.data?.models.some(({ versions }) => versions.some(({ state }) => state === "loading"));
+  useInterval(models.again, loading ? AGAIN_MS : null);
   const first = served.find(({ key }) => key === query.get("model")) ?? served.find(({ active }) => active);
   const others = served.filter((one) => one !== first);
   const choices = [first, others.find(({ key }) => key === query.get("with"))].filter(Boolean);
