@@ -120,6 +120,8 @@ def test_shift_selects_several_that_one_key_judges(page: Page, serve: Serve, dat
     page.keyboard.press("ArrowLeft")
     page.keyboard.press(" ")
     expect(page).to_have_url(f"{server.url}/console/inspection/{ids[5]}")
+    page.go_back()
+    expect(page.locator(".focused [role=option]")).to_have_id(f"tile-{ids[5]}")
 
 
 def test_a_shared_address_shows_the_same_view_and_back_goes_back(
@@ -196,6 +198,9 @@ def test_two_thousand_are_scrolled_through_without_a_hole(
     page.keyboard.press("Home")
     expect(tile(page, ids[0])).to_be_visible()
     page.keyboard.press("End")
+    expect(tile(page, ids[-1])).to_be_visible()
+    page.get_by_role("link", name="Calendar").click()
+    page.go_back()
     expect(tile(page, ids[-1])).to_be_visible()
 
 

@@ -48,7 +48,7 @@ export function Grid({ tiles, total, selected, onMove, onOpen, onReach }) {
   useEffect(() => {
     const [box, top] = [scroller.current, Math.floor(at / columns) * HEIGHT];
     box.scrollTop = Math.max(Math.min(box.scrollTop, top), top + HEIGHT - box.clientHeight);
-  }, [selected, columns]);
+  }, [selected, columns, total > at]);
   const first = Math.max(0, row - SPARE_ROWS) * columns;
   const last = Math.min(total, (row + rows + 1 + SPARE_ROWS) * columns);
   useEffect(() => onReach(last), [last]);

@@ -16,6 +16,7 @@ import { useTiles } from "./tiles.js";
 
 const MOST = 999; // so far from the first one, since a request judges 1000
 const VIEWS = { pictures: Pictures, calendar: Calendar, figures: Later };
+const places = new Map(); // what was selected in each view, for who comes back to it
 const r = t.review;
 
 /** The page. */
@@ -40,7 +41,8 @@ function Later({ filters }) {
 function Pictures({ filters }) {
   const view = useTiles(asked(filters));
   const { tiles, total, open, loading } = view;
-  const [selected, setSelected] = useState([0, 0]);
+  const [selected, setSelected] = useState(places.get(linkOf(filters)) ?? [0, 0]);
+  places.set(linkOf(filters), selected);
   const { judge, undo, failed, said, words, setWords } = useJudging(view);
   const [help, setHelp] = useState(false);
   const at = selected[1];
