@@ -90,6 +90,14 @@ def _tried(page: Page) -> None:
     expect(page.get_by_role("table").first).to_be_visible()
 
 
+def _streamed(page: Page) -> None:
+    parts = [*pictures("good")[:2], *pictures("pitting")[3:5]]
+    page.get_by_label("Video or pictures").set_input_files(parts)
+    expect(page.get_by_text("All frames are answered")).to_be_visible()
+    expect(page.locator(".rejects a").first).to_be_visible()
+    page.keyboard.press("f")
+
+
 def _unreadable(page: Page) -> None:
     file = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.set_input_files("input[type=file]", [file])
@@ -117,6 +125,7 @@ def _wrong_key(page: Page) -> None:
 PLACES = (
     Place("login", "a wrong key", "live", _wrong_key),
     Place("live", "nothing runs", "live", see("heading")),
+    Place("live", "a station with rejects", "live", _streamed),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),
     Place("try", "a broken file", "try", _unreadable),

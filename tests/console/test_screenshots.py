@@ -35,13 +35,20 @@ def _live(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
+def _stream(page: Page) -> None:
+    parts = [*pictures("good")[:4], pictures("pitting")[4], pictures("good")[4]]
+    page.get_by_label("Video or pictures").set_input_files([*parts, pictures("pitting")[3]])
+    expect(page.get_by_text("All frames are answered")).to_be_visible()
+    expect(page.locator(".rejects a").nth(1)).to_be_visible()
+
+
 PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "try": ("try", _try),
     "review": ("review", _live),
     "models": (f"models/{MODEL}", _live),
     "learn": ("learn", _live),
     "health": ("health", _live),
-    "live": ("live", _live),
+    "live": ("live", _stream),
 }
 
 
