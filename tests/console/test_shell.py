@@ -63,7 +63,7 @@ def test_a_server_that_dies_is_told_at_once_and_one_that_is_back_needs_no_reload
     page.evaluate("window.same = true")
     server.process.kill()
     away = page.get_by_role("status").filter(has_text="The server does not answer")
-    expect(away).to_be_visible(timeout=3000)
+    expect(away).to_be_visible()
     serve(BANK, "--port", server.url.rpartition(":")[2])
     expect(away).to_be_hidden()
     assert page.evaluate("window.same")
