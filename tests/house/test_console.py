@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -57,3 +58,25 @@ def test_what_others_made_is_unchanged_and_has_its_licence() -> None:
     for name, licences, digest in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
         assert all((VENDOR / licence).is_file() for licence in licences.split(", "))
+
+
+def test_every_operation_that_is_called_is_one_of_the_api() -> None:
+    known = set(re.findall(r"^  (\w+): ", GENERATED.read_text("utf-8"), re.M))
+    called = set()
+    for path in OURS:
+        called |= set(re.findall(r"""\b(?:call|url)\(\s*"(\w+)\"""", path.read_text("utf-8")))
+    assert called and called <= known
+
+
+def test_every_text_that_is_asked_for_is_there() -> None:
+    texts = json.loads((STATIC / "strings/en.json").read_text("utf-8"))
+    for path in (path for path in OURS if path.suffix == ".js"):
+        source = path.read_text("utf-8")
+        names = {"t": texts}
+        for alias, section in re.findall(r"\bconst (\w+) = t\.(\w+);", source):
+            names[alias] = texts[section]
+        for alias, known in names.items():
+            for key in set(re.findall(rf"(?<![\w.$]){alias}\.(\w+)", source)):
+                assert key in known, f"{path.name}: {alias}.{key}"
+        for section, key in set(re.findall(r"(?<![\w.$])t\.(\w+)\.(\w+)", source)):
+            assert key in texts[section], f"{path.name}: t.{section}.{key}"
