@@ -104,6 +104,17 @@ def _unreadable(page: Page) -> None:
     expect(page.get_by_role("alert").first).to_be_visible()
 
 
+def _gathering(page: Page) -> None:
+    """Two pictures for a version; a server has one learning, which another test may have begun."""
+    name = page.get_by_label("Model (a new name")
+    name.or_(page.locator(".drop")).first.wait_for()
+    if name.is_visible():
+        name.fill("bolts")
+        page.get_by_role("button", name="Gather pictures").click()
+    page.set_input_files("input[type=file]", pictures("good")[:2])
+    expect(page.get_by_text("Pictures: 2 (")).to_be_visible()
+
+
 def _explained(page: Page) -> None:
     page.get_by_text("What to do about").first.click()
     expect(page.get_by_text("From docs/operations.md")).to_be_visible()
@@ -137,6 +148,7 @@ PLACES = (
     Place("models", "a version that failed", f"models/{MODEL}?version=0", see("heading")),
     Place("models", "a dialog", f"models/{MODEL}?version=1", _asked_why),
     Place("learn", "nothing learned", "learn", see("heading")),
+    Place("learn", "pictures are gathered", "learn", _gathering),
     Place("health", "what to do", "health", _explained),
     Place("inspection", "a rejected part", "inspection/{rejected}", see("table")),
     Place("inspection", "none of this number", "inspection/4711", see("heading")),
