@@ -95,10 +95,14 @@ def streaming(
         thread.join()
 
 
-def recorded_numbers(server: Server, count: int) -> list[int]:
-    """The numbers on the recorded pictures, in their order, once so many are there."""
+def until_recorded(server: Server, count: int) -> None:
     while get(server, "/v1/inspections?limit=1&count=true")["count"] < count:
         pass
+
+
+def recorded_numbers(server: Server, count: int) -> list[int]:
+    """The numbers on the recorded pictures, in their order, once so many are there."""
+    until_recorded(server, count)
     found = get(server, "/v1/inspections?limit=1000")["inspections"]
     numbers = []
     for one in reversed(found):
@@ -144,6 +148,7 @@ def test_pictures_that_are_dropped_come_in_the_order_of_their_names(
     page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})
     expect(page.get_by_text("All frames are answered")).to_be_visible()
     expect(page.locator(".verdict")).to_have_text("Defect")
+    until_recorded(server, 2)
     parts = [one["part"] for one in get(server, "/v1/inspections")["inspections"]]
     assert parts == ["part 10.jpg", "part 9.jpg"]
 
@@ -232,7 +237,7 @@ def test_a_server_that_comes_back_is_watched_on_without_a_reload(page: Page, ser
         expect(page.locator(".verdict.large")).to_have_text("Good")
         page.evaluate("window.same = true")
         server.process.kill()
-        expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=1000)
+        expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=3000)
         again = serve(BANK, "--port", server.url.rpartition(":")[2])
         send()
         until_watched(again)
@@ -252,7 +257,7 @@ def test_the_camera_of_the_browser_goes_on_when_the_server_is_back(
     answered = page.get_by_text(re.compile(r"[1-9]\d* answered"))
     expect(answered).to_be_visible()
     server.process.kill()
-    expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=1000)
+    expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=3000)
     before = int(re.findall(r"(\d+) answered", answered.inner_text())[0])
     serve(BANK, "--port", server.url.rpartition(":")[2])
     page.wait_for_function(
