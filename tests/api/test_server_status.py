@@ -13,6 +13,7 @@ from service.distribution import version
 from service.engines.fake import FakeEngine
 from service.observing.status import watch
 from service.recording.record import Record
+from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
 
 REST = "/v1/models/parts/inspect"
@@ -118,7 +119,9 @@ async def test_a_full_queue_is_a_condition_that_goes_when_it_is_empty(
 ) -> None:
     async with serve(max_queue_size=2, max_batch_size=1) as client:
         engines[0].gate.clear()
-        posts = [asyncio.create_task(client.post(REST, content=picture_bytes())) for _ in range(3)]
+        posts = [asyncio.create_task(client.post(REST, content=picture_bytes()))]
+        await until(lambda: bool(engines[0].batch_sizes))
+        posts += [asyncio.create_task(client.post(REST, content=picture_bytes())) for _ in range(2)]
         async with asyncio.timeout(60):
             while (await status_of(client))["queue"]["used"] < 2:
                 await asyncio.sleep(0)
