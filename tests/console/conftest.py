@@ -41,9 +41,12 @@ class Server(Protocol):
 Serve = Callable[..., Server]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; the test is skipped where that is missing."""
+    """Debian's Chromium; the test is skipped where that is missing.
+
+    A module at a time: as long as Playwright runs, no test of another module may have a loop.
+    """
     path = shutil.which("chromium")
     if path is None:
         said = "no Chromium here: install Debian's package `chromium`"
