@@ -135,11 +135,16 @@ class Readings:
         return self._over(name, over, by, lambda values: sum(values) / len(values))
 
     def least(self, name: str, over: Over, by: Labels = ()) -> Found:
-        """The lowest value of a gauge."""
-        return self._over(name, over, by, min)
+        """The lowest value of a gauge; none of one that was read only once."""
+        return self._over(name, over, by, min, fewest=2)
 
     def _over(
-        self, name: str, over: Over, by: Labels, reduce: Callable[[list[float]], float]
+        self,
+        name: str,
+        over: Over,
+        by: Labels,
+        reduce: Callable[[list[float]], float],
+        fewest: int = 1,
     ) -> Found:
         ring = self._history.ring_for(over)
         since = ring.since(self.now.at_s - over.length_s)
@@ -149,7 +154,8 @@ class Readings:
             place = places.get(shown.key)
             values = [] if place is None else [past.value(place) for past in since]
             values = [one for one in values if not math.isnan(one)] or [shown.value]
-            _add(found, shown.labels_of(by), reduce(values))
+            if len(values) >= fewest:
+                _add(found, shown.labels_of(by), reduce(values))
         return found
 
     def _before_s(self, ring: Ring, at_s: float) -> Past:

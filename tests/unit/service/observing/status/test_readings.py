@@ -57,6 +57,10 @@ def test_a_mean_and_a_least_are_of_the_moments_at_which_the_series_was_there() -
     assert readings.least("takt_queue_depth", over_minutes(2)) == {(): 2}
 
 
+def test_a_single_moment_has_no_least() -> None:
+    assert asked((0.0, {DEPTH: 9})).least("takt_queue_depth", over_minutes(2)) == {}
+
+
 def test_answers_are_known_for_a_day_and_a_quarter_and_the_rest_for_a_quarter() -> None:
     day_s = 24 * 3600
     readings = asked(
