@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,35 +21,39 @@ from tests.console.scene import MODEL, pictures, work_a_shift
 pytestmark = pytest.mark.browser
 
 _DOCS = ROOT / "docs/console"
-_LOSS = 85
-"""Quality of the pictures, in WebP."""
+_QUALITY = 85
+"""Of the pictures, in WebP."""
 
-Shot = Callable[[str], None]
+_DRAWN = """() => [...document.images].every((image) => image.complete)
+  && document.getAnimations().length === 0"""
+
+Prepare = Callable[[Page], None]
 
 
-def _try(page: Page) -> None:
+def _drop_pictures(page: Page) -> None:
     page.set_input_files("input[type=file]", [pictures("pitting")[2], *pictures("good")[:3]])
     expect(page.locator(".verdict.large")).to_be_visible()
+    expect(page.locator(".verdict.small")).to_have_count(5)
 
 
-def _live(page: Page) -> None:
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-
-
-def _stream(page: Page) -> None:
+def _send_frames(page: Page) -> None:
     parts = [*pictures("good")[:4], pictures("pitting")[4], pictures("good")[4]]
     page.get_by_label("Video or pictures").set_input_files([*parts, pictures("pitting")[3]])
     expect(page.get_by_text("All frames are answered")).to_be_visible()
     expect(page.locator(".rejects a").nth(1)).to_be_visible()
 
 
-PAGES: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "try": ("try", _try),
-    "review": ("review", _live),
-    "models": (f"models/{MODEL}", _live),
-    "learn": ("learn", _live),
-    "health": ("health", _live),
-    "live": ("live", _stream),
+def _see(selector: str, page: Page) -> None:
+    expect(page.locator(selector).first).to_be_visible()
+
+
+PAGES: dict[str, tuple[str, Prepare]] = {
+    "try": ("try", _drop_pictures),
+    "review": ("review", partial(_see, "aside img, aside canvas")),
+    "models": (f"models/{MODEL}", partial(_see, ".chart canvas")),
+    "learn": ("learn", partial(_see, "form")),
+    "health": ("health", partial(_see, ".chart canvas")),
+    "live": ("live", _send_frames),
 }
 
 
@@ -58,15 +63,17 @@ def test_every_page_shows_a_shift(
 ) -> None:
     server = serve(BANK, record=True)
     rejects = work_a_shift(server.url)
+    closed = serve(BANK, keys=True)
     page = new_page(color_scheme=theme)
     folder = Path(os.environ.get("TAKT_SCREENSHOTS", tmp_path))
-    shown = {**PAGES, "inspection": (f"inspection/{rejects[0]}", _live)}
-    for name, (path, prepare) in shown.items():
-        page.goto(f"{server.url}/console/{path}")
+    shown = {name: (f"{server.url}/console/{path}", see) for name, (path, see) in PAGES.items()}
+    shown["inspection"] = f"{server.url}/console/inspection/{rejects[0]}", partial(_see, "canvas")
+    shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
+    for name, (address, prepare) in shown.items():
+        page.goto(address)
         prepare(page)
-        page.wait_for_timeout(1500)
+        page.wait_for_function(_DRAWN)
         picture = Image.open(io.BytesIO(page.screenshot()))
-        picture.convert("RGB").save(folder / f"{name}-{theme}.webp", quality=_LOSS)
-    assert {path.name for path in folder.glob(f"*-{theme}.webp")} >= {
-        path.name for path in _DOCS.glob(f"*-{theme}.webp")
-    }
+        picture.convert("RGB").save(folder / f"{name}-{theme}.webp", quality=_QUALITY)
+    made, kept = ({path.name for path in one.glob(f"*-{theme}.webp")} for one in (folder, _DOCS))
+    assert made == kept
