@@ -259,7 +259,8 @@ async def test_who_hangs_up_during_an_export_leaves_nothing_behind(
         messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
         await until(lambda: len(sent) == 3)
         # While it waits for its reader, it holds no connection, and pages are answered.
-        assert sqlite_record.database._engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        pool: Any = sqlite_record.database._engine.pool
+        await until(lambda: pool.checkedout() == 0)
         assert len(ids_of(await client.get("/v1/inspections"))) == 100
         messages.put_nowait({"type": "http.disconnect"})
         await until(exported.done)
