@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.api.keys import KEYS
 
@@ -117,3 +118,14 @@ def serve(start_server: Any, tmp_path: Path) -> Iterator[Serve]:
             return server
 
         yield start
+
+
+def choose(page: Page, *files: Path) -> None:
+    """Open the chooser of the field with the focus; on a busy machine a press may open nothing."""
+    for _ in range(5):
+        with suppress(PlaywrightTimeoutError):
+            with page.expect_file_chooser(timeout=5000) as chosen:
+                page.keyboard.press("Enter")
+            chosen.value.set_files(list(files))
+            return
+    pytest.fail("no chooser opens")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import bearer, secret
+from tests.console.conftest import choose
 from tests.console.every_page import PLACES, Filled, Place, fill
 from tests.console.scene import MODEL, pictures, work_a_shift
 
@@ -94,14 +95,10 @@ def test_health_by_keyboard_alone(page: Page, filled: Filled) -> None:
 
 
 def test_pictures_are_chosen_and_looked_at_by_keyboard_alone(page: Page, filled: Filled) -> None:
-    # Whoever listens only when the key is pressed may come too late for the chooser.
-    page.on("filechooser", lambda chooser: None)
     page.goto(f"{filled.url}/console/try")
     log_in(page, "all")
     tab_to(page, page.locator("input[type=file]"))
-    with page.expect_file_chooser() as chosen:
-        page.keyboard.press("Enter")
-    chosen.value.set_files([pictures("pitting")[2], pictures("good")[0]])
+    choose(page, pictures("pitting")[2], pictures("good")[0])
     expect(page.locator(".verdict.large")).to_have_text("Defect")
     tab_to(page, page.get_by_role("list", name="Pictures;").get_by_role("button").nth(1))
     page.keyboard.press("Enter")

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import secret
-from tests.console.conftest import Serve, Server
+from tests.console.conftest import Serve, Server, choose
 
 pytestmark = pytest.mark.browser
 
@@ -139,10 +139,8 @@ def test_a_learning_is_begun_and_cancelled_by_keyboard_and_leaves_nothing_behind
     tab_to(page, page.get_by_role("button", name="Gather pictures"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
-    with page.expect_file_chooser() as choosing:
-        tab_to(page, page.get_by_label("Pictures of good parts", exact=True))
-        page.keyboard.press("Enter")
-    choosing.value.set_files(files)
+    tab_to(page, page.get_by_label("Pictures of good parts", exact=True))
+    choose(page, *files)
     learn = page.get_by_role("button", name="Learn", exact=True)
     expect(learn).to_be_enabled()
     tab_to(page, learn)
