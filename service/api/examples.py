@@ -37,6 +37,16 @@ FOREIGN_PAGE = ForbiddenError(
 NO_MODEL = ModelNotFoundError("there is no model 'nut'; this server has parts")
 NOT_READY = NotReadyError("model parts, version 1, is not ready: loading; /health/ready says why")
 SLOW_BODY = SlowRequestError("the body did not come whole within 10 s; send it at once")
+TOO_MANY_UPLOADS = TooManyUploadsError(
+    "256 pictures are being sent at the same time, as many as may be, and this one stood "
+    "still longest; send it again later",
+    retry_after_s=1,
+)
+MEMORY_FULL = MemoryFullError(
+    "pictures that wait take all the memory that they may; send this one again later, or "
+    "raise max_memory_mb or the number of servers",
+    retry_after_s=1,
+)
 
 OF_PICTURES: tuple[TaktError, ...] = (
     InvalidImageError("there is no picture: the body is empty"),
@@ -55,16 +65,8 @@ OF_PICTURES: tuple[TaktError, ...] = (
         "number of servers",
         retry_after_s=2,
     ),
-    TooManyUploadsError(
-        "256 pictures are being sent at the same time, as many as may be, and this one stood "
-        "still longest; send it again later",
-        retry_after_s=1,
-    ),
-    MemoryFullError(
-        "pictures that wait take all the memory that they may; send this one again later, or "
-        "raise max_memory_mb or the number of servers",
-        retry_after_s=1,
-    ),
+    TOO_MANY_UPLOADS,
+    MEMORY_FULL,
     EngineError("the engine failed on a batch: RuntimeError"),
     NOT_READY,
     EngineHungError(

@@ -8,7 +8,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.bodies import Bodies
-from service.api.examples import FOREIGN_PAGE, NO_MODEL, SLOW_BODY
+from service.api.examples import (
+    FOREIGN_PAGE,
+    MEMORY_FULL,
+    NO_MODEL,
+    SLOW_BODY,
+    TOO_MANY_UPLOADS,
+)
 from service.api.json_body import described_body, read_json
 from service.api.learning.gathering import gather, good_ones
 from service.api.learning.schemas import (
@@ -32,9 +38,7 @@ from service.errors import (
     InvalidImageError,
     InvalidParameterError,
     LearningNotFoundError,
-    MemoryFullError,
     NoRoomError,
-    TooManyUploadsError,
     UnsupportedImageError,
     UploadTooSlowError,
 )
@@ -95,16 +99,8 @@ _GIVEN = problem_responses(
         "the body exceeds 67108864 bytes; send a smaller picture, or raise max_image_bytes"
     ),
     UnsupportedImageError("the body is a GIF; send JPEG, PNG, BMP, WebP or TIFF"),
-    TooManyUploadsError(
-        "256 pictures are being sent at the same time, as many as may be, and this one stood "
-        "still longest; send it again later",
-        retry_after_s=1,
-    ),
-    MemoryFullError(
-        "pictures that wait take all the memory that they may; send this one again later, or "
-        "raise max_memory_mb or the number of servers",
-        retry_after_s=1,
-    ),
+    TOO_MANY_UPLOADS,
+    MEMORY_FULL,
     NoRoomError("there are 5000 pictures, as many as may be; start with these"),
 )
 _GATHERED = problem_responses(
