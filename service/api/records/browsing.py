@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.filters import FiltersIn
+from service.api.records.search import PageIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
 from service.errors import InvalidParameterError
@@ -25,18 +26,10 @@ from service.recording.search.tiles import MOST_TILES, tiles_of
 _MOST_OFFSET_MINUTES = 14 * 60
 
 
-class TilesIn(FiltersIn):
+class TilesIn(PageIn):
     """A page of tiles."""
 
     limit: int = Field(200, ge=1, le=MOST_TILES, description="Most tiles of the page.")
-    cursor: str | None = Field(
-        None,
-        max_length=64,
-        description="`next` of the page before, with the same filters; without, the newest.",
-    )
-    count: bool = Field(
-        False, description=f"Count them as well, up to {MOST_COUNTED}; else `count` is null."
-    )
 
 
 class CalendarIn(FiltersIn):
