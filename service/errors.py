@@ -242,7 +242,9 @@ class UnavailableError(TaktError):
     @property
     def headers(self) -> dict[str, str]:
         """`Retry-After`: seconds after which to come back, where that can be told."""
-        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else super().headers
+        if self.retry_after_s is None:
+            return super().headers
+        return {"Retry-After": str(self.retry_after_s)}
 
 
 class QueueFullError(UnavailableError):
