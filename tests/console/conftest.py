@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.api.keys import KEYS
@@ -18,6 +18,9 @@ from tests.api.keys import KEYS
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "examples/pictures"
 BANK = ROOT / "examples/bank"
+
+PATIENCE_MS = 15_000
+"""How long anything may take to appear: the machine may have other work."""
 
 _FLAGS = [
     "--no-sandbox",
@@ -55,6 +58,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(said)
         pytest.skip(said)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
         browser.close()
@@ -75,7 +79,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             context = browser.new_context(**options)
             contexts.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(PATIENCE_MS)
             page.on("pageerror", lambda error: errors.append(f"{error}"))
             page.on("console", lambda message: hear(message.type, message.text))
             return page

@@ -64,6 +64,7 @@ class Place:
         if self.page != "login":
             page.get_by_label("Key").fill(secret("all"))
             page.keyboard.press("Enter")
+            expect(page.get_by_label("Key")).to_be_hidden()
         self.prepare(page)
 
 
@@ -135,7 +136,7 @@ def _wrong_key(page: Page) -> None:
 
 PLACES = (
     Place("login", "a wrong key", "live", _wrong_key),
-    Place("live", "nothing runs", "live", see("heading")),
+    Place("live", "nothing runs", "live", see("combobox", "Model")),
     Place("live", "a station with rejects", "live", _streamed),
     Place("try", "nothing dropped", "try", see("heading")),
     Place("try", "two pictures", "try", _tried),

@@ -125,12 +125,24 @@ def test_every_frame_of_a_video_is_sent_once_and_in_order(
     assert recorded_numbers(server, 300) == list(range(300))
 
 
+def test_nothing_can_be_chosen_before_the_models_are_known(page: Page, serve: Serve) -> None:
+    server = serve()
+    held: list[Any] = []
+    page.route("**/v1/models", lambda route: held.append(route))
+    page.goto(server.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Live")
+    expect(page.get_by_label("Video or pictures")).to_be_hidden()
+    held[0].continue_()
+    page.get_by_label("Video or pictures").set_input_files(GOOD[:2])
+    expect(page.get_by_text("All frames are answered")).to_be_visible()
+
+
 def test_pictures_that_are_dropped_come_in_the_order_of_their_names(
     page: Page, serve: Serve
 ) -> None:
     server = serve(record=True)
     page.goto(server.url)
-    expect(page.get_by_label("Video or pictures")).to_be_enabled()
+    expect(page.get_by_label("Video or pictures")).to_be_visible()
     transfer = page.evaluate_handle(
         """files => {
           const transfer = new DataTransfer();

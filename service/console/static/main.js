@@ -65,12 +65,10 @@ function Who({ session }) {
 
 function Theme() {
   const [theme, setTheme] = useState(() => localStorage.getItem("theme") ?? THEMES[0]);
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-    localStorage.setItem("theme", theme);
-  }, [theme]);
+  document.documentElement.dataset.theme = theme;
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  return html`<button type="button" class="button quiet" onClick=${() => setTheme(next)}>${t.shell.theme[theme]}</button>`;
+  const choose = () => (localStorage.setItem("theme", next), setTheme(next));
+  return html`<button type="button" class="button quiet" onClick=${choose}>${t.shell.theme[theme]}</button>`;
 }
 
 watchAddress();

@@ -37,18 +37,19 @@ function Sources({ onBegin }) {
   const [over, setOver] = useState(false);
   const model = useRef(null);
   const begin = (source, policy, station) => onBegin({ model: model.current.value, source, policy, station });
-  const files = (chosen) => chosen.length && data && begin(filesSource([...chosen]), "all", "console");
+  const files = (chosen) => chosen.length && begin(filesSource([...chosen]), "all", "console");
   const drag = (event) => (event.preventDefault(), setOver(event.type === "dragover"));
   const drop = async (event) => (drag(event), files(await droppedFiles(event.dataTransfer)));
+  if (!data) return html`<${Problem} error=${error} />`;
   return html`<${Problem} error=${error} />
     <div class=${`drop ${over ? "over" : ""}`} onDragOver=${drag} onDragLeave=${drag} onDrop=${drop}>
       <div class="row">
         <label class="beside">${l.model}
-          <select ref=${model}>${data?.models.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
-        <button type="button" class="button" disabled=${!isSecureContext || !data}
+          <select ref=${model}>${data.models.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>
+        <button type="button" class="button" disabled=${!isSecureContext}
           onClick=${() => begin(cameraSource, "latest", "console camera")}>${l.camera}</button>
         <label class="beside">${l.files}
-          <input type="file" multiple accept="image/*,video/*" disabled=${!data} onChange=${({ target }) => files(target.files)} /></label>
+          <input type="file" multiple accept="image/*,video/*" onChange=${({ target }) => files(target.files)} /></label>
       </div>
       <span class="quiet">${l.drop}</span>
     </div>
