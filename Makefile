@@ -71,7 +71,7 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[cpu,export,dev]'
+	$(BIN)/python -m pip install --quiet --editable ./clients/python --editable '.[cpu,docs,export,dev]'
 	@touch $@ $(VENV)/.serve
 
 # hadolint comes under the GPL: a program that is called, and no dependency.
