@@ -110,21 +110,26 @@ def serve(config: Path | None, **given: Any) -> None:
 
     Each option is a setting; it can also be given in the environment or in the TOML file.
     """
-    from service.app import create_app
-    from service.recording.record import open_record
-    from service.server.run import run
-    from service.server.tls import open_tls
+    from service.server.listening import listening
 
-    with contextlib.closing(LineWriter(sys.stderr)) as writer:
+    with contextlib.closing(LineWriter(sys.stderr)) as writer, contextlib.ExitStack() as opened:
         try:
             settings = load_settings(given, config=config)
             check_exposure(
                 settings.host, knows_callers=settings.knows_callers, insecure=settings.insecure
             )
+            sockets = opened.enter_context(listening(settings))
+            configure_logging(settings.log_level, settings.log_format, writer)
+
+            # These take seconds to load, and a port that is taken is told at once.
+            from service.app import create_app
+            from service.recording.record import open_record
+            from service.server.run import run
+            from service.server.tls import open_tls
+
             record = open_record(settings.data_folder, settings.record)
             app = create_app(settings, write=writer.put, record=record)
             tls = open_tls(settings, app.state.metrics.access)
         except TaktError as error:
             raise click.ClickException(str(error)) from None
-        configure_logging(settings.log_level, settings.log_format, writer)
-        run(app, settings, tls, ended=writer.close)
+        run(app, settings, sockets, tls, ended=writer.close)

@@ -18,7 +18,9 @@ Write = Callable[[str], object]
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 AUDIT = "takt.audit"
+SERVER = "takt.server"
 _OF_CONNECTIONS = "uvicorn.error"
+"""uvicorn's one logger, whatever the level."""
 _OF_MIGRATIONS = "alembic"
 
 
@@ -63,6 +65,7 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
         handler: takes every message.
     """
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(FORMAT))
+    handler.addFilter(_named_as_ours)
     handler.addFilter(Repeats(handler.handle))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -75,6 +78,13 @@ def configure_logging(level: str, log_format: LogFormat, handler: logging.Handle
     logging.getLogger(AUDIT).setLevel(logging.INFO)
     # A warning that Python writes itself would be no JSON.
     logging.captureWarnings(log_format == "json")
+
+
+def _named_as_ours(record: logging.LogRecord) -> bool:
+    """Gives what uvicorn tells of the server to our own logger; all of it is logged."""
+    if record.name == _OF_CONNECTIONS:
+        record.name = SERVER
+    return True
 
 
 def audit(event: str, **facts: object) -> None:

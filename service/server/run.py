@@ -24,7 +24,8 @@ from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
 from service.server.connections.tls_connection import TlsConnection
 from service.server.connections.websocket_connection import WebSocketConnection
-from service.server.server import Server
+from service.server.listening import Listening
+from service.server.server import Scraped, Server
 from service.server.tls import ServerTls
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
@@ -45,6 +46,7 @@ logger = logging.getLogger("takt.server")
 def run(
     app: FastAPI,
     settings: Settings,
+    listening: Listening,
     tls: ServerTls | None = None,
     ended: Callable[[], None] = lambda: None,
 ) -> None:
@@ -53,13 +55,14 @@ def run(
     Args:
         app: the application.
         settings: settings of the server.
+        listening: the sockets to accept connections of.
         tls: the certificate to show; None for a plain server.
         ended: called at the very end, as `Server` says.
 
     Where too many threads hang in engines, the process drains and ends with `GAVE_UP`.
 
     Raises:
-        SystemExit: the server cannot start; the log says why.
+        SystemExit: the application cannot start; the log says why.
     """
     metrics: Metrics = app.state.metrics
 
@@ -81,10 +84,10 @@ def run(
     # Any callable makes connections, though a class is declared.
     http: Any = HttpConnection if tls is None else make_tls_connections(tls)
     scraped = None
-    if settings.metrics_port is not None:
-        scraped = _config(app.state.metrics_app, settings, settings.metrics_port)
+    if listening.metrics:
+        scraped = Scraped(_config(app.state.metrics_app, settings), listening.metrics)
     server = Server(
-        _config(app, settings, settings.port, http),
+        _config(app, settings, http),
         app.state.drain,
         app.state.sessions.close,
         app.state.repository.loaded.wait,
@@ -100,7 +103,7 @@ def run(
     sys.setswitchinterval(_SWITCH_S)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            server.run()
+            server.run([*listening.main])
     finally:
         sys.setswitchinterval(interval_s)
     if len(lost) or server.must_end.is_set():
@@ -108,13 +111,11 @@ def run(
         os._exit(GAVE_UP if server.must_end.is_set() else 0)
 
 
-def _config(
-    app: ASGIApp, settings: Settings, port: int, http: Any = HttpConnection
-) -> uvicorn.Config:
+def _config(app: ASGIApp, settings: Settings, http: Any = HttpConnection) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
-        port=port,
+        port=settings.port,
         log_config=None,
         access_log=False,
         # Longer than a line's cycle and than load balancers wait, so that no POST meets a close.

@@ -8,12 +8,11 @@ import gc
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 
 from service.app import Drain
 from service.server.connections.gate import ConnectionGate
@@ -26,6 +25,14 @@ _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
 
 logger = logging.getLogger("takt.server")
+
+
+@dataclass(frozen=True)
+class Scraped:
+    """What is served beside the application: what answers, and the sockets where."""
+
+    config: uvicorn.Config
+    sockets: tuple[socket.socket, ...]
 
 
 class Server(uvicorn.Server):
@@ -41,7 +48,7 @@ class Server(uvicorn.Server):
         state: shared by the connections; its gate ends those that are late.
         reload: called on SIGHUP, on the event loop.
         tls: its files are followed while the server runs; None for none.
-        scraped: what else it listens for, on a port of its own; None for nothing.
+        scraped: what else it serves, on a port of its own; None for nothing.
 
     Attributes:
         must_end: once it is set, the server drains and ends as if it had been told to.
@@ -57,7 +64,7 @@ class Server(uvicorn.Server):
         state: ConnectionState | None = None,
         reload: Callable[[], None] = lambda: None,
         tls: ServerTls | None = None,
-        scraped: uvicorn.Config | None = None,
+        scraped: Scraped | None = None,
     ) -> None:
         super().__init__(config)
         self._tls = tls
@@ -93,29 +100,27 @@ class Server(uvicorn.Server):
                 self._ended()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and begin to look at the connections."""
+        """Accept connections, and begin to look at them."""
         await super().startup(sockets)
+        if sockets is not None:
+            # uvicorn takes it that whoever has opened them has told.
+            self._log_started_message(sockets)
         if self._scraped is not None:
-            await self._listen_for_scrapes(self._scraped)
+            await self._accept_scrapes(self._scraped)
         if self._gate is not None:
             self._sweeping = asyncio.create_task(self._sweep(self._gate))
 
-    async def _listen_for_scrapes(self, config: uvicorn.Config) -> None:
-        config.load()
+    async def _accept_scrapes(self, scraped: Scraped) -> None:
+        scraped.config.load()
 
         def accept() -> HttpConnection:
             assert isinstance(self.server_state, ConnectionState)
-            return HttpConnection(config, self.server_state, self.lifespan.state)
+            return HttpConnection(scraped.config, self.server_state, self.lifespan.state)
 
         loop = asyncio.get_running_loop()
-        try:
-            server = await loop.create_server(accept, config.host, config.port)
-        except OSError as error:
-            logger.error("metrics_port cannot be had: %s", error)
-            await self.lifespan.shutdown()
-            sys.exit(STARTUP_FAILURE)
-        self.servers.append(server)
-        logger.info("metrics are on %s", _url("http", server.sockets[0]))
+        for one in scraped.sockets:
+            self.servers.append(await loop.create_server(accept, sock=one))
+        logger.info("metrics are on %s", _url("http", scraped.sockets[0]))
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is taken out of the search for garbage.

@@ -26,6 +26,7 @@ from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.repository.supervision.rules import Supervision
+from service.server.listening import listening
 from service.server.run import run
 from service.settings import Settings
 
@@ -46,7 +47,8 @@ with contextlib.closing(LineWriter(sys.stderr)) as writer:
         settings, lambda _: Hanging(), supervision=Supervision(runs=runs, pause_s=0.01)
     )
     configure_logging("info", "text", writer)
-    run(app, settings, ended=writer.close)
+    with listening(settings) as sockets:
+        run(app, settings, sockets, ended=writer.close)
 """
 
 

@@ -105,7 +105,12 @@ def test_a_caller_that_hangs_up_is_given_up(
 @pytest.mark.parametrize(
     ("options", "variables", "status", "complaint"),
     [
-        (["--repository", "nowhere"], {}, 1, "the model repository nowhere is no folder"),
+        (
+            ["--repository", "nowhere", "--port", "0"],
+            {},
+            1,
+            "the model repository nowhere is no folder",
+        ),
         (["--max-batch-size", "-1"], {}, 2, "'--max-batch-size': -1 is not in the range 0<=x<=256"),
         ([], {"TAKT_MAX_BATCH_SIZE": "-1"}, 1, "setting max_batch_size is '-1'"),
         (["--config", "nowhere.toml"], {}, 1, "the settings file nowhere.toml cannot be read"),

@@ -27,6 +27,7 @@ from service.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.recording.record import open_record
+from service.server.listening import listening
 from service.server.run import run
 
 READ_EVERY_S = 0.02
@@ -140,7 +141,8 @@ def main() -> None:
         app = create_app(settings, open_engine, write=writer.put, record=record)
         app.layers.append(partial(Arrivals, file=arrived))
         configure_logging(settings.log_level, settings.log_format, writer)
-        run(app, settings, ended=writer.close)
+        with listening(settings) as sockets:
+            run(app, settings, sockets, ended=writer.close)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.observing.logging_setup import AUDIT, JsonFormatter, audit, configure_logging
+from service.observing.logging_setup import (
+    AUDIT,
+    JsonFormatter,
+    LogFormat,
+    audit,
+    configure_logging,
+)
 
 
 @pytest.fixture
@@ -57,6 +63,18 @@ def test_at_debug_the_headers_of_handshakes_stay_out_of_the_log(logged) -> None:
     logging.getLogger("takt.app").debug("begin")
     (line,) = logged()
     assert line.endswith("begin")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_the_library_below_the_server_tells_is_told_by_the_server(
+    logged, log_format: LogFormat
+) -> None:
+    configure_logging("info", log_format, logging.StreamHandler())
+    logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    told, failed = logged()
+    assert "takt.server" in told and "uvicorn" not in told and "error" not in told.lower()
+    assert "takt.server" in failed and "error" in failed.lower().replace("takt.server", "")
 
 
 def test_what_makes_the_records_tables_lists_none_of_its_parts(logged) -> None:

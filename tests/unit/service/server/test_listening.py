@@ -1,35 +1,40 @@
-"""Servers that listen: over TLS, and on a port of its own for metrics."""
+"""Servers that listen: over TLS, on a port of its own for metrics, and where they cannot."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trustme
 import uvicorn
+from click.testing import CliRunner
 
 from service.app import Drain
+from service.cli import main
+from service.errors import ConfigurationError
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
+from service.server.listening import Listening, listening
 from service.server.run import make_tls_connections
-from service.server.server import Server
+from service.server.server import Scraped, Server
 from service.server.tls import ServerTls
 from service.settings import Settings
 from tests.tls import client_of, pair_of
 from tests.unit.service.server.conftest import answer
-
-pytestmark = pytest.mark.anyio
 
 LAST_GET = b"GET / HTTP/1.1\r\nHost: takt\r\nConnection: close\r\n\r\n"
 
@@ -54,13 +59,11 @@ async def metrics(scope, receive, send) -> None:
     await answer(scope, receive, send, body=b"metrics")
 
 
-def config_of(app, port: int = 0, http: object = HttpConnection) -> uvicorn.Config:
-    return uvicorn.Config(
-        app, host="127.0.0.1", port=port, http=http, lifespan="off", log_config=None
-    )  # type: ignore[arg-type]
+def config_of(app, http: object = HttpConnection) -> uvicorn.Config:
+    return uvicorn.Config(app, port=0, http=http, lifespan="off", log_config=None)  # type: ignore[arg-type]
 
 
-def server_of(tls: ServerTls | None = None, metrics_port: int | None = None) -> Server:
+def server_of(tls: ServerTls | None = None, scraped: Scraped | None = None) -> Server:
     gate = ConnectionGate(lambda: ConnectionLimits(9, 9), Closures(lambda reason: None))
     http = HttpConnection if tls is None else make_tls_connections(tls)
     return Server(
@@ -70,21 +73,21 @@ def server_of(tls: ServerTls | None = None, metrics_port: int | None = None) -> 
         at_once,
         state=ConnectionState(gate, OpenMessages(1e6)),
         tls=tls,
-        scraped=None if metrics_port is None else config_of(metrics, metrics_port),
+        scraped=scraped,
     )
 
 
 @asynccontextmanager
-async def started(server: Server) -> AsyncIterator[list[int]]:
-    """The ports of a server while it listens."""
+async def started(server: Server, sockets: Listening) -> AsyncIterator[list[int]]:
+    """The ports of a server while it accepts connections."""
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup()
+    await server.startup([*sockets.main])
     try:
         yield [one.sockets[0].getsockname()[1] for one in server.servers]
     finally:
         async with asyncio.timeout(60):
-            await server.shutdown()
+            await server.shutdown([*sockets.main])
 
 
 async def ask(port: int, tls: ssl.SSLContext | None = None) -> bytes:
@@ -95,37 +98,85 @@ async def ask(port: int, tls: ssl.SSLContext | None = None) -> bytes:
     return answered.rpartition(b"\r\n\r\n")[2]
 
 
+@pytest.mark.anyio
 async def test_metrics_are_plain_on_a_port_of_their_own_beside_tls(
     tls: ServerTls, authority: trustme.CA, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with started(server_of(tls, metrics_port=0)) as (port, metrics_port):
-        assert await ask(port, client_of(authority)) == b"ok"
-        assert await ask(metrics_port) == b"metrics"
-        assert f"running on https://127.0.0.1:{port} " in caplog.text
-        assert f"metrics are on http://127.0.0.1:{metrics_port}" in caplog.text
+    with listening(Settings(port=0, metrics_port=0)) as sockets:
+        server = server_of(tls, Scraped(config_of(metrics), sockets.metrics))
+        async with started(server, sockets) as (port, metrics_port):
+            assert await ask(port, client_of(authority)) == b"ok"
+            assert await ask(metrics_port) == b"metrics"
+            assert f"running on https://127.0.0.1:{port} " in caplog.text
+            assert f"metrics are on http://127.0.0.1:{metrics_port}" in caplog.text
     assert re.search(r"running on http:", caplog.text) is None
 
 
+@pytest.mark.anyio
 async def test_a_handshake_keeps_no_server_from_its_end(tls: ServerTls) -> None:
     server = server_of(tls)
-    async with started(server) as (port,):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while not server.server_state.handshakes:  # type: ignore[attr-defined]
-            await asyncio.sleep(0)
+    with listening(Settings(port=0)) as sockets:
+        async with started(server, sockets) as (port,):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            while not server.server_state.handshakes:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
     assert await reader.read() == b""
     writer.close()
 
 
-async def test_a_port_for_metrics_that_is_taken_ends_the_server(
-    caplog: pytest.LogCaptureFixture,
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else, which is this process, listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        yield one.getsockname()[1]
+
+
+@pytest.mark.parametrize("option", ["--port", "--metrics-port"])
+def test_a_taken_port_is_one_line_that_names_who_has_it_and_what_to_do(
+    taken: int, tmp_path: Path, option: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = server_of(metrics_port=taken.getsockname()[1])
-        with pytest.raises(SystemExit) as ended:
-            async with started(server):
-                pass
-        assert ended.value.code == 3
-        assert "metrics_port cannot be had" in caplog.text
-        for one in server.servers:
-            one.close()
+    others = ["--port", "0", "--repository", str(tmp_path / "not looked at")]
+    refused = CliRunner().invoke(main, ["serve", *others, option, str(taken)])
+
+    assert refused.exit_code == 1
+    (line,) = refused.output.splitlines()
+    assert f"port {taken} of 127.0.0.1 is taken by" in line
+    assert f"give another {option}, or {option} 0" in line
+    if sys.platform == "linux":
+        assert f"(process {os.getpid()})" in line
+
+
+def test_one_port_cannot_be_both() -> None:
+    with pytest.raises(ConfigurationError, match="both 8500; give another --metrics-port"):
+        listening(Settings(port=8500, metrics_port=8500)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("host", "complaint"),
+    [
+        ("192.0.2.1", "is no address of this machine; give --host"),
+        ("no host", "is no address, and no name that is known here; give --host"),
+    ],
+)
+def test_a_host_that_is_not_this_one_is_refused(host: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        listening(Settings(host=host, port=0)).__enter__()
+
+
+def test_a_port_that_is_the_systems_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    with pytest.raises(ConfigurationError, match=r"port 80 may not .* give --port 1024 or more"):
+        listening(Settings(port=80)).__enter__()
+
+
+def test_nobody_else_gets_a_port_while_the_server_starts_and_it_is_free_afterwards() -> None:
+    with listening(Settings(port=0)) as sockets:
+        port = sockets.main[0].getsockname()[1]
+        with pytest.raises(ConfigurationError, match="taken"):
+            listening(Settings(port=port)).__enter__()
+    with listening(Settings(port=port)):
+        pass

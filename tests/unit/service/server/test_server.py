@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from uvicorn.lifespan.off import LifespanOff
 from service.app import Drain
 from service.observing.metrics import Metrics
 from service.repository.supervision.lost_threads import LostThreads
+from service.server.listening import Listening
 from service.server.run import run
 from service.server.server import Server
 from service.settings import Settings
@@ -192,13 +194,13 @@ def test_the_interpreter_waits_for_no_thread_that_hangs(
 ) -> None:
     app, loop, ended = bare_app(), asyncio.new_event_loop(), list[int]()
 
-    def hang(_: Server) -> None:
+    def hang(_: Server, sockets: list[socket.socket]) -> None:
         for _ in range(hanging):
             app.state.lost_threads.add(loop.create_future())
 
     monkeypatch.setattr(Server, "run", hang)
     monkeypatch.setattr("os._exit", ended.append)
-    run(app, Settings(repository=tmp_path))
+    run(app, Settings(repository=tmp_path), Listening(()))
     loop.close()
     assert ended == codes
 
@@ -207,8 +209,8 @@ def test_the_interpreters_turns_are_short_while_it_serves_and_as_before_then(
     monkeypatch, tmp_path
 ) -> None:
     seen: list[float] = []
-    monkeypatch.setattr(Server, "run", lambda self: seen.append(sys.getswitchinterval()))
+    monkeypatch.setattr(Server, "run", lambda *_: seen.append(sys.getswitchinterval()))
     before_s = sys.getswitchinterval()
-    run(bare_app(), Settings(repository=tmp_path))
+    run(bare_app(), Settings(repository=tmp_path), Listening(()))
     assert seen == [pytest.approx(0.0005)]
     assert sys.getswitchinterval() == before_s

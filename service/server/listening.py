@@ -1,0 +1,128 @@
+"""The sockets that a server listens on, taken before anything is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import ConfigurationError
+from service.settings import Settings
+
+_BACKLOG = 2048
+"""Connections that may wait to be accepted, of which there are some while the server starts."""
+
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTENS = "0A"
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Sockets that listen, whose connections wait until somebody accepts them.
+
+    Attributes:
+        main: for everything.
+        metrics: for metrics and health alone; none where they are on the main port.
+    """
+
+    main: tuple[socket.socket, ...]
+    metrics: tuple[socket.socket, ...] = ()
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[Listening]:
+    """Listen where the settings say, until the block ends.
+
+    >>> with listening(Settings(port=0)) as sockets:
+    ...     sockets.main[0].getsockname()[0]
+    '127.0.0.1'
+
+    Raises:
+        ConfigurationError: the address or a port cannot be had; the message says what to do.
+    """
+    host, port, metrics_port = settings.host, settings.port, settings.metrics_port
+    if port and port == metrics_port:
+        raise ConfigurationError(
+            f"port and metrics_port are both {port}; give another --metrics-port"
+        )
+    with contextlib.ExitStack() as opened:
+        main = _listen(opened, host, port, "--port")
+        metrics: tuple[socket.socket, ...] = ()
+        if metrics_port is not None:
+            metrics = _listen(opened, host, metrics_port, "--metrics-port")
+        yield Listening(main, metrics)
+
+
+def _listen(
+    opened: contextlib.ExitStack, host: str, port: int, option: str
+) -> tuple[socket.socket, ...]:
+    """One socket for each address of the host that this machine has."""
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (socket.gaierror, UnicodeError):
+        raise ConfigurationError(
+            f"host is {host}, which is no address, and no name that is known here; give --host "
+            "127.0.0.1 for this machine alone, or one of its own addresses"
+        ) from None
+    sockets, absent = [], None
+    for family, kind, protocol, _, address in dict.fromkeys(found):
+        try:
+            one = opened.enter_context(socket.socket(family, kind, protocol))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(_BACKLOG)
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise ConfigurationError(_refusal(error, host, port, option)) from None
+            absent = error  # of localhost, a container may have the one of IPv4 alone
+        else:
+            sockets.append(one)
+    if not sockets and absent is not None:
+        raise ConfigurationError(_refusal(absent, host, port, option))
+    return tuple(sockets)
+
+
+def _refusal(error: OSError, host: str, port: int, option: str) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"port {port} of {host} is taken by {_holder(port) or 'another process'}; give "
+                f"another {option}, or {option} 0 for one that is free"
+            )
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+            return (
+                f"host is {host}, which is no address of this machine; give --host 127.0.0.1 for "
+                "this machine alone, or one of its own addresses"
+            )
+        case errno.EACCES | errno.EPERM:
+            return (
+                f"port {port} may not be taken by this user, as those below 1024 are the "
+                f"system's; give {option} 1024 or more, or the capability CAP_NET_BIND_SERVICE"
+            )
+    return f"port {port} of {host} cannot be had: {os.strerror(error.errno or 0)}"
+
+
+def _holder(port: int) -> str | None:
+    """Name and id of the process that listens on a port; None where Linux does not tell us."""
+    with contextlib.suppress(OSError, ValueError):
+        rows = [row.split() for table in _TABLES for row in table.read_text().splitlines()[1:]]
+        links = {
+            f"socket:[{row[9]}]"
+            for row in rows
+            if row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port
+        }
+        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
+                if os.readlink(descriptor) in links:
+                    process = descriptor.parents[1]
+                    name = (process / "comm").read_text().strip()
+                    return f"{name} (process {process.name})"
+    return None
