@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from service.configuration import REPLACED, load_settings
+from service.configuration import REPLACED, load_settings, unknown_variables
 from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
 from service.observing.line_writer import LineWriter
@@ -22,6 +23,8 @@ from service.security.exposure import check_exposure
 from service.settings import ENV_PREFIX, Settings
 
 COMMANDS = "takt.commands"
+
+logger = logging.getLogger("takt.settings")
 
 
 class _Commands(click.Group):
@@ -120,6 +123,8 @@ def serve(config: Path | None, **given: Any) -> None:
             )
             sockets = opened.enter_context(listening(settings))
             configure_logging(settings.log_level, settings.log_format, writer)
+            for warning in unknown_variables():
+                logger.warning(warning)
 
             # These take seconds to load, and a port that is taken is told at once.
             from service.app import create_app

@@ -6,9 +6,11 @@ TOML file that `--config` or `TAKT_CONFIG` names, else from the default in `sett
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,25 @@ REPLACED = {
 }
 """Old settings, each with what to do instead; an old name is an error."""
 
+OTHERS = frozenset(
+    ENV_PREFIX + name
+    for name in (
+        *("CONFIG", "KEY"),  # the file with settings; the key that clients show
+        *("MODELS", "MODELS_READ_ONLY", "USER"),  # of the composition
+        *("ANOMALIB", "DATA", "FIXTURES", "SCREENSHOTS"),  # of the tests
+        *(f"REQUIRE_{tool}" for tool in ("CHROMIUM", "DEPLOY_TOOLS", "POSTGRESQL", "PROMETHEUS")),
+        *("URL", "GOOD", "BAD", "READING_KEY"),  # of the clients' tests
+    )
+)
+"""Variables of ours that are no settings: they may be there where a server starts."""
+
+_OF_KUBERNETES = re.compile(
+    rf"{ENV_PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
+)
+"""What each pod beside a Service has of it, if its name is takt or begins with takt-."""
+_LINK = "tcp://"
+"""What TAKT_PORT begins with there: TAKT_PORT=tcp://10.0.0.1:8000."""
+_NEAR = 0.75
 
 _PASSWORDS = (
     re.compile(r"(://[^:/@]*:).*(?=@)"),
@@ -38,8 +59,7 @@ class _Environment(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         value, key, is_complex = super().get_field_value(field, field_name)
-        # TAKT_PORT=tcp://10.0.0.1:8000
-        is_link = isinstance(value, str) and value.startswith("tcp://")
+        is_link = isinstance(value, str) and value.startswith(_LINK)
         return (None if is_link else value), key, is_complex
 
 
@@ -74,6 +94,29 @@ def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = 
             if name in Settings.model_fields
             else f"there is no setting {name!r}; `takt serve --help` lists them"
         ) from None
+
+
+def unknown_variables() -> list[str]:
+    """A warning for each `TAKT_…` in the environment that is no setting and that nobody reads."""
+    settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    return [
+        f"{name} is no setting; did you mean {near}?"
+        if (near := _nearest(name, settings | OTHERS))
+        else f"{name} is no setting and changes nothing; `takt serve --help` lists those there are"
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(ENV_PREFIX)
+        and name.upper() not in settings | OTHERS
+        and not value.startswith(_LINK)
+        and not _OF_KUBERNETES.fullmatch(name)
+    ]
+
+
+def _nearest(variable: str, known: Set[str]) -> str | None:
+    """The one that is written nearly so; None if none is."""
+    # Without what all have in common, which would make them look alike.
+    names = [one.removeprefix(ENV_PREFIX) for one in sorted(known)]
+    found = difflib.get_close_matches(variable[len(ENV_PREFIX) :].upper(), names, 1, _NEAR)
+    return ENV_PREFIX + found[0] if found else None
 
 
 def without_secrets(settings: Settings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from service.configuration import load_settings, without_secrets
+from service.configuration import load_settings, unknown_variables, without_secrets
 from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings
 
@@ -21,6 +22,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
+HERE = str(Path(__file__).relative_to(DOCS.parents[1]))
 
 
 def test_the_command_line_beats_the_environment_beats_the_file(
@@ -111,6 +113,70 @@ def test_a_file_that_cannot_be_used_is_named(
 def test_kubernetes_own_variables_are_no_settings(environment: dict[str, str]) -> None:
     environment["TAKT_PORT"] = "tcp://10.0.0.1:8000"
     assert load_settings().port == Settings().port
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TAKT_MAX_QUEUE_DELAYMS", "TAKT_MAX_QUEUE_DELAY_MS"),
+        ("TAKT_TIMEOUT", "TAKT_TIMEOUT_MS"),
+        ("TAKT_BATCH_SIZE", "TAKT_MAX_BATCH_SIZE"),
+        ("takt_log_levle", "TAKT_LOG_LEVEL"),
+        ("TAKT_CONFIGS", "TAKT_CONFIG"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_told_with_the_one_that_is_meant(
+    environment: dict[str, str], name: str, meant: str
+) -> None:
+    environment |= {name: "secret", "TAKT_PORT": "8000", "OTHER_PORT": "1"}
+    (told,) = unknown_variables()
+    assert told == f"{name} is no setting; did you mean {meant}?"
+
+
+def test_a_variable_that_is_near_no_setting_is_told_as_well(environment: dict[str, str]) -> None:
+    environment["TAKT_WORKERS"] = "4"
+    (told,) = unknown_variables()
+    assert told.startswith("TAKT_WORKERS is no setting and changes nothing; `takt serve --help`")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TAKT_SERVICE_HOST", "10.0.0.1"),
+        ("TAKT_SERVICE_PORT", "8000"),
+        ("TAKT_SERVICE_PORT_HTTP", "8000"),
+        ("TAKT_PORT", "tcp://10.0.0.1:8000"),
+        ("TAKT_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("TAKT_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("TAKT_LINE_3_SERVICE_HOST", "10.0.0.1"),
+        ("TAKT_LINE_3_PORT", "tcp://10.0.0.1:8000"),
+        ("TAKT_LINE_3_PORT_9090_UDP_PROTO", "udp"),
+    ],
+)
+def test_what_kubernetes_sets_is_told_by_nobody(
+    environment: dict[str, str], name: str, value: str
+) -> None:
+    environment[name] = value
+    assert unknown_variables() == []
+
+
+def test_every_variable_that_something_of_ours_reads_is_known(environment: dict[str, str]) -> None:
+    listed = subprocess.run(
+        ["git", "grep", "-hIoE", "TAKT_[A-Z_]+[A-Z]", "--", ":!CHANGELOG.md", f":!{HERE}"],
+        cwd=DOCS.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "TAKT_KEY" in listed
+    environment |= dict.fromkeys(listed, "")
+    assert unknown_variables() == []
+
+
+def test_serve_warns_of_variables_that_are_no_settings(tmp_path: Path) -> None:
+    command = ["serve", "--port", "0", "--repository", str(tmp_path)]
+    told = CliRunner().invoke(main, command, env={"TAKT_LOGLEVEL": "debug"})
+    assert "TAKT_LOGLEVEL is no setting; did you mean TAKT_LOG_LEVEL?" in told.output
 
 
 def test_decoding_has_a_thread_for_each_core_unless_it_is_told() -> None:
