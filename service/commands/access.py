@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     # A command that needs no server runs without the client.
+    from takt_client import TaktError
     from takt_client.connection import ServerAccess
 
 
@@ -52,6 +53,15 @@ def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, access=access, **kwargs)
 
     return with_access
+
+
+def refusal_in_words(error: TaktError) -> str:
+    """What a server refused, for people at a terminal: with the options that mend it."""
+    if error.code == "unauthenticated":
+        return f"{error}; give it with --key-file FILE or in TAKT_KEY"
+    if error.code == "insufficient_scope":
+        return f"{error}; another key goes with --key-file FILE or in TAKT_KEY"
+    return str(error)
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,5 @@
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +11,10 @@ from takt_client.errors import (
     RequestError,
     TaktError,
     UnavailableError,
+    UnreachableError,
     UnreadableAnswerError,
 )
-from takt_client.failures import error_of, refusal_of
+from takt_client.failures import error_of, refusal_of, unreachable
 
 
 def tree(root: type[TaktError]) -> Iterator[type[TaktError]]:
@@ -70,3 +72,33 @@ def test_what_a_proxy_answers_is_shown_and_not_guessed_at(body: bytes) -> None:
     assert isinstance(error, UnreadableAnswerError)
     assert "HTTP 502" in str(error)
     assert "check the URL" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (ConnectionRefusedError(111, "x"), "nothing listens there (connection refused)"),
+        (
+            OSError("Multiple exceptions: [Errno 111] failed ('::1'), [Errno 111] failed ('::2')"),
+            "nothing listens there (connection refused)",
+        ),
+        (OSError("Multiple exceptions: [Errno 111] a, [Errno 113] b"), "Multiple exceptions"),
+        (socket.gaierror(-2, "Name or service not known"), "no host of that name is known"),
+        (TimeoutError(), "nobody answers there"),
+        (OSError(113, "x"), "No route to host"),
+        (ExceptionGroup("all", [ConnectionRefusedError(111, "x")]), "nothing listens there"),
+        (ValueError("odd"), "odd"),
+    ],
+)
+def test_why_there_is_no_connection_is_told_in_plain_words(cause: Exception, reason: str) -> None:
+    refusal = unreachable("http://takt", cause)
+    assert refusal.again
+    assert str(refusal.error).startswith(f"no answer from http://takt: {reason}")
+    assert isinstance(refusal.error, UnreachableError)
+    assert refusal.error.reason.startswith(reason)
+
+
+def test_the_cause_of_a_failed_connection_is_looked_for_below_what_the_library_says() -> None:
+    said = RuntimeError("All connection attempts failed")
+    said.__cause__ = ConnectionRefusedError(111, "x")
+    assert "nothing listens there" in str(unreachable("http://takt", said).error)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from service.commands.access import access_options
+from service.commands.access import access_options, refusal_in_words
 from service.commands.bench.arrivals import parse_arrivals
 from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
@@ -147,7 +147,8 @@ def bench(
 
     Without --rate and --arrivals each of --concurrency callers waits for its answer before it sends
     again (closed loop). With them requests go out at their time whatever the server does, and their
-    latency counts from that time (open loop). Ends with 1 if nothing was answered.
+    latency counts from that time (open loop). A refusal that cannot get better, such as an unknown
+    model, ends it at once. Ends with 1 then, and if nothing was answered.
     """
     if plot_path is not None:
         _check_plot(plot_path)
@@ -172,8 +173,10 @@ def bench(
             **others,
         )
         result = run_bench(options, sys.stderr if sys.stderr.isatty() else None)
-    except (TaktError, ClientError) as error:
+    except TaktError as error:
         raise click.ClickException(str(error)) from None
+    except ClientError as error:
+        raise click.ClickException(refusal_in_words(error)) from None
     click.echo(text_report(result.setup, result.figures))
     if json_path is not None:
         json_path.write_bytes(json_report(result.setup, result.figures))
@@ -181,6 +184,8 @@ def bench(
         from service.commands.bench.plot import save_plot
 
         save_plot(plot_path, result.setup, result.figures, result.latency_ms)
+    if result.refusal is not None:
+        raise click.ClickException(refusal_in_words(result.refusal))
     if not result.figures.answered:
         sys.exit(1)
 
@@ -203,8 +208,8 @@ def _choices(query: Sequence[str]) -> dict[str, str]:
     return choices
 
 
-def _pictures(given: Sequence[Path], *, raw: bool) -> list[bytes | RawPicture]:
-    """Pictures of these files and of these folders.
+def _pictures(given: Sequence[Path], *, raw: bool) -> dict[str, bytes | RawPicture]:
+    """Pictures of these files and of these folders, by their paths.
 
     Raises:
         InvalidParameterError: there are none.
@@ -213,8 +218,10 @@ def _pictures(given: Sequence[Path], *, raw: bool) -> list[bytes | RawPicture]:
     if not paths:
         names = ", ".join(str(path) for path in given)
         raise InvalidParameterError(f"there are no pictures ({', '.join(_SUFFIXES)}) in {names}")
-    pictures = [path.read_bytes() for path in paths]
-    return [_decoded(picture) for picture in pictures] if raw else [*pictures]
+    pictures = {str(path): path.read_bytes() for path in paths}
+    if raw:
+        return {name: _decoded(picture) for name, picture in pictures.items()}
+    return {**pictures}
 
 
 def _files(path: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from takt_client.errors import InvalidParameterError, UnreachableError
+from takt_client.failures import unreachable
 
 _FIRST_FINAL_STATUS = 200
 
@@ -100,8 +101,8 @@ def request_head(
 class _Connection(asyncio.Protocol):
     """One connection with at most one request under way."""
 
-    def __init__(self, authority: str, now_s: Callable[[], float]) -> None:
-        self._authority = authority
+    def __init__(self, url: str, now_s: Callable[[], float]) -> None:
+        self._url = url
         self._now_s = now_s
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
@@ -151,7 +152,8 @@ class _Connection(asyncio.Protocol):
     def _fail(self, reason: str) -> None:
         self.close()
         if self._response is not None and not self._response.done():
-            self._response.set_exception(_unreachable(self._authority, reason))
+            lost = UnreachableError(f"no answer from {self._url}: {reason}", reason)
+            self._response.set_exception(lost)
 
 
 class HttpPool:
@@ -176,6 +178,7 @@ class HttpPool:
         self._free = asyncio.Semaphore(max_connections)
         self._idle: list[_Connection] = []
         self._tls = tls
+        self._url = f"{'https' if tls else 'http'}://{address.authority}"
 
     async def ask(self, head: bytes, body: bytes) -> HttpResponse:
         """Sends a request.
@@ -207,15 +210,11 @@ class HttpPool:
                 return connection
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._address.authority, self._now_s),
+                lambda: _Connection(self._url, self._now_s),
                 self._address.host,
                 self._address.port,
                 ssl=self._tls,
             )
         except OSError as error:
-            raise _unreachable(self._address.authority, str(error)) from error
+            raise unreachable(self._url, error).error from error
         return connection
-
-
-def _unreachable(authority: str, reason: str) -> UnreachableError:
-    return UnreachableError(f"no answer from {authority}: {reason}; is the server running there?")

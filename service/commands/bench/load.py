@@ -24,11 +24,14 @@ class Transport(Protocol):
     """Sends requests and gives the outcome of each."""
 
     def ask(self, lane: int) -> Awaitable[RequestOutcome]:
-        """Sends the next picture; a failure is an outcome, never an exception.
+        """Sends the next picture; a failure is an outcome.
 
         Args:
             lane: number of a closed loop's caller or of an open loop's request; chooses one of
                 several connections.
+
+        Raises:
+            takt_client.TaktError: there is no point in another request; it ends the run.
         """
 
 

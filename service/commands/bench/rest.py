@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import orjson
 
 from service.commands.bench.clock import LoadClock
 from service.commands.bench.lean_http import Address, HttpPool, HttpResponse, request_head
+from service.commands.bench.refusals import is_final, of_picture
 from service.commands.bench.samples import CONNECTION_FAILED, OK, RequestOutcome
 from takt_client.errors import InsufficientScopeError, UnreachableError, UnreadableAnswerError
 from takt_client.failures import refusal_of
@@ -20,7 +21,7 @@ class RestTransport:
         pool: connections to the server.
         address: address of the server.
         path: path of the route, with its query.
-        pictures: encoded pictures, the bodies of the requests.
+        pictures: encoded pictures, the bodies of the requests, by name.
         clock: clock of the run.
         headers: further headers of each request, a key's among them.
         verdicts: whether verdicts are read from the answers, which costs time.
@@ -31,7 +32,7 @@ class RestTransport:
         pool: HttpPool,
         address: Address,
         path: str,
-        pictures: Sequence[bytes],
+        pictures: Mapping[str, bytes],
         clock: LoadClock,
         *,
         headers: Mapping[str, str] | None = None,
@@ -39,21 +40,33 @@ class RestTransport:
     ) -> None:
         self._pool = pool
         self._requests = [
-            (request_head(address, "POST", path, len(picture), headers), picture)
-            for picture in pictures
+            (name, request_head(address, "POST", path, len(picture), headers), picture)
+            for name, picture in pictures.items()
         ]
         self._next = 0
+        self._reached = False
         self._clock = clock
         self._verdicts = verdicts
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """Posts the next picture; every lane may use every connection."""
-        head, picture = self._requests[self._next]
+        """Posts the next picture; every lane may use every connection.
+
+        Raises:
+            UnreachableError: no request has found the server so far.
+            takt_client.TaktError: the server refuses what it would refuse again.
+        """
+        name, head, picture = self._requests[self._next]
         self._next = (self._next + 1) % len(self._requests)
         try:
             response = await self._pool.ask(head, picture)
         except UnreachableError:
+            if not self._reached:
+                raise
             return RequestOutcome(self._clock.now_s(), 0, CONNECTION_FAILED)
+        self._reached = True
+        if is_final(response.status):
+            error = refusal_of(response.status, response.body).error
+            raise of_picture(error, response.status, name)
         ok = response.status == OK
         return RequestOutcome(
             ended_s=response.ended_s,

@@ -7,7 +7,7 @@ import contextlib
 import math
 import resource
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -26,7 +26,7 @@ from service.commands.bench.report import Setup
 from service.commands.bench.rest import RestTransport, first_model
 from service.commands.bench.samples import OK, Columns
 from service.commands.bench.stream import BenchStreamOptions, StreamTransport, open_streams
-from takt_client import RawPicture
+from takt_client import RawPicture, TaktError
 from takt_client.calls import model_path
 from takt_client.connection import Server, ServerAccess
 
@@ -50,7 +50,7 @@ class BenchOptions:
         model: name of the model; None for the server's first.
         version: version of the model; None for the active one.
         protocol: REST or stream.
-        pictures: pictures, sent in turn, again and again.
+        pictures: pictures by name, sent in turn, again and again.
         query: parameters of REST, or fields of a stream's hello.
         concurrency: callers of the closed loop; frames under way on each stream.
         arrivals: arrivals of the open loop; None for the closed one.
@@ -69,7 +69,7 @@ class BenchOptions:
     model: str | None
     version: str | None
     protocol: Protocol
-    pictures: Sequence[bytes | RawPicture]
+    pictures: Mapping[str, bytes | RawPicture]
     query: Mapping[str, str]
     concurrency: int | None
     arrivals: Arrivals | None
@@ -85,11 +85,19 @@ class BenchOptions:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """Result of a run; latency_ms has the 200s that count, for a plot."""
+    """Result of a run.
+
+    Attributes:
+        setup: what was run.
+        figures: what came of it.
+        latency_ms: times of the 200s that count, for a plot.
+        refusal: what ended a run of which some was answered; None where nothing did.
+    """
 
     setup: Setup
     figures: Figures
     latency_ms: NDArray[np.float64]
+    refusal: TaktError | None = None
 
 
 def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
@@ -100,7 +108,8 @@ def run_bench(options: BenchOptions, terminal: TextIO | None) -> BenchResult:
         terminal: terminal that shows the progress; None shows none.
 
     Raises:
-        TaktError: the server cannot be reached or loaded as the options say.
+        TaktError: the server cannot be reached or loaded as the options say, or refuses what it
+            would refuse again.
     """
     with precise_clock() as clock, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_run(options, clock, terminal))
@@ -110,13 +119,19 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
     address, server = parse_address(options.url), Server.of(options.url, options.access)
     pool = HttpPool(address, _connections_allowed(), clock.now_s, server.tls)
     try:
+        refusal: TaktError | None = None
         model = options.model or await first_model(pool, address, server.headers)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         async with _transport(options, pool, server, model, clock) as transport:
             streams = transport if isinstance(transport, StreamTransport) else None
             concurrency = streams.credits if streams else options.concurrency or 1
             generator = Generator(transport, clock, _bounds(options))
-            await _drive(generator, options, concurrency, terminal)
+            try:
+                await _drive(generator, options, concurrency, terminal)
+            except TaktError as error:
+                if not (generator.samples.columns().status == OK).any():
+                    raise
+                refusal = error
             counts = streams.counts(interrupted=generator.interrupted) if streams else None
     finally:
         pool.close()
@@ -139,7 +154,7 @@ async def _run(options: BenchOptions, clock: LoadClock, terminal: TextIO | None)
         started_at=started_at,
     )
     counted = (columns.status == OK) & (columns.intended_s >= window.begins_s)
-    return BenchResult(setup, figures, columns.latency_s[counted] * 1000)
+    return BenchResult(setup, figures, columns.latency_s[counted] * 1000, refusal)
 
 
 @contextlib.asynccontextmanager
@@ -162,7 +177,9 @@ async def _transport(
             yield streams
         return
     query = {**options.query, **{name: f"{value:g}" for name, value in timeout.items()}}
-    encoded = [picture for picture in options.pictures if isinstance(picture, bytes)]
+    encoded = {
+        name: picture for name, picture in options.pictures.items() if isinstance(picture, bytes)
+    }
     path += f"/inspect?{urlencode(query)}" if query else "/inspect"
     address = parse_address(options.url)
     yield RestTransport(

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from service.commands.bench.clock import LoadClock
 from service.commands.bench.figures import StreamCounts
+from service.commands.bench.refusals import is_final, of_picture
 from service.commands.bench.samples import (
     CONNECTION_FAILED,
     DROPPED,
@@ -22,8 +23,8 @@ from service.commands.bench.samples import (
 )
 from takt_client import RawPicture
 from takt_client.connection import Server
-from takt_client.errors import UnreadableAnswerError
-from takt_client.failures import refused_opening
+from takt_client.errors import TaktError, UnreadableAnswerError
+from takt_client.failures import error_of, refused_opening
 from takt_client.pictures import pack_frame
 from takt_client.stream import HANDSHAKE_S
 
@@ -36,7 +37,7 @@ class BenchStreamOptions:
         server: server, with what it is shown.
         path: path of the route.
         hello: first message on each stream.
-        pictures: pictures of the frames, sent in turn.
+        pictures: pictures of the frames by name, sent in turn.
         connections: number of streams.
         window: most frames of a stream under way; None for as many as the server grants.
         verdicts: whether answers are counted by their verdict.
@@ -45,7 +46,7 @@ class BenchStreamOptions:
     server: Server
     path: str
     hello: Mapping[str, object]
-    pictures: Sequence[bytes | RawPicture]
+    pictures: Mapping[str, bytes | RawPicture]
     connections: int
     window: int | None
     verdicts: bool
@@ -55,8 +56,9 @@ class BenchStreamOptions:
 class _Sent:
     """A frame that is under way."""
 
-    settled: asyncio.Future[RequestOutcome]
+    settled: asyncio.Future[RequestOutcome | TaktError]
     sent_bytes: int
+    name: str
 
 
 class _Lane:
@@ -79,7 +81,7 @@ class _Lane:
         """Number of frames without an answer."""
         return len(self._under_way)
 
-    async def ask(self, picture: bytes | RawPicture) -> RequestOutcome:
+    async def ask(self, name: str, picture: bytes | RawPicture) -> RequestOutcome:
         """Sends a frame once there is a credit, and waits for its outcome."""
         # Released with the frame's answer, not with this call, which may be cancelled before.
         await self._free.acquire()
@@ -89,12 +91,15 @@ class _Lane:
         sequence = self._next_sequence
         self._next_sequence += 1
         message = pack_frame(sequence, 0, picture)
-        sent = _Sent(asyncio.get_running_loop().create_future(), len(message))
+        sent = _Sent(asyncio.get_running_loop().create_future(), len(message), name)
         self._under_way[sequence] = sent
         # What a closed connection leaves unanswered is settled by `read`.
         with contextlib.suppress(ConnectionClosed):
             await self._connection.send(message)
-        return await sent.settled
+        outcome = await sent.settled
+        if isinstance(outcome, TaktError):
+            raise outcome
+        return outcome
 
     async def read(self, *, verdicts: bool) -> None:
         """Reads until the connection is closed or a message cannot be understood."""
@@ -116,12 +121,12 @@ class _Lane:
                     self._settle(body["sequence"], RequestOutcome(self._clock.now_s(), 0, DROPPED))
                 elif kind == "error" and body.get("sequence") is not None:
                     self._in_order(body["sequence"])
-                    refused = RequestOutcome(
-                        self._clock.now_s(), int(body["status"]), str(body["code"])
-                    )
-                    self._settle(body["sequence"], refused)
+                    self._refused(body["sequence"], body)
                 elif kind == "error":  # of the stream itself, which the server closes now
                     end = OutcomeKind(int(body["status"]), str(body["code"]))
+                    if is_final(end.status):
+                        for sequence in list(self._under_way):
+                            self._refused(sequence, body)
         except ConnectionClosed:
             pass
         except Exception:
@@ -149,27 +154,39 @@ class _Lane:
             ),
         )
 
+    def _refused(self, sequence: int, body: dict[str, object]) -> None:
+        status, code = int(str(body["status"])), str(body["code"])
+        if is_final(status):
+            error = error_of(status, code, str(body["title"]), str(body["detail"]))
+            self._settle(sequence, error, status)
+        else:
+            self._settle(sequence, RequestOutcome(self._clock.now_s(), status, code))
+
     def _in_order(self, sequence: int) -> None:
         """Checks the order of answers and refusals; drops may come out of order."""
         if sequence <= self._last_answered:
             self.order_violations += 1
         self._last_answered = max(sequence, self._last_answered)
 
-    def _settle(self, sequence: int, outcome: RequestOutcome) -> None:
+    def _settle(self, sequence: int, outcome: RequestOutcome | TaktError, status: int = 0) -> None:
         sent = self._under_way.pop(sequence, None)
         if sent is None:
             return
         self._free.release()
-        if not sent.settled.done():
+        if sent.settled.done():
+            return
+        if isinstance(outcome, TaktError):
+            sent.settled.set_result(of_picture(outcome, status, sent.name))
+        else:
             sent.settled.set_result(replace(outcome, sent_bytes=sent.sent_bytes))
 
 
 class StreamTransport:
     """Sends frames over several streams; made by `open_streams`."""
 
-    def __init__(self, lanes: Sequence[_Lane], pictures: Sequence[bytes | RawPicture]) -> None:
+    def __init__(self, lanes: Sequence[_Lane], pictures: Mapping[str, bytes | RawPicture]) -> None:
         self._lanes = lanes
-        self._pictures = pictures
+        self._pictures = list(pictures.items())
         self._next = 0
 
     @property
@@ -189,10 +206,14 @@ class StreamTransport:
         )
 
     async def ask(self, lane: int) -> RequestOutcome:
-        """Sends the next frame on the lane's stream."""
-        picture = self._pictures[self._next]
+        """Sends the next frame on the lane's stream.
+
+        Raises:
+            takt_client.TaktError: the server refuses what it would refuse again.
+        """
+        name, picture = self._pictures[self._next]
         self._next = (self._next + 1) % len(self._pictures)
-        return await self._lanes[lane % len(self._lanes)].ask(picture)
+        return await self._lanes[lane % len(self._lanes)].ask(name, picture)
 
 
 @contextlib.asynccontextmanager
@@ -233,6 +254,9 @@ async def open_streams(
 
 def _credits_of(welcome: str | bytes) -> int:
     try:
-        return int(orjson.loads(welcome)["credits"])
+        body = orjson.loads(welcome)
+        if body["type"] == "error":
+            raise error_of(body["status"], body["code"], body["title"], body["detail"])
+        return int(body["credits"])
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         raise UnreadableAnswerError(f"the server did not welcome us: {welcome[:300]!r}") from error

@@ -233,7 +233,16 @@ class DeadlineExceededError(
 
 
 class UnreachableError(UnavailableError, code="unreachable", title="Server unreachable"):
-    """There is no connection to the server, or it was lost before the answer."""
+    """There is no connection to the server, or it was lost before the answer.
+
+    Args:
+        message: says what to do.
+        reason: why there is none, in a few words.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnreadableAnswerError(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
+import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -25,6 +30,13 @@ _TRY_AGAIN = (429, 503)
 
 _WRONG, _TOO_BIG = 1008, 1009
 """WebSocket's close codes."""
+
+_PLAINLY = {
+    errno.ECONNREFUSED: "nothing listens there (connection refused)",
+    errno.ECONNRESET: "the connection was lost",
+    errno.ETIMEDOUT: "nobody answers there",
+}
+"""Words for what operating systems say in theirs."""
 
 _BY_CODE = {
     kind.code: kind
@@ -93,17 +105,48 @@ def unreachable(url: str, cause: Exception) -> Refusal:
     """
     if (untrusted := _untrusted(url, cause)) is not None:
         return Refusal(untrusted, again=False)
-    reason = str(cause) or type(cause).__name__
-    error = UnreachableError(f"no answer from {url}: {reason}; is the server running there?")
+    reason = _plain_reason(cause)
+    error = UnreachableError(
+        f"no answer from {url}: {reason}; is the server running there?", reason
+    )
     error.__cause__ = cause
     return Refusal(error, again=True)
 
 
+def _plain_reason(cause: Exception) -> str:
+    """Why there is no connection, in words for people.
+
+    >>> _plain_reason(OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1)"))
+    'nothing listens there (connection refused)'
+    """
+    for error in _chain(cause):
+        if isinstance(error, socket.gaierror):
+            return "no host of that name is known"
+        if isinstance(error, TimeoutError):
+            return _PLAINLY[errno.ETIMEDOUT]
+        if isinstance(error, OSError):
+            # Of several addresses' errors asyncio keeps the texts alone.
+            texts = re.findall(r"Errno (\d+)", str(error)) if error.errno is None else []
+            numbers: set[int | None] = {int(text) for text in texts} or {error.errno}
+            number = numbers.pop()
+            if number is not None and not numbers:
+                return _PLAINLY.get(number) or os.strerror(number)
+    return str(cause) or type(cause).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it, each before its own cause."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from _chain(one)
+        error = error.__cause__ or error.__context__
+
+
 def _untrusted(url: str, cause: Exception) -> UnreachableError | None:
     """Error for a connection that certificates prevented; None if it failed otherwise."""
-    found: BaseException | None = cause
-    while found is not None and not isinstance(found, ssl.SSLError):
-        found = found.__cause__ or found.__context__
+    found = next((error for error in _chain(cause) if isinstance(error, ssl.SSLError)), None)
     if isinstance(found, ssl.SSLCertVerificationError):
         error = UnreachableError(
             f"the certificate of {url} is not trusted: {found.verify_message}; give cafile, the "

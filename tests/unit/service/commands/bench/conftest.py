@@ -7,6 +7,7 @@ import selectors
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -100,11 +101,22 @@ FULL |= {"detail": "come back later", "code": "queue_full"}
 KEY = "tk_secret"
 NO_KEY = {"title": "Unauthenticated", "status": 401, "code": "unauthenticated"}
 NO_KEY |= {"detail": "show a key"}
+NO_MODEL = {"title": "Model not found", "status": 404, "code": "model_not_found"}
+NO_MODEL |= {"detail": "there is no model 'nope'; this server has parts, busy"}
+TOO_LARGE = {"title": "Image too large", "status": 413, "code": "image_too_large"}
+TOO_LARGE |= {"detail": "the picture has too many bytes"}
+NO_IMAGE = {"title": "Invalid image", "status": 400, "code": "invalid_image"}
+NO_IMAGE |= {"detail": "the picture is cut short"}
 NO_SCOPE = {**NO_KEY, "status": 403, "code": "insufficient_scope", "detail": "it lacks read"}
 
 
+_ANSWERED: Counter[str] = Counter()
+
+
 async def _takt(scope: Any, receive: Any, send: Any) -> None:
-    """Model `parts` finds a defect in every picture; model `busy` takes none.
+    """Model `parts` finds a defect in every picture; `busy` takes none, `small` none so large.
+
+    `ending` takes three.
 
     Below /keyed it answers those alone who show the key, and below /keyed/for-pictures it lists no
     models.
@@ -132,8 +144,15 @@ async def _takt(scope: Any, receive: Any, send: Any) -> None:
         body = {"models": [{"name": "parts"}, {"name": "busy"}]}
     elif "busy" in scope["path"]:
         status, body = 429, FULL
+    elif "ending" in scope["path"]:
+        _ANSWERED["ending"] += 1
+        status, body = (200, ANSWER) if _ANSWERED["ending"] <= 3 else (401, NO_KEY)
+    elif "nope" in scope["path"]:
+        status, body = 404, NO_MODEL
+    elif "small" in scope["path"]:
+        status, body = 413, TOO_LARGE
     elif not length or b"heatmap=map" not in scope["query_string"]:
-        status, body = 400, {"code": "invalid_image"}
+        status, body = 400, NO_IMAGE
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": orjson.dumps(body)})
 
@@ -152,6 +171,7 @@ async def _stream(receive: Any, send: Any) -> None:
 
 @contextmanager
 def _serving() -> Iterator[str]:
+    _ANSWERED.clear()
     config = uvicorn.Config(
         _takt, lifespan="off", log_level="error", access_log=False, ws="websockets-sansio"
     )

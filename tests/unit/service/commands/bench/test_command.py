@@ -95,7 +95,7 @@ def test_a_missing_or_wrong_key_ends_it_with_the_servers_words(server, pictures,
     for key in ([], ["--key", "tk_other"]):
         result = bench(f"{server}/keyed", pictures, "--requests", "4", *model, *key)
         assert result.exit_code == 1
-        assert "show a key" in result.output
+        assert "show a key; give it with --key-file FILE or in TAKT_KEY" in result.output
         assert "tk_other" not in result.output
 
 
@@ -135,10 +135,41 @@ def test_a_server_that_refuses_everything_fails_the_run_but_has_its_figures(
     assert "refusal" in result.output
 
 
-def test_pictures_that_are_none_are_counted_by_the_server_s_code(server, pictures) -> None:
-    result = bench(server, pictures, "--requests", "4")
+@pytest.mark.parametrize("loop", [[], ["--rate", "50"]])
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nope", "Error: there is no model 'nope'; this server has parts, busy"),
+        ("small", "2.JPG: the picture has too many bytes"),
+        ("parts", "2.JPG: the picture is cut short"),
+    ],
+)
+def test_a_refusal_that_cannot_get_better_ends_it_at_the_first(
+    server, pictures, loop, model, said
+) -> None:
+    result = bench(server, pictures, "--model", model, "--duration", "3", *loop)
     assert result.exit_code == 1
-    assert "400 invalid_image" in result.output
+    assert said in result.output
+    assert "requests in" not in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_a_refusal_in_the_middle_comes_after_the_figures_so_far(server, pictures) -> None:
+    options = ["--model", "ending", "--duration", "600", "--concurrency", "1"]
+    result = bench(server, pictures, *options)
+    assert result.exit_code == 1
+    assert "3 requests in" in result.stdout
+    assert result.stderr.startswith("Error: show a key; give it with")
+
+
+@pytest.mark.parametrize("loop", [[], ["--rate", "50"]])
+def test_a_server_that_is_not_there_is_one_line_where_the_model_is_named(pictures, loop) -> None:
+    result = bench("http://127.0.0.1:1", pictures, "--model", "parts", "--duration", "3", *loop)
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "Error: no answer from http://127.0.0.1:1: nothing listens there (connection refused); "
+        "is the server running there?"
+    ]
 
 
 @pytest.mark.parametrize(

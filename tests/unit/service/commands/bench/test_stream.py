@@ -10,7 +10,13 @@ from service.commands.bench.stream import BenchStreamOptions, StreamTransport, o
 from service.streaming.frames import unpack
 from takt_client import RawPicture
 from takt_client.connection import Server
-from takt_client.errors import UnreachableError, UnreadableAnswerError
+from takt_client.errors import (
+    ModelNotFoundError,
+    RequestError,
+    UnauthenticatedError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
 
 
 def plan_of(url: str, **given: object) -> BenchStreamOptions:
@@ -18,7 +24,7 @@ def plan_of(url: str, **given: object) -> BenchStreamOptions:
         "server": Server.of(url, {"key": "tk_secret"}),
         "path": "/v1/models/parts/stream",
         "hello": {"policy": "all"},
-        "pictures": [b"one", b"two"],
+        "pictures": {"1.png": b"one", "2.png": b"two"},
         "connections": 1,
         "window": None,
         "verdicts": True,
@@ -75,7 +81,7 @@ def test_raw_pixels_are_sent_as_such(scripted, wire) -> None:
         assert (await streams.ask(0)).code == "ok"
 
     with scripted(script) as url:
-        against(plan_of(url, pictures=[raw]), test)
+        against(plan_of(url, pictures={"raw": raw}), test)
 
 
 def test_an_answer_ends_with_its_heatmap(scripted, wire) -> None:
@@ -100,12 +106,12 @@ def test_drops_and_refusals_are_told_apart(scripted, wire) -> None:
         for _ in range(3):
             connection.recv()
         connection.send('{"type": "dropped", "sequence": 1, "dropped": 1}')
-        connection.send(wire.refusal("invalid_image", 400, sequence=0))
+        connection.send(wire.refusal("engine_failed", 500, sequence=0))
         connection.send(wire.answer(2))
 
     async def test(streams: StreamTransport) -> None:
         refused, dropped, answered = await asyncio.gather(*ask(streams, 3))
-        assert (refused.status, refused.code) == (400, "invalid_image")
+        assert (refused.status, refused.code) == (500, "engine_failed")
         assert (dropped.status, dropped.code) == (0, "dropped")
         assert answered.code == "ok"
         assert streams.counts().order_violations == 0
@@ -235,8 +241,45 @@ def test_a_server_that_refuses_the_session_is_quoted(scripted, wire) -> None:
         connection.recv()
         connection.send(wire.refusal("model_not_found", 404))
 
-    with scripted(script) as url, pytest.raises(UnreadableAnswerError, match="model_not_found"):
+    with (
+        scripted(script) as url,
+        pytest.raises(ModelNotFoundError, match="detail of model_not_found"),
+    ):
         against(plan_of(url), _nothing)
+
+
+def test_a_refusal_that_a_frame_would_meet_again_names_the_picture(scripted, wire) -> None:
+    def script(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome(credits=2))
+        connection.recv()
+        connection.send(wire.answer(0))
+        connection.recv()
+        connection.send(wire.refusal("image_too_large", 413, sequence=1))
+
+    async def test(streams: StreamTransport) -> None:
+        assert (await streams.ask(0)).code == "ok"
+        with pytest.raises(RequestError, match=r"2\.png: the detail of image_too_large"):
+            await streams.ask(0)
+
+    with scripted(script) as url:
+        against(plan_of(url), test)
+
+
+def test_a_stream_that_is_ended_for_good_ends_the_run(scripted, wire) -> None:
+    def script(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome(credits=2))
+        connection.recv()
+        connection.send(wire.refusal("unauthenticated", 401))
+        connection.close(1008)
+
+    async def test(streams: StreamTransport) -> None:
+        with pytest.raises(UnauthenticatedError, match="detail of unauthenticated"):
+            await streams.ask(0)
+
+    with scripted(script) as url:
+        against(plan_of(url), test)
 
 
 def test_no_server_is_said(scripted) -> None:
