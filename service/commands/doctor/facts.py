@@ -163,6 +163,7 @@ class GpuFacts:
         gpus: the GPUs in the driver's order.
         on_pci: number of GPUs on the PCI bus, with or without a driver.
         lacks: their faults.
+        device_files: whether the driver's files are in /dev.
     """
 
     source: GpuSource | None
@@ -171,6 +172,12 @@ class GpuFacts:
     gpus: tuple[Gpu, ...]
     on_pci: int = 0
     lacks: tuple[Lack, ...] = ()
+    device_files: bool = False
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is a GPU, or any part of NVIDIA's driver."""
+        return bool(self.gpus or self.on_pci or self.source or self.device_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +224,7 @@ class DecodingFacts:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """All facts of a host."""
+    """All facts of a host; `libraries` is None where nobody wants a GPU, and none is there."""
 
     takt: str
     python: str
@@ -227,5 +234,5 @@ class HostFacts:
     onnxruntime: OnnxRuntimeFacts
     openvino: OpenVinoFacts
     gpus: GpuFacts
-    libraries: LibrariesFacts
+    libraries: LibrariesFacts | None
     decoding: DecodingFacts

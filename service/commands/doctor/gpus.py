@@ -13,6 +13,8 @@ from service.commands.doctor.isolated import ask, run_limited
 from service.distribution import install_hint
 from service.host import read_if_there
 
+NO_GPU = "no NVIDIA GPU is seen"
+
 _LIMIT_S = 30.0
 _NVIDIA = "0x10de"
 _DISPLAY = "0x03"
@@ -23,6 +25,7 @@ def examine_gpus(
     cuda_major: int,
     proc: Path = Path("/proc/driver/nvidia"),
     pci: Path = Path("/sys/bus/pci/devices"),
+    dev: Path = Path("/dev"),
 ) -> GpuFacts:
     """Facts of the GPUs and of their driver.
 
@@ -30,16 +33,18 @@ def examine_gpus(
         cuda_major: version of CUDA that the driver must serve.
         proc: folder that the driver writes.
         pci: folder with the devices on the bus.
+        dev: folder with the driver's files for programs.
     """
     on_pci = _count(pci)
     found = _by_nvml() or _by_tool() or _by_proc(proc) or GpuFacts(None, None, None, ())
+    found = replace(found, on_pci=on_pci, device_files=any(dev.glob("nvidia*")))
     if not found.gpus:
         if on_pci:
             what = "an NVIDIA GPU is on the PCI bus, but no driver lists it"
             lack = Lack(what, remedies.driver(cuda_major))
         else:
-            lack = Lack("no NVIDIA GPU is seen", remedies.CONTAINER)
-        return replace(found, on_pci=on_pci, lacks=(lack,))
+            lack = Lack(NO_GPU, remedies.CONTAINER)
+        return replace(found, lacks=(lack,))
     lacks = []
     if found.source != "NVML":
         lacks.append(Lack("NVML does not tell of the GPUs", install_hint("nvidia-ml-py")))
@@ -48,7 +53,7 @@ def examine_gpus(
             f"driver {found.driver} serves CUDA {found.cuda} at most; CUDA {cuda_major} is wanted"
         )
         lacks.append(Lack(what, remedies.driver(cuda_major)))
-    return replace(found, on_pci=on_pci, lacks=tuple(lacks))
+    return replace(found, lacks=tuple(lacks))
 
 
 def _by_nvml() -> GpuFacts | None:

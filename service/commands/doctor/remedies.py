@@ -6,7 +6,7 @@ from service.distribution import install_hint
 from service.engines.nvidia.libraries import CUDA_MAJOR, TENSORRT_MAJOR
 
 ONE_BUILD = "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install one of them again"
-CONTAINER = "put one in; a container must be started with --gpus all"
+CONTAINER = "put a GPU in; a container must be started with --gpus all"
 ONNXRUNTIME_DEBUG = "python -c 'import onnxruntime; onnxruntime.print_debug_info()' tells more"
 
 _DRIVERS = {12: "525", 13: "580"}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from service.commands.doctor.facts import (
     CpuFacts,
     GpuFacts,
     HostFacts,
-    Lack,
     LibrariesFacts,
     MemoryFacts,
     OnnxRuntimeFacts,
@@ -17,24 +16,25 @@ from service.commands.doctor.facts import (
 )
 from service.commands.doctor.verdicts import EngineVerdict
 
-_WIDTH = 110
+_WIDTH = 80
 _GIB = 1 << 30
 
 
 def report(host: HostFacts, verdicts: Sequence[EngineVerdict]) -> str:
-    """Report with all sections and the summary at the end."""
-    sections = (
+    """Report: what runs, what is missing, then what was found, without the advice."""
+    sections = [
+        _summary(verdicts),
+        _missing(host, verdicts),
         [f"Takt {host.takt}, Python {host.python}, {host.system}"],
         _cpu(host.cpu),
         _memory(host.memory),
-        _onnxruntime(host.onnxruntime),
+        _onnxruntime(host.onnxruntime, absent=host.libraries is not None),
         _openvino(host.openvino),
         _gpus(host.gpus),
-        _libraries(host.libraries, wanted=bool(host.gpus.gpus or host.gpus.on_pci)),
+        _libraries(host.libraries) if host.libraries else [],
         _decoding(host),
-        _summary(verdicts),
-    )
-    return "\n\n".join("\n".join(section) for section in sections)
+    ]
+    return "\n\n".join(text for section in sections if (text := "\n".join(section)))
 
 
 def _cpu(cpu: CpuFacts) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _memory(memory: MemoryFacts) -> Iterator[str]:
     yield f"Memory: {', '.join(parts) or 'not told by this system'}"
 
 
-def _onnxruntime(runtime: OnnxRuntimeFacts) -> Iterator[str]:
+def _onnxruntime(runtime: OnnxRuntimeFacts, *, absent: bool) -> Iterator[str]:
     built = f", built with CUDA {runtime.cuda_major}" if runtime.cuda_major else ""
     packages = f" ({' and '.join(runtime.packages)})" if runtime.packages else ""
     yield f"ONNX Runtime: {runtime.version or 'none'}{packages}{built}"
@@ -67,21 +67,21 @@ def _onnxruntime(runtime: OnnxRuntimeFacts) -> Iterator[str]:
             state, told = "loads", ""
         elif one.listed:
             state, told = "fails", f"is listed, but does not load: {one.reason}"
-        else:
+        elif absent:
             state, told = "absent", "is not in this build"
+        else:
+            continue
         yield _row(state, 8, one.name, 26, told)
     known = {one.name for one in runtime.providers}
     others = [name for name in runtime.listed if name not in known]
     if others:
         yield f"  also listed, and of no use to Takt: {', '.join(others)}"
-    yield from _lacks(runtime.lacks)
 
 
 def _openvino(openvino: OpenVinoFacts) -> Iterator[str]:
     yield f"OpenVINO: {openvino.version or 'none'}"
     for device in openvino.devices:
         yield _row("", 0, device.name, 8, f"{device.full_name}: {' '.join(device.capabilities)}")
-    yield from _lacks(openvino.lacks)
 
 
 def _gpus(gpus: GpuFacts) -> Iterator[str]:
@@ -96,36 +96,45 @@ def _gpus(gpus: GpuFacts) -> Iterator[str]:
             f"compute capability {gpu.compute_capability}" if gpu.compute_capability else "",
         ]
         yield f"  {', '.join(part for part in (gpu.name, *parts) if part)}"
-    yield from _lacks(gpus.lacks)
 
 
-def _libraries(libraries: LibrariesFacts, *, wanted: bool) -> Iterator[str]:
-    yield "NVIDIA libraries" + ("" if wanted else ": of use with an NVIDIA GPU only")
+def _libraries(libraries: LibrariesFacts) -> Iterator[str]:
+    yield "NVIDIA libraries"
     for one in (*libraries.cuda, *libraries.tensorrt):
         source = f"from {one.package} {one.wheel}" if one.wheel else "from the system"
         told = f"{one.version or 'of unknown version'}, {source}" if one.loads else one.reason
         yield _row("loads" if one.loads else "fails", 8, one.name, 18, told)
-    yield from _lacks((*libraries.cuda_lacks, *libraries.tensorrt_lacks))
 
 
 def _decoding(host: HostFacts) -> Iterator[str]:
     jpeg = f", JPEG by {host.decoding.jpeg}" if host.decoding.jpeg else ""
     yield f"OpenCV: {host.decoding.opencv or 'none'}{jpeg}"
-    yield from _lacks(host.decoding.lacks)
 
 
-def _summary(verdicts: Iterable[EngineVerdict]) -> Iterator[str]:
+def _summary(verdicts: Sequence[EngineVerdict]) -> Iterator[str]:
     yield "What this host runs"
     for verdict in verdicts:
         yield _row(verdict.state, 8, verdict.engine, 12, verdict.why)
+
+
+def _missing(host: HostFacts, verdicts: Sequence[EngineVerdict]) -> Iterator[str]:
+    """Each remedy once, with all that it is for; a command stays on one line, to be copied."""
+    engines: dict[str, list[str]] = {}
+    for verdict in verdicts:
         for remedy in verdict.remedies:
-            yield _row("", 8, "", 12, f"-> {remedy}")
-
-
-def _lacks(lacks: Iterable[Lack]) -> Iterator[str]:
-    for lack in lacks:
-        yield _row("!", 2, "", 0, lack.what)
-        yield _row("", 2, "", 0, f"-> {lack.remedy}")
+            engines.setdefault(remedy, []).append(verdict.engine)
+    wanted = {remedy: f"for {', '.join(names)}" for remedy, names in engines.items()}
+    of_gpus = host.gpus.lacks if host.libraries else ()
+    lacks = (*host.onnxruntime.lacks, *host.openvino.lacks, *host.decoding.lacks, *of_gpus)
+    wanted = {lack.remedy: lack.what for lack in lacks} | wanted
+    hint = "" if host.libraries else "; `takt doctor --gpu` tells what a GPU would need"
+    if not wanted:
+        yield f"Nothing is missing{hint}"
+        return
+    yield f"What is missing{hint}"
+    for remedy, reason in wanted.items():
+        yield _row("", 0, "", 0, reason)
+        yield f"    -> {remedy}"
 
 
 def _row(first: str, first_width: int, second: str, second_width: int, told: str) -> str:

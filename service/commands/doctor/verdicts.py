@@ -8,7 +8,8 @@ from typing import Literal
 
 from service.commands.doctor import remedies
 from service.commands.doctor.cpu import BF16_FLAGS, INT8_FLAGS
-from service.commands.doctor.facts import CpuFacts, Gpu, HostFacts, Lack
+from service.commands.doctor.facts import CpuFacts, Gpu, HostFacts, Lack, LibrariesFacts
+from service.commands.doctor.gpus import NO_GPU
 from service.distribution import install_hint
 
 EngineName = Literal["cpu-fp32", "cpu-bf16", "cpu-int8", "openvino", "cuda", "tensorrt"]
@@ -93,15 +94,19 @@ def _cpu_int8(host: HostFacts) -> EngineVerdict:
 
 
 def _cuda(host: HostFacts) -> EngineVerdict:
+    if host.libraries is None:
+        return EngineVerdict("cuda", "not", NO_GPU)
     if host.onnxruntime.loads("cuda"):
         return _on_gpu("cuda", host)
-    return _refused_gpu("cuda", host, _gpu_lacks(host, "cuda"))
+    return _refused_gpu("cuda", host, _gpu_lacks(host, "cuda", host.libraries))
 
 
 def _tensorrt(host: HostFacts) -> EngineVerdict:
+    if host.libraries is None:
+        return EngineVerdict("tensorrt", "not", NO_GPU)
     if host.onnxruntime.loads("tensorrt"):
         return _on_gpu("tensorrt", host)
-    lacks = (*_gpu_lacks(host, "tensorrt"), *host.libraries.tensorrt_lacks)
+    lacks = (*_gpu_lacks(host, "tensorrt", host.libraries), *host.libraries.tensorrt_lacks)
     return _refused_gpu("tensorrt", host, lacks)
 
 
@@ -114,7 +119,9 @@ def _on_gpu(engine: EngineName, host: HostFacts) -> EngineVerdict:
     return EngineVerdict(engine, "well", f"on {name}")
 
 
-def _gpu_lacks(host: HostFacts, provider: Literal["cuda", "tensorrt"]) -> list[Lack]:
+def _gpu_lacks(
+    host: HostFacts, provider: Literal["cuda", "tensorrt"], libraries: LibrariesFacts
+) -> list[Lack]:
     """Reasons why a GPU's provider does not load, the first cause first."""
     runtime = host.onnxruntime
     # A tool that is not installed keeps nobody from running.
@@ -129,7 +136,7 @@ def _gpu_lacks(host: HostFacts, provider: Literal["cuda", "tensorrt"]) -> list[L
         several = len(runtime.packages) > 1
         lacks.append(Lack(what, remedies.ONE_BUILD if several else remedies.to_gpu_build()))
     else:
-        lacks.extend(host.libraries.cuda_lacks)
+        lacks.extend(libraries.cuda_lacks)
     return lacks
 
 

@@ -21,7 +21,8 @@ class Host:
             None, "ModuleNotFoundError: No module named 'pynvml'", ""
         )
         self._bin, self._proc, self._pci = folder / "bin", folder / "proc", folder / "pci"
-        for one in (self._bin, self._proc, self._pci):
+        self.dev = folder / "dev"
+        for one in (self._bin, self._proc, self._pci, self.dev):
             one.mkdir()
         monkeypatch.setattr(gpus, "ask", lambda answer, probe, limit_s: self.nvml)
         monkeypatch.setenv("PATH", str(self._bin))
@@ -47,7 +48,7 @@ class Host:
         (device / "class").write_text(f"{kind}\n")
 
     def examine(self, cuda_major: int = 13) -> GpuFacts:
-        return gpus.examine_gpus(cuda_major, self._proc, self._pci)
+        return gpus.examine_gpus(cuda_major, self._proc, self._pci, self.dev)
 
 
 @pytest.fixture
@@ -61,6 +62,14 @@ def test_a_host_without_a_gpu_says_so(machine: Host) -> None:
     found = machine.examine()
     assert (found.source, found.gpus, found.on_pci) == (None, (), 0)
     assert [lack.what for lack in found.lacks] == ["no NVIDIA GPU is seen"]
+    assert not found.seen
+
+
+def test_the_drivers_files_alone_are_a_sign_of_a_gpu(machine: Host) -> None:
+    (machine.dev / "nvidiactl").touch()
+    found = machine.examine()
+    assert (found.source, found.gpus, found.on_pci) == (None, (), 0)
+    assert found.seen
 
 
 def test_a_card_without_a_driver_is_told_apart(machine: Host) -> None:

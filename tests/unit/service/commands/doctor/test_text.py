@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from service.commands.doctor.facts import HostFacts, Lack, MemoryFacts
+from service.commands.doctor import remedies
+from service.commands.doctor.facts import GpuFacts, HostFacts, Lack, MemoryFacts
+from service.commands.doctor.gpus import NO_GPU
 from service.commands.doctor.text import report
 from service.commands.doctor.verdicts import EngineVerdict, judge
 from service.distribution import install_hint
 
 
-def test_each_section_is_told_and_the_summary_comes_last(host: HostFacts) -> None:
+def test_the_summary_comes_first_and_then_each_section(host: HostFacts) -> None:
     lines = report(host, judge(host)).splitlines()
     assert "CPU: AMD EPYC (x86_64), 2 of 8 cores usable" in lines
     assert "  no  amx_int8      speed" in lines
@@ -23,8 +25,9 @@ def test_each_section_is_told_and_the_summary_comes_last(host: HostFacts) -> Non
     assert "  loads   cuDNN             9.2, from nvidia-cudnn-cu13 9.2" in lines
     assert "  loads   TensorRT          10.1, from the system" in lines
     assert "OpenCV: 5.0.0, JPEG by libjpeg-turbo (ver 3.1)" in lines
-    assert lines[-7] == "What this host runs"
-    assert lines[-1] == "  well    tensorrt    on NVIDIA L4"
+    assert lines[0] == "What this host runs"
+    assert lines[6] == "  well    tensorrt    on NVIDIA L4"
+    assert lines[8] == "Nothing is missing"
 
 
 def test_what_is_listed_but_does_not_load_is_not_told_as_loading(host: HostFacts) -> None:
@@ -40,24 +43,39 @@ def test_what_is_listed_but_does_not_load_is_not_told_as_loading(host: HostFacts
     assert "  absent  TensorrtExecutionProvider is not in this build" in lines
 
 
-def test_each_lack_has_its_remedy_below_it(host: HostFacts) -> None:
-    lack = Lack("OpenVINO is not installed", install_hint("openvino"))
+def test_what_is_missing_follows_with_each_remedy_once_and_all_that_it_is_for(
+    host: HostFacts,
+) -> None:
+    openvino = Lack("OpenVINO is not installed", install_hint("openvino"))
+    decoding = Lack("OpenCV decodes JPEG slowly", "pip install a-better-one")
     bare = replace(
-        host, openvino=replace(host.openvino, version=None, devices=(), runs=False, lacks=(lack,))
+        host,
+        openvino=replace(host.openvino, version=None, devices=(), runs=False, lacks=(openvino,)),
+        decoding=replace(host.decoding, lacks=(decoding,)),
+        gpus=replace(host.gpus, lacks=(Lack("NVML does not tell", install_hint("nvidia-ml-py")),)),
     )
     text = report(bare, judge(bare))
-    assert (
-        "OpenVINO: none\n  ! OpenVINO is not installed\n    -> pip install 'openvino>=2025.2'\n"
-    ) in text
+    missing = text.split("\n\n")[1].splitlines()
+    assert missing[0] == "What is missing"
+    assert sorted(zip(missing[1::2], missing[2::2], strict=True)) == [
+        ("  NVML does not tell", f"    -> {install_hint('nvidia-ml-py')}"),
+        ("  OpenCV decodes JPEG slowly", "    -> pip install a-better-one"),
+        ("  for cpu-bf16, openvino", "    -> pip install 'openvino>=2025.2'"),
+    ]
+    for remedy in missing[2::2]:
+        assert text.count(remedy.strip()) == 1
 
 
-def test_a_long_reason_goes_on_below_itself(host: HostFacts) -> None:
+def test_a_long_reason_goes_on_below_itself_and_a_command_stays_on_its_line(
+    host: HostFacts,
+) -> None:
     verdict = EngineVerdict("cuda", "not", "word " * 60, (install_hint("gpu"),))
-    summary = report(host, (verdict,)).partition("What this host runs\n")[2].splitlines()
-    assert summary[0].startswith("  not     cuda        word")
-    assert all(line.startswith(" " * 22) for line in summary[1:])
-    assert max(map(len, summary)) <= 110
-    assert summary[-1].strip() == f"-> {install_hint('gpu')}"
+    summary, missing, *_ = report(host, (verdict,)).split("\n\n")
+    _, first, *others = summary.splitlines()
+    assert first.startswith("  not     cuda        word")
+    assert all(line.startswith(" " * 22 + "word") for line in others)
+    assert max(map(len, (first, *others))) <= 80
+    assert missing.splitlines()[-1] == f"    -> {install_hint('gpu')}"
 
 
 @pytest.mark.parametrize("flags", [True, False])
@@ -67,9 +85,30 @@ def test_a_system_that_tells_little_is_reported_all_the_same(host: HostFacts, fl
         cpu=host.cpu if flags else replace(host.cpu, flags=()),
         memory=MemoryFacts(None, None, None),
         gpus=replace(host.gpus, source=None, gpus=(), on_pci=0),
+        libraries=None,
     )
     text = report(bare, judge(bare))
     assert "Memory: not told by this system" in text
     assert "NVIDIA GPUs: none" in text
-    assert "NVIDIA libraries: of use with an NVIDIA GPU only" in text
     assert ("its flags are not told" in text) is not flags
+
+
+def test_a_gpu_s_libraries_and_advice_stay_away_where_nobody_wants_a_gpu(host: HostFacts) -> None:
+    bare = replace(
+        host,
+        gpus=GpuFacts(None, None, None, (), lacks=(Lack(NO_GPU, remedies.CONTAINER),)),
+        onnxruntime=replace(
+            host.onnxruntime,
+            providers=tuple(
+                replace(one, listed=one.provider == "cpu", loads=one.provider == "cpu")
+                for one in host.onnxruntime.providers
+            ),
+        ),
+        libraries=None,
+    )
+    text = report(bare, judge(bare))
+    assert "NVIDIA libraries" not in text
+    assert "absent" not in text
+    assert remedies.CONTAINER not in text
+    assert text.count(NO_GPU) == 2, "once for each engine that needs one"
+    assert "Nothing is missing; `takt doctor --gpu` tells what a GPU would need" in text

@@ -127,6 +127,7 @@ def test_the_build_for_cpus_has_no_gpu_provider(host: HostFacts, engine: EngineN
 
 
 def test_each_cause_is_told_with_its_remedy_the_first_one_first(host: HostFacts) -> None:
+    assert host.libraries is not None
     reason = "libcuda.so.1: cannot open shared object file"
     providers = (
         host.onnxruntime.providers[0],
@@ -183,3 +184,12 @@ def test_a_tool_that_is_missing_keeps_no_engine_from_running(host: HostFacts) ->
     runtime = on_cpus_only(host.onnxruntime)
     with_lack = replace(host, onnxruntime=runtime, gpus=replace(host.gpus, lacks=(lack,)))
     assert install_hint("nvidia-ml-py") not in verdict(with_lack, "cuda").remedies
+
+
+@pytest.mark.parametrize("engine", ["cuda", "tensorrt"])
+def test_where_nobody_wants_a_gpu_there_is_no_advice_on_one(
+    host: HostFacts, engine: EngineName
+) -> None:
+    runtime = on_cpus_only(host.onnxruntime)
+    bare = replace(host, onnxruntime=runtime, gpus=replace(host.gpus, gpus=()), libraries=None)
+    assert verdict(bare, engine) == EngineVerdict(engine, "not", "no NVIDIA GPU is seen")
