@@ -6,23 +6,37 @@ import contextlib
 import importlib.metadata
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
 from service.configuration import REPLACED, load_settings, unknown_variables
+from service.declaration import heading_of
 from service.distribution import CLIENT, DISTRIBUTION, install_hint
 from service.errors import TaktError
+from service.headings import CONTEXT, HeadedCommand, under
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.security.exposure import check_exposure
 from service.settings import ENV_PREFIX, Settings
 
+if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+
 COMMANDS = "takt.commands"
+_UNITS = {
+    "ms": "MILLISECONDS",
+    "s": "SECONDS",
+    "bytes": "BYTES",
+    "mb": "MIB",
+    "pixels": "PIXELS",
+    "sizes": "N,N,…",
+}
+"""By the end of a setting's name."""
 
 logger = logging.getLogger("takt.settings")
 
@@ -65,23 +79,53 @@ def _missing(command: str, module: str | None) -> click.Command:
     )
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], **CONTEXT})
 @click.version_option(package_name=DISTRIBUTION)
 def main() -> None:
     """Real-time visual inspection: fit, export and serve anomaly detectors."""
 
 
+class _SettingOption(click.Option):
+    """The option of a setting: `--help` has its unit, variable, default and bounds.
+
+    The value comes from `load_settings`, which knows the other sources, so it has none of its own.
+    """
+
+    def __init__(self, names: Sequence[str], /, *, field: FieldInfo, **attrs: Any) -> None:
+        super().__init__(names, default=None, help=field.description, **attrs)
+        self._field = field
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """The unit that the setting's name ends in, or the kind of value."""
+        unit = _UNITS.get(str(self.name).rpartition("_")[2])
+        return unit or super().make_metavar(ctx).removesuffix(" RANGE")
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """What stands in brackets."""
+        default = self._field.default
+        if isinstance(default, bool):
+            shown = "on" if default else "off"
+        else:
+            shown = "none" if default in (None, "", ()) else f"{default}".removesuffix(".0")
+        return {
+            **super().get_help_extra(ctx),
+            "envvars": (f"{ENV_PREFIX}{str(self.name).upper()}",),
+            "default": shown,
+        }
+
+
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """One option for each setting, with its type, bounds, description, default and variable."""
+    """One option for each setting, under its heading."""
     for name, field in reversed(Settings.model_fields.items()):
         flag = f"--{name.replace('_', '-')}"
-        command = click.option(
+        option = click.option(
             f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag,
             name,
+            cls=_SettingOption,
+            field=field,
             type=_option_type(field),
-            default=None,
-            help=f"{field.description}  [{ENV_PREFIX}{name.upper()}; default: {field.default}]",
-        )(command)
+        )
+        command = under(heading_of(field), option)(command)
     for name in REPLACED:  # taken only to say what to do instead
         command = click.option(f"--{name.replace('_', '-')}", hidden=True)(command)
     return command
@@ -105,7 +149,7 @@ def _option_type(field: FieldInfo) -> click.ParamType[Any] | None:
     return None
 
 
-@main.command()
+@main.command(cls=HeadedCommand)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings.")
 @_settings_options
 def serve(config: Path | None, **given: Any) -> None:

@@ -1,4 +1,5 @@
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -20,11 +21,55 @@ def test_help_tells_every_setting_with_its_variable() -> None:
         assert ENV_PREFIX + name.upper() in result.output
 
 
+@pytest.mark.parametrize(
+    ("option", "unit", "default"),
+    [
+        ("timeout-ms", "MILLISECONDS", "30000; x>0"),
+        ("drain-timeout-s", "SECONDS", "30; 0<=x<=86400"),
+        ("max-image-bytes", "BYTES", "67108864; x>=1"),
+        ("max-memory-mb", "MIB", "0; x>=0"),
+        ("log-level", "[debug|info|warning|error]", "info"),
+        ("preferred-batch-sizes", "N,N,…", "none"),
+        ("metrics-port", "INTEGER", "none; 0<=x<=65535"),
+        ("keys-file", "PATH", "none"),
+        ("docs / --no-docs", "", "on"),
+        ("insecure / --no-insecure", "", "off"),
+    ],
+)
+def test_help_tells_unit_and_default(option: str, unit: str, default: str) -> None:
+    helped = " ".join(CliRunner().invoke(main, ["serve", "--help"]).output.split())
+    (found,) = re.findall(
+        rf" --{re.escape(f'{option} {unit}'.strip())} .*?\[env var: .*?\]", helped
+    )
+    assert found.endswith(f"; default: {default}]")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_has_settings_under_headings_and_is_as_wide_as_the_terminal(columns: int) -> None:
+    lines = subprocess.run(
+        [sys.executable, "-c", "import service.cli; service.cli.main(['serve', '--help'])"],
+        env=os.environ | {"COLUMNS": str(columns)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert columns - 10 < max(map(len, lines)) <= columns
+    headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == [
+        "Options", "Models", "Listening", "Access", "Engines", "Batching and load", "Pictures",
+        "Streams", "Record", "Observing",
+    ]  # fmt: skip
+    assert (
+        lines.index("Listening:")
+        < lines.index(next(line for line in lines if line.startswith("  --port ")))
+        < lines.index("Access:")
+    )
+
+
 def test_help_tells_choices_and_bounds_which_are_checked() -> None:
     helped = CliRunner().invoke(main, ["serve", "--help"], terminal_width=200).output
     assert "--log-format [text|json]" in helped
-    assert re.search(r"--port INTEGER RANGE .*\[0<=x<=65535\]", helped)
-    assert re.search(r"--timeout-ms FLOAT RANGE .*\[x>0\]", helped)
+    assert re.search(r"--port INTEGER .*; default: 8000; 0<=x<=65535\]", helped)
     assert "--engine-cache PATH" in helped
     for option, value in (("--log-format", "xml"), ("--port", "65536"), ("--timeout-ms", "0")):
         refused = CliRunner().invoke(main, ["serve", option, value])

@@ -1,3 +1,4 @@
+import itertools
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from service.cli import main
 from service.configuration import load_settings, unknown_variables, without_secrets
+from service.declaration import heading_of
 from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings
 
@@ -207,10 +209,21 @@ def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
-def test_the_docs_have_every_setting_as_it_is() -> None:
+def test_every_setting_is_under_the_heading_of_those_around_it() -> None:
+    headings = [heading_of(field) for field in Settings.model_fields.values()]
+    assert len(set(headings)) == len([*itertools.groupby(headings)]) < 10
+
+
+def test_the_docs_have_every_setting_as_it_is_under_its_heading() -> None:
     documented = DOCS.read_text(encoding="utf-8")
+    sections = {
+        heading.strip(): text
+        for heading, _, text in (part.partition("\n") for part in documented.split("\n## ")[1:])
+    }
     for name, field in Settings.model_fields.items():
         row = (
             f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{field.default}` | {field.description} |"
         )
-        assert row in documented, f"docs/settings.md lacks: {row}"
+        section = sections.get(heading_of(field), "")
+        assert row in section, f"docs/settings.md lacks, under {heading_of(field)}: {row}"
+    assert [*sections] == [*dict.fromkeys(map(heading_of, Settings.model_fields.values()))]

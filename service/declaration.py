@@ -1,0 +1,43 @@
+"""How a setting is declared: its heading beside its default, bounds and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
+
+_HEADING = "heading"
+
+
+def _numbers(value: object) -> object:
+    """The numbers of a text such as `1,2,4`, as the command line and the environment have it."""
+    if isinstance(value, str):
+        return tuple(part for part in value.split(",") if part.strip())
+    return value
+
+
+Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)]
+
+
+def under(heading: str) -> Callable[..., Any]:
+    """Declares fields that `--help` and docs/settings.md have under a heading.
+
+    >>> pictures = under("Pictures")
+    >>> heading_of(pictures(64, "Most regions in an answer.", ge=0))
+    'Pictures'
+    """
+
+    def declare(default: object, description: str, **bounds: Any) -> Any:
+        return Field(
+            default, description=description, json_schema_extra={_HEADING: heading}, **bounds
+        )
+
+    return declare
+
+
+def heading_of(field: FieldInfo) -> str:
+    """The heading that a field was declared under."""
+    assert isinstance(field.json_schema_extra, dict)
+    return str(field.json_schema_extra[_HEADING])

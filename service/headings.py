@@ -1,0 +1,60 @@
+"""Commands whose `--help` has their options under headings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+CONTEXT = {"max_content_width": 120}
+"""Context settings: lines of `--help` are as wide as the terminal, up to this."""
+
+_OTHERS = "Options"
+_COLUMN = 30
+"""Characters of the names' column; a longer name has a line of its own."""
+
+Command = Callable[..., Any]
+Option = Callable[[Command], Command]
+
+
+class HeadedCommand(click.Command):
+    """A command with its options under headings, those without one first.
+
+    >>> @click.command(cls=HeadedCommand)
+    ... @under("Pictures", click.option("--width"), click.option("--height"))
+    ... def draw() -> None: ...
+    >>> [line for line in draw.get_help(click.Context(draw)).splitlines() if line[-1:] == ":"]
+    ['Options:', 'Pictures:']
+    """
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each heading, in the order of the options."""
+        sections: dict[str, list[tuple[str, str]]] = {_OTHERS: []}
+        for param in self.get_params(ctx):
+            if (row := param.get_help_record(ctx)) is not None:
+                sections.setdefault(getattr(param, "heading", _OTHERS), []).append(row)
+        names = [len(name) for rows in sections.values() for name, _ in rows]
+        width = max(length for length in names if length <= _COLUMN)
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                # One column for the names of all sections.
+                formatter.write_dl([(name.ljust(width), text) for name, text in rows], _COLUMN)
+
+
+def under(heading: str, *options: Option) -> Option:
+    """Several options as one decorator, under a heading; --help lists them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+            _last_of(command).heading = heading  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _last_of(command: Command) -> click.Parameter:
+    """The parameter that was given to a function last; click keeps them there until it is one."""
+    parameters: list[click.Parameter] = command.__click_params__  # type: ignore[attr-defined]
+    return parameters[-1]
