@@ -44,6 +44,15 @@ async def test_over_tls_the_cookie_goes_over_tls_alone(serve) -> None:
         assert "Secure" in answer.headers["set-cookie"]
 
 
+async def test_behind_a_proxy_that_speaks_tls_the_cookie_goes_over_tls_alone(serve) -> None:
+    async with serve(keys=KEYS) as client:
+        page = bearer("leader") | {"origin": "https://takt", "x-forwarded-host": "takt"}
+        answer = await client.post(f"http://takt{SESSION}", headers=page)
+        assert "Secure" in answer.headers["set-cookie"]
+        plain = await client.post(f"http://takt{SESSION}", headers=page | {"origin": "http://takt"})
+        assert "Secure" not in plain.headers["set-cookie"]
+
+
 async def test_the_cookie_has_the_scopes_of_the_key(serve, picture_bytes) -> None:
     async with serve(keys=KEYS) as client:
         cookie = await begin(client)

@@ -66,7 +66,7 @@ def session_router(guard: Guard) -> APIRouter:
             max_age=LASTS_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=_is_over_tls(request),
         )
         audit("session_began", caller=caller.name, client=client_of(request))
         return SessionOut(
@@ -84,3 +84,8 @@ def session_router(guard: Guard) -> APIRouter:
         audit("session_ended", caller=caller.name, client=client_of(request))
 
     return router
+
+
+def _is_over_tls(request: Request) -> bool:
+    """Whether the browser speaks TLS, with this server or a proxy: its page's origin says so."""
+    return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])

@@ -2,6 +2,8 @@
 import { useEffect, useRef } from "../vendor/htm-preact.js";
 import { createStore } from "./store.js";
 
+/** A file of the console: a proxy that lets the page through lets this through, and it needs no key. */
+const ASKED_FOR = "/console/static/icon.svg";
 const LOOK_EVERY_MS = 2000;
 const LOOK_AGAIN_MS = 500;
 const ANSWERS_WITHIN_MS = 3000;
@@ -43,7 +45,7 @@ function lookIn(waitMs) {
 
 async function look() {
   try {
-    const answer = await fetch("/health/live", { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), cache: "no-store" });
+    const answer = await fetch(ASKED_FOR, { method: "HEAD", signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), cache: "no-store" });
     online.set(answer.ok);
   } catch {
     online.set(false);
