@@ -65,26 +65,44 @@ class Rendered:
     def environment(self) -> dict[str, str]:
         """The variables of that container, from the config map and its own; none of a Secret."""
         own = {entry["name"]: entry["value"] for entry in self.container["env"] if "value" in entry}
-        (source,) = self.container["envFrom"]
-        name = source["configMapRef"]["name"]
+        name = self.container["envFrom"][0]["configMapRef"]["name"]
         (found,) = [one for one in self.kind("ConfigMap") if one["metadata"]["name"] == name]
         return found["data"] | own
 
+    @property
+    def mounts(self) -> dict[str, dict[str, Any]]:
+        """By path in that container: the volume, and what its mount adds."""
+        volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
+        return {
+            mount["mountPath"]: volumes[mount["name"]] | mount
+            for mount in self.container["volumeMounts"]
+        }
+
 
 WITH_KEYS: Values = {"keys": {"secret": "line-3-keys"}}
+ON_A_CLAIM: Values = {"models": {"existingClaim": "models"}}
 
 
-def render(values: Values | None = None, *, keys: bool = True) -> Rendered:
-    """A release named `line-3` in the namespace `plant`, with keys unless that is said otherwise.
+def complete(values: Values, *, keys: bool = True, models: bool = True) -> Values:
+    """Values with keys, and with models on a claim, unless they have their own."""
+    return (WITH_KEYS if keys else {}) | (ON_A_CLAIM if models else {}) | values
+
+
+def render(values: Values | None = None, *, keys: bool = True, models: bool = True) -> Rendered:
+    """A release named `line-3` in the namespace `plant`.
+
+    Args:
+        values: those that are not the chart's.
+        keys: whether there are keys, whatever the values say.
+        models: whether there are models, on a claim unless the values say where.
 
     Raises:
         helm_python.HelmError: the values are refused, with the reason.
     """
     helm = package("helm_python")
     with helm.Chart.load(CHART) as chart:
-        files = chart.render(
-            (WITH_KEYS if keys else {}) | (values or {}), name=RELEASE, namespace="plant"
-        )
+        given = complete(values or {}, keys=keys, models=models)
+        files = chart.render(given, name=RELEASE, namespace="plant")
     notes = files.pop("takt/templates/NOTES.txt")
     found = [each for text in files.values() for each in yaml.safe_load_all(text) if each]
     return Rendered(tuple(found), notes)

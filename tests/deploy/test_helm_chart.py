@@ -20,7 +20,6 @@ from service.configuration import load_settings
 from service.security.hosts import AllowedHosts
 from service.settings import Settings
 from tests.deploy.chart import ALL_METRICS, CHART, FULL_NAME, Rendered, Values, render
-from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages
 
 ROOT = CHART.parents[2]
@@ -30,15 +29,6 @@ def settings_of(rendered: Rendered) -> Settings:
     """What the server in the pod makes of its environment."""
     with mock.patch.dict(os.environ, rendered.environment, clear=True):
         return load_settings()
-
-
-def mounts(rendered: Rendered) -> dict[str, dict[str, Any]]:
-    """By path: the volume, and what its mount adds."""
-    volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
-    return {
-        mount["mountPath"]: volumes[mount["name"]] | mount
-        for mount in rendered.container["volumeMounts"]
-    }
 
 
 def test_the_chart_is_of_the_projects_version() -> None:
@@ -117,12 +107,6 @@ def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
         assert httpx.get(f"{server.url}/v1/models", timeout=30).status_code == 401
 
 
-def test_without_keys_the_chart_says_how_to_make_them() -> None:
-    helm = package("helm_python")
-    with pytest.raises(helm.HelmError, match=r"takt keys add.*kubectl create secret .*insecure"):
-        render(keys=False)
-
-
 def test_a_server_without_keys_is_one_by_will() -> None:
     rendered = render({"insecure": True}, keys=False)
     assert settings_of(rendered).insecure
@@ -155,7 +139,7 @@ def test_what_is_secret_comes_from_secrets_whose_exchange_reaches_the_server(
     values: Values, names: dict[str, str]
 ) -> None:
     rendered = render(values)
-    settings, mounted = settings_of(rendered), mounts(rendered)
+    settings, mounted = settings_of(rendered), rendered.mounts
     for name in ("keys_file", "tls_certificate", "tls_key", "tls_client_ca"):
         path = getattr(settings, name)
         assert (path is not None) == (name in names)
@@ -165,12 +149,6 @@ def test_what_is_secret_comes_from_secrets_whose_exchange_reaches_the_server(
             # A file that is mounted by itself stays what it was.
             assert "subPath" not in folder and folder["readOnly"] is True
             assert folder["secret"]["defaultMode"] == 0o440
-
-
-def test_authorities_of_clients_want_a_certificate() -> None:
-    helm = package("helm_python")
-    with pytest.raises(helm.HelmError, match=r"tls.secret"):
-        render({"tls": {"clientAuthorities": "plant-ca"}})
 
 
 @pytest.mark.parametrize("kind", ["ClusterIP", "LoadBalancer"])
@@ -221,7 +199,7 @@ def test_the_pod_fits_its_image(gpu: bool) -> None:
     assert pod["securityContext"]["runAsGroup"] == pod["securityContext"]["fsGroup"] == int(group)
     assert rendered.environment["TAKT_REPOSITORY"] == image["TAKT_REPOSITORY"]
     keys = str(Path(rendered.environment["TAKT_KEYS_FILE"]).parent)
-    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache", keys} == set(mounts(rendered))
+    assert {image["TAKT_REPOSITORY"], image["HOME"], "/cache", keys} == set(rendered.mounts)
     assert str(container["ports"][0]["containerPort"]) == stage.only("EXPOSE").text
     assert container["image"].endswith(f"-{kind}")
 
@@ -240,65 +218,6 @@ def test_a_pod_can_do_nothing_beyond_serving() -> None:
 
 def test_another_service_of_the_namespace_changes_no_setting() -> None:
     assert render().pod["enableServiceLinks"] is False
-
-
-@pytest.mark.parametrize(
-    ("models", "volume", "read_only"),
-    [
-        ({}, {"persistentVolumeClaim": {"claimName": f"{FULL_NAME}-models"}}, False),
-        ({"readOnly": True}, {"persistentVolumeClaim": {"claimName": f"{FULL_NAME}-models"}}, True),
-        (
-            {"source": "existingClaim", "existingClaim": "shared"},
-            {"persistentVolumeClaim": {"claimName": "shared"}},
-            False,
-        ),
-        (
-            {"source": "hostPath", "hostPath": "/srv/models"},
-            {"hostPath": {"path": "/srv/models", "type": "Directory"}},
-            False,
-        ),
-        (
-            {"source": "image", "image": {"reference": "r.example/models:7"}},
-            {"image": {"reference": "r.example/models:7", "pullPolicy": "IfNotPresent"}},
-            True,
-        ),
-    ],
-)
-def test_models_come_from_where_the_values_say(
-    models: Values, volume: dict[str, Any], read_only: bool
-) -> None:
-    rendered = render({"models": models})
-    found = mounts(rendered)["/bundles"]
-    assert volume.items() <= found.items()
-    assert found["readOnly"] is read_only
-    assert ("hold until" in rendered.notes or "holds until" in rendered.notes) is read_only
-    own = [claim["metadata"]["name"] for claim in rendered.kind("PersistentVolumeClaim")]
-    assert own == (
-        [f"{FULL_NAME}-models"]
-        if "persistentVolumeClaim" in volume and "source" not in models
-        else []
-    )
-
-
-def test_the_claim_outlives_the_release_unless_it_is_not_to_be_kept() -> None:
-    kept = render().one("PersistentVolumeClaim")["metadata"]
-    assert kept["annotations"] == {"helm.sh/resource-policy": "keep"}
-    gone = render({"models": {"claim": {"keep": False}}}).one("PersistentVolumeClaim")["metadata"]
-    assert "annotations" not in gone
-
-
-@pytest.mark.parametrize(
-    ("models", "kind"),
-    [
-        ({}, "Recreate"),
-        ({"claim": {"accessModes": ["ReadWriteOncePod"]}}, "Recreate"),
-        ({"claim": {"accessModes": ["ReadWriteMany"]}}, "RollingUpdate"),
-        ({"source": "existingClaim", "existingClaim": "shared"}, "RollingUpdate"),
-    ],
-)
-def test_an_upgrade_waits_for_no_volume_that_the_old_pod_holds(models: Values, kind: str) -> None:
-    strategy = render({"models": models}).one("Deployment")["spec"]["strategy"]
-    assert strategy["type"] == kind
 
 
 def test_a_gpu_is_asked_for_with_all_that_its_nodes_need() -> None:

@@ -13,23 +13,20 @@ from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages
 
 SECRET: Values = {"postgresql": {"secret": "line-3-record"}}
-SHARED: Values = {"models": {"source": "existingClaim", "existingClaim": "models"}}
 CLAIM = f"{FULL_NAME}-record"
 
 
 def with_record(store: str, more: Values | None = None, **record: Any) -> Rendered:
     own = SECRET if store == "postgresql" else {}
-    return render({**SHARED, **(more or {}), "record": {"store": store, **own, **record}})
+    return render({**(more or {}), "record": {"store": store, **own, **record}})
 
 
 def data_volume(rendered: Rendered) -> Any:
     """The claim that is mounted where the server keeps its data; None if there is no volume."""
     folder = rendered.environment["TAKT_DATA_FOLDER"]
-    volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
-    for mount in rendered.container["volumeMounts"]:
-        if mount["mountPath"] == folder:
-            assert not mount.get("readOnly")
-            return volumes[mount["name"]]["persistentVolumeClaim"]["claimName"]
+    if (mount := rendered.mounts.get(folder)) is not None:
+        assert not mount.get("readOnly")
+        return mount["persistentVolumeClaim"]["claimName"]
     return None
 
 
@@ -106,7 +103,9 @@ def test_the_password_of_postgresql_comes_from_a_secret_and_from_nowhere_else() 
     assert variable["valueFrom"] == {"secretKeyRef": {"name": "line-3-record", "key": "url"}}
     assert "value" not in variable
     helm = package("helm_python")
-    with pytest.raises(helm.HelmError, match=r"create secret generic NAME --from-literal=url="):
+    with pytest.raises(
+        helm.HelmError, match=r"create secret generic line-3-record --from-literal=url="
+    ):
         render({"record": {"store": "postgresql"}})
     for wrong in ({"record": {"store": "postgresql://u:p@h/d"}}, {"settings": {"record": "none"}}):
         with pytest.raises(helm.HelmError, match="record"):

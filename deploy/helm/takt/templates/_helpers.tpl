@@ -37,14 +37,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.image.repository }}:{{ $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{- define "takt.claimName" -}}
-{{- if eq .Values.models.source "claim" -}}
-{{- printf "%s-models" (include "takt.fullname" . | trunc 56 | trimSuffix "-") }}
-{{- else -}}
-{{- required "models.existingClaim names the claim with the models" .Values.models.existingClaim }}
-{{- end }}
-{{- end }}
-
 {{/* The production line that the series of this release belong to. */}}
 {{- define "takt.line" -}}
 {{- default .Release.Name .Values.metrics.line }}
@@ -63,11 +55,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Names by which the service is asked in the cluster, and those of the settings. */}}
+{{/* Names by which the service is asked in the cluster, that of the Ingress, and those of the settings. */}}
 {{- define "takt.allowedHosts" -}}
 {{- $name := include "takt.fullname" . -}}
 {{- $inside := printf "%s.%s" $name .Release.Namespace -}}
 {{- $names := list $name $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) -}}
+{{- if .Values.ingress.enabled }}{{ $names = append $names .Values.ingress.host }}{{ end -}}
 {{- with .Values.settings.allowed_hosts }}{{ $names = append $names (include "takt.setting" .) }}{{ end -}}
 {{- join "," $names }}
 {{- end }}
@@ -81,26 +74,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- mulf (trimSuffix $unit $text | float64) (get $units $unit | float64) | int64 }}
 {{- end }}
 
-{{/* A server that other machines reach must know its callers, or be told that it need not. */}}
-{{- define "takt.checkCallers" -}}
-{{- if not (or .Values.keys.secret .Values.settings.oidc_issuer .Values.insecure) -}}
-{{- fail "keys.secret names no Secret: make one of a file of `takt keys add` by `kubectl create secret generic NAME --from-file=keys.toml`, or say insecure=true, and whoever reaches the service may do everything" }}
-{{- end }}
-{{- if and .Values.tls.clientAuthorities (not .Values.tls.secret) -}}
-{{- fail "tls.clientAuthorities is set without tls.secret: set both" }}
-{{- end }}
-{{- end }}
-
 {{/* Seconds from SIGTERM's announcement to SIGKILL: endpoints forget the pod, then the server drains. */}}
 {{- define "takt.gracePeriod" -}}
 {{- $drain := 30.0 -}}
 {{- if not (kindIs "invalid" .Values.settings.drain_timeout_s) }}{{ $drain = .Values.settings.drain_timeout_s }}{{ end -}}
 {{- add (ceil $drain | int64) (int64 .Values.shutdown.preStopSeconds) (int64 .Values.shutdown.marginSeconds) }}
-{{- end }}
-
-{{/* Whether only one node, or one pod, can have the claim of the models at a time; else nothing. */}}
-{{- define "takt.claimIsOfOne" -}}
-{{- if and (eq .Values.models.source "claim") (not (contains "Many" (join "," .Values.models.claim.accessModes))) }}yes{{ end }}
 {{- end }}
 
 {{/* Whether a volume holds the record, or the pictures of one in PostgreSQL; else nothing. */}}
@@ -117,36 +95,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (include "takt.keepsFiles" .) (not .Values.record.existingClaim) (not (has "ReadWriteMany" .Values.record.claim.accessModes)) }}yes{{ end }}
 {{- end }}
 
-{{/* What would damage a record, lose it or keep the server from it. */}}
-{{- define "takt.checkRecord" -}}
-{{- $record := .Values.record -}}
-{{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
-{{- if eq $record.store "sqlite" -}}
-{{- if $several -}}
-{{- fail "record.store=sqlite is a file of one pod, and there may be several: set replicas to 1 and autoscaling.enabled to false, or record.store to postgresql" }}
-{{- end -}}
-{{- if and .Values.strategy (ne (default "" .Values.strategy.type) "Recreate") -}}
-{{- fail "record.store=sqlite is a file of one pod, and this strategy starts the next pod before the last one has ended: leave strategy out, or set record.store to postgresql" }}
-{{- end -}}
-{{- end -}}
-{{- if eq $record.store "postgresql" -}}
-{{- if not $record.postgresql.secret -}}
-{{- fail "record.postgresql.secret names no Secret: make one by `kubectl create secret generic NAME --from-literal=url=postgresql://USER:PASSWORD@HOST/DATABASE`" }}
-{{- end -}}
-{{- if and $several (include "takt.recordIsOfOne" .) -}}
-{{- fail "several pods keep pictures, and one node at a time can have the claim for them: set record.claim.accessModes to [ReadWriteMany], name a shared claim with record.existingClaim, or set settings.keep to none" }}
-{{- end -}}
-{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
-{{- fail "networkPolicy.egress lets the server reach nobody, and its record is in PostgreSQL: name the database's port and that of the cluster's DNS there" }}
-{{- end -}}
-{{- end -}}
-{{- end }}
-
 {{/* A claim of one must be let go before the next pod can have it. */}}
 {{- define "takt.strategy" -}}
 {{- if .Values.strategy -}}
 {{ toYaml .Values.strategy }}
-{{- else if or (eq .Values.record.store "sqlite") (include "takt.claimIsOfOne" .) (include "takt.recordIsOfOne" .) -}}
+{{- else if or (eq .Values.record.store "sqlite") (include "takt.recordIsOfOne" .) -}}
 type: Recreate
 {{- else -}}
 type: RollingUpdate

@@ -1,0 +1,81 @@
+{{/* Everything that would keep a server from serving, or damage what it keeps, told before anything is made. */}}
+{{- define "takt.check" -}}
+{{- $faults := list -}}
+{{- range list "takt.faultOfCallers" "takt.faultOfModels" "takt.faultOfIngress" "takt.faultOfRecord" "takt.faultOfEgress" -}}
+{{- with include . $ | trim }}{{ $faults = append $faults . }}{{ end -}}
+{{- end -}}
+{{- if $faults }}{{ fail (printf "\n\n%s\n" (join "\n\n" $faults)) }}{{ end -}}
+{{- end }}
+
+{{/* A server that other machines reach must know its callers, or be told that it need not. */}}
+{{- define "takt.faultOfCallers" -}}
+{{- if not (or .Values.keys.secret .Values.settings.oidc_issuer .Values.insecure) }}
+keys.secret: the server has to know its callers. Make a key, and a Secret of its file:
+
+    takt keys add camera --scope inspect --scope read --file keys.toml      # prints the key, this once
+    kubectl -n {{ .Release.Namespace }} create secret generic {{ .Release.Name }}-keys --from-file=keys.toml
+
+and add --set keys.secret={{ .Release.Name }}-keys. With --set insecure=true whoever reaches the service may do everything.
+{{- else if and .Values.tls.clientAuthorities (not .Values.tls.secret) }}
+tls.clientAuthorities: callers show certificates over TLS alone. Set tls.secret, too.
+{{- end }}
+{{- end }}
+
+{{- define "takt.faultOfModels" -}}
+{{- $models := .Values.models -}}
+{{- $given := list -}}
+{{- range $name, $value := dict "url" $models.url "existingClaim" $models.existingClaim "hostPath" $models.hostPath "image.reference" $models.image.reference -}}
+{{- if $value }}{{ $given = append $given (printf "models.%s" $name) }}{{ end -}}
+{{- end -}}
+{{- if not $given }}
+models: the server needs a bundle <name>/<version>/ to serve. Say where the bundles are, by one of
+
+    --set models.url=https://HOST/FOLDER        or s3://BUCKET/FOLDER, gs://BUCKET/FOLDER
+    --set models.existingClaim=NAME             a claim that has them
+    --set models.hostPath=/FOLDER               a folder of the node
+    --set models.image.reference=IMAGE          an image that has them
+{{- else if gt (len $given) 1 }}
+models: the bundles are in one place, and {{ join " and " $given }} are set. Leave one of them.
+{{- else if and $models.credentials.secret (not $models.url) }}
+models.credentials.secret is for a store that models.url names, and {{ first $given }} is set. Leave one of them out.
+{{- end }}
+{{- end }}
+
+{{- define "takt.faultOfIngress" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
+ingress.host: the server answers to names that it knows, and has a host of its own. Add --set ingress.host=takt.plant.example
+{{- end }}
+{{- end }}
+
+{{/* What would damage a record, lose it or keep the server from it. */}}
+{{- define "takt.faultOfRecord" -}}
+{{- $record := .Values.record -}}
+{{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- if eq $record.store "sqlite" -}}
+{{- if $several }}
+record.store=sqlite is a file of one pod, and there may be several: set replicas to 1 and autoscaling.enabled to false, or record.store to postgresql.
+{{- else if and .Values.strategy (ne (default "" .Values.strategy.type) "Recreate") }}
+record.store=sqlite is a file of one pod, and this strategy starts the next pod before the last one has ended: leave strategy out, or set record.store to postgresql.
+{{- end -}}
+{{- else if eq $record.store "postgresql" -}}
+{{- if not $record.postgresql.secret }}
+record.postgresql.secret: make a Secret of the database's URL,
+
+    kubectl -n {{ .Release.Namespace }} create secret generic {{ .Release.Name }}-record --from-literal=url=postgresql://USER:PASSWORD@HOST/DATABASE
+
+and add --set record.postgresql.secret={{ .Release.Name }}-record
+{{- else if and $several (include "takt.recordIsOfOne" .) }}
+several pods keep pictures, and one node at a time can have the claim for them: set record.claim.accessModes to [ReadWriteMany], name a shared claim with record.existingClaim, or set settings.keep to none.
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "takt.faultOfEgress" -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
+{{- if eq .Values.record.store "postgresql" }}
+networkPolicy.egress lets the server reach nobody, and its record is in PostgreSQL: name the database's port and that of the cluster's DNS there.
+{{- else if .Values.models.url }}
+networkPolicy.egress lets the server reach nobody, and its bundles are at models.url: name the store's port and that of the cluster's DNS there.
+{{- end -}}
+{{- end -}}
+{{- end }}

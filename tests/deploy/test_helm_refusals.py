@@ -1,0 +1,110 @@
+"""Values with which no release is made, and what the chart says to do instead."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.deploy.chart import FULL_NAME, Rendered, Values, render
+from tests.deploy.deploy_tools import package
+
+STORE = "https://models.plant.example/line-3"
+ISSUER = {"oidc_issuer": "https://login.example", "oidc_audience": "takt"}
+
+
+def refusal(values: Values | None = None, **which: Any) -> str:
+    """What Helm says of a release that it does not make."""
+    with pytest.raises(package("helm_python").HelmError) as refused:
+        render(values, **which)
+    return str(refused.value)
+
+
+def test_by_its_defaults_the_chart_makes_nothing_and_says_all_that_is_missing() -> None:
+    said = refusal(keys=False, models=False)
+    assert "takt keys add camera --scope inspect --scope read --file keys.toml" in said
+    assert "kubectl -n plant create secret generic line-3-keys --from-file=keys.toml" in said
+    assert {"keys.secret", "models.url", "models.existingClaim", "models.hostPath"} <= set(
+        re.findall(r"--set (\S+)=", said)
+    )
+
+
+def test_what_the_refusals_tell_to_set_is_taken() -> None:
+    said = refusal(keys=False, models=False)
+    for place in re.findall(r"--set models\.(\S+)=", said):
+        where, _, inner = place.partition(".")
+        given = STORE if where == "url" else "/srv/models"
+        models = {where: {inner: given} if inner else given}
+        assert isinstance(render({"models": models}), Rendered)
+
+
+@pytest.mark.parametrize(("keys", "models"), [(False, True), (True, False)])
+def test_what_is_there_is_not_asked_for(keys: bool, models: bool) -> None:
+    said = refusal(keys=keys, models=models)
+    assert ("keys.secret" in said) is not keys
+    assert ("models.url" in said) is not models
+
+
+@pytest.mark.parametrize("values", [{"insecure": True}, {"settings": ISSUER}])
+def test_keys_are_not_asked_for_where_callers_are_known_otherwise_or_need_not_be(
+    values: Values,
+) -> None:
+    assert render(values, keys=False).one("Deployment")["metadata"]["name"] == FULL_NAME
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ({"url": STORE, "existingClaim": "models"}, r"models\.existingClaim and models\.url are"),
+        ({"hostPath": "/srv", "image": {"reference": "m:7"}}, r"hostPath and models\.image"),
+        ({"hostPath": "/srv", "credentials": {"secret": "store"}}, r"credentials\.secret is for"),
+    ],
+)
+def test_models_are_in_one_place(models: Values, said: str) -> None:
+    assert re.search(said, refusal({"models": models}))
+
+
+@pytest.mark.parametrize("url", ["models.plant.example", "ftp://models.plant.example/a", "s3://"])
+def test_a_url_of_no_kind_of_store_is_refused(url: str) -> None:
+    assert "url" in refusal({"models": {"url": url}})
+
+
+def test_an_ingress_has_a_host() -> None:
+    assert "--set ingress.host=" in refusal({"ingress": {"enabled": True}})
+
+
+@pytest.mark.parametrize("host", ["https://takt.example", "takt.example/line", "takt.example:443"])
+def test_the_host_of_an_ingress_is_a_name(host: str) -> None:
+    assert "host" in refusal({"ingress": {"enabled": True, "host": host}})
+
+
+def test_authorities_of_clients_want_a_certificate() -> None:
+    assert "tls.secret" in refusal({"tls": {"clientAuthorities": "plant-ca"}})
+
+
+def test_a_network_policy_leaves_a_way_to_the_models() -> None:
+    closed = {"models": {"url": STORE}, "networkPolicy": {"enabled": True}}
+    assert re.search(r"networkPolicy\.egress.*models\.url", refusal(closed))
+    way = [{"ports": [{"port": 443, "protocol": "TCP"}]}]
+    open_ = {"models": {"url": STORE}, "networkPolicy": {"enabled": True, "egress": way}}
+    assert render(open_).one("NetworkPolicy")["spec"]["egress"] == way
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"imge": {}}, "imge"),
+        ({"settings": {"max_queue": 3}}, "max_queue"),
+        ({"settings": {"port": 1}}, "port"),
+        ({"image": {"digest": "sha256:1"}}, "digest"),
+        ({"shutdown": {"marginSeconds": 0}}, "marginSeconds"),
+        ({"networkPolicy": {"from": []}}, "from"),
+        (
+            {"metrics": {"limits": {"enabled": True}}, "resources": {"limits": {"memory": "2GB"}}},
+            "2GB: write it as",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_reason(values: Values, reason: str) -> None:
+    assert re.search(reason, refusal(values))
