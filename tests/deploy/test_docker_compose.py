@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from service.bundles.bundle import Bundle
 from service.security.hosts import AllowedHosts
 from service.settings import Settings
+from tests.deploy.container import here, started, wait_until_it_answers
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages
 from tests.deploy.prometheus_tools import promtool
@@ -36,7 +42,10 @@ COMPOSE: dict[str, Any] = yaml.safe_load(
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("takt", "takt-gpu")
 
+RUNNING = [name for name in SERVICES if name != "keys"]
+
 each_service = pytest.mark.parametrize("name", SERVICES)
+each_that_runs = pytest.mark.parametrize("name", RUNNING)
 
 
 def mounts(name: str) -> dict[str, Path]:
@@ -50,6 +59,13 @@ def mounts(name: str) -> dict[str, Path]:
         if source.startswith("."):
             found[target] = (DEPLOY / source).resolve()
     return found
+
+
+def targets(name: str) -> set[str]:
+    """Paths in the container at which something is mounted."""
+    volumes = SERVICES[name]["volumes"]
+    given = [one["target"] if isinstance(one, dict) else one.split(":")[1] for one in volumes]
+    return {*given, *(one.partition(":")[0] for one in SERVICES[name]["tmpfs"])}
 
 
 def mounted(name: str, path: str) -> Path:
@@ -85,7 +101,7 @@ def test_every_mounted_file_is_there_and_cannot_be_changed(name: str) -> None:
         if isinstance(volume, str) and volume.startswith("."):
             assert volume.endswith(":ro"), volume
         elif isinstance(volume, dict):
-            assert volume["read_only"] is True
+            assert volume["read_only"] is (name != "keys")
     assert all(place.exists() for place in mounts(name).values())
 
 
@@ -105,7 +121,7 @@ def test_a_container_can_change_nothing_of_its_own_and_has_no_privileges(name: s
     assert not service.get("privileged") and "cap_add" not in service
 
 
-@each_service
+@each_that_runs
 def test_no_other_host_reaches_a_port(name: str) -> None:
     assert SERVICES[name]["ports"]
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
@@ -133,7 +149,9 @@ def test_images_of_others_have_a_version(name: str) -> None:
 @each_service
 def test_no_secret_stands_in_it(name: str) -> None:
     variables = SERVICES[name].get("environment", {})
-    assert not [key for key in variables if re.search("PASSWORD|SECRET|TOKEN", key)]
+    secret = [key for key in variables if re.search("PASSWORD|SECRET|TOKEN", key)]
+    # What has no value here is taken from the host.
+    assert not [key for key in secret if variables[key] is not None]
 
 
 def test_grafana_has_no_account_with_a_known_password() -> None:
@@ -165,8 +183,8 @@ def test_the_record_outlives_a_server_where_its_image_keeps_it(name: str) -> Non
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_settings_of_a_server_exist(name: str) -> None:
-    variables = SERVICES[name].get("environment", {})
-    assert {key.removeprefix("TAKT_").lower() for key in variables} <= set(Settings.model_fields)
+    given = [key for key in SERVICES[name]["environment"] if key.startswith("TAKT_")]
+    assert {key.removeprefix("TAKT_").lower() for key in given} <= set(Settings.model_fields)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -202,6 +220,62 @@ def test_without_keys_the_composition_says_what_to_do() -> None:
         interpolated((DEPLOY / "compose.yml").read_text("utf-8"))
 
 
+def test_the_steps_at_its_top_are_those_of_the_guide() -> None:
+    def steps(text: str) -> set[str]:
+        lines = (line.lstrip("# ").split("  ")[0] for line in text.splitlines())
+        return {line for line in lines if line.startswith(("mkdir", "printf", "docker compose"))}
+
+    top = steps((DEPLOY / "compose.yml").read_text("utf-8").partition("name:")[0])
+    guide = steps((ROOT / "docs/containers.md").read_text("utf-8").partition("\n## Images")[0])
+    assert len(top) == 5 and {step for step in top if "takt-gpu" not in step} <= guide
+
+
+def test_variables_of_the_guide_are_those_of_the_composition() -> None:
+    text = (DEPLOY / "compose.yml").read_text("utf-8")
+    passed_on = {name for name, value in SERVICES["takt"]["environment"].items() if value is None}
+    rows = re.findall(
+        r"^\| (`[A-Z].*?) \|", (ROOT / "docs/containers.md").read_text("utf-8"), re.MULTILINE
+    )
+    described = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert described == set(re.findall(r"\$\{(\w+)", text)) | passed_on
+
+
+def key_by_its_service(folder: Path) -> str:
+    """What `docker compose run --rm keys add …` prints, with the keys in this folder."""
+    service = SERVICES["keys"]
+    (volume,) = service["volumes"]
+    program, *arguments = service["entrypoint"]
+    given = here(service["environment"]["TAKT_KEYS_FILE"], {volume["target"]: folder})
+    command = [Path(sys.executable).with_name(program), *arguments, "add", "camera"]
+    made = subprocess.run(
+        [*command, "--scope", "inspect", "--scope", "read"],
+        env={"TAKT_KEYS_FILE": given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def test_its_server_inspects_for_who_has_a_key_of_its_service(
+    tmp_path: Path, bundle: Bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    places = {target: tmp_path / target.strip("/").replace("/", "-") for target in targets("takt")}
+    for place in places.values():
+        place.mkdir()
+    places["/bundles"] = repository
+    key = key_by_its_service(places["/etc/takt"])
+    given = SERVICES["takt"]["environment"].items()
+    with started({name: value for name, value in given if value is not None}, places) as running:
+        wait_until_it_answers(f"{running.urls['metrics']}/health/ready", running.process)
+        picture, known = picture_bytes(), {"authorization": f"Bearer {key}"}
+        url = f"{running.urls['http']}/v1/models/{bundle.manifest.name}/inspect"
+        assert httpx.post(url, content=picture).status_code == 401
+        assert httpx.post(url, content=picture, headers=known, timeout=30).status_code == 200
+        assert "takt_requests_total" in httpx.get(f"{running.urls['metrics']}/metrics").text
+    assert (places["/data"] / "record.sqlite").exists()
+
+
 def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:
     beside = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
     here = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text("utf-8"))
@@ -211,9 +285,9 @@ def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:
 
 
 def test_promtool_takes_the_configuration_where_the_container_has_it(tmp_path: Path) -> None:
-    for target, here in mounts("prometheus").items():
+    for target, origin in mounts("prometheus").items():
         place = tmp_path / target.lstrip("/")
-        (shutil.copytree if here.is_dir() else shutil.copy)(here, _parent_made(place))
+        (shutil.copytree if origin.is_dir() else shutil.copy)(origin, _parent_made(place))
     (config,) = [
         argument.removeprefix("--config.file=")
         for argument in SERVICES["prometheus"]["command"]
