@@ -15,6 +15,24 @@ Files = Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
+class Key:
+    """A key of a caller.
+
+    Attributes:
+        text: the key itself.
+        file: the content of `keys.toml` that has its digest.
+    """
+
+    text: str
+    file: bytes
+
+    @property
+    def header(self) -> dict[str, str]:
+        """By which its caller shows it."""
+        return {"authorization": f"Bearer {self.text}"}
+
+
+@dataclass(frozen=True)
 class Cluster:
     """What is in the namespace beside the release.
 

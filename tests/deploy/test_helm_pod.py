@@ -16,41 +16,13 @@ import httpx
 import pytest
 import trustme
 
-from service.bundles.bundle import Bundle
 from tests.deploy.chart import Rendered, Values, render
 from tests.deploy.container import Running
-from tests.deploy.pod import Cluster, pod, probe_url
+from tests.deploy.pod import Cluster, Key, pod, probe_url
 from tests.tls import client_of, pair_of
 
 INSPECT = "/v1/models/parts/inspect"
 Pictures = Callable[..., bytes]
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
-    """A key, and the file of the Secret, by the command that the chart tells of."""
-    folder = tmp_path_factory.mktemp("keys")
-    takt = Path(sys.executable).with_name("takt")
-    command = [takt, "keys", "add", "camera", "--scope", "inspect", "--scope", "read"]
-    made = subprocess.run(
-        [*command, "--file", "keys.toml"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return made.stdout.strip(), (folder / "keys.toml").read_bytes()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, bundle: Bundle, repository: Path, keys: tuple[str, bytes]) -> Cluster:
-    (tmp_path / "volumes").mkdir()
-    (tmp_path / "record").mkdir()
-    return Cluster(
-        tmp_path / "volumes",
-        secrets={"line-3-keys": {"keys.toml": keys[1]}},
-        claims={"models": repository, "line-3-takt-record": tmp_path / "record"},
-    )
-
-
-def bearer(keys: tuple[str, bytes]) -> dict[str, str]:
-    return {"authorization": f"Bearer {keys[0]}"}
 
 
 def check_that_it_serves(
@@ -77,37 +49,37 @@ def check_that_it_serves(
     "values", [{}, {"record": {"store": "sqlite"}}], ids=["no record", "a record"]
 )
 def test_a_pod_is_ready_by_its_probes_and_serves(
-    values: Values, cluster: Cluster, keys: tuple[str, bytes], picture_bytes: Pictures
+    values: Values, cluster: Cluster, key: Key, picture_bytes: Pictures
 ) -> None:
     rendered = render(values)
     with pod(rendered, cluster) as running:
-        check_that_it_serves(rendered, running, bearer(keys), picture_bytes())
+        check_that_it_serves(rendered, running, key.header, picture_bytes())
         assert httpx.get(probe_url(rendered, running, "liveness")).status_code == 200
     kept = cluster.claims["line-3-takt-record"] / "record.sqlite"
     assert kept.exists() is ("record" in values)
 
 
 def test_a_pod_with_a_certificate_speaks_tls_and_its_probes_need_none(
-    cluster: Cluster, keys: tuple[str, bytes], picture_bytes: Pictures
+    cluster: Cluster, key: Key, picture_bytes: Pictures
 ) -> None:
     authority = trustme.CA()
-    certificate, key = pair_of(authority)
-    secrets = {**cluster.secrets, "line-3-tls": {"tls.crt": certificate, "tls.key": key}}
+    certificate, private = pair_of(authority)
+    secrets = {**cluster.secrets, "line-3-tls": {"tls.crt": certificate, "tls.key": private}}
     rendered = render({"tls": {"secret": "line-3-tls"}})
     with pod(rendered, Cluster(cluster.folder, secrets, {}, cluster.claims)) as running:
         assert running.urls["http"].startswith("https://")
         trusted = client_of(authority)
-        check_that_it_serves(rendered, running, bearer(keys), picture_bytes(), trusted)
+        check_that_it_serves(rendered, running, key.header, picture_bytes(), trusted)
 
 
 def test_a_pod_that_is_to_end_answers_what_it_has_accepted_in_the_time_it_has(
-    cluster: Cluster, keys: tuple[str, bytes], picture_bytes: Pictures
+    cluster: Cluster, key: Key, picture_bytes: Pictures
 ) -> None:
     rendered = render()
     picture = picture_bytes()
     head = (
         f"POST {INSPECT} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        f"Authorization: {bearer(keys)['authorization']}\r\nContent-Length: {len(picture)}\r\n\r\n"
+        f"Authorization: {key.header['authorization']}\r\nContent-Length: {len(picture)}\r\n\r\n"
     )
     with pod(rendered, cluster) as running:
         port = urlsplit(running.urls["http"]).port
@@ -128,7 +100,7 @@ def test_a_pod_that_is_to_end_answers_what_it_has_accepted_in_the_time_it_has(
         assert time.monotonic() - began < left_s
 
 
-def test_without_its_keys_the_server_of_a_pod_listens_to_nobody(cluster: Cluster) -> None:
+def test_without_its_keys_the_server_of_a_pod_listens_to_nobody() -> None:
     rendered = render()
     without = {
         name: value for name, value in rendered.environment.items() if name != "TAKT_KEYS_FILE"

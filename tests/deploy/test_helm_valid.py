@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -225,29 +223,3 @@ def test_a_packaged_chart_holds_the_rules_and_dashboards_themselves(tmp_path: Pa
         assert files
         for file in files:
             assert (tmp_path / f"takt/files/{inside}/{file.name}").read_bytes() == file.read_bytes()
-
-
-def blocks() -> Iterator[Any]:
-    text = (CHART.parents[2] / "docs/kubernetes.md").read_text(encoding="utf-8")
-    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        yield yaml.safe_load(block)
-
-
-def test_the_values_in_the_guide_are_taken() -> None:
-    given = [block for block in blocks() if "kind" not in block]
-    assert len(given) >= 7
-    for values in given:
-        rendered = render(values)
-        for resource in rendered.resources:
-            if resource["kind"] in OF_OTHERS:
-                check_against_its_definition(resource)
-
-
-def test_the_pod_in_the_guide_is_valid_and_fills_the_claim_of_the_chart() -> None:
-    (pod,) = [block for block in blocks() if block.get("kind") == "Pod"]
-    package("kubernetes_validate").validate(pod, "1.37", strict=True)
-    (volume,) = pod["spec"]["volumes"]
-    (claim,) = render().kind("PersistentVolumeClaim")
-    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    ours = render().pod["securityContext"]
-    assert pod["spec"]["securityContext"].items() <= ours.items()
