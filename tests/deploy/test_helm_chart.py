@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import httpx
 import pytest
 import yaml
 
-from service.bundles.bundle import Bundle
 from service.configuration import load_settings
 from service.security.hosts import AllowedHosts
 from service.settings import Settings
@@ -81,30 +79,6 @@ def test_changed_settings_start_new_pods_and_other_values_do_not() -> None:
 
     assert pod({}) == pod({"replicas": 3})
     assert pod({}) != pod({"settings": {"max_queue_size": 65}})
-
-
-def test_a_server_with_the_pods_environment_answers_the_probes_and_the_scrape(
-    start_server: Callable[..., Any],
-    bundle: Bundle,
-    repository: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rendered = render(ALL_METRICS)
-    (secret := tmp_path / "keys.toml").write_text("version = 1\n")
-    ours = {"TAKT_KEYS_FILE": str(secret), "TAKT_METRICS_PORT": "0"}
-    for name, value in (rendered.environment | ours).items():
-        monkeypatch.setenv(name, value)
-    probes = [rendered.container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
-    (endpoint,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
-    assert {endpoint["port"], *(probe["httpGet"]["port"] for probe in probes)} == {"metrics"}
-    paths = {probe["httpGet"]["path"] for probe in probes}
-    assert paths == {"/health/live", "/health/ready"}
-    with start_server(repository, "--host", "127.0.0.1") as server:
-        (metrics,) = re.findall(r"metrics are on (\S+)", "".join(server.log))
-        for path in sorted(paths | {endpoint["path"]}):
-            assert httpx.get(f"{metrics}{path}", timeout=30).status_code == 200, path
-        assert httpx.get(f"{server.url}/v1/models", timeout=30).status_code == 401
 
 
 def test_a_server_without_keys_is_one_by_will() -> None:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.deploy.chart import Rendered, Values, render
+from tests.deploy.chart import ALL_METRICS, Rendered, Values, render
 from tests.deploy.container import Running
 from tests.deploy.pod import Cluster, Key, pod, probe_url
 from tests.tls import client_of, pair_of
@@ -51,10 +51,13 @@ def check_that_it_serves(
 def test_a_pod_is_ready_by_its_probes_and_serves(
     values: Values, cluster: Cluster, key: Key, picture_bytes: Pictures
 ) -> None:
-    rendered = render(values)
+    rendered = render(ALL_METRICS | values)
+    (scraped,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
     with pod(rendered, cluster) as running:
         check_that_it_serves(rendered, running, key.header, picture_bytes())
         assert httpx.get(probe_url(rendered, running, "liveness")).status_code == 200
+        metrics = f"{running.urls[scraped['port']]}{scraped['path']}"
+        assert httpx.get(metrics).status_code == 200
     kept = cluster.claims["line-3-takt-record"] / "record.sqlite"
     assert kept.exists() is ("record" in values)
 
