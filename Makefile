@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve test test-services test-console test-all hostile soak check format deploy-tools typescript lock sbom clean
+.PHONY: help demo serve test test-services test-console test-all hostile soak check format docs reference deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,12 @@ check: $(VENV)/.dev ## Lint, format, types, import contracts.
 format: $(VENV)/.dev ## Format and fix what can be fixed.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev ## Build the documentation's site into out/docs; a warning or a dead link is an error.
+	$(BIN)/python -m docs._site out/docs
+
+reference: $(VENV)/.dev ## Renew what the pages say of settings, metrics, errors, commands and routes.
+	$(BIN)/python -m docs._reference
 
 deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
 

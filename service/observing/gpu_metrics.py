@@ -52,15 +52,12 @@ class GpuCollector(Collector):
 
     def describe(self) -> list[Metric]:
         """The metrics' names, for which no GPU is read."""
-        return [GaugeMetricFamily(name, text) for name, (text, _) in _GAUGES.items()]
+        return list(self._families().values())
 
     def collect(self) -> Iterator[Metric]:
         """The metrics; a GPU that does not report a value has none."""
         nvml = self._nvml
-        families = {
-            name: GaugeMetricFamily(name, text, labels=("gpu",))
-            for name, (text, _) in _GAUGES.items()
-        }
+        families = self._families()
         try:
             for index in range(nvml.nvmlDeviceGetCount()):
                 gpu = nvml.nvmlDeviceGetHandleByIndex(index)
@@ -72,6 +69,12 @@ class GpuCollector(Collector):
                 logger.warning("the GPUs' figures cannot be read: %s", error)
             self._failed = True
         yield from families.values()
+
+    def _families(self) -> dict[str, GaugeMetricFamily]:
+        return {
+            name: GaugeMetricFamily(name, text, labels=("gpu",))
+            for name, (text, _) in _GAUGES.items()
+        }
 
 
 def find_gpus() -> GpuCollector | None:

@@ -1,6 +1,5 @@
 import random
 import string
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -9,14 +8,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
-from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
 from service.observing.records import AnswerRecord
-from service.recording.audit.metrics import AuditMetrics
-from service.recording.metrics import RecordMetrics
-
-DOCS = Path(__file__).parents[4] / "docs" / "observing.md"
 
 
 def answered(score: float = 0.2, version: str = "1", request_id: str = "id") -> AnswerRecord:
@@ -141,28 +135,6 @@ def test_ten_thousand_request_ids_make_no_further_series() -> None:
         request_id = "".join(draw.choices(string.ascii_letters, k=20))
         metrics.answered(answered(request_id=request_id))
     assert exposed(metrics).count("\n") == before
-
-
-def test_the_docs_have_every_metric_as_it_is() -> None:
-    metrics = Metrics()
-    load(metrics)
-    metrics.watch_threshold("parts", "1", "image", lambda: 0.5)
-    AuditMetrics(metrics.registry).begin(lambda: 0)
-    RecordMetrics(metrics.registry).begin()
-    documented = DOCS.read_text(encoding="utf-8")
-    families = [
-        *metrics.registry.collect(),
-        *GpuCollector(nvml=None).describe(),
-    ]
-    ours = [family for family in families if family.name.startswith("takt_")]
-    assert len(ours) > 20
-    for family in ours:
-        row = f"| `{family.name}` |"
-        (line,) = (line for line in documented.splitlines() if line.startswith(row))
-        assert line.endswith(f"| {family.documentation} |")
-        labels = set(line.split("|")[2].strip().replace(",", "").split())
-        found = {name for sample in family.samples for name in sample.labels} - {"le"}
-        assert not found or labels == found, family.name
 
 
 def test_batches_are_counted_when_the_metrics_are_read() -> None:

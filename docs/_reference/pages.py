@@ -1,0 +1,39 @@
+"""The pages with parts that are made, and how such a part is put into its page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from docs._reference.commands import commands
+from docs._reference.errors import codes
+from docs._reference.metrics import metrics
+from docs._reference.routes import routes
+from docs._reference.settings import settings
+
+DOCS = Path(__file__).parents[1]
+
+PARTS: dict[str, Callable[[], str]] = {
+    "codes": codes,
+    "commands": commands,
+    "metrics": metrics,
+    "routes": routes,
+    "settings": settings,
+}
+"""By the name that the comment before it has: what makes a part."""
+
+PAGES = tuple(
+    DOCS / name for name in ("api.md", "commands.md", "errors.md", "metrics.md", "settings.md")
+)
+
+_PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- made end -->\n)", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    r"""A page with its parts as the code has them now.
+
+    >>> renewed("# Anything\n")
+    '# Anything\n'
+    """
+    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", text)

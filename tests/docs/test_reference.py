@@ -1,0 +1,96 @@
+"""The reference has every setting, metric, error, command, option and route, as the code has it."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+from click.testing import CliRunner
+from prometheus_client import generate_latest
+
+from docs._reference.commands import groups_and_commands
+from docs._reference.pages import DOCS, PAGES, PARTS, renewed
+from service.cli import main
+from service.declaration import heading_of
+from service.errors import TaktError
+from service.observing.gpu_metrics import GpuCollector
+from service.observing.metrics import Metrics
+from service.recording.audit.metrics import AuditMetrics
+from service.recording.metrics import RecordMetrics
+from service.security.routes import ROUTES
+from service.settings import Settings
+
+
+def read(page: str) -> str:
+    return (DOCS / page).read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_says_what_the_code_says_now(page) -> None:
+    text = page.read_text("utf-8")
+    assert "<!-- made: " in text
+    assert renewed(text) == text, "run `make reference`"
+
+
+def test_no_page_has_a_part_that_nobody_renews() -> None:
+    having = {path.name for path in DOCS.glob("*.md") if "<!-- made: " in path.read_text("utf-8")}
+    assert having == {page.name for page in PAGES}
+    parts = re.findall(r"<!-- made: (\w+) -->", "".join(page.read_text("utf-8") for page in PAGES))
+    assert sorted(parts) == sorted(PARTS)
+
+
+def test_every_setting_has_a_row_with_its_variable_under_its_heading() -> None:
+    parts = (part.partition("\n") for part in read("settings.md").split("\n## ")[1:])
+    sections = {heading: text for heading, _, text in parts}
+    for name, field in Settings.model_fields.items():
+        row = f"| `{name}`<br>`TAKT_{name.upper()}` |"
+        assert row in sections.get(heading_of(field), ""), name
+    assert [*sections] == [*dict.fromkeys(map(heading_of, Settings.model_fields.values()))]
+
+
+def test_every_series_that_a_server_shows_is_named() -> None:
+    metrics = Metrics()
+    AuditMetrics(metrics.registry).begin(lambda: 0)
+    RecordMetrics(metrics.registry).begin()
+    exposed = generate_latest(metrics.registry).decode()
+    names = set(re.findall(r"^# TYPE (takt_\w+) ", exposed, re.MULTILINE))
+    names |= {metric.name for metric in GpuCollector(nvml=None).describe()}
+    named = set(re.findall(r"^\| `(\w+)` \|", read("metrics.md"), re.MULTILINE))
+    # A counter's time of creation is a series of its own, of which Prometheus needs nothing.
+    assert {name for name in names if not name.endswith("_created")} == named
+    assert len(named) > 40
+
+
+def test_every_code_of_an_error_has_a_row() -> None:
+    def kinds(kind: type[TaktError]) -> set[str]:
+        below = [kinds(one) for one in kind.__subclasses__() if one.__module__ == "service.errors"]
+        return {kind.code}.union(*below)
+
+    rows = set(re.findall(r"^\| \d{3} \| `(\w+)` \|", read("errors.md"), re.MULTILINE))
+    assert rows == kinds(TaktError)
+
+
+def test_every_command_and_option_is_there() -> None:
+    section = re.compile(r"^#+ (takt[\w -]*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+    sections = dict(section.findall(read("commands.md")))
+    found = dict(groups_and_commands())
+    assert set(found) == set(sections)
+    assert len(found) > 30
+    for path, command in found.items():
+        with click.Context(command, info_name=path) as ctx:
+            shown = command.get_help(ctx).partition("Options:")[2]
+        options = re.findall(r"(?<![\w-])--[\w-]+", shown)
+        assert set(options) - {"--help"} <= set(re.findall(r"--[\w-]+", sections[path])), path
+
+
+def test_the_commands_are_those_that_takt_lists() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
+    listed = set(re.findall(r"^  ([a-z-]+) ", shown, re.MULTILINE))
+    assert len(listed) > 15
+    assert listed <= {path.split()[1] for path, _ in groups_and_commands()}
+
+
+def test_every_route_has_a_row() -> None:
+    page = read("api.md")
+    assert all(f"`{route.documented}` |" in page for route in ROUTES if route.method != "HEAD")
