@@ -32,7 +32,7 @@ OTHERS = frozenset(
     for name in (
         *("CONFIG", "KEY"),  # the file with settings; the key that clients show
         *("MODELS", "MODELS_READ_ONLY", "USER"),  # of the composition
-        *("ANOMALIB", "DATA", "FIXTURES", "SCREENSHOTS"),  # of the tests
+        *("ANOMALIB", "DATA", "FIXTURES", "SCREENSHOTS", "SITE"),  # of the tests
         *(f"REQUIRE_{tool}" for tool in ("CHROMIUM", "DEPLOY_TOOLS", "POSTGRESQL", "PROMETHEUS")),
         *("URL", "GOOD", "BAD", "READING_KEY"),  # of the clients' tests
     )
