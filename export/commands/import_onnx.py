@@ -72,7 +72,7 @@ def import_() -> None:
         metavar="N[,N,N]",
         callback=_channels,
         show_default="found, as --mean",
-        help="Likewise: 0.229,0.224,0.225 of ImageNet, 1 of plain ones.",
+        help="Of the same pictures, by channel: 0.229,0.224,0.225 of ImageNet, 1 of plain ones.",
     ),
     click.option(
         "--white",
