@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.deploy.chart import ALL_METRICS, Rendered, Values, render
+from tests.deploy.chart import ALL_METRICS, FULL_NAME, Values, render
 from tests.deploy.container import Running
 from tests.deploy.pod import Cluster, Key, pod, probe_url
 from tests.tls import client_of, pair_of
@@ -26,7 +26,6 @@ Pictures = Callable[..., bytes]
 
 
 def check_that_it_serves(
-    rendered: Rendered,
     running: Running,
     key: dict[str, str],
     picture: bytes,
@@ -39,8 +38,8 @@ def check_that_it_serves(
         answer = client.post(INSPECT, content=picture, headers=key)
         assert (answer.status_code, answer.json()["anomalous"]) == (200, False)
         assert client.get("/metrics", headers=key).status_code == 404
-        service = f"{rendered.one('Service')['metadata']['name']}.plant.svc:8000"
-        assert client.get("/v1/models", headers=key | {"host": service}).status_code == 200
+        service = {"host": f"{FULL_NAME}.plant.svc:8000"}
+        assert client.get("/v1/models", headers=key | service).status_code == 200
         assert client.get("/v1/models", headers=key | {"host": "other"}).status_code == 421
     assert "takt_requests_total" in httpx.get(f"{running.urls['metrics']}/metrics").text
 
@@ -54,7 +53,7 @@ def test_a_pod_is_ready_by_its_probes_and_serves(
     rendered = render(ALL_METRICS | values)
     (scraped,) = rendered.one("ServiceMonitor")["spec"]["endpoints"]
     with pod(rendered, cluster) as running:
-        check_that_it_serves(rendered, running, key.header, picture_bytes())
+        check_that_it_serves(running, key.header, picture_bytes())
         assert httpx.get(probe_url(rendered, running, "liveness")).status_code == 200
         metrics = f"{running.urls[scraped['port']]}{scraped['path']}"
         assert httpx.get(metrics).status_code == 200
@@ -72,7 +71,7 @@ def test_a_pod_with_a_certificate_speaks_tls_and_its_probes_need_none(
     with pod(rendered, Cluster(cluster.folder, secrets, {}, cluster.claims)) as running:
         assert running.urls["http"].startswith("https://")
         trusted = client_of(authority)
-        check_that_it_serves(rendered, running, key.header, picture_bytes(), trusted)
+        check_that_it_serves(running, key.header, picture_bytes(), trusted)
 
 
 def test_a_pod_that_is_to_end_answers_what_it_has_accepted_in_the_time_it_has(
