@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fake_server import inspection, scripted, wire
-from takt_client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient
+from takt_client import AsyncTaktClient, RetryPolicy, StreamItem, TaktClient, TaktError
 from takt_client.connection import KEY_VARIABLE, ClientOptions
 from takt_client.retry import RetryClock
 
@@ -39,6 +39,24 @@ class FakeTime:
 
     async def sleep_async(self, delay_s: float) -> None:
         self.sleep(delay_s)
+
+
+@dataclass
+class Heard:
+    """What a listener heard: for each wait the error's code and the seconds, then `succeeded`."""
+
+    events: list[tuple[str, float] | str] = field(default_factory=list)
+
+    def waits(self, error: TaktError, delay_s: float) -> None:
+        self.events.append((error.code, delay_s))
+
+    def succeeded(self) -> None:
+        self.events.append("succeeded")
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
 
 
 @pytest.fixture(autouse=True)

@@ -209,3 +209,37 @@ def test_one_silent_attempt_does_not_use_up_the_deadline(kind, time) -> None:
         with TaktStream(stream):
             raise AssertionError("nobody is there")
     assert allowed_s == [HANDSHAKE_S, HANDSHAKE_S, pytest.approx(4.7)]
+
+
+def test_a_listener_hears_of_each_wait_for_a_stream_and_of_its_end(
+    stream, scripted, wire, heard
+) -> None:
+    def not_yet(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.refusal("not_ready", 503))
+        connection.close(1013)
+
+    def breaks_off(connection: ServerConnection) -> None:
+        greet(wire, connection)
+        connection.recv()
+        connection.close(1001)
+
+    def answers(connection: ServerConnection) -> None:
+        greet(wire, connection)
+        answer_until_bye(wire, connection)
+
+    with scripted(not_yet, breaks_off, answers) as url:
+        stream(url, [b""], [], options={"listener": heard})
+    assert heard.events == [("not_ready", 0.1), "succeeded", ("unreachable", 0.1), "succeeded"]
+
+
+def test_a_listener_hears_nothing_of_a_stream_that_is_open_at_once(
+    stream, scripted, wire, heard
+) -> None:
+    def answers(connection: ServerConnection) -> None:
+        greet(wire, connection)
+        answer_until_bye(wire, connection)
+
+    with scripted(answers) as url:
+        stream(url, [b""], [], options={"listener": heard})
+    assert heard.events == []

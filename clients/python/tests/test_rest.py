@@ -273,3 +273,24 @@ def test_importing_the_client_brings_nothing_of_the_server_and_no_numpy() -> Non
     script = f"import sys, takt_client; print(sorted({others} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_a_listener_hears_of_each_wait_for_a_call_and_of_its_success(call, heard, wire) -> None:
+    left = [httpx.ConnectError("refused"), httpx.ConnectError("refused"), None]
+
+    def server(request: httpx.Request) -> httpx.Response:
+        if (error := left.pop(0)) is not None:
+            raise error
+        return httpx.Response(200, json={"models": []})
+
+    call(server, "models", options={"listener": heard})
+    assert heard.events == [("unreachable", 0.1), ("unreachable", 0.2), "succeeded"]
+
+
+def test_a_call_that_is_given_up_has_no_success_to_hear_of(call, heard) -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(UnreachableError):
+        call(server, "models", retry=RetryPolicy(deadline_s=0.2), options={"listener": heard})
+    assert heard.events == [("unreachable", 0.1)]

@@ -8,7 +8,7 @@ from takt_client.aio import AsyncTaktClient
 from takt_client.blocking import TaktClient
 from takt_client.errors import TaktError
 from takt_client.pictures import RawPicture
-from takt_client.retry import RetryPolicy
+from takt_client.retry import RetryListener, RetryPolicy
 from takt_client.values import (
     FrameAnswer,
     FrameDropped,
@@ -35,6 +35,7 @@ __all__ = [
     "ModelVersion",
     "RawPicture",
     "Readiness",
+    "RetryListener",
     "RetryPolicy",
     "StreamItem",
     "StreamStats",

@@ -53,6 +53,7 @@ class Calls(ABC):
         self._server = Server.of(url, options)
         self._retry = options.get("retry") or RetryPolicy()
         self._clock = options.get("clock") or RetryClock()
+        self._listener = options.get("listener")
 
     @property
     def _http_options(self) -> _HttpOptions:
@@ -156,7 +157,7 @@ class Calls(ABC):
             query: its parameters; if there is one, the server is told how long the call waits.
             statuses: those that carry an answer.
         """
-        attempts = Attempts(self._retry, self._clock)
+        attempts = self._attempts()
         while True:
             try:
                 request = self._request(method, path, content, query, attempts.remaining_s)
@@ -167,6 +168,7 @@ class Calls(ABC):
                 refusal = unreachable(self._server.url, error)
             else:
                 if response.status_code in statuses:
+                    attempts.succeeded()
                     with readable(what, response.content):
                         return read(response.json())
                 retry_after = response.headers.get("retry-after")
@@ -210,11 +212,11 @@ class Calls(ABC):
         async def open_connection(within_s: float) -> ClientConnection:
             return await self._server.open_websocket(path, headers, within_s)
 
-        def attempts() -> Attempts:
-            return Attempts(self._retry, self._clock)
-
         url = self._server.stream_url(path)
-        return AsyncTaktStream(url, StreamSession(choices), open_connection, attempts, sleep)
+        return AsyncTaktStream(url, StreamSession(choices), open_connection, self._attempts, sleep)
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._retry, self._clock, self._listener)
 
 
 def model_path(model: str, version: str | None = None) -> str:

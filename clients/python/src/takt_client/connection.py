@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from takt_client.errors import InvalidParameterError
-from takt_client.retry import RetryClock, RetryPolicy
+from takt_client.retry import RetryClock, RetryListener, RetryPolicy
 
 KEY_VARIABLE = "TAKT_KEY"
 """Environment variable of the API key, where none is given."""
@@ -49,10 +49,12 @@ class ClientOptions(ServerAccess, total=False):
     Attributes:
         retry: bounds on the attempts of a call.
         clock: time and chance.
+        listener: hears when a call or a stream is tried again, and when it succeeded.
     """
 
     retry: RetryPolicy | None
     clock: RetryClock | None
+    listener: RetryListener | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,9 @@ def _plain_reason(cause: Exception) -> str:
     'nothing listens there (connection refused)'
     """
     for error in _chain(cause):
+        if isinstance(error, ConnectionClosed):
+            said = f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd else ""
+            return f"the server closed the stream ({said})" if said else "the connection was lost"
         if isinstance(error, socket.gaierror):
             return "no host of that name is known"
         if isinstance(error, TimeoutError):

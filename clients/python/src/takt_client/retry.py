@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from takt_client.errors import TaktError
 from takt_client.failures import Refusal
 
 _MOST_DOUBLINGS = 60
@@ -46,6 +48,16 @@ class RetryClock:
     chance: Callable[[], float] = random.random
 
 
+class RetryListener(Protocol):
+    """Hears when something is tried again, where the attempt is made: it must not wait."""
+
+    def waits(self, error: TaktError, delay_s: float) -> None:
+        """An attempt failed with `error`; the next one is made after `delay_s`."""
+
+    def succeeded(self) -> None:
+        """An attempt succeeded, after others that did not."""
+
+
 class Attempts:
     """Attempts of one call; its deadline starts now.
 
@@ -53,11 +65,19 @@ class Attempts:
     >>> attempts = Attempts(RetryPolicy(deadline_s=1.0), RetryClock(chance=lambda: 1.0))
     >>> attempts.delay_s(Refusal(UnreachableError("no answer"), again=True))
     0.1
+
+    Args:
+        policy: bounds on the attempts.
+        clock: time and chance.
+        listener: hears of failed attempts that are made again.
     """
 
-    def __init__(self, policy: RetryPolicy, clock: RetryClock) -> None:
+    def __init__(
+        self, policy: RetryPolicy, clock: RetryClock, listener: RetryListener | None = None
+    ) -> None:
         self._policy = policy
         self._clock = clock
+        self._listener = listener
         self._ends_s = clock.now_s() + policy.deadline_s
         self._failed = 0
 
@@ -85,4 +105,11 @@ class Attempts:
         delay_s = self._clock.chance() * longest_s + (refusal.retry_after_s or 0.0)
         if delay_s >= self._ends_s - self._clock.now_s():
             raise refusal.error
+        if self._listener is not None:
+            self._listener.waits(refusal.error, delay_s)
         return delay_s
+
+    def succeeded(self) -> None:
+        """Say that an attempt succeeded."""
+        if self._failed and self._listener is not None:
+            self._listener.succeeded()

@@ -256,6 +256,7 @@ class AsyncTaktStream:
                     refusal = refused_opening(self._url, error)
                 else:
                     self._connection = connection
+                    attempts.succeeded()
                     break
         if self._left.is_set():
             # It was left meanwhile, which closed the connection before this one.
