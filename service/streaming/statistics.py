@@ -132,12 +132,13 @@ class Tally:
             anomalous=self._anomalous,
             seconds=round(now_s - self._began_s, 3),
             frames_per_s=round((len(self._moments_s) - 1) / window_s, 3) if window_s else 0.0,
-            latency_ms=_percentiles(self._latencies_ms),
-            age_ms=_percentiles(self._ages_ms),
+            latency_ms=percentiles(self._latencies_ms),
+            age_ms=percentiles(self._ages_ms),
         )
 
 
-def _percentiles(times_ms: Iterable[float]) -> LatencyPercentiles:
+def percentiles(times_ms: Iterable[float]) -> LatencyPercentiles:
+    """Percentiles of these times, each one of them (nearest rank)."""
     ordered = sorted(times_ms)
     if not ordered:
         return LatencyPercentiles(None, None, None)

@@ -59,7 +59,9 @@ def test_a_signal_ends_a_watch_with_its_figures(
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            assert process.stdout.readline().startswith("one  good")
+            assert process.stdout.readline().startswith("threshold ")
+            assert process.stdout.readline().startswith("frame ")
+            assert process.stdout.readline().split()[:2] == ["one", "good"]
             process.send_signal(number)
             assert process.wait(timeout=60) == 0, process.stderr.read()
             assert process.stdout.readline().startswith("1 frames in ")
@@ -76,3 +78,28 @@ def test_a_server_that_refuses_ends_a_watch_with_one_line(
     assert ended.returncode == 1
     assert "there is no model 'none'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_server_is_watched_from_several_sources_and_ctrl_c_ends_all(
+    start_server, bundle, repository: Path, tmp_path: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    folders = [tmp_path / name for name in ("left", "right")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "one.png").write_bytes(picture_bytes())
+    with start_server(repository) as server:
+        command = [TAKT, "watch", *folders, "--url", server.url]
+        with subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            try:
+                _, _, *rows = [process.stdout.readline().split()[:3] for _ in range(4)]
+                assert sorted(rows) == [["left", "one", "good"], ["right", "one", "good"]]
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=60) == 0, process.stderr.read()
+                assert process.stdout.read().count("1 frames in ") == 2
+                assert process.stderr.read() == ""
+            finally:
+                process.kill()

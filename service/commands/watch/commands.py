@@ -5,52 +5,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from service.commands.access import access_options
+from service.commands.watch.capture import SourceError
 from service.commands.watch.pacing import WatchClock
 from service.commands.watch.report import WatchReport
-from service.commands.watch.run import Watch
-from service.commands.watch.sources import source_of
-from service.commands.watch.streams import ShotStream, WatchOptions
+from service.commands.watch.run import Watch, Watches
+from service.commands.watch.sources import source_of, station_names
+from service.commands.watch.streams import OpenStream, WatchOptions
+from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
 from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
-from service.streaming.statistics import StreamStatistics
 
 if TYPE_CHECKING:
     from takt_client.connection import ServerAccess
 
 
-@asynccontextmanager
-async def _remote_stream(
+def _remote_streams(
     url: str,
     access: ServerAccess,
     model: str | None,
     version: str | None,
-    options: WatchOptions,
-) -> AsyncIterator[ShotStream]:
+    watches: Watches,
+    clock: WatchClock,
+) -> AbstractAsyncContextManager[OpenStream]:
     try:
-        from service.commands.watch.remote import RETRY, remote_stream
-        from takt_client import AsyncTaktClient
-        from takt_client import TaktError as ClientError
+        from service.commands.watch.outage import Outage
+        from service.commands.watch.remote import RETRY, remote_streams
     except ModuleNotFoundError as error:
         raise click.ClickException(f"--url needs {error.name}; {install_hint(CLIENT)}") from None
-    try:
-        async with (
-            AsyncTaktClient(url, retry=RETRY, **access) as client,
-            remote_stream(client, model, version, options) as stream,
-        ):
-            yield stream
-    except ClientError as error:
-        raise click.ClickException(str(error)) from None
+    outage = Outage(url, RETRY, clock, _say, lambda: watches.left_out, watches.kept)
+    return remote_streams(url, access, model, version, outage)
 
 
 def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> VotingRule | None:
@@ -63,8 +57,16 @@ def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> Voti
     return VotingRule(int(k), int(n))
 
 
+def _stations(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    if len(set(value)) < len(value) or not all(value):
+        raise click.BadParameter("each source has a name of its own", ctx, param)
+    return value
+
+
 @click.command()
-@click.argument("source")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -100,12 +102,22 @@ def _vote(ctx: click.Context, param: click.Parameter, value: str | None) -> Voti
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for overlays of the anomalous frames.",
 )
+@click.option(
+    "--station",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    callback=_stations,
+    help="Name of the source, in the server's record too; with several sources one for each, in "
+    "their order.  [default: of several sources, after each]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
 @click.option("--loop", is_flag=True, help="Begin a video file again at its end.")
 @click.option("--limit", type=click.IntRange(1), help="End after this many frames.")
 @access_options
 def watch(
-    source: str,
+    sources: tuple[str, ...],
+    names: tuple[str, ...],
     bundle: Path | None,
     url: str | None,
     model: str | None,
@@ -120,51 +132,82 @@ def watch(
     limit: int | None,
     access: ServerAccess,
 ) -> None:
-    """Inspect the frames of SOURCE as they come.
+    """Inspect the frames of each SOURCE as they come.
 
     SOURCE is a folder (the pictures in it, and new ones as they come), a video file, a webcam's
-    number, or an address such as rtsp://HOST/PATH. Ctrl-C ends with a summary.
+    number, or an address such as rtsp://HOST/PATH. Several are watched at once, each by a stream of
+    its own. Ctrl-C ends with a summary. Ends with 1 if a source, the bundle or the server cannot go
+    on.
     """
+    if names and len(names) != len(sources):
+        raise click.UsageError(f"{len(sources)} sources need as many --station, not {len(names)}")
     if (bundle is None) == (url is None):
         raise click.UsageError("name a --bundle or a --url, and not both")
     if bundle is not None and (model or version):
         raise click.UsageError("--model and --version are of a server; name its --url")
     if bundle is not None and any(access.values()):
         raise click.UsageError("a key and certificates are of a server; name its --url")
+    stations = names or station_names(sources)
     clock = WatchClock()
-    try:
-        found = source_of(
-            source, loop=loop, own_rate=policy == "latest" and fps is None, clock=clock, notice=_say
-        )
-        chosen: Policy = policy or ("latest" if found.live else "all")
-        options = WatchOptions(chosen, fps, limit, vote, smoothing, overlays=save is not None)
-        report = WatchReport(click.echo, as_json=as_json, save=save)
-        stream: AbstractAsyncContextManager[ShotStream]
-        if bundle is not None:
-            from service.commands.watch.local import local_stream
+    table = None if as_json else _table(stations, smoothed=smoothing is not None, vote=bool(vote))
+    own_rate = policy == "latest" and fps is None
 
-            stream = local_stream(bundle, load_settings(), options)
+    def watch_of(source: str, station: str | None) -> Watch | None:
+        say = _say if station is None else lambda text: _say(f"{station}: {text}")
+        try:
+            found = source_of(source, loop=loop, own_rate=own_rate, clock=clock, notice=say)
+        except SourceError as error:
+            if len(sources) == 1:
+                raise
+            say(str(error))
+            return None
+        options = WatchOptions(
+            policy=policy or ("latest" if found.live else "all"),
+            fps=fps,
+            limit=limit,
+            vote=vote,
+            smoothing=smoothing,
+            overlays=save is not None,
+            station=station,
+        )
+        report = WatchReport(click.echo, table, save=save, station=station)
+        return Watch(found, report, options, clock, say)
+
+    try:
+        all_of_them = [watch_of(*each) for each in zip(sources, stations, strict=True)]
+        watches = Watches([watch for watch in all_of_them if watch is not None])
+        opening: AbstractAsyncContextManager[OpenStream]
+        if bundle is not None:
+            from service.commands.watch.local import local_streams
+
+            opening = local_streams(bundle, load_settings())
         else:
             assert url is not None
-            stream = _remote_stream(url, access, model, version, options)
-        report.sum_up(asyncio.run(_run(Watch(found, report, options, clock, _say), stream)))
+            opening = _remote_streams(url, access, model, version, watches, clock)
+        failed = asyncio.run(_run(watches, opening)) + all_of_them.count(None)
     except TaktError as error:
         raise click.ClickException(str(error)) from None
+    watches.sum_up()
+    if failed:
+        raise click.ClickException(f"{failed} of {len(sources)} sources failed")
+
+
+def _table(stations: Sequence[str | None], *, smoothed: bool, vote: bool) -> OutcomeTable:
+    named = tuple(station for station in stations if station is not None)
+    return OutcomeTable(click.echo, named, smoothed=smoothed, vote=vote)
 
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-async def _run(
-    watch: Watch, connecting: AbstractAsyncContextManager[ShotStream]
-) -> StreamStatistics:
-    """Watches until the source ends or the process is told to end."""
+async def _run(watches: Watches, opening: AbstractAsyncContextManager[OpenStream]) -> int:
+    """Watches until the sources end or the process is told to end; how many failed."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop() -> None:
-        watch.stop()
+        watches.stop()
         # A second signal ends the process at once, as it does without handlers.
         for number in signals:
             loop.remove_signal_handler(number)
@@ -172,4 +215,4 @@ async def _run(
     for number in signals:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop)
-    return await watch.run(connecting)
+    return await watches.run(opening)

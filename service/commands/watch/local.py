@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from service.commands.watch.pacing import Shot
-from service.commands.watch.streams import WatchOptions
+from service.commands.watch.streams import OpenStream, WatchOptions
 from service.domain import InspectOptions
 from service.engines.opener import EngineFactory
 from service.errors import ConfigurationError
@@ -53,18 +53,14 @@ class LocalStream:
 
 
 @asynccontextmanager
-async def local_stream(
-    bundle: Path,
-    settings: Settings,
-    options: WatchOptions,
-    open_engine: EngineFactory | None = None,
-) -> AsyncIterator[LocalStream]:
-    """A stream to a bundle that runs as on a server with these settings.
+async def local_streams(
+    bundle: Path, settings: Settings, open_engine: EngineFactory | None = None
+) -> AsyncIterator[OpenStream]:
+    """Streams to a bundle that runs as on a server with these settings; it is loaded once.
 
     Args:
         bundle: folder of the bundle, <name>/<version>.
-        settings: settings of the server that the stream stands for.
-        options: options of the watch.
+        settings: settings of the server that the streams stand for.
         open_engine: makes engines in place of those in the settings.
 
     Raises:
@@ -81,11 +77,16 @@ async def local_stream(
             await model.load(version_context(settings, pools, Metrics(), open_engine))
             if model.state != "ready":
                 raise ConfigurationError(f"{bundle} cannot be run: {model.reason}")
-            session = _session(model, settings, options)
-            try:
-                yield LocalStream(session)
-            finally:
-                session.cancel()
+
+            @asynccontextmanager
+            async def open_stream(options: WatchOptions) -> AsyncIterator[LocalStream]:
+                session = _session(model, settings, options)
+                try:
+                    yield LocalStream(session)
+                finally:
+                    session.cancel()
+
+            yield open_stream
         finally:
             await model.close(settings.drain_timeout_s)
 

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.domain import RawPicture
 
@@ -23,11 +23,13 @@ class Shot:
         name: name for people and for file names, without a suffix.
         captured_us: time of capture, in µs since 1970; 0 if unknown.
         picture: encoded picture, or raw pixels.
+        taken_s: when it was taken from its source, by the watch's clock.
     """
 
     name: str
     captured_us: int
     picture: bytes | RawPicture
+    taken_s: float = 0.0
 
 
 Shots = AsyncGenerator[Shot, None]
@@ -97,6 +99,13 @@ async def paced(shots: Shots, rate: RateLimit, *, live: bool) -> Shots:
                 continue
             await rate.turn()
             yield shot
+
+
+async def timed(shots: Shots, clock: WatchClock) -> Shots:
+    """The shots, each with the time at which it came."""
+    async with aclosing(shots):
+        async for shot in shots:
+            yield replace(shot, taken_s=clock.now_s())
 
 
 async def newest(shots: Shots, left_out: Callable[[], None]) -> Shots:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 
 import takt_client
+from service.commands.access import refusal_in_words
+from service.commands.watch.outage import Outage
 from service.commands.watch.pacing import Shot
-from service.commands.watch.streams import WatchOptions
+from service.commands.watch.streams import OpenStream, WatchOptions
 from service.domain import (
     Box,
     Heatmap,
@@ -20,16 +23,24 @@ from service.domain import (
     Verdict,
     WarningCode,
 )
-from service.errors import InvalidParameterError
+from service.errors import InvalidParameterError, TaktError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
+from takt_client.connection import ServerAccess
 from takt_client.errors import InsufficientScopeError
 from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
 
-RETRY = RetryPolicy(deadline_s=3600.0, max_delay_s=30.0)
+RETRY = RetryPolicy(deadline_s=3600.0, first_delay_s=1.0, max_delay_s=30.0)
 """Retries that outlast a restart of the server, or a network that is down during a break."""
+
+
+class ServerError(TaktError):
+    """The server refuses the stream, or stays away."""
+
+    code = "server"
+    title = "Server"
 
 
 class RemoteStream:
@@ -57,6 +68,30 @@ class RemoteStream:
 
 
 @asynccontextmanager
+async def remote_streams(
+    url: str, access: ServerAccess, model: str | None, version: str | None, outage: Outage
+) -> AsyncIterator[OpenStream]:
+    """Streams to a server's model.
+
+    Args:
+        url: URL of the server.
+        access: what the server is shown, and which certificates it may have.
+        model: name of the model; None for the only one.
+        version: version of the model; None for the active one.
+        outage: hears when the server is away, and when it is back.
+
+    Raises:
+        ServerError: the URL is none, or a file of `access` cannot be used.
+    """
+    try:
+        client = AsyncTaktClient(url, retry=RETRY, listener=outage, **access)
+    except takt_client.TaktError as error:
+        raise ServerError(str(error)) from None
+    async with client:
+        yield partial(remote_stream, client, model, version)
+
+
+@asynccontextmanager
 async def remote_stream(
     client: AsyncTaktClient, model: str | None, version: str | None, options: WatchOptions
 ) -> AsyncIterator[RemoteStream]:
@@ -70,7 +105,7 @@ async def remote_stream(
 
     Raises:
         InvalidParameterError: no model was named, and there are several.
-        takt_client.TaktError: the server cannot be reached, or refuses.
+        ServerError: the server cannot be reached, or refuses.
     """
     choices: StreamChoices = {"policy": options.policy}
     if options.vote is not None:
@@ -79,9 +114,14 @@ async def remote_stream(
         choices["smoothing"] = options.smoothing
     if options.overlays:
         choices["heatmap"] = "overlay"
-    name = model or await _only_model(client)
-    async with client.stream(name, version=version, **choices) as stream:
-        yield RemoteStream(stream)
+    if options.station is not None:
+        choices["station"] = options.station
+    try:
+        name = model or await _only_model(client)
+        async with client.stream(name, version=version, **choices) as stream:
+            yield RemoteStream(stream)
+    except takt_client.TaktError as error:
+        raise ServerError(refusal_in_words(error)) from None
 
 
 def _sendable(picture: bytes | RawPicture) -> bytes | takt_client.RawPicture:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import orjson
 
+from service.commands.watch.figures import FrameTimes, WatchFigures
+from service.commands.watch.table import OutcomeTable, in_ms
 from service.domain import Json
 from service.errors import ConfigurationError
 from service.streaming.outcomes import (
@@ -20,58 +23,70 @@ from service.streaming.outcomes import (
     dropped_json,
     failed_json,
 )
-from service.streaming.statistics import LatencyPercentiles, StreamStatistics
+from service.streaming.statistics import LatencyPercentiles
 
 
 class WatchReport:
     """Prints outcomes, and saves overlays of anomalous shots.
 
-    >>> report = WatchReport(print, as_json=False, save=None)
+    >>> report = WatchReport(print, OutcomeTable(print), save=None)
     >>> failed = FailedFrame(0, 400, "invalid_image", "Invalid image", "cut short")
-    >>> asyncio.run(report.tell("part", failed))
-    part  Invalid image: cut short
+    >>> asyncio.run(report.tell("part", failed, None))
+    part                  Invalid image: cut short
 
     Args:
         write: prints a line.
-        as_json: whether each line is a JSON object like a message of a stream; lines for people
-            leave out dropped frames.
+        table: table of the outcomes, for people; None prints each as a JSON object like a message
+            of a stream. Lines for people leave out dropped frames.
         save: folder for overlays of anomalous shots, made if it is missing; None saves none.
+        station: name of the source, where there are several or one was given.
     """
 
-    def __init__(self, write: Callable[[str], None], *, as_json: bool, save: Path | None) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        table: OutcomeTable | None,
+        *,
+        save: Path | None,
+        station: str | None = None,
+    ) -> None:
         self._write = write
-        self._as_json = as_json
-        self._save = save
+        self._table = table
+        self._station = station
+        self._save = save / _file_name(station) if save and station else save
 
-    async def tell(self, name: str, outcome: Outcome) -> None:
+    async def tell(self, name: str, outcome: Outcome, times: FrameTimes | None) -> None:
         """Tells the outcome of a shot.
 
         Args:
             name: name of the shot.
             outcome: outcome of the shot.
+            times: where the time of an answered shot went.
 
         Raises:
             ConfigurationError: the overlay cannot be written.
         """
         saved = await self._saved(name, outcome) if isinstance(outcome, AnsweredFrame) else None
-        if self._as_json:
-            self._put(_json(outcome) | {"name": name, "saved": saved})
-        elif not isinstance(outcome, DroppedFrame):
-            self._write(f"{name}  {_words(outcome)}")
+        if self._table is None:
+            spent = {} if times is None else asdict(times)
+            self._put(_json(outcome) | spent | {"name": name, "saved": saved})
+        elif isinstance(outcome, FailedFrame):
+            self._table.refused(self._station, name, f"{outcome.title}: {outcome.detail}")
+        elif isinstance(outcome, AnsweredFrame) and times is not None:
+            self._table.answered(self._station, name, outcome, times)
 
-    def sum_up(self, figures: StreamStatistics) -> None:
+    def sum_up(self, figures: WatchFigures) -> None:
         """Tells the figures of all shots."""
-        if self._as_json:
-            self._put({"type": "summary", "stats": asdict(figures)})
+        if self._table is None:
+            times = {"engine_ms": figures.engine_ms, "waiting_ms": figures.waiting_ms}
+            stats = asdict(figures.stats) | {key: asdict(each) for key, each in times.items()}
+            self._put({"type": "summary", "stats": stats})
             return
-        self._write(
-            f"{figures.frames} frames in {figures.seconds:.1f} s: {figures.answered} answered "
-            f"({figures.frames_per_s:.1f}/s), {figures.anomalous} anomalous, {figures.errors} "
-            f"errors, {figures.dropped} dropped"
-        )
-        if figures.answered:
-            self._write(f"inspection {_spread(figures.latency_ms)}")
-            self._write(f"age of the answered frame {_spread(figures.age_ms)}")
+        lines = list(_sum(figures))
+        if self._station:
+            lines = [self._station, *(f"  {line}" for line in lines)]
+        for line in lines:
+            self._write(line)
 
     async def _saved(self, name: str, answer: AnsweredFrame) -> str | None:
         """Path of the overlay; None if there is none to save."""
@@ -87,12 +102,23 @@ class WatchReport:
         return str(path)
 
     def _put(self, body: Json) -> None:
+        if self._station:
+            body["station"] = self._station
         self._write(orjson.dumps(body).decode())
 
 
 def _write_file(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def _file_name(station: str) -> str:
+    """A station as the name of a folder.
+
+    >>> _file_name("press 3/left")
+    'press-3-left'
+    """
+    return re.sub(r"[^\w.-]+", "-", station).strip(".") or "station"
 
 
 def _json(outcome: Outcome) -> Json:
@@ -107,24 +133,17 @@ def _json(outcome: Outcome) -> Json:
             return dropped_json(outcome)
 
 
-def _words(outcome: AnsweredFrame | FailedFrame) -> str:
-    if isinstance(outcome, FailedFrame):
-        return f"{outcome.title}: {outcome.detail}"
-    verdict = outcome.inspection.verdict
-    words = [
-        "ANOMALOUS" if verdict.anomalous else "good",
-        f"score {verdict.score:.4g} at threshold {verdict.threshold:.4g}",
-    ]
-    if outcome.smoothed_score is not None:
-        words.append(f"smoothed {outcome.smoothed_score:.4g}")
-    if verdict.regions:
-        words.append(f"regions {len(verdict.regions)}")
-    if outcome.vote is not None:
-        says = "anomalous" if outcome.vote.anomalous else "good"
-        words.append(f"vote {says}, {outcome.vote.count} of {outcome.vote.of}")
-    words.append(f"{outcome.inspection.timings.total_ms:.1f} ms")
-    return "  ".join(words)
+def _sum(figures: WatchFigures) -> Iterator[str]:
+    stats = figures.stats
+    yield (
+        f"{stats.frames} frames in {stats.seconds:.1f} s: {stats.answered} answered "
+        f"({stats.frames_per_s:.1f}/s), {stats.anomalous} anomalous, {stats.errors} "
+        f"errors, {stats.dropped} dropped"
+    )
+    if stats.answered:
+        yield f"engine   {_spread(figures.engine_ms)}"
+        yield f"waiting  {_spread(figures.waiting_ms)}"
 
 
 def _spread(times: LatencyPercentiles) -> str:
-    return f"p50 {times.p50:.1f} ms, p95 {times.p95:.1f} ms, p99 {times.p99:.1f} ms"
+    return ", ".join(f"{name} {in_ms(ms)}" for name, ms in asdict(times).items())

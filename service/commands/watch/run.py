@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
-from service.commands.watch.pacing import RateLimit, Shots, WatchClock, newest, paced
+from service.commands.watch.figures import WatchFigures, WatchTally
+from service.commands.watch.pacing import RateLimit, Shots, WatchClock, newest, paced, timed
 from service.commands.watch.report import WatchReport
 from service.commands.watch.sources import ShotSource
-from service.commands.watch.streams import ShotStream, WatchOptions
-from service.streaming.outcomes import DroppedFrame
-from service.streaming.statistics import StreamStatistics, Tally
+from service.commands.watch.streams import OpenStream, ShotStream, WatchOptions
+from service.errors import TaktError
 
 GRACE_S = 10.0
 """Longest wait for answers after the watch was told to stop; a server may be away."""
@@ -23,14 +23,15 @@ class Watch:
     >>> from contextlib import nullcontext
     >>> from unittest.mock import AsyncMock, Mock
     >>> from service.commands.watch.pacing import Shot
+    >>> from service.streaming.outcomes import DroppedFrame
     >>> async def shots():
     ...     yield Shot("part", captured_us=0, picture=b"a jpeg")
     >>> async def outcomes():
     ...     yield DroppedFrame(sequence=0, dropped=1)
     >>> source, stream = Mock(live=False, shots=shots), AsyncMock(outcomes=outcomes)
-    >>> report = WatchReport(print, as_json=True, save=None)
+    >>> report = WatchReport(print, table=None, save=None)
     >>> watch = Watch(source, report, WatchOptions("all"), WatchClock(), notice=print)
-    >>> asyncio.run(watch.run(nullcontext(stream))).frames
+    >>> asyncio.run(watch.run(nullcontext(stream))).stats.frames
     {"type":"dropped","sequence":0,"dropped":1,"name":"part","saved":null}
     1
 
@@ -59,10 +60,34 @@ class Watch:
         self._notice = notice
         self._grace_s = grace_s
         self._sent = 0
-        self._tally = Tally()
-        self._names: dict[int, str] = {}
+        self._tally = WatchTally(clock.now_s)
+        self._taken: dict[int, tuple[str, float]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._time_limit: asyncio.Timeout | None = None
+
+    @property
+    def options(self) -> WatchOptions:
+        """Options of the watch."""
+        return self._options
+
+    @property
+    def left_out(self) -> int:
+        """Shots so far that newer ones replaced before they were sent."""
+        return self._tally.left_out
+
+    @property
+    def begun(self) -> bool:
+        """Whether shots are taken, or were."""
+        return self._sending is not None
+
+    @property
+    def loses_shots(self) -> bool:
+        """Whether the source goes on while no shot is taken, and nobody counts what is lost."""
+        return self._source.live and self._options.policy == "all"
+
+    def sum_up(self) -> None:
+        """Has the figures so far reported."""
+        self._report.sum_up(self._tally.figures())
 
     def stop(self) -> None:
         """Ends the watch; answers to the shots that were sent are awaited for the grace at most."""
@@ -76,7 +101,7 @@ class Watch:
             self._sending.cancel()
             self._time_limit.reschedule(now_s + self._grace_s)
 
-    async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> StreamStatistics:
+    async def run(self, connecting: AbstractAsyncContextManager[ShotStream]) -> WatchFigures:
         """Watches the source; shots that were sent before the end are still answered and reported.
 
         Args:
@@ -102,8 +127,17 @@ class Watch:
             finally:
                 self._time_limit = None
             # Before the stream closes, which may take long and is no part of the watch.
-            figures = self._tally.statistics()
+            figures = self._tally.figures()
         return figures
+
+    async def run_or_fail(self, open_stream: OpenStream) -> bool:
+        """Watches the source beside others; tells at once what makes it fail, and returns False."""
+        try:
+            await self.run(open_stream(self._options))
+        except TaktError as error:
+            self._notice(f"{error}; it is not watched any more")
+            return False
+        return True
 
     async def _inspect(self, stream: ShotStream) -> None:
         sending = self._sending = asyncio.create_task(self._send(stream))
@@ -124,7 +158,7 @@ class Watch:
         async with aclosing(self._shots()) as shots:
             number = 0
             async for shot in shots:
-                self._names[number] = shot.name
+                self._taken[number] = shot.name, shot.taken_s
                 await stream.send(shot)
                 self._count_sent(number)
                 number += 1
@@ -135,8 +169,9 @@ class Watch:
         shots, live = self._source.shots(), self._source.live
         if self._options.fps is not None:
             shots = paced(shots, RateLimit(self._options.fps, self._clock), live=live)
+        shots = timed(shots, self._clock)
         if live and self._options.policy == "latest":
-            shots = newest(shots, self._left_out)
+            shots = newest(shots, self._tally.leave_out)
         return shots
 
     def _count_sent(self, number: int) -> None:
@@ -145,13 +180,74 @@ class Watch:
             self._tally.arrived()
             self._sent += 1
 
-    def _left_out(self) -> None:
-        """Counts a shot that a newer one replaced before it was sent."""
-        self._tally.arrived()
-        self._tally.add(DroppedFrame(-1, self._tally.dropped + 1))
-
     async def _tell(self, stream: ShotStream) -> None:
         async for outcome in stream.outcomes():
             self._count_sent(outcome.sequence)
-            self._tally.add(outcome)
-            await self._report.tell(self._names.pop(outcome.sequence), outcome)
+            name, taken_s = self._taken.pop(outcome.sequence)
+            times = self._tally.add(outcome, taken_s)
+            await self._report.tell(name, outcome, times)
+
+
+class Watches:
+    """Watches several sources at once, each by a stream of its own; one that fails ends alone.
+
+    Args:
+        watches: the watches.
+    """
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._watches = watches
+        self._opening: asyncio.Timeout | None = None
+
+    @property
+    def left_out(self) -> int:
+        """Shots so far that newer ones replaced before they were sent."""
+        return sum(watch.left_out for watch in self._watches)
+
+    def kept(self) -> str:
+        """What becomes of frames, beside those that newer ones replaced, while a server is away."""
+        if not any(watch.begun for watch in self._watches):
+            return "no frame was taken meanwhile"
+        if any(watch.loses_shots for watch in self._watches):
+            return "what was taken is sent, what the camera gave meanwhile may be lost (policy all)"
+        return "frames without an answer are sent again"
+
+    def sum_up(self) -> None:
+        """Has the figures of all watches reported."""
+        for watch in self._watches:
+            watch.sum_up()
+
+    def stop(self) -> None:
+        """Ends all watches, or the wait for what inspects the shots."""
+        if self._opening is not None:
+            self._opening.reschedule(asyncio.get_running_loop().time())
+        for watch in self._watches:
+            watch.stop()
+
+    async def run(self, opening: AbstractAsyncContextManager[OpenStream]) -> int:
+        """Watches until all sources have ended; how many of several failed.
+
+        Args:
+            opening: opens what inspects the shots.
+
+        Raises:
+            TaktError: nothing inspects the shots, or the only watch failed.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(None) as self._opening:
+                    open_stream = await stack.enter_async_context(opening)
+            except TimeoutError:
+                if self._opening is None or not self._opening.expired():
+                    raise
+                return 0
+            finally:
+                self._opening = None
+            if len(self._watches) == 1:
+                await self._watches[0].run(open_stream(self._watches[0].options))
+                return 0
+            async with asyncio.TaskGroup() as group:
+                running = [
+                    group.create_task(watch.run_or_fail(open_stream)) for watch in self._watches
+                ]
+        return sum(not task.result() for task in running)

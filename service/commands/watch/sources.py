@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,6 +150,27 @@ def source_of(
             "such as rtsp://…"
         )
     return VideoFile(path, lambda: open_capture(path), loop, clock if own_rate else None)
+
+
+def station_names(sources: Sequence[str]) -> tuple[str | None, ...]:
+    """A name for each source where there are several, from what it is; None for the only one.
+
+    >>> station_names(["rtsp://op:secret@cam1/main?a=1", "clips/lid.avi", "0", "other/lid/"])
+    ('cam1/main', 'lid', 'webcam 0', 'lid-2')
+    """
+    if len(sources) == 1:
+        return (None,)
+    names: list[str] = []
+    for source in sources:
+        if source.isdecimal():
+            name = shown(int(source))
+        elif "://" in source:
+            name = shown(source).partition("://")[2].strip("/") or source
+        else:
+            name = Path(source).resolve().stem or "source"
+        twins = (f"{name}-{number}" for number in itertools.count(2))
+        names.append(name if name not in names else next(one for one in twins if one not in names))
+    return tuple(names)
 
 
 def _moment(captured_us: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,7 @@ class WatchOptions:
         vote: vote over the last frames; None for no vote.
         smoothing: weight of each new score; None for no smoothing.
         overlays: whether answers come with the heatmap on the picture.
+        station: name of the source, for the server's record; None names none.
     """
 
     policy: Policy
@@ -31,6 +33,7 @@ class WatchOptions:
     vote: VotingRule | None = None
     smoothing: float | None = None
     overlays: bool = False
+    station: str | None = None
 
 
 class ShotStream(Protocol):
@@ -44,3 +47,7 @@ class ShotStream(Protocol):
 
     def outcomes(self) -> AsyncIterator[Outcome]:
         """Outcomes of the shots; they end when all shots are answered after `finish`."""
+
+
+OpenStream = Callable[[WatchOptions], AbstractAsyncContextManager[ShotStream]]
+"""Opens a stream; several may be open at once."""

@@ -57,10 +57,15 @@ def test_a_folder_is_watched_for_people(bundle, repository: Path, tmp_path: Path
     (folder / "good.png").write_bytes(picture_bytes(50))
     result = run(folder, "--bundle", repository / "parts" / "1", "--limit", "2")
     assert result.exit_code == 0, result.output
-    first, second, summary, *_ = result.stdout.splitlines()
-    assert first.startswith("bad  ANOMALOUS  score 0.7843")
-    assert second.startswith("good  good  score 0.196")
+    threshold, heading, first, second, summary, engine, waiting = result.stdout.splitlines()
+    assert threshold.startswith("threshold 0.5")
+    assert heading.split() == ["frame", "verdict", "score", "regions", "engine", "waiting"]
+    assert first.split()[:4] == ["bad", "ANOMALOUS", "0.7843", "1"]
+    assert second.split()[:4] == ["good", "good", "0.1961", "0"]
     assert "2 answered" in summary
+    assert engine.startswith("engine ")
+    assert waiting.startswith("waiting ")
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("by", ["file", "environment"])
@@ -104,6 +109,8 @@ def test_a_looping_video_ends_at_the_limit(clip: Path, bundle, repository: Path)
         (["0", "--url", "http://takt", "--cafile", "gone"], 1, "are of https"),
         (["0", "--url", "https://takt", "--cafile", "gone"], 1, "gone has not certificates"),
         (["gone.avi", "--bundle", "."], 1, "gone.avi is not there; name a folder"),
+        (["0", "1", "--bundle", ".", "--station", "left"], 2, "2 sources need as many --station"),
+        (["0", "1", "--bundle", ".", *["--station", "left"] * 2], 2, "a name of its own"),
         (["0", "--bundle", ".", "--vote", "3"], 2, "3/5 is"),
         (["0", "--bundle", ".", "--vote", "4/3"], 2, "3/5 is"),
         (["0", "--bundle", ".", "--fps", "0"], 2, "fps"),
@@ -115,6 +122,94 @@ def test_a_wrong_call_ends_with_one_clear_line(arguments, code: int, complaint: 
     assert result.exit_code == code
     assert complaint in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_several_sources_are_watched_at_once_and_a_broken_one_ends_alone(
+    clip: Path, bundle, repository: Path, tmp_path: Path, picture_bytes
+) -> None:
+    folder, broken, save = tmp_path / "shots", tmp_path / "broken.avi", tmp_path / "saved"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(picture_bytes(200))
+    broken.write_bytes(b"no video")
+    options = ["--bundle", repository / "parts" / "1", "--limit", "1", "--save", save]
+    result = run(clip, broken, folder, tmp_path / "gone.avi", *options)
+    assert result.exit_code == 1
+    rows = [line.split()[:3] for line in result.stdout.splitlines()]
+    assert ["clip", "clip-000000", "good"] in rows
+    assert ["shots", "bad", "ANOMALOUS"] in rows
+    assert [line for line in result.stdout.splitlines() if line in ("clip", "broken", "shots")]
+    assert [path.relative_to(save) for path in save.rglob("*.jpg")] == [
+        Path("shots/000000-bad.jpg")
+    ]
+    told = result.stderr.splitlines()
+    assert any(line.startswith("gone: ") and "is not there" in line for line in told)
+    assert any(line.startswith("broken: OpenCV cannot open") for line in told)
+    assert told[-1] == "Error: 2 of 4 sources failed"
+
+
+def test_several_sources_that_end_well_end_with_0_and_json_says_which(
+    clip: Path, bundle, repository: Path
+) -> None:
+    options = ["--bundle", repository / "parts" / "1", "--limit", "2", "--json"]
+    result = run(clip, clip, *options, "--station", "left", "--station", "right")
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    said = sorted((line["station"], line["type"]) for line in lines)
+    assert said == [
+        *[("left", "answer")] * 2,
+        ("left", "summary"),
+        *[("right", "answer")] * 2,
+        ("right", "summary"),
+    ]
+
+
+def test_a_server_that_comes_back_is_told_with_what_became_of_the_frames(
+    clip: Path, scripted, wire
+) -> None:
+    def goes_away(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome(credits=1))
+        connection.recv()
+        connection.close(1012, "restarting")
+
+    def is_back(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.welcome(credits=1))
+        frame = wire.unpack(connection.recv())
+        connection.send(wire.answer(frame.sequence))
+        connection.recv()
+        connection.send(wire.goodbye(1))
+
+    with scripted(goes_away, is_back) as url:
+        result = run(clip, "--url", url, "--model", "parts", "--limit", "1")
+    assert result.exit_code == 0, result.output
+    away, back = result.stderr.splitlines()
+    assert away.startswith(
+        f"cannot reach {url}: the server closed the stream (1012 restarting); trying again in "
+    )
+    assert back.startswith(f"{url} is back after ")
+    assert back.endswith("; frames without an answer are sent again")
+
+
+def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path, scripted) -> None:
+    with scripted() as url:
+        pass
+    command = [str(Path(sys.executable).with_name("takt")), "watch", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, "--url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            output, further = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert line.startswith(
+        f"cannot reach {url}: nothing listens there (connection refused); trying again in "
+    )
+    assert (process.returncode, further) == (0, "")
+    assert output.startswith("0 frames in")
 
 
 def test_one_sigterm_ends_it_while_a_server_that_never_answered_is_waited_for(

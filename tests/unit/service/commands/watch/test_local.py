@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.commands.watch.capture import raw_picture
-from service.commands.watch.local import local_stream
+from service.commands.watch.local import local_streams
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import WatchOptions
 from service.engines.fake import FakeEngine
@@ -26,7 +26,10 @@ def shot(level: int) -> Shot:
 async def test_a_bundle_answers_shots_as_a_server_would(bundle, repository: Path) -> None:
     options = WatchOptions("all", vote=VotingRule(1, 2), smoothing=0.5, overlays=True)
 
-    async with local_stream(repository / "parts" / "1", SETTINGS, options) as stream:
+    async with (
+        local_streams(repository / "parts" / "1", SETTINGS) as open_stream,
+        open_stream(options) as stream,
+    ):
         await stream.send(shot(50))
         await stream.send(Shot("bad", 0, b"no picture"))
         await stream.finish()
@@ -51,7 +54,10 @@ async def test_latest_drops_while_the_engine_is_busy(bundle, repository: Path) -
     options = WatchOptions("latest")
 
     folder = repository / "parts" / "1"
-    async with local_stream(folder, SETTINGS, options, open_engine) as stream:
+    async with (
+        local_streams(folder, SETTINGS, open_engine) as open_stream,
+        open_stream(options) as stream,
+    ):
         engines[0].gate.clear()
         outcomes = stream.outcomes()
         await stream.send(shot(50))
@@ -67,8 +73,30 @@ async def test_latest_drops_while_the_engine_is_busy(bundle, repository: Path) -
 async def test_a_bundle_that_cannot_be_run_is_told_at_once(bundle, repository: Path) -> None:
     folder = repository / "parts" / "1"
     (folder / "model.onnx").write_bytes(b"damaged")
-    options = WatchOptions("all")
-
     with pytest.raises(ConfigurationError, match=r"cannot be run: .*export it again"):
-        async with local_stream(folder, SETTINGS, options):
+        async with local_streams(folder, SETTINGS):
             await asyncio.get_running_loop().create_future()
+
+
+async def test_several_streams_share_a_bundle_that_is_loaded_once(bundle, repository: Path) -> None:
+    engines: list[FakeEngine] = []
+
+    def open_engine(_: object) -> FakeEngine:
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    folder = repository / "parts" / "1"
+    async with local_streams(folder, SETTINGS, open_engine) as open_stream:
+        opened = len(engines)
+        async with (
+            open_stream(WatchOptions("all")) as left,
+            open_stream(WatchOptions("all", vote=VotingRule(1, 2))) as right,
+        ):
+            for stream in (left, right):
+                await stream.send(shot(50))
+                await stream.finish()
+            answers = [[outcome async for outcome in stream.outcomes()] for stream in (left, right)]
+    assert len(engines) == opened
+    for (answer,), voted in zip(answers, (False, True), strict=True):
+        assert isinstance(answer, AnsweredFrame)
+        assert (answer.vote is not None) is voted

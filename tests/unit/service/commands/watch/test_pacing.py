@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.commands.watch.pacing import RateLimit, Shot, newest, paced, retry_delay_s
+from service.commands.watch.pacing import RateLimit, Shot, newest, paced, retry_delay_s, timed
 
 
 def test_waits_double_up_to_a_bound_and_are_shortened_by_at_most_a_half() -> None:
@@ -82,3 +82,9 @@ async def test_what_ends_a_source_ends_the_newest_of_it() -> None:
         async for shot in newest(broken(), lambda: None):
             names.append(shot.name)
     assert names == ["a"]
+
+
+async def test_a_shot_of_a_recording_is_taken_when_it_is_its_turn(fake_time, make_shots) -> None:
+    rate = RateLimit(0.5, fake_time.clock)
+    shots = timed(paced(make_shots("a", "b"), rate, live=False), fake_time.clock)
+    assert [shot.taken_s async for shot in shots] == [1000.0, 1002.0]

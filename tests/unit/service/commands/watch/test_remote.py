@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from websockets.sync.server import ServerConnection
 
 from service.commands.watch.pacing import Shot
-from service.commands.watch.remote import RemoteStream, remote_stream
+from service.commands.watch.remote import RETRY, RemoteStream, ServerError, remote_stream
 from service.commands.watch.streams import WatchOptions
 from service.errors import InvalidParameterError
 from service.streaming.evidence import VoteCount
@@ -95,3 +96,39 @@ async def test_a_key_that_may_not_list_models_is_told_to_name_one() -> None:
         with pytest.raises(InvalidParameterError, match="scope read; or name the model with --mod"):
             async with remote_stream(client, None, None, WatchOptions("all")):
                 raise AssertionError("there is no model to stream to")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("unauthenticated", 401, "give it with --key-file FILE or in TAKT_KEY"),
+        ("insufficient_scope", 403, "another key goes with --key-file FILE or in TAKT_KEY"),
+        ("model_not_found", 404, "the detail of model_not_found"),
+    ],
+)
+async def test_a_refusal_ends_it_at_the_first_and_says_what_to_do(
+    scripted, wire, code: str, status: int, said: str
+) -> None:
+    def refuses(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(wire.refusal(code, status))
+
+    with scripted(refuses) as url:
+        async with AsyncTaktClient(url, retry=RETRY) as client:
+            with pytest.raises(ServerError, match=said):
+                async with remote_stream(client, "parts", None, WatchOptions("all")):
+                    raise AssertionError("there is no stream")
+
+
+async def test_the_name_of_a_source_is_the_station_of_its_stream(scripted, wire) -> None:
+    def script(connection: ServerConnection) -> None:
+        assert json.loads(connection.recv())["station"] == "press 3"
+        connection.send(wire.welcome())
+
+    options = WatchOptions("all", station="press 3")
+    with scripted(script) as url:
+        async with (
+            AsyncTaktClient(url) as client,
+            remote_stream(client, "parts", None, options),
+        ):
+            pass
