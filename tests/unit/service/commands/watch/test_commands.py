@@ -138,9 +138,7 @@ def test_several_sources_are_watched_at_once_and_a_broken_one_ends_alone(
     assert ["clip", "clip-000000", "good"] in rows
     assert ["shots", "bad", "ANOMALOUS"] in rows
     assert [line for line in result.stdout.splitlines() if line in ("clip", "broken", "shots")]
-    assert [path.relative_to(save) for path in save.rglob("*.jpg")] == [
-        Path("shots/000000-bad.jpg")
-    ]
+    assert list(save.rglob("*.jpg")) == [save / "shots" / "000000-bad.jpg"]
     told = result.stderr.splitlines()
     assert any(line.startswith("gone: ") and "is not there" in line for line in told)
     assert any(line.startswith("broken: OpenCV cannot open") for line in told)
