@@ -32,7 +32,8 @@ class HeadedCommand(click.Command):
         """Write a section for each heading, in the order of the options."""
         sections: dict[str, list[tuple[str, str]]] = {_OTHERS: []}
         for param in self.get_params(ctx):
-            if (row := param.get_help_record(ctx)) is not None:
+            row = param.get_help_record(ctx)
+            if row is not None and isinstance(param, click.Option):
                 sections.setdefault(getattr(param, "heading", _OTHERS), []).append(row)
         names = [len(name) for rows in sections.values() for name, _ in rows]
         width = max(length for length in names if length <= _COLUMN)

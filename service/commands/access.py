@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.headings import under
+
 if TYPE_CHECKING:
     # A command that needs no server runs without the client.
     from takt_client import TaktError
@@ -18,23 +20,27 @@ if TYPE_CHECKING:
 def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--key-file`, `--key`, `--cafile` and `--certfile`; the command gets them as `access`."""
 
-    @click.option(
-        "--key-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="File with the server's API key.  [default: the key in TAKT_KEY, if any]",
-    )
-    @click.option(
-        "--key", help="The key itself. Others see it in the list of processes: prefer --key-file."
-    )
-    @click.option(
-        "--cafile",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="PEM file of the authority that signed the server's certificate, for https.",
-    )
-    @click.option(
-        "--certfile",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="PEM file with a certificate and its private key, for a server that asks for one.",
+    @under(
+        "Key and certificates",
+        click.option(
+            "--key-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="File with the server's API key.  [default: the key in TAKT_KEY, if any]",
+        ),
+        click.option(
+            "--key",
+            help="The key itself. Others see it in the list of processes: prefer --key-file.",
+        ),
+        click.option(
+            "--cafile",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="PEM file of the authority that signed the server's certificate, for https.",
+        ),
+        click.option(
+            "--certfile",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="PEM file with a certificate and its private key, for a server that asks for one.",
+        ),
     )
     @functools.wraps(command)
     def with_access(

@@ -16,6 +16,7 @@ from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
 from service.distribution import install_hint
 from service.errors import InvalidParameterError, TaktError
+from service.headings import HeadedCommand, under
 from service.pictures.decode import decode
 from takt_client import RawPicture
 from takt_client import TaktError as ClientError
@@ -28,103 +29,143 @@ _CLOSED = 8
 _FORMATS = (".svg", ".png", ".pdf")
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.argument("url")
-@click.option(
-    "--images",
-    multiple=True,
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="Picture, or folder of pictures; can be given again. They are sent in turn.",
+@under(
+    "Requests",
+    click.option(
+        "--images",
+        multiple=True,
+        required=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Picture, or folder of pictures; can be given again. They are sent in turn.",
+    ),
+    click.option("--model", help="Name of the model; the server's first if left out."),
+    click.option("--version", help="Version of the model; the active one if left out."),
+    click.option(
+        "--query",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Option of each request, such as heatmap=overlay; can be given again.",
+    ),
+    click.option(
+        "--protocol",
+        type=click.Choice(["rest", "stream"]),
+        default="rest",
+        show_default=True,
+        help="A request for each picture, or frames over WebSockets.",
+    ),
 )
-@click.option("--model", help="Its name; the server's first if left out.")
-@click.option("--version", help="Of the model; the active one if left out.")
-@click.option(
-    "--query",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Option of each request, such as heatmap=overlay; can be given again.",
+@under(
+    "Closed loop",
+    click.option(
+        "--concurrency",
+        metavar="INTEGER",
+        type=click.IntRange(1, 10_000),
+        help="Requests under way at any moment; of a stream, frames under way on each "
+        f"connection.  [default: {_CLOSED}; of a stream, as many as the server grants]",
+    ),
 )
-@click.option(
-    "--protocol",
-    type=click.Choice(["rest", "stream"]),
-    default="rest",
-    show_default=True,
-    help="A request for each picture, or frames over WebSockets.",
+@under(
+    "Open loop",
+    click.option(
+        "--rate",
+        metavar="FLOAT",
+        type=click.FloatRange(0, min_open=True),
+        help="Requests per second, however slow the answers are.",
+    ),
+    click.option(
+        "--arrivals",
+        help="poisson (many callers), fixed (the beat of a line), or burst:16@200ms (16 at once, "
+        "every 200 ms).  [default: poisson]",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of Poisson arrivals."),
 )
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 10_000),
-    help="Closed loop: requests under way at any moment; of a stream, frames under way on each "
-    f"connection.  [default: {_CLOSED}; of a stream, as many as the server grants]",
+@under(
+    "Streams",
+    click.option(
+        "--policy",
+        type=click.Choice(["all", "latest"]),
+        default="all",
+        show_default=True,
+        help="Answer every frame, or the newest only.",
+    ),
+    click.option(
+        "--connections",
+        metavar="INTEGER",
+        type=click.IntRange(1, 1000),
+        default=1,
+        show_default=True,
+        help="Number of streams.",
+    ),
+    click.option("--raw", is_flag=True, help="Send decoded pixels, as cameras do."),
 )
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, min_open=True),
-    help="Open loop: requests per second, however slow the answers are.",
+@under(
+    "Length of the run",
+    click.option(
+        "--duration",
+        "duration_s",
+        metavar="SECONDS",
+        type=click.FloatRange(0, _LONGEST_S, min_open=True),
+        default=10.0,
+        show_default=True,
+        help="Seconds that count.",
+    ),
+    click.option(
+        "--warmup",
+        "warmup_s",
+        metavar="SECONDS",
+        type=click.FloatRange(0, _LONGEST_S),
+        default=2.0,
+        show_default=True,
+        help="Seconds before, that do not.",
+    ),
+    click.option(
+        "--requests",
+        metavar="INTEGER",
+        type=click.IntRange(1, _MOST_REQUESTS),
+        help="End after so many, those of the warm-up included; they count if it has them all.",
+    ),
 )
-@click.option(
-    "--arrivals",
-    help="Open loop: poisson (many callers), fixed (the beat of a line), or burst:16@200ms (16 at "
-    "once, every 200 ms).  [default: poisson]",
+@under(
+    "Time limits",
+    click.option(
+        "--timeout-ms",
+        metavar="MILLISECONDS",
+        type=click.FloatRange(0, 3_600_000, min_open=True),
+        help="Told to the server, which answers 504 after it.",
+    ),
+    click.option(
+        "--answer-timeout",
+        "answer_timeout_s",
+        metavar="SECONDS",
+        type=click.FloatRange(0, _LONGEST_S, min_open=True),
+        default=60.0,
+        show_default=True,
+        help="Seconds after which a request without --timeout-ms counts as unanswered.",
+    ),
+    click.option(
+        "--deadline-ms",
+        metavar="MILLISECONDS",
+        type=click.FloatRange(0, min_open=True),
+        help="Count the answers that come within this: the goodput.",
+    ),
 )
-@click.option("--seed", default=0, show_default=True, help="Of Poisson arrivals.")
-@click.option("--policy", type=click.Choice(["all", "latest"]), default="all", help="Of streams.")
-@click.option(
-    "--connections", type=click.IntRange(1, 1000), default=1, show_default=True, help="Streams."
-)
-@click.option("--raw", is_flag=True, help="Streams: send decoded pixels, as cameras do.")
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(0, _LONGEST_S, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Seconds that count.",
-)
-@click.option(
-    "--warmup",
-    "warmup_s",
-    type=click.FloatRange(0, _LONGEST_S),
-    default=2.0,
-    show_default=True,
-    help="Seconds before, that do not.",
-)
-@click.option(
-    "--requests",
-    type=click.IntRange(1, _MOST_REQUESTS),
-    help="End after so many, those of the warm-up included; they count if it has them all.",
-)
-@click.option(
-    "--timeout-ms",
-    type=click.FloatRange(0, 3_600_000, min_open=True),
-    help="Told to the server, which answers 504 after it.",
-)
-@click.option(
-    "--answer-timeout",
-    "answer_timeout_s",
-    type=click.FloatRange(0, _LONGEST_S, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="Seconds after which a request without --timeout-ms counts as unanswered.",
-)
-@click.option(
-    "--deadline-ms",
-    type=click.FloatRange(0, min_open=True),
-    help="Count the answers that come within this: the goodput.",
-)
-@click.option("--verdicts", is_flag=True, help="Count the anomalous answers.")
-@click.option(
-    "--json",
-    "json_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="All figures, and what ended in each second.",
-)
-@click.option(
-    "--plot",
-    "plot_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="SVG, PNG or PDF: latency by percentile, and throughput over time.",
+@under(
+    "Figures",
+    click.option("--verdicts", is_flag=True, help="Count the anomalous answers."),
+    click.option(
+        "--json",
+        "json_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="All figures, and what ended in each second.",
+    ),
+    click.option(
+        "--plot",
+        "plot_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="SVG, PNG or PDF: latency by percentile, and throughput over time.",
+    ),
 )
 @access_options
 def bench(

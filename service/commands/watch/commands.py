@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -23,6 +25,7 @@ from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
 from service.distribution import CLIENT, install_hint
 from service.errors import TaktError
+from service.headings import HeadedCommand, under
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy
 
@@ -65,55 +68,72 @@ def _stations(
     return value
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option(
-    "--bundle",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Inspect in this process, with this bundle: a folder <name>/<version>. The engine is as "
-    "the TAKT_… settings say.",
+@under(
+    "What inspects",
+    click.option(
+        "--bundle",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Inspect in this process, with this bundle: a folder <name>/<version>. The engine is "
+        "as the TAKT_… settings say.",
+    ),
+    click.option("--url", metavar="URL", help="Inspect on this server, http://HOST:PORT."),
+    click.option("--model", help="The server's model; its only one if none is named."),
+    click.option("--version", help="The model's version; else the active one."),
 )
-@click.option("--url", help="Inspect on this server, http://HOST:PORT.")
-@click.option("--model", help="The server's model; its only one if none is named.")
-@click.option("--version", help="The model's version; else the active one.")
-@click.option(
-    "--policy",
-    type=click.Choice(["all", "latest"]),
-    help="Answer every frame, or the newest only.  [default: latest for a live source, else all]",
+@under(
+    "Frames",
+    click.option(
+        "--policy",
+        type=click.Choice(["all", "latest"]),
+        help="Answer every frame, or the newest only.  [default: latest for a live source, else "
+        "all]",
+    ),
+    click.option(
+        "--fps",
+        metavar="FLOAT",
+        type=click.FloatRange(0, min_open=True),
+        help="Most frames in a second; those of a live source in between are left out.",
+    ),
+    click.option(
+        "--limit", metavar="INTEGER", type=click.IntRange(1), help="End after this many frames."
+    ),
+    click.option("--loop", is_flag=True, help="Begin a video file again at its end."),
+    click.option(
+        "--station",
+        "names",
+        metavar="NAME",
+        multiple=True,
+        callback=_stations,
+        help="Name of the source, in the server's record too; with several sources one for each, "
+        "in their order.  [default: none for one source, else after each]",
+    ),
 )
-@click.option(
-    "--fps",
-    type=click.FloatRange(0, min_open=True),
-    help="Most frames in a second; those of a live source in between are left out.",
+@under(
+    "Verdict over time",
+    click.option(
+        "--vote",
+        metavar="K/N",
+        callback=_vote,
+        help="Say what k of the last n frames say, such as 3/5.",
+    ),
+    click.option(
+        "--smoothing",
+        metavar="FLOAT",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Weight of each new score in a smoothed one.",
+    ),
 )
-@click.option(
-    "--vote",
-    metavar="K/N",
-    callback=_vote,
-    help="Say what k of the last n frames say, such as 3/5.",
+@under(
+    "Output",
+    click.option(
+        "--save",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for overlays of the anomalous frames.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line."),
 )
-@click.option(
-    "--smoothing",
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Weight of each new score in a smoothed one.",
-)
-@click.option(
-    "--save",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for overlays of the anomalous frames.",
-)
-@click.option(
-    "--station",
-    "names",
-    metavar="NAME",
-    multiple=True,
-    callback=_stations,
-    help="Name of the source, in the server's record too; with several sources one for each, in "
-    "their order.  [default: of several sources, after each]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object on each line.")
-@click.option("--loop", is_flag=True, help="Begin a video file again at its end.")
-@click.option("--limit", type=click.IntRange(1), help="End after this many frames.")
 @access_options
 def watch(
     sources: tuple[str, ...],
@@ -194,7 +214,8 @@ def watch(
 
 def _table(stations: Sequence[str | None], *, smoothed: bool, vote: bool) -> OutcomeTable:
     named = tuple(station for station in stations if station is not None)
-    return OutcomeTable(click.echo, named, smoothed=smoothed, vote=vote)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return OutcomeTable(click.echo, named, width=width, smoothed=smoothed, vote=vote)
 
 
 def _say(text: str) -> None:

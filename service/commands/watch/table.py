@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from service.commands.watch.figures import FrameTimes
 from service.streaming.outcomes import AnsweredFrame
 
-_MOST_NAME = 40
-"""Longest name that the column of names widens for."""
+_LEAST_NAME, _MOST_NAME = 20, 40
+"""Widths of the column of names; it widens for longer ones."""
 
 ROWS_UNDER_A_HEADING = 40
 """Rows after which the heading is said again, as it has left the screen."""
@@ -36,6 +36,8 @@ class OutcomeTable:
     Args:
         write: prints a line.
         stations: names of the sources, for a column of their own; none where there is one source.
+        width: characters of a line on a terminal, for which longer names lose their beginning;
+            None keeps them whole.
         smoothed: whether there are smoothed scores.
         vote: whether there is a vote.
     """
@@ -45,13 +47,14 @@ class OutcomeTable:
         write: Callable[[str], None],
         stations: tuple[str, ...] = (),
         *,
+        width: int | None = None,
         smoothed: bool = False,
         vote: bool = False,
     ) -> None:
         self._write = write
         columns = {
             "station": _Column("station", max(map(len, ("station", *stations))), right=False),
-            "frame": _Column("frame", 20, right=False),
+            "frame": _Column("frame", _LEAST_NAME, right=False),
             "verdict": _Column(" verdict", 10, right=False),
             "score": _Column("score", 8),
             "smoothed": _Column("smoothed", 8),
@@ -62,6 +65,9 @@ class OutcomeTable:
         }
         shown = {"station": bool(stations), "smoothed": smoothed, "vote": vote}
         self._columns = {name: one for name, one in columns.items() if shown.get(name, True)}
+        others = sum(one.width + 1 for name, one in self._columns.items() if name != "frame")
+        self._most_name = _MOST_NAME if width is None else max(width - others, _LEAST_NAME)
+        self._cut = width is not None
         self._threshold: float | None = None
         self._rows = ROWS_UNDER_A_HEADING
 
@@ -70,6 +76,7 @@ class OutcomeTable:
     ) -> None:
         """Writes the row of a frame that was inspected."""
         verdict, vote = answer.inspection.verdict, answer.vote
+        name = self._shown(name)
         cells = {
             "station": station or "",
             "frame": name,
@@ -91,17 +98,22 @@ class OutcomeTable:
 
     def refused(self, station: str | None, name: str, why: str) -> None:
         """Writes the row of a frame that could not be inspected."""
-        cells = {"station": station or "", "frame": name}
+        cells = {"station": station or "", "frame": self._shown(name)}
         row = [self._columns[key].cell(text) for key, text in cells.items() if key in self._columns]
         self._rows += 1
         self._write(" ".join([*row, f" {why}"]))
 
+    def _shown(self, name: str) -> str:
+        """A name as it fits: its end tells pictures apart."""
+        too_long = self._cut and len(name) > self._most_name
+        return f"…{name[1 - self._most_name :]}" if too_long else name
+
     def _head(self, threshold: float, name: str) -> None:
         """Writes the heading where the last one is too far above, or no longer right."""
         frame = self._columns["frame"]
-        wider = min(len(name), _MOST_NAME) > frame.width
+        wider = min(len(name), self._most_name) > frame.width
         if wider:
-            self._columns["frame"] = replace(frame, width=min(len(name), _MOST_NAME))
+            self._columns["frame"] = replace(frame, width=min(len(name), self._most_name))
         if threshold != self._threshold:
             self._write(f"threshold {threshold:.4g}: a score above it is anomalous")
         elif not wider and self._rows < ROWS_UNDER_A_HEADING:

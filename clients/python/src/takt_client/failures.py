@@ -29,6 +29,7 @@ _SHOWN_BYTES = 200
 _TRY_AGAIN = (429, 503)
 
 _WRONG, _TOO_BIG = 1008, 1009
+_STOPPING = (1001, 1012)
 """WebSocket's close codes."""
 
 _PLAINLY = {
@@ -121,8 +122,12 @@ def _plain_reason(cause: Exception) -> str:
     """
     for error in _chain(cause):
         if isinstance(error, ConnectionClosed):
-            said = f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd else ""
-            return f"the server closed the stream ({said})" if said else "the connection was lost"
+            if error.rcvd is None:
+                return _PLAINLY[errno.ECONNRESET]
+            if error.rcvd.code in _STOPPING:
+                return "the server stops or restarts"
+            said = f"{error.rcvd.code} {error.rcvd.reason}".strip()
+            return f"the server closed the stream ({said})"
         if isinstance(error, socket.gaierror):
             return "no host of that name is known"
         if isinstance(error, TimeoutError):

@@ -182,9 +182,7 @@ def test_a_server_that_comes_back_is_told_with_what_became_of_the_frames(
         result = run(clip, "--url", url, "--model", "parts", "--limit", "1")
     assert result.exit_code == 0, result.output
     away, back = result.stderr.splitlines()
-    assert away.startswith(
-        f"cannot reach {url}: the server closed the stream (1012 restarting); trying again in "
-    )
+    assert away.startswith(f"cannot reach {url}: the server stops or restarts; trying again in ")
     assert back.startswith(f"{url} is back after ")
     assert back.endswith("; frames without an answer are sent again")
 
@@ -228,6 +226,14 @@ def test_one_sigterm_ends_it_while_a_server_that_never_answered_is_waited_for(
             connection.close()
     assert process.returncode == 0
     assert output.startswith("0 frames in")
+
+
+def test_its_help_has_the_options_under_headings_and_the_sources_above_them() -> None:
+    lines = run("--help").stdout.splitlines()
+    headings = [line for line in lines if line[:1].isupper() and line.endswith(":")]
+    assert headings[:4] == ["Options:", "What inspects:", "Frames:", "Verdict over time:"]
+    assert lines[0].endswith("watch [OPTIONS] SOURCE...")
+    assert not [line for line in lines[1:] if "SOURCE..." in line or "RANGE" in line]
 
 
 def test_the_command_line_loads_it_only_when_it_is_asked_for() -> None:

@@ -84,3 +84,15 @@ def test_the_column_of_names_widens_for_a_longer_one_under_a_new_heading(lines: 
     assert narrow.index("verdict") == 22
     assert wide.index("verdict") == long.index("ANOM") == short.index("ANOM") == 35
     assert widest.index("verdict") == 42
+
+
+def test_on_a_terminal_a_long_name_keeps_its_end_and_the_row_its_width(lines: list[str]) -> None:
+    table = OutcomeTable(lines.append, ("left", "right"), width=90)
+    table.answered("left", "n" * 50 + "-000123", ANSWER, TIMES)
+    table.answered("left", "short", ANSWER, TIMES)
+    table.refused("left", "n" * 50 + "-000124", "Invalid image")
+    _, heading, long, short, refused = lines
+    assert len(heading) == len(long) == len(short) == 90
+    assert long[8:].startswith("…n")
+    assert "n-000123  ANOMALOUS" in long
+    assert "n-000124  Invalid image" in refused
