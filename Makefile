@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve test test-services test-console test-all hostile soak check format docs reference deploy-tools typescript lock sbom clean
+.PHONY: help demo serve test test-services test-console test-all hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ docs: $(VENV)/.dev ## Build the documentation's site into out/docs; a warning or
 
 reference: $(VENV)/.dev ## Renew what the pages say of settings, metrics, errors, commands and routes.
 	$(BIN)/python -m docs._reference
+
+pictures: $(VENV)/.dev ## Make the pictures of README and docs anew; Chromium, and the data sets of TAKT_DATA.
+	TAKT_SCREENSHOTS=docs $(BIN)/python -m pytest tests/console/test_screenshots.py tests/docs/test_pictures.py -k 'not of_this_release'
 
 deploy-tools: $(VENV)/.deploy ## Install what some tests of tests/deploy are skipped without.
 

@@ -56,6 +56,7 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "out/notebooks")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_merge_streams = True
 
 html_theme = "furo"
 html_title = f"Takt {release}"

@@ -1,12 +1,8 @@
-"""Every page as the documentation shows it, light and dark.
-
-`TAKT_SCREENSHOTS=docs/console` before the command keeps the pictures there.
-"""
+"""Every page as the documentation shows it, light and dark; `make pictures` keeps the pictures."""
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.console.conftest import BANK, ROOT, Serve
 from tests.console.scene import MODEL, pictures, work_a_shift
+from tests.docs.pictures import folder_for, keep
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +62,7 @@ def test_every_page_shows_a_shift(
     rejects = work_a_shift(server.url)
     closed = serve(BANK, keys=True)
     page = new_page(color_scheme=theme)
-    folder = Path(os.environ.get("TAKT_SCREENSHOTS", tmp_path))
+    folder = folder_for(tmp_path) / "console"
     shown = {name: (f"{server.url}/console/{path}", see) for name, (path, see) in PAGES.items()}
     shown["inspection"] = f"{server.url}/console/inspection/{rejects[0]}", partial(_see, "canvas")
     shown["login"] = f"{closed.url}/console/", partial(_see, "input[type=password]")
@@ -74,6 +71,6 @@ def test_every_page_shows_a_shift(
         prepare(page)
         page.wait_for_function(_DRAWN)
         picture = Image.open(io.BytesIO(page.screenshot()))
-        picture.convert("RGB").save(folder / f"{name}-{theme}.webp", quality=_QUALITY)
+        keep(picture, folder / f"{name}-{theme}.webp", quality=_QUALITY)
     made, kept = ({path.name for path in one.glob(f"*-{theme}.webp")} for one in (folder, _DOCS))
     assert made == kept

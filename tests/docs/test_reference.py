@@ -78,7 +78,7 @@ def test_every_command_and_option_is_there() -> None:
     assert set(found) == set(sections)
     assert len(found) > 30
     for path, command in found.items():
-        with click.Context(command, info_name=path) as ctx:
+        with click.Context(command, info_name=path, terminal_width=1000) as ctx:
             shown = command.get_help(ctx).partition("Options:")[2]
         options = re.findall(r"(?<![\w-])--[\w-]+", shown)
         assert set(options) - {"--help"} <= set(re.findall(r"--[\w-]+", sections[path])), path
