@@ -69,6 +69,7 @@ from service.recording.retention import RetentionRule
 from service.recording.writer import Recorder
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch
+from service.repository.mirrored import open_mirror
 from service.repository.repository import ModelRepository
 from service.repository.supervision.rules import Supervision
 from service.security.access import open_access
@@ -196,7 +197,9 @@ def create_app(
     large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell)
-    repository = ModelRepository(settings.repository, context)
+    mirror = open_mirror(settings, lambda *of: repository.is_active(*of), metrics.registry)
+    folder, next_look = settings.repository_folder, mirror.next_look if mirror else None
+    repository = ModelRepository(folder, context, next_look)
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
     places = max(PLACES, settings.max_queue_size)
@@ -211,10 +214,10 @@ def create_app(
 
     encoder = PictureEncoder()
     drain = Drain(settings.drain_timeout_s)
-    watch = FolderWatch(settings.repository, repository, settings.repository_poll_s)
+    watch = FolderWatch(folder, repository, settings.repository_poll_s)
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
-    status = watch_status(metrics, journal, gpus, settings.repository, kept_in)
+    status = watch_status(metrics, journal, gpus, folder, kept_in)
     desk = open_desk(settings, trail.note, watch.ask)
 
     async def note_loaded() -> None:
@@ -227,6 +230,8 @@ def create_app(
         note_start(trail, version(), without_secrets(settings), access.keys)
         jobs = (repository.load, watch.run, note_loaded, desk.begin, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
+        if mirror is not None:
+            mirror.begin(watch.ask)
         if recorder is not None:
             recorder.start()
         try:
@@ -235,6 +240,8 @@ def create_app(
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            if mirror is not None:
+                await mirror.close()
             await desk.close()
             await sessions.close(drain.left_s())
             await repository.close(drain.left_s())
@@ -309,6 +316,7 @@ def create_app(
     app.state.repository = repository
     app.state.lost_threads = context.lost
     app.state.folder_watch = watch
+    app.state.mirror = mirror
     app.state.metrics = metrics
     probed, scraped = health_router(repository), metrics_router(metrics, journal, gpus)
     app.include_router(probed)

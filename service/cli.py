@@ -35,6 +35,7 @@ _UNITS = {
     "mb": "MIB",
     "pixels": "PIXELS",
     "sizes": "N,N,…",
+    "repository": "PATH|URL",
 }
 """By the end of a setting's name."""
 

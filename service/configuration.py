@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from service.errors import ConfigurationError
+from service.mirroring.location import shown
 from service.settings import ENV_PREFIX, Settings
 
 REPLACED = {
@@ -128,6 +129,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     """
     told = settings.model_dump(mode="json")
     told["keys"] = "***" if settings.keys else ""
+    told["repository"] = shown(settings.repository)
     for name, value in told.items():
         if isinstance(value, str):
             for password in _PASSWORDS:

@@ -21,6 +21,10 @@ def _numbers(value: object) -> object:
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)]
 
 
+PathOrUrl = Annotated[str, BeforeValidator(str)]
+"""A folder, or a URL, whose slashes a path would not keep."""
+
+
 def under(heading: str) -> Callable[..., Any]:
     """Declares fields that `--help` and docs/settings.md have under a heading.
 

@@ -11,8 +11,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from service.declaration import Numbers, under
+from service.declaration import Numbers, PathOrUrl, under
 from service.host import picture_memory_bytes, usable_cores
+from service.mirroring.location import is_url, mirror_folder
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
 from service.recording import defaults
@@ -48,7 +49,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    repository: Path = _models(Path("bundles"), "Folder of bundles, <name>/<version>/ each.")
+    repository: PathOrUrl = _models(
+        "bundles",
+        "Folder of bundles, <name>/<version>/ each, or the URL of one: s3://, gs://, https:// or "
+        "file:///. What is at a URL is fetched into `data_folder`, and served from there when the "
+        "URL is out of reach; it needs the extra `s3`, `gs` or `https`.",
+        min_length=1,
+    )
     trusted_keys: Path | None = _models(
         None,
         "Public Ed25519 keys, a PEM file or a folder of *.pem: only bundles that one "
@@ -288,6 +295,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The arguments alone; `load_settings` reads the environment and the file."""
         return (init_settings,)
+
+    @property
+    def repository_folder(self) -> Path:
+        """`repository`, or the folder in which the server keeps what is at that URL."""
+        if is_url(self.repository):
+            return mirror_folder(self.data_folder, self.repository)
+        return Path(self.repository)
 
     @property
     def knows_callers(self) -> bool:

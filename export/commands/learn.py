@@ -134,7 +134,7 @@ def learn(
     from service.configuration import load_settings
 
     settings = load_settings()
-    repository = repository or settings.repository
+    repository = repository or settings.repository_folder
     url = (server or f"http://127.0.0.1:{settings.port or 8000}").rstrip("/")
 
     from export.learning.progress import lines_to

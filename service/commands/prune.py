@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.errors import TaktError
+from service.errors import ConfigurationError, TaktError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--repository",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of bundles, <name>/<version>/ each.  [TAKT_REPOSITORY; default: bundles]",
+    help="Folder of bundles, <name>/<version>/ each, or the URL that `takt serve` has.  "
+    "[TAKT_REPOSITORY; default: bundles]",
 )
 @click.option(
     "--keep",
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--apply", "applies", is_flag=True, help="Remove them; without, only say so.")
 @record_options
-def prune(repository: Path | None, keep: int, applies: bool, data: Path, record: str) -> None:
+def prune(repository: str | None, keep: int, applies: bool, data: Path, record: str) -> None:
     """Remove the versions of models that nobody needs, or say which ones these are.
 
     A version stays if it is active, if a rollback goes back to it, if it is among the newest, or
@@ -39,6 +39,7 @@ def prune(repository: Path | None, keep: int, applies: bool, data: Path, record:
     each before --apply.
     """
     from service.configuration import load_settings
+    from service.mirroring.location import is_url, shown
     from service.recording.needs import needs_of
     from service.repository.pruning import (
         plan_pruning,
@@ -48,11 +49,17 @@ def prune(repository: Path | None, keep: int, applies: bool, data: Path, record:
     )
 
     try:
-        settings = load_settings({"repository": repository})
+        settings = load_settings({"repository": repository, "data_folder": data})
+        folder = settings.repository_folder
+        if applies and is_url(settings.repository):
+            raise ConfigurationError(
+                f"versions of {shown(settings.repository)} would be fetched again; remove there "
+                f"what goes without --apply, and the copy in {folder} follows"
+            )
         database = existing_record(data, record).database
         with database.reading() as connection:
             needs = needs_of(connection)
-        planned = plan_pruning(settings.repository, needs, keep)
+        planned = plan_pruning(folder, needs, keep)
         going = []
         for version in planned:
             click.echo(_line(version))
@@ -62,7 +69,7 @@ def prune(repository: Path | None, keep: int, applies: bool, data: Path, record:
         if not applies:
             click.echo(f"{len(going)} of {len(planned)} would go, {size:.1f} MB; --apply does it")
             return
-        remove_leftovers(settings.repository)
+        remove_leftovers(folder)
         removed = 0
         for version in going:
             reason = f"takt prune --keep {keep}"

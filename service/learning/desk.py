@@ -278,7 +278,7 @@ def open_desk(
 ) -> LearningDesk:
     """The desk of a server; nothing is made or looked at yet."""
     bounds = PictureBounds(settings.max_image_pixels)
-    return LearningDesk(settings.repository, settings.data_folder, bounds, note, made)
+    return LearningDesk(settings.repository_folder, settings.data_folder, bounds, note, made)
 
 
 def _last_words(log: Sequence[str]) -> str:

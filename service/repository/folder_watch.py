@@ -28,7 +28,7 @@ logger = logging.getLogger("takt.repository")
 
 
 class FolderWatch:
-    """Polls the folder; must be made before the repository loads.
+    """Polls the folder; must be made before the repository loads, and run while it does.
 
     A changed version is loaded after two equal polls, and a missing one is removed after two polls
     without it, so that a bundle that is being copied or moved is not taken half.
@@ -43,8 +43,9 @@ class FolderWatch:
         self._folder = folder
         self._repository = repository
         self._every_s = every_s
-        # What somebody has decided on and is not there goes with its model's folder.
-        self._known: dict[Path, Signature] = {one.path: () for one in repository} | scan(folder)
+        self._known: dict[Path, Signature] = {}
+        if repository.found.is_set():
+            self._begin()
         self._seen: dict[Path, Signature] = {}
         self._missing: set[Path] = set()
         self._unreadable = False
@@ -58,6 +59,9 @@ class FolderWatch:
 
     async def run(self) -> None:
         """Polls until it is cancelled."""
+        if not self._repository.found.is_set():
+            await self._repository.found.wait()
+            await asyncio.to_thread(self._begin)
         await self._repository.loaded.wait()
         try:
             while True:
@@ -77,6 +81,11 @@ class FolderWatch:
         finally:
             for task in self._following.values():
                 task.cancel()
+
+    def _begin(self) -> None:
+        """Notes what is there, of which the repository knows."""
+        # What somebody has decided on and is not there goes with its model's folder.
+        self._known = {one.path: () for one in self._repository} | scan(self._folder)
 
     async def poll(self) -> None:
         """Compares the folder with what is served, once."""

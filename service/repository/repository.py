@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from service.errors import ModelNotFoundError
+from service.errors import ConfigurationError, ModelNotFoundError
 from service.host import return_freed_memory
 from service.recording.audit.served import ServedModel
 from service.repository.context import VersionContext
@@ -32,7 +33,7 @@ class ModelRepository:
     >>> async def load() -> list[str]:
     ...     with ThreadPoolExecutor(1) as threads:
     ...         context = version_context(settings, Pools(threads, threads, 1), Metrics())
-    ...         repository = ModelRepository(settings.repository, context)
+    ...         repository = ModelRepository(settings.repository_folder, context)
     ...         await repository.load()
     ...         states = [f"{one.name} {one.version} {one.state}" for one in repository]
     ...         await repository.close(drain_timeout_s=10)
@@ -43,8 +44,10 @@ class ModelRepository:
     Args:
         folder: holds `<name>/<version>/manifest.json`.
         context: what versions are loaded with.
+        next_look: waits until the folder may have been filled; without it, it has to be by now.
 
     Attributes:
+        found: set once it is known which models and versions there are.
         loaded: set once every version was loaded, or has failed.
 
     Raises:
@@ -55,14 +58,20 @@ class ModelRepository:
         self,
         folder: Path,
         context: VersionContext,
+        next_look: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self.found = asyncio.Event()
         self.loaded = asyncio.Event()
+        self._folder = folder
+        self._next_look = next_look
         self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
-        for model_folder, paths in find_models(folder).items():
-            model = self._models[model_folder.name] = Model(model_folder, self._lifecycle)
-            model.start(paths)
+        try:
+            self._start(self._find())
+        except ConfigurationError:
+            if next_look is None:
+                raise
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """Every version of every model, by name, the lowest version first."""
@@ -96,7 +105,7 @@ class ModelRepository:
         """
         found = self._models.get(name)
         if found is None or found.active is None:
-            names = ", ".join(self.names)
+            names = ", ".join(self.names) or "none yet"
             raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
         return found
 
@@ -108,14 +117,33 @@ class ModelRepository:
         """
         return self.model(name).get(version)
 
+    def is_active(self, name: str, version: str) -> bool:
+        """Whether a version answers where a request names none; from any thread."""
+        return (found := self._models.get(name)) is not None and found.active == version
+
     async def load(self) -> None:
         """Loads the versions one after another; a version that fails states why."""
+        while not self.found.is_set() and self._next_look is not None:
+            await self._next_look()
+            with contextlib.suppress(ConfigurationError):  # there is nothing yet
+                self._start(await asyncio.to_thread(self._find))
         for version in list(self):
             if version.state == "loading":
                 await self._lifecycle.load(version)
                 version.report_to(self._lifecycle.metrics)
         self.loaded.set()
         await asyncio.to_thread(return_freed_memory)
+
+    def _find(self) -> dict[str, Model]:
+        found = {}
+        for folder, paths in find_models(self._folder).items():
+            model = found[folder.name] = Model(folder, self._lifecycle)
+            model.start(paths)
+        return found
+
+    def _start(self, models: dict[str, Model]) -> None:
+        self._models = models
+        self.found.set()
 
     async def follow(self, name: str) -> None:
         """Takes over what a model's folder states by now; see `Model.follow`."""

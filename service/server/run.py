@@ -66,6 +66,11 @@ def run(
     """
     metrics: Metrics = app.state.metrics
 
+    def look_again() -> None:
+        if app.state.mirror is not None:
+            app.state.mirror.ask()
+        app.state.folder_watch.ask()
+
     def limits() -> ConnectionLimits:
         return limits_of(
             settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
@@ -93,7 +98,7 @@ def run(
         app.state.repository.loaded.wait,
         ended,
         ConnectionState(gate, OpenMessages(share_bytes)),
-        app.state.folder_watch.ask,
+        look_again,
         tls,
         scraped,
     )

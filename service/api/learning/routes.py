@@ -155,7 +155,7 @@ def learning_router(
         return LearningsOut(
             jobs=[out(job) for job in desk.jobs],
             obstacles=[ObstacleOut.model_validate(one) for one in await desk.obstacles()],
-            signing=SIGN.format(settings.repository, "MODEL", "VERSION") if signed else None,
+            signing=SIGN.format(settings.repository_folder, "MODEL", "VERSION") if signed else None,
             bounds=LearningBoundsOut(pictures=desk.bounds.pictures, bytes=desk.bounds.bytes),
         )
 

@@ -71,5 +71,5 @@ def _standing(
     if found.state != "failed":
         return "loading", None
     if settings.trusted_keys is not None:
-        return "unsigned", SIGN.format(settings.repository, model, version)
+        return "unsigned", SIGN.format(settings.repository_folder, model, version)
     return "failed", found.reason

@@ -48,17 +48,12 @@ def open_listed(
         BundleError: a file is missing, is too large, is another than the manifest says, lies
             elsewhere, or is a graph that needs a file that is not listed.
     """
-    if len(manifest.files) > MOST_FILES:
-        raise BundleError(f"{path}: the manifest lists more than {MOST_FILES} files")
+    check_names(path, manifest)
     with contextlib.ExitStack() as opened:
         streams = {}
         for name in manifest.files:
-            if not _NAME.fullmatch(name):
-                raise BundleError(
-                    f"{path}: the manifest names a file outside the bundle: {name[:80]!r}"
-                )
             try:
-                bound = most_bytes.get(name, _bound_of(name))
+                bound = most_bytes.get(name, bound_of(name))
                 streams[name] = opened.enter_context(open_file(path / name, within, bound))
             except FileNotFoundError:
                 raise missing(path / name) from None
@@ -78,7 +73,27 @@ def open_listed(
         yield streams
 
 
-def _bound_of(name: str) -> int:
+def check_names(path: Path | str, manifest: Manifest) -> None:
+    """Refuses names of files that no bundle has.
+
+    Args:
+        path: of the bundle, to name in errors.
+        manifest: lists the files.
+
+    Raises:
+        BundleError: there are too many, or one lies elsewhere.
+    """
+    if len(manifest.files) > MOST_FILES:
+        raise BundleError(f"{path}: the manifest lists more than {MOST_FILES} files")
+    for name in manifest.files:
+        if not _NAME.fullmatch(name):
+            raise BundleError(
+                f"{path}: the manifest names a file outside the bundle: {name[:80]!r}"
+            )
+
+
+def bound_of(name: str) -> int:
+    """The most bytes that a listed file may have."""
     match PurePath(name).suffix:
         case ".onnx" | ".engine" | ".bin":
             return GRAPH_BYTES

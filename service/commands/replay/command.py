@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--repository",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of bundles, <name>/<version>/ each.  [TAKT_REPOSITORY; default: bundles]",
+    help="Folder of bundles, <name>/<version>/ each, or the URL that `takt serve` has.  "
+    "[TAKT_REPOSITORY; default: bundles]",
 )
 @click.option(
     "--engine",
@@ -50,7 +50,7 @@ def replay_command(
     every: bool,
     filters: Filters,
     limit: int,
-    repository: Path | None,
+    repository: str | None,
     engine: str | None,
     as_json: bool,
     data: Path,
@@ -71,7 +71,7 @@ def replay_command(
     from service.configuration import load_settings
 
     try:
-        settings = load_settings({"repository": repository})
+        settings = load_settings({"repository": repository, "data_folder": data})
         found = existing_record(data, record)
         chosen = _by_filters(found, filters, limit) if every else _by_number(found, numbers)
         report: Report = JsonReport() if as_json else TableReport()

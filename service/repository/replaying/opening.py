@@ -56,7 +56,7 @@ async def reopened(
         ConfigurationError: this release has no such engine.
         BundleError: the bundle is damaged, or cannot be run here; the message says why.
     """
-    path = find_recorded(settings.repository, stored)
+    path = find_recorded(settings.repository_folder, stored)
     # What answers instead of the recorded engine would be a surprise; whoever wants it names it.
     exactly = {"provider_fallback": False, "variant_fallback": "fail"}
     chosen = settings_of(source_of_stored(stored)) if engine is None else {"engine": engine}

@@ -1,0 +1,59 @@
+"""A repository at a URL: the mirror of it, by the rules of models, made of a server's settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from service.bundles.signing.signature import TrustedKeys
+from service.errors import ConfigurationError
+from service.mirroring.folder import MirrorFolder
+from service.mirroring.location import is_url, parse_location
+from service.mirroring.metrics import MirrorMetrics
+from service.mirroring.mirror import Mirror, Rules
+from service.mirroring.store import open_store
+from service.mirroring.worker import MirrorWorker, Source
+from service.repository.activation import ACTIVE, Activation
+from service.settings import Settings
+
+
+def open_mirror(
+    settings: Settings, is_active: Callable[[str, str], bool], registry: CollectorRegistry
+) -> MirrorWorker | None:
+    """The mirror of a repository at a URL, which has not looked yet; None for a folder.
+
+    What a process has left in the folder that was stopped on its way is put in order.
+
+    Args:
+        settings: of the server.
+        is_active: whether a version, by model and version, answers where a request names none.
+        registry: what `/metrics` shows.
+
+    Raises:
+        ConfigurationError: bundles cannot come from there, a package is missing, or the folder
+            cannot be made.
+    """
+    if not is_url(settings.repository):
+        return None
+    location, ending = parse_location(settings.repository), threading.Event()
+    store, folder = open_store(location, ending), MirrorFolder(settings.repository_folder)
+    with folder.locked() as is_ours:
+        if is_ours:
+            folder.recover()
+    keys = TrustedKeys(settings.trusted_keys) if settings.trusted_keys else None
+    mirror = Mirror(store, folder, keys, Rules(ACTIVE, _decided, is_active))
+    return MirrorWorker(
+        mirror,
+        Source(location.url),
+        folder.path,
+        settings.repository_poll_s,
+        MirrorMetrics(registry),
+        ending,
+    )
+
+
+def _decided(content: bytes) -> str:
+    return Activation.checked(content, Path(ACTIVE), ConfigurationError).active
