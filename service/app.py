@@ -318,11 +318,11 @@ def create_app(
     app.state.folder_watch = watch
     app.state.mirror = mirror
     app.state.metrics = metrics
-    probed, scraped = health_router(repository), metrics_router(metrics, journal, gpus)
+    probed, scraped = health_router(repository, mirror), metrics_router(metrics, journal, gpus)
     app.include_router(probed)
     if settings.metrics_port is None:
         app.include_router(scraped)
-    app.include_router(models_router(repository))
+    app.include_router(models_router(repository, mirror))
     app.include_router(server_status_router(status))
     app.include_router(card_router(repository))
     app.include_router(scores_router(repository, record_threads))

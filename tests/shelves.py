@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-SECRETS = {
+CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key-of-tests",
     "AWS_SECRET_ACCESS_KEY": "secret-of-tests",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -27,6 +27,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.shelf.asked.append(self.path)
+        self.shelf.credentials += self.headers.get_all("Authorization", [])
         if self.shelf.status:
             self.send_error(self.shelf.status)
         elif self.path.endswith("/") and not self.shelf.lists:
@@ -53,6 +54,7 @@ class WebShelf:
         stalls: ends of paths whose files never come whole.
         stalled: set once such a file was asked for.
         asked: the paths that were.
+        credentials: that came with them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,6 +66,7 @@ class WebShelf:
         self.stalled = threading.Event()
         self.ended = threading.Event()
         self.asked: list[str] = []
+        self.credentials: list[str] = []
         self._port = 0
         self.back()
 
@@ -102,7 +105,9 @@ class S3Shelf:
         self._make = ThreadedMotoServer
         self._port = 0
         self.back()
-        httpx.put(f"{self.endpoint}/bundles").raise_for_status()
+        # The server's memory is the process's.
+        httpx.post(f"{self.endpoint}/moto-api/reset").raise_for_status()
+        self._ask("PUT", "")
 
     @property
     def url(self) -> str:
@@ -121,10 +126,17 @@ class S3Shelf:
         self._server.stop()
 
     def put(self, name: str, content: bytes) -> None:
-        httpx.put(f"{self.endpoint}/bundles/line-3/{name}", content=content).raise_for_status()
+        self._ask("PUT", f"/line-3/{name}", content)
 
     def delete(self, name: str) -> None:
-        httpx.delete(f"{self.endpoint}/bundles/line-3/{name}").raise_for_status()
+        self._ask("DELETE", f"/line-3/{name}")
+
+    def _ask(self, method: str, name: str, content: bytes = b"") -> None:
+        # moto checks no signature, but what a stranger may do.
+        scope = "Credential=tests/20260101/us-east-1/s3/aws4_request"
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
+        url = f"{self.endpoint}/bundles{name}"
+        httpx.request(method, url, content=content, headers=signed).raise_for_status()
 
 
 Shelf = WebShelf | S3Shelf

@@ -188,7 +188,27 @@ class ModelOut(Schema):
     versions: list[VersionOut]
 
 
+class RefusedOut(Schema):
+    """What is at the URL of the bundles and not taken."""
+
+    name: str = Field(description="Model/version, or the model whose `active.json` it is.")
+    reason: str
+
+
+class SourceOut(Schema):
+    """The URL that bundles come from."""
+
+    url: str = Field(description="Without user and password.")
+    away: str | None = Field(
+        description="Why the last look at it failed; what came until then is served."
+    )
+    refused: list[RefusedOut]
+
+
 class ModelsOut(Schema):
     """Every model of this server."""
 
     models: list[ModelOut]
+    source: SourceOut | None = Field(
+        description="Where bundles come from; null if from a folder of this server."
+    )

@@ -66,7 +66,7 @@ def mirror_folder(data_folder: Path, repository: str) -> Path:
     """The folder that is kept equal to a URL.
 
     >>> mirror_folder(Path("takt-data"), "s3://bundles/line-3/").as_posix()
-    'takt-data/mirror/bundles-line-3-6fb7b1ec'
+    'takt-data/mirror/bundles-line-3-2b5975e7'
     """
     url = shown(repository)
     slug = re.sub(r"[^A-Za-z0-9._]+", "-", url.partition("://")[2]).strip(".-")

@@ -24,7 +24,7 @@ class MirrorMetrics:
         )
         self.refused = Gauge(
             "takt_repository_refused",
-            "What is at that URL and not taken: versions that are not as their manifests say, for "
-            "example.",
+            "What is at that URL and not taken, such as versions that are not as their manifests "
+            "say.",
             registry=registry,
         )

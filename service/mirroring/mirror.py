@@ -24,7 +24,7 @@ logger = logging.getLogger("takt.mirror")
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ModelRules:
     """What a mirror asks of those who know more of models than it does.
 
     Attributes:
@@ -91,7 +91,7 @@ class Mirror:
         store: Store,
         folder: MirrorFolder,
         keys: TrustedKeys | None,
-        rules: Rules,
+        rules: ModelRules,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.refused: dict[str, str] = {}

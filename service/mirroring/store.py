@@ -5,6 +5,7 @@ Nothing that comes from there is trusted: whatever is read has a bound and a pac
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import logging
@@ -207,10 +208,13 @@ def _options(location: Location) -> dict[str, Any]:
                 "timeout": aiohttp.ClientTimeout(
                     total=None, sock_connect=_CONNECT_S, sock_read=_SILENT_S
                 ),
-                "trust_env": True,
+                # Proxies and .netrc, which the library does not take beside a user of the URL.
+                "trust_env": location.user is None,
             }
             if location.user is not None:
-                client["auth"] = aiohttp.BasicAuth(location.user, location.password or "")
+                credentials = f"{location.user}:{location.password or ''}".encode()
+                basic = base64.b64encode(credentials).decode()
+                client["headers"] = {"Authorization": f"Basic {basic}"}
             return {"simple_links": False, "client_kwargs": client}
         case "s3":
             return {

@@ -24,7 +24,7 @@ logger = logging.getLogger("takt.mirror")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BundleSource:
     """Where bundles come from, and how that went.
 
     Attributes:
@@ -56,7 +56,7 @@ class MirrorWorker:
     def __init__(
         self,
         mirror: Mirror,
-        source: Source,
+        source: BundleSource,
         folder: object,
         every_s: float,
         metrics: MirrorMetrics,
@@ -152,4 +152,4 @@ class MirrorWorker:
         self._failures = 0 if away is None else self._failures + 1
         self._metrics.up.set(away is None)
         self._metrics.refused.set(len(self._mirror.refused))
-        self.source = Source(self.source.url, away, dict(self._mirror.refused))
+        self.source = BundleSource(self.source.url, away, dict(self._mirror.refused))

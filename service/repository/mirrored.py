@@ -13,9 +13,9 @@ from service.errors import ConfigurationError
 from service.mirroring.folder import MirrorFolder
 from service.mirroring.location import is_url, parse_location
 from service.mirroring.metrics import MirrorMetrics
-from service.mirroring.mirror import Mirror, Rules
+from service.mirroring.mirror import Mirror, ModelRules
 from service.mirroring.store import open_store
-from service.mirroring.worker import MirrorWorker, Source
+from service.mirroring.worker import BundleSource, MirrorWorker
 from service.repository.activation import ACTIVE, Activation
 from service.settings import Settings
 
@@ -44,10 +44,10 @@ def open_mirror(
         if is_ours:
             folder.recover()
     keys = TrustedKeys(settings.trusted_keys) if settings.trusted_keys else None
-    mirror = Mirror(store, folder, keys, Rules(ACTIVE, _decided, is_active))
+    mirror = Mirror(store, folder, keys, ModelRules(ACTIVE, _decided, is_active))
     return MirrorWorker(
         mirror,
-        Source(location.url),
+        BundleSource(location.url),
         folder.path,
         settings.repository_poll_s,
         MirrorMetrics(registry),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
 from service.recording.audit.metrics import AuditMetrics
@@ -112,6 +113,7 @@ def exposed() -> set[str]:
     metrics = Metrics()
     AuditMetrics(metrics.registry)
     RecordMetrics(metrics.registry).begin()
+    MirrorMetrics(metrics.registry)
     families = [*metrics.registry.collect(), *GpuCollector(None).describe()]
     return {name for metric in families for name in _samples(metric.name, metric.type)}
 

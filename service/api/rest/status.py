@@ -19,7 +19,9 @@ from service.api.model_schemas import (
     FileDriftOut,
     ModelOut,
     ModelsOut,
+    RefusedOut,
     RoiOut,
+    SourceOut,
     ThresholdOriginOut,
     ThresholdOriginsOut,
     ThresholdsOut,
@@ -33,6 +35,7 @@ from service.bundles.manifest import Drift, Thresholds
 from service.bundles.region import Roi
 from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
+from service.mirroring.worker import BundleSource, MirrorWorker
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
@@ -45,8 +48,13 @@ _BAD_VERSION = re.compile(r"version=(?!\d{1,9}(\.\d{1,9}){0,3}\s*([;,]|$))", re.
 _TEXT = {"schema": {"type": "string"}}
 
 
-def health_router(repository: ModelRepository) -> APIRouter:
-    """The routes for probes."""
+def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> APIRouter:
+    """The routes for probes.
+
+    Args:
+        repository: of this server.
+        mirror: fetches what is in it, if bundles come from a URL.
+    """
     router = APIRouter()
 
     @router.head("/health/live", include_in_schema=False)
@@ -71,6 +79,7 @@ def health_router(repository: ModelRepository) -> APIRouter:
         return ReadinessOut(
             ready=repository.ready,
             models=[ModelState.model_validate(model) for model in repository if may_read],
+            reason=_reason(repository, mirror.source) if mirror and may_read else None,
         )
 
     return router
@@ -112,15 +121,18 @@ def metrics_router(
     return router
 
 
-def models_router(repository: ModelRepository) -> APIRouter:
-    """The routes that tell of the models."""
+def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> APIRouter:
+    """The routes that tell of the models; the arguments are those of `health_router`."""
     router = APIRouter()
 
     @router.get("/v1/models", tags=["models"])
     async def list_models() -> ModelsOut:
         """Every model and its versions."""
         # /health/ready shows models that are loading or have failed, too.
-        return ModelsOut(models=[_model(repository, name) for name in repository.names])
+        return ModelsOut(
+            models=[_model(repository, name) for name in repository.names],
+            source=_source(mirror.source) if mirror else None,
+        )
 
     @router.get(
         "/v1/models/{name}",
@@ -132,6 +144,19 @@ def models_router(repository: ModelRepository) -> APIRouter:
         return _model(repository, name)
 
     return router
+
+
+def _reason(repository: ModelRepository, source: BundleSource) -> str | None:
+    """Why no model is known yet."""
+    if repository.found.is_set():
+        return None
+    refused = next(iter(source.refused.values()), None)
+    return source.away or refused or f"the first bundles are being fetched from {source.url}"
+
+
+def _source(source: BundleSource) -> SourceOut:
+    refused = [RefusedOut(name=name, reason=why) for name, why in source.refused.items()]
+    return SourceOut(url=source.url, away=source.away, refused=refused)
 
 
 class _Read(Collector):

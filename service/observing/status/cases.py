@@ -216,6 +216,16 @@ def record_away(readings: Readings) -> Found:
     return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}
 
 
+def repository_away(readings: Readings) -> Found:
+    """Whether the URL that bundles come from cannot be read."""
+    return {labels: 0 for labels, up in readings.last("takt_repository_up").items() if up == 0}
+
+
+def repository_refuses(readings: Readings) -> Found:
+    """What is at that URL and not taken."""
+    return _rose(readings.last("takt_repository_refused"))
+
+
 def _rose(found: Found) -> Found:
     return _above(found, 0)
 

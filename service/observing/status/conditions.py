@@ -189,6 +189,23 @@ CONDITIONS = (
         cases.connections_refused,
     ),
     Condition(
+        "TaktRepositoryAway",
+        "warning",
+        15 * _MINUTE_S,
+        (),
+        "The URL that bundles come from cannot be read. What came until now is served.",
+        cases.repository_away,
+    ),
+    Condition(
+        "TaktRepositoryRefuses",
+        "warning",
+        15 * _MINUTE_S,
+        (),
+        "Versions, or decisions for one, that are at the URL of the bundles and not taken: "
+        "{value:.0f}.",
+        cases.repository_refuses,
+    ),
+    Condition(
         "TaktRecordAway",
         "warning",
         5 * _MINUTE_S,

@@ -35,6 +35,8 @@ NAMES = frozenset(
         "takt_connections",
         "takt_connections_limit",
         "takt_connections_closed_total",
+        "takt_repository_up",
+        "takt_repository_refused",
         "takt_record_up",
         "takt_record_waiting",
         "takt_record_inspections_total",

@@ -13,7 +13,7 @@ import pytest
 from service.bundles.signing.signature import TrustedKeys
 from service.mirroring.folder import MirrorFolder
 from service.mirroring.location import parse_location
-from service.mirroring.mirror import Mirror, Rules
+from service.mirroring.mirror import Mirror, ModelRules
 from service.mirroring.store import Store, open_store
 
 
@@ -63,7 +63,10 @@ def mirrored(repository: Path, here: Path) -> Callable[..., Mirrored]:
         def is_active(model: str, version: str) -> bool:
             return f"{model}/{version}" in found.active
 
-        rules = Rules("active.json", lambda content: str(json.loads(content)["active"]), is_active)
+        def decided(content: bytes) -> str:
+            return str(json.loads(content)["active"])
+
+        rules = ModelRules("active.json", decided, is_active)
         mirror = Mirror(store, MirrorFolder(here), trusted, rules, lambda: found.now_s)
         found = Mirrored(mirror, store, repository, here)
         return found

@@ -49,9 +49,7 @@ def listing(name: str) -> Change:
 @pytest.mark.parametrize(
     "name", ["../../../escaped", "/etc/passwd", "a/b", "..", ".hidden", "a\x00b", "a\nb", "ü", ""]
 )
-def test_a_file_outside_the_version_is_refused(
-    found: Mirrored, name: str, tmp_path: Path
-) -> None:
+def test_a_file_outside_the_version_is_refused(found: Mirrored, name: str, tmp_path: Path) -> None:
     reseal(found, listing(name))
 
     assert "names a file outside the bundle" in refusal(found)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain import UNKNOWN_SOURCE, Timings, Verdict
+from service.mirroring.metrics import MirrorMetrics
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.records import AnswerRecord, RefusalRecord
@@ -127,5 +128,6 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     server.metrics.connections.watch(lambda: 1, lambda: 2)
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
+    MirrorMetrics(server.metrics.registry)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
     assert shown == NAMES
