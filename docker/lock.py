@@ -17,8 +17,8 @@ PYTHON = "3.11"
 PLATFORM = "x86_64-manylinux_2_40"
 
 EXTRAS = {
-    "cpu": ("cpu", "openvino", "oidc", "otel", "postgresql"),
-    "gpu": ("gpu", "oidc", "otel", "postgresql"),
+    "cpu": ("cpu", "openvino", "oidc", "otel", "postgresql", "https", "s3", "gs"),
+    "gpu": ("gpu", "oidc", "otel", "postgresql", "https", "s3", "gs"),
 }
 
 

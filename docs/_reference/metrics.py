@@ -8,6 +8,7 @@ from prometheus_client import Metric, PlatformCollector, ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 from docs._reference.markdown import prose, table
+from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
 from service.recording.audit.metrics import AuditMetrics
@@ -27,6 +28,7 @@ def _declared() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     metrics = Metrics()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
+    MirrorMetrics(metrics.registry)
     # Neither a registry's collectors nor an instrument's labels can be had in another way.
     for collector in (*metrics.registry._collector_to_names, GpuCollector(nvml=None)):
         if isinstance(collector, ProcessCollector | PlatformCollector):

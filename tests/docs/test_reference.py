@@ -14,6 +14,7 @@ from docs._reference.pages import DOCS, PAGES, PARTS, renewed
 from service.cli import main
 from service.declaration import heading_of
 from service.errors import TaktError
+from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
 from service.recording.audit.metrics import AuditMetrics
@@ -53,6 +54,7 @@ def test_every_series_that_a_server_shows_is_named() -> None:
     metrics = Metrics()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
+    MirrorMetrics(metrics.registry)
     exposed = generate_latest(metrics.registry).decode()
     names = set(re.findall(r"^# TYPE (takt_\w+) ", exposed, re.MULTILINE))
     names |= {metric.name for metric in GpuCollector(nvml=None).describe()}

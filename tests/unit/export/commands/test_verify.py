@@ -192,3 +192,9 @@ def test_a_server_install_can_verify(bundle: Bundle) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert "model.onnx     cpu      3" in ended.stdout
+
+
+def test_a_url_is_told_apart_from_a_folder_that_is_missing() -> None:
+    told = run(verify, "s3://bundles/line-3/parts/1")
+    assert told.exit_code == 2
+    assert "s3://bundles/line-3/parts/1 is a URL; give a folder" in " ".join(told.output.split())

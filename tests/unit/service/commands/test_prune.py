@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.bundles.bundle import Bundle
 from service.commands.prune import prune
+from service.mirroring.location import mirror_folder
 from service.recording.audit.chain import entries_of
 from service.recording.record import Record
 from tests.commands import refused, run
@@ -43,3 +44,20 @@ def test_without_a_record_nothing_is_removed(
     assert "no record in" in refused(run(prune, *given, "--record", "sqlite", "--apply"))
     assert "keeps no record" in refused(run(prune, *given, "--record", "none", "--apply"))
     assert bundle.path.is_dir()
+
+
+def test_what_comes_from_a_url_is_shown_by_its_copy_and_removed_at_the_url_alone(
+    make_bundle: MakeBundle, repository: Path, sqlite_record: Record, tmp_path: Path
+) -> None:
+    url, data = "https://me:word@host/bundles", tmp_path / "data"
+    make_bundle()
+    make_bundle(version="2")
+    mirror = mirror_folder(data, url)
+    mirror.parent.mkdir(parents=True)
+    repository.rename(mirror)
+    given = ("--repository", url, "--data-folder", data, "--record", "sqlite", "--keep", 1)
+
+    assert "parts 1, bundle" in run(prune, *given).output
+    told = refused(run(prune, *given, "--apply"))
+    assert "https://host/bundles would be fetched again" in told and str(mirror) in told
+    assert "word" not in told and (mirror / "parts" / "1").is_dir()

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from service.bundles.bundle import MODEL, Bundle
 from service.commands.replay.command import replay_command
+from service.mirroring.location import mirror_folder
 from service.recording.record import Record
 from service.recording.tables import inspections
 from service.settings import Settings
@@ -120,3 +121,15 @@ def test_what_is_to_be_replayed_is_said_in_one_way(
 
 def test_an_unknown_inspection_is_refused(takt: Takt) -> None:
     assert "no inspection 77" in refused(takt(77))
+
+
+def test_where_bundles_come_from_a_url_their_copy_is_read(
+    takt: Takt, repository: Path, tmp_path: Path
+) -> None:
+    url, data = "s3://bundles/line-3", tmp_path / "data"
+    mirror = mirror_folder(data, url)
+    mirror.parent.mkdir()
+    repository.rename(mirror)
+
+    where = ("--repository", url, "--data-folder", data, "--record", "sqlite")
+    assert run(replay_command, 1, *where).exit_code == 0
