@@ -55,6 +55,7 @@ def test_what_comes_from_a_url_is_shown_by_its_copy_and_removed_at_the_url_alone
     mirror = mirror_folder(data, url)
     mirror.parent.mkdir(parents=True)
     repository.rename(mirror)
+    insert_inspections(sqlite_record, [{}])
     given = ("--repository", url, "--data-folder", data, "--record", "sqlite", "--keep", 1)
 
     assert "parts 1, bundle" in run(prune, *given).output
