@@ -6,14 +6,14 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from export.commands.camera_files import DEPTH, ORIENTATION
 from export.commands.promise import ALPHA, GROUP
 from service.distribution import CLIENT, install_hint
-from service.mirroring.location import is_url, shown
+from service.mirroring.option import HostFolder
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,23 +30,7 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
 SHOW_DEFAULTS = {"show_default": True}
 """Context settings of each command and group: --help shows every option's default."""
 
-
-class _Folder(click.Path):
-    """A folder of this host."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The folder; a URL is refused with what to give instead."""
-        if is_url(str(value)):
-            self.fail(
-                f"{shown(str(value))} is a URL; give a folder, such as that in which a server "
-                "keeps what is there, which `takt serve` names at its start",
-                param,
-                ctx,
-            )
-        return cast(Path, super().convert(value, param, ctx))
-
-
-FOLDER = _Folder(path_type=Path, file_okay=False)
+FOLDER = HostFolder(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(0, min_open=True)

@@ -19,6 +19,7 @@ from service.commands.tune.run import TuneOptions, batching_of, openers, tune
 from service.configuration import load_settings
 from service.errors import ConfigurationError, TaktError
 from service.host import host_name
+from service.mirroring.option import HostFolder
 
 _LONGEST_S = 3600
 _MOST_ROUNDS = 100
@@ -39,7 +40,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @click.command("tune")
-@click.argument("bundle", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("bundle", type=HostFolder(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--p99-ms",
     "target_ms",
