@@ -85,7 +85,7 @@ def test_the_report_of_an_evaluation(new_page: Callable[..., Page], tmp_path: Pa
     command = ("eval", MODEL, "--data", data.name, "--report", report, "--json", figures, "-q")
     takt(*command, cwd=data.parent)
 
-    path = folder_for(tmp_path) / "evaluation-report.png"
+    path = folder_for(tmp_path) / "evaluation-report.webp"
     photograph(new_page, report, path, height=1960)
 
     assert json.loads(figures.read_text())["real"] is not None
@@ -103,7 +103,7 @@ def test_the_report_of_a_study(new_page: Callable[..., Page], tmp_path: Path) ->
     analyse = ("msa", "folder", models / "pitting/1", "study", "--report", report)
     takt(*analyse, "--json", figures, "-q", cwd=tmp_path)
 
-    path = folder_for(tmp_path) / "msa-report.png"
+    path = folder_for(tmp_path) / "msa-report.webp"
     photograph(new_page, report, path, height=1900)
 
     found = json.loads(figures.read_text())
@@ -173,4 +173,4 @@ def photograph(new_page: Callable[..., Page], report: Path, path: Path, *, heigh
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     smaller = picture.resize((840, height * 3 // 4), Image.Resampling.LANCZOS)
-    keep(smaller, path, optimize=True)
+    keep(smaller, path, quality=85)
