@@ -13,6 +13,7 @@ import click
 from export.commands.camera_files import DEPTH, ORIENTATION
 from export.commands.promise import ALPHA, GROUP
 from service.distribution import CLIENT, install_hint
+from service.host import sleep_while_waiting
 from service.mirroring.option import HostFolder
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
@@ -113,6 +114,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        sleep_while_waiting()
         try:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:

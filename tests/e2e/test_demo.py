@@ -79,6 +79,9 @@ def test_sixteen_clients_share_batches_and_a_corrupt_picture_fails_alone(
 
 
 @pytest.mark.parametrize("name", ["LICENSE.bsdata.txt", "README.md"])
-def test_the_pictures_come_with_their_licence(name: str) -> None:
-    assert "CC BY-SA 4.0" in (EXAMPLES / "pictures" / name).read_text() or name.startswith("LIC")
-    assert (EXAMPLES / "pictures" / name).stat().st_size > 500
+@pytest.mark.parametrize("folder", ["learn", "pictures"])
+def test_the_pictures_come_with_their_licence(folder: str, name: str) -> None:
+    text = (EXAMPLES / folder / name).read_text()
+
+    assert "CC BY-SA 4.0" in text or name.startswith("LIC")
+    assert len(text) > 500

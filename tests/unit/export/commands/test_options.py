@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="torch has another OpenMP there")
+COMMAND = """
+from export.commands.options import plain_errors
+
+@plain_errors
+def command():
+    import torch
+
+command()
+"""
+
+
+@pytest.mark.parametrize(
+    "given, sleeps", [pytest.param(None, True, marks=LINUX), pytest.param("ACTIVE", False)]
+)
+def test_torchs_threads_sleep_while_they_wait_unless_the_environment_says_how(
+    given: str | None, sleeps: bool
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment["OMP_DISPLAY_ENV"] = "verbose"
+    if given is not None:
+        environment["OMP_WAIT_POLICY"] = given
+
+    ran = subprocess.run(
+        [sys.executable, "-c", COMMAND], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert ("GOMP_SPINCOUNT = '0'" in ran.stderr) is sleeps
