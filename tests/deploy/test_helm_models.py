@@ -86,14 +86,26 @@ def test_the_keys_of_a_store_are_variables_of_a_secret_and_stand_nowhere_else() 
     assert len(at(WEB).container["envFrom"]) == 1
 
 
-def test_the_key_of_a_google_store_is_a_file_of_a_secret() -> None:
-    rendered = at(GOOGLE)
-    file = Path(rendered.environment["GOOGLE_APPLICATION_CREDENTIALS"])
+@pytest.mark.parametrize(
+    ("url", "variable", "name"),
+    [
+        ("gs://models/line-3", "GOOGLE_APPLICATION_CREDENTIALS", "credentials.json"),
+        ("https://models.plant.example/line-3", "NETRC", "netrc"),
+        ("http://models.plant.example/line-3", "NETRC", "netrc"),
+    ],
+)
+def test_the_credentials_of_other_stores_are_a_file_of_a_secret(
+    url: str, variable: str, name: str
+) -> None:
+    rendered = at({"url": url, "credentials": {"secret": "store"}})
+    file = Path(rendered.environment[variable])
     mount = rendered.mounts[str(file.parent)]
-    assert file.name == "credentials.json"
+    assert file.name == name
     assert mount["secret"] == {"secretName": "store", "defaultMode": 0o440}
     assert mount["readOnly"] is True
     assert len(rendered.container["envFrom"]) == 1
+    without = at({"url": url})
+    assert variable not in without.environment and str(file.parent) not in without.mounts
 
 
 def test_a_store_may_have_a_certificate_of_the_plants_own() -> None:

@@ -95,7 +95,9 @@ CASES: dict[str, Values] = {
     "models from Google": {
         "models": {"url": "gs://models/line-3", "credentials": {"secret": "store"}}
     },
-    "models from the web": {"models": {"url": "https://models.plant.example/line-3"}},
+    "models from the web": {
+        "models": {"url": "https://models.plant.example/a", "credentials": {"secret": "store"}}
+    },
     "record in SQLite": {"record": {"store": "sqlite"}},
     "record in PostgreSQL": IN_POSTGRESQL,
     "gpu": GPU,
