@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,12 +45,9 @@ class Server(Protocol):
 Serve = Callable[..., Server]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; the test is skipped where that is missing.
-
-    A module at a time: as long as Playwright runs, no test of another module may have a loop.
-    """
+@contextmanager
+def opened_browser(*flags: str) -> Iterator[Browser]:
+    """Debian's Chromium with further flags; the test is skipped where that is missing."""
     path = shutil.which("chromium")
     if path is None:
         said = "no Chromium here: install Debian's package `chromium`"
@@ -59,9 +56,16 @@ def browser() -> Iterator[Browser]:
         pytest.skip(said)
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *flags])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of this module: while Playwright runs, no test of another may have a loop."""
+    with opened_browser() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -7,15 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.deploy.chart import CHART, RELEASE, Values, render
 from tests.deploy.deploy_tools import package
+from tests.deploy.outside import guide_values
 
 GUIDE = (CHART.parents[2] / "docs/kubernetes.md").read_text(encoding="utf-8")
 FILL = CHART.parent / "fill.yaml"
@@ -41,11 +40,6 @@ def settled(options: list[str]) -> Values:
                 inner = inner.setdefault(each, {})
             inner[name] = value
     return values
-
-
-def blocks() -> Iterator[Any]:
-    for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL):
-        yield yaml.safe_load(block)
 
 
 def test_the_first_installation_makes_a_server_of_what_was_made_before_it() -> None:
@@ -81,14 +75,14 @@ def test_every_deployment_in_it_is_one_of_the_release() -> None:
 
 
 def test_its_values_are_taken() -> None:
-    given = list(blocks())
+    given = list(guide_values())
     assert len(given) >= 7
     for values in given:
         assert render(values).one("Deployment")
 
 
 def test_pictures_of_every_size_that_the_server_takes_pass_its_ingress() -> None:
-    (values,) = [block for block in blocks() if "ingress" in block]
+    (values,) = [block for block in guide_values() if "ingress" in block]
     size = values["ingress"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
     assert size.endswith("m")
     allowed = int(size.removesuffix("m")) * 2**20
