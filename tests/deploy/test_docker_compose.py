@@ -21,6 +21,7 @@ from tests.deploy.container import here, started, wait_until_it_answers
 from tests.deploy.deploy_tools import package
 from tests.deploy.dockerfile import assignments, stages
 from tests.deploy.prometheus_tools import promtool
+from tests.shelves import web_shelf
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ROOT = DEPLOY.parent
@@ -36,9 +37,14 @@ def interpolated(text: str, **variables: str) -> str:
     return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", value, text)
 
 
-COMPOSE: dict[str, Any] = yaml.safe_load(
-    interpolated((DEPLOY / "compose.yml").read_text("utf-8"), TAKT_KEYS="/srv/keys")
-)
+def composed(**variables: str) -> dict[str, Any]:
+    """The composition, with these variables beside the folder of keys."""
+    text = (DEPLOY / "compose.yml").read_text("utf-8")
+    found: dict[str, Any] = yaml.safe_load(interpolated(text, TAKT_KEYS="/srv/keys", **variables))
+    return found
+
+
+COMPOSE = composed()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("takt", "takt-gpu")
 
@@ -228,6 +234,8 @@ def test_the_steps_at_its_top_are_those_of_the_guide() -> None:
     top = steps((DEPLOY / "compose.yml").read_text("utf-8").partition("name:")[0])
     guide = steps((ROOT / "docs/containers.md").read_text("utf-8").partition("\n## Images")[0])
     assert len(top) == 5 and {step for step in top if "takt-gpu" not in step} <= guide
+    shown = re.findall(r"@(examples/\S+)", (ROOT / "docs/containers.md").read_text("utf-8"))
+    assert shown and all((ROOT / picture).is_file() for picture in shown)
 
 
 def test_variables_of_the_guide_are_those_of_the_composition() -> None:
@@ -257,23 +265,34 @@ def key_by_its_service(folder: Path) -> str:
     return made.stdout.strip()
 
 
+@pytest.mark.parametrize("by_url", [False, True], ids=["a folder", "a URL"])
 def test_its_server_inspects_for_who_has_a_key_of_its_service(
-    tmp_path: Path, bundle: Bundle, repository: Path, picture_bytes: Callable[..., bytes]
+    by_url: bool,
+    tmp_path: Path,
+    bundle: Bundle,
+    repository: Path,
+    picture_bytes: Callable[..., bytes],
 ) -> None:
     places = {target: tmp_path / target.strip("/").replace("/", "-") for target in targets("takt")}
     for place in places.values():
         place.mkdir()
-    places["/bundles"] = repository
     key = key_by_its_service(places["/etc/takt"])
-    given = SERVICES["takt"]["environment"].items()
-    with started({name: value for name, value in given if value is not None}, places) as running:
-        wait_until_it_answers(f"{running.urls['metrics']}/health/ready", running.process)
-        picture, known = picture_bytes(), {"authorization": f"Bearer {key}"}
-        url = f"{running.urls['http']}/v1/models/{bundle.manifest.name}/inspect"
-        assert httpx.post(url, content=picture).status_code == 401
-        assert httpx.post(url, content=picture, headers=known, timeout=30).status_code == 200
-        assert "takt_requests_total" in httpx.get(f"{running.urls['metrics']}/metrics").text
+    with web_shelf(repository) as shelf:
+        if by_url:
+            given = composed(TAKT_MODELS_URL=shelf.url)
+        else:
+            given, places["/bundles"] = COMPOSE, repository
+        variables = given["services"]["takt"]["environment"].items()
+        own = {name: value for name, value in variables if value is not None}
+        with started(own, places) as running:
+            wait_until_it_answers(f"{running.urls['metrics']}/health/ready", running.process)
+            picture, known = picture_bytes(), {"authorization": f"Bearer {key}"}
+            url = f"{running.urls['http']}/v1/models/{bundle.manifest.name}/inspect"
+            assert httpx.post(url, content=picture).status_code == 401
+            assert httpx.post(url, content=picture, headers=known, timeout=30).status_code == 200
+            assert "takt_requests_total" in httpx.get(f"{running.urls['metrics']}/metrics").text
     assert (places["/data"] / "record.sqlite").exists()
+    assert (places["/data"] / "mirror").exists() is by_url
 
 
 def test_prometheus_is_set_up_as_beside_a_server_but_for_the_address() -> None:

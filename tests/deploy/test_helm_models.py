@@ -71,7 +71,7 @@ def test_copies_of_models_outlive_the_pod_where_the_record_has_a_claim() -> None
     assert data["persistentVolumeClaim"]["claimName"] == f"{FULL_NAME}-record"
     assert not [one for one in rendered.pod["volumes"] if one["name"] == "mirror"]
     assert f"the claim {FULL_NAME}-record, where the next pod finds them" in rendered.notes
-    assert "a new pod" in at(WEB).notes
+    assert "a\nnew pod does" in at(WEB).notes
 
 
 def test_the_room_for_copies_is_bounded_as_the_values_say() -> None:

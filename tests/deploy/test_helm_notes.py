@@ -92,12 +92,21 @@ def test_a_key_is_shown_where_one_is_needed(insecure: bool) -> None:
     assert ("a key of the scope" in notes) is not insecure
 
 
+def test_a_certificate_is_shown_where_one_is_demanded() -> None:
+    demanded = render({"tls": {"secret": "line-3-tls", "clientAuthorities": "plant-ca"}}).notes
+    assert "curl --insecure --cert client.pem -H" in demanded
+    assert "--cert" not in render({"tls": {"secret": "line-3-tls"}}).notes
+
+
 @each_release
 def test_no_state_that_is_wrong_is_described_as_usual(values: Values) -> None:
     notes = render(values).notes
     assert not re.search(r"again and again|empty at first|CrashLoop|restarts", notes)
     assert notes.index("rollout status") < notes.index("/console/") < notes.index("/inspect")
     assert "\n\n\n" not in notes
+    # Text fits a terminal of 80 columns; commands are copied.
+    lines = [line for line in notes.splitlines() if not line.startswith("    ")]
+    assert max(map(len, lines)) <= 80
 
 
 def test_keys_that_cross_a_network_in_the_open_are_told() -> None:

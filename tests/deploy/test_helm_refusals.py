@@ -65,8 +65,18 @@ def test_models_are_in_one_place(models: Values, said: str) -> None:
     assert re.search(said, refusal({"models": models}))
 
 
-@pytest.mark.parametrize("url", ["models.plant.example", "ftp://models.plant.example/a", "s3://"])
-def test_a_url_of_no_kind_of_store_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "models.plant.example",
+        "ftp://models.plant.example/a",
+        "s3://",
+        # Secrets are for Secrets: what stands here is in every description of the pod.
+        "https://takt:password@models.plant.example/a",
+        "https://models.plant.example/a?token=1",
+    ],
+)
+def test_a_url_of_no_kind_of_store_or_with_a_password_is_refused(url: str) -> None:
     assert "url" in refusal({"models": {"url": url}})
 
 

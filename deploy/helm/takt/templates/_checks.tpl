@@ -10,12 +10,14 @@
 {{/* A server that other machines reach must know its callers, or be told that it need not. */}}
 {{- define "takt.faultOfCallers" -}}
 {{- if not (or .Values.keys.secret .Values.settings.oidc_issuer .Values.insecure) }}
-keys.secret: the server has to know its callers. Make a key, and a Secret of its file:
+keys.secret: the server has to know its callers. Make a key, which is printed this
+once, and a Secret of its file:
 
-    takt keys add camera --scope inspect --scope read --file keys.toml      # prints the key, this once
+    takt keys add camera --scope inspect --scope read --file keys.toml
     kubectl -n {{ .Release.Namespace }} create secret generic {{ .Release.Name }}-keys --from-file=keys.toml
 
-and add --set keys.secret={{ .Release.Name }}-keys. With --set insecure=true whoever reaches the service may do everything.
+and add --set keys.secret={{ .Release.Name }}-keys. Or --set insecure=true, with which
+whoever reaches the service may do everything.
 {{- else if and .Values.tls.clientAuthorities (not .Values.tls.secret) }}
 tls.clientAuthorities: callers show certificates over TLS alone. Set tls.secret, too.
 {{- end }}
@@ -28,12 +30,12 @@ tls.clientAuthorities: callers show certificates over TLS alone. Set tls.secret,
 {{- if $value }}{{ $given = append $given (printf "models.%s" $name) }}{{ end -}}
 {{- end -}}
 {{- if not $given }}
-models: the server needs a bundle <name>/<version>/ to serve. Say where the bundles are, by one of
+models: the server needs bundles, <name>/<version>/ each. Say where they are, by one of
 
-    --set models.url=https://HOST/FOLDER        or s3://BUCKET/FOLDER, gs://BUCKET/FOLDER
-    --set models.existingClaim=NAME             a claim that has them
-    --set models.hostPath=/FOLDER               a folder of the node
-    --set models.image.reference=IMAGE          an image that has them
+    --set models.url=https://HOST/FOLDER    or s3://BUCKET/FOLDER, gs://BUCKET/FOLDER
+    --set models.existingClaim=NAME         a claim that has them
+    --set models.hostPath=/FOLDER           a folder of the node
+    --set models.image.reference=IMAGE      an image that has them
 {{- else if gt (len $given) 1 }}
 models: the bundles are in one place, and {{ join " and " $given }} are set. Leave one of them.
 {{- else if and $models.credentials.secret (not $models.url) }}
@@ -43,7 +45,8 @@ models.credentials.secret is for a store that models.url names, and {{ first $gi
 
 {{- define "takt.faultOfIngress" -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) }}
-ingress.host: the server answers to names that it knows, and has a host of its own. Add --set ingress.host=takt.plant.example
+ingress.host: the server answers to names that it knows, and has a host of its own.
+Add --set ingress.host=takt.plant.example
 {{- end }}
 {{- end }}
 
