@@ -1,0 +1,93 @@
+"""The pod of a release whose models come by URL: from a web server, from S3, and from neither."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.bundles.bundle import Bundle
+from tests.deploy.chart import Rendered, render
+from tests.deploy.container import started, wait_until_it_answers
+from tests.deploy.live_prometheus import eventually
+from tests.deploy.pod import Cluster, Key, pod, probe_url
+from tests.shelves import CREDENTIALS, S3Shelf, Shelf, WebShelf, s3_shelf, upload, web_shelf
+
+INSPECT = "/v1/models/parts/inspect"
+NETRC = b"machine 127.0.0.1 login takt password secret\n"
+Pictures = Callable[..., bytes]
+
+
+@contextmanager
+def stored(kind: str, bundle: Bundle, folder: Path) -> Iterator[tuple[Shelf, dict[str, bytes]]]:
+    """A store with a bundle, and the Secret with which it is read."""
+    with web_shelf(folder) if kind == "web" else s3_shelf() as shelf:
+        upload(shelf, bundle.path)
+        if isinstance(shelf, S3Shelf):
+            keys = CREDENTIALS | {"AWS_ENDPOINT_URL": shelf.endpoint}
+            yield shelf, {name: value.encode() for name, value in keys.items()}
+        else:
+            yield shelf, {"netrc": NETRC}
+
+
+def release(url: str) -> Rendered:
+    return render({"models": {"url": url, "credentials": {"secret": "store"}}})
+
+
+def check_that_it_inspects(url: str, key: Key, picture: bytes) -> None:
+    answer = httpx.post(f"{url}{INSPECT}", content=picture, headers=key.header, timeout=30)
+    assert answer.status_code == 200
+    assert httpx.post(f"{url}{INSPECT}", content=picture).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["web", "s3"])
+def test_a_pod_fetches_its_models_and_its_container_starts_again_without_the_store(
+    kind: str,
+    bundle: Bundle,
+    cluster: Cluster,
+    key: Key,
+    picture_bytes: Pictures,
+    tmp_path: Path,
+) -> None:
+    with stored(kind, bundle, tmp_path / "shelf") as (shelf, secret):
+        cluster = replace(cluster, secrets={**cluster.secrets, "store": secret}, claims={})
+        rendered = release(shelf.url)
+        with pod(rendered, cluster) as running:
+            check_that_it_inspects(running.urls["http"], key, picture_bytes())
+        if isinstance(shelf, WebShelf):
+            known = base64.b64encode(b"takt:secret").decode()
+            assert set(shelf.credentials) == {f"Basic {known}"}
+        shelf.vanish()
+        # The volume outlives the container.
+        with pod(rendered, cluster) as running:
+            check_that_it_inspects(running.urls["http"], key, picture_bytes())
+        shelf.back()
+
+
+def test_a_pod_whose_store_is_away_is_live_says_why_it_is_not_ready_and_becomes_so(
+    bundle: Bundle, cluster: Cluster, key: Key, tmp_path: Path
+) -> None:
+    with stored("web", bundle, tmp_path / "shelf") as (shelf, secret):
+        shelf.vanish()
+        cluster = replace(cluster, secrets={**cluster.secrets, "store": secret}, claims={})
+        rendered = release(shelf.url)
+        places = {path: cluster.place_of(one) for path, one in rendered.mounts.items()}
+        with started(cluster.variables_of(rendered), places) as running:
+            for probe in ("startup", "liveness"):
+                wait_until_it_answers(probe_url(rendered, running, probe), running.process)
+
+            def reason() -> Any:
+                answer = httpx.get(probe_url(rendered, running, "readiness"))
+                assert answer.status_code == 503
+                said = answer.json()["reason"] or ""
+                return said if "does not answer" in said else None
+
+            assert shelf.url in eventually(reason)
+            shelf.back()
+            wait_until_it_answers(probe_url(rendered, running, "readiness"), running.process)
