@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -103,3 +106,51 @@ def test_a_server_is_watched_from_several_sources_and_ctrl_c_ends_all(
                 assert process.stderr.read() == ""
             finally:
                 process.kill()
+
+
+@pytest.fixture
+def camera() -> Iterator[str]:
+    """The address of a camera that sends fifty pictures a second for as long as it is read."""
+    _, picture = cv2.imencode(".jpg", np.full((48, 64, 3), 50, np.uint8))
+    part = b"--f\r\nContent-Type: image/jpeg\r\n\r\n" + picture.tobytes() + b"\r\n"
+    over = threading.Event()
+
+    class Camera(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=f")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not over.wait(0.02):
+                    self.wfile.write(part)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/live.mjpg"
+        finally:
+            over.set()
+            server.shutdown()
+
+
+def test_ctrl_c_ends_a_watch_of_cameras_without_an_abort(
+    bundle, repository: Path, camera: str
+) -> None:
+    """A thread that wakes from OpenCV while Python ends would abort the process."""
+    command = [TAKT, "watch", camera, camera, "--bundle", repository / "parts" / "1"]
+    with subprocess.Popen(
+        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            rows = [process.stdout.readline() for _ in range(6)]
+            assert "good" in rows[-1]
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, "")
+    assert output.count(" frames in ") == 2

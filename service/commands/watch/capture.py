@@ -67,7 +67,10 @@ def open_capture(source: Path | str | int) -> cv2.VideoCapture:
 
 
 class CaptureReader:
-    """Reads a capture on a daemon thread, so that the process may end while a read blocks.
+    """Reads a capture on a thread of its own, for which the process waits at its end.
+
+    A read that is under way then ends with the next frame, or after `STALLED_MS`. A thread that
+    came back from OpenCV while Python ends, as a daemon may, would abort the process.
 
     >>> async def read_nothing() -> None:
     ...     reader = CaptureReader(lambda: open_capture(Path("missing.avi")))
@@ -87,7 +90,7 @@ class CaptureReader:
         self._open_capture = open_capture
         self._capture: cv2.VideoCapture | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="capture", daemon=True).start()
+        threading.Thread(target=self._work, name="capture").start()
 
     async def open(self) -> float:
         """Opens the capture, anew if it is open; returns its frames per second, 0 if unknown.

@@ -15,19 +15,20 @@ REMIND_EVERY_S = 300.0
 
 
 class Outage:
-    """A listener of the client: says that its server is away, why, and that it is back.
+    """Says that a server is away, why, and that it is back; streams to it tell by a listener each.
 
-    All streams to the server share one, so that an outage is said once and not once for each.
+    An outage is said once, and not once for each stream. It is over with the last of them.
 
     >>> from takt_client import RetryPolicy
     >>> from takt_client.errors import UnreachableError
-    >>> policy = RetryPolicy(deadline_s=3600, max_delay_s=30)
+    >>> policy = RetryPolicy(deadline_s=3600, max_delay_s=10)
     >>> clock = WatchClock(lambda: 0.0)
     >>> outage = Outage("http://line", policy, clock, print, lambda: 0, lambda: "all is kept")
-    >>> outage.waits(UnreachableError("", "nothing listens there"), 0.7)
-    cannot reach http://line: nothing listens there; trying again in 0.7 s, then up to 30 s apart
-    >>> outage.waits(UnreachableError("", "nothing listens there"), 1.6)
-    >>> outage.succeeded()
+    >>> listener = outage.listener()
+    >>> listener.waits(UnreachableError("", "nothing listens there"), 0.7)
+    cannot reach http://line: nothing listens there; trying again in 0.7 s, then up to 10 s apart
+    >>> listener.waits(UnreachableError("", "nothing listens there"), 1.6)
+    >>> listener.succeeded()
     http://line is back after 0 s; all is kept
 
     Args:
@@ -52,19 +53,25 @@ class Outage:
         self._policy = policy
         self._clock = clock
         self._notice = notice
-        self._since_s: float | None = None
+        self._away: set[OutageListener] = set()
+        self._since_s = 0.0
         self._told_s = 0.0
         self._told: set[str] = set()
         self._dropped = dropped
         self._kept = kept
         self._dropped_before = 0
 
-    def waits(self, error: TaktError, delay_s: float) -> None:
-        """Say why the server is not asked now, unless that was said not long ago."""
+    def listener(self) -> OutageListener:
+        """A listener of the client, for a stream."""
+        return OutageListener(self)
+
+    def waits(self, listener: OutageListener, error: TaktError, delay_s: float) -> None:
+        """Says why the server is not asked now, unless that was said not long ago."""
         now_s = self._clock.now_s()
-        if self._since_s is None:
+        if not self._away:
             self._since_s = now_s
             self._dropped_before = self._dropped()
+        self._away.add(listener)
         # A server that is there again, but still loads, is news; the seconds of waiting are not.
         if error.code in self._told and now_s - self._told_s < REMIND_EVERY_S:
             return
@@ -82,17 +89,52 @@ class Outage:
         )
         self._notice(f"{trouble}; {again}")
 
-    def succeeded(self) -> None:
-        """Say that the server is back, after how long, and what became of the frames meanwhile."""
-        if self._since_s is None:
+    def succeeded(self, listener: OutageListener) -> None:
+        """Says that the server is back, after how long, and what became of the frames meanwhile."""
+        if not self._forget(listener):
             return
         parts = [f"{self._url} is back after {_seconds(self._clock.now_s() - self._since_s)}"]
         if dropped := self._dropped() - self._dropped_before:
             parts.append(f"{dropped} frames were dropped for newer ones (policy latest)")
         parts.append(self._kept())
-        self._since_s = None
-        self._told.clear()
         self._notice("; ".join(parts))
+
+    def ended(self, listener: OutageListener) -> None:
+        """Forgets a stream that has ended; nothing is said."""
+        self._forget(listener)
+
+    def _forget(self, listener: OutageListener) -> bool:
+        """Whether that was the last stream without a server."""
+        if listener not in self._away:
+            return False
+        self._away.remove(listener)
+        if self._away:
+            return False
+        self._told.clear()
+        return True
+
+
+class OutageListener:
+    """Hears for one stream when its client tries again, and when it succeeded.
+
+    Args:
+        outage: what all streams to the server share.
+    """
+
+    def __init__(self, outage: Outage) -> None:
+        self._outage = outage
+
+    def waits(self, error: TaktError, delay_s: float) -> None:
+        """The stream is not open, and is tried again after `delay_s`."""
+        self._outage.waits(self, error, delay_s)
+
+    def succeeded(self) -> None:
+        """The stream is open again."""
+        self._outage.succeeded(self)
+
+    def close(self) -> None:
+        """The stream ended, with or without a server."""
+        self._outage.ended(self)
 
 
 def _seconds(seconds: float) -> str:

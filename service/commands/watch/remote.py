@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import asdict
-from functools import partial
 from typing import cast
 
 import takt_client
@@ -27,12 +26,12 @@ from service.errors import InvalidParameterError, TaktError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem
-from takt_client.connection import ServerAccess
+from takt_client.connection import Server, ServerAccess
 from takt_client.errors import InsufficientScopeError
 from takt_client.session import StreamChoices
 from takt_client.stream import AsyncTaktStream
 
-RETRY = RetryPolicy(deadline_s=3600.0, first_delay_s=1.0, max_delay_s=30.0)
+RETRY = RetryPolicy(deadline_s=3600.0, first_delay_s=1.0, max_delay_s=10.0)
 """Retries that outlast a restart of the server, or a network that is down during a break."""
 
 
@@ -84,11 +83,21 @@ async def remote_streams(
         ServerError: the URL is none, or a file of `access` cannot be used.
     """
     try:
-        client = AsyncTaktClient(url, retry=RETRY, listener=outage, **access)
+        Server.of(url, access)
     except takt_client.TaktError as error:
         raise ServerError(str(error)) from None
-    async with client:
-        yield partial(remote_stream, client, model, version)
+
+    @asynccontextmanager
+    async def open_stream(options: WatchOptions) -> AsyncIterator[RemoteStream]:
+        # A client each, as a listener hears of all that its client does.
+        with closing(outage.listener()) as listener:
+            async with (
+                AsyncTaktClient(url, retry=RETRY, listener=listener, **access) as client,
+                remote_stream(client, model, version, options) as stream,
+            ):
+                yield stream
+
+    yield open_stream
 
 
 @asynccontextmanager

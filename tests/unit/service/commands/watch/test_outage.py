@@ -18,7 +18,7 @@ class Line:
         self.said: list[str] = []
         self.now_s = 1000.0
         self.dropped = 7
-        self.outage = Outage(
+        self._outage = Outage(
             "http://line",
             POLICY,
             WatchClock(lambda: self.now_s),
@@ -26,6 +26,7 @@ class Line:
             lambda: self.dropped,
             lambda: "the rest is kept",
         )
+        self.outage, self.other = self._outage.listener(), self._outage.listener()
 
 
 @pytest.fixture
@@ -81,9 +82,27 @@ def test_a_server_that_is_there_again_but_loads_is_news(line: Line) -> None:
     ]
 
 
-def test_a_stream_that_comes_back_after_the_others_says_nothing_more(line: Line) -> None:
+def test_an_outage_of_several_streams_is_one_and_over_with_the_last(line: Line) -> None:
     line.outage.waits(GONE, 1.0)
-    line.outage.waits(GONE, 1.2)
+    line.other.waits(GONE, 1.2)
+    line.now_s += 5
     line.outage.succeeded()
+    assert len(line.said) == 1
+    line.now_s += 5
+    line.other.succeeded()
+    assert line.said[1].startswith("http://line is back after 10 s; ")
+
+
+def test_a_stream_that_ended_keeps_no_outage_from_being_over(line: Line) -> None:
+    line.outage.waits(GONE, 1.0)
+    line.other.waits(GONE, 1.2)
+    line.other.close()
     line.outage.succeeded()
-    assert len(line.said) == 2
+    line.outage.close()
+    assert [text.split(" ")[0] for text in line.said] == ["cannot", "http://line"]
+
+
+def test_a_stream_that_was_never_away_is_not_back(line: Line) -> None:
+    line.outage.succeeded()
+    line.outage.close()
+    assert line.said == []
