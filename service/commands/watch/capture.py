@@ -48,6 +48,8 @@ def open_capture(source: Path | str | int) -> cv2.VideoCapture:
     Raises:
         SourceError: OpenCV cannot open it.
     """
+    # The error says the same once, and OpenCV at each attempt.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     if isinstance(source, int):
         capture = cv2.VideoCapture(source)
         # Else a frame may have waited in the driver while others were inspected.

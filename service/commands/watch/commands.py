@@ -229,9 +229,10 @@ async def _run(watches: Watches, opening: AbstractAsyncContextManager[OpenStream
 
     def stop() -> None:
         watches.stop()
-        # A second signal ends the process at once, as it does without handlers.
+        # A second signal ends the process at once, also while a camera is still being read.
         for number in signals:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
     for number in signals:
         with contextlib.suppress(NotImplementedError):

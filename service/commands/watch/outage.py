@@ -1,4 +1,4 @@
-"""A server that is away: said once for each outage, and again when it is back."""
+"""Servers and cameras that are away: said once for each outage, and again when they are back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,54 @@ if TYPE_CHECKING:
 
 REMIND_EVERY_S = 300.0
 """Seconds between two lines on an outage that goes on."""
+
+
+class Troubles:
+    """Tells which troubles of an outage are worth a line: each kind at once, then a rare reminder.
+
+    Args:
+        clock: tells how long it lasts.
+    """
+
+    def __init__(self, clock: WatchClock) -> None:
+        self._clock = clock
+        self._since_s: float | None = None
+        self._told_s = 0.0
+        self._told: set[str] = set()
+
+    @property
+    def lasting_s(self) -> float:
+        """Seconds since the outage began; 0 where there is none."""
+        return 0.0 if self._since_s is None else self._clock.now_s() - self._since_s
+
+    def line(self, trouble: str, delay_s: float, most_s: float, kind: str | None = None) -> str:
+        """The line that an attempt in vain is worth; empty for none.
+
+        Args:
+            trouble: what is wrong.
+            delay_s: wait before the next attempt.
+            most_s: longest wait before an attempt.
+            kind: another one is news; the trouble itself if there is none.
+        """
+        now_s = self._clock.now_s()
+        if self._since_s is None:
+            self._since_s = now_s
+        kind = kind or trouble
+        known = kind in self._told
+        if known and now_s - self._told_s < REMIND_EVERY_S:
+            return ""
+        rarely = "" if self._told else f", then up to {in_words(most_s)} apart"
+        lasting = f"; for {in_words(self.lasting_s)} now" if known else ""
+        self._told.add(kind)
+        self._told_s = now_s
+        return f"{trouble}{lasting}; trying again in {in_words(delay_s)}{rarely}"
+
+    def over(self) -> str:
+        """How long the outage was, in words; the next trouble begins another one."""
+        lasted = in_words(self.lasting_s)
+        self._since_s = None
+        self._told.clear()
+        return lasted
 
 
 class Outage:
@@ -51,12 +99,9 @@ class Outage:
     ) -> None:
         self._url = url
         self._policy = policy
-        self._clock = clock
         self._notice = notice
         self._away: set[OutageListener] = set()
-        self._since_s = 0.0
-        self._told_s = 0.0
-        self._told: set[str] = set()
+        self._troubles = Troubles(clock)
         self._dropped = dropped
         self._kept = kept
         self._dropped_before = 0
@@ -67,33 +112,24 @@ class Outage:
 
     def waits(self, listener: OutageListener, error: TaktError, delay_s: float) -> None:
         """Says why the server is not asked now, unless that was said not long ago."""
-        now_s = self._clock.now_s()
         if not self._away:
-            self._since_s = now_s
             self._dropped_before = self._dropped()
         self._away.add(listener)
-        # A server that is there again, but still loads, is news; the seconds of waiting are not.
-        if error.code in self._told and now_s - self._told_s < REMIND_EVERY_S:
-            return
-        again = f"trying again in {_seconds(delay_s)}"
-        if not self._told:
-            again += f", then up to {_seconds(self._policy.max_delay_s)} apart"
-        away = f" for {_seconds(now_s - self._since_s)}" if error.code in self._told else ""
-        self._told.add(error.code)
-        self._told_s = now_s
         reason = getattr(error, "reason", "")
-        trouble = (
-            f"cannot reach {self._url}{away}: {reason}"
-            if reason
-            else f"{self._url} does not take frames{away}: {error}"
-        )
-        self._notice(f"{trouble}; {again}")
+        if reason:
+            trouble = f"cannot reach {self._url}: {reason}"
+        else:
+            trouble = f"{self._url} does not take frames: {error}"
+        # By the code: the same text with another number in it is no news.
+        line = self._troubles.line(trouble, delay_s, self._policy.max_delay_s, error.code)
+        if line:
+            self._notice(line)
 
     def succeeded(self, listener: OutageListener) -> None:
         """Says that the server is back, after how long, and what became of the frames meanwhile."""
-        if not self._forget(listener):
+        if not self._was_last(listener):
             return
-        parts = [f"{self._url} is back after {_seconds(self._clock.now_s() - self._since_s)}"]
+        parts = [f"{self._url} is back after {self._troubles.over()}"]
         if dropped := self._dropped() - self._dropped_before:
             parts.append(f"{dropped} frames were dropped for newer ones (policy latest)")
         parts.append(self._kept())
@@ -101,17 +137,15 @@ class Outage:
 
     def ended(self, listener: OutageListener) -> None:
         """Forgets a stream that has ended; nothing is said."""
-        self._forget(listener)
+        if self._was_last(listener):
+            self._troubles.over()
 
-    def _forget(self, listener: OutageListener) -> bool:
-        """Whether that was the last stream without a server."""
+    def _was_last(self, listener: OutageListener) -> bool:
+        """Forgets a stream without a server; whether none is left."""
         if listener not in self._away:
             return False
         self._away.remove(listener)
-        if self._away:
-            return False
-        self._told.clear()
-        return True
+        return not self._away
 
 
 class OutageListener:
@@ -137,10 +171,10 @@ class OutageListener:
         self._outage.ended(self)
 
 
-def _seconds(seconds: float) -> str:
+def in_words(seconds: float) -> str:
     """A time as people say it.
 
-    >>> [_seconds(time) for time in (0.04, 0.7, 30, 299.7, 3600)]
+    >>> [in_words(time) for time in (0.04, 0.7, 30, 299.7, 3600)]
     ['0.1 s', '0.7 s', '30 s', '5 min', '60 min']
     """
     if 0 < seconds < 9.95:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from service.domain import RawPicture
 
 _FIRST_DELAY_S = 0.5
-_MOST_DELAY_S = 30.0
+MOST_DELAY_S = 30.0
+"""Longest wait before a source is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def retry_delay_s(failures: int, chance: float) -> float:
         failures: number of failures in a row before this one.
         chance: from 0 up to 1; shortens the delay by up to a half.
     """
-    longest_s = min(_FIRST_DELAY_S * 2.0 ** min(failures, 32), _MOST_DELAY_S)
+    longest_s = min(_FIRST_DELAY_S * 2.0 ** min(failures, 32), MOST_DELAY_S)
     return longest_s * (0.5 + chance / 2)
 
 

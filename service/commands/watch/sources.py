@@ -19,7 +19,15 @@ from service.commands.watch.capture import (
     shown,
 )
 from service.commands.watch.folder import Folder
-from service.commands.watch.pacing import RateLimit, Shot, Shots, WatchClock, retry_delay_s
+from service.commands.watch.outage import Troubles
+from service.commands.watch.pacing import (
+    MOST_DELAY_S,
+    RateLimit,
+    Shot,
+    Shots,
+    WatchClock,
+    retry_delay_s,
+)
 
 _USUAL_FPS = 25.0
 _STEADY_S = 30.0
@@ -101,6 +109,7 @@ class Camera:
     async def shots(self) -> Shots:
         """One shot for each frame that arrives; endless."""
         failures = 0
+        troubles = Troubles(self.clock)
         with closing(CaptureReader(self.open_capture)) as reader:
             while True:
                 opened_s, lost = self.clock.now_s(), failures > 0
@@ -108,7 +117,7 @@ class Camera:
                     await reader.open()
                     while (picture := await reader.read()) is not None:
                         if lost:
-                            self.notice(f"{self.name} is back")
+                            self.notice(f"{self.name} is back after {troubles.over()}")
                             lost = False
                         captured_us = time.time_ns() // 1000
                         yield Shot(_moment(captured_us), captured_us, picture)
@@ -119,7 +128,8 @@ class Camera:
                     failures = 0
                 delay_s = retry_delay_s(failures, self.clock.chance())
                 failures += 1
-                self.notice(f"{reason}; trying again in {delay_s:.1f} s")
+                if line := troubles.line(reason, delay_s, MOST_DELAY_S):
+                    self.notice(line)
                 await self.clock.sleep(delay_s)
 
 

@@ -48,7 +48,7 @@ def test_an_outage_that_goes_on_is_one_line_and_a_rare_reminder(line: Line) -> N
         line.now_s += 24.0
     assert len(line.said) == 3
     assert line.said[1] == (
-        "cannot reach http://line for 5 min: nothing listens there; trying again in 24 s"
+        "cannot reach http://line: nothing listens there; for 5 min now; trying again in 24 s"
     )
 
 

@@ -70,14 +70,26 @@ async def test_a_camera_that_goes_away_is_waited_for_and_comes_back(camera, fake
     assert all(shot.captured_us > 0 for shot in shots)
     assert fake_time.slept == [0.5, 1.0, 2.0, 4.0]
     assert notices == [
-        "the camera gives no more frames; trying again in 0.5 s",
+        "the camera gives no more frames; trying again in 0.5 s, then up to 30 s apart",
         "nobody is there; trying again in 1.0 s",
-        "nobody is there; trying again in 2.0 s",
-        "the camera is back",
-        "the camera gives no more frames; trying again in 4.0 s",
-        "the camera is back",
+        "the camera is back after 3.5 s",
+        "the camera gives no more frames; trying again in 4.0 s, then up to 30 s apart",
+        "the camera is back after 4.0 s",
     ]
     assert [capture.released for capture in opened.opened[:2]] == [True, True]
+
+
+async def test_a_camera_that_stays_away_is_said_once_and_then_every_five_minutes(
+    camera, fake_time
+) -> None:
+    notices: list[str] = []
+    opened = camera(*[None] * 40, [1])
+    await take(Camera("it", opened, fake_time.clock, notices.append).shots(), 1)
+    assert fake_time.now_s > 1000 + 3 * 300
+    assert notices[0] == "nobody is there; trying again in 0.5 s, then up to 30 s apart"
+    assert notices[1] == "nobody is there; for 5 min now; trying again in 30 s"
+    assert len(notices) == 5
+    assert notices[-1].startswith("it is back after ")
 
 
 async def test_a_camera_that_lasted_for_a_while_is_tried_again_soon(camera, fake_time) -> None:
