@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the service's models take a while to load
+    from service.bundles.bundle import Bundle
     from service.bundles.manifest import Manifest
 
 
@@ -23,6 +24,15 @@ def drift_text(manifest: Manifest) -> str:
         f"{from_file}score {drift.score:.2g}, map {drift.anomaly_map:.2g} between {pair}, on "
         f"{drift.pictures} pictures"
     )
+
+
+def defects_text(bundle: Bundle) -> str | None:
+    """How many of the known defects it finds; None if it was shown none."""
+    scores = bundle.calibration.defect_score
+    if not scores.size:
+        return None
+    found = (scores > bundle.manifest.thresholds.image).sum()
+    return f"{found} of {scores.size} score above the threshold"
 
 
 def resize_text(manifest: Manifest) -> str | None:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
 from export.calibration.self_test import finding_lines
-from export.wording import drift_text, guarantee_text, resize_text, roi_text, tiles_text
+from export.wording import (
+    defects_text,
+    drift_text,
+    guarantee_text,
+    resize_text,
+    roi_text,
+    tiles_text,
+)
 from service.bundles.bundle import Bundle
 
 
@@ -24,7 +31,7 @@ class ExportReport:
 
     def text(self) -> str:
         """The report for people: size, drift, thresholds and what they promise."""
-        manifest, calibration = self.bundle.manifest, self.bundle.calibration
+        manifest = self.bundle.manifest
         thresholds = manifest.thresholds
         told = {
             "drift": drift_text(manifest),
@@ -43,9 +50,8 @@ class ExportReport:
         if manifest.self_test is not None:
             lines.append(f"self-test   {manifest.self_test.text}")
             lines += finding_lines(manifest.self_test)
-        if defects := calibration.defect_score.size:
-            found = (calibration.defect_score > thresholds.image).sum()
-            lines.append(f"defects     {found} of {defects} score above the threshold")
+        if (found := defects_text(self.bundle)) is not None:
+            lines.append(f"defects     {found}")
         if self.bundle.signed_by is not None:
             lines.append(f"signed      by the key {self.bundle.signed_by}")
         name = f"model {manifest.name}, version {manifest.version}"

@@ -9,7 +9,7 @@ from export.calibration.self_test import finding_lines
 from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
-from export.wording import guarantee_text
+from export.wording import defects_text, guarantee_text
 from service.bundles.bundle import Bundle
 from service.bundles.findings import SelfTest
 from service.domain import Json
@@ -42,6 +42,7 @@ def summary(
     manifest = learned.bundle.manifest
     thresholds = manifest.thresholds
     signer = learned.bundle.signed_by
+    defects = defects_text(learned.bundle)
     lines = [
         f"{manifest.name}, version {manifest.version} ({manifest.family})",
         entry("learned", f"from {learned.pictures.text()}"),
@@ -49,6 +50,7 @@ def summary(
         entry("promise", promise(learned.bundle)),
         *(entry("compared", line) for line in compared),
         *_tested(manifest.self_test),
+        *([entry("defects", defects)] if defects else []),
         *(entry("note", note) for note in _notes(learned.bundle, told)),
         *([entry("signed", f"by the key {signer}")] if signer else []),
         entry("bundle", str(place.path)),

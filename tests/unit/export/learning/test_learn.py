@@ -46,6 +46,8 @@ def test_one_command_leads_from_pictures_to_a_bundle(
     assert (bundle.path / CARD).exists()
     said = lines_of(result)
     assert said["learned"] == "from 4 pictures, 80 x 60"
+    found = (bundle.calibration.defect_score > bundle.manifest.thresholds.image).sum()
+    assert said["defects"] == f"{found} of 2 score above the threshold"
     assert said["bundle"] == str(repository / "parts" / "1")
     assert said["serve it"] == f"takt serve --repository {repository}"
     assert " s: start " in said["ready in"]
