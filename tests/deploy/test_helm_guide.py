@@ -61,6 +61,14 @@ def test_the_first_installation_makes_a_server_of_what_was_made_before_it() -> N
     assert ports == f"8000:{service['spec']['ports'][0]['port']}"
 
 
+@pytest.mark.parametrize("page", ["kubernetes", "containers"])
+def test_images_in_the_guides_are_of_the_charts_version(page: str) -> None:
+    text = (CHART.parents[2] / f"docs/{page}.md").read_text(encoding="utf-8")
+    tags = set(re.findall(r"takt:([\w.-]+)-(?:cpu|gpu)", text))
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert tags == {chart["appVersion"]}
+
+
 def test_its_key_is_made_as_it_says(tmp_path: Path) -> None:
     ((_, *arguments),) = commands("takt", "keys", "add")
     takt = Path(sys.executable).with_name("takt")

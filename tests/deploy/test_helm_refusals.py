@@ -59,6 +59,8 @@ def test_keys_are_not_asked_for_where_callers_are_known_otherwise_or_need_not_be
         ({"url": STORE, "existingClaim": "models"}, r"models\.existingClaim and models\.url are"),
         ({"hostPath": "/srv", "image": {"reference": "m:7"}}, r"hostPath and models\.image"),
         ({"hostPath": "/srv", "credentials": {"secret": "store"}}, r"credentials\.secret is for"),
+        ({"url": STORE, "readOnly": True}, r"readOnly and models\.subPath are of a volume"),
+        ({"url": STORE, "subPath": "line-3"}, r"readOnly and models\.subPath are of a volume"),
     ],
 )
 def test_models_are_in_one_place(models: Values, said: str) -> None:
@@ -91,6 +93,16 @@ def test_the_host_of_an_ingress_is_a_name(host: str) -> None:
 
 def test_authorities_of_clients_want_a_certificate() -> None:
     assert "tls.secret" in refusal({"tls": {"clientAuthorities": "plant-ca"}})
+
+
+def test_a_network_policy_lets_the_controller_of_an_ingress_in() -> None:
+    exposed = {"ingress": {"enabled": True, "host": "takt.plant.example"}}
+    said = refusal(exposed | {"networkPolicy": {"enabled": True}})
+    assert re.search(r"networkPolicy\.from.*namespace plant .*controller", said)
+    controllers = [{"namespaceSelector": {"matchLabels": {"name": "ingress-nginx"}}}]
+    let_in = {"networkPolicy": {"enabled": True, "from": controllers}}
+    (calls, _) = render(exposed | let_in).one("NetworkPolicy")["spec"]["ingress"]
+    assert calls["from"] == controllers
 
 
 def test_a_network_policy_leaves_a_way_to_the_models() -> None:

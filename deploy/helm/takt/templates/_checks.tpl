@@ -1,7 +1,7 @@
 {{/* Everything that would keep a server from serving, or damage what it keeps, told before anything is made. */}}
 {{- define "takt.check" -}}
 {{- $faults := list -}}
-{{- range list "takt.faultOfCallers" "takt.faultOfModels" "takt.faultOfIngress" "takt.faultOfRecord" "takt.faultOfEgress" -}}
+{{- range list "takt.faultOfCallers" "takt.faultOfModels" "takt.faultOfIngress" "takt.faultOfRecord" "takt.faultOfNetwork" -}}
 {{- with include . $ | trim }}{{ $faults = append $faults . }}{{ end -}}
 {{- end -}}
 {{- if $faults }}{{ fail (printf "\n\n%s\n" (join "\n\n" $faults)) }}{{ end -}}
@@ -40,6 +40,8 @@ models: the server needs bundles, <name>/<version>/ each. Say where they are, by
 models: the bundles are in one place, and {{ join " and " $given }} are set. Leave one of them.
 {{- else if and $models.credentials.secret (not $models.url) }}
 models.credentials.secret is for a store that models.url names, and {{ first $given }} is set. Leave one of them out.
+{{- else if and $models.url (or $models.readOnly $models.subPath) }}
+models.readOnly and models.subPath are of a volume, and models.url is set. Leave them out, and write a folder behind the URL.
 {{- end }}
 {{- end }}
 
@@ -73,12 +75,18 @@ several pods keep pictures, and one node at a time can have the claim for them: 
 {{- end -}}
 {{- end }}
 
-{{- define "takt.faultOfEgress" -}}
-{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) -}}
+{{- define "takt.faultOfNetwork" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if $policy.enabled -}}
+{{- if and .Values.ingress.enabled (eq (toJson $policy.from) (toJson (list (dict "podSelector" dict)))) }}
+networkPolicy.from lets pods of the namespace {{ .Release.Namespace }} alone reach the server, and an Ingress has a controller elsewhere: name the controller's namespace or pods there.
+{{- end -}}
+{{- if not $policy.egress -}}
 {{- if eq .Values.record.store "postgresql" }}
 networkPolicy.egress lets the server reach nobody, and its record is in PostgreSQL: name the database's port and that of the cluster's DNS there.
 {{- else if .Values.models.url }}
 networkPolicy.egress lets the server reach nobody, and its bundles are at models.url: name the store's port and that of the cluster's DNS there.
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
