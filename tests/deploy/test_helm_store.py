@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from service.bundles.bundle import Bundle
 from tests.deploy.chart import Rendered, render
@@ -34,6 +39,23 @@ def stored(kind: str, bundle: Bundle, folder: Path) -> Iterator[tuple[Shelf, dic
             yield shelf, {name: value.encode() for name, value in keys.items()}
         else:
             yield shelf, {"netrc": NETRC}
+
+
+@contextmanager
+def over_tls(folder: Path, authority: trustme.CA) -> Iterator[str]:
+    """The URL of a web server with a certificate of this authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"https://localhost:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def release(url: str) -> Rendered:
@@ -91,3 +113,14 @@ def test_a_pod_whose_store_is_away_is_live_says_why_it_is_not_ready_and_becomes_
             assert shelf.url in eventually(reason)
             shelf.back()
             wait_until_it_answers(probe_url(rendered, running, "readiness"), running.process)
+
+
+def test_a_pod_trusts_a_store_by_the_authority_of_its_config_map(
+    bundle: Bundle, repository: Path, cluster: Cluster, key: Key, picture_bytes: Pictures
+) -> None:
+    authority = trustme.CA()
+    maps = {"plant-ca": {"ca.crt": authority.cert_pem.bytes()}}
+    with over_tls(repository, authority) as url:
+        rendered = render({"models": {"url": url}, "caBundle": {"configMap": "plant-ca"}})
+        with pod(rendered, replace(cluster, config_maps=maps, claims={})) as running:
+            check_that_it_inspects(running.urls["http"], key, picture_bytes())
