@@ -68,9 +68,9 @@ def test_the_request_id_is_noted_for_the_server_s_log(wire) -> None:
     "body", [b"<html>Bad gateway</html>", b"", b"[]", b'{"detail": "Not Found"}', b"null"]
 )
 def test_what_a_proxy_answers_is_shown_and_not_guessed_at(body: bytes) -> None:
-    error = refusal_of(502, body).error
+    error = refusal_of(500, body).error
     assert isinstance(error, UnreadableAnswerError)
-    assert "HTTP 502" in str(error)
+    assert "HTTP 500" in str(error)
     assert "check the URL" in str(error)
 
 
@@ -102,3 +102,16 @@ def test_the_cause_of_a_failed_connection_is_looked_for_below_what_the_library_s
     said = RuntimeError("All connection attempts failed")
     said.__cause__ = ConnectionRefusedError(111, "x")
     assert "nothing listens there" in str(unreachable("http://takt", said).error)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_without_its_server_is_a_server_that_is_away(status: int) -> None:
+    refusal = refusal_of(status, b"<html>Bad gateway</html>")
+    assert refusal.again
+    assert isinstance(refusal.error, UnreachableError)
+    assert refusal.error.reason == f"a proxy on the way has no answer from it ({status})"
+
+
+def test_a_deadline_that_the_server_itself_tells_is_not_tried_again() -> None:
+    problem = {"code": "deadline_exceeded", "title": "Deadline exceeded", "detail": "too late"}
+    assert not refusal_of(504, json.dumps(problem).encode()).again

@@ -27,6 +27,8 @@ from takt_client.errors import (
 
 _SHOWN_BYTES = 200
 _TRY_AGAIN = (429, 503)
+_OF_PROXIES = (502, 503, 504)
+"""Statuses by which a proxy says that its server is away; those of Takt come with a problem."""
 
 _WRONG, _TOO_BIG = 1008, 1009
 _STOPPING = (1001, 1012)
@@ -76,6 +78,10 @@ def refusal_of(status: int, body: bytes, retry_after: str | None = None) -> Refu
         code, detail = problem["code"], problem["detail"]
         title, request_id = problem["title"], problem.get("request_id")
     except (ValueError, TypeError, KeyError, AttributeError):
+        if status in _OF_PROXIES:
+            reason = f"a proxy on the way has no answer from it ({status})"
+            away = UnreachableError(f"no answer from the server: {reason}; is it running?", reason)
+            return Refusal(away, again=True, retry_after_s=retry_after_s)
         shown = body[:_SHOWN_BYTES].decode(errors="replace")
         message = f"HTTP {status} without a problem that Takt would send: {shown!r}; check the URL"
         return Refusal(UnreadableAnswerError(message), again, retry_after_s)
