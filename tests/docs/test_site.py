@@ -74,3 +74,23 @@ def test_the_first_hour_learns_serves_finds_pits_and_draws_them(site: Path) -> N
     pictures = re.findall(r'<img [^>]*src="(\.\./_images/\w+\.(?:jpeg|jpg|png))"', html)
     assert len(pictures) >= 3
     assert all((site / "docs" / path).stat().st_size > 5000 for path in pictures)
+
+
+@pytest.mark.slow
+def test_the_rooms_are_drawn_floor_by_floor(site: Path) -> None:
+    html = (site / "docs/architecture.html").read_text("utf-8")
+    floors = [
+        re.findall(r"<strong>(\w+)</strong>", part) for part in html.split('class="floor ')[1:]
+    ]
+    drawn = re.findall(r'\w+\["(\w+): ', (ROOT / "docs/architecture.md").read_text("utf-8"))
+    assert len(floors) > 10
+    assert [room for floor in floors for room in floor][: len(drawn)] == drawn
+
+
+@pytest.mark.slow
+def test_a_link_to_a_folder_leads_to_its_readme_or_is_text(site: Path) -> None:
+    html = (site / "docs/observing.html").read_text("utf-8")
+    assert 'href="../deploy/README.html"' in html
+    page = (site / "docs/operations.html").read_text("utf-8")
+    assert "deploy/prometheus/rules" in page
+    assert 'href="../deploy/prometheus/rules' not in page
