@@ -12,14 +12,16 @@
 ARG PYTHON_IMAGE=python:3.11-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
+# amd64 or arm64: BuildKit and Podman set it.
+ARG TARGETARCH
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY docker/requirements-build.lock docker/requirements-cpu.lock ./
+COPY docker/requirements-build.lock docker/requirements-cpu-*.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
 RUN python -m venv --without-pip /opt/takt \
     && pip --python /opt/takt/bin/python install \
-        --require-hashes --only-binary :all: -r requirements-cpu.lock
+        --require-hashes --only-binary :all: -r requirements-cpu-${TARGETARCH}.lock
 # Last, so that a change of our code does not install the dependencies again.
 COPY pyproject.toml LICENSE ./
 COPY docs/operations.md ./docs/operations.md

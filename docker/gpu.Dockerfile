@@ -16,13 +16,13 @@ ARG PYTHON_IMAGE=python:3.11-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY docker/requirements-build.lock docker/requirements-gpu.lock ./
+COPY docker/requirements-build.lock docker/requirements-gpu-amd64.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.lock
 # CUDA and cuDNN are among the packages; the driver is the host's.
 RUN python -m venv --without-pip /opt/takt \
     && pip --python /opt/takt/bin/python install \
-        --require-hashes --only-binary :all: -r requirements-gpu.lock
+        --require-hashes --only-binary :all: -r requirements-gpu-amd64.lock
 ARG TENSORRT=""
 RUN test -z "${TENSORRT}" \
     || pip --python /opt/takt/bin/python install "tensorrt-cu13==${TENSORRT}"

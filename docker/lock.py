@@ -1,8 +1,9 @@
 """Write the locked dependencies of the container images: exact versions, and hashes of their files.
 
 `make lock` runs it. Each lock is resolved from pyproject.toml with some of its extras, and from the
-client's, for the images' platform: this Python, Linux with Debian 13's glibc. Only wheels are
-taken, so that a build of an image compiles nothing and runs no package's code.
+client's, for one platform: this Python, Linux with Debian 13's glibc, and an architecture as
+container engines name it. Only wheels are taken, so that a build of an image compiles nothing and
+runs no package's code.
 """
 
 from __future__ import annotations
@@ -14,20 +15,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "3.11"
-PLATFORM = "x86_64-manylinux_2_40"
+PLATFORMS = {"amd64": "x86_64-manylinux_2_40", "arm64": "aarch64-manylinux_2_40"}
+BUILD = "build"
+"""The lock of what builds our own wheel, which is the same on every platform."""
 
 EXTRAS = {
     "cpu": ("cpu", "openvino", "oidc", "otel", "postgresql", "https", "s3", "gs"),
     "gpu": ("gpu", "oidc", "otel", "postgresql", "https", "s3", "gs"),
 }
+"""By image."""
+
+LOCKS = (("cpu", "amd64"), ("cpu", "arm64"), ("gpu", "amd64"))
+"""Images with their architectures."""
 
 
 def place_of(lock: str) -> Path:
-    """Where a lock lies: `cpu`, `gpu` or `build`, which builds our own wheel."""
+    """Where a lock lies: `build`, or such as `cpu-arm64`."""
     return ROOT / "docker" / f"requirements-{lock}.lock"
 
 
-def write(lock: str, *sources: str, given: str | None = None) -> None:
+def write(lock: str, architecture: str, *sources: str, given: str | None = None) -> None:
     """Resolve `sources`, as uv takes them, into a lock; what it holds already stays if it fits.
 
     Raises:
@@ -36,7 +43,7 @@ def write(lock: str, *sources: str, given: str | None = None) -> None:
     command = [sys.executable, "-m", "uv", "pip", "compile", *sources, "--quiet"]
     command += ["--generate-hashes", "--only-binary", ":all:"]
     command += ["--custom-compile-command", "make lock"]
-    command += ["--python-version", PYTHON, "--python-platform", PLATFORM]
+    command += ["--python-version", PYTHON, "--python-platform", PLATFORMS[architecture]]
     command += ["--output-file", str(place_of(lock).relative_to(ROOT))]
     subprocess.run([*command, *sys.argv[1:]], input=given, text=True, check=True, cwd=ROOT)
 
@@ -44,10 +51,11 @@ def write(lock: str, *sources: str, given: str | None = None) -> None:
 def main() -> None:
     """Write every lock; further arguments are uv's, such as `--upgrade`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    write("build", "-", given="\n".join(project["build-system"]["requires"]))
-    for lock, extras in EXTRAS.items():
-        given = [f"--extra={extra}" for extra in extras]
-        write(lock, "pyproject.toml", "clients/python/pyproject.toml", *given)
+    write(BUILD, "amd64", "-", given="\n".join(project["build-system"]["requires"]))
+    for image, architecture in LOCKS:
+        given = [f"--extra={extra}" for extra in EXTRAS[image]]
+        lock = f"{image}-{architecture}"
+        write(lock, architecture, "pyproject.toml", "clients/python/pyproject.toml", *given)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from packageurl import PackageURL
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "out" / "sbom"
-LOCKS = ("cpu", "gpu")
+LOCKS = ("cpu-amd64", "cpu-arm64", "gpu-amd64")
 WHEELS = (".[cpu,openvino,oidc,otel,parquet,postgresql,export,bench]", "./clients/python")
 
 MAY = (

@@ -8,6 +8,7 @@ and `chown` are noted and not done.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 from tests.deploy.dockerfile import Context, Stage, Step, assignments, expanded, stages
 
 PLACES = re.compile(r"(?<![\w./-])/(opt|src|bundles|cache|data|tmp|usr/local)(?![\w-])")
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 PIP = """#!/bin/sh
 # Packages of a lock are taken from the environment that runs the tests.
@@ -188,7 +191,7 @@ class Builder:
 
 
 def _with_arguments(step: Step, stage: Stage) -> str:
-    text = step.text
+    text = step.text.replace("${TARGETARCH}", ARCHITECTURE)
     for argument in (other for other in stage.steps if other.name == "ARG"):
         for name, value in assignments(argument.text):
             text = text.replace("${" + name + "}", value)

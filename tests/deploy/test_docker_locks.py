@@ -20,7 +20,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CLIENT = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text(encoding="utf-8"))
 LOCKING = runpy.run_path(str(ROOT / "docker/lock.py"))
 EXTRAS: dict[str, tuple[str, ...]] = LOCKING["EXTRAS"]
-LOCKS = ("build", *EXTRAS)
+PLATFORMS: dict[str, str] = LOCKING["PLATFORMS"]
+BUILD: str = LOCKING["BUILD"]
+LOCKS = (BUILD, *(f"{image}-{architecture}" for image, architecture in LOCKING["LOCKS"]))
 
 
 def place(lock: str) -> Path:
@@ -41,10 +43,10 @@ def pinned(lock: str) -> dict[str, tuple[str, int]]:
 
 
 def asked(lock: str) -> list[Requirement]:
-    if lock == "build":
+    if lock == BUILD:
         return [Requirement(line) for line in PROJECT["build-system"]["requires"]]
     lines = [*PROJECT["project"]["dependencies"], *CLIENT["project"]["dependencies"]]
-    for extra in EXTRAS[lock]:
+    for extra in EXTRAS[lock.partition("-")[0]]:
         lines += PROJECT["project"]["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
 
@@ -67,15 +69,15 @@ def test_every_line_of_a_lock_has_a_hash(lock: str) -> None:
 
 
 def test_the_two_images_hold_the_same_versions_of_what_both_need() -> None:
-    cpu, gpu = pinned("cpu"), pinned("gpu")
+    cpu, gpu = pinned("cpu-amd64"), pinned("gpu-amd64")
     both = set(cpu) & set(gpu)
     assert {"numpy", "fastapi", "opencv-python-headless"} <= both
     assert {name: cpu[name] for name in both} == {name: gpu[name] for name in both}
 
 
 def test_an_image_has_one_onnx_runtime() -> None:
-    assert "onnxruntime-gpu" not in pinned("cpu")
-    assert "onnxruntime" not in pinned("gpu")
+    assert "onnxruntime-gpu" not in pinned("cpu-amd64").keys() | pinned("cpu-arm64").keys()
+    assert "onnxruntime" not in pinned("gpu-amd64")
 
 
 @pytest.mark.slow
@@ -83,7 +85,8 @@ def test_an_image_has_one_onnx_runtime() -> None:
 def test_the_registry_still_has_wheels_of_every_version_in_a_lock(lock: str) -> None:
     package("uv")
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:"]
-    command += ["--python-version", LOCKING["PYTHON"], "--python-platform", LOCKING["PLATFORM"]]
+    platform = PLATFORMS[lock.partition("-")[2] or "amd64"]
+    command += ["--python-version", LOCKING["PYTHON"], "--python-platform", platform]
     resolved = subprocess.run([*command, str(place(lock))], capture_output=True, text=True)
     assert resolved.returncode == 0, resolved.stderr
     names = set(re.findall(r"^([\w.-]+)==", resolved.stdout, re.MULTILINE))

@@ -102,5 +102,5 @@ def test_everything_that_is_delivered_is_listed_and_taken(
     monkeypatch.setattr(sbom, "OUT", sbom.ROOT / "out" / "sbom")
 
     assert sbom.main() == 0
-    for name in ("takt-cpu", "takt-gpu", "takt-wheels"):
+    for name in ("takt-cpu-amd64", "takt-cpu-arm64", "takt-gpu-amd64", "takt-wheels"):
         assert len(json.loads((sbom.OUT / f"{name}.cdx.json").read_bytes())["components"]) > 40
