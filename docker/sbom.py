@@ -26,6 +26,10 @@ from packageurl import PackageURL
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "out" / "sbom"
 LOCKS = ("cpu-amd64", "cpu-arm64", "gpu-amd64")
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+GLIBC = range(17, 42)
+"""Minor versions of the glibc that wheels may ask for; Debian 13 has the last."""
+
 WHEELS = (".[cpu,openvino,oidc,otel,parquet,postgresql,export,bench]", "./clients/python")
 
 MAY = (
@@ -131,7 +135,11 @@ def locked(lock: str) -> list[Package]:
         # pip downloads whole wheels where it has to check hashes, so these are compared here.
         file.write("\n".join(pins))
         file.flush()
-        found = resolved("--no-deps", "--only-binary", ":all:", "-r", file.name)
+        machine = MACHINES[lock.rpartition("-")[2]]
+        platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in GLIBC]
+        # pip looks at no other platform unless it is given a target.
+        given = ["--python-version=3.11", "--target=nowhere", f"--platform=manylinux2014_{machine}"]
+        found = resolved("--no-deps", "--only-binary", ":all:", "-r", file.name, *given, *platforms)
     if strange := [one.name for one in found if f"sha256:{one.sha256}" not in text]:
         raise SystemExit(f"{lock}: the index has other files than the lock for {strange}")
     return found

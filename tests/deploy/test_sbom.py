@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,11 @@ def test_what_pip_reports_becomes_a_bill_with_versions_digests_and_licences(
     assert ours["name"] == "ours"
 
 
+def wheel_of(name: str, bill: Path) -> Any:
+    components = json.loads(bill.read_bytes())["components"]
+    return next(one for one in components if one["name"] == name)
+
+
 @pytest.mark.services
 def test_everything_that_is_delivered_is_listed_and_taken(
     sbom: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -104,3 +110,8 @@ def test_everything_that_is_delivered_is_listed_and_taken(
     assert sbom.main() == 0
     for name in ("takt-cpu-amd64", "takt-cpu-arm64", "takt-gpu-amd64", "takt-wheels"):
         assert len(json.loads((sbom.OUT / f"{name}.cdx.json").read_bytes())["components"]) > 40
+    amd64, arm64 = (
+        wheel_of("numpy", sbom.OUT / f"takt-cpu-{one}.cdx.json") for one in ("amd64", "arm64")
+    )
+    assert amd64["version"] == arm64["version"]
+    assert amd64["hashes"] != arm64["hashes"]
