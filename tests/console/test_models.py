@@ -298,5 +298,5 @@ def test_a_chart_has_its_numbers_as_a_table_and_takes_the_colours_of_the_theme(
     page.get_by_role("button", name="Theme: system").click()
     page.get_by_role("button", name="Theme: light").click()
     page.wait_for_function(f"before => ({drawn})() !== before", arg=before)
-    page.get_by_role("link", name="Health", exact=True).click()
+    page.get_by_role("link", name="Try", exact=True).click()
     expect(page.locator(".chart canvas")).to_have_count(0)

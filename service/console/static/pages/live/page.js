@@ -23,7 +23,7 @@ export default function Page() {
   const [own, setOwn] = useState(null);
   const feed = useMemo(() => (own ? (hear) => send(own, hear) : id && ((hear) => watch(id, hear))), [own, id]);
   // Another stream goes on in the place of this one.
-  const follow = ({ stream }) => !own && stream && stream.id !== id && navigate(`/console/live/${stream.id}`, {}, { replace: true });
+  const follow = ({ next }) => next && navigate(`/console/live/${next}`, {}, { replace: true });
   const back = html`<a class="button" href="/console/live" onClick=${() => setOwn(null)}>${own ? l.stop : l.wall}</a>`;
   return html`<section class="live">
     <div class="row"><h1>${l.title}</h1>${feed && back}</div>

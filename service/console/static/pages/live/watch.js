@@ -7,7 +7,8 @@ const NORMAL = 1000;
 
 /**
  * Watches; `onFrame` may take its time, and hears of no other frame meanwhile. `onState` hears `{ stream }`, `{ error }` and
- * `{ away: true }`, after which it goes on with the stream, or with the next one of its place. Returns how to stop.
+ * `{ away: true }`, after which it goes on with the stream, or hears `{ next }`, the id of another one of its place, and no more.
+ * Returns how to stop.
  */
 export function watch(id, { onFrame, onState, pauseMs = 0 }) {
   let [socket, stream, over] = [null, null, false];
@@ -38,10 +39,11 @@ export function watch(id, { onFrame, onState, pauseMs = 0 }) {
 
   async function find() {
     const all = await call("list_streams").then(({ streams }) => streams, () => []);
-    const next = all.find((one) => one.id === id) ?? all.find((one) => stream && placeOf(one) === placeOf(stream));
-    id = next?.id ?? id;
-    if (!next) later(find, AGAIN_MS);
-    else if (!over) open();
+    if (over) return;
+    const next = all.find((one) => stream && placeOf(one) === placeOf(stream));
+    if (all.some((one) => one.id === id)) open();
+    else if (next) onState({ next: next.id });
+    else later(find, AGAIN_MS);
   }
 
   open();
