@@ -5,7 +5,11 @@ BIN    := $(VENV)/bin
 TAKT   := $(BIN)/takt
 DEMO   := examples/bank
 
-.PHONY: help demo serve install test test-services test-console test-all hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+# Debian's.
+NEWER  ?= python3.13
+WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
+
+.PHONY: help demo serve install test test-services test-console test-release test-newer test-all hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,13 +23,22 @@ serve: $(VENV)/.serve ## Serve the shipped model on http://127.0.0.1:8000 until 
 install: $(VENV)/.learn ## Put every takt command into .venv, those that learn and export among them.
 
 test: $(VENV)/.dev ## Run the tests (six minutes on two cores).
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services and not browser" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu and not services and not browser and not release" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 test-services: $(VENV)/.dev ## Run the tests against real services of others, such as Prometheus.
 	$(BIN)/python -m pytest -m "services and not gpu"
 
 test-console: $(VENV)/.dev ## Run the tests that open the console in a browser (Debian's package `chromium`).
 	$(BIN)/python -m pytest -m "browser and not slow"
+
+test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environments of Python 3.11 and 3.13.
+	$(BIN)/python -m pytest -m release
+
+test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
+	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
+	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx
+	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not slow and not gpu and not services and not browser and not release" \
+	  -n 2 --dist loadfile --max-worker-restart=0 $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"

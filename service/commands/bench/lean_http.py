@@ -140,7 +140,8 @@ class _Connection(asyncio.Protocol):
         """Sends a request and reads its response; a caller that gives up must close."""
         assert self._transport is not None
         self._response = asyncio.get_running_loop().create_future()
-        self._transport.writelines((head, body))
+        # asyncio of Python 3.12 and later never gets rid of a piece that is empty.
+        self._transport.writelines((head, body) if body else (head,))
         return await self._response
 
     def close(self) -> None:

@@ -26,16 +26,16 @@ CUDNN = NvidiaLibrary("cuDNN", "libcudnn.so.9", "nvidia-cudnn-cu13")
 class File(PurePosixPath):
     """A file of a wheel, as `importlib.metadata` tells it."""
 
-    root: Path
+    wheel: Path
 
     def locate(self) -> Path:
-        return File.root / str(self)
+        return File.wheel / str(self)
 
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the wheel of cuDNN, and no other, says that its library lies."""
-    monkeypatch.setattr(File, "root", tmp_path, raising=False)
+    monkeypatch.setattr(File, "wheel", tmp_path, raising=False)
 
     def files(package: str) -> list[File]:
         if package != CUDNN.package:
