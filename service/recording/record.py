@@ -50,7 +50,7 @@ def open_record(data: Path, record: str) -> Record | None:
 
 
 def existing_record(data: Path, record: str) -> Record:
-    """The record that a command reads.
+    """The record that a command reads; it is closed when the command ends.
 
     Raises:
         ConfigurationError: there is none, or no such database is known.
@@ -62,6 +62,7 @@ def existing_record(data: Path, record: str) -> Record:
         raise ConfigurationError(
             f"there is no record in {data}; name the server's data folder with --data-folder"
         )
+    click.get_current_context().call_on_close(found.close)
     return found
 
 
