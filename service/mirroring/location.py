@@ -13,6 +13,8 @@ from service.errors import ConfigurationError
 
 SCHEMES: Final = ("file", "http", "https", "s3", "gs")
 
+_WEB: Final = ("http", "https")
+
 MIRRORS: Final = "mirror"
 """Folder of all mirrors, in the folder for what the server keeps."""
 
@@ -81,6 +83,12 @@ def parse_location(repository: str) -> Location:
         ConfigurationError: bundles cannot come from there; the message does not show secrets.
     """
     url = shown(repository)
+    scheme = repository.partition("://")[0].lower()
+    if scheme in SCHEMES and scheme not in _WEB and "@" in repository:
+        raise ConfigurationError(
+            f"the repository {url} may name no user; docs/repositories.md says where credentials "
+            "come from"
+        )
     try:
         parts = urlsplit(repository)
         host, user, password, _ = parts.hostname, parts.username, parts.password, parts.port
@@ -100,12 +108,6 @@ def parse_location(repository: str) -> Location:
         )
     if "@" in parts.path:
         raise ConfigurationError(f"the repository {url}: write @ in a URL as %40")
-    is_web = parts.scheme in ("http", "https")
-    if user is not None and not is_web:
-        raise ConfigurationError(
-            f"the repository {url} may name no user; docs/repositories.md says where credentials "
-            "come from"
-        )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise ConfigurationError(
@@ -114,7 +116,7 @@ def parse_location(repository: str) -> Location:
         return Location(parts.scheme, url, unquote(parts.path).rstrip("/") or "/")
     if not host:
         raise ConfigurationError(f"the repository {url} names no host or bucket")
-    place = url if is_web else f"{parts.netloc}{unquote(parts.path).rstrip('/')}"
+    place = url if parts.scheme in _WEB else f"{parts.netloc}{unquote(parts.path).rstrip('/')}"
     return Location(
         parts.scheme, url, place, unquote(user) if user else None, unquote(password or "") or None
     )

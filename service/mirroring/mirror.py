@@ -171,7 +171,7 @@ class Mirror:
         self._remember(look, name, "")
         try:
             fetch_version(self._store, name, content, self._folder, self._keys)
-        except BundleError as error:
+        except (BundleError, ConfigurationError) as error:
             former = self._refusals.get(name)
             is_again = former is not None and former.digest == digest
             wait_s = min(2 * former.wait_s, _AGAIN_MOST_S) if former and is_again else _AGAIN_S
@@ -243,6 +243,7 @@ class Mirror:
         for name, reason in look.refused.items():
             if self._told.get(name) != reason:
                 logger.warning("%s is not taken: %s", name, reason)
+        self._refusals = {name: of for name, of in self._refusals.items() if name in look.there}
         self._told = dict(look.refused)
         self.refused = dict(look.refused)
 

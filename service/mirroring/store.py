@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import importlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -47,21 +47,35 @@ _BLOCK_BYTES = 4 << 20
 _REASON_CHARACTERS = 200
 
 
-@dataclass(frozen=True, slots=True)
 class Store:
-    """What is at a URL: folders and files.
+    """What is at a URL: folders and files; used by one thread.
+
+    Args:
+        location: the URL.
+        connect: makes the file system, of fsspec, when it is first used: some ask for credentials
+            then, which may take a while.
+        ending: once it is set, nothing more is read.
+        clock: gives seconds that never go back.
 
     Attributes:
         location: the URL.
-        files: the file system, of fsspec.
-        ending: once it is set, nothing more is read.
-        clock: gives seconds that never go back.
     """
 
-    location: Location
-    files: Any
-    ending: threading.Event
-    clock: Callable[[], float] = time.monotonic
+    def __init__(
+        self,
+        location: Location,
+        connect: Callable[[], Any],
+        ending: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.location = location
+        self._connect = connect
+        self._ending = ending
+        self._clock = clock
+
+    @functools.cached_property
+    def _files(self) -> Any:
+        return self._connect()
 
     @property
     def is_web(self) -> bool:
@@ -80,7 +94,7 @@ class Store:
             UnavailableError: the store does not answer.
         """
         with self._edge():
-            found = self.files.ls(self._path(parts), detail=True, **self._within())
+            found = self._files.ls(self._path(parts), detail=True, **self._within())
         return [
             PurePosixPath(one["name"].rstrip("/")).name
             for one in found
@@ -89,7 +103,19 @@ class Store:
 
     def read(self, *parts: str, most_bytes: int) -> bytes:
         """The content of a file; the errors are those of `chunks`."""
-        return b"".join(self.chunks(*parts, most_bytes=most_bytes))
+        if self.is_web:
+            return b"".join(self.chunks(*parts, most_bytes=most_bytes))
+        self._check_going_on()
+        path = self._path(parts)
+        with self._edge():
+            size = self._size(path)
+        if size > most_bytes:
+            raise self._too_large(parts, most_bytes)
+        if size == 0:
+            return b""
+        with self._edge():
+            content: bytes = self._files.cat_file(path, start=0, end=size, **self._within())
+        return content
 
     def chunks(self, *parts: str, most_bytes: int) -> Iterator[bytes]:
         """The content of a file, as it comes.
@@ -99,7 +125,7 @@ class Store:
             BundleError: it is larger.
             UnavailableError: the store does not answer, or too slowly, or the server ends.
         """
-        began_s, total = self.clock(), 0
+        began_s, total = self._clock(), 0
         self._check_going_on()
         with self._edge():
             file = self._open(self._path(parts))
@@ -111,10 +137,8 @@ class Store:
                     return
                 total += len(chunk)
                 if total > most_bytes:
-                    raise BundleError(
-                        f"{self.shown(*parts)} has more than the {most_bytes} bytes that are read"
-                    )
-                if self.clock() - began_s > _GRACE_S + total / _LEAST_BYTES_PER_S:
+                    raise self._too_large(parts, most_bytes)
+                if self._clock() - began_s > _GRACE_S + total / _LEAST_BYTES_PER_S:
                     raise UnavailableError(
                         f"{self.location.url} sends fewer than {_LEAST_BYTES_PER_S >> 10} KiB/s"
                     )
@@ -125,7 +149,7 @@ class Store:
                 file.close()
 
     def _check_going_on(self) -> None:
-        if self.ending.is_set():
+        if self._ending.is_set():
             raise UnavailableError("the server is ending")
 
     def _path(self, parts: tuple[str, ...]) -> str:
@@ -133,16 +157,25 @@ class Store:
 
     def _within(self) -> dict[str, float]:
         """The time-out of a call, for file systems that take one."""
-        return {"timeout": _CALL_S} if getattr(self.files, "async_impl", False) else {}
+        return {"timeout": _CALL_S} if getattr(self._files, "async_impl", False) else {}
 
     def _open(self, path: str) -> Any:
         if self.is_web:
             # A stream: one request, of which nothing is asked again. A size spares asking for it.
-            return self.files.open(path, "rb", block_size=0, size=1)
-        info = self.files.info(path, **self._within())
+            return self._files.open(path, "rb", block_size=0, size=1)
+        size = self._size(path)
+        return self._files.open(path, "rb", block_size=_BLOCK_BYTES, size=size)
+
+    def _size(self, path: str) -> int:
+        info = self._files.info(path, **self._within())
         if info["type"] != "file":
             raise FileNotFoundError(path)
-        return self.files.open(path, "rb", block_size=_BLOCK_BYTES, size=info["size"])
+        return int(info["size"])
+
+    def _too_large(self, parts: tuple[str, ...], most_bytes: int) -> BundleError:
+        return BundleError(
+            f"{self.shown(*parts)} has more than the {most_bytes} bytes that are read"
+        )
 
     @contextlib.contextmanager
     def _edge(self) -> Iterator[None]:
@@ -160,6 +193,8 @@ class Store:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())[:_REASON_CHARACTERS]
+    if isinstance(error, TimeoutError) and not text:
+        return "no answer in time"
     return f"{text} ({type(error).__name__})" if text else type(error).__name__
 
 
@@ -167,7 +202,7 @@ def open_store(location: Location, ending: threading.Event) -> Store:
     """The store at a URL; nothing is asked of it yet.
 
     Raises:
-        ConfigurationError: the packages that read it are not installed, or cannot be set up.
+        ConfigurationError: the packages that read it are not installed.
     """
     for module in _MODULES[location.scheme]:
         try:
@@ -180,22 +215,18 @@ def open_store(location: Location, ending: threading.Event) -> Store:
     # They would log each of their own attempts; what came of them is told here.
     for name in ("aiobotocore", "botocore", "fsspec", "gcsfs", "s3fs"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    return Store(location, functools.partial(_connect, location), ending)
+
+
+def _connect(location: Location) -> Any:
     import fsspec
 
-    try:
-        files = fsspec.filesystem(
-            location.scheme,
-            skip_instance_cache=True,
-            use_listings_cache=False,
-            **_options(location),
-        )
-    except Exception as error:  # as above
-        raise ConfigurationError(
-            f"bundles cannot come from {location.url}: {_reason(error)}"
-        ) from None
+    files = fsspec.filesystem(
+        location.scheme, skip_instance_cache=True, use_listings_cache=False, **_options(location)
+    )
     if location.scheme == "s3":
         files.retries = 1
-    return Store(location, files, ending)
+    return files
 
 
 def _options(location: Location) -> dict[str, Any]:

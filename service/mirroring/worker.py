@@ -142,11 +142,7 @@ class MirrorWorker:
             return
         was = self.source.away
         if away is not None and was is None:
-            logger.warning(
-                "nothing new comes from %s, and what came until now is served: %s",
-                self.source.url,
-                away,
-            )
+            logger.warning("%s; what came until now is served", away)
         elif away is None and was is not None:
             logger.info("%s answers again", self.source.url)
         self._failures = 0 if away is None else self._failures + 1

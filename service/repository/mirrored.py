@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,8 @@ def open_mirror(
         return None
     location, ending = parse_location(settings.repository), threading.Event()
     store, folder = open_store(location, ending), MirrorFolder(settings.repository_folder)
-    with folder.locked() as is_ours:
+    # On a disk that takes nothing what is there can be served.
+    with contextlib.suppress(ConfigurationError), folder.locked() as is_ours:
         if is_ours:
             folder.recover()
     keys = TrustedKeys(settings.trusted_keys) if settings.trusted_keys else None

@@ -56,7 +56,9 @@ def test_the_file_systems_of_clouds_are_listed_by_fsspec() -> None:
     files.pipe_file("/bundles/line-3/parts/1/manifest.json", b"{}")
     try:
         store = Store(
-            Location("gs", "gs://bundles/line-3", "/bundles/line-3"), files, threading.Event()
+            Location("gs", "gs://bundles/line-3", "/bundles/line-3"),
+            lambda: files,
+            threading.Event(),
         )
         assert list_store(store) == {"parts": ("1",)}
         assert store.read("parts/1/manifest.json", most_bytes=2) == b"{}"

@@ -1,7 +1,9 @@
 """What a look at a URL brings, and what it leaves as it is."""
 
+import errno
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -330,3 +332,23 @@ def test_without_its_memory_a_mirror_knows_what_is_equal(
 
     assert mirrored().mirror.look() is False
     assert found.mirror._folder.fetched().versions.keys() == {"parts/1", "parts/2"}
+
+
+def test_a_disk_that_takes_nothing_is_told_and_the_version_fetched_again_later(
+    found: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found.there / "parts/2/manifest.json").unlink()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", full)
+        found.mirror.look()
+    assert "No space left on device; make room" in found.mirror.refused["parts/1"]
+    assert found.versions == []
+
+    assert found.mirror.look() is False
+    found.now_s = 11
+    assert found.mirror.look() is True
+    assert found.versions == ["parts/1"]

@@ -110,10 +110,10 @@ class _Drops:
 def test_a_store_that_sends_single_bytes_is_given_up() -> None:
     times = iter(range(1000))
     drops = Store(
-        Location("s3", "s3://b", "b"), _Drops(), threading.Event(), lambda: float(next(times))
+        Location("s3", "s3://b", "b"), _Drops, threading.Event(), lambda: float(next(times))
     )
     with pytest.raises(UnavailableError, match="fewer than 32 KiB/s"):
-        drops.read("a", most_bytes=1 << 20)
+        list(drops.chunks("a", most_bytes=1 << 20))
 
 
 def test_at_the_end_of_the_server_nothing_more_is_read(
@@ -127,6 +127,17 @@ def test_at_the_end_of_the_server_nothing_more_is_read(
         next(chunks)
     with pytest.raises(UnavailableError, match="ending"):
         store.read("a", most_bytes=4 << 20)
+
+
+def test_an_empty_file_is_empty_and_a_large_one_is_not_read(
+    tmp_path: Path, ending: threading.Event
+) -> None:
+    files = open_store(parse_location(tmp_path.as_uri()), ending)
+    (tmp_path / "empty").touch()
+    (tmp_path / "large").write_bytes(bytes(11))
+    assert files.read("empty", most_bytes=10) == b""
+    with pytest.raises(BundleError, match="more than the 10 bytes"):
+        files.read("large", most_bytes=10)
 
 
 @pytest.mark.parametrize("scheme, package", [("s3", "s3fs"), ("gs", "gcsfs"), ("https", "fsspec")])
