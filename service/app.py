@@ -231,7 +231,7 @@ def create_app(
         jobs = (repository.load, watch.run, note_loaded, desk.begin, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if mirror is not None:
-            mirror.begin(watch.ask)
+            tasks.add(asyncio.create_task(mirror.begin(repository.settled, watch.ask)))
         if recorder is not None:
             recorder.start()
         try:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from service.errors import TaktError
@@ -73,10 +73,13 @@ class MirrorWorker:
         self._failures = 0
         self._thread: threading.Thread | None = None
 
-    def begin(self, changed: Callable[[], None]) -> None:
+    async def begin(
+        self, settled: Callable[[], Awaitable[object]], changed: Callable[[], None]
+    ) -> None:
         """Starts the thread.
 
         Args:
+            settled: returns once what is in the folder already may be replaced.
             changed: called on this event loop after a look that has changed the folder.
         """
         loop = asyncio.get_running_loop()
@@ -87,6 +90,7 @@ class MirrorWorker:
                 changed()
 
         logger.info("models come from %s, and are kept in %s", self.source.url, self._folder)
+        await settled()
         self._thread = threading.Thread(
             target=self._run, args=(loop, tell), name="mirror", daemon=True
         )

@@ -168,7 +168,12 @@ def scan(folder: Path) -> dict[Path, Signature]:
         ConfigurationError: the folder is missing, or has no bundle.
         OSError: it cannot be read.
     """
-    return {path: _signature(path) for path in find_bundles(folder)}
+    found = {}
+    for path in find_bundles(folder):
+        # One may be taken away, or exchanged, at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = _signature(path)
+    return found
 
 
 def _signature(path: Path) -> Signature:

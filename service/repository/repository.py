@@ -134,6 +134,11 @@ class ModelRepository:
         self.loaded.set()
         await asyncio.to_thread(return_freed_memory)
 
+    async def settled(self) -> None:
+        """Waits until what was in the folder at the start is loaded, if anything was."""
+        if self.found.is_set():
+            await self.loaded.wait()
+
     def _find(self) -> dict[str, Model]:
         found = {}
         for folder, paths in find_models(self._folder).items():

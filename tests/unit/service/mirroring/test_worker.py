@@ -29,6 +29,10 @@ class Looks:
         return outcome
 
 
+async def settled() -> None:
+    """What is in the folder may be replaced."""
+
+
 Make = Callable[..., MirrorWorker]
 
 
@@ -55,7 +59,7 @@ def make(registry: CollectorRegistry) -> Make:
 
 async def test_a_change_is_told_on_the_loop(make: Make) -> None:
     worker, changed = make(Looks(False, True, False)), asyncio.Event()
-    worker.begin(changed.set)
+    await worker.begin(settled, changed.set)
     await asyncio.wait_for(changed.wait(), 10)
     await worker.close()
 
@@ -68,7 +72,7 @@ async def test_a_store_that_is_away_is_told_once_and_so_is_its_return(
     looks = Looks(True, away, away, away, False)
     worker = make(looks)
     with caplog.at_level(logging.INFO):
-        worker.begin(lambda: None)
+        await worker.begin(settled, lambda: None)
         await worker.next_look()
         for _ in range(6):
             await asyncio.to_thread(looks.looked.acquire)
@@ -89,7 +93,7 @@ async def test_its_state_says_why_it_is_away_and_what_is_refused(
     looks = Looks(UnavailableError("no route"))
     looks.refused = {"parts/2": "model.onnx is another"}
     worker = make(looks)
-    worker.begin(lambda: None)
+    await worker.begin(settled, lambda: None)
     await asyncio.to_thread(looks.looked.acquire)
     await worker.close()
 
@@ -103,7 +107,7 @@ async def test_its_state_says_why_it_is_away_and_what_is_refused(
 async def test_an_unforeseen_failure_does_not_end_the_looks(make: Make, monkeypatch) -> None:
     monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
     worker = make(Looks(RuntimeError("a bug"), False))
-    worker.begin(lambda: None)
+    await worker.begin(settled, lambda: None)
     await asyncio.wait_for(worker.next_look(), 10)
     await worker.close()
 
@@ -111,7 +115,7 @@ async def test_an_unforeseen_failure_does_not_end_the_looks(make: Make, monkeypa
 async def test_without_polling_it_looks_once_and_when_it_is_asked(make: Make) -> None:
     looks = Looks(False)
     worker = make(looks, every_s=0)
-    worker.begin(lambda: None)
+    await worker.begin(settled, lambda: None)
     await worker.next_look()
     await asyncio.to_thread(looks.looked.acquire)
     worker.ask()
@@ -127,7 +131,19 @@ async def test_a_folder_at_which_another_server_is_at_work_is_asked_for_again(
     monkeypatch.setattr("service.mirroring.worker._AGAIN_S", 0.001)
     looks = Looks(None, None, True)
     worker = make(looks, every_s=0)
-    worker.begin(lambda: None)
+    await worker.begin(settled, lambda: None)
     await asyncio.wait_for(worker.next_look(), 10)
     assert worker.source.away is None
+    await worker.close()
+
+
+async def test_it_looks_once_what_was_there_is_loaded(make: Make) -> None:
+    looks, loaded = Looks(False), asyncio.Event()
+    worker = make(looks)
+    begun = asyncio.create_task(worker.begin(loaded.wait, lambda: None))
+    await asyncio.sleep(0)
+    assert not looks.looked.acquire(blocking=False)
+    loaded.set()
+    await begun
+    await worker.next_look()
     await worker.close()

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from service.repository import folder_watch
 from service.repository.activation import (
     ACTIVE,
     Activation,
@@ -209,3 +210,12 @@ async def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
         assert found.active == "2"
         hung.gate.set()
         await until(lambda: found.active == "1")
+
+
+def test_a_version_that_goes_while_the_folder_is_looked_at_hides_no_other(
+    make_bundle, repository: Path, monkeypatch
+) -> None:
+    here, gone = make_bundle().path, repository / "parts" / "2"
+    monkeypatch.setattr(folder_watch, "find_bundles", lambda _: [here, gone])
+
+    assert list(folder_watch.scan(repository)) == [here]
