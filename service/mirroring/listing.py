@@ -105,6 +105,6 @@ def _page(store: Store, *parts: str) -> list[str]:
         with contextlib.suppress(ValueError):  # it is no URL
             target = urlsplit(urljoin(here, link))
             inside = target.path.removeprefix(folder.path)
-            if target.netloc == folder.netloc and inside != target.path and inside.endswith("/"):
+            if target.netloc == folder.netloc and inside.endswith("/"):
                 names.append(unquote(inside[:-1]))
     return names

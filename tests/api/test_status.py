@@ -35,6 +35,7 @@ async def test_ready_once_the_engine_answered_the_golden_inputs(serve) -> None:
                     "reason": None,
                 }
             ],
+            "reason": None,
         }
         assert (await client.get("/health/live")).json() == {"status": "live"}
         for probe in ("/health/live", "/health/ready"):
