@@ -17,6 +17,7 @@ from takt_client.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
+from takt_client.stream import HANDSHAKE_S
 from takt_client.values import Box, Heatmap, Region, ThresholdOrigin, Timings
 
 
@@ -294,3 +295,23 @@ def test_a_call_that_is_given_up_has_no_success_to_hear_of(call, heard) -> None:
     with pytest.raises(UnreachableError):
         call(server, "models", retry=RetryPolicy(deadline_s=0.2), options={"listener": heard})
     assert heard.events == [("unreachable", 0.1)]
+
+
+def test_a_silent_attempt_uses_up_the_deadline_of_pictures_alone(call, heard, ok_server) -> None:
+    allowed: list[dict[str, float]] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        allowed.append(request.extensions["timeout"])
+        if len(allowed) == 1:
+            raise httpx.ReadTimeout("silent")
+        if request.method == "POST":
+            return ok_server(request)
+        return httpx.Response(200, json={"models": []})
+
+    retry = RetryPolicy(deadline_s=3600)
+    call(server, "models", retry=retry, options={"listener": heard})
+    assert heard.events == [("unreachable", 0.1), "succeeded"]
+    assert [limits["connect"] for limits in allowed] == [HANDSHAKE_S] * 2
+    assert [limits["read"] for limits in allowed] == [HANDSHAKE_S] * 2
+    call(server, "inspect", "parts", b"a jpeg", retry=retry)
+    assert (allowed[2]["connect"], allowed[2]["read"]) == (HANDSHAKE_S, 3600)

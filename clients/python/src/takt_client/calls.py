@@ -17,7 +17,7 @@ from takt_client.pictures import ColorOrder, Picture, PixelArray
 from takt_client.reading import inspected_of, model_of, models_of, readable, readiness_of
 from takt_client.retry import Attempts, RetryClock, RetryPolicy
 from takt_client.session import InspectChoices, StreamChoices, StreamSession
-from takt_client.stream import AsyncTaktStream
+from takt_client.stream import HANDSHAKE_S, AsyncTaktStream
 from takt_client.values import Inspected, Model, Readiness
 
 T = TypeVar("T")
@@ -163,7 +163,9 @@ class Calls(ABC):
                 request = self._request(method, path, content, query, attempts.remaining_s)
                 response = await self._send(request, attempts)
             except (httpx.ReadTimeout, TimeoutError) as error:
-                refusal = overdue(self._server.url, error)
+                # Whoever sends no picture waits for no engine: the server is away.
+                away = content is None and not attempts.over
+                refusal = (unreachable if away else overdue)(self._server.url, error)
             except httpx.TransportError as error:
                 refusal = unreachable(self._server.url, error)
             else:
@@ -195,8 +197,12 @@ class Calls(ABC):
             params=query,
             content=content,
             headers=trace_headers(),
-            # A caller who is not even connected by then hears that, and not of the deadline.
-            timeout=httpx.Timeout(remaining_s, connect=sooner_s),
+            # A caller who is not even connected by then hears that, and not of the deadline. One
+            # silent attempt does not use it up.
+            timeout=httpx.Timeout(
+                remaining_s if content is not None else min(remaining_s, HANDSHAKE_S),
+                connect=min(sooner_s, HANDSHAKE_S),
+            ),
         )
 
     def _stream(
