@@ -1,0 +1,178 @@
+"""One user's journey: each step in order, with what came of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.first_hour.journeys import Bar, Journey, Promise
+from tests.first_hour.pages import ROOT, Command, Ended, Printed, Saved, Step, steps
+from tests.first_hour.terminal import Ran, StepError, Terminal, terminal
+
+PORT = 8000
+"""That of the pages; another one where it is taken, which is then put into the commands."""
+PICTURES = "bsdata_pitting/train/good"
+_NUMBER = re.compile(r"\d[\d.,]*(e-?\d+)?")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that was run."""
+
+    user: str
+    page: str
+    line: int
+    command: str
+    seconds: float
+    fault: str | None = None
+
+
+def fresh_copy(folder: Path) -> None:
+    """Make a folder of what is committed, as a clone has it."""
+    folder.mkdir(parents=True)
+    archive = ["git", "-C", str(ROOT), "archive", "HEAD"]
+    with subprocess.Popen(archive, stdout=subprocess.PIPE) as packed:
+        subprocess.run(["tar", "-x", "-C", str(folder)], stdin=packed.stdout, check=True)
+    if packed.returncode:
+        raise RuntimeError("git archive has failed; is this a clone?")
+
+
+def bring_pictures(folder: Path, data: Path) -> int:
+    """What a reader of the README has: `good/` and `part.jpg`; returns the number of pictures."""
+    good = data / PICTURES
+    if not good.is_dir():
+        good = folder / "examples/learn/good"
+    shutil.copytree(good, folder / "good")
+    shutil.copy(sorted((folder / "examples/pictures/pitting").iterdir())[-1], folder / "part.jpg")
+    return len(list(good.iterdir()))
+
+
+def free_port() -> int:
+    """8000 as on the pages, or another port where somebody has that one."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise RuntimeError("no port is free")
+
+
+def play(journey: Journey, folder: Path, data: Path, tell: Callable[[Done], None]) -> list[Done]:
+    """Go through a journey up to its end or its first fault."""
+    fresh_copy(folder)
+    bring_pictures(folder, data)
+    done: list[Done] = []
+    kept = set(journey.promises)
+    port = free_port()
+    with terminal(folder, port) as opened:
+        for page, sections in journey.reading:
+            output = ""
+            for step in _read(page, sections, folder):
+                try:
+                    ran = _take(step, opened, port, output)
+                    if ran is None or not isinstance(step, Command):
+                        continue
+                    output += ran.output
+                    for promise in promises_of(step, journey.promises):
+                        promise.check(ran, opened)
+                        kept.discard(promise)
+                    fault = None
+                except (StepError, ValueError) as error:
+                    fault = f"{error}\n--- server\n{opened.log()}"
+                if isinstance(step, Command) or fault:
+                    name = step.name if isinstance(step, Command) else "what the page prints"
+                    seconds = ran.seconds if ran is not None and not fault else 0.0
+                    done.append(Done(journey.user, page, step.line, name, seconds, fault))
+                    tell(done[-1])
+                if fault:
+                    return done
+            opened.end_server()
+    for promise in kept:
+        fault = "no command of the page begins so"
+        done.append(Done(journey.user, promise.page, 0, promise.command, 0, fault))
+        tell(done[-1])
+    return done
+
+
+def _read(page: str, sections: tuple[str, ...] | None, folder: Path) -> Iterator[Step]:
+    for step in steps(page, folder):
+        if sections is None or step.section in sections:
+            yield step
+
+
+def _take(step: Step, opened: Terminal, port: int, output: str) -> Ran | None:
+    """Do what the step says; None if there is nothing to run."""
+    if isinstance(step, Saved):
+        (opened.folder / step.file).write_text(_at(port, step.text))
+    elif isinstance(step, Ended):
+        opened.end_server()
+    elif isinstance(step, Printed):
+        check_printed(step.text, output)
+    elif step.is_run:
+        text = _at(port, step.text)
+        if step.serves:
+            return opened.serve(text)
+        ran = opened.run(text)
+        if ran.status:
+            raise StepError(f"it has ended with status {ran.status}:\n{ran.output[-3000:]}")
+        return ran
+    return None
+
+
+def _at(port: int, text: str) -> str:
+    return text.replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{port}")
+
+
+def promises_of(command: Command, promises: Iterable[Promise]) -> list[Promise]:
+    """Those of this command: of all that it begins like, the longest one."""
+    begun = [
+        promise
+        for promise in promises
+        if promise.page == command.page and command.name.startswith(promise.command)
+    ]
+    longest = max((len(promise.command) for promise in begun), default=0)
+    return [promise for promise in begun if len(promise.command) == longest]
+
+
+def check_printed(said: str, output: str) -> None:
+    """Whether the output has each line that a page shows, whatever its numbers are.
+
+    Of an answer in JSON, to which a page adds line breaks, it has each name.
+
+    >>> check_printed("found  4 of 6", "AUROC 0.9\\nfound 5 of 6 (83%)")
+    >>> check_printed("lost   4 of 6", "AUROC 0.9\\nfound 5 of 6 (83%)")
+    Traceback (most recent call last):
+    tests.first_hour.terminal.StepError: the page shows what was not printed: lost   4 of 6
+    """
+    if said.startswith("{"):
+        shown = re.findall(r'"\w+":', said)
+        missing = [name for name in shown if name not in output]
+    else:
+        printed = _without_numbers(output)
+        missing = [line for line in said.splitlines() if _without_numbers(line) not in printed]
+    if missing:
+        raise StepError(f"the page shows what was not printed: {missing[0]}")
+
+
+def _without_numbers(text: str) -> str:
+    return " ".join(_NUMBER.sub("#", text).split())
+
+
+def time_of(bar: Bar, done: Iterable[Done]) -> float | None:
+    """Seconds of a bar's steps, each the first that begins so; None if one is missing."""
+    steps_done = list(done)
+    total_s = 0.0
+    for begin in bar.commands:
+        found = [one for one in steps_done if one.command.startswith(begin) and one.fault is None]
+        if not found:
+            return None
+        total_s += found[0].seconds
+    return total_s
