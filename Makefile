@@ -9,7 +9,7 @@ DEMO   := examples/bank
 NEWER  ?= python3.13
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-services test-console test-release test-newer test-all hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-services test-console test-release test-newer test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's P
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"
+
+first-hour: ## Play new users, each in a fresh copy, by README and tutorials as written (6 minutes).
+	$(PYTHON) -m tests.first_hour --json out/first-hour.json $(ARGS)
 
 hostile: $(VENV)/.dev ## Malformed inputs, attacks and faults against a real server, with their figures (20 minutes).
 	@missed=0; for command in malformed attacks faults schema; do \

@@ -1,0 +1,136 @@
+"""Every command of README and tutorials is one: its options, targets, routes and files exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from service.cli import main as takt
+from tests.first_hour.journeys import JOURNEYS, Journey
+from tests.first_hour.pages import PAGES, ROOT, Command, Saved, steps
+from tests.first_hour.play import promises_of
+
+COMMANDS = [step for page in PAGES for step in steps(page) if isinstance(step, Command)]
+SAVED = {step.file for page in PAGES for step in steps(page) if isinstance(step, Saved)}
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+ROUTES = [
+    re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
+    for path in json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))["paths"]
+]
+OF_THE_SHELL = {".", "cp", "mkdir", "umask", "grep"}
+
+
+def words_of(text: str) -> Iterator[list[str]]:
+    """The words of each simple command, those in $(…) as well, without what is assigned."""
+    for inner in re.findall(r"\$\(([^)]+)\)", text):
+        yield from words_of(inner)
+    plain = re.sub(r"\$\([^)]+\)", "inner", text)
+    lexer = shlex.shlex(plain, posix=True, punctuation_chars="&|;<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word in {"&&", "|", ";"}:
+            yield words
+            words = []
+        elif words or re.match(r"\w+=", word) is None:
+            words.append(word)
+
+
+def check(words: list[str]) -> None:
+    name, given = words[0], words[1:]
+    if ">" in given:
+        given = given[: given.index(">")]
+    if name == "takt":
+        check_takt(given)
+    elif name == "make":
+        assert set(given) <= TARGETS
+    elif name == "python":
+        assert given[0] in SAVED or (ROOT / given[0]).is_file()
+    elif name == "curl":
+        (url,) = (word for word in given if word.startswith("http://"))
+        path = re.sub(r"^http://127\.0\.0\.1:8000|\?.*", "", url)
+        assert any(route.fullmatch(path) for route in ROUTES), f"there is no route {path}"
+    else:
+        assert name in OF_THE_SHELL | {"cat"}, f"is {name} on every reader's machine?"
+
+
+def check_takt(given: list[str]) -> None:
+    """Parse the options as the command does, but for files that a reader has and we have not."""
+    command: click.Command = takt
+    context = click.Context(takt, info_name="takt")
+    arguments = list(given)
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        found = command.get_command(context, arguments[0])
+        if found is None:
+            break
+        command, context = found, click.Context(found, context, arguments.pop(0))
+    values, rest, _ = command.make_parser(context).parse_args(arguments)
+    assert not rest, f"takt has no {rest}"
+    for option in command.params:
+        if isinstance(option.type, click.Choice | click.IntRange | click.FloatRange):
+            option.type_cast_value(context, values.get(option.name))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.page}:{command.line}")
+def test_a_command_of_a_page_is_one(command: Command) -> None:
+    for words in words_of(command.text):
+        check(words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "takt lern good/",
+        "takt learn good/ --modle part",
+        "takt keys add x --scope everything --file f",
+        "make dmeo",
+        "python nothing.py",
+        "curl http://127.0.0.1:8000/v1/modles",
+        "cat $(takt keys lost --file f)",
+        "apt-get install x",
+    ],
+)
+def test_what_is_no_command_is_found(text: str) -> None:
+    with pytest.raises((AssertionError, click.ClickException)):
+        for words in words_of(text):
+            check(words)
+
+
+def read_by(journey: Journey) -> list[Command]:
+    return [
+        step
+        for page, sections in journey.reading
+        for step in steps(page)
+        if isinstance(step, Command) and (sections is None or step.section in sections)
+    ]
+
+
+def test_every_command_that_is_run_is_read_by_a_user() -> None:
+    read = [command for journey in JOURNEYS for command in read_by(journey)]
+
+    assert [one for one in COMMANDS if one.is_run and one not in read] == []
+
+
+@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda journey: journey.user)
+def test_every_promise_belongs_to_one_command(journey: Journey) -> None:
+    held = [
+        promise
+        for command in read_by(journey)
+        for promise in promises_of(command, journey.promises)
+    ]
+
+    assert sorted(held, key=repr) == sorted(journey.promises, key=repr)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_a_tutorial_is_short(page: str) -> None:
+    assert len((ROOT / page).read_text("utf-8").splitlines()) <= 120
