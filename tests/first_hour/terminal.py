@@ -56,6 +56,7 @@ class Terminal:
             stderr=subprocess.DEVNULL,
             text=True,
             bufsize=1,
+            start_new_session=True,
         )
 
     def run(self, command: str, seconds: float = STEP_S) -> Ran:
@@ -113,10 +114,9 @@ class Terminal:
     def close(self) -> None:
         """End the server and the shell, whatever they do."""
         try:
-            if self._shell.poll() is None:
-                self.end_server()
+            self.end_server()
         finally:
-            self._shell.kill()
+            self._kill()
             self._shell.wait()
             for pipe in (self._shell.stdin, self._shell.stdout):
                 if pipe is not None:
@@ -130,12 +130,17 @@ class Terminal:
         with selectors.DefaultSelector() as selector:
             selector.register(self._shell.stdout, selectors.EVENT_READ)
             if not selector.select(seconds):
-                self._shell.kill()
+                self._kill()
                 raise StepError(f"it has not ended after {seconds:.0f} s:\n{self._last_output()}")
         answer = self._shell.stdout.readline()
         if not answer.startswith(_SAYS_ITS_END):
             raise StepError(f"the shell has ended:\n{self._last_output()}")
         return answer.removeprefix(_SAYS_ITS_END).strip()
+
+    def _kill(self) -> None:
+        """End the shell, with what runs in it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._shell.pid, signal.SIGKILL)
 
     def _last_output(self) -> str:
         return self._output.read_text("utf-8", "replace")[-3000:] if self._output.exists() else ""

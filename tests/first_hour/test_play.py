@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,18 @@ def test_what_a_page_says_wrongly_is_a_fault(done, right: str, wrong: str, fault
 
     assert len(faults) == 1
     assert faults[0].startswith(fault)
+
+
+def test_a_command_that_does_not_end_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with terminal.terminal(folder, 1) as opened:
+        with pytest.raises(terminal.StepError, match="it has not ended after 1 s"):
+            opened.run("echo $BASHPID > session; sleep 600 & sleep 600", seconds=1)
+
+    session = (folder / "session").read_text().strip()
+    ps = subprocess.run(["ps", "-o", "stat=", "-g", session], capture_output=True, text=True)
+    assert [state for state in ps.stdout.split() if not state.startswith("Z")] == []
 
 
 def test_a_bar_is_the_time_of_its_steps_and_none_if_one_is_missing() -> None:
