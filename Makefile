@@ -91,7 +91,7 @@ clean: ## Remove the virtual environment and what was made.
 	rm -rf $(VENV) out build *.egg-info clients/python/build clients/python/src/*.egg-info
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Python compiles what it imports; compiling all of it takes a third of the time of an installation.
 $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
