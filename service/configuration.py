@@ -32,9 +32,12 @@ OTHERS = frozenset(
     ENV_PREFIX + name
     for name in (
         *("CONFIG", "KEY"),  # the file with settings; the key that clients show
-        *("MODELS", "MODELS_READ_ONLY", "USER"),  # of the composition
+        *("MODELS", "MODELS_READ_ONLY", "MODELS_URL", "USER"),  # of the composition
         *("ANOMALIB", "DATA", "FIXTURES", "SCREENSHOTS", "SITE"),  # of the tests
-        *(f"REQUIRE_{tool}" for tool in ("CHROMIUM", "DEPLOY_TOOLS", "POSTGRESQL", "PROMETHEUS")),
+        *(
+            f"REQUIRE_{tool}"
+            for tool in ("CHROMIUM", "DEPLOY_TOOLS", "NGINX", "POSTGRESQL", "PROMETHEUS")
+        ),
         *("URL", "GOOD", "BAD", "READING_KEY"),  # of the clients' tests
     )
 )
