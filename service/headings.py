@@ -35,27 +35,47 @@ class HeadedCommand(click.Command):
             row = param.get_help_record(ctx)
             if row is not None and isinstance(param, click.Option):
                 sections.setdefault(getattr(param, "heading", _OTHERS), []).append(row)
-        names = [len(name) for rows in sections.values() for name, _ in rows]
-        width = max(length for length in names if length <= _COLUMN)
+        longest = max(len(name) for rows in sections.values() for name, _ in rows)
+        width = min(longest, _COLUMN)
         for heading, rows in sections.items():
             with formatter.section(heading):
                 # One column for the names of all sections.
                 formatter.write_dl([(name.ljust(width), text) for name, text in rows], _COLUMN)
 
 
-def under(heading: str, *options: Option) -> Option:
-    """Several options as one decorator, under a heading; --help lists them in this order."""
+class HeadedGroup(HeadedCommand, click.Group):
+    """A group of commands with options of its own under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections of the options, then the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def with_options(*options: Option) -> Option:
+    """Several options as one decorator; --help lists them in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
-            _last_of(command).heading = heading  # type: ignore[attr-defined]
         return command
 
     return decorate
 
 
-def _last_of(command: Command) -> click.Parameter:
-    """The parameter that was given to a function last; click keeps them there until it is one."""
-    parameters: list[click.Parameter] = command.__click_params__  # type: ignore[attr-defined]
-    return parameters[-1]
+def under(heading: str, *options: Option) -> Option:
+    """Several options as one decorator, all under a heading."""
+
+    def decorate(command: Command) -> Command:
+        before = len(_parameters(command))
+        command = with_options(*options)(command)
+        for parameter in _parameters(command)[before:]:
+            parameter.heading = heading  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _parameters(command: Command) -> list[click.Parameter]:
+    """The parameters of a function that is to be a command, where click keeps them until then."""
+    return getattr(command, "__click_params__", [])

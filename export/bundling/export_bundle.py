@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -42,12 +40,12 @@ from export.calibration.pictures_to_use import (
     sample_evenly,
 )
 from export.calibration.thresholds import conformal_thresholds
+from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
 from service.bundles.bundle import MODEL, Calibration, Golden
 from service.bundles.calibration.conformal import Alpha, choose_alpha
 from service.bundles.manifest import (
-    NAME_PATTERN,
     Filter,
     InputType,
     Manifest,
@@ -58,7 +56,7 @@ from service.bundles.tiling import Tiling
 from service.bundles.writing import save_bundle
 from service.domain import Batch, Depth, Orientation
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import BundleError, CalibrationError
+from service.errors import CalibrationError
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3
@@ -151,7 +149,7 @@ def export_bundle(
         good, defects, facts.seen, tell, scored.digests if scored else (), options.grouping
     )
     count = len(scored.score) if scored else chosen.unseen_parts.count
-    alpha = _alpha(facts, count, options, tell)
+    alpha = _alpha(facts, count, options)
     tell_of_files([*chosen.unseen, *chosen.seen, *defects], facts.preprocess, tell)
     compared = sample_evenly([*chosen.unseen, *defects], chosen.seen, DRIFT_PICTURES)
 
@@ -246,43 +244,14 @@ def export_bundle(
     return ExportReport(bundle, graph)
 
 
-def check_folder(out: Path) -> Path:
-    """The absolute path of a folder that can become a bundle.
-
-    Raises:
-        BundleError: it exists, its name is none for a model or version, or it cannot be written.
-    """
-    out = out.resolve()
-    if out.exists():
-        raise BundleError(f"{out} exists; versions are never changed, so export to a new one")
-    for what, name in (("name", out.parent.name), ("version", out.name)):
-        if not re.match(NAME_PATTERN, name):
-            raise BundleError(
-                f"{name!r} is no model {what}: give --out as REPOSITORY/NAME/VERSION, with "
-                "letters, digits, '.', '_' and '-'"
-            )
-    ancestor = next(parent for parent in out.parents if parent.exists())
-    if not (ancestor.is_dir() and os.access(ancestor, os.W_OK)):
-        raise BundleError(
-            f"{out} cannot be made, as {ancestor} is no folder that may be written to; give --out "
-            "in another"
-        )
-    return out
-
-
-def _alpha(
-    facts: SourceFacts, good_count: int, options: ExportOptions, tell: Callable[[str], None]
-) -> Alpha | None:
+def _alpha(facts: SourceFacts, good_count: int, options: ExportOptions) -> Alpha | None:
     """The false-reject rate to calibrate for; None keeps the training's thresholds.
 
     Raises:
         CalibrationError: the pictures are too few, or the training left no thresholds.
     """
     if not options.keep_thresholds:
-        alpha = choose_alpha(options.alpha, good_count)
-        for note in alpha.notes:
-            tell(f"warning: {note}")
-        return alpha
+        return choose_alpha(options.alpha, good_count)
     if facts.trained_thresholds is None:
         raise CalibrationError(
             "there are no thresholds of the training to keep (not every file has some, and "

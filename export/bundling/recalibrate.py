@@ -147,8 +147,6 @@ def find_thresholds(
     pictures = choose_pictures(good, bad, seen, tell, grouping=options.grouping)
     tell_of_files([*pictures.unseen, *bad], bundle.manifest.preprocess, tell)
     alpha = choose_alpha(options.alpha, pictures.unseen_parts.count)
-    for note in alpha.notes:
-        tell(f"warning: {note}")
 
     with closing(OnnxRuntimeEngine.open(bundle.model_path, threads=options.threads)) as engine:
         check_golden(engine, bundle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export.bundling.graph import GraphFacts
-from export.calibration.self_test import finding_lines
+from export.calibration.self_test import finding_lines, notes_beside
 from export.wording import (
     defects_text,
     drift_text,
@@ -46,7 +46,8 @@ class ExportReport:
             + self._origin(),
             self._promise(),
         ]
-        lines += [f"note        {note}" for note in (*manifest.notes, *thresholds.notes)]
+        notes = notes_beside(manifest.self_test, (*manifest.notes, *thresholds.notes))
+        lines += [f"note        {note}" for note in notes]
         if manifest.self_test is not None:
             lines.append(f"self-test   {manifest.self_test.text}")
             lines += finding_lines(manifest.self_test)

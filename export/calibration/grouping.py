@@ -57,10 +57,13 @@ class Grouping:
         pictures = len(parts.number)
         if parts.count == pictures:
             return
-        how = "--group names them"
+        told = f"{pictures} good pictures show {parts.count} parts"
         if self.is_guess:
-            how = "near-copies count as one; --group names parts, --group none counts each picture"
-        tell(f"warning: {pictures} good pictures show {parts.count} parts: {how}")
+            told = (
+                f"warning: {told}: near-copies count as one; --group names parts, --group none "
+                "counts each picture"
+            )
+        tell(told)
 
 
 BY_LOOKS = Grouping()

@@ -15,8 +15,10 @@ from service.errors import CalibrationError
 
 SEEN_UNKNOWN = (
     "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "
-    "seen none of those that they rest on"
+    "seen none of those that they rest on, and are else too low; --fitted-on names what it has seen"
 )
+LEFT_OUT_AS_COPIES = "left out as copies of other pictures"
+COUNTED_ONCE = "each of which counts once, by its highest score"
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class CalibrationPictures:
         count = self.unseen_parts.count
         if count == len(self.unseen):
             return ()
+        guess = "; near-copies are taken for one part unless --group says otherwise"
         return (
-            f"{len(self.unseen)} good pictures show {count} parts, each of which counts once, by "
-            "its highest score",
+            f"{len(self.unseen)} good pictures show {count} parts, {COUNTED_ONCE}"
+            + (guess if self.repeated else ""),
         )
 
 
@@ -86,10 +89,7 @@ def choose_pictures(
     if not out_of_fold:
         parted = replace(leave_out_seen(digests, seen, tell), copies=copies)
         return _counted_once(parted, dict(zip(digests, parts.number, strict=True)), grouping, tell)
-    tell(
-        f"calibrating on the fit's own scores of {len(out_of_fold)} pictures, each by a model that "
-        "has not seen it"
-    )
+    tell("calibrating on the fit's own scores")
     if not grouping.is_guess:
         tell("warning: these scores count the parts that the fit was told of; give it --group")
     scored = frozenset(out_of_fold)
@@ -127,7 +127,6 @@ def _counted_once(
             "same parts"
         )
     parts = Parts.of(part[path] for path in unseen)
-    grouping.told(parts, tell)
     repeated = len(pictures.unseen) - parts.count if grouping.is_guess else 0
     return replace(pictures, unseen=unseen, parts=parts, repeated=repeated)
 
@@ -149,7 +148,7 @@ def distinct(paths: Iterable[Path], tell: Callable[[str], None]) -> dict[Path, s
         except OSError as error:
             raise PicturesError(f"{path}: {error.strerror}") from error
     if count > len(found):
-        tell(f"left out as copies of other pictures: {count - len(found)}")
+        tell(f"{LEFT_OUT_AS_COPIES}: {count - len(found)}")
     return {path: digest for digest, path in found.items()}
 
 
@@ -183,19 +182,13 @@ def leave_out_seen(
 
     Args:
         good: each good picture with its digest.
-        seen: digests of the pictures that the training has seen; empty if unknown, with a warning.
+        seen: digests of the pictures that the training has seen; empty if unknown.
         tell: takes lines about it.
 
     Raises:
         CalibrationError: it has seen all of them.
     """
     known = frozenset(seen)
-    if not known:
-        tell(
-            "warning: nothing says which pictures the training has seen; a threshold or percentile "
-            "from pictures that it has seen is too low: name them with --fitted-on, or give "
-            "others as --good"
-        )
     parted = CalibrationPictures(
         unseen=tuple(path for path, digest in good.items() if digest not in known),
         seen=tuple(path for path, digest in good.items() if digest in known),

@@ -21,7 +21,12 @@ from tqdm import tqdm
 
 from export.calibration.findings import Evidence, find
 from export.calibration.odd_pictures import OddPictures
-from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
+from export.calibration.pictures_to_use import (
+    COUNTED_ONCE,
+    LEFT_OUT_AS_COPIES,
+    CalibrationPictures,
+    sample_evenly,
+)
 from export.errors import SelfTestError
 from export.pictures import picture_size, read_picture
 from export.synthetic.defects import KINDS
@@ -135,6 +140,18 @@ def refuse_findings(tested: SelfTest) -> None:
         raise SelfTestError(
             "nothing was written, as --strict was given:\n" + "\n".join(finding_lines(tested))
         )
+
+
+def notes_beside(tested: SelfTest | None, notes: Sequence[str]) -> list[str]:
+    """The notes of which no finding says the same, with a remedy.
+
+    Args:
+        tested: with the findings, if there was a self-test.
+        notes: of a bundle and of the way to it.
+    """
+    repeated = tested is not None and tested.says("duplicate_pictures")
+    said = (COUNTED_ONCE, LEFT_OUT_AS_COPIES) if repeated else ()
+    return [note for note in notes if not any(part in note for part in said)]
 
 
 def finding_lines(tested: SelfTest) -> list[str]:

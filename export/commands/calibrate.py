@@ -12,17 +12,16 @@ import click
 from export.commands.options import (
     FOLDER,
     POSITIVE,
-    QUIET,
+    RUNNING,
     SHARE,
     SHOW_DEFAULTS,
-    SIGN_KEY,
     STRICT,
-    THREADS,
     plain_errors,
 )
 from export.commands.promise import ALPHA, GROUP
 from export.commands.sign import sign_or_warn
 from export.wording import aligned, guarantee_text, share
+from service.headings import HeadedCommand, under, with_options
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -40,7 +39,7 @@ NAMES: dict[Rule | None, str] = {
 WIDTH = 100
 
 
-@click.command(context_settings=SHOW_DEFAULTS)
+@click.command(cls=HeadedCommand, context_settings=SHOW_DEFAULTS)
 @click.argument("bundle", type=FOLDER)
 @click.option(
     "--good",
@@ -60,22 +59,27 @@ WIDTH = 100
     help="The good pictures of the training, where the bundle does not know them: no threshold "
     "comes from these.",
 )
-@ALPHA
-@GROUP
-@click.option(
-    "--deploy",
-    type=click.Choice(["conformal", "best-f1", "cost"]),
-    default="conformal",
-    help="Whose thresholds the bundle gets; only the conformal ones carry a guarantee.",
-)
-@click.option("--cost-miss", type=POSITIVE, help="Of a defective part that passes, in any unit.")
-@click.option("--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit.")
-@click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective.")
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing.")
-@STRICT
-@SIGN_KEY
-@THREADS
-@QUIET
+@under(
+    "Thresholds and checks",
+    ALPHA,
+    GROUP,
+    click.option(
+        "--deploy",
+        type=click.Choice(["conformal", "best-f1", "cost"]),
+        default="conformal",
+        help="Whose thresholds the bundle gets; only the conformal ones carry a guarantee.",
+    ),
+    click.option(
+        "--cost-miss", type=POSITIVE, help="Of a defective part that passes, in any unit."
+    ),
+    click.option(
+        "--cost-reject", type=POSITIVE, help="Of a good part that is rejected, in that unit."
+    ),
+    click.option("--prevalence", type=SHARE, help="Share of the line's parts that are defective."),
+    STRICT,
+)
+@with_options(*RUNNING)
 @plain_errors
 def calibrate(
     bundle: Path,
@@ -232,7 +236,9 @@ def _promise(found: Recalibration) -> str:
 
 
 def _notes(found: Recalibration) -> list[str]:
-    notes = list(found.thresholds.notes)
+    from export.calibration.self_test import notes_beside
+
+    notes = notes_beside(found.self_test, found.thresholds.notes)
     chosen = found.chosen
     if chosen.rule != "conformal":
         counts = chosen.of_image

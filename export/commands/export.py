@@ -10,6 +10,7 @@ import click
 from export.commands.fit.sizing import asked_size, check_fitted_size
 from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command
 from export.commands.variants import onnxruntime, openvino, tensorrt
+from service.headings import HeadedCommand
 
 if TYPE_CHECKING:
     from models.input_size import InputSize
@@ -21,7 +22,7 @@ def export() -> None:
     """Turn a checkpoint into a bundle that the service can trust."""
 
 
-@export.command("onnx")
+@export.command("onnx", cls=HeadedCommand)
 @click.argument(
     "checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
@@ -73,8 +74,6 @@ def onnx(
     from models.checkpoints.formats import load_checkpoint
 
     checkpoint = load_checkpoint(checkpoints)
-    for assumption in checkpoint.assumptions:
-        click.echo(f"assumed: {assumption}")
     checkpoint = with_full_view(checkpoint) if full_view else checkpoint
     checkpoint = with_zero_shot(checkpoint) if zero_shot else checkpoint
     check_fitted_size(size, checkpoint.model.input_size)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command, size
+from service.headings import HeadedCommand
 
 
 def _channels(
@@ -37,7 +38,7 @@ def import_() -> None:
     """Turn a model that somebody else exported into a bundle."""
 
 
-@import_.command("onnx")
+@import_.command("onnx", cls=HeadedCommand)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @bundle_command(
     click.option(

@@ -24,6 +24,7 @@ from export.commands.options import (
 from export.commands.promise import ALPHA, GROUP
 from export.learning.size_request import AUTO, SizeRequest
 from models.input_size import InputSize
+from service.headings import HeadedCommand, under
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 FAMILIES = ("patchcore", "efficientad", "inpformer")
 
 
-@click.command(context_settings=SHOW_DEFAULTS)
+@click.command(cls=HeadedCommand, context_settings=SHOW_DEFAULTS)
 @click.argument("folder", metavar="[GOOD]", type=FOLDER, required=False)
 @click.option("--good", type=FOLDER, help="The same as GOOD.")
 @click.option("--model", help="Name of the model, as requests will give it.")
@@ -56,35 +57,39 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
     help="Pictures of defective parts: shows how many are found; the thresholds do not use them. "
     "With --size auto, the smallest of them stays visible if there are masks.",
 )
-@ENCODER
-@SIZE
-@ALPHA
-@GROUP
-@click.option(
-    "--minutes",
-    type=POSITIVE,
-    show_default="20",
-    help="Time for the fit of efficientad or inpformer.",
+@under(
+    "The model",
+    ENCODER,
+    SIZE,
+    click.option(
+        "--minutes",
+        type=POSITIVE,
+        show_default="20",
+        help="Time for the fit of efficientad or inpformer.",
+    ),
 )
-@STRICT
-@SIGN_KEY
-@click.option(
-    "--server",
-    metavar="URL",
-    show_default="on this host, at the port of `takt serve`",
-    help="A running server of this repository, to say when it has the version.",
+@under("Thresholds and checks", ALPHA, GROUP, STRICT)
+@under(
+    "Running",
+    SIGN_KEY,
+    click.option(
+        "--server",
+        metavar="URL",
+        show_default="on this host, at the port of `takt serve`",
+        help="A running server of this repository, to say when it has the version.",
+    ),
+    SEED,
+    click.option("--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …"),
+    threads("CPU threads."),
+    click.option(
+        "--progress",
+        type=click.Choice(("bar", "json")),
+        default="bar",
+        help="json: for programs, an object a line on the standard output, the last one with the "
+        "result; no server is waited for.",
+    ),
+    QUIET,
 )
-@SEED
-@click.option("--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …")
-@threads("CPU threads.")
-@click.option(
-    "--progress",
-    type=click.Choice(("bar", "json")),
-    default="bar",
-    help="json: for programs, an object a line on the standard output, the last one with the "
-    "result; no server is waited for.",
-)
-@QUIET
 @plain_errors
 def learn(
     folder: Path | None,

@@ -12,7 +12,9 @@ import click
 
 from export.commands.camera_files import DEPTH, ORIENTATION
 from export.commands.promise import ALPHA, GROUP
+from export.out_folder import check_folder
 from service.distribution import CLIENT, install_hint
+from service.headings import Command, Option, under, with_options
 from service.host import sleep_while_waiting
 from service.mirroring.option import HostFolder
 
@@ -44,8 +46,6 @@ USUAL_OVERLAP = 8
 
 OURS = frozenset({"export", "models", "service"})
 
-Command = Callable[..., Any]
-Option = Callable[[Command], Command]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -92,17 +92,6 @@ SIGN_KEY = click.option(
     callback=read_key,
     help="Also sign the bundle with this private key, as `takt sign` does.",
 )
-
-
-def with_options(*options: Option) -> Option:
-    """Several options as one decorator; --help lists them in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -209,11 +198,11 @@ def bundle_command(*own: Option) -> Option:
             **own: Any,
         ) -> None:
             tiling = _tiling(tile, tile_overlap, tile_blend)
-            from export.bundling.export_bundle import ExportOptions, check_folder
+            check_folder(out)
+            from export.bundling.export_bundle import ExportOptions
             from export.bundling.roi import read_roi
             from export.pictures import list_pictures
 
-            check_folder(out)
             request = BundleRequest(
                 roi=read_roi(roi) if roi else None,
                 good=list_pictures(good),
@@ -238,7 +227,9 @@ def bundle_command(*own: Option) -> Option:
             )
             command(request=request, **own)
 
-        return with_options(*BUNDLE_PICTURES, *own, *BUNDLE_CHECKS)(run)
+        return with_options(
+            *BUNDLE_PICTURES, under("The model", *own), BUNDLE_INPUT, BUNDLE_CHECKS, *RUNNING
+        )(run)
 
     return decorate
 
@@ -299,7 +290,8 @@ BUNDLE_PICTURES = (
         help="The bundle: REPOSITORY/NAME/VERSION."
     ),
 )  # fmt: skip
-BUNDLE_CHECKS = (
+BUNDLE_INPUT = under(
+    "What the model sees",
     click.option(
         "--input", "input_type", type=click.Choice(INPUT_TYPES),
         show_default="float32 where the training resized floats",
@@ -331,6 +323,9 @@ BUNDLE_CHECKS = (
         help="What the map holds where tiles overlap: their mean, weighted by the distance "
         "from the tile's edge; their highest value; or their plain mean."
     ),
+)  # fmt: skip
+BUNDLE_CHECKS = under(
+    "Thresholds and checks",
     ALPHA,
     GROUP,
     click.option(
@@ -344,7 +339,5 @@ BUNDLE_CHECKS = (
         "graph, as a part of the largest answer where that is above 1."
     ),
     STRICT,
-    SIGN_KEY,
-    THREADS,
-    QUIET,
 )  # fmt: skip
+RUNNING = (SIGN_KEY, THREADS, QUIET)

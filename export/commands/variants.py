@@ -17,12 +17,11 @@ from export.commands.options import (
     QUIET,
     SIGN_KEY,
     THREADS,
-    Option,
     plain_errors,
-    with_options,
 )
 from export.commands.sign import sign_or_warn
 from export.wording import aligned
+from service.headings import Option, with_options
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.bundling.export_bundle import check_folder
 from export.errors import LearnError
+from export.out_folder import check_folder, next_version, versions_in
 from service.bundles.bundle import MANIFEST
-from service.bundles.manifest import NAME_PATTERN
+from service.naming import is_model_name, is_version
 from service.repository.activation import (
     WAITING,
     Activation,
     keep_activation,
     read_activation,
 )
-from service.repository.versions import natural
 
 FREE_BYTES = 256 << 20
 """Room on the disk with which learning begins; a bundle of EfficientNet-Lite0 takes a tenth."""
@@ -64,37 +62,22 @@ def next_place(repository: Path, model: str) -> Place:
         BundleError: the repository cannot be written to.
         LearnError: the name is none for a model, or the disk is full.
     """
-    if not re.match(NAME_PATTERN, model):
+    if not is_model_name(model):
         raise LearnError(
             f"{model!r} is no name of a model: give --model up to 64 letters, digits, '.', '_' and "
             "'-', beginning with a letter or a digit"
         )
     folder = repository / model
-    taken = sorted((one.name for one in _folders(folder)), key=natural)
     place = Place(
         repository,
         model,
-        version_after(taken[-1]) if taken else "1",
-        tuple(name for name in taken if (folder / name / MANIFEST).exists()),
+        next_version(folder),
+        tuple(name for name in versions_in(folder) if (folder / name / MANIFEST).exists()),
     )
     check_folder(place.path)
     nearest = next(parent for parent in place.path.resolve().parents if parent.exists())
     check_room(nearest)
     return place
-
-
-def version_after(highest: str) -> str:
-    """The name of the version after the highest one.
-
-    >>> [version_after(one) for one in ("9", "v1.9", "2.0-rc1", "new")]
-    ['10', 'v1.10', '2.1', 'new.2']
-    """
-    release = highest.partition("-")[0]
-    numbers = list(re.finditer(r"[0-9]+", release))
-    if not numbers:
-        return f"{release}.2"
-    last = numbers[-1]
-    return f"{release[: last.start()]}{int(last.group()) + 1}{release[last.end() :]}"
 
 
 def check_room(folder: Path) -> None:
@@ -129,10 +112,8 @@ def keep_active(place: Place, tell: Callable[[str], None]) -> None:
 def bundles_of(repository: Path) -> list[tuple[str, str]]:
     """Model and version of each bundle in a repository, which need not exist."""
     found = repository.glob(f"*/*/{MANIFEST}")
-    return [(path.parent.parent.name, path.parent.name) for path in found]
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    return [
+        (path.parent.parent.name, path.parent.name)
+        for path in found
+        if is_version(path.parent.name)
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from export.calibration.self_test import finding_lines
+from export.calibration.self_test import finding_lines, notes_beside
 from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
@@ -99,9 +99,11 @@ def promise(bundle: Bundle) -> str:
     )
     if thresholds.alpha > _FEW:
         text += (
-            f". Of 100 good parts up to {round(100 * thresholds.alpha)} may be rejected on "
-            "average: learn from more pictures as soon as there are some"
+            f". Of 100 good parts up to {round(100 * thresholds.alpha)} may be rejected on average"
         )
+        tested = bundle.manifest.self_test
+        if tested is None or not tested.says("few_pictures"):
+            text += ": learn from more pictures as soon as there are some"
     return text
 
 
@@ -146,7 +148,8 @@ def _tested(found: SelfTest | None) -> list[str]:
 
 def _notes(bundle: Bundle, told: Sequence[str]) -> list[str]:
     manifest = bundle.manifest
-    return list(dict.fromkeys((*manifest.notes, *manifest.thresholds.notes, *told)))
+    notes = dict.fromkeys((*manifest.notes, *manifest.thresholds.notes, *told))
+    return notes_beside(manifest.self_test, [*notes])
 
 
 def _times(seconds: Mapping[str, float]) -> str:

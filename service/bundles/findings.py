@@ -107,6 +107,10 @@ class SelfTest(StrictModel):
     made_at: str
     """UTC, ISO 8601."""
 
+    def says(self, code: FindingCode) -> bool:
+        """Whether this speaks against the model."""
+        return any(one.code == code for one in self.findings)
+
     @property
     def defects(self) -> int:
         """Number of made-up defects."""

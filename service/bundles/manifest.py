@@ -13,9 +13,11 @@ from service.bundles.strict_model import SealedModel, StrictModel
 from service.bundles.tiling import Tiling
 from service.bundles.variant import Variant
 from service.domain import Depth, Orientation
+from service.naming import NAME_PATTERN
 
 CALIBRATION = "calibration.npz"
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+READABLE_VERSION = r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}$"
+"""More than `service.naming` lets be made and served: older bundles can still be looked at."""
 
 _RESIZED_PIXELS = 1 << 26
 """Most pixels of a resized picture, of which each picture in flight takes three values."""
@@ -213,7 +215,7 @@ class Manifest(SealedModel):
 
     format_version: Literal[1] = 1
     name: str = Field(pattern=NAME_PATTERN)
-    version: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(pattern=READABLE_VERSION)
 
     family: str
     """Kind of detector: efficientad, inpformer, …"""

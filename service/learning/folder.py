@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from service.bundles.files import make_private, private_file
-from service.bundles.manifest import NAME_PATTERN
 from service.errors import ConflictError, NoRoomError
+from service.naming import is_model_name, is_version
 from service.pictures.decode import decode
 from service.pictures.header import read_header
 
@@ -236,7 +236,7 @@ def _remove_leftovers(path: Path, repository: Path) -> None:
         model, _, version = (path / _PLACE).read_text(encoding="utf-8").partition("/")
     except (OSError, UnicodeDecodeError):
         return
-    if not (re.match(NAME_PATTERN, model) and re.match(NAME_PATTERN, version)):
+    if not (is_model_name(model) and is_version(version)):
         return
     folder = repository / model
     begun = re.compile(rf"\.{re.escape(version)}(\.fit|-[a-z0-9_]{{8}})")

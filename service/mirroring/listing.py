@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import Field
 
-from service.bundles.manifest import NAME_PATTERN
+from service.bundles.manifest import READABLE_VERSION
 from service.bundles.reading import RECORD_BYTES
 from service.bundles.strict_model import StrictModel
 from service.errors import BundleError, UnavailableError
 from service.mirroring.store import Store
+from service.naming import NAME_PATTERN, is_model_name
 
 INDEX = "index.json"
 
@@ -33,15 +34,18 @@ _Names = Callable[..., list[str]]
 _LINK = re.compile(r"""href=["']([^"'<>]{1,500})["']""", re.IGNORECASE)
 """The target of a link; simple, so that no page takes long."""
 
-_NAME = re.compile(NAME_PATTERN)
+_VERSION = re.compile(READABLE_VERSION)
+"""What a bundle's folder may be called; whether it is a version is told once it is read."""
+
 _Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+_Version = Annotated[str, Field(pattern=READABLE_VERSION)]
 
 
 class Index(StrictModel):
     """`index.json`: what a web server has that does not list its folders."""
 
     format_version: Literal[1] = 1
-    models: dict[_Name, tuple[_Name, ...]]
+    models: dict[_Name, tuple[_Version, ...]]
 
 
 def list_store(store: Store) -> Listing:
@@ -72,7 +76,7 @@ def _index(store: Store) -> Listing | None:
 
 def _models(store: Store, names: _Names) -> list[str]:
     try:
-        return _valid(names(store))
+        return sorted(filter(is_model_name, {*names(store)}))
     except FileNotFoundError:
         raise UnavailableError(f"there is no {store.shown()}") from None
     except PermissionError:
@@ -83,16 +87,11 @@ def _models(store: Store, names: _Names) -> list[str]:
 
 def _versions(store: Store, model: str, names: _Names) -> tuple[str, ...] | None:
     try:
-        return tuple(_valid(names(store, model)))
+        return tuple(sorted(filter(_VERSION.fullmatch, {*names(store, model)})))
     except FileNotFoundError:
         return ()
     except PermissionError:
         return None
-
-
-def _valid(names: Iterable[str]) -> list[str]:
-    """The names that a model or a version can have; others are none of ours."""
-    return sorted({name for name in names if _NAME.fullmatch(name)})
 
 
 def _page(store: Store, *parts: str) -> list[str]:

@@ -15,6 +15,7 @@ from service.mirroring.fetching import fetch_version, read_manifest
 from service.mirroring.folder import Fetched, MirrorFolder
 from service.mirroring.listing import Listing, list_store
 from service.mirroring.store import Store
+from service.naming import VERSIONS, is_version
 
 _AGAIN_S = 10.0
 _AGAIN_MOST_S = 300.0
@@ -145,6 +146,10 @@ class Mirror:
             look.refused[name] = str(error)
             return
         look.there.add(name)
+        version = name.partition("/")[2]
+        if not is_version(version):
+            look.refused[name] = f"{version!r} is no version: {VERSIONS}"
+            return
         digest = hashlib.sha256(content).hexdigest()
         here, came = self._folder.manifest_digest(name), look.fetched.versions.get(name)
         if here is not None and came == digest:

@@ -13,7 +13,7 @@ from service.bundles.thresholds import OVERRIDES
 from service.errors import ConfigurationError, TaktError
 from service.repository.activation import ACTIVE
 from service.repository.repository import ModelRepository
-from service.repository.versions import find_bundles
+from service.repository.versions import look, why_misnamed
 
 Signature = tuple[tuple[str, int, int, int, int], ...]
 """Name, bytes, time of change, device and inode of each file that an engine is made of."""
@@ -44,14 +44,14 @@ class FolderWatch:
         self._repository = repository
         self._every_s = every_s
         self._known: dict[Path, Signature] = {}
-        if repository.found.is_set():
-            self._begin()
         self._seen: dict[Path, Signature] = {}
         self._missing: set[Path] = set()
         self._unreadable = False
         self._warned: dict[object, str] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
         self._asked = asyncio.Event()
+        if repository.found.is_set():
+            self._begin()
 
     def ask(self) -> None:
         """Has the folder be looked at now, twice, so that what has changed is taken."""
@@ -85,12 +85,12 @@ class FolderWatch:
     def _begin(self) -> None:
         """Notes what is there, of which the repository knows."""
         # What somebody has decided on and is not there goes with its model's folder.
-        self._known = {one.path: () for one in self._repository} | scan(self._folder)
+        self._known = {one.path: () for one in self._repository} | self._told(*scan(self._folder))
 
     async def poll(self) -> None:
         """Compares the folder with what is served, once."""
         try:
-            found = await asyncio.to_thread(scan, self._folder)
+            found = self._told(*await asyncio.to_thread(scan, self._folder))
         except (ConfigurationError, OSError) as error:
             # A share that is not mounted is no wish to serve nothing.
             if not self._unreadable:
@@ -111,6 +111,12 @@ class FolderWatch:
             # A model whose engine does not answer delays the others by one poll only.
             wait_s = self._every_s or _FOLLOWED_WITHIN_S
             await asyncio.wait(self._following.values(), timeout=wait_s)
+
+    def _told(self, found: dict[Path, Signature], misnamed: list[Path]) -> dict[Path, Signature]:
+        """What was found, once it is told what of it is no version."""
+        for path in misnamed:
+            self._warn_once(path, why_misnamed(path))
+        return found
 
     async def _load(self, path: Path, signature: Signature) -> None:
         self._warned.pop(("gone", path), None)
@@ -161,19 +167,20 @@ class FolderWatch:
         self._warned[subject] = warning
 
 
-def scan(folder: Path) -> dict[Path, Signature]:
-    """The signature of each version's folder.
+def scan(folder: Path) -> tuple[dict[Path, Signature], list[Path]]:
+    """The signature of each version's folder, and the bundles that are no version by their name.
 
     Raises:
         ConfigurationError: the folder is missing, or has no bundle.
         OSError: it cannot be read.
     """
-    found = {}
-    for path in find_bundles(folder):
+    found = look(folder)
+    signatures = {}
+    for path in found.versions:
         # One may be taken away, or exchanged, at this moment.
         with contextlib.suppress(FileNotFoundError):
-            found[path] = _signature(path)
-    return found
+            signatures[path] = _signature(path)
+    return signatures, found.misnamed
 
 
 def _signature(path: Path) -> Signature:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
+from service.naming import version_order
 from service.observing.metrics import VersionGauges
 from service.recording.audit.entry import FILE, SERVER
 from service.recording.audit.served import ServedModel, activation, version_change
@@ -26,7 +27,6 @@ from service.repository.activation import (
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
 from service.repository.served import followed, served_of
-from service.repository.versions import natural
 
 _PROVED_WITHIN_S = 120.0
 """Longest wait for golden answers among the pictures that wait."""
@@ -226,7 +226,7 @@ class Model:
 
     def _put(self, version: ModelVersion) -> None:
         versions = self._versions | {version.version: version}
-        self._versions = dict(sorted(versions.items(), key=lambda item: natural(item[0])))
+        self._versions = dict(sorted(versions.items(), key=lambda item: version_order(item[0])))
 
     async def _load(self, path: Path) -> None:
         version, old = ModelVersion(path), self._versions.get(path.name)

@@ -1,13 +1,61 @@
-"""Finds the versions in a repository's folder, and orders them."""
+"""Finds the versions in a repository's folder."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.bundles.bundle import MANIFEST
 from service.errors import ConfigurationError
+from service.naming import VERSIONS, is_version, version_order
 from service.repository.activation import ACTIVE
+
+
+@dataclass(frozen=True)
+class Found:
+    """The bundles in a repository's folder.
+
+    Attributes:
+        versions: folders that hold a version each, by name, the lowest version first.
+        misnamed: folders that hold a bundle and are no version by their name.
+    """
+
+    versions: list[Path]
+    misnamed: list[Path]
+
+
+def look(folder: Path) -> Found:
+    """What bundles a repository has.
+
+    Raises:
+        ConfigurationError: the folder is missing, or has none to serve.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"the model repository {folder} is no folder; name one with --repository"
+        )
+    found = Found([], [])
+    for path in (manifest.parent for manifest in folder.glob(f"*/*/{MANIFEST}")):
+        parts = path.relative_to(folder).parts
+        if all(_may_be_served(part) for part in parts) and not _is_alias(path):
+            (found.versions if is_version(path.name) else found.misnamed).append(path)
+    if not found.versions:
+        raise ConfigurationError(
+            why_misnamed(found.misnamed[0])
+            if found.misnamed
+            else f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; make "
+            "one with `takt export`"
+        )
+    found.versions.sort(key=lambda path: (path.parent.name, version_order(path.name)))
+    return found
+
+
+def why_misnamed(path: Path) -> str:
+    """Why a bundle is not served, and what to do."""
+    return (
+        f"{path} is not served, as {path.name!r} is no version: {VERSIONS}; export it again to "
+        "a folder of such a name"
+    )
 
 
 def find_bundles(folder: Path) -> list[Path]:
@@ -16,22 +64,7 @@ def find_bundles(folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: the folder is missing, or has none.
     """
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"the model repository {folder} is no folder; name one with --repository"
-        )
-    found = [
-        path.parent
-        for path in folder.glob(f"*/*/{MANIFEST}")
-        if all(_may_be_served(part) for part in path.parent.relative_to(folder).parts)
-        and not _is_alias(path.parent)
-    ]
-    if not found:
-        raise ConfigurationError(
-            f"the model repository {folder} has no bundle <name>/<version>/{MANIFEST}; make one "
-            "with `takt export`"
-        )
-    return sorted(found, key=lambda path: (path.parent.name, natural(path.name)))
+    return look(folder).versions
 
 
 def find_models(folder: Path) -> dict[Path, list[Path]]:
@@ -59,20 +92,3 @@ def _may_be_served(part: str) -> bool:
 def _is_alias(path: Path) -> bool:
     """Whether the folder is only a link to a version beside it, such as `latest`."""
     return path.is_symlink() and path.resolve().parent == path.parent.resolve()
-
-
-def natural(version: str) -> tuple[object, ...]:
-    """Sort key of a version.
-
-    >>> sorted(["10", "2", "v1.10", "v1.9", "2.0", "2.0-rc1"], key=natural)
-    ['2', '2.0-rc1', '2.0', '10', 'v1.9', 'v1.10']
-    """
-    release, dash, candidate = version.partition("-")
-    return _parts(release), dash == "", _parts(candidate)
-
-
-def _parts(text: str) -> tuple[tuple[int, int, str], ...]:
-    return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.findall(r"[0-9]+|[^0-9]+", text)
-    )

@@ -14,12 +14,13 @@ from export.commands.options import FILE, FOLDER, plain_errors
 from export.commands.promise import GROUP
 from export.learning.size_request import SizeRequest
 from models.fit.efficientad.options import EfficientAdOptions
+from service.headings import HeadedCommand
 
 if TYPE_CHECKING:
     from export.calibration.grouping import Grouping
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.option("--good", type=FOLDER, required=True, help="Pictures of good parts.")
 @click.option(
     "--other", type=FOLDER, help="Pictures of anything else, for the penalty on the student."

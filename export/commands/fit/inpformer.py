@@ -14,6 +14,7 @@ from export.commands.options import plain_errors
 from export.commands.promise import GROUP
 from export.learning.size_request import SizeRequest
 from models.fit.inpformer.options import InpFormerOptions
+from service.headings import HeadedCommand
 
 if TYPE_CHECKING:
     from export.calibration.grouping import Grouping
@@ -25,7 +26,7 @@ NOT_THE_PAPERS = (
 )
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @KINDS_AND_ENCODER
 @options_of(
     InpFormerOptions,

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import click
 
-from export.commands.options import FILE, FOLDER, QUIET, SEED, Option, threads, with_options
+from export.commands.options import FILE, FOLDER, QUIET, SEED, threads
 from models.fit.options import FitOptions, kinds_of, meanings_of
+from service.headings import Option, under, with_options
 
 if TYPE_CHECKING:
     from models.fit.device import Compute
 
 EVERY_FIT = with_options(
     click.option("--out", type=FILE, required=True, help="Checkpoint to write (safetensors)."),
-    SEED,
-    click.option("--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …"),
-    threads("CPU threads.", "torch's choice"),
-    QUIET,
+    under(
+        "Running",
+        SEED,
+        click.option(
+            "--device", default="auto", help="Where to compute: auto, cpu, cuda, cuda:1, …"
+        ),
+        threads("CPU threads.", "torch's choice"),
+        QUIET,
+    ),
 )
 """Options of every fit."""
 
@@ -51,7 +57,8 @@ WITHOUT = {
 def options_of(fit: type[FitOptions], *names: str) -> Option:
     """Offers options of a fit in this order, each with its type, default and meaning."""
     kinds, meanings = kinds_of(fit), meanings_of(fit)
-    return with_options(
+    return under(
+        "The fit",
         *(
             click.option(
                 f"--{name.replace('_', '-')}",
@@ -61,7 +68,7 @@ def options_of(fit: type[FitOptions], *names: str) -> Option:
                 help=meanings[name],
             )
             for name in names
-        )
+        ),
     )
 
 

@@ -14,12 +14,13 @@ from export.commands.options import plain_errors
 from export.commands.promise import GROUP
 from export.learning.size_request import SizeRequest
 from models.fit.patchcore.options import PatchCoreOptions
+from service.headings import HeadedCommand
 
 if TYPE_CHECKING:
     from export.calibration.grouping import Grouping
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @KINDS_AND_ENCODER
 @options_of(PatchCoreOptions, "bank_size")
 @sized

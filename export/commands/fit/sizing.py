@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import click
 
-from export.commands.options import FOLDER, POSITIVE, Command, with_options
+from export.commands.options import FOLDER, POSITIVE
 from export.learning.size_request import AUTO, SizeRequest
 from models.input_size import InputSize
+from service.headings import Command, with_options
 
 VARIANTS = ("small", "medium")
 

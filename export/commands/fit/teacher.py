@@ -12,9 +12,10 @@ from export.commands.fit.saving import resumable
 from export.commands.fit.sizing import VARIANTS
 from export.commands.options import FILE, FOLDER, plain_errors
 from models.fit.teacher.options import TeacherOptions
+from service.headings import HeadedCommand
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.option("--good", type=FOLDER, required=True, help="Pictures to distil on.")
 @click.option("--other", type=FOLDER, help="More pictures; the more varied, the better.")
 @options_of(TeacherOptions, "steps", "learning_rate", "variant")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from export.commands.msa.outputs import OUTPUTS, StudyOutputs
-from export.commands.options import FOLDER, QUIET, plain_errors, threads, with_options
+from export.commands.options import FOLDER, QUIET, plain_errors, threads
+from service.headings import with_options
 
 
 @click.command()

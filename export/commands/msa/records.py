@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from export.commands.msa.outputs import OUTPUTS, StudyOutputs
-from export.commands.options import plain_errors, with_options
+from export.commands.options import plain_errors
 from service.commands.records.options import filter_options
+from service.headings import with_options
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 

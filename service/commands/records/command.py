@@ -18,6 +18,7 @@ from service.commands.records.review import review
 from service.commands.records.show import show
 from service.commands.records.table import Table
 from service.errors import TaktError
+from service.headings import HeadedGroup
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_S = 0.5
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=HeadedGroup, invoke_without_command=True)
 @filter_options
 @click.option(
     "--limit",

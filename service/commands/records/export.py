@@ -11,6 +11,7 @@ import click
 
 from service.commands.records.options import filter_options
 from service.errors import TaktError
+from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import ExportFormat, Filters
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from service.recording.record import Record
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @click.argument(
     "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), required=False
 )

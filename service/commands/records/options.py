@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from service.errors import InvalidParameterError
+from service.headings import under
 from service.recording.search.filters import Filters, JudgementFilter, KeptFilter, Verdict
 from service.recording.search.times import us_of
 
@@ -70,6 +71,4 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError(str(error)) from None
         return command(*arguments, filters=filters, **given)
 
-    for option in reversed(_OPTIONS):
-        filtered = option(filtered)
-    return filtered
+    return under("Filters", *_OPTIONS)(filtered)

@@ -9,6 +9,7 @@ import click
 
 from service.commands.records.options import filter_options
 from service.errors import CalibrationError, TaktError
+from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from service.recording.review.proposal import Rule
 
 
-@click.command()
+@click.command(cls=HeadedCommand)
 @filter_options
 @click.option(
     "--per",

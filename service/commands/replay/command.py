@@ -10,6 +10,7 @@ import click
 
 from service.commands.records.options import filter_options
 from service.errors import TaktError
+from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-@click.command("replay")
+@click.command("replay", cls=HeadedCommand)
 @click.argument("numbers", metavar="[ID]...", nargs=-1, type=click.IntRange(1, 2**63 - 1))
 @click.option(
     "--all", "every", is_flag=True, help="The newest with a kept picture that the filters want."

@@ -77,6 +77,20 @@ def test_help_tells_choices_and_bounds_which_are_checked() -> None:
         assert f"Invalid value for '{option}'" in refused.output
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["learn", "export onnx", "import onnx", "calibrate", "fit efficientad", "replay", "records"],
+)
+def test_help_of_a_command_with_many_options_has_them_under_headings_in_one_column(
+    command: str,
+) -> None:
+    helped = CliRunner().invoke(main, [*command.split(), "--help"]).output
+    sections = helped.partition("\nOptions:\n")[2].partition("\nCommands:\n")[0]
+    assert len(re.findall(r"^\S.*:$", sections, re.MULTILINE)) >= 1
+    rows = re.findall(r"^  -(?:.*?\S)  +(?=\S)", sections, re.MULTILINE)
+    assert len(rows) > 12 and len({len(row) for row in rows}) == 1
+
+
 def test_the_offline_commands_are_found_through_entry_points() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0

@@ -18,7 +18,7 @@ from export.bundling.drift.compare import measure_drift
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
-from export.calibration.grouping import EACH_ITS_OWN
+from export.calibration.grouping import BY_LOOKS, EACH_ITS_OWN
 from export.errors import PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
@@ -28,6 +28,7 @@ from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.errors import BundleError, CalibrationError
 from service.pictures.preprocess import preprocess as preprocess_picture
+from tests.commands import repeated
 
 WritePictures = Callable[..., list[Path]]
 
@@ -149,9 +150,9 @@ def test_without_an_alpha_the_pictures_say_which_is_the_smallest(
     assert thresholds.alpha == 0.334
     assert thresholds.image == report.bundle.calibration.good_score.max()
     note = "alpha is 0.334, the smallest that 2 good pictures allow; 0.01 needs 99"
-    assert f"warning: {note}" in told
     assert thresholds.notes == (note,)
     assert f"note        {note}" in report.text()
+    assert repeated("\n".join((*told, report.text()))) == []
 
 
 def test_the_golden_answers_are_torch_s_with_a_defective_picture_last(
@@ -186,7 +187,7 @@ def test_the_report_says_size_drift_thresholds_and_guarantee(exported: Exported)
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("models/parts/ 1", "no model version"), ("models/my parts/1", "no model name")],
+    [("models/parts/ 1", "no version of a model"), ("models/my parts/1", "no name of a model")],
 )
 def test_a_folder_that_names_no_model_is_refused(
     thin_checkpoint: Checkpoint, tmp_path: Path, name: str, message: str
@@ -198,8 +199,10 @@ def test_a_folder_that_names_no_model_is_refused(
 def test_a_version_that_exists_is_refused_before_any_work(
     thin_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
+    exists = tmp_path / "parts" / "1"
+    exists.mkdir(parents=True)
     with pytest.raises(BundleError, match="export to a new one"):
-        export(CheckpointSource(thin_checkpoint), [], tmp_path)
+        export(CheckpointSource(thin_checkpoint), [], exists)
 
 
 def test_a_fit_that_saw_every_picture_is_refused(
@@ -213,16 +216,35 @@ def test_a_fit_that_saw_every_picture_is_refused(
     assert not (tmp_path / "models").exists()
 
 
-def test_a_checkpoint_that_does_not_say_what_it_saw_is_warned_of(
+def test_a_checkpoint_that_does_not_say_what_it_saw_is_told_of_once(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
     told: list[str] = []
     silent = CheckpointSource(dataclasses.replace(thin_checkpoint, seen=()))
     good = write_pictures(tmp_path / "good", 2)
-    with pytest.raises(CalibrationError, match="needs at least 99"):
-        export(silent, good, tmp_path / "models" / "parts" / "1", alpha=0.01, tell=told.append)
-    assert [line for line in told if line.startswith("warning: ")] == told
-    assert "nothing says which pictures" in told[0]
+    out = tmp_path / "models" / "parts" / "1"
+    text = export(silent, good, out, alpha=ALPHA, tell=told.append).text()
+    assert re.search("note +nothing says which pictures.*--fitted-on", text)
+    assert repeated("\n".join((*told, text))) == []
+
+
+def test_pictures_that_repeat_others_are_told_of_once(
+    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    good = write_pictures(tmp_path / "good", 3)
+    twins = [*good, good[0].with_name("twin.png")]
+    twins[-1].write_bytes(cv2.imencode(".png", cv2.imread(str(good[0])) | 1)[1].tobytes())
+    out = tmp_path / "models" / "parts" / "1"
+    report = export(
+        CheckpointSource(thin_checkpoint), twins, out, alpha=ALPHA, grouping=BY_LOOKS,
+        tell=told.append,
+    )  # fmt: skip
+    assert report.bundle.manifest.self_test.says("duplicate_pictures")
+    assert "duplicate_pictures: 1 of 4 good pictures repeat others" in report.text()
+    assert "each of which counts once" not in report.text()
+    assert repeated("\n".join((*told, report.text()))) == []
+    assert [line for line in told if "4 good pictures" in line] == []
 
 
 def test_the_thresholds_of_the_training_are_kept_on_demand_and_recorded_anyway(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from export.commands.export import export
 from export.commands.fit.command import fit
 from models.checkpoints.facts import Checkpoint
 from service.bundles.bundle import load_bundle
-from tests.commands import refused, run
+from tests.commands import refused, repeated, run
 
 WritePictures = Callable[..., list[Path]]
 
@@ -30,6 +31,34 @@ def test_the_commands_are_listed_without_importing_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_what_is_assumed_and_what_the_thresholds_rest_on_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, thin_checkpoint: Checkpoint, good: list[Path], tmp_path: Path
+) -> None:
+    assumption = "the pictures were resized to 256 x 256, as the file does not say it"
+    guessed = dataclasses.replace(thin_checkpoint, assumptions=(assumption,))
+    monkeypatch.setattr(models.checkpoints.formats, "load_checkpoint", lambda path: guessed)
+    checkpoint = tmp_path / "m.safetensors"
+    checkpoint.write_bytes(b"named in the bundle by its digest")
+    out = tmp_path / "models" / "parts" / "1"
+    exported = run(
+        export, "onnx", checkpoint, "--good", good[0].parent, "--out", out, "--threads", 1, "-q"
+    )
+    assert exported.exit_code == 0, exported.output
+    assert assumption in exported.output and "alpha is 0.25" in exported.output
+    assert repeated(exported.output) == []
+
+
+@pytest.mark.parametrize("out", ["b", "models/parts", "models/parts/v1x"])
+def test_a_bundle_that_would_be_no_version_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = run(export, "onnx", "not looked at", "--good", tmp_path, "--out", out)
+    line = refused(asked)
+    assert "is no version of a model: give --out as REPOSITORY/NAME/VERSION" in line
+    assert "--out models/parts/1;" in line or "--out bundles/b/1;" in line
 
 
 def test_an_exported_bundle_can_be_evaluated(

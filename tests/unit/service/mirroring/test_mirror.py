@@ -155,6 +155,18 @@ def test_a_version_in_a_folder_of_another_name_is_refused(found: Mirrored) -> No
     assert found.versions == ["parts/1"]
 
 
+def test_a_bundle_whose_folder_is_no_version_is_told_of_once_and_not_fetched(
+    found: Mirrored, make_bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_bundle(version="old")
+    make_bundle(version="2.1.0+cam2")
+    found.mirror.look()
+    found.mirror.look()
+    assert found.versions == ["parts/1", "parts/2", "parts/2.1.0+cam2"]
+    (told,) = (one for one in caplog.messages if "old" in one)
+    assert told.startswith("parts/old is not taken: 'old' is no version: a version is a number")
+
+
 def test_a_version_goes_after_two_looks_without_it(found: Mirrored) -> None:
     found.mirror.look()
     shutil.rmtree(found.there / "parts/1")

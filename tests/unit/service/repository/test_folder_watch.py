@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from service.repository import folder_watch
 from service.repository.activation import (
     ACTIVE,
@@ -189,6 +191,24 @@ async def test_another_name_of_a_version_is_no_version(
 
     async with watched() as found:
         assert found.versions == {"parts/1": "ready"}
+
+
+async def test_a_bundle_whose_folder_is_no_version_is_told_of_once_and_not_served(
+    watched, make_bundle, repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_bundle()
+    make_bundle(version="old")
+
+    async with watched() as found:
+        make_bundle(version="v2")
+        await found.look(3)
+        assert found.versions == {"parts/1": "ready"}
+    told = [one.getMessage() for one in caplog.records if "is no version" in one.getMessage()]
+    assert [message.partition(":")[0] for message in told] == [
+        f"{repository / 'parts' / name} is not served, as '{name}' is no version"
+        for name in ("old", "v2")
+    ]
+    assert "a number such as 1, or a semantic version such as 2.0.0" in told[0]
 
 
 async def test_one_model_that_hangs_does_not_keep_others_from_being_followed(
