@@ -34,14 +34,13 @@ OTHERS = frozenset(
         *("CONFIG", "KEY"),  # the file with settings; the key that clients show
         *("MODELS", "MODELS_READ_ONLY", "MODELS_URL", "USER"),  # of the composition
         *("ANOMALIB", "DATA", "FIXTURES", "SCREENSHOTS", "SITE"),  # of the tests
-        *(
-            f"REQUIRE_{tool}"
-            for tool in ("CHROMIUM", "DEPLOY_TOOLS", "NGINX", "POSTGRESQL", "PROMETHEUS")
-        ),
         *("URL", "GOOD", "BAD", "READING_KEY"),  # of the clients' tests
     )
 )
 """Variables of ours that are no settings: they may be there where a server starts."""
+
+_OF_TESTS = f"{ENV_PREFIX}REQUIRE_"
+"""What the variables begin with by which tests demand a tool of others."""
 
 _OF_KUBERNETES = re.compile(
     rf"{ENV_PREFIX}(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
@@ -111,6 +110,7 @@ def unknown_variables() -> list[str]:
         if name.upper().startswith(ENV_PREFIX)
         and name.upper() not in settings | OTHERS
         and not value.startswith(_LINK)
+        and not name.startswith(_OF_TESTS)
         and not _OF_KUBERNETES.fullmatch(name)
     ]
 

@@ -1,0 +1,25 @@
+"""Variables of the environment: a server warns of those that nobody reads."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from service.configuration import unknown_variables
+
+ROOT = Path(__file__).parents[2]
+MADE_UP = ("CHANGELOG.md", "tests/unit/service/test_settings.py")
+"""Files that name variables that nobody reads."""
+
+
+def test_every_variable_that_something_of_ours_reads_is_a_setting_or_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ["git", "grep", "-hIoE", "TAKT_[A-Z_]+[A-Z]", "--", *(f":!{one}" for one in MADE_UP)]
+    listed = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "TAKT_KEY" in listed
+    monkeypatch.setattr(os, "environ", dict.fromkeys(listed, ""))
+    assert unknown_variables() == [], "list it in service/configuration.py, with who reads it"
