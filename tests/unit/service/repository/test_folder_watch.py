@@ -11,6 +11,7 @@ from service.repository.activation import (
     Activation,
     keep_activation,
 )
+from service.repository.versions import Found
 from tests.unit.service.repository.watched import until
 
 
@@ -236,6 +237,6 @@ def test_a_version_that_goes_while_the_folder_is_looked_at_hides_no_other(
     make_bundle, repository: Path, monkeypatch
 ) -> None:
     here, gone = make_bundle().path, repository / "parts" / "2"
-    monkeypatch.setattr(folder_watch, "find_bundles", lambda _: [here, gone])
+    monkeypatch.setattr(folder_watch, "look", lambda _: Found([here, gone], []))
 
-    assert list(folder_watch.scan(repository)) == [here]
+    assert list(folder_watch.scan(repository)[0]) == [here]
