@@ -23,7 +23,10 @@ from tests.hostile.bundle import MODEL, SCORE, spotted_picture, write_bundle
 
 pytestmark = pytest.mark.slow
 
-CONFIG = "content_type_overrides:\n  image/*: application/octet-stream\n"
+_OF_PICTURES = ("image/*", "image/jpeg")
+CONFIG = "content_type_overrides:\n" + "".join(
+    f"  {kind}: application/octet-stream\n" for kind in _OF_PICTURES
+)
 CLIENT = "client_of_a_generator"
 
 
