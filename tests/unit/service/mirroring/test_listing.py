@@ -8,13 +8,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from service.errors import BundleError, UnavailableError
 from service.mirroring import listing as module
 from service.mirroring.listing import list_store
-from service.mirroring.location import Location, parse_location
+from service.mirroring.location import parse_location
 from service.mirroring.store import Store, open_store
 from tests.shelves import WebShelf, web_shelf
 
@@ -48,22 +47,6 @@ def test_folders_do_and_links_to_them_are_passed_over(shelf: WebShelf) -> None:
     (shelf.folder / "parts" / "latest").symlink_to("1")
     store = open_store(parse_location(shelf.folder.as_uri()), threading.Event())
     assert list_store(store) == ALL
-
-
-def test_the_file_systems_of_clouds_are_listed_by_fsspec() -> None:
-    """gs:// by a stand-in: the memory's file system, of the same interface."""
-    files = fsspec.filesystem("memory", skip_instance_cache=True)
-    files.pipe_file("/bundles/line-3/parts/1/manifest.json", b"{}")
-    try:
-        store = Store(
-            Location("gs", "gs://bundles/line-3", "/bundles/line-3"),
-            lambda: files,
-            threading.Event(),
-        )
-        assert list_store(store) == {"parts": ("1",)}
-        assert store.read("parts/1/manifest.json", most_bytes=2) == b"{}"
-    finally:
-        files.rm("/bundles", recursive=True)
 
 
 NGINX = b"""<html><head><title>Index of /</title></head><body><h1>Index of /</h1><hr><pre>

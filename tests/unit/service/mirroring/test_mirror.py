@@ -364,3 +364,21 @@ def test_a_disk_that_takes_nothing_is_told_and_the_version_fetched_again_later(
     found.now_s = 11
     assert found.mirror.look() is True
     assert found.versions == ["parts/1"]
+
+
+def test_a_model_that_is_removed_there_and_then_here_does_not_come_again(
+    found: Mirrored, make_bundle
+) -> None:
+    make_bundle("nuts")
+    found.mirror.look()
+    found.active = {"parts/2", "nuts/1"}
+    shutil.rmtree(found.there / "nuts")
+    for _ in range(3):
+        found.mirror.look()
+    assert "nuts/1" in found.versions
+
+    shutil.rmtree(found.here / "nuts")
+    found.active = {"parts/2"}
+    for _ in range(3):
+        found.mirror.look()
+    assert found.versions == ["parts/1", "parts/2"] and found.mirror.refused == {}

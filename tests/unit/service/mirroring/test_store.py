@@ -81,6 +81,20 @@ def test_a_password_is_sent_and_in_no_message(shelf: WebShelf, ending: threading
     assert "secretword" not in str(raised.value) and "me:" not in str(raised.value)
 
 
+def test_a_password_may_stand_in_a_file_of_its_own(
+    shelf: WebShelf,
+    ending: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secretword\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    shelf.put("a", b"a")
+
+    open_store(parse_location(shelf.url), ending).read("a", most_bytes=10)
+    assert shelf.credentials == ["Basic bWU6c2VjcmV0d29yZA=="]
+
+
 def test_a_store_that_falls_silent_is_given_up(
     shelf: WebShelf, ending: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
