@@ -36,7 +36,7 @@ test-release: $(VENV)/.dev ## Build both wheels, and try them in clean environme
 
 test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's Python, without torch.
 	$(BIN)/uv venv --quiet --clear --python $(NEWER) out/newer
-	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx
+	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not slow and not gpu and not services and not browser and not release" \
 	  -n 2 --dist loadfile --max-worker-restart=0 $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
 

@@ -173,7 +173,7 @@ async def _stream(receive: Any, send: Any) -> None:
 def _serving() -> Iterator[str]:
     _ANSWERED.clear()
     config = uvicorn.Config(
-        _takt, lifespan="off", log_level="error", access_log=False, ws="websockets-sansio"
+        _takt, lifespan="off", log_config=None, access_log=False, ws="websockets-sansio"
     )
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
