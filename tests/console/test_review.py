@@ -217,6 +217,16 @@ _FILLED = """() => {
 """Whether every place of the grid that is seen has a tile with its picture."""
 
 
+def test_verdict_and_score_of_a_tile_are_seen_whole(page: Page, serve: Serve, data: Path) -> None:
+    seed(data, 7)
+    page.goto(f"{serve(record=True).url}/console/review")
+    expect(tiles(page).first).to_be_visible()
+    cut = page.locator(".thumb + .caption > *").evaluate_all(
+        "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+    )
+    assert cut == []
+
+
 def test_hovering_shows_the_regions_and_the_heatmap_comes_on_demand(
     page: Page, serve: Serve, data: Path
 ) -> None:

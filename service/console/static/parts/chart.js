@@ -73,7 +73,7 @@ function options(latest, place) {
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time, range: range(rangeX) }, y: { range: range(rangeY) } },
-    axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 60 }],
+    axes: [{ ...axis, values: texts("formatX") }, { ...axis, values: texts("format"), size: 72 }],
     series: [{}, ...series.map(({ tone }, index) => ({ stroke: ink(tone), points: { show: false }, ...look(index) }))],
     hooks: { draw: [(chart) => latest.current.lines.forEach((one) => drawLine(chart, one, ink(one.tone)()))] },
   };
