@@ -287,7 +287,7 @@ BUNDLE_PICTURES = (
     ),
     click.option(
         "--out", type=click.Path(path_type=Path), required=True,
-        help="The bundle: REPOSITORY/NAME/VERSION."
+        help="The bundle: REPOSITORY/NAME/VERSION, such as bundles/part/1."
     ),
 )  # fmt: skip
 BUNDLE_INPUT = under(
