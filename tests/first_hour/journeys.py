@@ -212,7 +212,7 @@ OPERATOR = Journey(
             "http://127.0.0.1:8000/v1/models/pitting/rollback",
             answers(version="1", before="2"),
         ),
-        Promise(OPERATE, "takt audit --data-folder data", says("operator +version_activated")),
+        Promise(OPERATE, "takt audit --limit", says("operator +version_activated")),
         Promise(OPERATE, "takt audit verify", says("entries are whole")),
         Promise(OPERATE, "takt records", says("pitting 1 .*REJECT")),
     ),
