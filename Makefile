@@ -93,7 +93,7 @@ clean: ## Remove the virtual environment and what was made.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# Python compiles what it imports; compiling all of it takes a third of the time of an installation.
+# Python compiles what it imports; compiling all of it takes nearly half of the time of `make install`.
 $(VENV)/.serve: pyproject.toml clients/python/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --editable ./clients/python --editable '.[cpu]'
 	@touch $@
