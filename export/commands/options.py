@@ -15,7 +15,7 @@ from export.commands.promise import ALPHA, GROUP
 from export.out_folder import check_folder
 from service.distribution import CLIENT, install_hint
 from service.headings import Command, Option, under, with_options
-from service.host import sleep_while_waiting
+from service.host import spin_briefly
 from service.mirroring.option import HostFolder
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
@@ -103,7 +103,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        sleep_while_waiting()
+        spin_briefly()
         try:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:

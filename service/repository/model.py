@@ -204,7 +204,8 @@ class Model:
             self._make_active(found.version)
         elif is_later:
             self._unstated = True
-            logger.info("%s %s waits for its activation", self.name, path.name)
+            if found is not None and found.ready:
+                logger.info("%s %s waits for its activation", self.name, path.name)
 
     async def remove_version(self, version: str) -> bool:
         """Stops serving a version whose folder is gone, once its last request is answered.

@@ -19,12 +19,12 @@ command()
 
 
 @pytest.mark.parametrize(
-    "given, sleeps", [pytest.param(None, True, marks=LINUX), pytest.param("ACTIVE", False)]
+    "given, sleeps_soon", [pytest.param(None, True, marks=LINUX), pytest.param("ACTIVE", False)]
 )
-def test_torchs_threads_sleep_while_they_wait_unless_the_environment_says_how(
-    given: str | None, sleeps: bool
+def test_torchs_threads_sleep_soon_while_they_wait_unless_the_environment_says_how(
+    given: str | None, sleeps_soon: bool
 ) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment = {name: value for name, value in os.environ.items() if "OMP_" not in name}
     environment["OMP_DISPLAY_ENV"] = "verbose"
     if given is not None:
         environment["OMP_WAIT_POLICY"] = given
@@ -33,4 +33,4 @@ def test_torchs_threads_sleep_while_they_wait_unless_the_environment_says_how(
         [sys.executable, "-c", COMMAND], env=environment, capture_output=True, text=True, check=True
     )
 
-    assert ("GOMP_SPINCOUNT = '0'" in ran.stderr) is sleeps
+    assert ("GOMP_SPINCOUNT = '10000'" in ran.stderr) is sleeps_soon

@@ -43,15 +43,19 @@ async def test_a_models_first_version_becomes_active_by_itself_and_leaves_no_dec
         assert not (repository / "nuts" / ACTIVE).exists()
 
 
-async def test_a_version_that_drifts_does_not_step_in(watched, make_bundle) -> None:
+async def test_a_version_that_drifts_does_not_step_in_and_is_not_said_to_wait(
+    watched, make_bundle, caplog: pytest.LogCaptureFixture
+) -> None:
     make_bundle()
 
+    caplog.set_level("INFO", "takt")
     async with watched() as found:
         make_bundle(version="2", trained=0.5)
         await found.look()
         assert found.versions == {"parts/1": "ready", "parts/2": "failed"}
         assert found.active == "1"
         assert found.repository.ready
+    assert "waits for its activation" not in caplog.text
 
 
 async def test_a_new_model_is_served_and_the_server_stays_ready_meanwhile(
