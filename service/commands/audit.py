@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # a command is listed without what it works with
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
+_MOST_CHARACTERS = 100
+"""Of an old or new value in the list, such as all settings of a server; an export has all of it."""
+
 
 def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
@@ -55,7 +58,7 @@ def _head(context: click.Context, parameter: click.Parameter, texts: tuple[str, 
 @click.pass_context
 @_plain_errors
 def audit(ctx: click.Context, limit: int, data: Path, record: str) -> None:
-    """List what was changed, by whom and why, the newest change last.
+    """List what was changed, by whom and why, the newest change last; long values are cut.
 
     docs/audit.md tells what is in the audit log, and what it can and cannot show.
     """
@@ -161,13 +164,18 @@ def _report(check: ChainCheck) -> None:
 def _line(entry: Entry) -> str:
     """An entry on a line: when, who, what, of which model, old, new and why."""
     at = datetime.fromtimestamp(entry.at_us / 1e6).astimezone()
+    old, new = (_shortened(value or "") for value in (entry.old, entry.new))
     parts = [
         f"{entry.seq:>6}  {at:%Y-%m-%d %H:%M:%S}  {entry.who:16}  {entry.action:18}",
         " ".join(part for part in (entry.model, entry.version) if part),
-        f"{entry.old or ''} -> {entry.new or ''}" if entry.old else entry.new or "",
+        f"{old} -> {new}" if old else new,
         f"({entry.reason})" if entry.reason else "",
         f"from {entry.client}" if entry.client else "",
     ]
     line = "  ".join(part for part in parts if part)
     # What somebody gave as a reason must not steer the terminal.
     return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _MOST_CHARACTERS else f"{value[: _MOST_CHARACTERS - 1]}…"

@@ -47,6 +47,14 @@ def test_the_newest_entries_are_listed_with_the_newest_last(
     assert "(new lamp, 5 µm)" in third and "from 10.0.0.7" in third
 
 
+def test_a_long_value_leaves_room_for_the_reason(takt: Takt, sqlite_record: Record) -> None:
+    with sqlite_record.database.writing() as connection:
+        append(connection, a_change(new="settings " * 200, reason="new lamp"))
+    (line,) = takt().output.splitlines()
+    assert len(line) < 250
+    assert "settings…" in line and "(new lamp)" in line
+
+
 def test_a_reason_cannot_steer_the_terminal(takt: Takt, sqlite_record: Record) -> None:
     with sqlite_record.database.writing() as connection:
         append(connection, a_change(reason="\x1b[2Jcleared\nforged"))
