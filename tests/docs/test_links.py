@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+from tests.tree import tracked
 
 ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)[^)\s]*\)")
@@ -15,10 +16,8 @@ _CODE = re.compile(r"^(```.*?^```|(?: {4}|\t).*?$)|`[^`\n]+`", re.DOTALL | re.MU
 
 
 def written() -> list[str]:
-    command = ["git", "ls-files", "*.md"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     # A link to a page is there for the wheel.
-    return [name for name in said.stdout.split() if not (ROOT / name).is_symlink()]
+    return [one for one in tracked() if one.endswith(".md") and not (ROOT / one).is_symlink()]
 
 
 @pytest.mark.parametrize("page", written())

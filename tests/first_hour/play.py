@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.first_hour.journeys import Bar, Journey, Promise
-from tests.first_hour.pages import ROOT, Command, Ended, Printed, Saved, Step, steps
+from tests.first_hour.pages import Command, Ended, Printed, Saved, Step, steps
 from tests.first_hour.terminal import Ran, StepError, Terminal, terminal
+from tests.tree import copy_tracked
 
 PORT = 8000
 """That of the pages; another one where it is taken, which is then put into the commands."""
@@ -30,16 +30,6 @@ class Done:
     command: str
     seconds: float
     fault: str | None = None
-
-
-def fresh_copy(folder: Path) -> None:
-    """Make a folder of what is committed, as a clone has it."""
-    folder.mkdir(parents=True)
-    archive = ["git", "-C", str(ROOT), "archive", "HEAD"]
-    with subprocess.Popen(archive, stdout=subprocess.PIPE) as packed:
-        subprocess.run(["tar", "-x", "-C", str(folder)], stdin=packed.stdout, check=True)
-    if packed.returncode:
-        raise RuntimeError("git archive has failed; is this a clone?")
 
 
 def bring_pictures(folder: Path, data: Path) -> int:
@@ -67,7 +57,7 @@ def free_port() -> int:
 
 def play(journey: Journey, folder: Path, data: Path, tell: Callable[[Done], None]) -> list[Done]:
     """Go through a journey up to its end or its first fault."""
-    fresh_copy(folder)
+    copy_tracked(folder)
     bring_pictures(folder, data)
     done: list[Done] = []
     kept = set(journey.promises)

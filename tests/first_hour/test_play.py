@@ -81,7 +81,7 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         return play.play(journey, tmp_path / "copy", tmp_path, lambda _: None)
 
     page = ""
-    monkeypatch.setattr(play, "fresh_copy", copied)
+    monkeypatch.setattr(play, "copy_tracked", copied)
     monkeypatch.setattr(play, "bring_pictures", lambda *_: 0)
     return of
 

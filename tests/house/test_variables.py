@@ -1,12 +1,13 @@
 """Variables of the environment: a server warns of those that nobody reads."""
 
 import os
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
 
 from service.configuration import unknown_variables
+from tests.tree import tracked
 
 ROOT = Path(__file__).parents[2]
 MADE_UP = ("CHANGELOG.md", "tests/unit/service/test_settings.py")
@@ -16,10 +17,12 @@ MADE_UP = ("CHANGELOG.md", "tests/unit/service/test_settings.py")
 def test_every_variable_that_something_of_ours_reads_is_a_setting_or_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    command = ["git", "grep", "-hIoE", "TAKT_[A-Z_]+[A-Z]", "--", *(f":!{one}" for one in MADE_UP)]
-    listed = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
+    listed = {
+        name.decode()
+        for path in tracked()
+        if path not in MADE_UP and (ROOT / path).is_file()
+        for name in re.findall(rb"TAKT_[A-Z_]+[A-Z]", (ROOT / path).read_bytes())
+    }
     assert "TAKT_KEY" in listed
     monkeypatch.setattr(os, "environ", dict.fromkeys(listed, ""))
     assert unknown_variables() == [], "list it in service/configuration.py, with who reads it"

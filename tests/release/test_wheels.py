@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from packaging.metadata import Metadata
 
+from tests.tree import copy_tracked, tracked
+
 pytestmark = pytest.mark.release
 
 ROOT = Path(__file__).parents[2]
@@ -41,10 +43,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The service's and the client's, each built from its source distribution alone."""
     folder = tmp_path_factory.mktemp("release")
     tree = folder / "tree"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    for name in listed.stdout.decode().split("\0")[:-1]:
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
+    copy_tracked(tree)
     for source in (tree, tree / "clients/python"):
         command = [sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(source)]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -72,10 +71,7 @@ def test_names_and_metadata_are_those_of_this_version(wheels: tuple[Path, Path])
 
 def test_a_wheel_has_every_file_of_its_packages_and_no_other(wheels: tuple[Path, Path]) -> None:
     service, client = map(names_in, wheels)
-    kept = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    wanted = {
-        line for line in kept.stdout.splitlines() if re.match("(service|export|models)/", line)
-    }
+    wanted = {name for name in tracked() if re.match("(service|export|models)/", name)}
     assert wanted <= service
     tops = {name.partition("/")[0] for name in service}
     assert tops == {"service", "export", "models", f"takt_inspection-{VERSION}.dist-info"}

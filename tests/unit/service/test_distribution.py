@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import shlex
-import subprocess
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from packaging.requirements import Requirement
 from service import distribution
 from service.commands.doctor.remedies import tensorrt
 from service.distribution import CLIENT, DISTRIBUTION, install_hint, package_versions, version
+from tests.tree import tracked
 
 ROOT = Path(__file__).parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -97,9 +97,8 @@ def test_versions_are_told_by_the_command_s_name() -> None:
 
 def test_nobody_is_told_to_install_a_distribution_that_is_not_ours() -> None:
     """PyPI's `takt` is somebody else's."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     wrong = re.compile(r"pip install ['\"]?takt\b(?!-)|['\"]takt\[")
-    for name in listed.stdout.splitlines():
+    for name in tracked():
         path = ROOT / name
         if path == Path(__file__) or path.suffix in {".jpg", ".png", ".onnx", ".npz", ".lock"}:
             continue
