@@ -149,9 +149,8 @@ class HttpInspector:
                 f"{self._url} is no URL of a server, such as http://127.0.0.1:8000"
             ) from error
         except UnreachableError as error:
-            cause = error.__cause__
             raise InspectorError(
-                f"no answer from {self._url} ({cause or type(cause).__name__}); "
+                f"no answer from {self._url}: {error.reason}; "
                 "start it with `takt serve`, or correct --url"
             ) from error
         except ModelNotFoundError as error:
