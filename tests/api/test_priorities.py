@@ -88,8 +88,8 @@ async def test_line_pictures_are_decoded_before_bulk_ones(serve, picture_bytes, 
         answers = await asyncio.gather(*bulk, *line)
         assert {answer.status_code for answer in answers} == {200}
         order = [bodies.index(args[0]) for args in decoding.calls]
-        # One bulk picture had the thread and one was at hand for it before the line's came.
-        assert order[:4] == [0, 1, 8, 9]
+        # One bulk picture had the thread, and one may have been at hand before the line's came.
+        assert order[0] == 0 and {8, 9} <= set(order[:4])
 
 
 async def test_a_small_picture_does_not_wait_for_large_ones_to_be_decoded(

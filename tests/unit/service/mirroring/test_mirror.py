@@ -163,7 +163,7 @@ def test_a_bundle_whose_folder_is_no_version_is_told_of_once_and_not_fetched(
     found.mirror.look()
     found.mirror.look()
     assert found.versions == ["parts/1", "parts/2", "parts/2.1.0+cam2"]
-    (told,) = (one for one in caplog.messages if "old" in one)
+    (told,) = (one for one in caplog.messages if "parts/old" in one)
     assert told.startswith("parts/old is not taken: 'old' is no version: a version is a number")
 
 
