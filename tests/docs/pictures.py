@@ -9,7 +9,6 @@ import os
 import tomllib
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +40,3 @@ def stamp_of(path: Path) -> str | None:
 def folder_for(tmp_path: Path) -> Path:
     """Where pictures of docs/ go: there if they are to be kept."""
     return ROOT / os.environ.get("TAKT_SCREENSHOTS", tmp_path)
-
-
-def real_pictures(kind: str) -> Path:
-    """The folder of real pictures of a kind; the test is skipped where it is missing."""
-    folder = Path(os.environ.get("TAKT_DATA", ROOT.parent / "shared/data")) / kind
-    if not folder.is_dir():
-        pytest.skip(f"no pictures at {folder}: set TAKT_DATA to the folder that holds them")
-    return folder

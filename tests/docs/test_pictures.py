@@ -24,10 +24,10 @@ from tests.docs.pictures import (
     DOCS,
     folder_for,
     keep,
-    real_pictures,
     release,
     stamp_of,
 )
+from tests.real_pictures import real_pictures
 
 __all__ = ["browser", "new_page"]
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from benchmarks.false_rejects import ALPHAS, FITTED, known_features, rates
 from models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
+from tests.real_pictures import real_pictures
 
 SHAPES = ((8, 40), (2, 112))
 """Cells and channels of each layer for a picture of 32 x 16."""
@@ -20,11 +20,7 @@ BANK_SIZE = 750
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real pictures; `TAKT_DATA` names another one than `../shared/data`."""
-    folder = Path(os.environ.get("TAKT_DATA", Path(__file__).parents[4] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no pictures at {folder}: set TAKT_DATA to the folder that holds them")
-    return folder
+    return real_pictures()
 
 
 @pytest.mark.slow

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,31 +18,15 @@ from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.bundling.provenance import picture_set
 from export.bundling.summary import ExportReport
 from export.calibration.grouping import BY_LOOKS, EACH_ITS_OWN
-from export.errors import PicturesError
 from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import BundleError, CalibrationError
 from service.pictures.preprocess import preprocess as preprocess_picture
 from tests.commands import repeated
-
-WritePictures = Callable[..., list[Path]]
-
-ALPHA = 0.4  # which two good pictures allow
-
-
-def export(
-    source: CheckpointSource,
-    good: list[Path],
-    out: Path,
-    *,
-    tell: Callable[[str], None] = print,
-    **options: Any,
-) -> ExportReport:
-    return export_bundle(source, good, [], out, ExportOptions(**options), tell=tell, quiet=True)
+from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 
 
 def graph_of(source: CheckpointSource, folder: Path) -> OnnxRuntimeEngine:
@@ -185,37 +168,6 @@ def test_the_report_says_size_drift_thresholds_and_guarantee(exported: Exported)
     assert re.search(r"defects +[01] of 1 score above", text)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("models/parts/ 1", "no version of a model"), ("models/my parts/1", "no name of a model")],
-)
-def test_a_folder_that_names_no_model_is_refused(
-    thin_checkpoint: Checkpoint, tmp_path: Path, name: str, message: str
-) -> None:
-    with pytest.raises(BundleError, match=message):
-        export(CheckpointSource(thin_checkpoint), [], tmp_path / name)
-
-
-def test_a_version_that_exists_is_refused_before_any_work(
-    thin_checkpoint: Checkpoint, tmp_path: Path
-) -> None:
-    exists = tmp_path / "parts" / "1"
-    exists.mkdir(parents=True)
-    with pytest.raises(BundleError, match="export to a new one"):
-        export(CheckpointSource(thin_checkpoint), [], exists)
-
-
-def test_a_fit_that_saw_every_picture_is_refused(
-    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
-) -> None:
-    good = write_pictures(tmp_path / "good", 2)
-    seen = tuple(picture_digest(path) for path in good)
-    out = tmp_path / "models" / "parts" / "1"
-    with pytest.raises(CalibrationError, match="has seen all 2 good pictures"):
-        export(CheckpointSource(dataclasses.replace(thin_checkpoint, seen=seen)), good, out)
-    assert not (tmp_path / "models").exists()
-
-
 def test_a_checkpoint_that_does_not_say_what_it_saw_is_told_of_once(
     thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
 ) -> None:
@@ -264,14 +216,6 @@ def test_the_thresholds_of_the_training_are_kept_on_demand_and_recorded_anyway(
     assert own.bundle.manifest.thresholds.method == "split conformal"
     assert own.bundle.manifest.trained_thresholds is not None
     assert own.bundle.manifest.trained_thresholds.pixel == 1.5
-
-
-def test_thresholds_that_the_training_did_not_leave_cannot_be_kept(
-    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
-) -> None:
-    good = write_pictures(tmp_path / "good", 2)
-    with pytest.raises(CalibrationError, match="no thresholds of the training to keep"):
-        export(CheckpointSource(thin_checkpoint), good, tmp_path / "m" / "1", keep_thresholds=True)
 
 
 def test_another_resize_filter_is_recorded_with_what_it_changes(
@@ -369,23 +313,3 @@ def test_what_sets_a_bundle_apart_from_its_training_is_noted(
     assert "which pictures the training has seen" in note
     assert "note        another map" in report.text()
     assert "if the training has seen none of them" in report.text()
-
-
-def test_a_file_that_is_no_picture_is_found_before_the_graph_is_written(
-    thin_checkpoint: Checkpoint, write_pictures: WritePictures, tmp_path: Path
-) -> None:
-    told: list[str] = []
-    good = write_pictures(tmp_path / "good", 2)
-    good[1].write_bytes(b"no")
-    out = tmp_path / "models" / "parts" / "1"
-    with pytest.raises(PicturesError, match=r"001\.png.*take it out of the folder"):
-        export(CheckpointSource(thin_checkpoint), good, out, alpha=ALPHA, tell=told.append)
-    assert "writing the graph" not in told
-
-
-def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(
-    thin_checkpoint: Checkpoint, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BundleError, match="file is no folder"):
-        export(CheckpointSource(thin_checkpoint), [], tmp_path / "file" / "parts" / "1")

@@ -72,3 +72,11 @@ def mirrored(repository: Path, here: Path) -> Callable[..., Mirrored]:
         return found
 
     return make
+
+
+@pytest.fixture
+def found(mirrored: Callable[..., Mirrored], make_bundle) -> Mirrored:
+    """A mirror of versions 1 and 2, which has not looked yet."""
+    make_bundle()
+    make_bundle(version="2", scale=0.8, trained=0.8)
+    return mirrored()
