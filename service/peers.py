@@ -1,0 +1,79 @@
+"""The other processes of one server, as the parts of a process see them.
+
+A server may be several processes on one host, the workers of `takt serve --workers N`, which share
+its port. A part whose state every worker has to have, such as thresholds, tells the others; a part
+that only one may run, such as the mirror of a repository, waits until its process leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+"""What workers tell each other, as JSON has it."""
+
+Handler = Callable[[Message], Awaitable[Message]]
+"""Does what another worker asks for, and gives the answer; it runs on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one of the others has answered.
+
+    Attributes:
+        worker: its number, from 0 on.
+        body: its answer; empty if it failed.
+        failure: why it could not; None if it could.
+    """
+
+    worker: int
+    body: Message
+    failure: str | None = None
+
+
+class Peers(Protocol):
+    """What a worker knows of the others.
+
+    Attributes:
+        worker: number of this process, from 0 on.
+        workers: how many the server has.
+        leading: set once this process is the one that does what only one may do.
+    """
+
+    worker: int
+    workers: int
+    leading: asyncio.Event
+
+    def answer(self, topic: str, handler: Handler) -> None:
+        """Answer the others by `handler` whenever one asks for this; set it before serving."""
+
+    async def ask(self, topic: str, body: Message, within_s: float = 5.0) -> list[Reply]:
+        """Ask every other worker; returns once each has answered, has ended or is late.
+
+        Those that have ended are left out: whoever takes their place begins with what is kept on
+        disk, or asks for what is not.
+        """
+
+
+class Alone:
+    """A server of one process.
+
+    >>> peers = Alone()
+    >>> peers.leading.is_set(), asyncio.run(peers.ask("thresholds", {}))
+    (True, [])
+    """
+
+    def __init__(self) -> None:
+        self.worker, self.workers = 0, 1
+        self.leading = asyncio.Event()
+        self.leading.set()
+
+    def answer(self, topic: str, handler: Handler) -> None:
+        """Nobody will ask."""
+
+    async def ask(self, topic: str, body: Message, within_s: float = 5.0) -> list[Reply]:
+        """There is nobody to ask."""
+        return []
