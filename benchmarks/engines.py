@@ -85,7 +85,7 @@ def main() -> None:
                 runs[name], precisions[name] = run, "fp32"
         for layout in _layouts(bundle, given):
             try:
-                run = to_close.enter_context(_engine_run(bundle, layout, images))
+                run = to_close.enter_context(engine_run(bundle, layout, images))
             except TaktError as error:
                 print(f"{layout}: {error}")
                 continue
@@ -146,7 +146,7 @@ def _layouts(bundle: Bundle, given: argparse.Namespace) -> Iterator[Layout]:
 
 
 @contextmanager
-def _engine_run(
+def engine_run(
     bundle: Bundle, layout: Layout, images: np.ndarray
 ) -> Iterator[Callable[[float], float]]:
     """Its threads call the engine for some seconds, and its rate comes out."""
@@ -234,7 +234,7 @@ def _served(bundle: Bundle, given: argparse.Namespace, images: np.ndarray) -> li
         ratios, rates = [], []
         with TaktServer(bundle.path.parents[1], *options, "--engine-threads", "1") as server:
             for _ in range(3):
-                with _engine_run(bundle, layout, images) as run:
+                with engine_run(bundle, layout, images) as run:
                     alone = run(2 * given.seconds)
                 figures = server.bench(
                     *("--images", pictures, "--concurrency", str(2 * CORES)),

@@ -127,11 +127,21 @@ def with_scaled_layers(model: InpFormer) -> InpFormer:
     return rewritten_transformer(scaled, INPFORMER_REWRITINGS)
 
 
+INPFORMERS = {
+    "inpformer-s": InpFormerConfig(),
+    "inpformer-b": InpFormerConfig(embed_dim=768, encoder_heads=12, decoder_heads=12),
+    # For a look at a benchmark on a CPU.
+    "inpformer-micro": InpFormerConfig(
+        embed_dim=64, encoder_heads=1, decoder_heads=1, width=56, height=56
+    ),
+}
+
+
 def a_model(name: str) -> Detector:
     """Random weights, those of EfficientAD numbers of float16 as a fit leaves them."""
     torch.manual_seed(0)
-    if name == "inpformer-s":
-        inpformer = InpFormer(InpFormerConfig())
+    if name in INPFORMERS:
+        inpformer = InpFormer(INPFORMERS[name])
         for of, parameter in inpformer.named_parameters():
             if parameter.ndim == 1:
                 low, high = (-0.1, 0.1) if of.endswith("bias") else (0.3, 1.3)

@@ -1,0 +1,82 @@
+"""A bundle of a detector with random weights: its speed says something, its answers nothing.
+
+python -m benchmarks.random_bundle inpformer-b out/models/inpformer-b/1
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from shutil import copyfile
+
+import numpy as np
+
+from benchmarks.graph_forms import INPFORMERS, a_model
+from export.bundling.graph import write_graph
+from service.bundles.bundle import Bundle, Calibration, Golden
+from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.bundles.writing import save_bundle
+from service.engines.onnxruntime import OnnxRuntimeEngine
+
+MODELS = (*INPFORMERS, "efficientad-s", "efficientad-m")
+GOLDEN = 2
+TOLERANCE = 0.05
+"""Of the golden answers: random weights spread a lower precision's error further than trained."""
+
+
+def make_bundle(name: str, path: Path) -> Bundle:
+    """Write the bundle of a model of `MODELS` to `<repository>/<name>/<version>`."""
+    model = a_model(name)
+    height, width = model.input_size
+    rows, columns = model.map_size
+    noise = np.random.default_rng(0)
+    images = noise.integers(0, 256, (GOLDEN, height, width, 3), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "model.onnx"
+        write_graph(model, graph)
+        with closing(OnnxRuntimeEngine.open(graph)) as engine:
+            answers = engine.infer(images)
+        # Nothing is above them: regions would cost time that no good part costs.
+        limit = 2 * float(answers.anomaly_map.max())
+        none = np.zeros(0, np.float32)
+        return save_bundle(
+            path,
+            Golden(images, answers.anomaly_map, answers.score),
+            Calibration(answers.score, answers.score, none, none),
+            partial(copyfile, graph),
+            lambda files: Manifest(
+                name=path.parent.name,
+                version=path.name,
+                family=model.family,
+                variant=model.variant,
+                framework="random weights",
+                preprocess=Preprocess(width=width, height=height, resize="area"),
+                map=MapSpec(width=columns, height=rows, low=0),
+                thresholds=Thresholds(
+                    image=limit, pixel=limit, method="none", alpha=None, good_count=GOLDEN
+                ),
+                reference="onnx",
+                drift=Drift(pictures=GOLDEN, score=0, anomaly_map=0),
+                tolerance=TOLERANCE,
+                made_with={},
+                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                files=files,
+            ),
+        )
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("out", type=Path, help="<repository>/<name>/<version>; must not exist.")
+    given = parser.parse_args()
+    print(make_bundle(given.model, given.out).path)
+
+
+if __name__ == "__main__":
+    main()
