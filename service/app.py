@@ -8,16 +8,15 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial, reduce
+from functools import partial
 
 import cv2
 from fastapi import FastAPI
-from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import ASGIApp
 
 from service.api.bodies import Bodies
+from service.api.document.application import Application
 from service.api.document.asyncapi import add_asyncapi
-from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS, completed
+from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS
 from service.api.examples import FOREIGN_NAME
 from service.api.learning.routes import learning_router
 from service.api.metrics_app import metrics_app
@@ -46,7 +45,6 @@ from service.batching.uploads import PLACES, Uploads
 from service.configuration import without_secrets
 from service.console.pages import CONSOLE, add_console
 from service.distribution import version
-from service.domain import Json
 from service.engines.opener import EngineFactory
 from service.host import let_others_go_first, own_names
 from service.inspection.inference import Pools
@@ -59,7 +57,8 @@ from service.observing.request_log import RequestLog
 from service.observing.status.watch import watch_status
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
-from service.recording.audit.lifetime import note_keys, note_models, note_start, note_stop
+from service.peers import Alone, Peers
+from service.recording.audit.lifetime import Lifetime
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.audit.trail import AuditTrail
 from service.recording.keeping import KeepingRule
@@ -72,6 +71,7 @@ from service.repository.folder_watch import FolderWatch
 from service.repository.mirrored import open_mirror
 from service.repository.repository import ModelRepository
 from service.repository.supervision.rules import Supervision
+from service.repository.together.orders import Orders
 from service.security.access import open_access
 from service.security.credentials import Credentials
 from service.security.gate import Gate
@@ -118,31 +118,6 @@ class Drain:
         return max(0.0, self._deadline_s - now_s)
 
 
-class Application(FastAPI):
-    """FastAPI inside layers of our own, which answer most requests before it hears of them.
-
-    The layers that it would add stand inside of its own, which cost each request more than all of
-    ours; of its own, the one that answers uncaught exceptions has nothing to do here.
-
-    Attributes:
-        layers: each takes the application inside; the last one is outermost.
-    """
-
-    layers: list[Callable[[ASGIApp], ASGIApp]]
-
-    def openapi(self) -> Json:
-        """The OpenAPI document; made once."""
-        if not self.openapi_schema:
-            self.openapi_schema = completed(super().openapi())
-        return self.openapi_schema
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """The whole application, called once."""
-        framework = super().build_middleware_stack()
-        assert isinstance(framework, ServerErrorMiddleware)
-        return reduce(lambda inside, layer: layer(inside), self.layers, framework.app)
-
-
 def create_app(
     settings: Settings,
     open_engine: EngineFactory | None = None,
@@ -150,6 +125,7 @@ def create_app(
     write: Write | None = None,
     supervision: Supervision = _SUPERVISION,
     record: Record | None = None,
+    peers: Peers | None = None,
 ) -> FastAPI:
     """Build the app; its models load when it starts, and `/health/ready` says when they have.
 
@@ -160,11 +136,13 @@ def create_app(
         write: takes the lines of the request log; None writes none.
         supervision: bounds of engines that hang or fail.
         record: keeps the inspections; None keeps none. The app closes it.
+        peers: the other workers of the server; None for a server of one process.
 
     Raises:
         ConfigurationError: there is no model to serve, the keys cannot be read, OpenTelemetry
             cannot be set up, or what the record is to keep is not understood.
     """
+    peers = Alone() if peers is None else peers
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
     tokens = TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes)
@@ -173,8 +151,11 @@ def create_app(
         AuditMetrics(metrics.registry),
         f"{own_names()[0]}:{settings.port}",
     )
+    lifetime = Lifetime(
+        trail, peers, version(), without_secrets(settings), lambda: sessions.closing
+    )
     access = open_access(
-        settings.keys, settings.keys_file, metrics.access, tokens, partial(note_keys, trail)
+        settings.keys, settings.keys_file, metrics.access, tokens, lifetime.note_keys
     )
     guard = access.guard
     lines = None
@@ -196,10 +177,10 @@ def create_app(
     )
     large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
-    context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell)
+    context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
     mirror = open_mirror(settings, lambda *of: repository.is_active(*of), metrics.registry)
     folder, next_look = settings.repository_folder, mirror.next_look if mirror else None
-    repository = ModelRepository(folder, context, next_look)
+    repository = ModelRepository(folder, context, next_look, lambda: orders.others.catch_up())
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
     places = max(PLACES, settings.max_queue_size)
@@ -214,21 +195,20 @@ def create_app(
 
     encoder = PictureEncoder()
     drain = Drain(settings.drain_timeout_s)
-    watch = FolderWatch(folder, repository, settings.repository_poll_s)
+    watch = FolderWatch(folder, repository, settings.repository_poll_s, peers)
+    orders = Orders(repository, watch, metrics, trail, peers)
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
     status = watch_status(metrics, journal, gpus, folder, kept_in)
     desk = open_desk(settings, trail.note, watch.ask)
 
-    async def note_loaded() -> None:
-        await repository.loaded.wait()
-        note_models(trail, repository.served)
+    async def note_lifetime() -> None:
+        await lifetime.run(lambda: access.keys, watch.served)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
-        note_start(trail, version(), without_secrets(settings), access.keys)
-        jobs = (repository.load, watch.run, note_loaded, desk.begin, *access.jobs, *status.jobs)
+        jobs = (note_lifetime, repository.load, watch.run, desk.begin, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if mirror is not None:
             tasks.add(asyncio.create_task(mirror.begin(repository.settled, watch.ask)))
@@ -247,7 +227,7 @@ def create_app(
             await repository.close(drain.left_s())
             journal.settle()
             await asyncio.to_thread(record_threads.close)
-            note_stop(trail)
+            await lifetime.end()
             await asyncio.to_thread(trail.close, max(_STORED_WITHIN_S, drain.left_s()))
             if recorder is not None:
                 await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
@@ -338,8 +318,8 @@ def create_app(
             page_headers={},
         ),
     )
-    app.include_router(releases_router(repository, trail, settings.version_changes))
-    app.include_router(thresholds_router(repository, metrics, trail, settings.threshold_changes))
+    app.include_router(releases_router(repository, orders, settings.version_changes))
+    app.include_router(thresholds_router(repository, orders, settings.threshold_changes))
     app.include_router(audit_router(record_threads))
     app.include_router(session_router(guard))
     add_asyncapi(app)

@@ -51,6 +51,26 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     return Problem.of(TaktError(hidden))
 
 
+def error_json(error: TaktError) -> dict[str, str]:
+    """An error of ours for another process, which raises it as `error_of` makes it again."""
+    return {"code": error.code, "detail": str(error)}
+
+
+def error_of(told: Mapping[str, str]) -> TaktError:
+    """The error that another process has met.
+
+    >>> from service.errors import DriftError
+    >>> error_of(error_json(DriftError("score by 0.5")))
+    DriftError('score by 0.5')
+    """
+    kinds: list[type[TaktError]] = [TaktError]
+    for kind in kinds:
+        if kind.code == told["code"]:
+            return kind(told["detail"])
+        kinds += kind.__subclasses__()
+    return TaktError(told["detail"])
+
+
 def validation_message(error: ValidationError, whole: str) -> str:
     """The first thing that pydantic finds wrong, and where (`whole` if in no field), as a line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

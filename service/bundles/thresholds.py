@@ -174,6 +174,16 @@ class DeployedThresholds:
         self._lock = threading.Lock()
 
     @property
+    def overrides(self) -> Overrides:
+        """What holds instead of the bundle's own thresholds."""
+        return self._overrides
+
+    @property
+    def kept(self) -> bool:
+        """Whether the file states what is in force, as far as this process has seen."""
+        return self._persisted
+
+    @property
     def in_force(self) -> ThresholdPair:
         """Both thresholds at one moment, so that no picture is judged by half a change."""
         return self._in_force
@@ -235,6 +245,17 @@ class DeployedThresholds:
             kinds = self._kinds(lambda kind: self._differs(kept, kind))
             return self._apply(kept, kinds, lambda: None) if kinds else None
 
+    def adopt(self, overrides: Overrides, *, kept: bool) -> None:
+        """Judges by what another process has set. Blocks while the file is read or written.
+
+        Args:
+            overrides: that the other process has.
+            kept: whether it could write them to the file.
+        """
+        with self._lock:
+            self._overrides, self._persisted = overrides, kept
+            self._in_force = in_force(self._bundle, overrides)
+
     def take_over(self, before: DeployedThresholds) -> None:
         """Continues the thresholds of a predecessor: by the file, or by what it could not write.
 
@@ -244,9 +265,7 @@ class DeployedThresholds:
         if before._persisted:
             self.follow()
             return
-        with self._lock:
-            self._overrides, self._persisted = before._overrides, False
-            self._in_force = in_force(self._bundle, self._overrides)
+        self.adopt(before._overrides, kept=False)
 
     def _read(self) -> Overrides:
         bundle = self._bundle

@@ -13,6 +13,7 @@ from service.engines.opener import EngineFactory, EngineOpener, engine_opener
 from service.inspection.inference import Pools
 from service.inspection.pipeline import Limits
 from service.observing.metrics import Metrics
+from service.peers import Alone, Peers
 from service.recording.audit.entry import Change
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision
@@ -43,6 +44,7 @@ class VersionContext:
         unsigned_thresholds: whether `thresholds.json`, which no signature covers, is taken.
         device_id: the GPU, where engines run on one.
         noticed: hears of versions, decisions and thresholds that were changed beside the server.
+        peers: the other workers; the one that leads counts and tells what was changed.
     """
 
     open_engine: EngineOpener
@@ -56,6 +58,7 @@ class VersionContext:
     keys: TrustedKeys | None
     unsigned_thresholds: bool
     noticed: Noticed
+    peers: Peers
     device_id: int = 0
 
 
@@ -66,6 +69,7 @@ def version_context(
     factory: EngineFactory | None = None,
     supervision: Supervision = _SUPERVISION,
     noticed: Noticed = lambda change: None,
+    peers: Peers | None = None,
 ) -> VersionContext:
     """Makes the context that the settings ask for.
 
@@ -76,6 +80,7 @@ def version_context(
         factory: makes the engines instead of the settings.
         supervision: bounds of engines.
         noticed: hears what was changed beside the server.
+        peers: the other workers; None for a server of one process.
 
     Raises:
         ConfigurationError: the trusted keys cannot be read.
@@ -98,6 +103,7 @@ def version_context(
         keys=keys,
         unsigned_thresholds=keys is None or settings.threshold_changes,
         noticed=noticed,
+        peers=peers or Alone(),
         device_id=settings.device_id,
     )
 

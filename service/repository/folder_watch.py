@@ -11,6 +11,8 @@ from pathlib import Path
 from service.bundles.card import CARD
 from service.bundles.thresholds import OVERRIDES
 from service.errors import ConfigurationError, TaktError
+from service.peers import Alone, Message, Peers
+from service.recording.audit.served import ServedModel
 from service.repository.activation import ACTIVE
 from service.repository.repository import ModelRepository
 from service.repository.versions import look, why_misnamed
@@ -21,6 +23,8 @@ Signature = tuple[tuple[str, int, int, int, int], ...]
 _NOT_OF_THE_ENGINE = frozenset({OVERRIDES, ACTIVE, CARD})
 _SETTLE_S = 1.0
 """Time between two polls that somebody asked for."""
+_LOOKED_WITHIN_S = 60.0
+"""Longest wait for other workers to look, and to load what they find."""
 _FOLLOWED_WITHIN_S = 10.0
 """Longest wait for models to take over what their folders state, where nobody polls."""
 
@@ -37,9 +41,16 @@ class FolderWatch:
         folder: of the repository.
         repository: loads and removes the versions.
         every_s: time between two polls; 0 polls only when somebody asks.
+        peers: other workers, which look whenever this one is asked to.
     """
 
-    def __init__(self, folder: Path, repository: ModelRepository, every_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        repository: ModelRepository,
+        every_s: float,
+        peers: Peers | None = None,
+    ) -> None:
         self._folder = folder
         self._repository = repository
         self._every_s = every_s
@@ -50,12 +61,25 @@ class FolderWatch:
         self._warned: dict[object, str] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
         self._asked = asyncio.Event()
+        self._looked: list[asyncio.Future[None]] = []
+        self._peers = peers or Alone()
+        self._peers.answer("look", self._look_for_others)
+        self._telling: set[asyncio.Task[object]] = set()
         if repository.found.is_set():
             self._begin()
 
     def ask(self) -> None:
-        """Has the folder be looked at now, twice, so that what has changed is taken."""
+        """Has every worker look at the folder now, twice, so that what has changed is taken."""
         self._asked.set()
+        if self._peers.workers > 1:
+            task = asyncio.create_task(self._peers.ask("look", {"wait": False}))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def look(self) -> None:
+        """Has every worker look as `ask` does, and returns once all have."""
+        elsewhere = self._peers.ask("look", {"wait": True}, _LOOKED_WITHIN_S)
+        await asyncio.gather(self.look_here(), elsewhere)
 
     async def run(self) -> None:
         """Polls until it is cancelled."""
@@ -70,6 +94,7 @@ class FolderWatch:
                         await self._asked.wait()
                 asked = self._asked.is_set()
                 self._asked.clear()
+                looked, self._looked = self._looked, []
                 try:
                     await self.poll()
                     if asked:
@@ -78,9 +103,35 @@ class FolderWatch:
                         logger.info("looked at the model repository %s", self._folder)
                 except Exception:
                     logger.exception("the model repository %s could not be looked at", self._folder)
+                for one in looked:
+                    if not one.done():
+                        one.set_result(None)
         finally:
             for task in self._following.values():
                 task.cancel()
+            for one in self._looked:
+                one.cancel()
+
+    async def served(self, anew: bool) -> dict[str, ServedModel]:
+        """What is served once everything has loaded and, if wished, was looked at once more."""
+        await self._repository.loaded.wait()
+        if anew:
+            await self.look_here()
+        return self._repository.served
+
+    async def look_here(self) -> None:
+        """Looks as this worker alone."""
+        looked = asyncio.get_running_loop().create_future()
+        self._looked.append(looked)
+        self._asked.set()
+        await looked
+
+    async def _look_for_others(self, body: Message) -> Message:
+        if body["wait"]:
+            await self.look_here()
+        else:
+            self._asked.set()
+        return {}
 
     def _begin(self) -> None:
         """Notes what is there, of which the repository knows."""

@@ -1,14 +1,20 @@
-"""Loads versions one after another, and closes those that no request can find any more."""
+"""Loads and proves versions, and closes those that no request can find any more."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from service.domain import ThresholdKind
+from service.errors import NotReadyError
 from service.host import return_freed_memory
+from service.recording.audit.entry import Change
 from service.repository.context import VersionContext
 from service.repository.model_version import ModelVersion
+
+_PROVED_WITHIN_S = 120.0
+"""Longest wait for golden answers among the pictures that wait."""
 
 _NOTHING_WAITS_S = 10.0
 """Time for the engines' threads to end, when nobody waits for an answer of theirs."""
@@ -25,15 +31,46 @@ class Lifecycle:
 
     def __init__(self, context: VersionContext) -> None:
         self.metrics = context.metrics
-        self.noticed = context.noticed
         self._context = context
         self._loading = asyncio.Lock()
         self._retiring: dict[asyncio.Task[None], ModelVersion] = {}
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process tells of what every worker sees, so that it is told once."""
+        return self._context.peers.leading.is_set()
+
+    def noticed(self, change: Change) -> None:
+        """Tells the audit log what was changed beside the server."""
+        if self.leads:
+            self._context.noticed(change)
+
+    def count_activation(self, model: str) -> None:
+        """Counts that another version became the active one."""
+        if self.leads:
+            self.metrics.activated(model)
+
+    def count_thresholds(self, model: str, kinds: Iterable[ThresholdKind]) -> None:
+        """Counts thresholds that were changed."""
+        for kind in kinds if self.leads else ():
+            self.metrics.threshold_changed(model, kind)
 
     async def load(self, version: ModelVersion) -> None:
         """Loads a version after those that load already, as each needs much memory for a while."""
         async with self._loading:
             await version.load(self._context)
+
+    async def prove(self, version: ModelVersion) -> None:
+        """Has a version answer its golden inputs once more, within a time; see its `prove`."""
+        try:
+            async with asyncio.timeout(_PROVED_WITHIN_S):
+                await version.prove()
+        except TimeoutError:
+            raise NotReadyError(
+                f"model {version.name}, version {version.version}, did not answer its golden "
+                f"inputs within {_PROVED_WITHIN_S:.0f} s; is its engine alive, and its queue not "
+                "full of others?"
+            ) from None
 
     def retire(self, version: ModelVersion, closed: Callable[[], None] = lambda: None) -> None:
         """Closes a version in the background, once its last request is answered.

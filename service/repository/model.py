@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
+from service.errors import ConfigurationError, ConflictError, ModelNotFoundError
 from service.naming import version_order
-from service.observing.metrics import VersionGauges
 from service.recording.audit.entry import FILE, SERVER
 from service.recording.audit.served import ServedModel, activation, version_change
 from service.repository.activation import (
@@ -24,12 +23,13 @@ from service.repository.activation import (
     not_there,
     read_activation,
 )
+from service.repository.figures import show_figures
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
 from service.repository.served import followed, served_of
 
-_PROVED_WITHIN_S = 120.0
-"""Longest wait for golden answers among the pictures that wait."""
+Proved = Callable[[str], Awaitable[None]]
+"""Hears of the version that answered as it should, and is to be the active one."""
 
 logger = logging.getLogger("takt.repository")
 
@@ -73,6 +73,11 @@ class Model:
     def previous(self) -> str | None:
         """The version that was active before the last activation, if there was one."""
         return self.decision.previous if self.decision else None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the folder states the decision, as far as this process has seen."""
+        return self._kept
 
     @property
     def served(self) -> ServedModel:
@@ -120,11 +125,18 @@ class Model:
         for version in self:
             self._show_figures(version.version)
 
-    async def activate(self, version: str, reason: str | None = None) -> Activated:
+    async def activate(
+        self, version: str, reason: str | None = None, proved: Proved | None = None
+    ) -> Activated:
         """Makes a version active, once its golden answers are right.
 
         A version that had failed is loaded anew first. Requests in progress are answered by the
         former version, which stays loaded: a rollback takes only as long as its golden check.
+
+        Args:
+            version: that is to answer.
+            reason: of whoever decided.
+            proved: called before anything changes, with the version; what it raises prevents it.
 
         Raises:
             ModelNotFoundError: there is no such version.
@@ -137,7 +149,9 @@ class Model:
             await self._load(found.path)
         async with self._changing:
             before = self.get().version
-            await self._prove(version)
+            await self._lifecycle.prove(self.get(version))
+            if proved is not None:
+                await proved(version)
             previous = self.active
             if previous == version:
                 previous = self.decision.previous if self.decision else None
@@ -147,7 +161,7 @@ class Model:
             self._make_active(version)
             return Activated(version, before, previous, self._kept)
 
-    async def roll_back(self, reason: str | None = None) -> Activated:
+    async def roll_back(self, reason: str | None = None, proved: Proved | None = None) -> Activated:
         """Activates the version that was active before the last activation.
 
         Raises:
@@ -164,7 +178,21 @@ class Model:
                 f"version {previous} of model {self.name}, which was active before, is gone; "
                 "activate another"
             )
-        return await self.activate(previous, reason)
+        return await self.activate(previous, reason, proved)
+
+    async def prove(self, version: str) -> None:
+        """Has a version answer its golden inputs, and raises as `activate` does."""
+        if (found := self.get(version)).state in ("failed", "closed"):
+            await self._load(found.path)
+        async with self._changing:
+            await self._lifecycle.prove(self.get(version))
+
+    async def adopt(self, decision: Activation, *, kept: bool) -> None:
+        """Takes over what another process has decided and, if `kept`, written to the folder."""
+        async with self._changing:
+            self.decision, self._kept = decision, kept
+            if decision.active in self._versions:
+                self._make_active(decision.active)
 
     async def follow(self) -> None:
         """Takes over the active version and the thresholds that the folder states by now.
@@ -181,7 +209,8 @@ class Model:
                 await self._follow_decision()
         finally:
             for version in self:
-                if (change := await version.follow_thresholds(self._metrics)) is not None:
+                if (change := await version.follow_thresholds()) is not None:
+                    self._lifecycle.count_thresholds(self.name, change.kinds)
                     self._noticed(followed(version, change))
 
     async def load_version(self, path: Path) -> None:
@@ -269,7 +298,7 @@ class Model:
             await self._state_active()
             return
         if decision is not None:
-            await self._prove(decision.active)
+            await self._lifecycle.prove(self.get(decision.active))
             self.decision = decision
             self._follow_to(decision.active, decision.reason)
             return
@@ -288,7 +317,8 @@ class Model:
 
         At its next start the server would else take the later one, which nobody has activated.
         """
-        if self.decision is None and self.active is not None and self._unstated:
+        undecided = self.decision is None and self._lifecycle.leads
+        if undecided and self.active is not None and self._unstated:
             decision = Activation.now(self.active, None, WAITING)
             if await asyncio.to_thread(keep_activation, self._folder, decision):
                 self.decision = decision
@@ -299,36 +329,20 @@ class Model:
         decided = self.decision is None or self.decision.active == version
         return self.active is None and decided
 
-    async def _prove(self, version: str) -> None:
-        try:
-            async with asyncio.timeout(_PROVED_WITHIN_S):
-                await self.get(version).prove()
-        except TimeoutError:
-            raise NotReadyError(
-                f"model {self.name}, version {version}, did not answer its golden inputs within "
-                f"{_PROVED_WITHIN_S:.0f} s; is its engine alive, and its queue not full of others?"
-            ) from None
-
     def _make_active(self, version: str) -> None:
         before, self.active = self.active, version
         if before != version:
             logger.info(
                 "%s %s is active; until now it was %s", self.name, version, before or "none"
             )
-            self._metrics.activated(self.name)
+            self._lifecycle.count_activation(self.name)
 
-    def _show_figures(self, version: str) -> None:
-        """Shows the figures of whichever object has this version's place when they are read."""
-        self._metrics.watch(
-            self.name,
-            version,
-            VersionGauges(
-                depth=lambda: one.depth if (one := self._versions.get(version)) else 0,
-                ready=lambda: one.ready if (one := self._versions.get(version)) else 0,
-                working=lambda: one.working if (one := self._versions.get(version)) else 0,
-                active=lambda: self.active == version,
-            ),
-        )
+    def _show_figures(self, name: str) -> None:
+        found = partial(self._find, name)
+        show_figures(self._metrics, (self.name, name), found, lambda: self.active == name)
+
+    def _find(self, version: str) -> ModelVersion | None:
+        return self._versions.get(version)
 
     def _forget_figures(self, version: str) -> None:
         if version not in self._versions:

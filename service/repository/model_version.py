@@ -243,7 +243,7 @@ class ModelVersion:
                     origin.since,
                 )
 
-    async def follow_thresholds(self, metrics: Metrics) -> ThresholdChange | None:
+    async def follow_thresholds(self) -> ThresholdChange | None:
         """Takes over the thresholds in the folder, if the folder still exists.
 
         Returns:
@@ -257,7 +257,6 @@ class ModelVersion:
             return None
         change = await asyncio.to_thread(ours.follow)
         for kind in change.kinds if change else ():
-            metrics.threshold_changed(self.name, kind)
             value = getattr(ours.in_force, kind)
             logger.info(
                 "%s %s takes over the %s threshold %.6g", self.name, self.version, kind, value

@@ -45,6 +45,7 @@ class ModelRepository:
         folder: holds `<name>/<version>/manifest.json`.
         context: what versions are loaded with.
         next_look: waits until the folder may have been filled; without it, it has to be by now.
+        catch_up: takes what changed while the versions loaded.
 
     Attributes:
         found: set once it is known which models and versions there are.
@@ -59,11 +60,13 @@ class ModelRepository:
         folder: Path,
         context: VersionContext,
         next_look: Callable[[], Awaitable[None]] | None = None,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.found = asyncio.Event()
         self.loaded = asyncio.Event()
         self._folder = folder
         self._next_look = next_look
+        self._catch_up = catch_up
         self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
@@ -92,6 +95,10 @@ class ModelRepository:
     def ready(self) -> bool:
         """Whether every active version is ready, and all others were loaded or have failed."""
         return self.loaded.is_set() and all(self.get(name).ready for name in self.names)
+
+    def versions_of(self, name: str) -> tuple[ModelVersion, ...]:
+        """The versions of a model, the lowest first; none of a model that is not there."""
+        return tuple(self._models.get(name, ()))
 
     def knows(self, name: str) -> bool:
         """Whether there is a model of this name."""
@@ -131,6 +138,8 @@ class ModelRepository:
             if version.state == "loading":
                 await self._lifecycle.load(version)
                 version.report_to(self._lifecycle.metrics)
+        if self._catch_up is not None:
+            await self._catch_up()
         self.loaded.set()
         await asyncio.to_thread(return_freed_memory)
 

@@ -43,13 +43,18 @@ class Access:
 
     Attributes:
         guard: checks each request.
-        keys: those at the start.
+        ring: has the keys.
         jobs: run for as long as the server does; each is started once.
     """
 
     guard: Guard
-    keys: tuple[Key, ...]
+    ring: KeyRing
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Those of now."""
+        return self.ring.keys
 
 
 def open_access(
@@ -108,4 +113,4 @@ def open_access(
         jobs.append(files.run)
     if authenticators:
         jobs.append(guard.run)
-    return Access(guard, ring.keys, tuple(jobs))
+    return Access(guard, ring, tuple(jobs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -11,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
-from service.api.problems import caller_of, client_of, problem_responses, request_id_of
+from service.api.problems import problem_responses
+from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
 from service.bundles.thresholds import MAX_REASON
 from service.errors import (
@@ -21,10 +21,8 @@ from service.errors import (
     ForbiddenError,
     InvalidParameterError,
 )
-from service.recording.audit.served import activation
-from service.recording.audit.trail import AuditTrail
-from service.repository.activation import Activated
 from service.repository.repository import ModelRepository
+from service.repository.together.orders import Orders
 
 Version = Annotated[str, Path(description="The version that is to answer.")]
 
@@ -76,12 +74,12 @@ _NOWHERE = problem_responses(
 )
 
 
-def releases_router(repository: ModelRepository, trail: AuditTrail, allowed: bool) -> APIRouter:
+def releases_router(repository: ModelRepository, orders: Orders, allowed: bool) -> APIRouter:
     """The routes that change which version is active.
 
     Args:
         repository: the models.
-        trail: notes the changes in the audit log.
+        orders: makes the changes.
         allowed: whether requests may change it; else each gets 403.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
@@ -91,17 +89,6 @@ def releases_router(repository: ModelRepository, trail: AuditTrail, allowed: boo
             raise ForbiddenError(str(_FIXED))
         return (await read_json(request, ActivationIn)).reason
 
-    async def report(
-        request: Request, name: str, done: Activated, reason: str | None
-    ) -> ActivationOut:
-        request_id = request_id_of(request.scope)
-        answer = ActivationOut(request_id=request_id, model=name, **asdict(done))
-        caller, client = caller_of(request.scope).name, client_of(request)
-        facts = {"reason": reason, "caller": caller, "client": client}
-        change = activation(caller, name, done.before, done.version, reason, client)
-        await trail.note(change, {**answer.model_dump(), **facts})
-        return answer
-
     @router.post("/v1/models/{name}/versions/{version}/activate", openapi_extra=_BODY)
     async def activate_version(request: Request, name: Name, version: Version) -> ActivationOut:
         """Let a version answer where a request names none, once its golden answers are right.
@@ -109,14 +96,16 @@ def releases_router(repository: ModelRepository, trail: AuditTrail, allowed: boo
         Nobody is refused meanwhile: who is being answered by the version until now still is.
         """
         reason = await read_reason(request)
-        done = await repository.model(name).activate(version, reason)
-        return await report(request, name, done, reason)
+        repository.model(name)
+        done = await orders.make(order_of(request, "activate", name, version, reason))
+        return ActivationOut.model_validate(done)
 
     @router.post("/v1/models/{name}/rollback", responses=_NOWHERE, openapi_extra=_BODY)
     async def roll_back(request: Request, name: Name) -> ActivationOut:
         """Go back to the version that was active before; once more undoes that."""
         reason = await read_reason(request)
-        done = await repository.model(name).roll_back(reason)
-        return await report(request, name, done, reason)
+        repository.model(name)
+        done = await orders.make(order_of(request, "roll_back", name, None, reason))
+        return ActivationOut.model_validate(done)
 
     return router

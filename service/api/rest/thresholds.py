@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request
@@ -12,18 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
-from service.api.problems import caller_of, client_of, problem_responses, request_id_of
+from service.api.problems import problem_responses
+from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
-from service.bundles.thresholds import MAX_REASON, DeployedThresholds, ThresholdChange
+from service.bundles.thresholds import MAX_REASON
 from service.errors import ForbiddenError, InvalidParameterError
-from service.observing.metrics import Metrics
-from service.recording.audit.entry import Change
-from service.recording.audit.trail import AuditTrail
-from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
+from service.repository.together.orders import Orders
 
 Reason = Annotated[str | None, Query(max_length=MAX_REASON, description="Kept and logged.")]
-Apply = Callable[[DeployedThresholds], ThresholdChange]
 
 
 class ThresholdsIn(BaseModel):
@@ -97,50 +92,23 @@ _OF_A_REASON = problem_responses(
 )
 
 
-def thresholds_router(
-    repository: ModelRepository, metrics: Metrics, trail: AuditTrail, allowed: bool
-) -> APIRouter:
+def thresholds_router(repository: ModelRepository, orders: Orders, allowed: bool) -> APIRouter:
     """The routes that change thresholds.
 
     Args:
         repository: the models.
-        metrics: counts the changes.
-        trail: notes the changes in the audit log.
+        orders: makes the changes.
         allowed: whether requests may change thresholds; else each gets 403.
     """
     router = APIRouter(tags=["models"], responses=_RESPONSES)
 
-    def changeable(request: Request, name: str) -> ModelVersion:
+    def check(request: Request, name: str) -> str | None:
+        """The version that is named, if it is one of the model's."""
         if not allowed:
             raise ForbiddenError(str(_FIXED))
-        return repository.get(name, version_of(request))
-
-    async def change(
-        request: Request, model: ModelVersion, apply: Apply, reason: str | None = None
-    ) -> ThresholdChangeOut:
-        # In a thread, as it waits for the disk.
-        done = await asyncio.to_thread(apply, model.check_ready().thresholds)
-        for kind in done.kinds:
-            metrics.threshold_changed(model.name, kind)
-        answer = ThresholdChangeOut(
-            request_id=request_id_of(request.scope),
-            model=model.name,
-            version=model.version,
-            old=ThresholdPairOut.model_validate(done.before),
-            new=ThresholdPairOut.model_validate(done.after),
-            persisted=done.persisted,
-        )
-        caller, client = caller_of(request.scope).name, client_of(request)
-        change = Change(
-            *(caller, "threshold_changed", model.name, model.version),
-            old=answer.old.model_dump(),
-            new=answer.new.model_dump(),
-            reason=reason,
-            client=client,
-        )
-        facts = {"action": request.method, **answer.model_dump()}
-        await trail.note(change, {**facts, "reason": reason, "caller": caller, "client": client})
-        return answer
+        version = version_of(request)
+        repository.get(name, version)
+        return version
 
     @versioned(
         router.put,
@@ -154,13 +122,14 @@ def thresholds_router(
 
         The threshold is in force from the next picture on.
         """
-        model = changeable(request, name)
+        version = check(request, name)
         wanted = await read_json(request, ThresholdsIn)
-
-        def apply(thresholds: DeployedThresholds) -> ThresholdChange:
-            return thresholds.change(image=wanted.image, pixel=wanted.pixel, reason=wanted.reason)
-
-        return await change(request, model, apply, wanted.reason)
+        order = order_of(
+            *(request, "set_thresholds", name, version, wanted.reason),
+            image=wanted.image,
+            pixel=wanted.pixel,
+        )
+        return ThresholdChangeOut.model_validate(await orders.make(order))
 
     @versioned(
         router.delete,
@@ -172,6 +141,8 @@ def thresholds_router(
         request: Request, name: Name, reason: Reason = None
     ) -> ThresholdChangeOut:
         """Go back to the bundle's thresholds, of the active version or the version in the path."""
-        return await change(request, changeable(request, name), DeployedThresholds.reset, reason)
+        version = check(request, name)
+        order = order_of(request, "reset_thresholds", name, version, reason)
+        return ThresholdChangeOut.model_validate(await orders.make(order))
 
     return router

@@ -29,11 +29,13 @@ class Known:
     """A server as its last entries leave it.
 
     Attributes:
+        takt: its version; None where no start is known.
         settings: by name; None where no start is known.
         keys: what is kept of each key, by its name.
         models: by name; None where they never loaded.
     """
 
+    takt: str | None = None
     settings: Json | None = None
     keys: dict[str, Json] = field(default_factory=dict)
     models: dict[str, ServedModel] | None = None
@@ -41,7 +43,7 @@ class Known:
     def take(self, action: str, model: str, version: str, new: Json) -> None:
         """Go on by one entry."""
         if action == STARTED:
-            self.settings, self.keys = new["settings"], new["keys"]
+            self.takt, self.settings, self.keys = new["takt"], new["settings"], new["keys"]
         elif action == LOADED:
             self.models = {name: _model_of(found) for name, found in new["models"].items()}
         elif action in ("key_added", "key_changed"):
@@ -142,19 +144,41 @@ def changes_of_start(
     yield from key_changes(known.keys, keys, MEANWHILE)
 
 
+def changes_of_relief(
+    known: Known, takt: str, settings: Json, keys: dict[str, Json]
+) -> Iterator[Change]:
+    """The entries of a process that goes on with a server; of what is otherwise alone.
+
+    Args:
+        known: as the process before has left it.
+        takt: version of Takt.
+        settings: in force, without secrets.
+        keys: what is kept of each key, by its name.
+    """
+    if (known.takt, known.settings) != (takt, settings):
+        yield from changes_of_start(known, takt, settings, keys)
+    else:
+        yield from key_changes(known.keys, keys, MEANWHILE)
+
+
 def changes_of_models(known: Known, models: dict[str, ServedModel]) -> Iterator[Change]:
-    """The entries of loaded models: what changed while nobody was there, and what is served now.
+    """The entries of models that changed while nobody was there.
 
     Args:
         known: of the last time.
-        models: that were loaded, by name.
+        models: that are served now, by name.
     """
     before = known.models if known.models is not None else models
     none = ServedModel(None, {})
     for name in sorted(before.keys() | models.keys()):
         yield from _changes_of(name, before.get(name, none), models.get(name, none))
-    found = {name: model.as_json() for name, model in models.items()}
-    yield Change(SERVER, LOADED, new={"models": found})
+
+
+def loaded_models(models: dict[str, ServedModel]) -> Change:
+    """The entry of what is served once everything has loaded."""
+    return Change(
+        SERVER, LOADED, new={"models": {name: one.as_json() for name, one in models.items()}}
+    )
 
 
 def _changes_of(name: str, before: ServedModel, after: ServedModel) -> Iterator[Change]:

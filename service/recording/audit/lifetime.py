@@ -2,16 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
 from service.domain import Json
+from service.peers import Message, Peers
 from service.recording.audit.entry import FILE, SERVER, Change
-from service.recording.audit.known import changes_of_models, changes_of_start, last_known
+from service.recording.audit.known import (
+    changes_of_models,
+    changes_of_relief,
+    changes_of_start,
+    last_known,
+    loaded_models,
+)
 from service.recording.audit.served import ServedModel, key_changes
 from service.recording.audit.trail import AuditTrail
 from service.security.keys.key import Key
+
+Models = dict[str, ServedModel]
+
+
+class Lifetime:
+    """Notes the start and the end of a server once, however many processes it has.
+
+    The process that leads notes them. One that leads after another notes what is otherwise than
+    the log has it, since nobody may have been there to notice.
+
+    Args:
+        trail: of the server.
+        peers: its other processes.
+        takt: its version.
+        settings: in force, without secrets.
+        closing: whether this process is about to end.
+    """
+
+    def __init__(
+        self,
+        trail: AuditTrail,
+        peers: Peers,
+        takt: str,
+        settings: Json,
+        closing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._trail = trail
+        self._peers = peers
+        self._takt = takt
+        self._settings = settings
+        self._closing = closing
+        # Of the server: whether its start and its end are noted.
+        self._begun = self._ended = False
+        self._leads = False
+        peers.answer("lifetime", self._answer)
+
+    async def run(
+        self, keys: Callable[[], Iterable[Key]], models: Callable[[bool], Awaitable[Models]]
+    ) -> None:
+        """Note what there is once this process leads.
+
+        Args:
+            keys: those of now.
+            models: gives what is served once everything has loaded; looks once more if told so.
+        """
+        await self._ask_whether_begun()
+        await self._peers.leading.wait()
+        self._leads = True
+        await self._ask_whether_begun()
+        if self._begun:
+            found = await models(True)
+            self._note_relief(_told(keys()), found)
+            return
+        note_start(self._trail, self._takt, self._settings, keys())
+        self._begun = True
+        if self._peers.workers > 1:
+            await self._peers.ask("lifetime", {"begun": True})
+        note_models(self._trail, await models(False))
+
+    def note_keys(self, before: Sequence[Key], after: Sequence[Key]) -> None:
+        """Note that the file of keys has changed."""
+        if self._peers.leading.is_set():
+            note_keys(self._trail, before, after)
+
+    async def end(self) -> None:
+        """Note the end, unless another process goes on."""
+        if not self._leads:
+            return
+        replies = await self._peers.ask("lifetime", {"ended": True})
+        if not self._ended and not any(reply.body.get("goes_on") for reply in replies):
+            note_stop(self._trail)
+
+    async def _ask_whether_begun(self) -> None:
+        if self._peers.workers > 1 and not self._begun:
+            replies = await self._peers.ask("lifetime", {})
+            self._begun = any(reply.body.get("begun") for reply in replies)
+
+    async def _answer(self, body: Message) -> Message:
+        self._begun = self._begun or body.get("begun", False)
+        if body.get("ended") and self._closing():
+            self._ended = True
+        return {"begun": self._begun, "goes_on": not self._closing()}
+
+    def _note_relief(self, keys: dict[str, Json], models: Models) -> None:
+        def find(connection: Connection) -> Sequence[Change]:
+            known = last_known(connection, self._trail.server)
+            changes = changes_of_relief(known, self._takt, self._settings, keys)
+            return [*changes, *changes_of_models(known, models)]
+
+        self._trail.find(find)
 
 
 def note_start(trail: AuditTrail, takt: str, settings: Json, keys: Iterable[Key]) -> None:
@@ -32,11 +129,14 @@ def note_start(trail: AuditTrail, takt: str, settings: Json, keys: Iterable[Key]
     trail.find(find)
 
 
-def note_models(trail: AuditTrail, models: dict[str, ServedModel]) -> None:
+def note_models(trail: AuditTrail, models: Models) -> None:
     """Note the models that have loaded, and what became of them since the server last ran."""
-    trail.find(
-        lambda connection: [*changes_of_models(last_known(connection, trail.server), models)]
-    )
+
+    def find(connection: Connection) -> Sequence[Change]:
+        known = last_known(connection, trail.server)
+        return [*changes_of_models(known, models), loaded_models(models)]
+
+    trail.find(find)
 
 
 def note_keys(trail: AuditTrail, before: Sequence[Key], after: Sequence[Key]) -> None:

@@ -1,0 +1,38 @@
+"""The framework's application, inside layers of our own, with the document of its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
+
+from service.api.document.openapi import completed
+from service.domain import Json
+
+
+class Application(FastAPI):
+    """FastAPI inside layers of our own, which answer most requests before it hears of them.
+
+    The layers that it would add stand inside of its own, which cost each request more than all of
+    ours; of its own, the one that answers uncaught exceptions has nothing to do here.
+
+    Attributes:
+        layers: each takes the application inside; the last one is outermost.
+    """
+
+    layers: list[Callable[[ASGIApp], ASGIApp]]
+
+    def openapi(self) -> Json:
+        """The OpenAPI document; made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The whole application, called once."""
+        framework = super().build_middleware_stack()
+        assert isinstance(framework, ServerErrorMiddleware)
+        return reduce(lambda inside, layer: layer(inside), self.layers, framework.app)
