@@ -38,6 +38,7 @@ from service.api.rest.server_status import server_status_router
 from service.api.rest.session import session_router
 from service.api.rest.status import health_router, metrics_router, models_router
 from service.api.rest.thresholds import thresholds_router
+from service.api.rpc.backend import RpcBackend
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.api.stream.shown_picture import PictureEncoder
 from service.api.stream.watching import Watching, watching_router
@@ -272,17 +273,10 @@ def create_app(
     if tracing is not None:
         app.layers.append(partial(RequestSpan, tracing=tracing))
     app.include_router(inspect_routes)
-    app.include_router(oip_router(repository, journal, bodies, OipLimits.of(settings)))
-    streams = Streams(
-        repository,
-        metrics,
-        journal,
-        sessions,
-        memory,
-        StreamOptions.of(settings),
-        guard,
-        tracing,
-    )
+    limits, options = OipLimits.of(settings), StreamOptions.of(settings)
+    app.include_router(oip_router(repository, journal, bodies, limits))
+    app.state.rpc = RpcBackend(repository, journal, bodies, limits, guard, metrics, tracing)
+    streams = Streams(repository, metrics, journal, sessions, memory, options, guard, tracing)
     app.include_router(stream_router(streams))
     app.include_router(watching_router(Watching(sessions, guard, encoder)))
     app.state.record = record

@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
     )
+    grpc_port: int | None = _listening(
+        None,
+        "Port of its own for the Open Inference Protocol over gRPC, and for gRPC's health check, "
+        "with the keys and the certificate of `port`; it needs the extra `grpc`. 0 takes a free "
+        "one.",
+        ge=0,
+        le=65535,
+    )
     tls_certificate: Path | None = _listening(
         None,
         "PEM file with the certificate to show, its own first and then those between "

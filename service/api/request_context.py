@@ -25,6 +25,18 @@ DECLARED_BYTES_KEY = "takt.declared_bytes"
 """Key of the ASGI scope: the body's length by its header, 0 where that says none."""
 
 
+class RequestIds:
+    """Makes ids for requests that bring none."""
+
+    def __init__(self) -> None:
+        # Random bits for each request would cost a system call, which gives the interpreter away.
+        self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
+
+    def new(self) -> bytes:
+        """The next one: 32 hexadecimal digits."""
+        return f"{self._process}{next(self._count):012x}".encode()
+
+
 class RequestContext:
     """Refuses foreign pages and unknown callers; gives requests an id, bounds and counts them.
 
@@ -55,8 +67,7 @@ class RequestContext:
         self._gate = gate
         self._guard = guard
         self._page_headers, self._page_paths = page_headers, tuple(page_headers)
-        # Random bits for each request would cost a system call, which gives the interpreter away.
-        self._process, self._count = uuid.uuid4().hex[:20], itertools.count(1)
+        self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -71,7 +82,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         given, declared_bytes = id_and_length(scope["headers"])
-        request_id = given or self._new_id()
+        request_id = given or self._ids.new()
         scope[REQUEST_ID_KEY] = request_id.decode()
         scope[DECLARED_BYTES_KEY] = declared_bytes
         left, pages = self._max_body_bytes, self._page_paths
@@ -130,13 +141,10 @@ class RequestContext:
         if "websocket.http.response" not in websocket.scope.get("extensions", {}):
             await websocket.close()
             return
-        request_id = self._new_id()
+        request_id = self._ids.new()
         response = problem_response(error, request_id.decode())
         response.raw_headers += [(b"x-request-id", request_id), *ANSWER_HEADERS]
         await websocket.send_denial_response(response)
-
-    def _new_id(self) -> bytes:
-        return f"{self._process}{next(self._count):012x}".encode()
 
 
 def id_and_length(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, int]:

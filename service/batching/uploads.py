@@ -67,11 +67,12 @@ class Uploads:
         """Uploads that have a place."""
         return len(self._open)
 
-    def begin(self, client: str | None) -> Upload:
+    def begin(self, client: str | None, *, in_parts: bool = True) -> Upload:
         """A context for the reading of one body, by the task that reads it.
 
         Args:
             client: who sends it: a key's name, or an address, those of one IPv6 network being one.
+            in_parts: whether it is seen as it comes; otherwise only the whole time bounds it.
         """
         now_s = self._clock()
         key = network_of(client or "")
@@ -79,7 +80,7 @@ class Uploads:
             self._make_room(key)
         elif len(self._open) >= self._places:
             self._make_room(None)
-        upload = Upload(self, key, now_s)
+        upload = Upload(self, key, now_s, GRACE_S if in_parts else self._timeout_s)
         self._open[upload] = None
         self._of_client[key] = self._of_client.get(key, 0) + 1
         if not self._looks:
@@ -136,6 +137,7 @@ class Upload:
         uploads: where it has its place.
         client: whose share it counts against.
         begun_s: when it began, by the clock of the uploads.
+        grace_s: for how long it may stand still at first.
 
     Attributes:
         client: as given.
@@ -146,10 +148,10 @@ class Upload:
 
     __slots__ = ("_error", "_task", "_uploads", "begun_s", "client", "due_s", "empty")
 
-    def __init__(self, uploads: Uploads, client: str, begun_s: float) -> None:
+    def __init__(self, uploads: Uploads, client: str, begun_s: float, grace_s: float) -> None:
         self.client = client
         self.begun_s = begun_s
-        self.due_s = begun_s + GRACE_S
+        self.due_s = begun_s + grace_s
         self.empty = True
         self._uploads = uploads
         self._task = asyncio.current_task()

@@ -16,6 +16,9 @@ Need = Scope | Literal["nothing", "a key"]
 WEBSOCKET = "WEBSOCKET"
 """Stands for the method of a WebSocket's handshake."""
 
+GRPC = "GRPC"
+"""Stands for the method of a call by gRPC, whose path names the service and its procedure."""
+
 
 _Match = Callable[[str], object]
 
@@ -25,7 +28,7 @@ class RouteNeed:
     """What one route needs.
 
     Attributes:
-        method: HTTP's, or WEBSOCKET.
+        method: HTTP's, WEBSOCKET or GRPC.
         path: template of the path, as the router has it.
         need: what a caller needs.
     """
@@ -98,6 +101,18 @@ ROUTES: tuple[RouteNeed, ...] = (
 )
 """Every route of the server."""
 
+_OIP = "/inference.GRPCInferenceService"
+
+PROCEDURES: tuple[RouteNeed, ...] = (
+    *_routes("inspect", GRPC, f"{_OIP}/ModelInfer"),
+    *_routes("read", GRPC, f"{_OIP}/ServerMetadata", f"{_OIP}/ModelMetadata"),
+    *_routes("read", GRPC, f"{_OIP}/ModelReady", f"{_OIP}/ModelConfig"),
+    *_routes("read", GRPC, f"{_OIP}/RepositoryIndex"),
+    *_routes("nothing", GRPC, f"{_OIP}/ServerLive", f"{_OIP}/ServerReady"),
+    *_routes("nothing", GRPC, "/grpc.health.v1.Health/Check"),
+)
+"""Every procedure that is served by gRPC; each needs what its route of HTTP does."""
+
 
 class RouteNeeds:
     """Finds what a request needs.
@@ -112,7 +127,7 @@ class RouteNeeds:
         routes: rows of the table.
     """
 
-    def __init__(self, routes: Iterable[RouteNeed] = ROUTES) -> None:
+    def __init__(self, routes: Iterable[RouteNeed] = (*ROUTES, *PROCEDURES)) -> None:
         self._of_method: dict[str, list[tuple[_Match, Need]]] = {}
         for route in routes:
             # The router's own reading of a template: another one could differ in some odd path.
@@ -123,7 +138,7 @@ class RouteNeeds:
         """What a caller needs.
 
         Args:
-            method: HTTP's, or WEBSOCKET.
+            method: HTTP's, WEBSOCKET or GRPC.
             path: of the request, decoded.
         """
         for match, need in self._of_method.get(method, ()):

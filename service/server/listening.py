@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import ConfigurationError
+from service.server.grpc_packages import check_grpc
 from service.settings import Settings
 
 _BACKLOG = 2048
@@ -27,10 +29,13 @@ class Listening:
     Attributes:
         main: for everything.
         metrics: for metrics and health alone; none where they are on the main port.
+        rpc: keep addresses for gRPC, which opens sockets of its own beside them; these do not
+            listen. Of several processes each opens its own.
     """
 
     main: tuple[socket.socket, ...]
     metrics: tuple[socket.socket, ...] = ()
+    rpc: tuple[socket.socket, ...] = ()
 
 
 @contextlib.contextmanager
@@ -44,21 +49,51 @@ def listening(settings: Settings) -> Iterator[Listening]:
     Raises:
         ConfigurationError: the address or a port cannot be had; the message says what to do.
     """
-    host, port, metrics_port = settings.host, settings.port, settings.metrics_port
-    if port and port == metrics_port:
-        raise ConfigurationError(
-            f"port and metrics_port are both {port}; give another --metrics-port"
-        )
+    names = ("port", "metrics_port", "grpc_port")
+    ports = {name: getattr(settings, name) for name in names}
+    for first, second in itertools.combinations(names, 2):
+        if ports[first] and ports[first] == ports[second]:
+            option = f"--{second.replace('_', '-')}"
+            raise ConfigurationError(
+                f"{first} and {second} are both {ports[first]}; give another {option}"
+            )
+    host, metrics_port, grpc_port = settings.host, settings.metrics_port, settings.grpc_port
+    if grpc_port is not None:
+        check_grpc()
     with contextlib.ExitStack() as opened:
-        main = _listen(opened, host, port, "--port")
+        main = _listen(opened, host, settings.port, "--port")
         metrics: tuple[socket.socket, ...] = ()
         if metrics_port is not None:
             metrics = _listen(opened, host, metrics_port, "--metrics-port")
-        yield Listening(main, metrics)
+        rpc: tuple[socket.socket, ...] = ()
+        if grpc_port is not None:
+            rpc = _keep(opened, host, grpc_port, "--grpc-port")
+        yield Listening(main, metrics, rpc)
 
 
 def _listen(
     opened: contextlib.ExitStack, host: str, port: int, option: str
+) -> tuple[socket.socket, ...]:
+    """Sockets that listen."""
+    sockets = _bind(opened, host, port, option, socket.SO_REUSEADDR)
+    for one in sockets:
+        one.listen(_BACKLOG)
+    return sockets
+
+
+def _keep(
+    opened: contextlib.ExitStack, host: str, port: int, option: str
+) -> tuple[socket.socket, ...]:
+    """Sockets beside which this user may listen at the same address, and nobody else."""
+    if port:
+        # Whoever shares it would go unnoticed.
+        with contextlib.ExitStack() as tried:
+            _bind(tried, host, port, option, socket.SO_REUSEADDR)
+    return _bind(opened, host, port, option, socket.SO_REUSEPORT)
+
+
+def _bind(
+    opened: contextlib.ExitStack, host: str, port: int, option: str, reuse: int
 ) -> tuple[socket.socket, ...]:
     """One socket for each address of the host that this machine has."""
     try:
@@ -74,11 +109,10 @@ def _listen(
     for family, kind, protocol, _, address in dict.fromkeys(found):
         try:
             one = opened.enter_context(socket.socket(family, kind, protocol))
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.setsockopt(socket.SOL_SOCKET, reuse, 1)
             if family == socket.AF_INET6:
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             one.bind(address)
-            one.listen(_BACKLOG)
         except OSError as error:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 raise ConfigurationError(_refusal(error, host, port, option)) from None

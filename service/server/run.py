@@ -91,6 +91,12 @@ def run(
     scraped = None
     if listening.metrics:
         scraped = Scraped(_config(app.state.metrics_app, settings), listening.metrics)
+    beside = None
+    if listening.rpc:
+        # It needs gRPC, which is an extra.
+        from service.server.rpc_server import RpcServer
+
+        beside = RpcServer(app.state.rpc, settings, listening.rpc, tls)
     server = Server(
         _config(app, settings, http),
         app.state.drain,
@@ -101,6 +107,7 @@ def run(
         look_again,
         tls,
         scraped,
+        beside,
     )
     lost: LostThreads = app.state.lost_threads
     server.must_end = lost.too_many

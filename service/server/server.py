@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 
@@ -35,6 +36,16 @@ class Scraped:
     sockets: tuple[socket.socket, ...]
 
 
+class Beside(Protocol):
+    """Answers on a port of its own, on the same event loop."""
+
+    async def start(self) -> None:
+        """Answer from now on."""
+
+    async def stop(self, within_s: float) -> None:
+        """Take nothing more, and answer what was accepted, within so many seconds."""
+
+
 class Server(uvicorn.Server):
     """Closes the streams in good order before uvicorn cuts every WebSocket.
 
@@ -49,6 +60,7 @@ class Server(uvicorn.Server):
         reload: called on SIGHUP, on the event loop.
         tls: its files are followed while the server runs; None for none.
         scraped: what else it serves, on a port of its own; None for nothing.
+        beside: another protocol's server, which starts and ends with it; None for none.
 
     Attributes:
         must_end: once it is set, the server drains and ends as if it had been told to.
@@ -65,10 +77,12 @@ class Server(uvicorn.Server):
         reload: Callable[[], None] = lambda: None,
         tls: ServerTls | None = None,
         scraped: Scraped | None = None,
+        beside: Beside | None = None,
     ) -> None:
         super().__init__(config)
         self._tls = tls
         self._scraped = scraped
+        self._beside = beside
         self._gate = state.gate if state else None
         self._reload = reload
         self._sweeping: asyncio.Task[None] | None = None
@@ -107,6 +121,8 @@ class Server(uvicorn.Server):
             self._log_started_message(sockets)
         if self._scraped is not None:
             await self._accept_scrapes(self._scraped)
+        if self._beside is not None:
+            await self._beside.start()
         if self._gate is not None:
             self._sweeping = asyncio.create_task(self._sweep(self._gate))
 
@@ -183,7 +199,7 @@ class Server(uvicorn.Server):
         if isinstance(self.server_state, ConnectionState):
             for handshake in list(self.server_state.handshakes):
                 handshake.abort()
-        closing = asyncio.create_task(self._close_streams(self._drain.left_s()))
+        closing = asyncio.create_task(self._close(self._drain.left_s()))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({closing, hurry}, return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
@@ -196,6 +212,13 @@ class Server(uvicorn.Server):
         finally:
             if self._sweeping is not None:
                 self._sweeping.cancel()
+
+    async def _close(self, within_s: float) -> None:
+        """End what lasts, and what is on other ports."""
+        jobs = [self._close_streams(within_s)]
+        if self._beside is not None:
+            jobs.append(self._beside.stop(within_s))
+        await asyncio.gather(*jobs)
 
     def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
         """Tell where the server listens; uvicorn knows nothing of our TLS."""

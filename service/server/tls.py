@@ -6,6 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.errors import ConfigurationError
@@ -23,6 +24,21 @@ class TlsObserver(Protocol):
         """Files have changed, and whether what they hold now is in force."""
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the files hold, as PEM.
+
+    Attributes:
+        certificate: the chain, the server's own certificate first.
+        key: of that certificate.
+        client_ca: authorities of which every client has to show a certificate, if it has to.
+    """
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = None
+
+
 class ServerTls:
     """What a server shows and takes over TLS, exchanged whenever the files change.
 
@@ -34,6 +50,7 @@ class ServerTls:
 
     Attributes:
         context: for the next connection.
+        shown: the same as PEM, for what makes no use of Python's TLS.
         files: to be followed while the server runs.
 
     Raises:
@@ -41,6 +58,7 @@ class ServerTls:
     """
 
     context: ssl.SSLContext
+    shown: TlsFiles
 
     def __init__(
         self, settings: Settings, reloaded: Callable[[bool], None] = lambda taken: None
@@ -57,6 +75,7 @@ class ServerTls:
     def _take(self, contents: Contents) -> None:
         key, certificate, *authorities = contents
         self.context = tls_context(certificate, key, *authorities)
+        self.shown = TlsFiles(certificate, key, *authorities)
 
 
 def open_tls(settings: Settings, observer: TlsObserver) -> ServerTls | None:

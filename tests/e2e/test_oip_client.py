@@ -1,4 +1,4 @@
-"""A real server, asked by NVIDIA's own client of the Open Inference Protocol."""
+"""A real server, asked by NVIDIA's own clients of the Open Inference Protocol."""
 
 import base64
 import io
@@ -11,9 +11,12 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
+pytest.importorskip("grpc_health", reason="gRPC is an extra")
+
+from tests.api.rpc.transports import GRPC, HTTP, Transport
+from tests.conftest import Server
 from tests.hostile.bundle import MODEL, write_bundle
 
 
@@ -31,11 +34,16 @@ FEW = [part(40), part(70), part(50, spot=160), part(60, spot=230)]
 
 
 @pytest.fixture(scope="module")
-def url(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(start_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     repository = tmp_path_factory.mktemp("oip") / "models"
     write_bundle(repository)
-    with start_server(repository) as server:
-        yield server.url
+    with start_server(repository, "--grpc-port", "0") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def url(server: Server) -> str:
+    return server.url
 
 
 @pytest.fixture(scope="module")
@@ -50,46 +58,64 @@ def by_rest(url: str) -> list[dict[str, Any]]:
         ]
 
 
+@pytest.fixture(params=[HTTP, GRPC], ids=lambda one: one.name)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return request.param
+
+
 @pytest.fixture
-def client(url: str) -> Iterator[InferenceServerClient]:
-    client = InferenceServerClient(url.removeprefix("http://"), network_timeout=120)
+def client(server: Server, transport: Transport) -> Iterator[Any]:
+    address = server.url.removeprefix("http://")
+    if transport is GRPC:
+        (address,) = re.findall(r"Inference Protocol is on grpc://(\S+)", "".join(server.log))
+    client = transport.module.InferenceServerClient(address)
     yield client
     client.close()
 
 
-def images(pictures: list[bytes], *, binary: bool) -> list[InferInput]:
-    elements = pictures if binary else [base64.b64encode(picture) for picture in pictures]
-    tensor = InferInput("image", [len(pictures)], "BYTES")
-    tensor.set_data_from_numpy(np.array(elements, np.object_), binary_data=binary)
-    return [tensor]
+@pytest.fixture
+def http_client(url: str) -> Iterator[Any]:
+    client = HTTP.module.InferenceServerClient(url.removeprefix("http://"), network_timeout=120)
+    yield client
+    client.close()
 
 
-def wanted(*names: str, binary: bool) -> list[InferRequestedOutput]:
-    return [InferRequestedOutput(name, binary_data=binary) for name in names]
+def told(client: Any, what: str, *given: str) -> Any:
+    """What a model or the server says of itself, as HTTP has it."""
+    if isinstance(client, HTTP.module.InferenceServerClient):
+        return getattr(client, what)(*given)
+    found = getattr(client, what)(*given, as_json=True)
+    return found.get("config") or found.get("models") or found
 
 
-def test_the_client_finds_the_server_and_its_models(client: InferenceServerClient) -> None:
+def test_the_client_finds_the_server_and_its_models(client) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready(MODEL)
     assert client.is_model_ready(MODEL, "1")
     assert not client.is_model_ready(MODEL, "7")
-    assert client.get_server_metadata()["name"] == "takt"
-    assert client.get_model_repository_index() == [
-        {"name": MODEL, "version": "1", "state": "READY", "reason": ""}
-    ]
+    assert told(client, "get_server_metadata")["name"] == "takt"
+    (found,) = told(client, "get_model_repository_index")
+    assert {"reason": "", **found} == {
+        "name": MODEL,
+        "version": "1",
+        "state": "READY",
+        "reason": "",
+    }
     for version in ("", "1"):
-        metadata = client.get_model_metadata(MODEL, version)
+        metadata = told(client, "get_model_metadata", MODEL, version)
         assert (metadata["name"], metadata["versions"]) == (MODEL, ["1"])
         assert {tensor["name"] for tensor in metadata["inputs"]} == {"image", "pixels"}
-        config = client.get_model_config(MODEL, version)
+        config = told(client, "get_model_config", MODEL, version)
         assert {tensor["name"] for tensor in config["input"]} == {"image", "pixels"}
 
 
-def test_pictures_in_binary_have_the_scores_of_rest(client, by_rest) -> None:
-    result = client.infer(MODEL, images(FEW, binary=True), request_id="belt 3")
-    assert result.get_response()["id"] == "belt 3"
-    assert result.get_response()["model_version"] == "1"
+def test_pictures_in_binary_have_the_scores_of_rest(client, transport, by_rest) -> None:
+    result = client.infer(MODEL, transport.images(FEW), request_id="belt 3")
+    answer = result.get_response()
+    if transport is GRPC:
+        answer = {"id": answer.id, "model_version": answer.model_version}
+    assert (answer["id"], answer["model_version"]) == ("belt 3", "1")
     expected = [answer["score"] for answer in by_rest]
     assert result.as_numpy("score") == pytest.approx(np.array(expected), abs=1e-6)
     assert result.as_numpy("threshold") == pytest.approx(by_rest[0]["threshold"], abs=1e-6)
@@ -102,13 +128,13 @@ def test_pictures_in_binary_have_the_scores_of_rest(client, by_rest) -> None:
 
 
 @pytest.mark.parametrize("binary_out", [True, False])
-def test_pictures_in_json_have_the_scores_of_rest(client, by_rest, binary_out) -> None:
-    result = client.infer(
-        MODEL,
-        images(FEW, binary=False),
-        model_version="1",
-        outputs=wanted("score", "anomalous", "regions", binary=binary_out),
-    )
+def test_pictures_in_json_have_the_scores_of_rest(http_client, by_rest, binary_out) -> None:
+    tensor = HTTP.module.InferInput("image", [len(FEW)], "BYTES")
+    elements = [base64.b64encode(picture) for picture in FEW]
+    tensor.set_data_from_numpy(np.array(elements, np.object_), binary_data=False)
+    names = ("score", "anomalous", "regions")
+    wanted = [HTTP.module.InferRequestedOutput(name, binary_data=binary_out) for name in names]
+    result = http_client.infer(MODEL, [tensor], model_version="1", outputs=wanted)
     expected = [answer["score"] for answer in by_rest]
     assert result.as_numpy("score") == pytest.approx(np.array(expected), abs=1e-6)
     assert result.as_numpy("anomalous").dtype == np.bool_
@@ -116,26 +142,34 @@ def test_pictures_in_json_have_the_scores_of_rest(client, by_rest, binary_out) -
     assert result.as_numpy("heatmap") is None
 
 
-@pytest.mark.parametrize("binary", [True, False])
-def test_pixels_have_the_scores_of_rest(client, by_rest, binary) -> None:
-    picture = cv2.imdecode(np.frombuffer(FEW[-1], np.uint8), cv2.IMREAD_COLOR_RGB)
-    tensor = InferInput("pixels", [1, *picture.shape], "UINT8")
-    tensor.set_data_from_numpy(picture[None], binary_data=binary)
-    result = client.infer(MODEL, [tensor])
+def last_pixels() -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(FEW[-1], np.uint8), cv2.IMREAD_COLOR_RGB)[None]
+
+
+def test_pixels_have_the_scores_of_rest(client, transport, by_rest) -> None:
+    result = client.infer(MODEL, transport.pixels(last_pixels()))
     assert result.as_numpy("score") == pytest.approx(by_rest[-1]["score"], abs=1e-6)
 
 
-def test_maps_and_heatmaps_come_where_they_are_named(client, by_rest) -> None:
+def test_pixels_in_json_have_the_scores_of_rest(http_client, by_rest) -> None:
+    pixels = last_pixels()
+    tensor = HTTP.module.InferInput("pixels", list(pixels.shape), "UINT8")
+    tensor.set_data_from_numpy(pixels, binary_data=False)
+    result = http_client.infer(MODEL, [tensor])
+    assert result.as_numpy("score") == pytest.approx(by_rest[-1]["score"], abs=1e-6)
+
+
+def test_maps_and_heatmaps_come_where_they_are_named(client, transport, by_rest) -> None:
     result = client.infer(
         MODEL,
-        images(FEW[-1:], binary=True),
-        outputs=wanted("anomaly_map", "heatmap", binary=True),
+        transport.images(FEW[-1:]),
+        outputs=transport.wanted("anomaly_map", "heatmap"),
         parameters={"heatmap": "map", "format": "png"},
     )
     anomaly_map = result.as_numpy("anomaly_map")
     (shape,) = (
-        tensor["shape"]
-        for tensor in client.get_model_metadata(MODEL)["outputs"]
+        [int(length) for length in tensor["shape"]]
+        for tensor in told(client, "get_model_metadata", MODEL)["outputs"]
         if tensor["name"] == "anomaly_map"
     )
     assert anomaly_map.shape == (1, *shape[1:])
@@ -145,24 +179,25 @@ def test_maps_and_heatmaps_come_where_they_are_named(client, by_rest) -> None:
     assert heatmap.shape[:2] == (by_rest[-1]["image"]["height"], by_rest[-1]["image"]["width"])
 
 
-def test_parameters_of_the_client_are_understood(client) -> None:
-    (given,) = images(FEW[:1], binary=True)
+def test_parameters_of_the_client_are_understood(client, transport) -> None:
+    given = transport.images(FEW[:1])
     result = client.infer(
-        MODEL, [given], priority=2, timeout=60_000_000, parameters={"threshold": -1.0}
+        MODEL, given, priority=2, timeout=60_000_000, parameters={"threshold": -1.0}
     )
     assert result.as_numpy("anomalous").tolist() == [True]
     assert result.as_numpy("threshold").tolist() == [-1.0]
 
 
-def test_errors_reach_the_client_with_their_status_and_text(client) -> None:
+def test_errors_reach_the_client_with_their_status_and_text(client, transport) -> None:
+    good, cut = transport.images(FEW[:1]), transport.images([FEW[0][:-900]])
     for tensors, name, options, status, complaint in (
-        (images(FEW[:1], binary=True), "pards", {}, "404", "there is no model 'pards'"),
-        (images([FEW[0][:-900]], binary=True), MODEL, {}, "400", "cut short"),
-        (images(FEW[:1], binary=True), MODEL, {"timeout": 1}, "504", "timeout_ms"),
-        (images(FEW[:1], binary=True), MODEL, {"sequence_id": 3}, "422", "sequence_id"),
+        (good, "pards", {}, 404, "there is no model 'pards'"),
+        (cut, MODEL, {}, 400, "cut short"),
+        (good, MODEL, {"timeout": 1}, 504, "timeout_ms"),
+        (good, MODEL, {"sequence_id": 3}, 422, "sequence_"),
     ):
         with pytest.raises(InferenceServerException, match=re.escape(complaint)) as refused:
             client.infer(name, tensors, **options)
-        assert refused.value.status() == status
-    with pytest.raises(InferenceServerException, match="lists the routes"):
+        assert refused.value.status() == transport.status(status)
+    with pytest.raises(InferenceServerException, match=r"lists the routes|is not served"):
         client.unload_model(MODEL)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.labels import labels_of_headers
+from service.api.oip.inspecting import inspect_together, written
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
-from service.api.oip.response import InferenceResponse, response_of
+from service.api.oip.response import response_of
 from service.api.problems import asked_of, request_id_of, share_of
 from service.batching.memory import EncodedBytes
-from service.domain import NO_LABELS, Inspection
+from service.domain import NO_LABELS
 from service.errors import DeadlineExceededError, RequestError
-from service.inspection.pipeline import Pipeline
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import NOTHING_ASKED
-from service.pictures.prepare import Picture
 from service.repository.repository import ModelRepository
 
 HEADER_LENGTH = "inference-header-content-length"
 
-_SHORT_BYTES = 1 << 16
+SHORT_BYTES = 1 << 16
 """Longest JSON that the event loop reads itself, in about a millisecond; a thread reads longer
 JSON."""
 
@@ -66,10 +64,10 @@ def infer_handler(
                     taken_s = time.monotonic() - started_s
                     # Looked up again: another version may have become the active one meanwhile.
                     pipeline = repository.get(name, version).pipeline
-                    inspections = await _inspect(
+                    inspections = await inspect_together(
                         pipeline, inference, taken_s, share_of(request.scope)
                     )
-                    response = await _respond(inference, inspections)
+                    response = await written(response_of, inference, inspections)
         except Exception as error:
             journal.refused(known, "oip", error, request_id)
             raise
@@ -100,7 +98,7 @@ async def _read(
             f"the request was not there within {limits.timeout_ms:.0f} ms; send less at once"
         ) from None
     disconnect.watch()
-    if (len(body) if json_bytes is None else json_bytes) <= _SHORT_BYTES:
+    if (len(body) if json_bytes is None else json_bytes) <= SHORT_BYTES:
         read = read_request(body, json_bytes, limits)
     else:
         read = await asyncio.to_thread(read_request, body, json_bytes, limits)
@@ -122,56 +120,3 @@ def _json_bytes(request: Request) -> int | None:
             "start of the body"
         )
     return int(given)
-
-
-async def _inspect(
-    pipeline: Pipeline, request: InferenceRequest, taken_s: float, caller: str
-) -> Sequence[Inspection]:
-    """Inspect all pictures at the same time; the first error ends the others.
-
-    Args:
-        pipeline: the model's.
-        request: the pictures and their options.
-        taken_s: time that reading the request took, which counts towards its timeout.
-        caller: whose share of the queue they take.
-
-    Raises:
-        TaktError: the first error of `Pipeline.inspect`.
-    """
-    left_s = request.options.timeout_s - taken_s
-    if left_s <= 0:
-        raise DeadlineExceededError(
-            f"sending the request took longer than its {request.options.timeout_s * 1000:.0f} ms; "
-            "allow more time with timeout_ms"
-        )
-    options = replace(request.options, timeout_s=left_s, caller=caller)
-
-    async def one(index: int, picture: Picture) -> Inspection:
-        async def read() -> Picture:
-            return picture
-
-        try:
-            return await pipeline.inspect(read, options)
-        except RequestError as error:
-            if len(request.pictures) == 1:
-                raise
-            raise type(error)(f"picture {index}, counted from 0: {error}") from None
-
-    if len(request.pictures) == 1:
-        return [await one(0, request.pictures[0])]
-    tasks = [asyncio.create_task(one(*numbered)) for numbered in enumerate(request.pictures)]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _respond(
-    request: InferenceRequest, inspections: Sequence[Inspection]
-) -> InferenceResponse:
-    """The response; a thread writes the maps and heatmaps, which are long as text."""
-    if request.options.with_map or request.options.heatmap != "none":
-        return await asyncio.to_thread(response_of, request, inspections)
-    return response_of(request, inspections)

@@ -1,4 +1,4 @@
-"""The input of an inference request: its tensor in JSON or in binary, read as pictures."""
+"""The input of an inference request: its tensor, however it is written, read as pictures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from service.errors import (
 from service.pictures.prepare import Picture
 
 Word = Annotated[str, Field(max_length=64)]
+
+Data = memoryview | list[bytes]
+"""What a tensor holds: its bytes, or the elements of one of BYTES."""
 
 
 class RequestPart(BaseModel):
@@ -90,27 +93,35 @@ def only_input(inputs: Sequence[InputTensor]) -> InputTensor:
 
 
 def pictures_of(
-    tensor: InputTensor, rest: memoryview | None, most: int, max_pixels: int
+    tensor: InputTensor, data: Data | None, most: int, max_pixels: int
 ) -> Sequence[Picture]:
     """The pictures of an input.
 
     Args:
         tensor: the input.
-        rest: what follows the JSON; None where the request says no length of the JSON.
+        data: what it holds; None where that is in JSON, as `tensor.data`.
         most: most pictures of the request.
         max_pixels: most pixels of a picture.
 
     Raises:
         RequestError: the tensor is malformed, or its pictures are too many or too large.
     """
-    data = _binary_data(tensor, rest)
     if tensor.name == IMAGE.name:
         return _encoded(tensor, data, most)
+    assert not isinstance(data, list)
     return _raw(tensor, data, most, max_pixels)
 
 
-def _binary_data(tensor: InputTensor, rest: memoryview | None) -> memoryview | None:
-    """The input's bytes after the JSON; None where its data is in the JSON."""
+def binary_data(tensor: InputTensor, rest: memoryview | None) -> memoryview | None:
+    """The input's bytes after the JSON; None where its data is in the JSON.
+
+    Args:
+        tensor: the input.
+        rest: what follows the JSON; None where the request says no length of the JSON.
+
+    Raises:
+        RequestError: the request contradicts itself.
+    """
     size = tensor.parameters.binary_data_size if tensor.parameters else None
     if size is None:
         if rest:
@@ -132,19 +143,21 @@ def _binary_data(tensor: InputTensor, rest: memoryview | None) -> memoryview | N
     return rest
 
 
-def _encoded(tensor: InputTensor, data: memoryview | None, most: int) -> list[Picture]:
+def _encoded(tensor: InputTensor, data: Data | None, most: int) -> list[Picture]:
     """Encoded pictures, [N] or [N,1]."""
     if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]):
         raise InvalidParameterError(f"the shape of image is [N] or [N,1], not {tensor.shape}")
     count = _count(tensor, most)
-    if data is not None:
-        elements = _split_elements(data, count)
-        in_base64 = tensor.parameters is not None and tensor.parameters.content_type is not None
-        return [_from_base64(one, IMAGE.name) if in_base64 else one for one in elements]
-    texts = _strings_of(tensor.data, IMAGE.name)
-    if len(texts) != count:
-        raise RequestError(f"the shape of image says {count} elements, `data` has {len(texts)}")
-    return [_from_base64(text, IMAGE.name) for text in texts]
+    if data is None:
+        texts = _strings_of(tensor.data, IMAGE.name)
+        if len(texts) != count:
+            raise RequestError(f"the shape of image says {count} elements, `data` has {len(texts)}")
+        return [_from_base64(text, IMAGE.name) for text in texts]
+    elements = data if isinstance(data, list) else _split_elements(data, count)
+    if len(elements) != count:
+        raise RequestError(f"the shape of image says {count} elements, there are {len(elements)}")
+    in_base64 = tensor.parameters is not None and tensor.parameters.content_type is not None
+    return [_from_base64(one, IMAGE.name) if in_base64 else one for one in elements]
 
 
 def _raw(tensor: InputTensor, data: memoryview | None, most: int, max_pixels: int) -> list[Picture]:

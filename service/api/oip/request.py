@@ -9,7 +9,15 @@ from typing import Literal, Self
 import orjson
 from pydantic import Field, ValidationError
 
-from service.api.oip.inputs import InputTensor, RequestPart, Word, only_input, pictures_of
+from service.api.oip.inputs import (
+    Data,
+    InputTensor,
+    RequestPart,
+    Word,
+    binary_data,
+    only_input,
+    pictures_of,
+)
 from service.api.oip.tensors import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
@@ -160,12 +168,26 @@ def read_request(body: bytes, json_bytes: int | None, limits: OipLimits) -> Infe
         )
     text = body if json_bytes is None else body[:json_bytes]
     parsed = _parse(text)
+    rest = memoryview(body)[len(text) :] if json_bytes is not None else None
+    return checked(parsed, binary_data(only_input(parsed.inputs), rest), limits)
+
+
+def checked(parsed: InferIn, data: Data | None, limits: OipLimits) -> InferenceRequest:
+    """A request that is parsed, whichever transport it came by.
+
+    Args:
+        parsed: the request.
+        data: what its input holds; None where that is in JSON.
+        limits: bounds of the request.
+
+    Raises:
+        RequestError: the request is malformed, too large, or names what does not exist.
+    """
     tensor = only_input(parsed.inputs)
     parameters = parsed.parameters or InferParametersIn()
     outputs = _outputs(parsed.outputs or [], parameters)
-    rest = memoryview(body)[len(text) :] if json_bytes is not None else None
     most = limits.most_pictures(_PRIORITIES[parameters.priority])
-    pictures = pictures_of(tensor, rest, most, limits.max_image_pixels)
+    pictures = pictures_of(tensor, data, most, limits.max_image_pixels)
     return InferenceRequest(parsed.id, pictures, _options(parameters, outputs, limits), outputs)
 
 

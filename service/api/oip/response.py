@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import orjson
 
-from service.api.oip.request import InferenceRequest
+from service.api.oip.request import InferenceRequest, WantedOutput
 from service.api.oip.tensors import (
     ANOMALOUS,
     ANOMALY_MAP,
@@ -43,9 +43,7 @@ def response_of(request: InferenceRequest, inspections: Sequence[Inspection]) ->
         InvalidParameterError: the maps of the pictures have different sizes.
     """
     tensors, parts = [], []
-    for wanted in request.outputs:
-        values = _VALUES[wanted.spec.name](inspections)
-        shape = [len(values)] if isinstance(values, list) else values.shape
+    for wanted, shape, values in outputs_of(request, inspections):
         tensor, data = tensor_out(wanted.spec, shape, values, wanted.binary)
         tensors.append(tensor)
         parts.append(data)
@@ -56,13 +54,32 @@ def response_of(request: InferenceRequest, inspections: Sequence[Inspection]) ->
     }
     if request.id is not None:
         head["id"] = request.id
-    if any(one.warnings for one in inspections):
-        listed = orjson.dumps([one.warnings for one in inspections]).decode()
+    if (listed := warnings_of(inspections)) is not None:
         head["parameters"] = {"warnings": listed}
     text = orjson.dumps(head)
     if not any(wanted.binary for wanted in request.outputs):
         return InferenceResponse(text, None)
     return InferenceResponse(b"".join((text, *parts)), len(text))
+
+
+def outputs_of(
+    request: InferenceRequest, inspections: Sequence[Inspection]
+) -> Iterator[tuple[WantedOutput, Sequence[int], Values]]:
+    """Each wanted output with its shape and values, the pictures in the order of the request.
+
+    Raises:
+        InvalidParameterError: the maps of the pictures have different sizes.
+    """
+    for wanted in request.outputs:
+        values = _VALUES[wanted.spec.name](inspections)
+        yield wanted, [len(values)] if isinstance(values, list) else values.shape, values
+
+
+def warnings_of(inspections: Sequence[Inspection]) -> str | None:
+    """What speaks against the answers: JSON, a list of codes for each picture; None if nothing."""
+    if not any(one.warnings for one in inspections):
+        return None
+    return orjson.dumps([one.warnings for one in inspections]).decode()
 
 
 def _anomaly_maps(inspections: Sequence[Inspection]) -> Values:

@@ -64,7 +64,7 @@ def tensor_out(
     """
     out: Json = {"name": spec.name, "shape": list(shape), "datatype": spec.datatype}
     if binary:
-        data = _binary(values)
+        data = binary_of(values)
         return out | {"parameters": {"binary_data_size": len(data)}}, data
     if spec is HEATMAP:
         assert isinstance(values, list)
@@ -77,7 +77,8 @@ def tensor_out(
     return out, b""
 
 
-def _binary(values: Values) -> bytes:
+def binary_of(values: Values) -> bytes:
+    """Values as binary data."""
     if isinstance(values, list):
         return b"".join(part for value in values for part in (LENGTH.pack(len(value)), value))
     return values.tobytes()

@@ -26,6 +26,7 @@ from service.observing.tracing.base import Scope, use_trace
 Attributes = dict[str, AttributeValue]
 
 _INSPECTS = re.compile(r"/(v1|v2)/models/[^/]+(/versions/[^/]+)?/(inspect|infer)")
+_INFER_CALL = re.compile(r"/(inference\.\w+)/(ModelInfer)")
 _CONTEXT_HEADERS = (b"traceparent", b"tracestate")
 
 
@@ -155,6 +156,8 @@ class FrameSpans:
 
 def begin_request(tracer: Tracer, scope: Scope) -> PictureSpan | None:
     """Begin the span of a request, below the caller's; None if it does not inspect or record."""
+    if scope.get("type") == "grpc":
+        return _begin_call(tracer, scope)
     asked = _INSPECTS.fullmatch(scope["path"])
     if asked is None or scope["method"] != "POST":
         return None
@@ -166,6 +169,25 @@ def begin_request(tracer: Tracer, scope: Scope) -> PictureSpan | None:
         _caller_of(scope),
         SpanKind.SERVER,
         _of_connection(scope) | {"http.request.method": "POST", "http.route": route},
+        start_time=begun_ns,
+    )
+    return PictureSpan(tracer, span, begun_ns) if span.is_recording() else None
+
+
+def _begin_call(tracer: Tracer, scope: Scope) -> PictureSpan | None:
+    """Begin the span of a call by gRPC."""
+    asked = _INFER_CALL.fullmatch(scope["path"])
+    if asked is None:
+        return None
+    begun_ns = time.time_ns()
+    attributes: Attributes = dict(zip(("rpc.service", "rpc.method"), asked.groups(), strict=True))
+    if client := scope.get("client"):
+        attributes["client.address"] = client[0]
+    span = tracer.start_span(
+        scope["path"].lstrip("/"),
+        _caller_of(scope),
+        SpanKind.SERVER,
+        {"rpc.system": "grpc"} | attributes,
         start_time=begun_ns,
     )
     return PictureSpan(tracer, span, begun_ns) if span.is_recording() else None

@@ -38,12 +38,14 @@ async def looked() -> None:
 class Sender:
     """A task that uploads without end."""
 
-    def __init__(self, uploads: Uploads, client: str | None = "10.0.0.1") -> None:
+    def __init__(
+        self, uploads: Uploads, client: str | None = "10.0.0.1", *, in_parts: bool = True
+    ) -> None:
         self.upload: Upload | None = None
-        self.task = asyncio.create_task(self._send(uploads, client))
+        self.task = asyncio.create_task(self._send(uploads, client, in_parts))
 
-    async def _send(self, uploads: Uploads, client: str | None) -> None:
-        with uploads.begin(client) as self.upload:
+    async def _send(self, uploads: Uploads, client: str | None, in_parts: bool) -> None:
+        with uploads.begin(client, in_parts=in_parts) as self.upload:
             await asyncio.get_running_loop().create_future()
 
     async def begun(self) -> Sender:
@@ -98,6 +100,17 @@ async def test_a_steady_upload_ends_at_the_longest_time(clock: Clock) -> None:
     steady.received(2 * BYTES_PER_S)
     with pytest.raises(UploadTooSlowError, match=r"within 5 s.*upload_timeout_s"):
         await steady.task
+
+
+async def test_an_upload_that_is_seen_once_it_is_whole_has_the_longest_time(clock: Clock) -> None:
+    uploads = Uploads(timeout_s=5.0, clock=clock)
+    whole = await Sender(uploads, in_parts=False).begun()
+    clock.now_s = GRACE_S + 1.0
+    await looked()
+    assert not whole.task.done()
+    clock.now_s = 5.0
+    with pytest.raises(UploadTooSlowError, match=r"within 5 s.*upload_timeout_s"):
+        await whole.task
 
 
 async def test_a_client_has_half_of_the_places_and_all_together_the_others(clock: Clock) -> None:

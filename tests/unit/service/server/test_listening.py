@@ -132,10 +132,12 @@ def taken() -> Iterator[int]:
         yield one.getsockname()[1]
 
 
-@pytest.mark.parametrize("option", ["--port", "--metrics-port"])
+@pytest.mark.parametrize("option", ["--port", "--metrics-port", "--grpc-port"])
 def test_a_taken_port_is_one_line_that_names_who_has_it_and_what_to_do(
     taken: int, tmp_path: Path, option: str
 ) -> None:
+    if option == "--grpc-port":
+        pytest.importorskip("grpc_health", reason="gRPC is an extra")
     others = ["--port", "0", "--repository", str(tmp_path / "not looked at")]
     refused = CliRunner().invoke(main, ["serve", *others, option, str(taken)])
 
@@ -147,9 +149,44 @@ def test_a_taken_port_is_one_line_that_names_who_has_it_and_what_to_do(
         assert f"(process {os.getpid()})" in line
 
 
-def test_one_port_cannot_be_both() -> None:
-    with pytest.raises(ConfigurationError, match="both 8500; give another --metrics-port"):
-        listening(Settings(port=8500, metrics_port=8500)).__enter__()
+@pytest.mark.parametrize(
+    ("ports", "option"),
+    [
+        ({"port": 8500, "metrics_port": 8500}, "--metrics-port"),
+        ({"port": 8500, "grpc_port": 8500}, "--grpc-port"),
+        ({"port": 8501, "metrics_port": 8500, "grpc_port": 8500}, "--grpc-port"),
+    ],
+)
+def test_one_port_cannot_be_both(ports: dict[str, int], option: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"both 8500; give another {option}"):
+        listening(Settings(**ports)).__enter__()
+
+
+def test_without_its_packages_the_port_of_grpc_is_refused_and_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "grpc_health.v1.health_pb2", None)
+    others = ["--port", "0", "--repository", str(tmp_path / "not looked at")]
+    refused = CliRunner().invoke(main, ["serve", *others, "--grpc-port", "0"])
+
+    assert refused.exit_code == 1
+    (line,) = refused.output.splitlines()
+    assert "grpc_port needs gRPC" in line
+    assert "pip install" in line and "grpcio-health-checking" in line
+
+
+def test_the_port_of_grpc_is_kept_for_those_who_share_it_and_nobody_else() -> None:
+    pytest.importorskip("grpc_health", reason="gRPC is an extra")
+    with listening(Settings(port=0, grpc_port=0)) as sockets:
+        (kept,) = sockets.rpc
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            other.bind(kept.getsockname())
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(kept.getsockname())
+        # Nobody would accept what came to it.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(kept.getsockname())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""What answers calls by gRPC; known to an app whether gRPC is installed or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.api.bodies import Bodies
+from service.api.oip.request import OipLimits
+from service.observing.journal import Journal
+from service.observing.metrics import Metrics
+from service.observing.tracing.base import Tracing
+from service.repository.repository import ModelRepository
+from service.security.guard import Guard
+
+
+@dataclass(frozen=True, slots=True)
+class RpcBackend:
+    """The parts of an app that calls go through, the same as requests of HTTP.
+
+    Attributes:
+        repository: the models.
+        journal: counts and logs each picture and each refusal.
+        bodies: has the places of messages on their way, and their memory.
+        limits: bounds of an inference request.
+        guard: refuses callers who are not known, or may not ask this.
+        metrics: has the gauge of requests in flight.
+        tracing: records traces, if they are wanted.
+    """
+
+    repository: ModelRepository
+    journal: Journal
+    bodies: Bodies
+    limits: OipLimits
+    guard: Guard
+    metrics: Metrics
+    tracing: Tracing | None

@@ -1,0 +1,108 @@
+"""`ModelInfer`: pictures as tensors in, scores and maps as tensors out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from tritonclient.grpc import service_pb2
+
+from service.api.labels import labels_of_headers
+from service.api.oip.infer import SHORT_BYTES
+from service.api.oip.inspecting import inspect_together, written
+from service.api.oip.request import InferenceRequest, OipLimits
+from service.api.problems import asked_of, share_of
+from service.api.rpc.backend import RpcBackend
+from service.api.rpc.call import Answer, Call
+from service.api.rpc.messages import answer_of, parsed, request_of
+from service.api.rpc.wire import split
+from service.domain import NO_LABELS
+from service.observing.journal import UNKNOWN
+from service.observing.records import NOTHING_ASKED
+
+_LONGEST_S = 3600.0
+"""Longest timeout of a request, whatever the call's deadline."""
+
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+def infer_answer(backend: RpcBackend) -> Answer:
+    """Answers the calls that bring pictures.
+
+    Args:
+        backend: what answers.
+    """
+    repository, journal, bodies = backend.repository, backend.journal, backend.bodies
+
+    async def infer(call: Call) -> bytes:
+        known, share = UNKNOWN, share_of(call.scope)
+        started_s, deadline_s = time.monotonic(), call.left_s
+        try:
+            labels = labels_of_headers(call.scope["headers"]) if journal.keeps else NO_LABELS
+            with bodies.memory.encoded() as held:
+                with bodies.uploads.begin(share, in_parts=False):
+                    message = await call.read()
+                held.add(len(message))
+                found = split(message)
+                length, kind = len(found.head), service_pb2.ModelInferRequest
+                head = await _in_turn(length, parsed, kind, found.head)
+                name, version = head.model_name, head.model_version or None
+                model = repository.get(name, version)
+                known = model.name
+                model.check_ready()
+                # Before the pictures are looked at.
+                model.pipeline.check_room()
+                limits = _within(backend.limits, deadline_s)
+                request = await _in_turn(length, request_of, head, found.raw, limits)
+                # Encoded pictures are copies of parts of the message.
+                held.add(sum(len(one) for one in request.pictures if isinstance(one, bytes)))
+                # Looked up again: another version may have become the active one meanwhile.
+                pipeline = repository.get(name, version).pipeline
+                inspections = await inspect_together(
+                    pipeline, _ending(request, deadline_s), time.monotonic() - started_s, share
+                )
+                answer = await written(answer_of, request, inspections)
+        except asyncio.CancelledError:
+            journal.refused(known, "oip", call.ended(), call.request_id)
+            raise
+        except Exception as error:
+            journal.refused(known, "oip", error, call.request_id)
+            raise
+        for inspection, picture in zip(inspections, request.pictures, strict=True):
+            asked = asked_of(call.scope, picture, labels) if journal.keeps else NOTHING_ASKED
+            journal.answered(inspection, "oip", call.request_id, asked)
+        return answer
+
+    return infer
+
+
+def _within(limits: OipLimits, deadline_s: float) -> OipLimits:
+    """The limits of a call: its deadline is the timeout of a request that names none."""
+    if math.isinf(deadline_s):
+        return limits
+    return replace(limits, timeout_ms=min(deadline_s, _LONGEST_S) * 1000)
+
+
+def _ending(request: InferenceRequest, deadline_s: float) -> InferenceRequest:
+    """The request, which names no longer timeout than the call has."""
+    options = request.options
+    if options.timeout_s <= deadline_s:
+        return request
+    return replace(request, options=replace(options, timeout_s=deadline_s))
+
+
+async def _in_turn(
+    length: int,
+    read: Callable[_Given, _Found],
+    *given: _Given.args,
+    **named: _Given.kwargs,
+) -> _Found:
+    """What `read` finds; a thread reads what is long."""
+    if length <= SHORT_BYTES:
+        return read(*given, **named)
+    return await asyncio.to_thread(read, *given, **named)

@@ -1,0 +1,111 @@
+"""Messages of the Open Inference Protocol: inference requests read, their answers written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from pydantic import ValidationError
+from tritonclient.grpc import service_pb2
+
+from service.api.oip.inputs import Data, only_input
+from service.api.oip.request import InferenceRequest, InferIn, OipLimits, checked
+from service.api.oip.response import outputs_of, warnings_of
+from service.api.oip.tensors import IMAGE, binary_of
+from service.domain import Inspection, Json
+from service.errors import InvalidParameterError, RequestError
+from service.problem import validation_message
+
+
+def parsed(kind: Any, message: bytes) -> Any:
+    """A message of a kind, such as `service_pb2.ModelInferRequest`.
+
+    Raises:
+        RequestError: it is damaged.
+    """
+    try:
+        return kind.FromString(message)
+    except DecodeError:
+        name = kind.DESCRIPTOR.name
+        raise RequestError(f"the message is no {name}: it is cut short or damaged") from None
+
+
+def request_of(message: Any, raw: Sequence[memoryview], limits: OipLimits) -> InferenceRequest:
+    """The request that a message is.
+
+    Args:
+        message: a ModelInferRequest, without its `raw_input_contents`.
+        raw: those.
+        limits: bounds of the request.
+
+    Raises:
+        RequestError: it is malformed, too large, or names what does not exist.
+    """
+    fields: Json = {
+        "id": message.id or None,
+        "parameters": _parameters(message.parameters),
+        "inputs": [
+            {
+                "name": tensor.name,
+                "datatype": tensor.datatype,
+                "shape": list(tensor.shape),
+                "parameters": _parameters(tensor.parameters),
+            }
+            for tensor in message.inputs
+        ],
+        "outputs": [
+            {"name": wanted.name, "parameters": _parameters(wanted.parameters)}
+            for wanted in message.outputs
+        ],
+    }
+    try:
+        request = InferIn.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidParameterError(validation_message(error, "the message")) from None
+    only_input(request.inputs)
+    return checked(request, _data(message.inputs[0], raw), limits)
+
+
+def _parameters(given: Mapping[str, Any]) -> Json:
+    found = ((name, value, value.WhichOneof("parameter_choice")) for name, value in given.items())
+    return {name: getattr(value, kind) if kind else None for name, value, kind in found}
+
+
+def _data(tensor: Any, raw: Sequence[memoryview]) -> Data:
+    """What the one input holds, in whichever place it is."""
+    if raw:
+        if tensor.HasField("contents"):
+            raise RequestError(f"{tensor.name} has both contents and raw_input_contents; send one")
+        if len(raw) != 1:
+            raise RequestError(f"there are {len(raw)} raw_input_contents; send one for each input")
+        return raw[0]
+    if tensor.name == IMAGE.name:
+        return list(tensor.contents.bytes_contents)
+    try:
+        return memoryview(bytes(tensor.contents.uint_contents))
+    except ValueError:
+        raise RequestError(
+            f"uint_contents of {tensor.name} must be whole numbers of 0 to 255"
+        ) from None
+
+
+def answer_of(request: InferenceRequest, inspections: Sequence[Inspection]) -> bytes:
+    """The ModelInferResponse, with the pictures in the order of the request.
+
+    Raises:
+        InvalidParameterError: the maps of the pictures have different sizes.
+    """
+    answer = service_pb2.ModelInferResponse(
+        model_name=inspections[0].model,
+        model_version=inspections[0].version,
+        id=request.id or "",
+    )
+    for wanted, shape, values in outputs_of(request, inspections):
+        spec = wanted.spec
+        answer.outputs.add(name=spec.name, datatype=spec.datatype, shape=shape)
+        answer.raw_output_contents.append(binary_of(values))
+    if (listed := warnings_of(inspections)) is not None:
+        answer.parameters["warnings"].string_param = listed
+    written: bytes = answer.SerializeToString()
+    return written

@@ -1,0 +1,52 @@
+"""Every procedure that is served, and what answers those that are not."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from service.api.rpc.backend import RpcBackend
+from service.api.rpc.call import Answer, Edge
+from service.api.rpc.health import health_answer
+from service.api.rpc.infer import infer_answer
+from service.api.rpc.models import models_answers
+
+OIP = "inference.GRPCInferenceService"
+"""The service of the Open Inference Protocol, as its definition names it."""
+
+
+class CallDetails(Protocol):
+    """What gRPC says of a call before it is answered."""
+
+    @property
+    def method(self) -> str:
+        """Path of service and procedure."""
+
+
+class Procedures:
+    """Finds the handler of a call, as gRPC asks for it.
+
+    Args:
+        backend: what answers.
+    """
+
+    def __init__(self, backend: RpcBackend) -> None:
+        answers: dict[str, Answer] = {
+            f"/{OIP}/ModelInfer": infer_answer(backend),
+            **{f"/{OIP}/{name}": answer for name, answer in models_answers(backend.repository)},
+            "/grpc.health.v1.Health/Check": health_answer(lambda: backend.repository.ready, OIP),
+        }
+        self._edge = Edge(backend)
+        self._handlers = {
+            procedure: self._edge.handler(procedure, answer)
+            for procedure, answer in answers.items()
+        }
+
+    @property
+    def served(self) -> frozenset[str]:
+        """Paths of all procedures that are answered."""
+        return frozenset(self._handlers)
+
+    def service(self, details: CallDetails) -> Any:
+        """The handler of a call; of an unknown procedure, one that refuses."""
+        found = self._handlers.get(details.method)
+        return found or self._edge.handler(details.method, None)

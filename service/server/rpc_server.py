@@ -1,0 +1,117 @@
+"""The port of gRPC: its sockets, its certificate, and its good end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from service.api.rpc.backend import RpcBackend
+from service.api.rpc.procedures import Procedures
+from service.server.tls import ServerTls, TlsFiles
+from service.settings import Settings
+
+_IDENTITY_ONLY = 1
+"""Algorithms of compression by their bits: messages come as they are, as bodies of HTTP do. What
+is compressed is weighed only when it was unpacked."""
+
+_IDLE_MS = 300_000
+"""Time after which a connection without calls is closed; a client opens another by itself."""
+_HANDSHAKE_MS = 10_000
+_PING_EVERY_MS, _PING_WITHIN_MS = 60_000, 20_000
+"""Of a connection with calls whose other end may be gone."""
+
+logger = logging.getLogger("takt.server")
+
+
+class RpcServer:
+    """Answers calls by gRPC, on the event loop that starts it.
+
+    Args:
+        backend: what answers.
+        settings: of the server.
+        kept: sockets that keep the addresses to listen on.
+        tls: the certificate to show; None for a plain server.
+    """
+
+    def __init__(
+        self,
+        backend: RpcBackend,
+        settings: Settings,
+        kept: Sequence[socket.socket],
+        tls: ServerTls | None = None,
+    ) -> None:
+        self._backend = backend
+        self._settings = settings
+        self._kept = kept
+        self._tls = tls
+        self._server: Any = None
+
+    async def start(self) -> None:
+        """Listen, and answer from now on."""
+        settings = self._settings
+        self._server = grpc.aio.server(
+            options=[
+                # Several processes listen on one port.
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", min(settings.max_image_bytes, 2**31 - 1)),
+                ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
+                ("grpc.max_connection_idle_ms", _IDLE_MS),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+                ("grpc.keepalive_time_ms", _PING_EVERY_MS),
+                ("grpc.keepalive_timeout_ms", _PING_WITHIN_MS),
+            ],
+            maximum_concurrent_rpcs=settings.max_connections,
+        )
+        self._server.add_generic_rpc_handlers((Procedures(self._backend),))
+        addresses = [_address(one) for one in self._kept]
+        for address in addresses:
+            if self._tls is None:
+                self._server.add_insecure_port(address)
+            else:
+                self._server.add_secure_port(address, _credentials(self._tls))
+        await self._server.start()
+        scheme = "grpc" if self._tls is None else "grpcs"
+        logger.info("the Open Inference Protocol is on %s://%s", scheme, addresses[0])
+
+    async def stop(self, within_s: float) -> None:
+        """Take no more calls, and end once those that were accepted are answered.
+
+        Args:
+            within_s: longest time for that; calls that take longer are cancelled.
+        """
+        try:
+            await self._server.stop(within_s)
+        finally:
+            # Ends at once if it was given up above, and does nothing otherwise.
+            await self._server.stop(None)
+
+
+def _address(kept: socket.socket) -> str:
+    host, port = kept.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _credentials(tls: ServerTls) -> Any:
+    """What gRPC shows, asked for anew before each handshake."""
+    given = tls.shown
+
+    def changed() -> Any:
+        nonlocal given
+        if tls.shown is given:
+            return None
+        given = tls.shown
+        return _configuration(given)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(given), changed, require_client_authentication=given.client_ca is not None
+    )
+
+
+def _configuration(files: TlsFiles) -> Any:
+    return grpc.ssl_server_certificate_configuration(
+        [(files.key, files.certificate)], root_certificates=files.client_ca
+    )

@@ -1,0 +1,167 @@
+"""The port of gRPC: over TLS, with certificates that are exchanged, shared, and taken again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import trustme
+
+pytest.importorskip("grpc_health", reason="gRPC is an extra")
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from service.api.bodies import Bodies
+from service.api.oip.request import OipLimits
+from service.api.rpc.backend import RpcBackend
+from service.batching.memory import MemoryBudget
+from service.batching.uploads import Uploads
+from service.observing.journal import Journal
+from service.observing.metrics import Metrics
+from service.security.credentials import Credentials
+from service.security.guard import Guard
+from service.server.listening import Listening, listening
+from service.server.rpc_server import RpcServer
+from service.server.tls import ServerTls
+from service.settings import Settings
+from tests.tls import pair_of
+
+pytestmark = pytest.mark.anyio
+
+
+def backend() -> RpcBackend:
+    """One that has no models, and is ready."""
+    metrics = Metrics()
+    return RpcBackend(
+        Mock(ready=True),
+        Journal(metrics),
+        Bodies(Uploads(), MemoryBudget()),
+        OipLimits(1000, 16, 1000.0),
+        Guard(Credentials(())),
+        metrics,
+        None,
+    )
+
+
+@pytest.fixture
+def sockets() -> Iterator[Listening]:
+    with listening(Settings(port=0, grpc_port=0)) as found:
+        yield found
+
+
+@asynccontextmanager
+async def started(sockets: Listening, tls: ServerTls | None = None) -> AsyncIterator[str]:
+    """The address of a server while it answers."""
+    server = RpcServer(backend(), Settings(), sockets.rpc, tls)
+    await server.start()
+    try:
+        yield "{}:{}".format(*sockets.rpc[0].getsockname())
+    finally:
+        await server.stop(60.0)
+
+
+async def check(address: str, credentials: Any = None) -> int:
+    """Ask for health, on a connection of its own."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    opened = (
+        grpc.aio.insecure_channel(address, options)
+        if credentials is None
+        else grpc.aio.secure_channel(address, credentials, options)
+    )
+    async with opened as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=60
+        )
+    status: int = answer.status
+    return status
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def trust(authority: trustme.CA, pair: tuple[bytes, bytes] | None = None) -> Any:
+    certificate, key = pair or (None, None)
+    return grpc.ssl_channel_credentials(authority.cert_pem.bytes(), key, certificate)
+
+
+async def test_it_shows_the_certificate_and_a_new_one_once_the_files_change(
+    sockets: Listening, authority: trustme.CA, tmp_path: Path
+) -> None:
+    path = tmp_path / "tls.pem"
+    path.write_bytes(b"".join(pair_of(authority)))
+    tls, other = ServerTls(Settings(tls_certificate=path)), trustme.CA()
+    async with started(sockets, tls) as address:
+        assert await check(address, trust(authority)) == 1
+        with pytest.raises(grpc.aio.AioRpcError):
+            await check(address, trust(other))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await check(address)
+        path.write_bytes(b"".join(pair_of(other)))
+        tls.files.look()
+        assert await check(address, trust(other)) == 1
+        with pytest.raises(grpc.aio.AioRpcError):
+            await check(address, trust(authority))
+
+
+async def test_clients_show_a_certificate_where_they_have_to(
+    sockets: Listening, authority: trustme.CA, tmp_path: Path
+) -> None:
+    path, client_ca = tmp_path / "tls.pem", tmp_path / "ca.pem"
+    path.write_bytes(b"".join(pair_of(authority)))
+    client_ca.write_bytes(authority.cert_pem.bytes())
+    tls = ServerTls(Settings(tls_certificate=path, tls_client_ca=client_ca))
+    async with started(sockets, tls) as address:
+        assert await check(address, trust(authority, pair_of(authority, "line3"))) == 1
+        with pytest.raises(grpc.aio.AioRpcError):
+            await check(address, trust(authority))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await check(address, trust(authority, pair_of(trustme.CA(), "stranger")))
+
+
+async def test_several_servers_answer_on_one_port(sockets: Listening) -> None:
+    async with started(sockets) as address:
+        async with started(sockets) as same:
+            assert same == address
+            assert await check(address) == 1
+        # The other one goes on.
+        for _ in range(8):
+            assert await check(address) == 1
+
+
+async def test_the_port_can_be_taken_again_at_once(sockets: Listening) -> None:
+    port = sockets.rpc[0].getsockname()[1]
+    async with started(sockets) as address:
+        channel = grpc.aio.insecure_channel(address)
+        stub = health_pb2_grpc.HealthStub(channel)
+        await stub.Check(health_pb2.HealthCheckRequest())
+    sockets.rpc[0].close()
+    with listening(Settings(port=0, grpc_port=port)) as again:
+        async with started(again) as address:
+            assert await check(address) == 1
+    await channel.close()
+
+
+async def test_stopping_twice_or_in_a_hurry_ends(sockets: Listening) -> None:
+    server = RpcServer(backend(), Settings(), sockets.rpc)
+    await server.start()
+    address = "{}:{}".format(*sockets.rpc[0].getsockname())
+    async with grpc.aio.insecure_channel(address) as channel:
+        # A message that never comes would keep it for long.
+        silent = channel.stream_unary("/grpc.health.v1.Health/Check")()
+        await silent.wait_for_connection()
+        stopping = asyncio.create_task(server.stop(3600.0))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        with pytest.raises(grpc.aio.AioRpcError):
+            await silent
+    await server.stop(0.0)
