@@ -63,6 +63,11 @@ class TaktServer:
         self._folder.cleanup()
 
     @property
+    def pid(self) -> int:
+        """Of the process that was started."""
+        return self._process.pid
+
+    @property
     def cpu_s(self) -> float:
         """Processor time that it has used."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
