@@ -10,6 +10,7 @@ from docs._reference.commands import commands
 from docs._reference.errors import codes
 from docs._reference.metrics import metrics
 from docs._reference.routes import routes
+from docs._reference.scale import figures, line_cores, one_line, plant, waves
 from docs._reference.settings import settings
 
 DOCS = Path(__file__).parents[1]
@@ -17,14 +18,20 @@ DOCS = Path(__file__).parents[1]
 PARTS: dict[str, Callable[[], str]] = {
     "codes": codes,
     "commands": commands,
+    "figures": figures,
+    "line": one_line,
+    "line_cores": line_cores,
     "metrics": metrics,
+    "plant": plant,
     "routes": routes,
     "settings": settings,
+    "waves": waves,
 }
 """By the name that the comment before it has: what makes a part."""
 
 PAGES = tuple(
-    DOCS / name for name in ("api.md", "commands.md", "errors.md", "metrics.md", "settings.md")
+    DOCS / name
+    for name in ("api.md", "commands.md", "errors.md", "metrics.md", "scale.md", "settings.md")
 )
 
 _PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- made end -->\n)", re.DOTALL)

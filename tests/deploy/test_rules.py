@@ -33,6 +33,17 @@ def test_promtool_accepts_the_configuration_and_its_rules() -> None:
     assert f"{len(list(PROMETHEUS.glob('rules/*.yml')))} rule files found" in said.stdout
 
 
+def test_the_plants_prometheus_reads_all_that_the_lines_rules_record() -> None:
+    path = PROMETHEUS / "federation.yml"
+    said = promtool("check", "config", path)
+    assert said.returncode == 0, said.stdout
+    (job,) = loaded(path)["scrape_configs"]
+    assert job["honor_labels"]
+    (names,) = re.findall(r'__name__=~"(.+?)"', " ".join(job["params"]["match[]"]))
+    recorded = {rule.name for rule in rules() if not rule.alert}
+    assert not [name for name in recorded if not re.fullmatch(names, name)]
+
+
 def test_promtool_finds_nothing_to_complain_of_in_the_rules() -> None:
     said = promtool("check", "rules", "--lint-fatal", *PROMETHEUS.glob("rules/*.yml"))
     assert said.returncode == 0, said.stdout
