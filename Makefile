@@ -9,7 +9,7 @@ DEMO   := examples/bank
 NEWER  ?= python3.13
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-services test-console test-release test-newer test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-services test-console test-release test-newer test-ray test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,11 @@ test-newer: $(VENV)/.deploy ## Run the tests of service and client on Debian's P
 	$(BIN)/uv pip install --quiet --python out/newer/bin/python ./clients/python '.[cpu,openvino,dev]' onnx scipy tqdm
 	OMP_NUM_THREADS=1 out/newer/bin/python -m pytest -m "not slow and not gpu and not services and not browser and not release" \
 	  -n 2 --dist loadfile --max-worker-restart=0 $(WITH_TORCH:%=--ignore=%) tests/unit/service tests/api clients/python/tests
+
+test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten minutes).
+	$(BIN)/uv venv --quiet --clear out/ray
+	$(BIN)/uv pip install --quiet --python out/ray/bin/python '.[cpu,ray]'
+	$(BIN)/python -m pytest tests/deploy/ray
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"

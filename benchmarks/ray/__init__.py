@@ -1,0 +1,1 @@
+"""Takt on Ray Serve beside a plain application of it."""

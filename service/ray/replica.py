@@ -1,0 +1,126 @@
+"""One replica: the whole server, with engines of its own, as Ray starts, watches and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+
+from service.app import Application, create_app
+from service.configuration import unknown_variables
+from service.errors import NotReadyError
+from service.observing.line_writer import LineWriter
+from service.observing.logging_setup import configure_logging
+from service.ray.given import settings_of
+from service.ray.load import Load
+from service.ray.metrics_of_all import MetricsOfAll, text_of
+from service.ray.mounted import Mounted
+from service.ray.running import until_left_out
+from service.ray.share import Share, fitted
+from service.recording.record import open_record
+from service.repository.repository import ModelRepository
+
+logger = logging.getLogger("takt.ray")
+
+
+class Replica:
+    """Opens the application on the replica's own event loop; Ray calls the other methods there.
+
+    Args:
+        given: settings, over those of the replica's environment.
+
+    Raises:
+        ConfigurationError: a setting is wrong, there or here.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        share = _share()
+        settings = fitted(settings_of(given), share)
+        self._writer = LineWriter(sys.stderr)
+        configure_logging(settings.log_level, settings.log_format, self._writer)
+        for warning in unknown_variables():
+            logger.warning(warning)
+        record = open_record(settings.data_folder, settings.record)
+        app = create_app(settings, write=self._writer.put, record=record)
+        assert isinstance(app, Application)
+        context = serve.get_replica_context()
+        handle = serve.get_deployment_handle(context.deployment, context.app_name)
+        app.layers.insert(0, partial(MetricsOfAll, ask=partial(handle.broadcast, "metrics")))
+        app.layers.append(Mounted)
+        self._takt = app
+        self._name: str = context.replica_id.unique_id
+        self._ask_names = partial(handle.broadcast, "name")
+        self._ending: asyncio.Task[None] | None = None
+        self._load = Load(app.state.metrics, share)
+        self._settled = False
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        """The application; Ray begins its lifespan, and ends it with the replica."""
+        self._ending = asyncio.create_task(self._end_streams())
+        return self._takt
+
+    async def _end_streams(self) -> None:
+        """Send the streams elsewhere once no request comes here any more."""
+        state = self._takt.state
+        await until_left_out(self._name, self._ask_names, lambda: any(state.sessions))
+        logger.info("the replica is to end; its streams answer what they accepted")
+        await state.sessions.close(state.drain.left_s())
+
+    async def check_health(self) -> None:
+        """Whether the replica is to go on; the first time, once its models have answered.
+
+        Raises:
+            NotReadyError: a model cannot be served, or too many threads hang in engines.
+        """
+        state = self._takt.state
+        if not self._settled:
+            await state.repository.loaded.wait()
+            if not state.repository.ready:
+                raise NotReadyError(_why(state.repository))
+            # As `takt serve` does: what was loaded stays, and need not be looked at again.
+            gc.collect()
+            gc.freeze()
+            self._settled = True
+        if state.lost_threads.too_many.is_set():
+            raise NotReadyError("too many threads hang in engines; the replica is started anew")
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """By what the number of replicas follows."""
+        return self._load.read()
+
+    async def name(self) -> str:
+        """Which replica this is."""
+        return self._name
+
+    async def metrics(self) -> tuple[str, str]:
+        """Which replica this is, and its metrics as Prometheus reads them."""
+        return self._name, await text_of(self._takt.state.metrics_app)
+
+    async def __del__(self) -> None:
+        """Ray calls this once the application has ended."""
+        if self._ending is not None:
+            self._ending.cancel()
+        self._writer.close()
+
+
+def _why(repository: ModelRepository) -> str:
+    """What keeps it from being ready."""
+    reasons = [
+        f"{version.name} {version.version}: {version.reason}"
+        for version in map(repository.get, repository.names)
+        if not version.ready
+    ]
+    return "; ".join(reasons)
+
+
+def _share() -> Share:
+    assigned = ray.get_runtime_context().get_assigned_resources()
+    return Share(assigned.get("CPU", 0.0), assigned.get("GPU", 0.0))

@@ -1,0 +1,93 @@
+"""Versions and settings that change while clients ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from takt_client import FrameAnswer, TaktClient
+from tests.deploy.ray.applications import application, serve
+from tests.deploy.ray.load import load
+from tests.deploy.ray.two_nodes import TwoNodes, until
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+CLIENTS = 4
+
+
+@pytest.fixture
+def url(nodes: TwoNodes, bundle, repository: Path) -> str:
+    serve(nodes, repository, replicas=2, repository_poll_s=0.5)
+    return nodes.head.url
+
+
+def test_a_version_steps_in_on_every_replica_without_a_failed_request(
+    nodes: TwoNodes, url: str, make_bundle, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    inspect = f"{url}/v1/models/parts/inspect"
+
+    def all_answer_by(version: str) -> bool:
+        picture = picture_bytes(200)
+        return all(
+            httpx.post(inspect, content=picture).json()["version"] == version for _ in range(20)
+        )
+
+    with load(inspect, picture_bytes(200), CLIENTS) as seen:
+        seen.wait_for(20)
+        make_bundle(version="2", scale=0.5, trained=0.5)
+        activate = f"{url}/v1/models/parts/versions/2/activate"
+        until(lambda: httpx.post(activate).status_code == 200)
+        until(lambda: all_answer_by("2"))
+        seen.wait_for(50)
+    assert seen.failed == []
+
+
+def test_a_redeploy_replaces_the_replicas_without_a_failed_request(
+    nodes: TwoNodes, url: str, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    before = set(nodes.replicas())
+    with load(f"{url}/v1/models/parts/inspect", picture_bytes(200), CLIENTS) as seen:
+        seen.wait_for(50)
+        nodes.deploy(application(repository, 2, max_regions=3))
+        until(lambda: len(nodes.replicas()) == 2 and not before & set(nodes.replicas()))
+        seen.wait_for(50)
+    assert seen.failed == []
+
+
+def test_a_stream_goes_on_through_a_redeploy_with_an_answer_for_every_frame(
+    nodes: TwoNodes, url: str, repository: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    before = set(nodes.replicas())
+    replaced = False
+    with TaktClient(url) as client, client.stream("parts") as stream:
+
+        def frames():
+            nonlocal replaced
+            yield from [picture_bytes(200)] * 50
+            nodes.deploy(application(repository, 2, max_regions=3))
+            while not replaced:
+                yield picture_bytes(200)
+                replaced = not before & set(nodes.replicas())
+            yield from [picture_bytes(200)] * 50
+
+        items = list(stream.inspect(frames()))
+    assert replaced
+    assert all(isinstance(item, FrameAnswer) for item in items)
+    assert [item.sequence for item in items] == list(range(len(items)))
+
+
+def test_a_redeploy_that_cannot_serve_leaves_what_there_was(
+    nodes: TwoNodes, url: str, tmp_path: Path, picture_bytes: Callable[..., bytes]
+) -> None:
+    before = set(nodes.replicas())
+    empty = tmp_path / "empty"
+    (empty / "parts" / "1").mkdir(parents=True)
+    with load(f"{url}/v1/models/parts/inspect", picture_bytes(200), CLIENTS) as seen:
+        nodes.deploy(application(empty, 2))
+        until(lambda: set(nodes.replicas()) - before, within_s=60)
+        seen.wait_for(100)
+    assert seen.failed == []
+    assert before <= set(nodes.replicas())
