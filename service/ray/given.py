@@ -16,7 +16,7 @@ NO_RECORD = "none"
 _ANYWHERE = "0.0.0.0"
 """Where Ray's proxies listen, as far as a replica knows."""
 
-_OF_PROXIES = ("metrics_port", "tls_certificate", "tls_key", "tls_client_ca")
+_OF_PROXIES = ("metrics_port", "grpc_port", "tls_certificate", "tls_key", "tls_client_ca")
 """Settings of connections, which are Ray's: a server would promise what nobody does."""
 
 _PATHS = ("repository", "keys_file", "trusted_keys", "engine_cache")
@@ -41,8 +41,9 @@ def settings_of(args: Mapping[str, Any]) -> Settings:
     for name in _OF_PROXIES:
         if getattr(settings, name) is not None:
             raise ConfigurationError(
-                f"{name} is set, but Ray's proxies have the connections: http_options of Ray's "
-                "configuration has their port and certificate, and /metrics is that of all replicas"
+                f"{name} is set, but Ray's proxies have the connections: their port and "
+                "certificate are http_options of Ray's configuration, /metrics on that port is of "
+                "all replicas, and gRPC is not served here"
             )
     for name in _PATHS:
         value = getattr(settings, name)

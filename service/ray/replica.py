@@ -14,7 +14,8 @@ import ray
 from fastapi import FastAPI
 from ray import serve
 
-from service.app import Application, create_app
+from service.api.document.application import Application
+from service.app import create_app
 from service.configuration import unknown_variables
 from service.errors import NotReadyError
 from service.observing.line_writer import LineWriter

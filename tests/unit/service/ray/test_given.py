@@ -38,10 +38,19 @@ def test_without_keys_it_is_open_by_will_alone() -> None:
     assert settings_of({"repository": "/bundles", "keys_file": "/keys.toml"}).knows_callers
 
 
-@pytest.mark.parametrize("name", ["metrics_port", "tls_certificate", "tls_key", "tls_client_ca"])
-def test_what_the_proxies_have_is_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metrics_port", 9100),
+        ("grpc_port", 8001),
+        ("tls_certificate", "/some.pem"),
+        ("tls_key", "/some.pem"),
+        ("tls_client_ca", "/some.pem"),
+    ],
+)
+def test_what_the_proxies_have_is_refused(name: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is set, but Ray's proxies"):
-        settings_of({**OPEN, name: 9100 if name == "metrics_port" else "/some.pem"})
+        settings_of({**OPEN, name: value})
 
 
 @pytest.mark.parametrize("name", ["repository", "keys_file", "trusted_keys", "engine_cache"])
