@@ -146,6 +146,7 @@ def create_app(
     peers = Alone() if peers is None else peers
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
+    metrics.access.counts_reloads = peers.leading.is_set
     tokens = TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes)
     trail = AuditTrail(
         record.database if record else None,
@@ -156,7 +157,7 @@ def create_app(
         trail, peers, version(), without_secrets(settings), lambda: sessions.closing
     )
     access = open_access(
-        settings.keys, settings.keys_file, metrics.access, tokens, lifetime.note_keys
+        settings.keys, settings.keys_file, metrics.access, tokens, lifetime.note_keys, peers
     )
     guard = access.guard
     lines = None
@@ -166,7 +167,7 @@ def create_app(
     recorder = None
     if record is not None:
         keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-        recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry))
+        recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
     journal = Journal(metrics, lines, recorder)
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
@@ -179,7 +180,7 @@ def create_app(
     large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
-    mirror = open_mirror(settings, lambda *of: repository.is_active(*of), metrics.registry)
+    mirror = open_mirror(settings, lambda *of: repository.is_active(*of), metrics.registry, peers)
     folder, next_look = settings.repository_folder, mirror.next_look if mirror else None
     repository = ModelRepository(folder, context, next_look, lambda: orders.others.catch_up())
     memory = context.memory
@@ -209,6 +210,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
+        await access.sessions.catch_up()
         jobs = (note_lifetime, repository.load, watch.run, desk.begin, *access.jobs, *status.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         if mirror is not None:
@@ -315,7 +317,7 @@ def create_app(
     app.include_router(releases_router(repository, orders, settings.version_changes))
     app.include_router(thresholds_router(repository, orders, settings.threshold_changes))
     app.include_router(audit_router(record_threads))
-    app.include_router(session_router(guard))
+    app.include_router(session_router(guard, access.sessions))
     add_asyncapi(app)
     add_console(app)
     redirect_within(app)

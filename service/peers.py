@@ -77,3 +77,24 @@ class Alone:
     async def ask(self, topic: str, body: Message, within_s: float = 5.0) -> list[Reply]:
         """There is nobody to ask."""
         return []
+
+
+class Messenger:
+    """Tells the others what they need not answer.
+
+    >>> Messenger(Alone()).tell("look", {})
+
+    Args:
+        peers: the others.
+    """
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+        self._under_way: set[asyncio.Task[list[Reply]]] = set()
+
+    def tell(self, topic: str, body: Message) -> None:
+        """Tell it soon; on the event loop."""
+        if self._peers.workers > 1:
+            task = asyncio.create_task(self._peers.ask(topic, body))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)

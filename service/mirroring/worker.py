@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from service.errors import TaktError
 from service.mirroring.metrics import MirrorMetrics
 from service.mirroring.mirror import Mirror
+from service.peers import Alone, Message, Messenger, Peers
+
+_TOPIC = "mirror"
 
 _AGAIN_S = 2.0
 _AGAIN_MOST_S = 30.0
@@ -48,6 +51,7 @@ class MirrorWorker:
         every_s: time between two looks; 0 looks until it went well once, and when somebody asks.
         metrics: what it tells of itself.
         ending: is set at the end, so that nothing more is read.
+        peers: other workers of the server; the one that leads looks, and tells the others.
 
     Attributes:
         source: as it is by now.
@@ -61,8 +65,14 @@ class MirrorWorker:
         every_s: float,
         metrics: MirrorMetrics,
         ending: threading.Event,
+        peers: Peers | None = None,
     ) -> None:
         self.source = source
+        self._peers = peers or Alone()
+        self._peers.answer(_TOPIC, self._answer)
+        self._messenger = Messenger(self._peers)
+        self._has_looked = False
+        self._told: Message = {}
         self._looked = asyncio.Event()
         self._mirror = mirror
         self._folder = folder
@@ -76,7 +86,7 @@ class MirrorWorker:
     async def begin(
         self, settled: Callable[[], Awaitable[object]], changed: Callable[[], None]
     ) -> None:
-        """Starts the thread.
+        """Starts the thread, once this worker leads.
 
         Args:
             settled: returns once what is in the folder already may be replaced.
@@ -84,11 +94,19 @@ class MirrorWorker:
         """
         loop = asyncio.get_running_loop()
 
-        def tell(has_changed: bool) -> None:
-            self._looked.set()
+        def tell(has_changed: bool | None) -> None:
+            if has_changed is not None:
+                self._has_looked = True
+                self._looked.set()
+            if has_changed or self._told != self._state():
+                self._told = self._state()
+                self._messenger.tell(_TOPIC, self._told)
             if has_changed:
                 changed()
 
+        for reply in await self._peers.ask(_TOPIC, {}):
+            self._take(reply.body)
+        await self._peers.leading.wait()
         logger.info("models come from %s, and are kept in %s", self.source.url, self._folder)
         await settled()
         self._thread = threading.Thread(
@@ -104,6 +122,8 @@ class MirrorWorker:
     def ask(self) -> None:
         """Has it look now."""
         self._asked.set()
+        if not self._peers.leading.is_set():
+            self._messenger.tell(_TOPIC, {"look": True})
 
     async def close(self) -> None:
         """Ends the thread, in the midst of a file if need be."""
@@ -112,14 +132,44 @@ class MirrorWorker:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, _ENDS_WITHIN_S)
 
-    def _run(self, loop: asyncio.AbstractEventLoop, tell: Callable[[bool], None]) -> None:
+    async def _answer(self, body: Message) -> Message:
+        if not self._peers.leading.is_set():
+            self._take(body)
+            return {}
+        if body.get("look"):
+            self._asked.set()
+        return self._state()
+
+    def _state(self) -> Message:
+        source = self.source
+        return {
+            "away": source.away,
+            "refused": dict(source.refused),
+            "has_looked": self._has_looked,
+        }
+
+    def _take(self, state: Message) -> None:
+        """Takes over what the worker that leads has found."""
+        if "refused" not in state:
+            return
+        self.source = BundleSource(self.source.url, state["away"], state["refused"])
+        self._show(self.source)
+        if state["has_looked"]:
+            self._has_looked = True
+            self._looked.set()
+
+    def _show(self, source: BundleSource) -> None:
+        self._metrics.up.set(source.away is None)
+        self._metrics.refused.set(len(source.refused))
+
+    def _run(self, loop: asyncio.AbstractEventLoop, tell: Callable[[bool | None], None]) -> None:
         while not self._ending.is_set():
             self._asked.clear()
             has_changed = self._look()
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(tell, has_changed)
             wait_s: float | None
             if has_changed is not None:
-                with contextlib.suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(tell, has_changed)
                 wait_s = self._every_s or None
             else:
                 again_s = _AGAIN_S * 2.0 ** min(max(self._failures - 1, 0), 10)
@@ -150,6 +200,5 @@ class MirrorWorker:
         elif away is None and was is not None:
             logger.info("%s answers again", self.source.url)
         self._failures = 0 if away is None else self._failures + 1
-        self._metrics.up.set(away is None)
-        self._metrics.refused.set(len(self._mirror.refused))
         self.source = BundleSource(self.source.url, away, dict(self._mirror.refused))
+        self._show(self.source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter
 
 
@@ -12,9 +14,13 @@ class AccessMetrics:
 
     Args:
         registry: what `/metrics` shows.
+
+    Attributes:
+        counts_reloads: whether this process counts what every process of its server sees.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.counts_reloads: Callable[[], bool] = lambda: True
         self._refused = Counter(
             "takt_callers_refused",
             "Requests that were refused since nobody is known by their key, or it lacks a scope.",
@@ -39,4 +45,5 @@ class AccessMetrics:
 
     def reloaded(self, what: str, taken: bool) -> None:
         """Count a change of files, and whether what they say now is in force."""
-        self._reloads.labels(what, "taken" if taken else "refused").inc()
+        if self.counts_reloads():
+            self._reloads.labels(what, "taken" if taken else "refused").inc()

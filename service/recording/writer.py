@@ -16,13 +16,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from service.domain import RawPicture, Source
 from service.errors import RecordError
 from service.observing.records import AnswerRecord, Asked
+from service.peers import Alone, Peers
 from service.recording.database import RefusedRowsError
 from service.recording.facts import Noted, Row, key_of, row_of
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics
 from service.recording.pictures import Picture, PictureKey
 from service.recording.record import Record
-from service.recording.retention import Retention, RetentionRule
+from service.recording.retention import KeptElsewhere, Retention, RetentionRule
 from service.recording.tables import inspections, sources
 
 EVERY_S = 0.1
@@ -66,6 +67,7 @@ class Recorder:
         backlog: bounds of what may wait.
         every_s: time between two transactions.
         clock: gives Unix time in seconds.
+        peers: other workers that keep inspections in the same record; the one that leads sweeps.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Recorder:
         backlog: Backlog | None = None,
         every_s: float = EVERY_S,
         clock: Callable[[], float] = time.time,
+        peers: Peers | None = None,
     ) -> None:
         self.record = record
         self._keep = keep
@@ -93,6 +96,7 @@ class Recorder:
         self._ids: dict[_SourceKey, int] = {}
         self._statement: SQLCompiler | None = None
         self._retention = Retention(record, retain, self._ending.is_set)
+        self._elsewhere = KeptElsewhere(peers or Alone())
         self._sweep_at_s = 0.0
         self._try_at_s = 0.0
         # None until the database was tried for the first time.
@@ -111,6 +115,7 @@ class Recorder:
         self._metrics.waiting.set_function(lambda: self.waiting)
         name, folder = self.record.database.name, self.record.pictures.folder
         logger.info("inspections are recorded in %s, pictures in %s", name, folder)
+        self._elsewhere.begin()
         self._thread.start()
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
@@ -136,6 +141,7 @@ class Recorder:
             self._metrics.lost(left)
             logger.error("%d inspections are missing from the record, as it ends", left)
         if not self._thread.is_alive():
+            self._elsewhere.end()
             self.record.close()
 
     def _run(self) -> None:
@@ -185,7 +191,9 @@ class Recorder:
     def _write(self, key: PictureKey, picture: Picture) -> bool:
         """Keep a picture; False where the disk does not take it, or it is no picture."""
         try:
-            self._retention.added(self.record.pictures.write(key, picture))
+            size = self.record.pictures.write(key, picture)
+            self._retention.added(size)
+            self._elsewhere.added(size)
         except RecordError as error:
             self._metrics.pictures_lost(1)
             if not self._disk_full:
@@ -260,9 +268,13 @@ class Recorder:
 
     def _sweep(self) -> None:
         now_s = self._clock()
-        if now_s < self._sweep_at_s:
+        if now_s < self._sweep_at_s or not self._elsewhere.sweeps_here:
             return
         self._sweep_at_s = now_s + _SWEEP_EVERY_S
+        if (added := self._elsewhere.collect()) is None:
+            self._retention.kept_bytes = None
+        else:
+            self._retention.added(added)
         swept = self._retention.sweep(int(now_s * 1e6))
         self._metrics.pictures_removed(swept.pictures)
         self._metrics.picture_bytes.set(self._retention.kept_bytes or 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from service.bundles.card import CARD
 from service.bundles.thresholds import OVERRIDES
 from service.errors import ConfigurationError, TaktError
-from service.peers import Alone, Message, Peers
+from service.peers import Alone, Message, Messenger, Peers
 from service.recording.audit.served import ServedModel
 from service.repository.activation import ACTIVE
 from service.repository.repository import ModelRepository
@@ -64,17 +64,14 @@ class FolderWatch:
         self._looked: list[asyncio.Future[None]] = []
         self._peers = peers or Alone()
         self._peers.answer("look", self._look_for_others)
-        self._telling: set[asyncio.Task[object]] = set()
+        self._messenger = Messenger(self._peers)
         if repository.found.is_set():
             self._begin()
 
     def ask(self) -> None:
         """Has every worker look at the folder now, twice, so that what has changed is taken."""
         self._asked.set()
-        if self._peers.workers > 1:
-            task = asyncio.create_task(self._peers.ask("look", {"wait": False}))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+        self._messenger.tell("look", {"wait": False})
 
     async def look(self) -> None:
         """Has every worker look as `ask` does, and returns once all have."""

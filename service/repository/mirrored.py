@@ -17,12 +17,16 @@ from service.mirroring.metrics import MirrorMetrics
 from service.mirroring.mirror import Mirror, ModelRules
 from service.mirroring.store import open_store
 from service.mirroring.worker import BundleSource, MirrorWorker
+from service.peers import Peers
 from service.repository.activation import ACTIVE, Activation
 from service.settings import Settings
 
 
 def open_mirror(
-    settings: Settings, is_active: Callable[[str, str], bool], registry: CollectorRegistry
+    settings: Settings,
+    is_active: Callable[[str, str], bool],
+    registry: CollectorRegistry,
+    peers: Peers,
 ) -> MirrorWorker | None:
     """The mirror of a repository at a URL, which has not looked yet; None for a folder.
 
@@ -32,6 +36,7 @@ def open_mirror(
         settings: of the server.
         is_active: whether a version, by model and version, answers where a request names none.
         registry: what `/metrics` shows.
+        peers: the other workers of the server.
 
     Raises:
         ConfigurationError: bundles cannot come from there, a package is missing, or the folder
@@ -54,6 +59,7 @@ def open_mirror(
         settings.repository_poll_s,
         MirrorMetrics(registry),
         ending,
+        peers,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from service.errors import ConfigurationError
+from service.peers import Alone, Message, Messenger, Peers
 from service.security.caller import Authenticator
 from service.security.credentials import Credentials
 from service.security.followed_files import Contents, FollowedFiles
@@ -16,6 +17,7 @@ from service.security.keys.key import Key
 from service.security.keys.key_file import parse_keys
 from service.security.keys.key_ring import KeyRing
 from service.security.oidc.setup import TokenRules, open_tokens
+from service.security.shared_sessions import SharedSessions
 
 
 class AccessObserver(Protocol):
@@ -43,11 +45,13 @@ class Access:
 
     Attributes:
         guard: checks each request.
+        sessions: of browsers, in all processes of the server.
         ring: has the keys.
         jobs: run for as long as the server does; each is started once.
     """
 
     guard: Guard
+    sessions: SharedSessions
     ring: KeyRing
     jobs: tuple[Callable[[], Coroutine[None, None, None]], ...]
 
@@ -63,6 +67,7 @@ def open_access(
     observer: AccessObserver,
     tokens: TokenRules = _NO_TOKENS,
     exchanged: Exchanged = lambda before, after: None,
+    peers: Peers | None = None,
 ) -> Access:
     """Read the keys, and follow them and an issuer's.
 
@@ -72,6 +77,7 @@ def open_access(
         observer: hears of refusals and of new keys.
         tokens: whose tokens are good.
         exchanged: hears of each change of the file.
+        peers: the other processes of the server, which look when this one has found other keys.
 
     Raises:
         ConfigurationError: both are given, or the keys cannot be read, or rules of tokens are
@@ -79,6 +85,7 @@ def open_access(
     """
     if keys and keys_file is not None:
         raise ConfigurationError("keys and keys_file are both set; set one of them")
+    peers = peers or Alone()
     ring = KeyRing(parse_keys(keys.encode())) if keys else KeyRing()
     authenticators: list[Authenticator] = [ring] if keys or keys_file is not None else []
     jobs: list[Callable[[], Coroutine[None, None, None]]] = []
@@ -105,12 +112,23 @@ def open_access(
             if followed:
                 exchanged(before, ring.keys)
 
+        messenger = Messenger(peers)
         files = FollowedFiles(
-            "keys", [keys_file], take, lambda taken: observer.reloaded("keys", taken)
+            "keys",
+            [keys_file],
+            take,
+            lambda taken: observer.reloaded("keys", taken),
+            lambda: messenger.tell("keys", {}),
         )
+
+        async def look(_: Message) -> Message:
+            await files.look_aside()
+            return {}
+
+        peers.answer("keys", look)
         files.load()
         observer.watch("keys")
         jobs.append(files.run)
     if authenticators:
         jobs.append(guard.run)
-    return Access(guard, ring, tuple(jobs))
+    return Access(guard, SharedSessions(guard.sessions, peers), ring, tuple(jobs))

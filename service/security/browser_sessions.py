@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from service.errors import UnauthenticatedError
@@ -20,7 +20,14 @@ _MOST_SESSIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
+class BrowserSession:
+    """A session that has begun.
+
+    Attributes:
+        caller: as whom it counts; its credential is the token's digest.
+        by: who began it.
+    """
+
     caller: Caller
     by: Caller
 
@@ -49,7 +56,11 @@ class BrowserSessions:
         self._stands = stands
         self._clock = clock
         # By the token's digest; the oldest first.
-        self._open: dict[bytes, _Session] = {}
+        self._open: dict[bytes, BrowserSession] = {}
+
+    def __iter__(self) -> Iterator[BrowserSession]:
+        """Those that are open, the oldest first."""
+        return iter([one for one in self._open.values() if self._is_good(one)])
 
     def begin(self, by: Caller) -> tuple[str, Caller]:
         """Begin a session of a caller; gives its token, and the caller as whom it counts.
@@ -59,17 +70,19 @@ class BrowserSessions:
         """
         if by.credential in self._open:
             raise UnauthenticatedError("a session begins with a key, not with another session")
-        self._open = {
-            digest: session for digest, session in self._open.items() if self._is_good(session)
-        }
-        if len(self._open) >= _MOST_SESSIONS:
-            del self._open[next(iter(self._open))]
         token = secrets.token_urlsafe(32)
         digest = _digest(token.encode())
         expires_s = min(by.expires_s, self._clock() + LASTS_S)
         caller = replace(by, credential=digest, expires_s=expires_s)
-        self._open[digest] = _Session(caller, by)
+        self.adopt(BrowserSession(caller, by))
         return token, caller
+
+    def adopt(self, session: BrowserSession) -> None:
+        """Take a session that has begun; the oldest one makes room."""
+        self._open = {digest: one for digest, one in self._open.items() if self._is_good(one)}
+        if len(self._open) >= _MOST_SESSIONS:
+            del self._open[next(iter(self._open))]
+        self._open[session.caller.credential] = session
 
     def identify(self, token: bytes) -> Caller | None:
         """The caller of a session; None if there is none, or no longer."""
@@ -83,9 +96,13 @@ class BrowserSessions:
 
     def end(self, caller: Caller) -> None:
         """End the session by which a caller came, if it was one."""
-        self._open.pop(caller.credential, None)
+        self.forget(caller.credential)
 
-    def _is_good(self, session: _Session) -> bool:
+    def forget(self, digest: bytes) -> None:
+        """End the session whose token has this digest, if there is one."""
+        self._open.pop(digest, None)
+
+    def _is_good(self, session: BrowserSession) -> bool:
         return session.caller.expires_s > self._clock() and self._stands(session.by)
 
 

@@ -41,6 +41,7 @@ class FollowedFiles:
         paths: the files.
         take: takes their contents, one for each path; raises a TaktError to refuse them.
         reloaded: hears of each change, and whether it was taken.
+        noticed: hears of each change that `run` has found first.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class FollowedFiles:
         paths: Sequence[Path],
         take: Callable[[Contents], None],
         reloaded: Callable[[bool], None] = lambda taken: None,
+        noticed: Callable[[], None] = lambda: None,
     ) -> None:
         self._what = what
         self._paths = tuple(paths)
         self._take = take
         self._reloaded = reloaded
+        self._noticed = noticed
         self._seen: Contents | str | None = None
 
     @property
@@ -78,15 +81,20 @@ class FollowedFiles:
         """Read again, and hand on what has changed."""
         self._compare(self._read())
 
+    async def look_aside(self) -> bool:
+        """Look as `look` does, and tell whether something has changed; a thread reads."""
+        return self._compare(await asyncio.to_thread(self._read))
+
     async def run(self) -> None:
-        """Look again and again, until it is cancelled; reading is left to a thread."""
+        """Look again and again, until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._compare(await asyncio.to_thread(self._read))
+            if await self.look_aside():
+                self._noticed()
 
-    def _compare(self, found: Contents | str) -> None:
+    def _compare(self, found: Contents | str) -> bool:
         if found == self._seen:
-            return
+            return False
         self._seen = found
         try:
             if isinstance(found, str):
@@ -99,6 +107,7 @@ class FollowedFiles:
         else:
             logger.info("the %s have changed, and the new ones are in force", self._what)
             self._reloaded(True)
+        return True
 
     def _read(self) -> Contents | str:
         """The contents, or why they cannot be had."""

@@ -15,6 +15,7 @@ from service.observing.logging_setup import audit
 from service.security.browser_sessions import COOKIE, LASTS_S
 from service.security.caller import Scope
 from service.security.guard import Guard
+from service.security.shared_sessions import SharedSessions
 
 _NO_KEYS = ConflictError("this server has no keys; ask without a session")
 
@@ -35,11 +36,12 @@ class CallerOut(Schema):
     known: bool = Field(description="Whether this server tells callers apart by keys.")
 
 
-def session_router(guard: Guard) -> APIRouter:
+def session_router(guard: Guard, sessions: SharedSessions) -> APIRouter:
     """The routes of browsers' sessions.
 
     Args:
-        guard: has the sessions.
+        guard: knows whether callers are told apart.
+        sessions: begins and ends them.
     """
     router = APIRouter(tags=["session"], responses=problem_responses(FOREIGN_PAGE))
 
@@ -59,7 +61,7 @@ def session_router(guard: Guard) -> APIRouter:
         """
         if not guard.knows_callers:
             raise ConflictError(str(_NO_KEYS))
-        token, caller = guard.sessions.begin(caller_of(request.scope))
+        token, caller = await sessions.begin(caller_of(request.scope))
         response.set_cookie(
             COOKIE,
             token,
@@ -79,7 +81,7 @@ def session_router(guard: Guard) -> APIRouter:
     async def end_session(request: Request, response: Response) -> None:
         """End the session of the cookie, with the streams that it has opened."""
         caller = caller_of(request.scope)
-        guard.sessions.end(caller)
+        await sessions.end(caller)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         audit("session_ended", caller=caller.name, client=client_of(request))
 
