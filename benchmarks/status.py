@@ -73,7 +73,7 @@ def main() -> None:
     for models in MODELS:
         metrics, clock = busy_metrics(models), Clock()
         journal = Journal(metrics)
-        watch = StatusWatch(metrics, journal, HostReader({}), clock)
+        watch = StatusWatch(_never, HostReader({}), clock)
         on_loop = partial(read, metrics, journal, 0.0)
         thinking = partial(_remember, watch, clock, on_loop())
         for _ in range(200):
@@ -84,6 +84,10 @@ def main() -> None:
             f"| {models} | {len(on_loop().values)} | {read_ms:.2f} | {share:.4%} "
             f"| {thought_ms:.2f} | {scraped_ms:.2f} |"
         )
+
+
+async def _never(at_s: float) -> Reading:
+    raise NotImplementedError
 
 
 def _remember(watch: StatusWatch, clock: Clock, reading: Reading) -> None:

@@ -55,10 +55,11 @@ from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
+from service.observing.status.reading import read_own
 from service.observing.status.watch import watch_status
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
-from service.peers import Alone, Peers
+from service.peers import Alone, Peers, once_leading
 from service.recording.audit.lifetime import Lifetime
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.audit.trail import AuditTrail
@@ -201,7 +202,7 @@ def create_app(
     orders = Orders(repository, watch, metrics, trail, peers)
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
-    status = watch_status(metrics, journal, gpus, folder, kept_in)
+    status = watch_status(partial(read_own, metrics, journal), gpus, folder, kept_in)
     desk = open_desk(settings, trail.note, watch.ask)
 
     async def note_lifetime() -> None:
@@ -211,8 +212,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
         await access.sessions.catch_up()
-        jobs = (note_lifetime, repository.load, watch.run, desk.begin, *access.jobs, *status.jobs)
+        jobs = (note_lifetime, repository.load, watch.run, *access.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
+        of_one = (desk.begin, *status.jobs)
+        tasks |= {asyncio.create_task(once_leading(peers, job)) for job in of_one}
         if mirror is not None:
             tasks.add(asyncio.create_task(mirror.begin(repository.settled, watch.ask)))
         if recorder is not None:
@@ -278,12 +281,14 @@ def create_app(
     limits, options = OipLimits.of(settings), StreamOptions.of(settings)
     app.include_router(oip_router(repository, journal, bodies, limits))
     app.state.rpc = RpcBackend(repository, journal, bodies, limits, guard, metrics, tracing)
-    streams = Streams(repository, metrics, journal, sessions, memory, options, guard, tracing)
+    streams = Streams(
+        repository, metrics, journal, sessions, memory, options, guard, peers, tracing
+    )
     app.include_router(stream_router(streams))
-    app.include_router(watching_router(Watching(sessions, guard, encoder)))
+    app.include_router(watching_router(Watching(sessions, guard, encoder, peers)))
     app.state.record = record
     app.include_router(record_router(record_threads, repository, memory, settings))
-    app.include_router(learning_router(desk, bodies, record_threads, repository, settings))
+    app.include_router(learning_router(desk, bodies, record_threads, repository, settings, peers))
     app.state.learning = desk
     app.state.audit_trail = trail
     app.state.sessions = sessions

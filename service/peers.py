@@ -8,9 +8,15 @@ that only one may run, such as the mirror of a repository, waits until its proce
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+UNLED = (
+    "the process of this server that does this is being replaced; look at what holds, and send it "
+    "again"
+)
+"""What somebody is told who asks for what only the leading process does, while none leads."""
 
 Message = dict[str, Any]
 """What workers tell each other, as JSON has it."""
@@ -98,3 +104,9 @@ class Messenger:
             task = asyncio.create_task(self._peers.ask(topic, body))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
+
+
+async def once_leading(peers: Peers, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do a job that only one process of the server does, once this one leads."""
+    await peers.leading.wait()
+    await job()

@@ -22,9 +22,11 @@ from service.errors import (
     SlowRequestError,
     TaktError,
     TooManyUploadsError,
+    UnavailableError,
     UnsupportedImageError,
     UploadTooSlowError,
 )
+from service.peers import UNLED
 
 FOREIGN_NAME = MisdirectedRequestError(
     "this server does not answer to the name evil.example; ask it by its address, or name it in "
@@ -36,6 +38,7 @@ FOREIGN_PAGE = ForbiddenError(
 )
 NO_MODEL = ModelNotFoundError("there is no model 'nut'; this server has parts")
 NOT_READY = NotReadyError("model parts, version 1, is not ready: loading; /health/ready says why")
+NOT_LED = UnavailableError(UNLED, retry_after_s=1)
 SLOW_BODY = SlowRequestError("the body did not come whole within 10 s; send it at once")
 TOO_MANY_UPLOADS = TooManyUploadsError(
     "256 pictures are being sent at the same time, as many as may be, and this one stood "

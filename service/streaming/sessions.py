@@ -165,6 +165,16 @@ class Sessions:
         """How many watch, over all sessions."""
         return len(self._watchers)
 
+    def give_up(self, key: str) -> None:
+        """End the session of this key, if there is one: its client goes on elsewhere."""
+        if (session := self.find(key)) is None:
+            return
+        if key in self._kept:
+            self._forget(session)
+        else:
+            session.stop(Stop.TAKEN_OVER)
+            self.end(session)
+
     async def close(self, drain_timeout_s: float) -> None:
         """Let every session answer what it accepted, and wait until each has ended.
 

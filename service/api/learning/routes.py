@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.bodies import Bodies
@@ -12,6 +12,7 @@ from service.api.examples import (
     FOREIGN_PAGE,
     MEMORY_FULL,
     NO_MODEL,
+    NOT_LED,
     SLOW_BODY,
     TOO_MANY_UPLOADS,
 )
@@ -39,11 +40,13 @@ from service.errors import (
     InvalidParameterError,
     LearningNotFoundError,
     NoRoomError,
+    UnavailableError,
     UnsupportedImageError,
     UploadTooSlowError,
 )
 from service.learning.desk import Asker, LearningDesk
 from service.learning.job import LearningJob
+from service.peers import UNLED, Peers
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 
@@ -109,6 +112,7 @@ _GATHERED = problem_responses(
     FOREIGN_PAGE,
     _OVER,
     UNREACHABLE,
+    NOT_LED,
     InvalidParameterError(
         "judgement: a model is learned from good parts; ask for those judged good"
     ),
@@ -121,8 +125,9 @@ def learning_router(
     threads: RecordThreads,
     repository: ModelRepository,
     settings: Settings,
+    peers: Peers,
 ) -> APIRouter:
-    """The routes of learning.
+    """The routes of learning, which the worker that leads answers.
 
     Args:
         desk: does what they ask for.
@@ -130,8 +135,18 @@ def learning_router(
         threads: work on the record.
         repository: the models.
         settings: of the server.
+        peers: its other workers.
     """
-    router = APIRouter(tags=["learning"])
+
+    async def check_lead() -> None:
+        if not peers.leading.is_set():
+            raise UnavailableError(UNLED, retry_after_s=1)
+
+    router = APIRouter(
+        tags=["learning"],
+        dependencies=[Depends(check_lead)],
+        responses=problem_responses(NOT_LED),
+    )
     signed = settings.trusted_keys is not None
 
     def out(job: LearningJob) -> LearningJobOut:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
+from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name
 from service.api.problems import problem_responses
@@ -68,6 +68,7 @@ _RESPONSES = problem_responses(
         "bundle again"
     ),
     NOT_READY,
+    NOT_LED,
 )
 _NOWHERE = problem_responses(
     ConflictError("model parts has no version to go back to; activate the one that is wanted")

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_READY, SLOW_BODY
+from service.api.examples import FOREIGN_PAGE, NO_MODEL, NOT_LED, NOT_READY, SLOW_BODY
 from service.api.json_body import described_body, read_json
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
@@ -83,7 +83,7 @@ _FIXED = ForbiddenError(
     "this server's thresholds are not to be changed; whoever runs it may set threshold_changes, "
     "and a request may name a threshold for itself"
 )
-_RESPONSES = problem_responses(_FIXED, FOREIGN_PAGE, NO_MODEL, NOT_READY)
+_RESPONSES = problem_responses(_FIXED, FOREIGN_PAGE, NO_MODEL, NOT_READY, NOT_LED)
 _OF_A_BODY = problem_responses(
     SLOW_BODY, InvalidParameterError("the body: Value error, name image, pixel or both")
 )

@@ -29,6 +29,7 @@ from service.observing.logging_setup import log_event
 from service.observing.metrics import Metrics
 from service.observing.records import NOTHING_ASKED
 from service.observing.tracing.base import FrameTraces, Tracing
+from service.peers import Message, Peers
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 from service.security.guard import Guard
@@ -46,6 +47,9 @@ STREAM_PATH = "/v1/models/{name}/stream"
 
 HELLO_WITHIN_S = 10.0
 """Longest wait for a client's first message."""
+
+_LEFT_WITHIN_S = 1.0
+"""Longest wait until other workers have let go of a stream that goes on here."""
 
 logger = logging.getLogger("takt.stream")
 
@@ -93,6 +97,7 @@ class Streams:
         memory: of pictures in flight.
         options: the server's settings.
         guard: knows when a caller's key is revoked.
+        peers: the other workers, which have streams of their own.
         tracing: records a trace of each frame; None for no traces.
     """
 
@@ -103,7 +108,12 @@ class Streams:
     memory: MemoryBudget
     options: StreamOptions
     guard: Guard
+    peers: Peers
     tracing: Tracing | None = None
+
+    def __post_init__(self) -> None:
+        """Hear of streams that go on elsewhere."""
+        self.peers.answer("stream_left", self._left)
 
     async def serve(self, websocket: WebSocket, name: str, version: str | None) -> None:
         """Serve one connection to its end, and answer its errors."""
@@ -112,6 +122,9 @@ class Streams:
             try:
                 await websocket.accept()
                 hello = await _hello(websocket)
+                if hello.session and self.sessions.find(hello.session) is None:
+                    # It begins anew here; whoever has it need not wait for its client.
+                    await self.peers.ask("stream_left", {"key": hello.session}, _LEFT_WITHIN_S)
                 connection = self._connect(websocket, hello, name, version)
                 end = partial(connection.link.stop, Stop.REVOKED)
                 try:
@@ -125,6 +138,10 @@ class Streams:
                 known = name if self.repository.knows(name) else UNKNOWN
                 self.journal.refused(known, "stream", error, request_id)
                 await close_with_error(websocket, error, request_id)
+
+    async def _left(self, body: Message) -> Message:
+        self.sessions.give_up(body["key"])
+        return {}
 
     def _connect(
         self, websocket: WebSocket, hello: Hello, name: str, version: str | None

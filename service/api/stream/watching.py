@@ -24,6 +24,7 @@ from service.api.stream.shown_picture import JPEG, PictureEncoder, media_type_of
 from service.batching.memory import MemoryBudget
 from service.domain import Json, RawPicture
 from service.errors import RequestError, UnauthenticatedError
+from service.peers import Message, Peers
 from service.security.guard import Guard
 from service.streaming.link import Stop
 from service.streaming.outcomes import AnsweredFrame, answer_json, failed_json
@@ -54,7 +55,7 @@ def watching_router(watching: Watching) -> APIRouter:
     @router.get("/v1/streams")
     async def list_streams() -> StreamsOut:
         """The streams that are open, and those that may still be gone on with."""
-        return StreamsOut(streams=[described(one) for one in watching.sessions])
+        return StreamsOut(streams=await watching.streams())
 
     @router.websocket(WATCH_PATH, "watch_stream")
     async def watch_stream(websocket: WebSocket, id: str) -> None:
@@ -97,11 +98,30 @@ class Watching:
         sessions: the streams.
         guard: knows when a watcher's key is revoked.
         encoder: makes raw pixels visible.
+        peers: the other workers, which have streams of their own.
     """
 
     sessions: Sessions
     guard: Guard
     encoder: PictureEncoder
+    peers: Peers
+
+    def __post_init__(self) -> None:
+        """Tell the others of this worker's streams."""
+        self.peers.answer("streams", self._tell)
+
+    async def streams(self) -> list[StreamOut]:
+        """Those of all workers: the connected ones first, the oldest first."""
+        own = [described(one) for one in self.sessions]
+        replies = await self.peers.ask("streams", {})
+        told = [one for reply in replies for one in reply.body.get("streams", ())]
+        if not told:
+            return own
+        streams = [*own, *map(StreamOut.model_validate, told)]
+        return sorted(streams, key=lambda one: (not one.connected, one.since))
+
+    async def _tell(self, _: Message) -> Message:
+        return {"streams": [described(one).model_dump(mode="json") for one in self.sessions]}
 
     async def serve(self, websocket: WebSocket, id: str) -> None:
         """Serve one watcher to its end, and answer its errors."""

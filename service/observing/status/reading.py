@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import pairwise
+
+from prometheus_client import Metric
+from prometheus_client.samples import Sample
 
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """Name of a sample, and its labels, sorted by their names."""
+
+STAGES = "takt_stage_seconds"
 
 Counts = tuple[int, ...]
 """Values of a histogram in each bucket, the last one without an end."""
@@ -67,12 +73,51 @@ class Reading:
     stages: Mapping[tuple[str, ...], Counts] = dataclasses.field(default_factory=dict)
 
 
+Read = Callable[[float], Awaitable[Reading]]
+"""Reads the instruments at a moment on the monotonic clock."""
+
+
 def read(metrics: Metrics, journal: Journal, at_s: float) -> Reading:
-    """Read the instruments; on the event loop, which feeds them."""
+    """Read the instruments of this process; on the event loop, which feeds them."""
     journal.settle()
     values = {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        _series(sample): sample.value
         for family in metrics.read_named(NAMES)
         for sample in family.samples
     }
     return Reading(at_s, values, metrics.stage_counts())
+
+
+async def read_own(metrics: Metrics, journal: Journal, at_s: float) -> Reading:
+    """The reading of a server of one process."""
+    return read(metrics, journal, at_s)
+
+
+def reading_of(families: Iterable[Metric], at_s: float) -> Reading:
+    """What instruments showed, by their families.
+
+    >>> from prometheus_client import CollectorRegistry, Gauge
+    >>> registry = CollectorRegistry()
+    >>> Gauge("takt_streams", "Streams that are open.", registry=registry).set(2)
+    >>> reading_of(registry.collect(), at_s=5.0).values
+    {('takt_streams', ()): 2.0}
+    """
+    values: dict[Series, float] = {}
+    until: dict[tuple[str, ...], list[int]] = {}
+    for family in families:
+        for sample in family.samples:
+            if sample.name in NAMES:
+                values[_series(sample)] = sample.value
+            elif sample.name == f"{STAGES}_bucket":
+                of_stage = sample.labels["model"], sample.labels["stage"]
+                # In the order of their ends; each counts those before as well.
+                until.setdefault(of_stage, []).append(round(sample.value))
+    stages = {
+        labels: tuple(count - before for before, count in pairwise([0, *counts]))
+        for labels, counts in until.items()
+    }
+    return Reading(at_s, values, stages)
+
+
+def _series(sample: Sample) -> Series:
+    return sample.name, tuple(sorted(sample.labels.items()))

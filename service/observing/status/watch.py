@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from service.observing.gpu_metrics import GpuCollector
-from service.observing.journal import Journal
-from service.observing.metrics import Metrics
 from service.observing.status.alarms import Alarm, Alarms
 from service.observing.status.figures import Difference, ModelFigures, Stretch, total
 from service.observing.status.host_state import DiskUse, HostReader, HostState
-from service.observing.status.reading import Reading, read
+from service.observing.status.reading import Read, Reading
 from service.observing.status.readings import KeptReadings, Readings
 
 EVERY_S = 5.0
@@ -92,8 +90,7 @@ class StatusWatch:
     The loop reads the instruments, as it feeds them; a thread finds out what they mean.
 
     Args:
-        metrics: the instruments.
-        journal: brings them up to date.
+        read: reads the instruments.
         host: asks the host.
         clock: gives seconds that never go back.
         unix_clock: gives Unix time in seconds.
@@ -101,14 +98,12 @@ class StatusWatch:
 
     def __init__(
         self,
-        metrics: Metrics,
-        journal: Journal,
+        read: Read,
         host: HostReader,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._metrics = metrics
-        self._journal = journal
+        self._read_instruments = read
         self._host_reader = host
         self._clock = clock
         self._unix_clock = unix_clock
@@ -142,7 +137,7 @@ class StatusWatch:
     async def keep(self) -> None:
         """Read the instruments and remember what they show."""
         async with self._one_at_a_time:
-            await asyncio.to_thread(self._remember, self._read())
+            await asyncio.to_thread(self._remember, await self._read())
 
     async def status(self) -> Status:
         """How the server fares now."""
@@ -151,11 +146,11 @@ class StatusWatch:
         async with self._one_at_a_time:
             now = self._newest
             if now is None or self._clock() - now.at_s > _FRESH_S:
-                now = self._read()
+                now = await self._read()
             return await asyncio.to_thread(self._tell, now)
 
-    def _read(self) -> Reading:
-        self._newest = read(self._metrics, self._journal, self._clock())
+    async def _read(self) -> Reading:
+        self._newest = await self._read_instruments(self._clock())
         return self._newest
 
     def _remember(self, now: Reading) -> None:
@@ -207,8 +202,7 @@ class StatusWatch:
 
 
 def watch_status(
-    metrics: Metrics,
-    journal: Journal,
+    read: Read,
     gpus: GpuCollector | None,
     models: Path,
     record: Path | None,
@@ -216,8 +210,7 @@ def watch_status(
     """The watch of a server.
 
     Args:
-        metrics: its instruments.
-        journal: brings them up to date.
+        read: reads its instruments.
         gpus: reads the GPUs, if there are any.
         models: folder of the models.
         record: folder of the record, if one is kept.
@@ -225,4 +218,4 @@ def watch_status(
     folders: dict[DiskUse, Path] = {"models": models}
     if record is not None:
         folders["record"] = record
-    return StatusWatch(metrics, journal, HostReader(folders, gpus))
+    return StatusWatch(read, HostReader(folders, gpus))

@@ -13,9 +13,9 @@ from typing import Literal
 
 from service.bundles.thresholds import ThresholdChange
 from service.domain import Json
-from service.errors import ModelNotFoundError, NotReadyError, TaktError
+from service.errors import ModelNotFoundError, TaktError, UnavailableError
 from service.observing.metrics import Metrics
-from service.peers import Message, Peers
+from service.peers import UNLED, Message, Peers
 from service.problem import error_json, error_of
 from service.recording.audit.entry import Change
 from service.recording.audit.served import activation
@@ -105,7 +105,8 @@ class Orders:
 
         Raises:
             ModelNotFoundError: there is no such model or version.
-            NotReadyError: a version cannot serve, or no worker leads at this moment.
+            NotReadyError: a version cannot serve.
+            UnavailableError: no worker leads at this moment.
             BundleError, EngineError, ConflictError: see `DeployedThresholds` and `Model`.
         """
         if self._peers.leading.is_set():
@@ -125,11 +126,7 @@ class Orders:
                 # It may have been made, and going back twice is none.
                 break
             await asyncio.sleep(_AGAIN_S)
-        raise NotReadyError(
-            "the process of this server that makes changes is being replaced; look at what is in "
-            "force, and send it again",
-            retry_after_s=1,
-        )
+        raise UnavailableError(UNLED, retry_after_s=1)
 
     async def _ordered(self, body: Message) -> Message:
         if not self._peers.leading.is_set():

@@ -181,7 +181,7 @@ async def test_while_no_worker_leads_a_change_waits_for_the_next_one_or_is_refus
         leader, other = workers
         leader.peers.leading.clear()
         refused = await other.client.put(THRESHOLD, json={"image": 0.9})
-        assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert refused.headers["retry-after"] == "1"
         assert {in_force(worker) for worker in workers} == {(0.5, 0.5)}
         other.peers.leading.set()

@@ -8,7 +8,7 @@ from service.observing.journal import Journal
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.status.host_state import HostReader
-from service.observing.status.reading import NAMES, read
+from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
@@ -21,8 +21,7 @@ class Server:
         self.now_s = 100.0
         self.metrics = Metrics(max_queue_size=8)
         self.watch = StatusWatch(
-            self.metrics,
-            Journal(self.metrics),
+            self.read,
             HostReader({}),
             clock=lambda: self.now_s,
             unix_clock=lambda: 1e9 + self.now_s,
@@ -30,6 +29,9 @@ class Server:
         one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
         self.metrics.watch("nut", "1", one)
         self.metrics.loaded("nut", "1", seconds=1, instances=2, bounds=(0.5,))
+
+    async def read(self, at_s: float) -> Reading:
+        return read(self.metrics, Journal(self.metrics), at_s)
 
     def answer(self, total_ms: float, score: float = 0.1) -> None:
         timings = Timings(1, 1, 1, total_ms - 5, 1, 1, total_ms)
@@ -131,3 +133,11 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     MirrorMetrics(server.metrics.registry)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
     assert shown == NAMES
+
+
+def test_what_families_show_is_what_the_instruments_show(server: Server) -> None:
+    for total_ms in (20, 21, 400):
+        server.answer(total_ms)
+    server.refuse("queue_full")
+    shown = read(server.metrics, Journal(server.metrics), 5.0)
+    assert shown.stages and reading_of(server.metrics.read(), 5.0) == shown
