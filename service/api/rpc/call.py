@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 import grpc
 
-from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, request_id_of
+from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, request_id_of, share_of
 from service.api.request_context import RequestIds, id_and_length
 from service.api.rpc.backend import RpcBackend
 from service.api.rpc.status import detail_of, metadata_of, status_of
+from service.batching.uploads import GRACE_S, Uploads
 from service.errors import ClientGoneError, DeadlineExceededError, ImageTooLargeError, RequestError
 from service.observing.tracing.base import Trace, use_trace
 from service.problem import problem_of
@@ -23,6 +24,10 @@ from service.security.routes import GRPC
 
 _MOST_SMALL_BYTES = 1 << 16
 """Longest message of a call that brings no picture."""
+
+_SMALL_PLACES = 128
+"""Calls at the same time whose small message is not there yet; of one more, the one that has waited
+longest makes room. Strangers may make some of these calls, and probes must get through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,13 @@ class Call:
         scope: who asks for what, in the form of a request's ASGI scope, for whatever reads that.
         context: gRPC's.
         limit_s: longest time in which the message may come.
+        small: places of calls that bring no picture.
     """
 
     scope: dict[str, Any]
     context: Any
     limit_s: float
+    small: Uploads
 
     @property
     def request_id(self) -> str:
@@ -79,7 +86,8 @@ class Call:
         Raises:
             TaktError: as `read` does.
         """
-        message = await self.read()
+        with self.small.begin(share_of(self.scope), in_parts=False):
+            message = await self.read()
         if len(message) > _MOST_SMALL_BYTES:
             raise RequestError(
                 f"the message has more than {_MOST_SMALL_BYTES} bytes; send it empty"
@@ -111,6 +119,7 @@ class Edge:
         self._backend = backend
         self._ids = RequestIds()
         self._limit_s = backend.limits.timeout_ms / 1000
+        self._small = Uploads(_SMALL_PLACES, GRACE_S)
 
     def handler(self, procedure: str, answer: Answer | None) -> Any:
         """The handler of a procedure, as gRPC takes it.
@@ -144,7 +153,7 @@ class Edge:
                 try:
                     scope[CALLER_KEY] = await self._backend.guard.admit(scope)
                     if answer is not None:
-                        message = await answer(Call(scope, context, self._limit_s))
+                        message = await answer(Call(scope, context, self._limit_s, self._small))
                         context.set_trailing_metadata(tuple(told))
                         return message
                 except Exception as error:

@@ -26,6 +26,7 @@ from tests.api.keys import KEYS, bearer
 from tests.api.rpc.transports import GRPC, Served, depth_of, refusal_of
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+CHECK = "/grpc.health.v1.Health/Check"
 
 
 @asynccontextmanager
@@ -210,6 +211,21 @@ async def test_the_health_check_needs_no_key_and_tells_ready_from_live(serve) ->
         assert not await server.client.is_server_ready()
         answer = await check(health_pb2.HealthCheckRequest(service="live"))
         assert answer.status == serving
+
+
+async def test_calls_that_say_nothing_are_in_no_probes_way(serve, bad_part) -> None:
+    given = {"keys": KEYS, "max_connections": 300}
+    async with serve(GRPC, **given) as server, channel_to(server) as channel:
+        silent = [channel.stream_unary(CHECK)() for _ in range(500)]
+        assert (await refused(silent[0])).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        check = health_pb2_grpc.HealthStub(channel).Check
+        for _ in range(10):
+            answer = await check(health_pb2.HealthCheckRequest())
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        images = GRPC.images([bad_part])
+        assert await server.client.infer("parts", images, headers=bearer("camera"))
+        for call in silent:
+            call.cancel()
 
 
 async def test_a_call_is_traced_below_its_caller(serve, bad_part, monkeypatch) -> None:

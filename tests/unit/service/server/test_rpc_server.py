@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,9 +57,11 @@ def sockets() -> Iterator[Listening]:
 
 
 @asynccontextmanager
-async def started(sockets: Listening, tls: ServerTls | None = None) -> AsyncIterator[str]:
+async def started(
+    sockets: Listening, tls: ServerTls | None = None, **settings: Any
+) -> AsyncIterator[str]:
     """The address of a server while it answers."""
-    server = RpcServer(backend(), Settings(), sockets.rpc, tls)
+    server = RpcServer(backend(), Settings(**settings), sockets.rpc, tls)
     await server.start()
     try:
         yield "{}:{}".format(*sockets.rpc[0].getsockname())
@@ -134,6 +137,21 @@ async def test_several_servers_answer_on_one_port(sockets: Listening) -> None:
         # The other one goes on.
         for _ in range(8):
             assert await check(address) == 1
+
+
+async def test_connections_are_bounded(sockets: Listening) -> None:
+    async with started(sockets, max_connections=3) as address:
+        opened = [await asyncio.open_connection(*address.split(":")) for _ in range(4)]
+        greetings = [await reader.read(9) for reader, _ in opened]
+        assert [bool(one) for one in greetings] == [True, True, True, False]
+        opened[0][1].close()
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    assert await check(address) == 1
+                    break
+        for _, writer in opened:
+            writer.close()
 
 
 async def test_the_port_can_be_taken_again_at_once(sockets: Listening) -> None:

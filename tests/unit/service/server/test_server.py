@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from service.observing.metrics import Metrics
 from service.repository.supervision.lost_threads import LostThreads
 from service.server.listening import Listening
 from service.server.run import run
-from service.server.server import Server
+from service.server.server import Beside, Server
 from service.settings import Settings
 
 
@@ -32,10 +33,12 @@ async def at_once(timeout_s: float = 0.0) -> None:
     """Neither streams to close nor models to load."""
 
 
-def server_of(close_streams=at_once, drain: Drain | None = None, loaded=at_once) -> Server:
+def server_of(
+    close_streams=at_once, drain: Drain | None = None, loaded=at_once, beside: Beside | None = None
+) -> Server:
     """A server that has started, without an app and without sockets."""
     config = uvicorn.Config(None, log_config=None)  # type: ignore[arg-type]
-    server = Server(config, drain or Drain(30.0), close_streams, loaded)
+    server = Server(config, drain or Drain(30.0), close_streams, loaded, beside=beside)
     server.servers = []
     server.lifespan = LifespanOff(config)
     return server
@@ -214,3 +217,50 @@ def test_the_interpreters_turns_are_short_while_it_serves_and_as_before_then(
     run(bare_app(), Settings(repository=tmp_path), Listening(()))
     assert seen == [pytest.approx(0.0005)]
     assert sys.getswitchinterval() == before_s
+
+
+@dataclass
+class Recorded:
+    """What answers beside a server, and what it was told."""
+
+    told: list[object] = field(default_factory=list)
+    ends: bool = True
+
+    async def start(self) -> None:
+        self.told.append("start")
+
+    async def stop(self, within_s: float) -> None:
+        self.told.append(within_s)
+        if not self.ends:
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self.told.append("given up")
+
+
+def test_what_answers_beside_ends_within_the_same_time_and_before_the_app() -> None:
+    async def stop() -> None:
+        async with asyncio.timeout(60):
+            await server.shutdown()
+
+    class Lifespan(LifespanOff):
+        async def shutdown(self) -> None:
+            beside.told.append("app")
+
+    beside = Recorded()
+    server = server_of(drain=Drain(2.0, Clock()), beside=beside)
+    server.lifespan = Lifespan(server.config)
+    asyncio.run(stop())
+    assert beside.told == [2.0, "app"]
+
+
+def test_in_a_hurry_nothing_beside_is_waited_for() -> None:
+    async def stop() -> None:
+        server.force_exit = True
+        async with asyncio.timeout(60):
+            await server.shutdown()
+
+    beside = Recorded(ends=False)
+    server = server_of(beside=beside)
+    asyncio.run(stop())
+    assert beside.told == [30.0, "given up"]
