@@ -31,8 +31,8 @@ from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.card import card_router
-from service.api.rest.fast_path import FastPath
-from service.api.rest.inspect import inspect_handler, inspect_router
+from service.api.rest.fast_path import FastPath, InspectRequests
+from service.api.rest.inspect import InspectHandler, inspect_router
 from service.api.rest.releases import releases_router
 from service.api.rest.server_status import server_status_router
 from service.api.rest.session import session_router
@@ -258,14 +258,15 @@ def create_app(
         responses=problem_responses(FOREIGN_NAME),
     )
     add_handlers(app, journal)
-    inspect = inspect_handler(repository, journal, bodies, settings.timeout_ms)
+    inspect = InspectHandler(repository, journal, bodies, settings.timeout_ms)
     inspect_routes = inspect_router(inspect)
+    inspect_requests = InspectRequests(inspect_routes.routes, inspect, journal)
     gate = Gate(
         AllowedHosts(settings.allowed_hosts, own=(settings.host, *own_names())),
         AllowedOrigins(settings.allowed_origins),
     )
     app.layers = [
-        partial(FastPath, routes=inspect_routes.routes, handler=inspect, journal=journal),
+        partial(FastPath, requests=inspect_requests),
         partial(
             RequestContext,
             metrics=metrics,
@@ -273,6 +274,7 @@ def create_app(
             gate=gate,
             guard=guard,
             page_headers={**add_documentation(app), CONSOLE: page_headers()},
+            check=inspect_requests.check,
         ),
     ]
     if tracing is not None:

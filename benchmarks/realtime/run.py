@@ -4,8 +4,8 @@
     python -m benchmarks.realtime.run --light TINY_REPOSITORY --null NULL_REPOSITORY \
         --heavy examples/models --images PICTURE.jpg [--only overload] [--json FILE]
 
-Each scenario starts a server of its own, asks it with `takt bench` and prints what was asked of
-it beside what came out. Both share the machine.
+Each scenario starts a server of its own, asks it with `takt bench` or with the generator in C, and
+prints what was asked of it beside what came out. Both share the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.realtime.generator import Generator
 from benchmarks.realtime.server import TaktServer
 from service.bundles.bundle import load_bundle
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -62,64 +63,58 @@ class Given:
 
 def overload(given: Given) -> Iterator[Row]:
     """Twice the capacity for a minute."""
-    for name, repository, images, deadline_ms, minute in (
-        ("light", given.light, given.images, 250.0, 60.0),
-        ("heavy", given.heavy, given.heavy_images, 4000.0, 60.0),
+    for name, repository, images, deadline_ms in (
+        ("light", given.light, given.images, 250.0),
+        ("heavy", given.heavy, given.heavy_images, 4000.0),
     ):
-        with TaktServer(repository, *EACH_CORE) as server:
-            seen = ("--images", str(images), "--warmup", "0")
-            server.bench(*seen, "--concurrency", "16", "--duration", "5")
-            before_s, closed_window_s = server.cpu_s, max(10.0, given.seconds)
-            closed = server.bench(*seen, "--concurrency", "16", "--duration", str(closed_window_s))
-            capacity, closed_s = closed["answered_per_s"], server.cpu_s - before_s
-            before_s = server.cpu_s
-            figures = server.bench(
-                *seen, "--rate", str(2 * capacity), "--duration", str(minute),
-                "--timeout-ms", str(deadline_ms), "--deadline-ms", str(deadline_ms),
-            )  # fmt: skip
-            overload_s = server.cpu_s - before_s
+        query = f"timeout_ms={deadline_ms:g}"
+        with (
+            TaktServer(repository, *EACH_CORE) as server,
+            _generator(server, repository, images, query) as generator,
+        ):
+            generator.run(5.0, "closed", 16)
+            capacity = generator.run(max(10.0, given.seconds), "closed", 16).answered_per_s
+            outcomes = generator.run(60.0, "poisson", rate=2 * capacity)
         scenario = f"overload, {name} model"
-        refusal, latency = figures["refusal_ms"] or {}, figures["latency_ms"]
-        share = figures["goodput_per_s"] / capacity
         yield Row(scenario, "capacity, closed loop of 16, 1/s", capacity, "")
-        yield Row(scenario, "offered, 1/s", figures["offered_per_s"], "twice that")
+        yield Row(scenario, "offered, 1/s", len(outcomes) / outcomes.seconds, "twice that")
+        share = outcomes.goodput_per_s(deadline_ms) / capacity
         yield Row(scenario, "goodput over capacity", share, ">= 0.95", share >= 0.95)
-        # The generator asks for more of the same cores while it is refused more.
-        loads = overload_s / minute / (closed_s / closed_window_s)
-        per_cpu = share / loads
-        yield Row(scenario, "the same, by the server's processor time", per_cpu, "")
-        p99 = latency["p99"]
+        p99 = outcomes.percentile_ms(99)
         yield Row(scenario, "p99 of the 200s, ms", p99, f"<= {deadline_ms:g}", p99 <= deadline_ms)
-        p99 = refusal.get("p99", float("nan"))
+        p99 = outcomes.percentile_ms(99, status=429)
         yield Row(scenario, "p99 of the refusals, ms", p99, "<= 10", p99 <= 10)
-        lost = figures["unanswered"]
+        lost = outcomes.count(0)
         yield Row(scenario, "unanswered", lost, "0", lost == 0)
-        late = sum(one["count"] for one in figures["outcomes"] if one["status"] == 504)
-        yield Row(scenario, "accepted and then too late (504)", late, "")
+        yield Row(scenario, "accepted and then too late (504)", outcomes.count(504), "")
 
 
 def streams(given: Given) -> Iterator[Row]:
-    """Frames over a WebSocket against pictures over REST, in turn."""
+    """Frames over a WebSocket against pictures over REST, in turns that swap."""
     for name, repository in (("null", given.null), ("light", given.light)):
-        with TaktServer(repository, *EACH_CORE) as server:
+        with (
+            TaktServer(repository, *EACH_CORE) as server,
+            _generator(server, repository, given.images) as rest,
+            _generator(server, repository, given.images, stream=True) as stream,
+        ):
             for clients in (1, 8, 32):
-                ratios = []
-                for _ in range(3):
-                    common = ("--images", str(given.images), "--duration", str(given.seconds))
-                    rest = server.bench(*common, "--concurrency", str(clients))
-                    stream = server.bench(
-                        *common, "--protocol", "stream", "--concurrency", "1",
-                        "--connections", str(clients),
-                    )  # fmt: skip
-                    ratios.append(stream["answered_per_s"] / rest["answered_per_s"])
-                ratio = float(np.median(ratios))
-                yield Row(
-                    f"stream against REST, {name} model",
-                    f"frames/s over requests/s at {clients}",
-                    ratio,
-                    ">= 1",
-                    ratio >= 1,
-                )
+                rates: dict[Generator, list[float]] = {rest: [], stream: []}
+                costs: dict[Generator, list[float]] = {rest: [], stream: []}
+                for turn in range(8):
+                    for generator in (rest, stream) if turn % 2 else (stream, rest):
+                        before_s = server.cpu_s
+                        outcomes = generator.run(given.seconds, "closed", clients)
+                        used_s = server.cpu_s - before_s
+                        if turn:
+                            rates[generator].append(outcomes.answered_per_s)
+                            costs[generator].append(used_s / outcomes.count(200))
+                scenario = f"stream against REST, {name} model"
+                ratio = float(np.median(np.divide(rates[stream], rates[rest])))
+                figure = f"frames/s over requests/s at {clients}"
+                yield Row(scenario, figure, ratio, ">= 1", ratio >= 1)
+                ratio = float(np.median(np.divide(costs[stream], costs[rest])))
+                figure = f"processor time of a frame over a request's at {clients}"
+                yield Row(scenario, figure, ratio, "<= 1", ratio <= 1)
 
 
 def latest(given: Given) -> Iterator[Row]:
@@ -167,12 +162,12 @@ def every_frame(given: Given) -> Iterator[Row]:
 def bursts(given: Given) -> Iterator[Row]:
     """Sixteen pictures at once, every 200 ms, against one batch of sixteen in one call."""
     batch_ms = _batch_of_16_ms(given.light)
-    with TaktServer(given.light, *EACH_CORE) as server:
-        figures = server.bench(
-            "--images", str(given.images), "--arrivals", "burst:16@200ms",
-            "--duration", str(max(30.0, given.seconds)),
-        )  # fmt: skip
-    p99 = figures["latency_ms"]["p99"]
+    with (
+        TaktServer(given.light, *EACH_CORE) as server,
+        _generator(server, given.light, given.images) as generator,
+    ):
+        generator.run(2.0, "burst", 16, rate=5.0)
+        p99 = generator.run(max(30.0, given.seconds), "burst", 16, rate=5.0).percentile_ms(99)
     yield Row("bursts of 16", "one batch of 16, engine alone on all cores, ms", batch_ms, "")
     yield Row("bursts of 16", "p99, ms", p99, "")
     ratio = p99 / batch_ms
@@ -228,6 +223,14 @@ def main() -> None:
     if out is not None:
         out.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     sys.exit(any(row.met is False for row in rows))
+
+
+def _generator(
+    server: TaktServer, repository: Path, images: Path, query: str = "", *, stream: bool = False
+) -> Generator:
+    pictures = sorted(images.iterdir()) if images.is_dir() else [images]
+    (model,) = (found.parents[1].name for found in repository.glob("*/*/manifest.json"))
+    return Generator(server.url, pictures, query, stream=stream, model=model)
 
 
 def _batch_of_16_ms(repository: Path) -> float:

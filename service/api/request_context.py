@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -14,6 +15,7 @@ from service.api.pages import PageHeaders
 from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, problem_response
 from service.errors import ImageTooLargeError, RequestError
 from service.observing.metrics import Metrics
+from service.security.caller import CallerPendingError
 from service.security.gate import Gate
 from service.security.guard import Guard
 from service.security.headers import ANSWER_HEADERS, SHARED_HEADERS
@@ -23,6 +25,17 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 DECLARED_BYTES_KEY = "takt.declared_bytes"
 """Key of the ASGI scope: the body's length by its header, 0 where that says none."""
+
+_SHARED_KEY = "takt.shared"
+"""Key of the ASGI scope: whether another host's page may have the answer."""
+
+Pair = tuple[bytes, bytes]
+Check = Callable[[Scope], None]
+"""Raises a TaktError where a request is to be refused before anything is begun for it."""
+
+
+def _nothing(scope: Scope) -> None:
+    """Refuses nothing."""
 
 
 class RequestIds:
@@ -50,6 +63,7 @@ class RequestContext:
         gate: refuses requests for foreign names and of foreign pages; WebSockets as well.
         guard: refuses callers who are not known, or may not ask this; WebSockets as well.
         page_headers: headers of the pages for people, by the beginning of their paths.
+        check: see `refusal`.
     """
 
     def __init__(
@@ -60,12 +74,14 @@ class RequestContext:
         gate: Gate,
         guard: Guard,
         page_headers: PageHeaders,
+        check: Check = _nothing,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._gate = gate
         self._guard = guard
+        self._check = check
         self._page_headers, self._page_paths = page_headers, tuple(page_headers)
         self._ids = RequestIds()
 
@@ -81,13 +97,11 @@ class RequestContext:
                     return
             await self._app(scope, receive, send)
             return
-        given, declared_bytes = id_and_length(scope["headers"])
-        request_id = given or self._ids.new()
-        scope[REQUEST_ID_KEY] = request_id.decode()
-        scope[DECLARED_BYTES_KEY] = declared_bytes
-        left, pages = self._max_body_bytes, self._page_paths
-        too_long = declared_bytes > left
-        started = shared = False
+        if CALLER_KEY not in scope:
+            self._identify(scope)
+        left = self._max_body_bytes
+        too_long = scope[DECLARED_BYTES_KEY] > left
+        started = False
 
         async def receive_bounded() -> Message:
             nonlocal left, too_long
@@ -108,25 +122,16 @@ class RequestContext:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                ours = SHARED_HEADERS if shared else ANSWER_HEADERS
-                if scope["path"].startswith(pages):
-                    ours = next(
-                        headers
-                        for beginning, headers in self._page_headers.items()
-                        if scope["path"].startswith(beginning)
-                    )
-                given = message["headers"]
-                if any(name == b"cache-control" for name, _ in given):
-                    ours = tuple(pair for pair in ours if pair[0] != b"cache-control")
-                message["headers"] = [*given, (b"x-request-id", request_id), *ours]
+                message["headers"] = self._completed(message["headers"], scope)
                 if too_long:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
         self._metrics.in_flight += 1
         try:
-            shared = self._gate.check(scope)
-            scope[CALLER_KEY] = await self._guard.admit(scope)
+            if CALLER_KEY not in scope:
+                scope[_SHARED_KEY] = self._gate.check(scope)
+                scope[CALLER_KEY] = await self._guard.admit(scope)
             await self._app(scope, receive_bounded, send_with_id)
         except Exception as error:
             if started:
@@ -135,6 +140,49 @@ class RequestContext:
             await response(scope, receive, send_with_id)
         finally:
             self._metrics.in_flight -= 1
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """The answer to a POST that is refused before its body, as a call would give it.
+
+        A server that asks for it first saves most of what a refusal costs. What is found out here
+        stands in the scope, so that the call does not find it out again.
+
+        Returns:
+            None where nothing speaks against the request by now, or a call has to find out.
+        """
+        if scope["method"] != "POST" or _is_forwarded(scope["headers"]):
+            return None
+        self._identify(scope)
+        if scope[DECLARED_BYTES_KEY] > self._max_body_bytes:
+            return None
+        try:
+            scope[_SHARED_KEY] = self._gate.check(scope)
+            scope[CALLER_KEY] = self._guard.check(scope)
+            self._check(scope)
+        except CallerPendingError:
+            return None
+        except Exception as error:
+            response = problem_response(error, scope[REQUEST_ID_KEY], scope["path"])
+            response.raw_headers = self._completed(response.raw_headers, scope)
+            return response
+        return None
+
+    def _identify(self, scope: Scope) -> None:
+        """Note the request's id and its body's length."""
+        given, scope[DECLARED_BYTES_KEY] = id_and_length(scope["headers"])
+        scope[REQUEST_ID_KEY] = (given or self._ids.new()).decode()
+
+    def _completed(self, given: Iterable[Pair], scope: Scope) -> list[Pair]:
+        """An answer's headers with those that every answer has."""
+        ours = SHARED_HEADERS if scope.get(_SHARED_KEY) else ANSWER_HEADERS
+        path = scope["path"]
+        if path.startswith(self._page_paths):
+            ours = next(
+                headers for start, headers in self._page_headers.items() if path.startswith(start)
+            )
+        if b"cache-control" in dict(given):
+            ours = tuple(pair for pair in ours if pair[0] != b"cache-control")
+        return [*given, (b"x-request-id", scope[REQUEST_ID_KEY].encode()), *ours]
 
     async def _deny(self, error: RequestError, websocket: WebSocket) -> None:
         """Refuse the handshake, with a body where the server can send one."""
@@ -147,7 +195,12 @@ class RequestContext:
         await websocket.send_denial_response(response)
 
 
-def id_and_length(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, int]:
+def _is_forwarded(headers: Iterable[Pair]) -> bool:
+    """Whether the server has to find out first who the client is."""
+    return b"x-forwarded-for" in dict(headers)
+
+
+def id_and_length(headers: Iterable[Pair]) -> tuple[bytes | None, int]:
     """The caller's own id, if it sent one that is fit to be logged, and its body's length.
 
     >>> id_and_length([(b"x-request-id", b"part-7"), (b"content-length", b"512")])

@@ -133,11 +133,13 @@ max_queue_size or the number of servers
         """
         preparing, queue = self.large if large else self.preparing, self.running.queue
         throughput = self.running.throughput
-        held = len(self.preparing) + len(self.large) + len(queue)
-        held += len(self.finishing) + len(self.finishing_large)
-        places = room_for("bulk" if large else priority, self.max_queue_size)
+        held = self.preparing.inside + self.large.inside + len(queue)
+        held += self.finishing.inside + self.finishing_large.inside
         if caller is not None:
             self.shares.asks(caller)
+        if not held:
+            return
+        places = room_for("bulk" if large else priority, self.max_queue_size)
         if held >= places:
             raise QueueFullError(
                 f"{held} pictures wait already; send this one again later, or raise "

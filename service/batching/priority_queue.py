@@ -33,15 +33,6 @@ class Waiter:
     )
 
 
-def ahead_of(priority: Priority, line: int, bulk: int) -> int:
-    """Of so many of each priority, those that go before a newcomer of this one.
-
-    >>> ahead_of("line", 2, 3), ahead_of("bulk", 2, 3)
-    (2, 5)
-    """
-    return line if priority == "line" else line + bulk
-
-
 class PriorityQueue:
     """Two queues in one: `bulk` moves only while `line` is empty.
 
@@ -76,7 +67,7 @@ class PriorityQueue:
 
     def ahead_of(self, priority: Priority) -> int:
         """Waiters that go before a newcomer of this priority."""
-        return ahead_of(priority, len(self._line), len(self._bulk))
+        return len(self._line) if priority == "line" else len(self)
 
     def append(self, waiter: Waiter, priority: Priority) -> None:
         """Queue a waiter."""

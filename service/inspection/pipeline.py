@@ -26,6 +26,7 @@ from service.domain import (
     InspectOptions,
     ModelInput,
     ModelOutput,
+    Priority,
     Source,
     Timings,
 )
@@ -128,9 +129,19 @@ class Pipeline:
         """Pictures that wait for the engine."""
         return len(self._pictures.running.queue)
 
-    def check_room(self) -> None:
-        """Raise QueueFullError if as many pictures wait as may."""
-        self._admission.check("line", math.inf)
+    def check_room(
+        self,
+        priority: Priority = "line",
+        timeout_s: float = math.inf,
+        caller: str | None = None,
+    ) -> None:
+        """Refuse a picture that is still to be read, as `inspect` would.
+
+        Raises:
+            QueueFullError, NotReadyError: as `inspect` does.
+        """
+        self._batcher.check_open()
+        self._admission.check(priority, timeout_s, caller=caller)
 
     async def quiet(self) -> None:
         """Wait until every inspection that has begun has ended; each has its timeout."""
@@ -155,21 +166,22 @@ class Pipeline:
             EngineError: the engine failed on the batch.
         """
         started_s = time.perf_counter()
+        self._whole_journey.enter(options.priority)
         try:
-            with self._whole_journey.count(options.priority):
-                async with asyncio.timeout(options.timeout_s):
-                    return await self._journey(read, options, started_s)
+            async with asyncio.timeout(options.timeout_s):
+                return await self._journey(read, options, started_s)
         except TimeoutError:
             raise DeadlineExceededError(
                 f"no answer within {options.timeout_s * 1000:.0f} ms; allow more time with "
                 "timeout_ms, or add servers"
             ) from None
+        finally:
+            self._whole_journey.leave(options.priority)
 
     async def _journey(self, read: Read, options: InspectOptions, started_s: float) -> Inspection:
         deadline_s = time.monotonic() + options.timeout_s
-        self._batcher.check_open()
         caller = options.caller
-        self._admission.check(options.priority, options.timeout_s, caller=caller)
+        self.check_room(options.priority, options.timeout_s, caller)
         picture = await read()
         weight = weigh(picture, self._max_pixels)
         large = weight.large and self._manifest.tiling is None

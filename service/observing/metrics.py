@@ -192,6 +192,9 @@ class Metrics:
         self._ok = functools.cache(
             lambda model, protocol, verdict: self._requests.labels(model, protocol, verdict, "ok")
         )
+        self._failed = functools.cache(
+            lambda model, protocol, code: self._requests.labels(model, protocol, "none", code)
+        )
         self._of = functools.cache(self._of_version)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -209,7 +212,7 @@ class Metrics:
 
     def refused(self, refused: RefusalRecord) -> None:
         """Count a request that was answered by an error."""
-        self._requests.labels(refused.model, refused.by, "none", refused.code).inc()
+        self._failed(refused.model, refused.by, refused.code).inc()
 
     def read(self) -> list[Metric]:
         """Everything as it is now, for Prometheus."""

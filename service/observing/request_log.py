@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -46,7 +47,7 @@ class RequestLog:
         for record in records:
             ours = _is_ours(record)
             if warning if ours else info:
-                lines.append(self._line(_facts(record, "warning" if ours else "info")))
+                lines.append(self._line(record, "warning" if ours else "info"))
         if lines:
             self._write("\n".join(lines))
 
@@ -84,7 +85,8 @@ def _facts(record: AnswerRecord | RefusalRecord, level: str) -> Facts:
     return facts
 
 
-def _json_line(facts: Facts) -> str:
+def _json_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
+    facts = _facts(record, level)
     try:
         # orjson writes the timings' dataclass by itself.
         return orjson.dumps(facts, option=orjson.OPT_UTC_Z).decode()
@@ -93,16 +95,22 @@ def _json_line(facts: Facts) -> str:
         return json.dumps(facts, default=str)
 
 
-def _text_line(facts: Facts) -> str:
-    time: datetime = facts["time"]
-    stamp = time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    start = f"{stamp},{time.microsecond // 1000:03d} {facts['level'].upper():7s} {LOGGER}: "
-    if facts["message"] == "refused":
-        what = f"{facts['status']} {facts['code']} {facts['model']} {facts['protocol']}"
+def _text_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
+    second, at_us = divmod(round(record.at_s * 1_000_000), 1_000_000)
+    start = f"{_stamp(second)},{at_us // 1000:03d} {level.upper():7s} {LOGGER}: "
+    if isinstance(record, RefusalRecord):
+        what = f"{record.status} {record.code} {record.model} {record.by}"
     else:
+        verdict = record.verdict
         what = (
-            f"{facts['verdict']} {facts['score']:.6g} (threshold {facts['threshold']:.6g}) "
-            f"{facts['model']} {facts['version']} {facts['protocol']} "
-            f"{facts['timings'].total_ms:.1f} ms"
+            f"{'anomalous' if verdict.anomalous else 'good'} {verdict.score:.6g} "
+            f"(threshold {verdict.threshold:.6g}) {record.model} {record.version} {record.by} "
+            f"{record.timings.total_ms:.1f} ms"
         )
-    return f"{start}{what} {facts['request_id']}"
+    return f"{start}{what} {record.request_id}"
+
+
+@lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    """A second of Unix time on this machine's clock, remembered for the many lines in it."""
+    return datetime.fromtimestamp(second, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from functools import reduce
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import ASGIApp
+from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
 
 from service.api.document.openapi import completed
+from service.api.request_context import RequestContext
 from service.domain import Json
 
 
@@ -25,6 +28,9 @@ class Application(FastAPI):
 
     layers: list[Callable[[ASGIApp], ASGIApp]]
 
+    # FastAPI's own looks for each request whether a telemetry of its kind is wanted.
+    __call__ = Starlette.__call__
+
     def openapi(self) -> Json:
         """The OpenAPI document; made once."""
         if not self.openapi_schema:
@@ -36,3 +42,11 @@ class Application(FastAPI):
         framework = super().build_middleware_stack()
         assert isinstance(framework, ServerErrorMiddleware)
         return reduce(lambda inside, layer: layer(inside), self.layers, framework.app)
+
+    def refusal(self, scope: Scope) -> Response | None:
+        """See `RequestContext.refusal`; a server may ask for it before it calls the application.
+
+        Where requests are traced each of them has a span, and so takes a call.
+        """
+        outermost = self.middleware_stack
+        return outermost.refusal(scope) if isinstance(outermost, RequestContext) else None

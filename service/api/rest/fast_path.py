@@ -6,7 +6,6 @@ small model. The routes of `inspect_router` stay: they document the API and answ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
@@ -17,11 +16,80 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import request_id_of
-from service.api.rest.inspect import InspectHandler
+from service.api.rest.inspect import InspectHandler, Question
 from service.api.schemas import OptionsIn
 from service.errors import InvalidParameterError
 from service.observing.journal import UNKNOWN, Journal
 from service.problem import validation_message
+
+_ASKED_KEY = "takt.asked"
+"""Key of the ASGI scope: what the request asks, once that is read."""
+
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 256
+"""Most queries whose options are remembered, and bytes of the longest."""
+
+
+class InspectRequests:
+    """Reads what requests ask that inspect.
+
+    Args:
+        routes: the documented routes that inspect.
+        handler: inspects.
+        journal: counts and logs requests with wrong options.
+    """
+
+    def __init__(
+        self, routes: Iterable[BaseRoute], handler: InspectHandler, journal: Journal
+    ) -> None:
+        self.handler = handler
+        self._patterns = [route.path_regex for route in routes if isinstance(route, APIRoute)]
+        self._journal = journal
+        self._known: dict[bytes, OptionsIn] = {}
+
+    def check(self, scope: Scope) -> None:
+        """Refuse a request that inspects, if there is no room for its picture.
+
+        Raises:
+            InvalidParameterError: an option is unknown or out of range.
+            QueueFullError: there is none.
+        """
+        asked = scope[_ASKED_KEY] = self.read(scope)
+        if asked is not None:
+            self.handler.check_room(scope, asked)
+
+    def read(self, scope: Scope) -> Question | None:
+        """What a request asks; None for all that do not inspect.
+
+        Raises:
+            InvalidParameterError: an option is unknown or out of range.
+        """
+        if _ASKED_KEY in scope:
+            known: Question | None = scope[_ASKED_KEY]
+            return known
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        for pattern in self._patterns:
+            if match := pattern.fullmatch(scope["path"]):
+                return Question(self._options(scope), *match.groups())
+        return None
+
+    def _options(self, scope: Scope) -> OptionsIn:
+        """The options of the query, mostly the same; the last one counts where one comes twice."""
+        query: bytes = scope["query_string"]
+        if (known := self._known.get(query)) is not None:
+            return known
+        given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        try:
+            options = OptionsIn.model_validate(given)
+        except ValidationError as error:
+            refusal = InvalidParameterError(validation_message(error, "the query"))
+            self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
+            raise refusal from None
+        if len(query) <= _LONGEST_KNOWN:
+            if len(self._known) == _MOST_KNOWN:
+                self._known.clear()
+            self._known[query] = options
+        return options
 
 
 class FastPath:
@@ -31,51 +99,18 @@ class FastPath:
 
     Args:
         app: the application inside.
-        routes: the documented routes that inspect.
-        handler: inspects.
-        journal: counts and logs requests with wrong options.
+        requests: reads what they ask.
     """
 
-    def __init__(
-        self, app: ASGIApp, routes: Iterable[BaseRoute], handler: InspectHandler, journal: Journal
-    ) -> None:
+    def __init__(self, app: ASGIApp, requests: InspectRequests) -> None:
         self._app = app
-        self._patterns = [route.path_regex for route in routes if isinstance(route, APIRoute)]
-        self._handler = handler
-        self._journal = journal
-        self._defaults = OptionsIn.model_validate({})
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        match = self._match(scope)
-        if match is None:
+        asked = self._requests.read(scope)
+        if asked is None:
             await self._app(scope, receive, send)
             return
-        options = self._options(scope) if scope["query_string"] else self._defaults
-        name, *version = match.groups()
-        response = await self._handler(
-            Request(scope, receive, send), options, name, version[0] if version else None
-        )
+        response = await self._requests.handler(Request(scope, receive, send), asked)
         await response(scope, receive, send)
-
-    def _match(self, scope: Scope) -> re.Match[str] | None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            for pattern in self._patterns:
-                if match := pattern.fullmatch(scope["path"]):
-                    return match
-        return None
-
-    def _options(self, scope: Scope) -> OptionsIn:
-        """The options of the query; the last one counts where one comes twice.
-
-        Raises:
-            InvalidParameterError: an option is unknown or out of range.
-        """
-        query_string = scope["query_string"].decode("latin-1")
-        given = dict(parse_qsl(query_string, keep_blank_values=True))
-        try:
-            return OptionsIn.model_validate(given)
-        except ValidationError as error:
-            refusal = InvalidParameterError(validation_message(error, "the query"))
-            self._journal.refused(UNKNOWN, "rest", refusal, request_id_of(scope))
-            raise refusal from None

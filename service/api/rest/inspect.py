@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
+from starlette.types import Scope
 
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
@@ -18,7 +18,7 @@ from service.api.problems import asked_of, problem_responses, request_id_of, sha
 from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
 from service.batching.memory import EncodedBytes
 from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
-from service.errors import InvalidParameterError
+from service.errors import InvalidParameterError, QueueFullError, TaktError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository
@@ -49,14 +49,22 @@ _RESPONSES = problem_responses(
 )
 
 
-InspectHandler = Callable[[Request, OptionsIn, str, str | None], Awaitable[Response]]
-"""Answers a request with a picture to a model; the version is None for the active one."""
+class Question(NamedTuple):
+    """What a request with a picture asks.
+
+    Attributes:
+        options: of its query.
+        name: of the model.
+        version: of it; None for the active one.
+    """
+
+    options: OptionsIn
+    name: str
+    version: str | None = None
 
 
-def inspect_handler(
-    repository: ModelRepository, journal: Journal, bodies: Bodies, default_timeout_ms: float
-) -> InspectHandler:
-    """The handler of requests that inspect.
+class InspectHandler:
+    """Answers requests with a picture.
 
     Args:
         repository: the models.
@@ -65,26 +73,38 @@ def inspect_handler(
         default_timeout_ms: timeout of a request that names none.
     """
 
-    async def inspect(
-        request: Request, query: OptionsIn, name: str, version: str | None
-    ) -> Response:
-        known, request_id = UNKNOWN, request_id_of(request.scope)
-        asked = NOTHING_ASKED
+    def __init__(
+        self,
+        repository: ModelRepository,
+        journal: Journal,
+        bodies: Bodies,
+        default_timeout_ms: float,
+    ) -> None:
+        self._repository = repository
+        self._journal = journal
+        self._bodies = bodies
+        self._default_timeout_ms = default_timeout_ms
+
+    async def __call__(self, request: Request, asked: Question) -> Response:
+        """Inspect the picture in a request's body."""
+        scope, query, journal = request.scope, asked.options, self._journal
+        known, request_id = UNKNOWN, request_id_of(scope)
+        kept = NOTHING_ASKED
         try:
-            model = repository.get(name, version)
+            model = self._repository.get(asked.name, asked.version)
             known = model.name
             picture_format = _wanted_format(request.headers.get("accept"), query.format)
-            wanted = query.options(default_timeout_ms, share_of(request.scope))
+            wanted = query.options(self._default_timeout_ms, share_of(scope))
             options = _options(query, picture_format, wanted)
-            with bodies.memory.encoded() as held:
+            with self._bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
 
                     async def read() -> bytes:
-                        nonlocal asked
-                        data = await _picture_of(request, bodies, held)
+                        nonlocal kept
+                        data = await _picture_of(request, self._bodies, held)
                         if journal.keeps:
-                            said = labels_of_headers(request.scope["headers"])
-                            asked = asked_of(request.scope, data, merged(query.labels, said))
+                            said = labels_of_headers(scope["headers"])
+                            kept = asked_of(scope, data, merged(query.labels, said))
                         disconnect.watch()
                         return data
 
@@ -92,13 +112,31 @@ def inspect_handler(
         except Exception as error:
             journal.refused(known, "rest", error, request_id)
             raise
-        journal.answered(inspection, "rest", request_id, asked)
+        journal.answered(inspection, "rest", request_id, kept)
         if picture_format is not None:
             return _picture_response(inspection)
         body = inspection_json(inspection, request_id)
         return Response(orjson.dumps(body), media_type="application/json")
 
-    return inspect
+    def check_room(self, scope: Scope, asked: Question) -> None:
+        """Refuse a request if its model has no room for a picture; for all else it takes a call.
+
+        Raises:
+            QueueFullError: there is none.
+        """
+        query = asked.options
+        timeout_ms = query.timeout_ms or self._default_timeout_ms
+        try:
+            model = self._repository.get(asked.name, asked.version)
+            model.pipeline.check_room(query.priority, timeout_ms / 1000, share_of(scope))
+        except QueueFullError as error:
+            accept = dict(scope["headers"]).get(b"accept", b"")
+            # A picture that it cannot have is told first.
+            if b"image/" not in accept:
+                self._journal.refused(model.name, "rest", error, request_id_of(scope))
+                raise
+        except TaktError:
+            pass
 
 
 def inspect_router(handler: InspectHandler) -> APIRouter:
@@ -117,7 +155,7 @@ def inspect_router(handler: InspectHandler) -> APIRouter:
         request: Request, name: Name, query: Annotated[OptionsIn, Query()]
     ) -> Response:
         """Inspect a picture with the model's active version, or the version in the path."""
-        return await handler(request, query, name, version_of(request))
+        return await handler(request, Question(query, name, version_of(request)))
 
     return router
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Any, cast
 
 import httptools
+from starlette.responses import Response
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -83,11 +86,14 @@ class HttpConnection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._refusal_of: Callable[[Any], Response | None] | None = getattr(
+            config.app, "refusal", None
+        )
         self.client_key = "unknown"
         self._gate = server_state.gate
         self._reading = AnswerReading()
         self._leaving = False
-        self._refusal: TooManyConnectionsError | None = None
+        self._turned_away: TooManyConnectionsError | None = None
         # Since the last headers or the last part of a body.
         self._overhead_bytes = 0
         self._seen: tuple[_Stage, object] = (_Stage.HEADERS, None)
@@ -98,8 +104,8 @@ class HttpConnection(HttpToolsProtocol):
         lingering = LingeringTransport(transport, self._close)
         super().connection_made(cast(asyncio.Transport, lingering))
         self.client_key = client_key(self.client[0] if self.client else None)
-        self._refusal = self._gate.admit(self, self.loop.time())
-        self._leaving = self._refusal is not None
+        self._turned_away = self._gate.admit(self, self.loop.time())
+        self._leaving = self._turned_away is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room for another one."""
@@ -110,9 +116,9 @@ class HttpConnection(HttpToolsProtocol):
         """Parse what came."""
         if self._leaving:
             # A client that is refused is told when it asks: an answer before that confuses many.
-            if self._refusal is not None:
-                self._refuse(self._refusal)
-                self._refusal = None
+            if self._turned_away is not None:
+                self._refuse(self._turned_away)
+                self._turned_away = None
             return
         self._unset_keepalive_if_required()
         self._overhead_bytes += len(data)
@@ -156,10 +162,31 @@ class HttpConnection(HttpToolsProtocol):
             raise _PipelinedError
         super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Answer at once what the app refuses at once; all else gets a task."""
+        answer = None
+        if self._refusal_of is not None and cycle.keep_alive and not self.flow.write_paused:
+            answer = self._refusal_of(cycle.scope)
+        if answer is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        cycle.response_started = cycle.response_complete = True
+        self._write(answer.status_code, answer.raw_headers, answer.body)
+        self.on_response_complete()
+
     def on_body(self, body: bytes) -> None:
         """Keep a part of a body for the app."""
         self._overhead_bytes = 0
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Let the app know; where the answer is out already, wait for the next request."""
+        super().on_message_complete()
+        answered = self.cycle is not None and self.cycle.response_complete
+        if answered and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def look(self, now_s: float) -> int:
         """End it if it is late; gives the bytes that its client has not read."""
@@ -255,11 +282,17 @@ class HttpConnection(HttpToolsProtocol):
             b"x-request-id": request_id,
             b"connection": b"close",
         }
-        lines = [STATUS_LINE[answer.status_code]]
-        for name, value in [*self.server_state.default_headers, *headers.items()]:
-            lines += [name, b": ", value, b"\r\n"]
-        self.transport.write(b"".join([*lines, b"\r\n", answer.body]))
+        self._write(answer.status_code, headers.items(), answer.body)
         self._leave()
+
+    def _write(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes | memoryview
+    ) -> None:
+        """Write a whole answer, past uvicorn, which would check what is ours."""
+        lines = [STATUS_LINE[status]]
+        for name, value in [*self.server_state.default_headers, *headers]:
+            lines += [name, b": ", value, b"\r\n"]
+        self.transport.write(b"".join([*lines, b"\r\n", body]))
 
     def _close(self) -> None:
         """Close, but let a client that is still sending read its answer first."""

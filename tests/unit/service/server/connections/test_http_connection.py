@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from starlette.responses import Response
 
 from service.server.connections import gate, http_connection
 from service.server.connections.http_connection import (
@@ -132,6 +133,67 @@ async def test_the_rest_of_a_body_that_was_answered_early_has_a_deadline(running
         assert await reader.read() == b""
         assert server.closed == ["slow_request"]
         writer.close()
+
+
+async def test_a_connection_whose_body_was_answered_early_is_kept_alive_once_it_has_come(
+    running: Run,
+) -> None:
+    async with running(early) as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: takt\r\nContent-Length: 8\r\n\r\nhalf")
+        await reader.readuntil(b"no")
+        (connection,) = server.state.connections
+        until_then = connection.timeout_keep_alive_task
+        writer.write(b"rest")
+        await server.until(lambda: connection.timeout_keep_alive_task not in (None, until_then))
+        server.sweep()
+        server.sweep(REST_WITHIN_S + 1)
+        writer.write(LAST_GET)
+        assert (await reader.read()).endswith(b"no")
+        assert server.closed == []
+        writer.close()
+
+
+class Full:
+    """An app that refuses requests for /full, by itself or ahead of a call."""
+
+    def __init__(self, *, ahead: bool) -> None:
+        self.called: list[str] = []
+        if ahead:
+            self.refusal = self._refusal
+
+    def _refusal(self, scope) -> Response | None:
+        if scope["path"] != "/full":
+            return None
+        return Response(b"no", 429, {"Retry-After": "3", "X-Request-ID": "r1"})
+
+    async def __call__(self, scope, receive, send) -> None:
+        self.called.append(scope["path"])
+        refusal = self._refusal(scope)
+        await (answer if refusal is None else refusal)(scope, receive, send)
+
+
+FULL = b"POST /full HTTP/1.1\r\nHost: takt\r\nContent-Length: 4\r\n\r\nbody"
+
+
+async def test_what_the_app_refuses_ahead_is_answered_as_by_a_call(running: Run) -> None:
+    answers = []
+    for ahead in (False, True):
+        app = Full(ahead=ahead)
+        async with running(app) as server:
+            answers.append(await server.ask(FULL + GET + FULL + FULL + LAST_GET))
+        assert app.called.count("/full") == (0 if ahead else 3)
+    called, ahead_of_it = answers
+    assert called == ahead_of_it
+    assert called.count(b"HTTP/1.1 429 Too Many Requests\r\n") == 3
+
+
+async def test_a_refusal_that_closes_its_connection_takes_a_call(running: Run) -> None:
+    app = Full(ahead=True)
+    async with running(app) as server:
+        last = FULL.replace(b"Host", b"Connection: close\r\nHost")
+        assert b"\r\nconnection: close\r\n" in await server.ask(last)
+    assert app.called == ["/full"]
 
 
 async def test_a_client_that_still_sends_reads_the_answer_that_closes_its_connection(
