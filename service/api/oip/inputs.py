@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.oip.tensors import IMAGE, INPUTS, LENGTH, PIXELS, SLICE
 from service.domain import RawPicture
 from service.errors import (
     ImageTooLargeError,
@@ -19,6 +18,7 @@ from service.errors import (
     RequestError,
 )
 from service.pictures.prepare import Picture
+from service.tensors.protocol import IMAGE, INPUTS, LENGTH, PIXELS, SLICE
 
 Word = Annotated[str, Field(max_length=64)]
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from service.api.oip.tensors import ANOMALY_MAP, INPUTS, OUTPUTS, Datatype, TensorSpec
 from service.distribution import version
 from service.domain import Json
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
+from service.tensors.protocol import ANOMALY_MAP, INPUTS, OUTPUTS, TensorSpec
+from service.tensors.triton import TRITON_TYPES
 
 PLATFORM = "takt"
-
-_TRITON_TYPES: dict[Datatype, str] = {
-    "BYTES": "TYPE_STRING",
-    "UINT8": "TYPE_UINT8",
-    "FP32": "TYPE_FP32",
-    "BOOL": "TYPE_BOOL",
-}
 
 
 def server_metadata() -> Json:
@@ -87,4 +81,4 @@ def _tensor(spec: TensorSpec) -> Json:
 
 
 def _config(spec: TensorSpec, shape: tuple[int, ...]) -> Json:
-    return {"name": spec.name, "data_type": _TRITON_TYPES[spec.datatype], "dims": list(shape)}
+    return {"name": spec.name, "data_type": TRITON_TYPES[spec.datatype], "dims": list(shape)}

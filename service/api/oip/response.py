@@ -9,7 +9,9 @@ import numpy as np
 import orjson
 
 from service.api.oip.request import InferenceRequest, WantedOutput
-from service.api.oip.tensors import (
+from service.domain import Inspection, Json, regions_json
+from service.errors import InvalidParameterError
+from service.tensors.protocol import (
     ANOMALOUS,
     ANOMALY_MAP,
     HEATMAP,
@@ -19,8 +21,6 @@ from service.api.oip.tensors import (
     Values,
     tensor_out,
 )
-from service.domain import Inspection, Json, regions_json
-from service.errors import InvalidParameterError
 
 
 @dataclass(frozen=True, slots=True)
