@@ -7,9 +7,11 @@ DEMO   := examples/bank
 
 # Debian's.
 NEWER  ?= python3.13
+# With a shared libpython, which pytriton's program for it looks for.
+TRITON ?= python3.11
 WITH_TORCH = tests/api/learning tests/unit/service/learning/test_obstacles.py $(shell grep -rlE '^(import|from) torch' tests/unit/service tests/api)
 
-.PHONY: help demo serve install test test-services test-console test-release test-newer test-ray test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
+.PHONY: help demo serve install test test-services test-console test-release test-newer test-ray test-triton test-all first-hour hostile soak check format docs reference pictures deploy-tools typescript lock sbom clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +46,15 @@ test-ray: $(VENV)/.deploy ## Run the tests on a Ray cluster of two nodes (ten mi
 	$(BIN)/uv venv --quiet --clear out/ray
 	$(BIN)/uv pip install --quiet --python out/ray/bin/python '.[cpu,ray]'
 	$(BIN)/python -m pytest tests/deploy/ray
+
+# Triton's Python backend there reads arrays of numpy 2 wrongly, and pip would not take an older one.
+test-triton: $(VENV)/.deploy ## Ask a real Triton, which nvidia-pytriton brings for Linux on x86-64.
+	mkdir -p out && echo 'numpy<2' > out/triton.txt
+	$(BIN)/uv venv --quiet --clear --python $(TRITON) out/triton
+	$(BIN)/uv pip install --quiet --python out/triton/bin/python --override out/triton.txt ./clients/python '.[cpu,grpc]' \
+	  httpx onnx pytest pytest-timeout 'tritonclient[http]'
+	$(BIN)/uv pip install --quiet --python out/triton/bin/python --no-deps nvidia-pytriton
+	TAKT_REQUIRE_TRITON=1 OMP_NUM_THREADS=1 out/triton/bin/python -m pytest tests/triton
 
 test-all: $(VENV)/.dev ## Run every test but those that need a GPU.
 	$(BIN)/python -m pytest -m "not gpu"

@@ -64,3 +64,10 @@ class MsaError(TaktError):
 
     code = "msa"
     title = "Measurement system analysis"
+
+
+class TritonExportError(TaktError):
+    """Triton cannot have the bundle in the form that was asked for."""
+
+    code = "triton"
+    title = "Triton"

@@ -1,4 +1,4 @@
-"""`takt export`: a checkpoint becomes a bundle, and a bundle gets variants."""
+"""`takt export`: a checkpoint becomes a bundle, gets variants, and goes to Triton."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from export.commands.fit.sizing import asked_size, check_fitted_size
-from export.commands.options import FILTERS, SHOW_DEFAULTS, BundleRequest, bundle_command
+from export.commands.options import (
+    COUNT,
+    FILTERS,
+    FOLDER,
+    SHOW_DEFAULTS,
+    BundleRequest,
+    bundle_command,
+    plain_errors,
+)
 from export.commands.variants import onnxruntime, openvino, tensorrt
-from service.headings import HeadedCommand
+from service.headings import HeadedCommand, under, with_options
 
 if TYPE_CHECKING:
+    from export.triton.config import Kind
+    from export.triton.repository import RunsIn
     from models.input_size import InputSize
     from service.bundles.manifest import Filter
 
@@ -81,6 +91,90 @@ def onnx(
     checkpoint = with_statistics(checkpoint, measured_on, click.echo, request.options.tiling)
     checkpoint = with_seen(checkpoint, request.fitted_on)
     request.write(CheckpointSource(checkpoint, request.roi), checkpoints, resize)
+
+
+@export.command("triton", cls=HeadedCommand)
+@with_options(
+    click.argument("bundle", type=FOLDER),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=True,
+        help="The model repository of Triton; it may have other models.",
+    ),
+    click.option(
+        "--runs-in",
+        type=click.Choice(["triton", "python"]),
+        default="triton",
+        help="What runs the graph: a model of Triton's own, which batches what all clients ask, or "
+        "the Python model by Takt's engine, which needs no other backend.",
+    ),
+    click.option(
+        "--engine",
+        default="onnxruntime",
+        help="The graph: the bundle's own, or a variant by its name, such as tensorrt-fp16.",
+    ),
+    click.option(
+        "--processes",
+        type=COUNT,
+        default=4,
+        help="Processes that decode, judge and draw, each for one request at a time.",
+    ),
+    under(
+        "With --runs-in triton",
+        click.option(
+            "--max-batch",
+            type=click.IntRange(1, 256),
+            default=8,
+            help="Most pictures in a batch of Triton's; fewer where the graph takes fewer.",
+        ),
+        click.option(
+            "--preferred-batch",
+            type=COUNT,
+            multiple=True,
+            show_default="none",
+            help="A size of batch that Triton runs without waiting for more; may be repeated.",
+        ),
+        click.option(
+            "--max-queue-delay-ms",
+            type=click.FloatRange(0, 1000),
+            default=0.0,
+            help="How long Triton holds back a batch that could take more.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "gpu"]),
+            default="auto",
+            help="Where Triton runs the graph; auto is a GPU if it finds one.",
+        ),
+    ),
+)
+@plain_errors
+def triton(
+    bundle: Path,
+    out: Path,
+    runs_in: RunsIn,
+    engine: str,
+    processes: int,
+    max_batch: int,
+    preferred_batch: tuple[int, ...],
+    max_queue_delay_ms: float,
+    device: Kind,
+) -> None:
+    """Write BUNDLE into a model repository of NVIDIA's Triton.
+
+    Clients ask a Python model, which answers encoded pictures as Takt's own server does and needs
+    Takt in Triton's Python; docs/triton.md tells how.
+    """
+    from export.triton.repository import TritonOptions, write_triton
+    from service.bundles.bundle import load_bundle
+
+    options = TritonOptions(
+        runs_in, engine, processes, max_batch, preferred_batch, max_queue_delay_ms, device
+    )
+    for model in write_triton(load_bundle(bundle), out, options):
+        batches = f", batches of up to {model.max_batch_size}" if model.max_batch_size else ""
+        click.echo(f"{out / model.name / model.version}: backend {model.backend}{batches}")
 
 
 export.add_command(openvino)

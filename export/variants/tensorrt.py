@@ -9,7 +9,7 @@ import onnx
 
 from export.errors import ExportError
 from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantOptions
-from export.variants.tensorrt_graph import cast_before_transpose
+from export.variants.tensorrt_graph import CONTEXT_OP, cast_before_transpose
 from export.variants.tensorrt_ranges import write_ranges
 from export.versions import package_versions
 from service.bundles.bundle import INPUT, Bundle
@@ -23,9 +23,6 @@ from service.engines.provider_check import (
     import_runtime,
 )
 from service.engines.provider_options import GpuOptions, provider_options
-
-CONTEXT_OP = "EPContext"
-"""The node in which ONNX Runtime keeps what a provider compiled."""
 
 
 class TensorRtMaker(Maker):

@@ -7,6 +7,9 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from export.variants.onnx_layers import casts_to, replace_nodes
 from service.bundles.bundle import INPUT
 
+CONTEXT_OP = "EPContext"
+"""The node in which ONNX Runtime keeps what a provider compiled."""
+
 
 def cast_before_transpose(model: ModelProto) -> bool:
     """Cast the pictures to float32 before they are transposed instead of after.

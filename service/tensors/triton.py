@@ -27,38 +27,36 @@ TRITON_OUTPUTS = (*OUTPUTS, WARNINGS)
 
 
 @dataclass(frozen=True, slots=True)
-class TritonGraph:
-    """The model of Triton that runs a bundle's graph, as the Python model's parameters name it.
+class TritonForm:
+    """How a bundle runs in Triton, as the parameters of its Python model say.
 
-    >>> graph = TritonGraph("pitting_graph", "onnxruntime", 8)
-    >>> graph.parameters["graph"], TritonGraph.read(graph.parameters) == graph
+    >>> form = TritonForm("onnxruntime", "pitting_graph", max_batch_size=8)
+    >>> form.parameters["graph"], TritonForm.read(form.parameters) == form
     ('pitting_graph', True)
 
     Attributes:
-        model: its name in Triton.
-        engine: what it runs, as the setting `engine` names it; a variant has bounds of its own.
-        max_batch_size: most pictures that it takes at once.
+        engine: what runs, as the setting `engine` names it: a variant has bounds of its own.
+        graph: the model of Triton that runs it; None where the Python model does so itself.
+        max_batch_size: most pictures that this model takes at once; 0 if there is none.
     """
 
-    model: str
     engine: str
-    max_batch_size: int
+    graph: str | None = None
+    max_batch_size: int = 0
 
     @property
     def parameters(self) -> dict[str, str]:
         """As parameters of a configuration."""
-        return {
-            "graph": self.model,
-            "engine": self.engine,
-            "max_batch_size": str(self.max_batch_size),
-        }
+        named = {"engine": self.engine}
+        if self.graph is not None:
+            named |= {"graph": self.graph, "max_batch_size": str(self.max_batch_size)}
+        return named
 
     @classmethod
-    def read(cls, parameters: Mapping[str, str]) -> Self | None:
-        """The graph that parameters name; None where the Python model runs it itself."""
-        if "graph" not in parameters:
-            return None
-        return cls(parameters["graph"], parameters["engine"], int(parameters["max_batch_size"]))
+    def read(cls, parameters: Mapping[str, str]) -> Self:
+        """The form that parameters tell of."""
+        most = int(parameters.get("max_batch_size", 0))
+        return cls(parameters["engine"], parameters.get("graph"), most)
 
 
 def parameters_of(config: Mapping[str, Any]) -> dict[str, str]:
