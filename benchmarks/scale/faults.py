@@ -8,15 +8,15 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from benchmarks.realtime.server import TaktServer
-from benchmarks.scale.load import Exact, exact, h2load, timed, wrk
+from benchmarks.scale.load import CLIENTS, Exact, exact, h2load, timed, wrk
 from benchmarks.scale.places import Given, target
 from benchmarks.scale.throughput import ONE_ENGINE
-from benchmarks.scale.workers import answering, connections_of, workers_of
+from benchmarks.scale.workers import Probe, connections_of, workers_of
 
 BACK_S = 2.0
 KILLS = 5
@@ -30,7 +30,9 @@ COUNTERS = (
     'takt_stage_seconds_count{.*stage="total".*}',
 )
 """Series that count each picture once, as patterns of their names and labels."""
-_LOAD_S = 8
+_LOAD_S = 12
+_SHARE = CLIENTS - 2
+"""Of the clients, which need not be spread to the last one."""
 _KILL_AFTER_S = 2.0
 _POLL_S = 0.02
 _GIVE_UP_S = 60.0
@@ -78,6 +80,7 @@ def _kill(given: Given) -> Kill:
         port = urlsplit(server.url).port
         assert port
         with wrk(target(given, server), _LOAD_S) as process:
+            _spread(given, server, port)
             time.sleep(_KILL_AFTER_S)
             victim = max(workers_of(server.pid), key=lambda one: connections_of(one, port))
             under_way = connections_of(victim, port)
@@ -87,20 +90,32 @@ def _kill(given: Given) -> Kill:
     return Kill(under_way, figures.broken + figures.other, refused + figures.refused, back_s)
 
 
+def _spread(given: Given, server: TaktServer, port: int) -> None:
+    """Wait until each worker has its share of the clients: some were there before others."""
+    give_up_s = time.monotonic() + _GIVE_UP_S
+    while (
+        min(connections_of(one, port) for one in workers_of(server.pid)) < _SHARE // given.workers
+    ):
+        if time.monotonic() > give_up_s:
+            raise SystemExit("the connections were not spread over all workers within a minute")
+        time.sleep(_POLL_S)
+
+
 def _back(given: Given, server: TaktServer, victim: int) -> tuple[float, int]:
     """Seconds until as many workers as before answer, and connections refused until then."""
     killed_s, answered, refused = time.monotonic(), set[int](), 0
-    while len(answered) < given.workers:
-        if time.monotonic() - killed_s > _GIVE_UP_S:
-            raise SystemExit(f"a minute after the kill {len(answered)} workers answer")
-        try:
-            found = answering(server.url, workers_of(server.pid) - {victim})
-        except ConnectionRefusedError:
-            refused, found = refused + 1, None
-        if found is not None:
-            answered.add(found)
-        time.sleep(_POLL_S)
-    return time.monotonic() - killed_s, refused
+    with closing(Probe(server.url, keep=given.workers)) as probe:
+        while len(answered) < given.workers:
+            if time.monotonic() - killed_s > _GIVE_UP_S:
+                raise SystemExit(f"a minute after the kill {len(answered)} workers answer")
+            try:
+                found = probe.ask(workers_of(server.pid) - {victim})
+            except ConnectionRefusedError:
+                refused, found = refused + 1, None
+            if found is not None:
+                answered.add(found)
+            time.sleep(_POLL_S)
+        return time.monotonic() - killed_s, refused
 
 
 @contextmanager

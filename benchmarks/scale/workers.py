@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import os
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,28 +34,52 @@ def connections_of(worker: int, port: int) -> int:
     return len(_sockets(worker) & set(_established(port).values()))
 
 
-def answering(url: str, workers: set[int]) -> int | None:
-    """The worker that answers a connection made now; None if it does not say that it is ready.
+class Probe:
+    """Asks by new connections which worker answers.
 
-    Raises:
-        ConnectionRefusedError: nobody takes connections.
+    The last ones stay open: a new connection goes to the worker that has the fewest, which would be
+    the same one again and again.
+
+    Args:
+        url: of the server.
+        keep: connections that stay open.
     """
-    at = urlsplit(url)
-    assert at.hostname and at.port
-    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=5)
-    with contextlib.closing(connection):
+
+    def __init__(self, url: str, keep: int) -> None:
+        at = urlsplit(url)
+        assert at.hostname and at.port
+        self._host, self._port, self._keep = at.hostname, at.port, keep
+        self._open: deque[http.client.HTTPConnection] = deque()
+
+    def ask(self, workers: set[int]) -> int | None:
+        """The worker that answers now; None if it does not say that it is ready.
+
+        Raises:
+            ConnectionRefusedError: nobody takes connections.
+        """
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=5)
+        self._open.append(connection)
+        if len(self._open) > self._keep:
+            self._open.popleft().close()
         try:
             connection.connect()
             own_port = connection.sock.getsockname()[1]
             connection.request("GET", "/health/ready")
-            if connection.getresponse().status != 200:
-                return None
-            inode = _established(at.port).get(own_port)
-            return next((one for one in workers if inode in _sockets(one)), None)
+            answer = connection.getresponse()
+            answer.read()
         except ConnectionRefusedError:
             raise
         except (OSError, http.client.HTTPException):
             return None
+        inode = _established(self._port).get(own_port)
+        if answer.status != 200 or inode is None:
+            return None
+        return next((one for one in workers if inode in _sockets(one)), None)
+
+    def close(self) -> None:
+        """Close what is open."""
+        for connection in self._open:
+            connection.close()
 
 
 def _established(port: int) -> dict[int, str]:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from benchmarks.scale.load import exact, timed
-from benchmarks.scale.workers import answering, connections_of, workers_of
+from benchmarks.scale.workers import Probe, connections_of, workers_of
 
 FAMILY = """
 import subprocess, sys
@@ -99,13 +99,23 @@ def test_connections_are_those_to_the_port() -> None:
 
 
 def test_the_process_that_holds_the_connection_has_answered() -> None:
+    with listening(Ready) as url, closing(Probe(url, keep=1)) as probe:
+        assert probe.ask({os.getppid(), os.getpid()}) == os.getpid()
+        assert probe.ask({os.getppid()}) is None
+
+
+def test_the_last_connections_stay_open() -> None:
     with listening(Ready) as url:
-        assert answering(url, {os.getppid(), os.getpid()}) == os.getpid()
-        assert answering(url, {os.getppid()}) is None
+        port = int(url.rpartition(":")[2])
+        with closing(Probe(url, keep=2)) as probe:
+            for _ in range(4):
+                probe.ask({os.getpid()})
+            # Both ends are this process's.
+            assert connections_of(os.getpid(), port) >= 2
 
 
 def test_who_is_not_ready_does_not_count_and_nobody_there_is_an_error() -> None:
-    with listening(NotReady) as url:
-        assert answering(url, {os.getpid()}) is None
-    with pytest.raises(ConnectionRefusedError):
-        answering(url, {os.getpid()})
+    with listening(NotReady) as url, closing(Probe(url, keep=1)) as probe:
+        assert probe.ask({os.getpid()}) is None
+    with closing(Probe(url, keep=1)) as probe, pytest.raises(ConnectionRefusedError):
+        probe.ask({os.getpid()})
