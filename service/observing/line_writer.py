@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
@@ -13,6 +13,9 @@ _MOST = 1000
 """Messages that may wait, each of some lines at most: together some ten megabytes."""
 
 _CLOSED_WITHIN_S = 2.0
+
+_WHOLE_BYTES = 4096
+"""So many bytes go into a pipe as one piece, whoever else writes to it (PIPE_BUF on Linux)."""
 
 logger = logging.getLogger("takt.log")
 
@@ -31,12 +34,13 @@ class LineWriter(QueueHandler):
     Args:
         stream: of text, such as standard error.
         most: messages that may wait.
+        shared: whether other processes write to the stream, so that lines must stay whole.
     """
 
-    def __init__(self, stream: TextIO | None, most: int = _MOST) -> None:
+    def __init__(self, stream: TextIO | None, most: int = _MOST, *, shared: bool = False) -> None:
         self._lines: Lines = queue.Queue(most)
         super().__init__(self._lines)
-        self._stream = _QuietStreamHandler(stream)
+        self._stream = (_PiecesHandler if shared else _QuietStreamHandler)(stream)
         self._lost = 0
         self._ended = False
         self._listener = _Listener(self._lines, self._stream, self._report_lost)
@@ -102,3 +106,33 @@ class _QuietStreamHandler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass
+
+
+class _PiecesHandler(_QuietStreamHandler):
+    """Writes whole lines in pieces that nobody else's come between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            for piece in pieces_of(self.format(record) + self.terminator):
+                self.stream.write(piece)
+                self.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def pieces_of(text: str, most_bytes: int = _WHOLE_BYTES) -> Iterator[str]:
+    r"""A text in pieces of whole lines; a line that is longer than a piece is one by itself.
+
+    >>> list(pieces_of("one\ntwo\nthree\n", most_bytes=8))
+    ['one\ntwo\n', 'three\n']
+    """
+    piece, size = "", 0
+    for line in text.splitlines(keepends=True):
+        length = len(line.encode(errors="replace"))
+        if piece and size + length > most_bytes:
+            yield piece
+            piece, size = "", 0
+        piece += line
+        size += length
+    if piece:
+        yield piece

@@ -2,6 +2,8 @@ import contextlib
 import io
 import logging
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -86,3 +88,37 @@ def test_a_reader_that_is_gone_fails_nobody() -> None:
 def test_a_process_without_standard_error_goes_on() -> None:
     with contextlib.closing(LineWriter(None)) as writer:
         writer.put("to nobody")
+
+
+_WRITER = """
+import contextlib, sys
+from service.observing.line_writer import LineWriter
+with contextlib.closing(LineWriter(sys.stdout, shared=True)) as writer:
+    print("ready", file=sys.stderr, flush=True)
+    sys.stdin.readline()
+    for number in range(900):
+        writer.put("\\n".join(sys.argv[1] * 60 for _ in range(100)))
+"""
+
+
+def test_lines_of_processes_that_share_a_pipe_stay_whole_though_its_reader_is_slow() -> None:
+    reading, writing = os.pipe()
+    command, pipe = [sys.executable, "-c", _WRITER], subprocess.PIPE
+    writers = [
+        subprocess.Popen([*command, letter], stdin=pipe, stdout=writing, stderr=pipe)
+        for letter in "ab"
+    ]
+    os.close(writing)
+    for writer in writers:
+        assert writer.stderr is not None and writer.stderr.readline() == b"ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+    with open(reading, "rb", buffering=0) as slow:
+        # Far less at a time than the pipe holds, so that it is always full.
+        text = b"".join(iter(lambda: slow.read(1000), b"")).decode()
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    assert set(text.splitlines()) == {"a" * 60, "b" * 60}
