@@ -37,7 +37,7 @@ class Running:
     Attributes:
         process: the server.
         log: lines that it has written.
-        urls: by the name of a port, `http` or `metrics`.
+        urls: by the name of a port, `http`, `metrics` or `grpc`.
     """
 
     process: subprocess.Popen[str]
@@ -78,8 +78,9 @@ def started(
     # Every path that the server is given is one of a mount.
     environment = {name: here(value, mounts) for name, value in given.items()}
     environment |= {"TAKT_PORT": "0", "TAKT_LOG_FORMAT": "json", "HOME": str(mounts["/tmp"])}
-    if "TAKT_METRICS_PORT" in environment:
-        environment["TAKT_METRICS_PORT"] = "0"
+    further = {"TAKT_METRICS_PORT": "metrics", "TAKT_GRPC_PORT": "grpc"}
+    named = {"http"} | {port for name, port in further.items() if name in environment}
+    environment |= {name: "0" for name in further if name in environment}
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     process = subprocess.Popen(
         command, cwd=mounts["/tmp"], env=environment, stderr=subprocess.PIPE, text=True
@@ -90,9 +91,7 @@ def started(
         for line in process.stderr:
             running.log.append(line)
             _note_address(line, running.urls)
-            if {"http", *(["metrics"] if "TAKT_METRICS_PORT" in environment else [])} == set(
-                running.urls
-            ):
+            if named == set(running.urls):
                 break
         else:
             pytest.fail("the server ended:\n" + "".join(running.log))
@@ -119,6 +118,7 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[str]) -> None:
 
 def _note_address(line: str, urls: dict[str, str]) -> None:
     message = json.loads(line)["message"] if line.startswith("{") else line
-    for name, said in (("http", "running on"), ("metrics", "metrics are on")):
-        if found := re.search(rf"{said} (https?)://[^\s:]+:(\d+)", message):
+    said_by = {"http": "running on", "metrics": "metrics are on", "grpc": "Protocol is on"}
+    for name, said in said_by.items():
+        if found := re.search(rf"{said} (\w+)://[^\s:]+:(\d+)", message):
             urls[name] = f"{found[1]}://127.0.0.1:{found[2]}"

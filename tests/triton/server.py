@@ -13,7 +13,6 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,6 @@ _REQUIRED = "TAKT_REQUIRE_TRITON"
 _OF_ONNX_RUNTIME = "TRITON_ONNXRUNTIME"
 _LOOK_S = 0.5
 _END_S = 120
-
-
-@dataclass(frozen=True)
-class Triton:
-    """A running server.
-
-    Attributes:
-        urls: by the name of tritonclient's module.
-        log: what it has written so far.
-    """
-
-    urls: dict[str, str]
-    log: list[str]
 
 
 def installed() -> Path:
@@ -53,16 +39,20 @@ def backend_for_onnx_runtime() -> Path | None:
 
 
 @contextmanager
-def run_triton(
-    repository: Path, folder: Path, *options: str, **environment: str
-) -> Iterator[Triton]:
+def run_triton(repository: Path, folder: Path) -> Iterator[dict[str, str]]:
     """Triton on free ports, from the moment its models are loaded; it runs this Python.
+
+    Its own word that it has started comes a moment before it listens.
 
     Args:
         repository: of models.
         folder: where its backends are put together.
-        options: further ones of `tritonserver`.
-        environment: further variables.
+
+    Yields:
+        Its addresses by the protocols of tritonclient.
+
+    Raises:
+        TritonEndedError: it could not load the models.
     """
     package = installed()
     backends = _backends(package / "tritonserver", folder)
@@ -74,7 +64,6 @@ def run_triton(
         *(f"--{name}-port={port}" for name, port in ports.items()),
         *(f"--{name}-address=127.0.0.1" for name in ports),
         "--allow-metrics=false",
-        *options,
     ]
     libraries = (sysconfig.get_config_var("LIBDIR"), package.parent / "nvidia_pytriton.libs")
     ours = os.environ | {
@@ -84,31 +73,30 @@ def run_triton(
     }
     process = subprocess.Popen(
         command,
-        env=ours | environment,
+        env=ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     log: list[str] = []
-    started = threading.Event()
+    ended = threading.Event()
 
     def read() -> None:
         assert process.stdout is not None
         with process.stdout:
-            for line in process.stdout:
-                log.append(line)
-                if "Started HTTPService" in line:
-                    started.set()
+            log.extend(process.stdout)
+        ended.set()
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         # One that ends may leave a process of the backend, which keeps the pipe open.
-        while not started.wait(_LOOK_S):
+        while not all(_listens(port) for port in ports.values()):
             if process.poll() is not None:
                 reader.join(_LOOK_S)
                 raise TritonEndedError("".join(log))
-        yield Triton({name: f"127.0.0.1:{port}" for name, port in ports.items()}, log)
+            ended.wait(_LOOK_S)
+        yield {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -135,6 +123,11 @@ def _backends(server: Path, folder: Path) -> Path:
             (python.parent / "onnxruntime").mkdir()
             shutil.copy(built, python.parent / "onnxruntime")
     return python.parent
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

@@ -138,7 +138,7 @@ def urls(
         start_server(PITTING.parents[1]) as takt,
         run_triton(folder / "repository", folder) as triton,
     ):
-        yield {"takt": takt.url.removeprefix("http://"), **triton.urls}
+        yield {"takt": takt.url.removeprefix("http://"), **triton}
 
 
 def stand_in(graph: Path) -> None:
@@ -164,9 +164,7 @@ def asked(request: pytest.FixtureRequest, urls: dict[str, str]) -> Asked:
     )
 
 
-def test_scores_verdicts_maps_and_regions_are_those_of_takts_server(
-    asked: Asked, record_property: Any
-) -> None:
+def test_scores_verdicts_maps_and_regions_are_those_of_takts_server(asked: Asked) -> None:
     given = files(*pictures())
     outputs = ("score", "threshold", "anomalous", "regions", "anomaly_map")
     ours, theirs = (one.infer("image", given, outputs) for one in (asked.takt, asked.triton))
@@ -174,7 +172,6 @@ def test_scores_verdicts_maps_and_regions_are_those_of_takts_server(
     differences = {
         name: float(np.abs(ours[name] - theirs[name]).max()) for name in ("score", "anomaly_map")
     }
-    record_property("differences", differences)
     print(f"\n{asked.triton.protocol}: largest differences {differences}")
     assert max(differences.values()) <= SCORES
     assert theirs["threshold"].tolist() == ours["threshold"].tolist()
@@ -272,7 +269,7 @@ def test_a_model_that_sees_tiles_is_answered_alike(
             one.infer("image", files(picture), outputs)
             for one in (
                 ours,
-                *(Caller(protocol, triton.urls[protocol], "parts") for protocol in PROTOCOLS),
+                *(Caller(protocol, triton[protocol], "parts") for protocol in PROTOCOLS),
             )
         ]
 
@@ -302,6 +299,6 @@ def test_a_graph_of_tritons_that_drifts_answers_nothing(
     picture = cv2.imencode(".png", flat_picture(50))[1].tobytes()
 
     with run_triton(tmp_path / "triton", tmp_path) as triton:
-        said = Caller("grpc", triton.urls["grpc"], "parts").refusal("image", files(picture))
+        said = Caller("grpc", triton["grpc"], "parts").refusal("image", files(picture))
 
     assert "drifts from the trained model" in said
