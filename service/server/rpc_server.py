@@ -67,7 +67,7 @@ class RpcServer:
                     "grpc.max_allowed_incoming_connections",
                     max(1, connections // len(self._kept)),
                 ),
-                ("grpc.max_receive_message_length", min(settings.max_image_bytes, 2**31 - 1)),
+                ("grpc.max_receive_message_length", _most_bytes(settings.max_image_bytes)),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
                 ("grpc.max_connection_idle_ms", _IDLE_MS),
                 ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
@@ -76,7 +76,9 @@ class RpcServer:
             ],
             maximum_concurrent_rpcs=settings.max_connections,
         )
-        self._server.add_generic_rpc_handlers((Procedures(self._backend),))
+        self._server.add_generic_rpc_handlers(
+            (Procedures(self._backend, settings.max_image_bytes),)
+        )
         addresses = [_address(one) for one in self._kept]
         for address in addresses:
             if self._tls is None:
@@ -98,6 +100,11 @@ class RpcServer:
         finally:
             # Ends at once if it was given up above, and does nothing otherwise.
             await self._server.stop(None)
+
+
+def _most_bytes(max_image_bytes: int) -> int:
+    """Largest message that gRPC takes at all; whoever sends one little too large hears it of us."""
+    return min(max_image_bytes + max_image_bytes // 4, 2**31 - 1)
 
 
 def _address(kept: socket.socket) -> str:

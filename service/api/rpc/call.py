@@ -38,12 +38,14 @@ class Call:
         scope: who asks for what, in the form of a request's ASGI scope, for whatever reads that.
         context: gRPC's.
         limit_s: longest time in which the message may come.
+        max_bytes: largest message.
         small: places of calls that bring no picture.
     """
 
     scope: dict[str, Any]
     context: Any
     limit_s: float
+    max_bytes: int
     small: Uploads
 
     @property
@@ -60,12 +62,11 @@ class Call:
     async def read(self) -> bytes:
         """The message, once it is there.
 
-        gRPC refuses one that is too large by itself, before it comes, and ends the call. It then
-        tells us no more than that there is none.
-
         Raises:
             DeadlineExceededError: it is not there in time.
-            ImageTooLargeError: there is none.
+            ImageTooLargeError: it has too many bytes.
+            ClientGoneError: there is none, as the call has ended; gRPC itself ends a call whose
+                message is far too large, before that comes.
         """
         try:
             async with asyncio.timeout(self.limit_s):
@@ -74,11 +75,14 @@ class Call:
             raise DeadlineExceededError(
                 f"the message was not there within {self.limit_s * 1000:.0f} ms; send less at once"
             ) from None
-        if isinstance(message, bytes):
-            return message
-        raise ImageTooLargeError(
-            "the message has more bytes than max_image_bytes; send a smaller picture, or raise it"
-        )
+        if not isinstance(message, bytes):
+            raise self.ended()
+        if len(message) > self.max_bytes:
+            raise ImageTooLargeError(
+                f"the message exceeds {self.max_bytes} bytes; send a smaller picture, or raise "
+                "max_image_bytes"
+            )
+        return message
 
     async def read_small(self) -> bytes:
         """The message of a call that brings no picture.
@@ -98,7 +102,7 @@ class Call:
         """Why the call was ended from outside."""
         if self.left_s <= 0:
             return DeadlineExceededError("the call's deadline passed before the answer was there")
-        return ClientGoneError("the caller cancelled the call before the answer was there")
+        return ClientGoneError("the call ended before the answer was there")
 
 
 Answer = Callable[[Call], Awaitable[bytes]]
@@ -113,10 +117,12 @@ class Edge:
 
     Args:
         backend: what answers.
+        max_bytes: largest message.
     """
 
-    def __init__(self, backend: RpcBackend) -> None:
+    def __init__(self, backend: RpcBackend, max_bytes: int) -> None:
         self._backend = backend
+        self._max_bytes = max_bytes
         self._ids = RequestIds()
         self._limit_s = backend.limits.timeout_ms / 1000
         self._small = Uploads(_SMALL_PLACES, GRACE_S)
@@ -153,7 +159,9 @@ class Edge:
                 try:
                     scope[CALLER_KEY] = await self._backend.guard.admit(scope)
                     if answer is not None:
-                        message = await answer(Call(scope, context, self._limit_s, self._small))
+                        message = await answer(
+                            Call(scope, context, self._limit_s, self._max_bytes, self._small)
+                        )
                         context.set_trailing_metadata(tuple(told))
                         return message
                 except Exception as error:

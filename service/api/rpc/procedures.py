@@ -27,15 +27,16 @@ class Procedures:
 
     Args:
         backend: what answers.
+        max_bytes: largest message.
     """
 
-    def __init__(self, backend: RpcBackend) -> None:
+    def __init__(self, backend: RpcBackend, max_bytes: int) -> None:
         answers: dict[str, Answer] = {
             f"/{OIP}/ModelInfer": infer_answer(backend),
             **{f"/{OIP}/{name}": answer for name, answer in models_answers(backend.repository)},
             "/grpc.health.v1.Health/Check": health_answer(lambda: backend.repository.ready, OIP),
         }
-        self._edge = Edge(backend)
+        self._edge = Edge(backend, max_bytes)
         self._handlers = {
             procedure: self._edge.handler(procedure, answer)
             for procedure, answer in answers.items()

@@ -53,6 +53,13 @@ async def metrics_of(server: Served) -> str:
         return (await client.get("/metrics")).text
 
 
+async def counted(server: Served, code: str) -> None:
+    """Wait until a call is counted by its code."""
+    async with asyncio.timeout(60):
+        while f'outcome="{code}",protocol="oip"' not in await metrics_of(server):
+            await asyncio.sleep(0)
+
+
 async def refused(call: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await call
@@ -72,7 +79,7 @@ async def test_the_calls_deadline_is_the_requests_timeout(serve, engine, bad_par
             error = await refused(call)
             assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: depth_of(server) == 0)
-        assert 'outcome="deadline_exceeded",protocol="oip"' in await metrics_of(server)
+        await counted(server, "deadline_exceeded")
         engine.gate.set()
 
 
@@ -89,6 +96,29 @@ async def test_a_deadline_that_outlasts_the_servers_timeout_counts(serve, engine
         assert (await long).model_name == "parts"
 
 
+async def test_a_call_that_ends_before_its_message_is_there_is_counted_as_what_it_is(
+    serve,
+) -> None:
+    async with serve(GRPC) as server, channel_to(server) as channel:
+        app: Any = server.server.config.app
+        infer = channel.stream_unary(INFER)
+        error = await refused(infer(timeout=0.1))
+        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        await counted(server, "deadline_exceeded")
+        assert app.state.metrics.in_flight == 0
+        call = infer()
+        await until(lambda: app.state.metrics.in_flight == 1)
+        call.cancel()
+        await counted(server, "client_gone")
+        assert "image_too_large" not in await metrics_of(server)
+
+
+async def test_a_message_far_too_large_is_refused_by_grpc_itself_before_it_comes(serve) -> None:
+    async with serve(GRPC, max_image_bytes=100_000) as server:
+        status, text = await refusal_of(server.client.infer("parts", GRPC.images([bytes(200_000)])))
+        assert status == "StatusCode.RESOURCE_EXHAUSTED" and "larger than max" in text
+
+
 async def test_a_cancelled_call_is_counted_as_one_whose_caller_has_gone(
     serve, engine, bad_part
 ) -> None:
@@ -97,9 +127,7 @@ async def test_a_cancelled_call_is_counted_as_one_whose_caller_has_gone(
         call = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request(bad_part))
         await until(lambda: engine.batch_sizes == [1])
         call.cancel()
-        async with asyncio.timeout(60):
-            while 'outcome="client_gone",protocol="oip"' not in await metrics_of(server):
-                await asyncio.sleep(0)
+        await counted(server, "client_gone")
         engine.gate.set()
 
 
@@ -253,4 +281,4 @@ async def test_a_call_is_traced_below_its_caller(serve, bad_part, monkeypatch) -
 async def test_every_procedure_is_in_the_table_and_no_other(serve) -> None:
     async with serve(GRPC) as server:
         backend = server.server.config.app.state.rpc  # type: ignore[union-attr]
-        assert Procedures(backend).served == {row.path for row in PROCEDURES}
+        assert Procedures(backend, 1000).served == {row.path for row in PROCEDURES}
