@@ -209,7 +209,7 @@ def test_the_schema_knows_every_setting_of_the_server_and_no_other() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     known = set(schema["properties"]["settings"]["propertyNames"]["enum"])
     of_the_chart = {"host", "port", "metrics_port", "repository", "engine_cache", "data_folder"}
-    of_the_chart |= {"record"}
+    of_the_chart |= {"grpc_port", "record"}
     of_secrets = {"insecure", "keys", "keys_file", "tls_certificate", "tls_key", "tls_client_ca"}
     assert known == set(Settings.model_fields) - of_the_chart - of_secrets
 
