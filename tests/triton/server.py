@@ -33,7 +33,7 @@ def installed() -> Path:
 
 
 def backend_for_onnx_runtime() -> Path | None:
-    """Triton's backend for ONNX Runtime, which pytriton lacks; README.md says how to build it."""
+    """Triton's backend for ONNX Runtime, which pytriton lacks: build_onnxruntime.sh makes one."""
     given = os.environ.get(_OF_ONNX_RUNTIME)
     return Path(given) if given else None
 
