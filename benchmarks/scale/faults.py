@@ -47,17 +47,26 @@ class Kill:
         failed: requests without an answer, or with another status than 200.
         refused: connections that nobody took.
         back_s: until as many workers as before answered.
+        uncounted: answers that the metrics do not know of.
+        second: answers in a second.
     """
 
     under_way: int
     failed: int
     refused: int
     back_s: float
+    uncounted: int
+    second: float
 
     @property
     def met(self) -> bool:
         """Whether it cost no more than it may."""
-        return self.failed <= self.under_way and not self.refused and self.back_s <= BACK_S
+        return (
+            self.failed <= self.under_way
+            and not self.refused
+            and self.back_s <= BACK_S
+            and self.uncounted <= self.second
+        )
 
 
 def kill(given: Given) -> bool:
@@ -66,11 +75,15 @@ def kill(given: Given) -> bool:
     A server of its own, as a worker that dies again is started again ever later.
     """
     kills = [_kill(given) for _ in range(KILLS)]
-    print("in flight on it  failed (bar: no more)  refused (bar 0)  all answer again (bar 2 s)")
+    print(
+        "in flight on it  failed (bar: no more)  refused (bar 0)  all answer again (bar 2 s)  "
+        "not in /metrics (bar: a second's)"
+    )
     for one in kills:
         word = "met" if one.met else "MISSED"
         print(
-            f"{one.under_way:15} {one.failed:23} {one.refused:16} {one.back_s:17.2f} s     {word}"
+            f"{one.under_way:15} {one.failed:23} {one.refused:16} {one.back_s:26.2f} s  "
+            f"{one.uncounted:19} of {one.second:6.0f}  {word}"
         )
     return all(one.met for one in kills)
 
@@ -87,7 +100,15 @@ def _kill(given: Given) -> Kill:
             os.kill(victim, signal.SIGKILL)
             back_s, refused = _back(given, server, victim)
             figures = timed(process.communicate()[0])
-    return Kill(under_way, figures.broken + figures.other, refused + figures.refused, back_s)
+        counted = _counted(COUNTERS[0], _metrics(server))
+    return Kill(
+        under_way,
+        figures.broken + figures.other,
+        refused + figures.refused,
+        back_s,
+        figures.requests - int(counted),
+        figures.per_s,
+    )
 
 
 def _spread(given: Given, server: TaktServer, port: int) -> None:
@@ -145,8 +166,7 @@ def counters(given: Given) -> bool:
     """Replace all workers under load; whether the metrics count each of 100,000 requests once."""
     text, met = _reloaded(given, "null", 100_000)
     for pattern in COUNTERS:
-        lines = re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE)
-        counted = sum(float(value) for value in lines)
+        counted = _counted(pattern, text)
         word = "met" if counted == 100_000 else "MISSED"
         print(f"{pattern.replace('.*', ''):55} {counted:9.0f}, bar 100000: {word}")
         met = met and counted == 100_000
@@ -167,9 +187,18 @@ def _reloaded(given: Given, model: str, requests: int) -> tuple[str, bool]:
                 time.sleep(_POLL_S)
             took_s, meanwhile = time.monotonic() - began_s, process.poll() is None
             figures = exact(process.communicate()[0])
-        with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
+        text = _metrics(server)
     return text, _told(figures, took_s, meanwhile, requests)
+
+
+def _metrics(server: TaktServer) -> str:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        return bytes(answer.read()).decode()
+
+
+def _counted(pattern: str, text: str) -> float:
+    """The sum of the series that a pattern of `COUNTERS` names."""
+    return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
 
 
 def _replaced(before: set[int], now: set[int], workers: int) -> bool:
