@@ -80,6 +80,23 @@ def test_no_inference_request_upsets_its_reader(seed: int) -> None:
 
 
 @quick
+@given(st.integers(0, 2**32))
+def test_no_message_by_grpc_upsets_its_reader(seed: int) -> None:
+    pytest.importorskip("grpc_health", reason="gRPC is an extra")
+    from service.api.rpc.messages import parsed, request_of
+    from service.api.rpc.wire import split
+    from tests.hostile.rpc_messages import ModelInferRequest, broken_message
+
+    try:
+        found = split(broken_message(random.Random(seed)))
+        request = request_of(parsed(ModelInferRequest, found.head), found.raw, LIMITS)
+    except RequestError as error:
+        assert 400 <= error.status < 500
+    else:
+        assert request.pictures
+
+
+@quick
 @given(st.dictionaries(st.sampled_from(("vote", *Hello.model_fields)), JSON))
 def test_no_hello_upsets_a_stream(fields: dict[str, object]) -> None:
     for text in (orjson.dumps({"type": "hello", "unknown": 1, **fields}).decode(), str(fields)):
