@@ -17,6 +17,9 @@ from service.errors import InvalidParameterError, RequestError
 from service.problem import validation_message
 from service.tensors.protocol import IMAGE, binary_of
 
+MAX_PARAMETERS = 64
+"""Most parameters in one place, where a checker would name each that it does not know."""
+
 
 def parsed(kind: Any, message: bytes) -> Any:
     """A message of a kind, such as `service_pb2.ModelInferRequest`.
@@ -68,6 +71,10 @@ def request_of(message: Any, raw: Sequence[memoryview], limits: OipLimits) -> In
 
 
 def _parameters(given: Mapping[str, Any]) -> Json:
+    if len(given) > MAX_PARAMETERS:
+        raise InvalidParameterError(
+            f"{len(given)} parameters are too many; {MAX_PARAMETERS} are allowed"
+        )
     found = ((name, value, value.WhichOneof("parameter_choice")) for name, value in given.items())
     return {name: getattr(value, kind) if kind else None for name, value, kind in found}
 

@@ -84,6 +84,11 @@ def test_without_parameters_there_are_defaults() -> None:
         ({"inputs": [image()], "outputs": [{"name": "label"}]}, [b""], "there are score"),
         ({"inputs": [image()], "id": "i" * 1025}, [b""], "id: String should have at most"),
         (
+            {"inputs": [image(parameters={f"p{one}": {} for one in range(65)})]},
+            [b""],
+            "65 parameters are too many; 64 are allowed",
+        ),
+        (
             {"inputs": [image()], "parameters": {"treshold": {"double_param": 1.0}}},
             [b""],
             "parameters.treshold",
