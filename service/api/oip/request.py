@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
 from pydantic import Field, ValidationError
@@ -42,6 +42,12 @@ picture in base64 of that length takes about 10 ms."""
 MAX_VALUES = 400_000
 """Most commas and brackets of that JSON, for the same reason: as many empty lists take about 27 ms.
 A picture of 256 × 256 RGB pixels in nested lists has 262,000 and takes about 8 ms."""
+
+MAX_PARTS = 64
+"""Most inputs, outputs or parameters in one place. A checker names each that is wrong: some 100,000
+of them would keep every thread waiting for a second."""
+
+_WITH_PARTS = ("inputs", "outputs", "parameters")
 
 _PRIORITIES: dict[str | int, Priority] = {"line": "line", "bulk": "bulk", 1: "line", 2: "bulk"}
 """Triton's priorities are numbers, of which 1 is the highest."""
@@ -199,7 +205,9 @@ def _parse(text: bytes) -> InferIn:
     if sum(text.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
         raise RequestError(f"the JSON has more than {MAX_VALUES} values; {_SEND_BINARY}")
     try:
-        return InferIn.model_validate(orjson.loads(text))
+        found = orjson.loads(text)
+        _check_parts(found)
+        return InferIn.model_validate(found)
     except orjson.JSONDecodeError as error:
         raise RequestError(
             f"the body is no JSON: {error}; where binary data follows it, "
@@ -207,6 +215,32 @@ def _parse(text: bytes) -> InferIn:
         ) from None
     except ValidationError as error:
         raise InvalidParameterError(validation_message(error, "the body")) from None
+
+
+def _check_parts(found: Any) -> None:
+    """Refuse more parts in one place than anybody sends."""
+    places = [found]
+    while places:
+        place = places.pop()
+        if not isinstance(place, dict | list):
+            continue
+        check_count(len(place))
+        if isinstance(place, list):
+            places += place
+        else:
+            places += [place[name] for name in _WITH_PARTS if name in place]
+
+
+def check_count(parts: int) -> None:
+    """Refuse so many parts in one place, if they are too many.
+
+    Raises:
+        InvalidParameterError: they are.
+    """
+    if parts > MAX_PARTS:
+        raise InvalidParameterError(
+            f"{parts} parts in one place are too many; {MAX_PARTS} are allowed"
+        )
 
 
 def _outputs(named: Sequence[OutputIn], parameters: InferParametersIn) -> list[WantedOutput]:

@@ -10,15 +10,12 @@ from pydantic import ValidationError
 from tritonclient.grpc import service_pb2
 
 from service.api.oip.inputs import Data, only_input
-from service.api.oip.request import InferenceRequest, InferIn, OipLimits, checked
+from service.api.oip.request import InferenceRequest, InferIn, OipLimits, check_count, checked
 from service.api.oip.response import outputs_of, warnings_of
 from service.domain import Inspection, Json
 from service.errors import InvalidParameterError, RequestError
 from service.problem import validation_message
 from service.tensors.protocol import IMAGE, binary_of
-
-MAX_PARAMETERS = 64
-"""Most parameters in one place, where a checker would name each that it does not know."""
 
 
 def parsed(kind: Any, message: bytes) -> Any:
@@ -45,6 +42,8 @@ def request_of(message: Any, raw: Sequence[memoryview], limits: OipLimits) -> In
     Raises:
         RequestError: it is malformed, too large, or names what does not exist.
     """
+    for place in (message.inputs, message.outputs):
+        check_count(len(place))
     fields: Json = {
         "id": message.id or None,
         "parameters": _parameters(message.parameters),
@@ -71,10 +70,7 @@ def request_of(message: Any, raw: Sequence[memoryview], limits: OipLimits) -> In
 
 
 def _parameters(given: Mapping[str, Any]) -> Json:
-    if len(given) > MAX_PARAMETERS:
-        raise InvalidParameterError(
-            f"{len(given)} parameters are too many; {MAX_PARAMETERS} are allowed"
-        )
+    check_count(len(given))
     found = ((name, value, value.WhichOneof("parameter_choice")) for name, value in given.items())
     return {name: getattr(value, kind) if kind else None for name, value, kind in found}
 

@@ -70,6 +70,8 @@ def test_without_parameters_there_are_defaults() -> None:
     [
         ({"inputs": []}, [], "the inputs are none; send one"),
         ({"inputs": [image(), pixels()]}, [], "the inputs are image, pixels"),
+        ({"inputs": [image()] * 65}, [], "65 parts in one place"),
+        ({"inputs": [image()], "outputs": [{"name": "score"}] * 65}, [], "65 parts in one place"),
         ({"inputs": [image(name="x" * 65)]}, [], "inputs.0.name"),
         ({"inputs": [image(shape=[1] * 9)]}, [], "inputs.0.shape"),
         ({"inputs": [image(datatype="UINT8")]}, [], "the datatype of image is BYTES"),
@@ -86,7 +88,7 @@ def test_without_parameters_there_are_defaults() -> None:
         (
             {"inputs": [image(parameters={f"p{one}": {} for one in range(65)})]},
             [b""],
-            "65 parameters are too many; 64 are allowed",
+            "65 parts in one place are too many; 64 are allowed",
         ),
         (
             {"inputs": [image()], "parameters": {"treshold": {"double_param": 1.0}}},
