@@ -57,6 +57,7 @@ from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
 from service.observing.status.reading import read_own
 from service.observing.status.watch import watch_status
+from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
 from service.peers import Alone, Peers, once_leading
@@ -145,6 +146,7 @@ def create_app(
             cannot be set up, or what the record is to keep is not understood.
     """
     peers = Alone() if peers is None else peers
+    stated, settings = settings, settings.shared_among(peers.workers)
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
     metrics.access.counts_reloads = peers.leading.is_set
@@ -154,9 +156,7 @@ def create_app(
         AuditMetrics(metrics.registry),
         f"{own_names()[0]}:{settings.port}",
     )
-    lifetime = Lifetime(
-        trail, peers, version(), without_secrets(settings), lambda: sessions.closing
-    )
+    lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
     access = open_access(
         settings.keys, settings.keys_file, metrics.access, tokens, lifetime.note_keys, peers
     )
@@ -170,6 +170,7 @@ def create_app(
         keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
         recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
     journal = Journal(metrics, lines, recorder)
+    host_metrics = HostMetrics(metrics, journal, peers)
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
     cv2.setNumThreads(1)
@@ -194,6 +195,7 @@ def create_app(
             settings.stream_sessions, settings.stream_kept_sessions, settings.stream_resume_s
         ),
         metrics.streams.set,
+        peers,
     )
 
     encoder = PictureEncoder()
@@ -301,7 +303,9 @@ def create_app(
     app.state.folder_watch = watch
     app.state.mirror = mirror
     app.state.metrics = metrics
-    probed, scraped = health_router(repository, mirror), metrics_router(metrics, journal, gpus)
+    app.state.host_metrics = host_metrics
+    app.state.peers = peers
+    probed, scraped = health_router(repository, mirror), metrics_router(host_metrics, gpus)
     app.include_router(probed)
     if settings.metrics_port is None:
         app.include_router(scraped)

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -170,6 +171,10 @@ def serve(config: Path | None, **given: Any) -> None:
             configure_logging(settings.log_level, settings.log_format, writer)
             for warning in unknown_variables():
                 logger.warning(warning)
+            if settings.workers > 1:
+                from service.server.workers.supervisor import supervise
+
+                sys.exit(supervise(settings, sockets, partial(load_settings, given, config=config)))
 
             # These take seconds to load, and a port that is taken is told at once.
             from service.app import create_app

@@ -114,6 +114,21 @@ def usable_cores(cgroups: Path = CGROUPS) -> int:
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
+def core_shares(shares: int) -> list[tuple[int, ...]]:
+    """The cores of each of so many processes, as many for one as for another.
+
+    Neighbours stay together, as they share caches. Where there are fewer cores than processes, and
+    where the system knows no such thing, each share is empty: the process may use any core.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return [()] * shares
+    allowed = sorted(os.sched_getaffinity(0))
+    each = min(usable_cores(), len(allowed)) // shares
+    if not each:
+        return [()] * shares
+    return [tuple(allowed[i * each : (i + 1) * each]) for i in range(shares)]
+
+
 def _quota(cgroups: Path) -> float | None:
     """The container's quota in cores; None without a limit."""
     for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):

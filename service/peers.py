@@ -8,6 +8,7 @@ that only one may run, such as the mirror of a repository, waits until its proce
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,18 +41,31 @@ class Reply:
     failure: str | None = None
 
 
+class HostCounts(Protocol):
+    """Numbers that all workers count together, such as connections."""
+
+    def add(self, what: str, difference: int) -> None:
+        """Count what this worker has more or fewer of."""
+
+    def total(self, what: str) -> int:
+        """What all have."""
+
+
 class Peers(Protocol):
     """What a worker knows of the others.
 
     Attributes:
-        worker: number of this process, from 0 on.
+        worker: number of this process, from 0 on; those that replace one another overlap for a
+            while, so that numbers may be larger than `workers`.
         workers: how many the server has.
         leading: set once this process is the one that does what only one may do.
+        counts: what they count together.
     """
 
     worker: int
     workers: int
     leading: asyncio.Event
+    counts: HostCounts
 
     def answer(self, topic: str, handler: Handler) -> None:
         """Answer the others by `handler` whenever one asks for this; set it before serving."""
@@ -64,6 +78,29 @@ class Peers(Protocol):
         """
 
 
+class OwnCounts:
+    """The counts of a server of one process.
+
+    >>> counts = OwnCounts()
+    >>> counts.add("connections", 2)
+    >>> counts.total("connections")
+    2
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, what: str, difference: int) -> None:
+        """Count what there is more or less of."""
+        self._counts[what] += difference
+        if not self._counts[what]:
+            del self._counts[what]
+
+    def total(self, what: str) -> int:
+        """What there is."""
+        return self._counts[what]
+
+
 class Alone:
     """A server of one process.
 
@@ -74,6 +111,7 @@ class Alone:
 
     def __init__(self) -> None:
         self.worker, self.workers = 0, 1
+        self.counts: HostCounts = OwnCounts()
         self.leading = asyncio.Event()
         self.leading.set()
 

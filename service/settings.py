@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic_settings import (
     BaseSettings,
@@ -209,6 +209,13 @@ class Settings(BaseSettings):
         "afterwards; where a model cannot be captured it runs without, with a warning.",
     )
 
+    workers: int = _load(
+        1,
+        "Processes that share the port, each with its own copies of the models on its own share of "
+        "the cores; limits count for all together. One answers some thousand pictures a second.",
+        ge=1,
+        le=16,
+    )
     max_batch_size: int = _load(
         0,
         "Most pictures in one batch; 0 takes what `takt tune` found, else 8 on a GPU, "
@@ -325,6 +332,17 @@ class Settings(BaseSettings):
     def max_memory_bytes(self) -> int:
         """`max_memory_mb` in bytes, or a share of what the host or the container has."""
         return self.max_memory_mb * 1024 * 1024 or picture_memory_bytes()
+
+    def shared_among(self, workers: int) -> Self:
+        """What one of so many workers may take, of what the settings allow the whole server."""
+        if workers == 1:
+            return self
+        share = {
+            "max_queue_size": -(-self.max_queue_size // workers),
+            "max_memory_mb": max(1, self.max_memory_bytes // workers // (1024 * 1024)),
+            "decode_threads": -(-self.decode_threads // workers),
+        }
+        return self.model_copy(update=share)
 
     @property
     def cores(self) -> int:

@@ -200,6 +200,7 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
     assert process.stderr is not None
     log: list[str] = []
     url, ready = "", False
+    reader = threading.Thread(target=log.extend, args=(process.stderr,), daemon=True)
     try:
         for line in process.stderr:
             log.append(line)
@@ -210,12 +211,14 @@ def run_server(repository: Path, *options: str) -> Iterator[Server]:
                 break
         else:
             pytest.fail("the server ended:\n" + "".join(log))
-        reader = threading.Thread(target=log.extend, args=(process.stderr,), daemon=True)
         reader.start()
         yield Server(url, process, log, reader)
     finally:
         process.kill()
         process.wait()
+        if reader.ident is not None:
+            # Of several workers each ends once it sees that its supervisor is gone.
+            reader.join(timeout=60)
         process.stderr.close()
 
 

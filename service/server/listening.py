@@ -29,13 +29,13 @@ class Listening:
     Attributes:
         main: for everything.
         metrics: for metrics and health alone; none where they are on the main port.
-        rpc: keep addresses for gRPC, which opens sockets of its own beside them; these do not
+        rpc: addresses for gRPC, which opens sockets of its own; those that keep them for it do not
             listen. Of several processes each opens its own.
     """
 
     main: tuple[socket.socket, ...]
     metrics: tuple[socket.socket, ...] = ()
-    rpc: tuple[socket.socket, ...] = ()
+    rpc: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -65,10 +65,21 @@ def listening(settings: Settings) -> Iterator[Listening]:
         metrics: tuple[socket.socket, ...] = ()
         if metrics_port is not None:
             metrics = _listen(opened, host, metrics_port, "--metrics-port")
-        rpc: tuple[socket.socket, ...] = ()
+        rpc: tuple[str, ...] = ()
         if grpc_port is not None:
-            rpc = _keep(opened, host, grpc_port, "--grpc-port")
+            kept = _keep(opened, host, grpc_port, "--grpc-port")
+            rpc = tuple(_address(one) for one in kept)
         yield Listening(main, metrics, rpc)
+
+
+def url_of(scheme: str, listener: socket.SocketType) -> str:
+    """Where a socket listens."""
+    return f"{scheme}://{_address(listener)}"
+
+
+def _address(bound: socket.SocketType) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listen(

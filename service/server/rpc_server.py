@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ class RpcServer:
     Args:
         backend: what answers.
         settings: of the server.
-        kept: sockets that keep the addresses to listen on.
+        addresses: to listen on, which somebody keeps for this server.
         tls: the certificate to show; None for a plain server.
     """
 
@@ -43,12 +42,12 @@ class RpcServer:
         self,
         backend: RpcBackend,
         settings: Settings,
-        kept: Sequence[socket.socket],
+        addresses: Sequence[str],
         tls: ServerTls | None = None,
     ) -> None:
         self._backend = backend
         self._settings = settings
-        self._kept = kept
+        self._addresses = addresses
         self._tls = tls
         self._server: Any = None
 
@@ -65,7 +64,7 @@ class RpcServer:
                 # Of each address.
                 (
                     "grpc.max_allowed_incoming_connections",
-                    max(1, connections // len(self._kept)),
+                    max(1, connections // len(self._addresses) // settings.workers),
                 ),
                 ("grpc.max_receive_message_length", _most_bytes(settings.max_image_bytes)),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
@@ -79,15 +78,14 @@ class RpcServer:
         self._server.add_generic_rpc_handlers(
             (Procedures(self._backend, settings.max_image_bytes),)
         )
-        addresses = [_address(one) for one in self._kept]
-        for address in addresses:
+        for address in self._addresses:
             if self._tls is None:
                 self._server.add_insecure_port(address)
             else:
                 self._server.add_secure_port(address, _credentials(self._tls))
         await self._server.start()
         scheme = "grpc" if self._tls is None else "grpcs"
-        logger.info("the Open Inference Protocol is on %s://%s", scheme, addresses[0])
+        logger.info("the Open Inference Protocol is on %s://%s", scheme, self._addresses[0])
 
     async def stop(self, within_s: float) -> None:
         """Take no more calls, and end once those that were accepted are answered.
@@ -105,11 +103,6 @@ class RpcServer:
 def _most_bytes(max_image_bytes: int) -> int:
     """Largest message that gRPC takes at all; whoever sends one little too large hears it of us."""
     return min(max_image_bytes + max_image_bytes // 4, 2**31 - 1)
-
-
-def _address(kept: socket.socket) -> str:
-    host, port = kept.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _credentials(tls: ServerTls) -> Any:

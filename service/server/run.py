@@ -22,10 +22,10 @@ from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.open_messages import OpenMessages
 from service.server.connections.state import ConnectionState
-from service.server.connections.tls_connection import TlsConnection
+from service.server.connections.tls.tls_connection import TlsConnection
 from service.server.connections.websocket_connection import WebSocketConnection
 from service.server.listening import Listening
-from service.server.server import Scraped, Server
+from service.server.server import Scraped, Server, Serving
 from service.server.tls import ServerTls
 from service.settings import Settings
 from service.streaming.frames import HEADER_BYTES
@@ -49,6 +49,7 @@ def run(
     listening: Listening,
     tls: ServerTls | None = None,
     ended: Callable[[], None] = lambda: None,
+    serving: Serving | None = None,
 ) -> None:
     """Serve until the process is told to end.
 
@@ -58,6 +59,7 @@ def run(
         listening: the sockets to accept connections of.
         tls: the certificate to show; None for a plain server.
         ended: called at the very end, as `Server` says.
+        serving: hands over connections, where this is one worker of several.
 
     Where too many threads hang in engines, the process drains and ends with `GAVE_UP`.
 
@@ -72,13 +74,18 @@ def run(
         app.state.folder_watch.ask()
 
     def limits() -> ConnectionLimits:
+        files = limit_of_open_files()
         return limits_of(
-            settings.max_connections, settings.max_connections_per_client, limit_of_open_files()
+            settings.max_connections,
+            settings.max_connections_per_client,
+            None if files is None else files * settings.workers,
         )
 
     # Beside the budget of pictures in flight, but of its size; one message must fit.
     share_bytes = max(_MEMORY_SHARE * settings.max_memory_bytes, settings.max_image_bytes)
-    gate = ConnectionGate(limits, Closures(metrics.connections.closed), share_bytes)
+    gate = ConnectionGate(
+        limits, Closures(metrics.connections.closed), share_bytes, app.state.peers.counts
+    )
     metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
     if (allowed := limits().in_all) < settings.max_connections:
         logger.info(
@@ -89,7 +96,7 @@ def run(
     # Any callable makes connections, though a class is declared.
     http: Any = HttpConnection if tls is None else make_tls_connections(tls)
     scraped = None
-    if listening.metrics:
+    if listening.metrics or (serving is not None and settings.metrics_port is not None):
         scraped = Scraped(_config(app.state.metrics_app, settings), listening.metrics)
     beside = None
     if listening.rpc:
@@ -108,6 +115,7 @@ def run(
         tls,
         scraped,
         beside,
+        serving,
     )
     lost: LostThreads = app.state.lost_threads
     server.must_end = lost.too_many

@@ -8,10 +8,11 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 import uvicorn
 
@@ -19,6 +20,8 @@ from service.app import Drain
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.state import ConnectionState
+from service.server.connections.tls.tls_connection import TlsConnection
+from service.server.listening import url_of
 from service.server.signals import ENDING, IGNORED, RELOADING, Handler, handled
 from service.server.tls import ServerTls
 
@@ -26,6 +29,11 @@ _SWEEP_EVERY_S = 1.0
 """Time between two looks at connections that may be late."""
 
 logger = logging.getLogger("takt.server")
+
+
+Connection = HttpConnection | TlsConnection
+Accept = Callable[[], Connection]
+"""Makes the protocol of a new connection."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,20 @@ class Beside(Protocol):
         """Take nothing more, and answer what was accepted, within so many seconds."""
 
 
+class Serving(Protocol):
+    """What a server does beside accepting connections of its own: it is one of several workers."""
+
+    async def open(self, server: Server) -> None:
+        """Called before the application starts."""
+
+    # The ports are main, metrics, and relayed: by another process, which has decrypted it.
+    async def begin(self, accepts: Mapping[str, Accept]) -> None:
+        """Called once it has: connections may come, and are made by these, by their ports."""
+
+    async def end(self) -> None:
+        """Called once everything is closed."""
+
+
 class Server(uvicorn.Server):
     """Closes the streams in good order before uvicorn cuts every WebSocket.
 
@@ -57,10 +79,11 @@ class Server(uvicorn.Server):
         loaded: returns once the models are loaded; what is in memory by then stays there.
         ended: called at the very end, before the signal that ended it takes its usual effect.
         state: shared by the connections; its gate ends those that are late.
-        reload: called on SIGHUP, on the event loop.
+        reload: called on SIGHUP, on the event loop; an attribute as well.
         tls: its files are followed while the server runs; None for none.
         scraped: what else it serves, on a port of its own; None for nothing.
         beside: another protocol's server, which starts and ends with it; None for none.
+        serving: where connections come from, beside sockets that listen; None for nowhere.
 
     Attributes:
         must_end: once it is set, the server drains and ends as if it had been told to.
@@ -78,13 +101,15 @@ class Server(uvicorn.Server):
         tls: ServerTls | None = None,
         scraped: Scraped | None = None,
         beside: Beside | None = None,
+        serving: Serving | None = None,
     ) -> None:
         super().__init__(config)
         self._tls = tls
         self._scraped = scraped
         self._beside = beside
+        self._serving = serving
         self._gate = state.gate if state else None
-        self._reload = reload
+        self.reload = reload
         self._sweeping: asyncio.Task[None] | None = None
         if state is not None:
             self.server_state = state
@@ -115,28 +140,37 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and begin to look at them."""
+        if self._serving is not None:
+            await self._serving.open(self)
         await super().startup(sockets)
-        if sockets is not None:
+        if sockets:
             # uvicorn takes it that whoever has opened them has told.
             self._log_started_message(sockets)
+        accepts: dict[str, Accept] = {}
         if self._scraped is not None:
-            await self._accept_scrapes(self._scraped)
+            self._scraped.config.load()
+            accepts["metrics"] = partial(self._make_connection, self._scraped.config)
+            await self._accept_scrapes(accepts["metrics"], self._scraped.sockets)
         if self._beside is not None:
             await self._beside.start()
         if self._gate is not None:
             self._sweeping = asyncio.create_task(self._sweep(self._gate))
+        if self._serving is not None:
+            make: Any = self.config.http_protocol_class
+            accepts["main"] = partial(self._make_connection, self.config, make)
+            accepts["relayed"] = partial(self._make_connection, self.config)
+            await self._serving.begin(accepts)
 
-    async def _accept_scrapes(self, scraped: Scraped) -> None:
-        scraped.config.load()
+    def _make_connection(
+        self, config: uvicorn.Config, make: Callable[..., Connection] = HttpConnection
+    ) -> Connection:
+        return make(config, self.server_state, self.lifespan.state)
 
-        def accept() -> HttpConnection:
-            assert isinstance(self.server_state, ConnectionState)
-            return HttpConnection(scraped.config, self.server_state, self.lifespan.state)
-
+    async def _accept_scrapes(self, accept: Accept, sockets: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        for one in scraped.sockets:
+        for one in sockets:
             self.servers.append(await loop.create_server(accept, sock=one))
-        logger.info("metrics are on %s", _url("http", scraped.sockets[0]))
+            logger.info("metrics are on %s", url_of("http", one))
 
     async def main_loop(self) -> None:
         """Serve; what was loaded is taken out of the search for garbage.
@@ -160,7 +194,7 @@ class Server(uvicorn.Server):
             "SIGHUP: the model repository is looked at for versions, activations and thresholds; "
             "settings need a restart"
         )
-        self._reload()
+        self.reload()
 
     async def _sweep(self, gate: ConnectionGate) -> None:
         loop = asyncio.get_running_loop()
@@ -189,6 +223,13 @@ class Server(uvicorn.Server):
         if self.force_exit and self._loop is not None:
             self._loop.call_soon_threadsafe(self._hurry.set)
 
+    def end(self, *, hurry: bool) -> None:
+        """Drain and end, as if a signal had come; in a hurry, give up what is left."""
+        self.should_exit = True
+        if hurry:
+            self.force_exit = True
+            self._hurry.set()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let the streams answer what they accepted, then close."""
         self._loop = asyncio.get_running_loop()
@@ -212,6 +253,8 @@ class Server(uvicorn.Server):
         finally:
             if self._sweeping is not None:
                 self._sweeping.cancel()
+            if self._serving is not None:
+                await self._serving.end()
 
     async def _close(self, within_s: float) -> None:
         """End what lasts, and what is on other ports."""
@@ -225,12 +268,7 @@ class Server(uvicorn.Server):
         if self._tls is None:
             super()._log_started_message(listeners)
             return
-        logger.info("Uvicorn running on %s (Press CTRL+C to quit)", _url("https", listeners[0]))
-
-
-def _url(scheme: str, listener: socket.SocketType) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url_of("https", listeners[0]))
 
 
 def _log_ignored(taken: int) -> None:

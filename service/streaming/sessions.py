@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from service.errors import NotReadyError, StreamNotFoundError, UnavailableError
+from service.peers import Alone, Peers
 from service.streaming.link import Link, Stop
 from service.streaming.session import Session
 from service.streaming.watching import Watcher
 
 MOST_WATCHERS = 32
 """Most who watch at the same time, over all streams."""
+
+_LETTERS = string.ascii_letters + string.digits
+"""Of the workers, by their numbers."""
 
 _WATCHERS_LEAVE_WITHIN_S = 1.0
 """Longest wait at the end for those who watch: they lose nothing."""
@@ -60,9 +65,19 @@ class Sessions:
     Args:
         limits: bounds.
         count_open: hears how many are open, whenever that changes.
+        peers: the other processes of the server, of which the limits are as well.
     """
 
-    def __init__(self, limits: SessionLimits, count_open: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        limits: SessionLimits,
+        count_open: Callable[[int], None],
+        peers: Peers | None = None,
+    ) -> None:
+        peers = Alone() if peers is None else peers
+        self._counts = peers.counts
+        # So that whoever has a stream's id knows which worker has the stream.
+        self._prefix = letter_of(peers.worker) if peers.workers > 1 else ""
         self._limits = limits
         self._count_open = count_open
         self._open: dict[str, Session] = {}
@@ -89,7 +104,7 @@ class Sessions:
             NotReadyError: the server is closing.
         """
         self._admit()
-        session = make(secrets.token_urlsafe(16))
+        session = make(self._prefix + secrets.token_urlsafe(16))
         self._set_open(session)
         return session
 
@@ -108,7 +123,7 @@ class Sessions:
         self._check_closing()
         if session.key not in self._open:
             self._admit()
-            self._kept.pop(session.key).expiry.cancel()
+            self._remove_kept(session).expiry.cancel()
             self._set_open(session)
         return session.attach(after)
 
@@ -117,17 +132,18 @@ class Sessions:
         if self._closing:
             self.end(session)
             return
-        del self._open[session.key]
+        self._remove_open(session)
         expiry = asyncio.get_running_loop().call_later(self._limits.kept_s, self._forget, session)
         self._kept[session.key] = _Kept(session, expiry)
-        if len(self._kept) > self._limits.most_kept:
+        self._counts.add("kept_streams", 1)
+        if self._counts.total("kept_streams") > self._limits.most_kept:
             self._forget(next(iter(self._kept.values())).session)
         self._count()
 
     def end(self, session: Session) -> None:
         """End a session and give up its frames under way."""
         session.cancel()
-        self._open.pop(session.key, None)
+        self._remove_open(session)
         self._count()
 
     @contextlib.contextmanager
@@ -146,16 +162,16 @@ class Sessions:
         session = next((one for one in self if one.id == id), None)
         if session is None:
             raise StreamNotFoundError(f"there is no stream {id!r}; GET /v1/streams has them all")
-        if len(self._watchers) >= MOST_WATCHERS:
-            raise UnavailableError(
-                f"{len(self._watchers)} watch already; close a page that shows streams"
-            )
+        if (watching := self._counts.total("watchers")) >= MOST_WATCHERS:
+            raise UnavailableError(f"{watching} watch already; close a page that shows streams")
         watcher = session.audience.join()
         self._watchers.add(watcher)
+        self._counts.add("watchers", 1)
         try:
             yield session, watcher
         finally:
             self._watchers.discard(watcher)
+            self._counts.add("watchers", -1)
             watcher.leave()
             if not self._watchers:
                 self._none_watching.set()
@@ -202,17 +218,26 @@ class Sessions:
 
     def _admit(self) -> None:
         self._check_closing()
-        if len(self._open) >= self._limits.most_open:
+        if (open_already := self._counts.total("streams")) >= self._limits.most_open:
             raise UnavailableError(
-                f"{len(self._open)} streams are open already; end one, or raise stream_sessions"
+                f"{open_already} streams are open already; end one, or raise stream_sessions"
             )
 
     def _forget(self, session: Session) -> None:
-        kept = self._kept.pop(session.key)
-        kept.expiry.cancel()
+        self._remove_kept(session).expiry.cancel()
         session.cancel()
 
+    def _remove_kept(self, session: Session) -> _Kept:
+        self._counts.add("kept_streams", -1)
+        return self._kept.pop(session.key)
+
+    def _remove_open(self, session: Session) -> None:
+        if self._open.pop(session.key, None) is not None:
+            self._counts.add("streams", -1)
+
     def _set_open(self, session: Session) -> None:
+        if session.key not in self._open:
+            self._counts.add("streams", 1)
         self._open[session.key] = session
         self._count()
 
@@ -220,3 +245,18 @@ class Sessions:
         self._count_open(len(self._open))
         if not self._open:
             self._none_open.set()
+
+
+def letter_of(worker: int) -> str:
+    """The letter with which the keys of a worker's streams begin.
+
+    >>> letter_of(0), worker_of("bXwEr")
+    ('a', 1)
+    """
+    return _LETTERS[worker]
+
+
+def worker_of(id: str) -> int | None:
+    """The worker that has a stream, by its id or key; None if no worker would begin it so."""
+    found = _LETTERS.find(id[:1]) if id else -1
+    return None if found < 0 else found

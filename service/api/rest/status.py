@@ -37,8 +37,7 @@ from service.bundles.thresholds import DeployedThresholds
 from service.domain import ThresholdKind
 from service.mirroring.worker import BundleSource, MirrorWorker
 from service.observing.gpu_metrics import GpuCollector
-from service.observing.journal import Journal
-from service.observing.metrics import Metrics
+from service.observing.summing.host_metrics import HostMetrics
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
 
@@ -85,14 +84,11 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
     return router
 
 
-def metrics_router(
-    metrics: Metrics, journal: Journal, gpus: GpuCollector | None = None
-) -> APIRouter:
+def metrics_router(metrics: HostMetrics, gpus: GpuCollector | None = None) -> APIRouter:
     """The route for Prometheus.
 
     Args:
         metrics: of this server.
-        journal: brings the metrics up to date.
         gpus: metrics of the GPUs, if there are any.
     """
     router = APIRouter()
@@ -114,8 +110,8 @@ def metrics_router(
         accept = request.headers.get("accept", "")
         encode, media_type = choose_encoder("" if _BAD_VERSION.search(accept) else accept)
         # The loop reads the values, as it changes them; writing the text takes too long for it.
-        journal.settle()
-        body = await asyncio.to_thread(encode, _Read(metrics.read(), gpus))
+        families = await metrics.read()
+        body = await asyncio.to_thread(encode, _Read(families, gpus))
         return Response(body, media_type=media_type)
 
     return router

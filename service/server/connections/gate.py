@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
 
 from service.domain import CloseReason
 from service.errors import TooManyConnectionsError
+from service.peers import HostCounts, OwnCounts
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits, descriptor_is_free
 
 REFUSED_AT_ONCE = 32
 """Refused connections that may still read why; one more cuts the oldest."""
+_CONNECTIONS = "connections"
 _SEARCH_EVERY_S = 0.1
 """Shortest time between two searches for connections that can make room."""
 
@@ -54,6 +56,7 @@ class ConnectionGate:
         limits: read for each connection.
         closures: counts those that are ended.
         max_unread_bytes: of answers that wait for clients to read them, over all connections.
+        counts: what the limits are held against; those of the whole server.
     """
 
     def __init__(
@@ -61,13 +64,14 @@ class ConnectionGate:
         limits: Callable[[], ConnectionLimits],
         closures: Closures,
         max_unread_bytes: float = math.inf,
+        counts: HostCounts | None = None,
     ) -> None:
         self.closures = closures
         self._limits = limits
         self._max_unread_bytes = max_unread_bytes
         self._open: dict[GuardedConnection, None] = {}
         self._refused: dict[GuardedConnection, None] = {}
-        self._of_client: Counter[str] = Counter()
+        self._counts = OwnCounts() if counts is None else counts
         # Those that can make room, the longest idle first; of each client, and of all by None.
         self._idle: defaultdict[str | None, deque[GuardedConnection]] = defaultdict(deque)
         self._searched_s = float("-inf")
@@ -81,9 +85,10 @@ class ConnectionGate:
         limits = self._limits()
         client = connection.client_key
         reason: CloseReason
-        if self._of_client[client] >= limits.per_client and not self._evict(now_s, client):
+        of_client = self._counts.total(_of_client(client))
+        if of_client >= limits.per_client and not self._evict(now_s, client):
             reason, most = "too_many_of_client", limits.per_client
-        elif len(self._open) >= limits.in_all and not self._evict(now_s):
+        elif self._counts.total(_CONNECTIONS) >= limits.in_all and not self._evict(now_s):
             reason, most = "too_many", limits.in_all
         else:
             self.adopt(connection)
@@ -103,7 +108,8 @@ class ConnectionGate:
     def adopt(self, connection: GuardedConnection) -> None:
         """Count a connection that takes the place of another one, which was released."""
         self._open[connection] = None
-        self._of_client[connection.client_key] += 1
+        self._counts.add(_CONNECTIONS, 1)
+        self._counts.add(_of_client(connection.client_key), 1)
 
     def release(self, connection: GuardedConnection) -> None:
         """Forget a connection that was lost, or that another one takes the place of."""
@@ -111,9 +117,8 @@ class ConnectionGate:
         if connection not in self._open:
             return
         del self._open[connection]
-        self._of_client[connection.client_key] -= 1
-        if not self._of_client[connection.client_key]:
-            del self._of_client[connection.client_key]
+        self._counts.add(_CONNECTIONS, -1)
+        self._counts.add(_of_client(connection.client_key), -1)
 
     def sweep(self, now_s: float) -> None:
         """End connections that are late or unread; call it about once a second."""
@@ -159,6 +164,10 @@ class ConnectionGate:
         for _, _, connection in sorted(idle):
             self._idle[None].append(connection)
             self._idle[connection.client_key].append(connection)
+
+
+def _of_client(client: str) -> str:
+    return f"client {client}"
 
 
 def client_key(address: str | None) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import uuid
-from collections.abc import Callable, Iterable
-from enum import Enum, auto
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -13,12 +14,10 @@ from starlette.responses import Response
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 
-from service.api.problems import problem_response
 from service.api.request_context import id_and_length
 from service.domain import CloseReason
 from service.errors import (
@@ -27,46 +26,23 @@ from service.errors import (
     TaktError,
     TooManyConnectionsError,
 )
-from service.security.headers import ANSWER_HEADERS
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.gate import client_key
 from service.server.connections.lingering import LingeringTransport
-from service.server.connections.state import ConnectionState
+from service.server.connections.refusals import refusal, whole_answer
+from service.server.connections.stages import HEADERS_IDLE_S, IDLE_S, WITHIN_S, ConnectionStage
+from service.server.connections.state import (
+    AskedBy,
+    ConnectionState,
+    OwnedElsewhereError,
+    Owner,
+)
 
-HEADERS_WITHIN_S = 10.0
-"""Longest time from the connection, or from a later request's first byte, to its last header."""
-REST_WITHIN_S = 30.0
-"""Longest time for the rest of a body that was answered before its end."""
-LINGER_S = 2.0
-"""Longest time for a client that is still sending to read why it was refused."""
 MAX_HEADER_BYTES = 64 * 1024
 """Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
 MOST_PIPELINED = 32
 """Most requests that may be sent ahead of their answers."""
-HEADERS_IDLE_S = 0.25
-"""Time after which a connection without whole headers makes room for others."""
-_IDLE_S = 5.0
-"""Time after the last answer after which a connection makes room for others."""
-
-
-class _Stage(Enum):
-    HEADERS = auto()
-    """No whole headers came yet."""
-    WORKING = auto()
-    """A request is being read or answered; the app has its own deadlines."""
-    REST = auto()
-    """The answer is out, and the rest of the body still comes."""
-    IDLE = auto()
-    """The next request may come; uvicorn closes it after its keep-alive time."""
-    LEAVING = auto()
-    """The last answer is out, and the client may read it."""
-
-
-_WITHIN_S = {
-    _Stage.HEADERS: HEADERS_WITHIN_S,
-    _Stage.REST: REST_WITHIN_S,
-    _Stage.LEAVING: LINGER_S,
-}
+_HEAD_ENDS = b"\r\n\r\n"
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -74,6 +50,7 @@ class HttpConnection(HttpToolsProtocol):
 
     Attributes:
         client_key: what counts as its client.
+        asked_by: client and scheme of what another process passes on; None for a client's own.
     """
 
     server_state: ConnectionState
@@ -90,19 +67,23 @@ class HttpConnection(HttpToolsProtocol):
             config.app, "refusal", None
         )
         self.client_key = "unknown"
+        self.asked_by: AskedBy | None = None
         self._gate = server_state.gate
         self._reading = AnswerReading()
         self._leaving = False
         self._turned_away: TooManyConnectionsError | None = None
+        self._tail = b""
         # Since the last headers or the last part of a body.
         self._overhead_bytes = 0
-        self._seen: tuple[_Stage, object] = (_Stage.HEADERS, None)
+        self._seen: tuple[ConnectionStage, object] = (ConnectionStage.HEADERS, None)
         self._seen_since_s = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit the connection, or answer it with 503."""
         lingering = LingeringTransport(transport, self._close)
         super().connection_made(cast(asyncio.Transport, lingering))
+        if self.asked_by is not None:
+            self.client, self.scheme = self.asked_by
         self.client_key = client_key(self.client[0] if self.client else None)
         self._turned_away = self._gate.admit(self, self.loop.time())
         self._leaving = self._turned_away is not None
@@ -130,8 +111,12 @@ class HttpConnection(HttpToolsProtocol):
                 return
             self._unsupported_upgrade_warning()
         except httptools.HttpParserError as error:
+            if isinstance(error.__context__, OwnedElsewhereError):
+                self._relay(error.__context__.owner, data)
+                return
             self._refuse_malformed(error.__context__)
             return
+        self._tail = data[-len(_HEAD_ENDS) + 1 :]
         if self._overhead_bytes > MAX_HEADER_BYTES:
             self._refuse_malformed(_headers_too_large())
 
@@ -160,7 +145,13 @@ class HttpConnection(HttpToolsProtocol):
         self._overhead_bytes = 0
         if len(self.pipeline) >= MOST_PIPELINED:
             raise _PipelinedError
+        relays = self.server_state.relays
+        if relays is not None and (owner := relays.owner(self.url)) is not None:
+            raise OwnedElsewhereError(owner)
         super().on_headers_complete()
+        if self.server_state.leaving and self.cycle and self.scheme == "https":
+            # Its keys cannot be given to another process; any other connection is given back.
+            self.cycle.keep_alive = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Answer at once what the app refuses at once; all else gets a task."""
@@ -171,7 +162,9 @@ class HttpConnection(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
             return
         cycle.response_started = cycle.response_complete = True
-        self._write(answer.status_code, answer.raw_headers, answer.body)
+        headers = [*self.server_state.default_headers, *answer.raw_headers]
+        # Past uvicorn, which would check what is ours.
+        self.transport.write(whole_answer(answer.status_code, headers, answer.body))
         self.on_response_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -195,9 +188,9 @@ class HttpConnection(HttpToolsProtocol):
             self.cut("unread_answer")
             return 0
         stage = self._stage_at(now_s)
-        within_s = _WITHIN_S.get(stage)
+        within_s = WITHIN_S.get(stage)
         if within_s is not None and now_s >= self._seen_since_s + within_s:
-            if stage is _Stage.HEADERS and self._seen[1] is not None:
+            if stage is ConnectionStage.HEADERS and self._seen[1] is not None:
                 self._gate.closures.note("slow_request", self.client_key)
                 self._refuse(
                     SlowRequestError(
@@ -205,7 +198,7 @@ class HttpConnection(HttpToolsProtocol):
                         "them at once"
                     )
                 )
-            elif stage is _Stage.LEAVING:
+            elif stage is ConnectionStage.LEAVING:
                 if not unread:
                     self.transport.abort()
             else:
@@ -216,8 +209,8 @@ class HttpConnection(HttpToolsProtocol):
         """When it began to wait for a request; None if that was just now, and while it works."""
         stage = self._stage_at(now_s)
         idle_s = now_s - self._seen_since_s
-        if (stage is _Stage.HEADERS and idle_s >= HEADERS_IDLE_S) or (
-            stage is _Stage.IDLE and idle_s >= _IDLE_S
+        if (stage is ConnectionStage.HEADERS and idle_s >= HEADERS_IDLE_S) or (
+            stage is ConnectionStage.IDLE and idle_s >= IDLE_S
         ):
             return self._seen_since_s
         return None
@@ -231,31 +224,79 @@ class HttpConnection(HttpToolsProtocol):
         """Close it at once."""
         self.transport.abort()
 
-    def _stage_at(self, now_s: float) -> _Stage:
+    def _relay(self, owner: Owner, data: bytes) -> None:
+        """Have another process answer the request whose head has just ended, and all after it.
+
+        Args:
+            owner: of the request.
+            data: what came last.
+        """
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            self._refuse_malformed(_PipelinedError())
+            return
+        assert self.server_state.relays is not None
+        came = self._tail + data
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            head += [name, b": ", value, b"\r\n"]
+        rest = came.partition(_HEAD_ENDS)[2]
+        self._gate.release(self)
+        self.connections.discard(self)
+        client = cast(LingeringTransport, self.transport).inner
+        sent = b"".join([*head, b"\r\n", rest])
+        asked_by = self.client, self.scheme or "http"
+        self.server_state.relays.begin(client, asked_by, owner, sent)
+
+    def release(self) -> socket.socket | None:
+        """Its socket, for another process to go on with; None while it works, and for TLS.
+
+        What the client sends meanwhile waits in the socket.
+        """
+        transport = cast(LingeringTransport, self.transport).inner
+        stage, subject = self._stage()
+        fresh = stage is ConnectionStage.HEADERS and subject is None
+        waits = stage is ConnectionStage.IDLE or fresh
+        unread = transport.is_closing() or transport.get_write_buffer_size()
+        if not waits or unread or self.scheme == "https" or self.asked_by is not None:
+            return None
+        inside = transport.get_extra_info("socket")
+        if inside is None:
+            return None
+        released = socket.socket(fileno=os.dup(inside.fileno()))
+        # This process's descriptor alone; the connection lives on by the other one.
+        transport.abort()
+        return released
+
+    def _stage_at(self, now_s: float) -> ConnectionStage:
         """The stage, whose beginning is noted when it is seen first."""
         stage, subject = self._stage()
         seen_stage, seen_subject = self._seen
         if stage is not seen_stage or subject is not seen_subject:
-            first = stage is _Stage.HEADERS and seen_stage is stage and seen_subject is None
+            first = (
+                stage is ConnectionStage.HEADERS and seen_stage is stage and seen_subject is None
+            )
             # A first request's time runs from the connection on.
             if not first:
                 self._seen_since_s = now_s
             self._seen = (stage, subject)
         return stage
 
-    def _stage(self) -> tuple[_Stage, object]:
+    def _stage(self) -> tuple[ConnectionStage, object]:
         if self._leaving:
-            return _Stage.LEAVING, None
+            return ConnectionStage.LEAVING, None
         cycle = cast(RequestResponseCycle | None, self.cycle)
         scope = self.scope
         if cycle is None:
-            return _Stage.HEADERS, scope
+            return ConnectionStage.HEADERS, scope
         if not cycle.response_complete:
-            return _Stage.WORKING, None
+            return ConnectionStage.WORKING, None
         if cycle.scope is not scope:
-            return _Stage.HEADERS, scope
+            return ConnectionStage.HEADERS, scope
         # What came after the answer without beginning a request is the rest of a body.
-        return (_Stage.REST if self.timeout_keep_alive_task is None else _Stage.IDLE), cycle
+        return (
+            ConnectionStage.REST if self.timeout_keep_alive_task is None else ConnectionStage.IDLE
+        ), cycle
 
     def _refuse_malformed(self, error: BaseException | None) -> None:
         reason: CloseReason = "malformed"
@@ -277,22 +318,9 @@ class HttpConnection(HttpToolsProtocol):
         """Answer without the app, and close once the client may have read it."""
         request_id = id_and_length(self.headers or [])[0] or uuid.uuid4().hex.encode()
         path = getattr(self, "url", b"").decode("latin-1")
-        answer = problem_response(error, request_id.decode(), path)
-        headers = dict([*answer.raw_headers, *ANSWER_HEADERS]) | {
-            b"x-request-id": request_id,
-            b"connection": b"close",
-        }
-        self._write(answer.status_code, headers.items(), answer.body)
+        answer = refusal(error, request_id, path, self.server_state.default_headers)
+        self.transport.write(answer)
         self._leave()
-
-    def _write(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes | memoryview
-    ) -> None:
-        """Write a whole answer, past uvicorn, which would check what is ours."""
-        lines = [STATUS_LINE[status]]
-        for name, value in [*self.server_state.default_headers, *headers]:
-            lines += [name, b": ", value, b"\r\n"]
-        self.transport.write(b"".join([*lines, b"\r\n", body]))
 
     def _close(self) -> None:
         """Close, but let a client that is still sending read its answer first."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from uvicorn.server import ServerState
 
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.open_messages import OpenMessages
+
+AskedBy = tuple[tuple[str, int] | None, Literal["http", "https"]]
+"""Address and port of a client, where they are known, and the scheme by which it asks."""
 
 
 class Handshake(Protocol):
@@ -15,6 +20,41 @@ class Handshake(Protocol):
 
     def abort(self) -> None:
         """Close it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Another process of the server that alone can answer a request.
+
+    Attributes:
+        worker: its number; None for the one that leads.
+    """
+
+    worker: int | None
+
+
+class OwnedElsewhereError(Exception):
+    """Another process answers a request.
+
+    Args:
+        owner: which one.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__()
+        self.owner = owner
+
+
+class Relays(Protocol):
+    """Passes on requests that another process answers."""
+
+    def owner(self, url: bytes) -> Owner | None:
+        """Whom a request is for; None if this process answers it."""
+
+    def begin(
+        self, client: asyncio.Transport, asked_by: AskedBy, owner: Owner, sent: bytes
+    ) -> None:
+        """Pass on what a client has sent and will send; its connection is a pipe from now on."""
 
 
 class ConnectionState(ServerState):
@@ -26,6 +66,8 @@ class ConnectionState(ServerState):
 
     Attributes:
         handshakes: connections that uvicorn does not know of yet.
+        relays: passes on what another process answers; None for a server of one process.
+        leaving: whether each answer is the last one of its connection, as another process goes on.
     """
 
     def __init__(self, gate: ConnectionGate, open_messages: OpenMessages) -> None:
@@ -33,3 +75,5 @@ class ConnectionState(ServerState):
         self.gate = gate
         self.open_messages = open_messages
         self.handshakes: set[Handshake] = set()
+        self.relays: Relays | None = None
+        self.leaving = False

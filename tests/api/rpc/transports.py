@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -110,7 +109,7 @@ async def served(app: FastAPI, settings: Settings, transport: Transport) -> Asyn
         server.lifespan = server.config.lifespan_class(server.config)
         await server.startup([*sockets.main])
         await idle(app)
-        address = "{}:{}".format(*socket_of(sockets, transport).getsockname())
+        address = address_of(sockets, transport)
         client = transport.aio.InferenceServerClient(address)
         found = Served(server, sockets, client, address)
         try:
@@ -120,8 +119,10 @@ async def served(app: FastAPI, settings: Settings, transport: Transport) -> Asyn
             await found.shut_down()
 
 
-def socket_of(sockets: Listening, transport: Transport) -> socket.socket:
-    return (sockets.main if transport is HTTP else sockets.rpc)[0]
+def address_of(sockets: Listening, transport: Transport) -> str:
+    if transport is HTTP:
+        return "{}:{}".format(*sockets.main[0].getsockname())
+    return sockets.rpc[0]
 
 
 def depth_of(server: Served) -> int:

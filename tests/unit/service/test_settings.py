@@ -134,9 +134,9 @@ def test_a_variable_that_is_nearly_a_setting_is_told_with_the_one_that_is_meant(
 
 
 def test_a_variable_that_is_near_no_setting_is_told_as_well(environment: dict[str, str]) -> None:
-    environment["TAKT_WORKERS"] = "4"
+    environment["TAKT_COLOUR"] = "4"
     (told,) = unknown_variables()
-    assert told.startswith("TAKT_WORKERS is no setting and changes nothing; `takt serve --help`")
+    assert told.startswith("TAKT_COLOUR is no setting and changes nothing; `takt serve --help`")
 
 
 @pytest.mark.parametrize(

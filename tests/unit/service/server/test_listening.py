@@ -178,15 +178,16 @@ def test_without_its_packages_the_port_of_grpc_is_refused_and_says_what_to_insta
 def test_the_port_of_grpc_is_kept_for_those_who_share_it_and_nobody_else() -> None:
     pytest.importorskip("grpc_health", reason="gRPC is an extra")
     with listening(Settings(port=0, grpc_port=0)) as sockets:
-        (kept,) = sockets.rpc
+        host, _, port = sockets.rpc[0].rpartition(":")
+        kept = host, int(port)
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            other.bind(kept.getsockname())
+            other.bind(kept)
         with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
-            stranger.bind(kept.getsockname())
+            stranger.bind(kept)
         # Nobody would accept what came to it.
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(kept.getsockname())
+            socket.create_connection(kept)
 
 
 @pytest.mark.parametrize(

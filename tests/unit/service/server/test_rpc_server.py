@@ -64,7 +64,7 @@ async def started(
     server = RpcServer(backend(), Settings(**settings), sockets.rpc, tls)
     await server.start()
     try:
-        yield "{}:{}".format(*sockets.rpc[0].getsockname())
+        yield sockets.rpc[0]
     finally:
         await server.stop(60.0)
 
@@ -154,13 +154,13 @@ async def test_connections_are_bounded(sockets: Listening) -> None:
             writer.close()
 
 
-async def test_the_port_can_be_taken_again_at_once(sockets: Listening) -> None:
-    port = sockets.rpc[0].getsockname()[1]
-    async with started(sockets) as address:
-        channel = grpc.aio.insecure_channel(address)
-        stub = health_pb2_grpc.HealthStub(channel)
-        await stub.Check(health_pb2.HealthCheckRequest())
-    sockets.rpc[0].close()
+async def test_the_port_can_be_taken_again_at_once() -> None:
+    with listening(Settings(port=0, grpc_port=0)) as sockets:
+        port = int(sockets.rpc[0].rpartition(":")[2])
+        async with started(sockets) as address:
+            channel = grpc.aio.insecure_channel(address)
+            stub = health_pb2_grpc.HealthStub(channel)
+            await stub.Check(health_pb2.HealthCheckRequest())
     with listening(Settings(port=0, grpc_port=port)) as again:
         async with started(again) as address:
             assert await check(address) == 1
@@ -170,7 +170,7 @@ async def test_the_port_can_be_taken_again_at_once(sockets: Listening) -> None:
 async def test_stopping_twice_or_in_a_hurry_ends(sockets: Listening) -> None:
     server = RpcServer(backend(), Settings(), sockets.rpc)
     await server.start()
-    address = "{}:{}".format(*sockets.rpc[0].getsockname())
+    address = sockets.rpc[0]
     async with grpc.aio.insecure_channel(address) as channel:
         # A message that never comes would keep it for long.
         silent = channel.stream_unary("/grpc.health.v1.Health/Check")()

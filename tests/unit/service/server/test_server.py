@@ -14,6 +14,7 @@ from uvicorn.lifespan.off import LifespanOff
 
 from service.app import Drain
 from service.observing.metrics import Metrics
+from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
 from service.server.listening import Listening
 from service.server.run import run
@@ -176,6 +177,7 @@ def bare_app() -> FastAPI:
     app.state.lost_threads = LostThreads(most=2)
     app.state.folder_watch = SimpleNamespace(ask=lambda: None)
     app.state.metrics = Metrics()
+    app.state.peers = Alone()
     return app
 
 

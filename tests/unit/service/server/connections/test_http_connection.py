@@ -7,11 +7,8 @@ import pytest
 from starlette.responses import Response
 
 from service.server.connections import gate, http_connection
-from service.server.connections.http_connection import (
-    HEADERS_WITHIN_S,
-    MAX_HEADER_BYTES,
-    REST_WITHIN_S,
-)
+from service.server.connections.http_connection import MAX_HEADER_BYTES
+from service.server.connections.stages import HEADERS_WITHIN_S, LINGER_S, REST_WITHIN_S
 from tests.unit.service.server.conftest import Run, answer
 
 pytestmark = pytest.mark.anyio
@@ -211,7 +208,7 @@ async def test_a_client_that_still_sends_reads_the_answer_that_closes_its_connec
         await writer.drain()
         assert (await reader.read()).endswith(b"no")
         server.sweep()
-        server.sweep(http_connection.LINGER_S)
+        server.sweep(LINGER_S)
         await server.until(lambda: not len(server.gate))
         assert server.closed == []
         writer.close()

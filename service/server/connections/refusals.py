@@ -1,0 +1,43 @@
+"""Answers that a connection gives without asking the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from service.api.problems import problem_response
+from service.errors import TaktError
+from service.security.headers import ANSWER_HEADERS
+
+
+def refusal(
+    error: TaktError,
+    request_id: bytes,
+    path: str,
+    default_headers: Iterable[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """A whole answer, after which the connection closes.
+
+    Args:
+        error: why.
+        request_id: of the request.
+        path: that was asked.
+        default_headers: that every answer of the server has.
+    """
+    answer = problem_response(error, request_id.decode(), path)
+    headers = dict([*answer.raw_headers, *ANSWER_HEADERS]) | {
+        b"x-request-id": request_id,
+        b"connection": b"close",
+    }
+    return whole_answer(answer.status_code, [*default_headers, *headers.items()], answer.body)
+
+
+def whole_answer(
+    status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes | memoryview
+) -> bytes:
+    """An answer as it is sent."""
+    lines = [STATUS_LINE[status]]
+    for name, value in headers:
+        lines += [name, b": ", value, b"\r\n"]
+    return b"".join([*lines, b"\r\n", body])

@@ -1,0 +1,93 @@
+"""One worker asks the others: the supervisor carries the question and brings all answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+
+from service.observing.summing.merging import TOPIC, Told, heard, merged, told
+from service.peers import Message, Reply
+from service.server.workers.member import Member
+
+DEPARTED = -1
+"""The number under which those answer together that are gone."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    asker: Member
+    id: int
+    topic: str
+    missing: set[int]
+    expiry: asyncio.TimerHandle | None = None
+    replies: dict[int, Reply] = field(default_factory=dict)
+
+
+class Gatherings:
+    """The questions that are under way, and what was counted by workers that are gone.
+
+    Args:
+        members: the workers that there are.
+    """
+
+    def __init__(self, members: Callable[[], Iterable[Member]]) -> None:
+        self._members = members
+        self._departed: Told = []
+        self._under_way: dict[tuple[int, int], _Gathering] = {}
+
+    def ask(self, asker: Member, message: Message) -> None:
+        """Carry a question to the others."""
+        others = [one for one in self._members() if one is not asker and one.hears]
+        key = asker.number, message["id"]
+        gathering = _Gathering(
+            asker, message["id"], message["topic"], {one.number for one in others}
+        )
+        self._under_way[key] = gathering
+        for one in others:
+            one.tell("ask", id=list(key), topic=message["topic"], body=message["body"])
+        gathering.expiry = asyncio.get_running_loop().call_later(
+            message["within_s"], self._finish, gathering
+        )
+        self._look(gathering)
+
+    def reply(self, of: Member, message: Message) -> None:
+        """Take one worker's answer."""
+        gathering = self._under_way.get(tuple(message["id"]))
+        if gathering is None or of.number not in gathering.missing:
+            return
+        gathering.missing.discard(of.number)
+        gathering.replies[of.number] = Reply(of.number, message["body"], message["failure"])
+        if gathering.topic == TOPIC and not message["failure"]:
+            # Newer than its last report, and somebody has been told it.
+            of.figures = told(heard(message["body"]["families"]), counters_only=True)
+        self._look(gathering)
+
+    def depart(self, of: Member) -> None:
+        """Keep what a worker has counted, and wait for its answers no more."""
+        self._departed = told(merged([heard(self._departed), heard(of.figures)]))
+        for gathering in list(self._under_way.values()):
+            gathering.replies.pop(of.number, None)
+            gathering.missing.discard(of.number)
+            if gathering.asker is of:
+                self._remove(gathering)
+            else:
+                self._look(gathering)
+
+    def _look(self, gathering: _Gathering) -> None:
+        if not gathering.missing:
+            self._finish(gathering)
+
+    def _finish(self, gathering: _Gathering) -> None:
+        if not self._remove(gathering):
+            return
+        late = [Reply(number, {}, "it did not answer in time") for number in gathering.missing]
+        replies = [*gathering.replies.values(), *late]
+        if gathering.topic == TOPIC:
+            replies.append(Reply(DEPARTED, {"families": self._departed}))
+        gathering.asker.tell("replies", id=gathering.id, replies=[asdict(one) for one in replies])
+
+    def _remove(self, gathering: _Gathering) -> bool:
+        if gathering.expiry is not None:
+            gathering.expiry.cancel()
+        return self._under_way.pop((gathering.asker.number, gathering.id), None) is not None

@@ -1,0 +1,121 @@
+"""One worker, as the supervisor knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from service.observing.summing.merging import Told
+from service.peers import Message
+from service.server.workers.ways.counts import CountTable
+from service.server.workers.ways.handing import Handed, hand, take
+from service.server.workers.ways.messages import MessageChannel
+
+
+class State(Enum):
+    """What a worker can do by now."""
+
+    STARTING = auto()
+    UP = auto()
+    """It takes connections, though its models may not be loaded."""
+    LOADED = auto()
+    LEAVING = auto()
+    """It gets no more connections."""
+
+
+class Member:
+    """A worker's process, its ways, and what is on its way to it.
+
+    Args:
+        number: of its row of counts, and by which the others know it.
+        slot: whose cores it has.
+        messages: this end of the messages' channel.
+        way: this end of the connections' way.
+
+    Attributes:
+        pid: of its process; None until it has said so.
+        state: what it can do.
+        ready: whether its models answer.
+        leads: whether it does what only one may do.
+        hears: whether its process hears messages.
+        figures: what it has counted by its last report.
+    """
+
+    def __init__(
+        self, number: int, slot: int, messages: socket.socket, way: socket.socket, now_s: float
+    ) -> None:
+        self.number = number
+        self.slot = slot
+        self.pid: int | None = None
+        self.state = State.STARTING
+        self.ready = False
+        self.leads = False
+        self.hears = False
+        self.figures: Told = []
+        self.started_s = now_s
+        self._messages = messages
+        self._way = way
+        self._channel: MessageChannel | None = None
+        self._arriving: deque[tuple[Handed, socket.socket]] = deque()
+
+    async def open(self, take: Callable[[Message], None], ended: Callable[[], None]) -> None:
+        """Hear it; `ended` is called when its process is gone."""
+        self._channel = MessageChannel(self._messages, take, ended)
+        await self._channel.open()
+
+    @property
+    def way(self) -> socket.socket:
+        """Where connections come that it gives back."""
+        return self._way
+
+    def tell(self, kind: str, **facts: object) -> None:
+        """Send it a message."""
+        if self._channel is not None:
+            self._channel.send({"kind": kind, **facts})
+
+    def load(self, counts: CountTable) -> int:
+        """Connections that it has or will have in a moment."""
+        return counts.of_row(self.number, "connections") + len(self._arriving)
+
+    def hand(self, handed: Handed, connection: socket.socket) -> bool:
+        """Hand it a connection, closed here once it has arrived; False if there is no room."""
+        try:
+            done = hand(self._way, handed, connection)
+        except OSError:  # it has ended, which is told in a moment
+            return False
+        if done:
+            self._arriving.append((handed, connection))
+        return done
+
+    def take(self) -> list[tuple[Handed, socket.socket]]:
+        """What it has given back; what has arrived there is closed here."""
+        given_back = []
+        with contextlib.suppress(EOFError):
+            while (taken := take(self._way)) is not None:
+                handed, connection = taken
+                if handed.kind == "taken":
+                    self._arriving.popleft()[1].close()
+                elif connection is not None:
+                    given_back.append((handed, connection))
+        return given_back
+
+    def kill(self) -> None:
+        """End its process at once."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def close(self) -> list[tuple[Handed, socket.socket]]:
+        """Close the ways to a process that is gone; gives the connections that it never took."""
+        returned = [(Handed("main"), connection) for _, connection in self.take()]
+        left = [*returned, *self._arriving]
+        self._arriving.clear()
+        self._way.close()
+        if self._channel is not None:
+            await self._channel.close()
+        return left

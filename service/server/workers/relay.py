@@ -1,0 +1,135 @@
+"""Requests that only one worker can answer: whoever gets one passes its connection's bytes on.
+
+What only one worker may do, such as learning, its leader answers; who watches a stream is shown it
+by the worker that has the stream. From such a request on the connection is a pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from typing import cast
+
+from service.errors import NotReadyError
+from service.server.connections.refusals import refusal
+from service.server.connections.state import AskedBy, Owner
+from service.server.workers.peers import WorkerPeers
+from service.server.workers.ways.handing import Handed, hand
+from service.streaming.sessions import worker_of
+
+_LEADERS = (b"/v1/status", b"/v1/learning")
+_STREAMS = b"/v1/streams/"
+_NOBODY = NotReadyError("the worker that answers this is being started; ask again in a second")
+
+
+class RequestRelays:
+    """The requests that a worker passes on; used on its event loop.
+
+    Args:
+        way: the connections' way to the supervisor.
+        peers: tells who this worker is.
+    """
+
+    def __init__(self, way: socket.socket, peers: WorkerPeers) -> None:
+        self._way = way
+        self._peers = peers
+        self._ends: set[_End] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def owner(self, url: bytes) -> Owner | None:
+        """Which worker a request is for; None if this one answers it."""
+        if url.startswith(_STREAMS):
+            worker = worker_of(url[len(_STREAMS) :].decode("ascii", "replace"))
+            ours = worker is None or worker == self._peers.worker
+            return None if ours else Owner(worker)
+        if url.startswith(_LEADERS) and not self._peers.leading.is_set():
+            return Owner(None)
+        return None
+
+    def begin(
+        self, client: asyncio.Transport, asked_by: AskedBy, owner: Owner, sent: bytes
+    ) -> None:
+        """Pass on what a client has sent and will send; its connection is a pipe from now on.
+
+        Args:
+            client: its transport.
+            asked_by: who it is.
+            owner: whom the request is for.
+            sent: the request, as far as it came.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        handed = Handed("relayed", owner.worker, *asked_by)
+        # Where the supervisor is gone, the pipe ends at once, which the client is told.
+        with theirs, contextlib.suppress(OSError):
+            hand(self._way, handed, theirs)
+        near, far = _End(self._ends), _End(self._ends)
+        near.other, far.other = far, near
+        near.connection_made(client)
+        client.set_protocol(near)
+        client.pause_reading()
+        task = asyncio.create_task(self._connect(far, ours, sent))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Close every pipe."""
+        for end in list(self._ends):
+            end.close()
+
+    async def _connect(self, far: _End, ours: socket.socket, sent: bytes) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: far, ours)
+        far.write(sent)
+        far.other.resume_reading()
+
+
+class _End(asyncio.Protocol):
+    """One end of a pipe: what comes here is written at the other end, at the other's pace."""
+
+    other: _End
+
+    def __init__(self, ends: set[_End]) -> None:
+        self._ends = ends
+        self._transport: asyncio.Transport | None = None
+        self._answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._ends.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.other.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ends.discard(self)
+        self.other.close()
+
+    def pause_writing(self) -> None:
+        self.other.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.other.resume_reading()
+
+    def write(self, data: bytes) -> None:
+        """Send to whoever is at this end."""
+        self._answered = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close it, once what was written is sent; a client that was told nothing is told why."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not self._answered:
+            self._transport.write(refusal(_NOBODY, uuid.uuid4().hex.encode(), ""))
+        self._transport.close()

@@ -1,0 +1,193 @@
+"""How a worker gets its connections, gives them back, and takes its leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Coroutine, Mapping
+
+from service.observing.summing.host_metrics import HostMetrics
+from service.observing.summing.merging import told
+from service.peers import Message
+from service.repository.repository import ModelRepository
+from service.server.connections.http_connection import HttpConnection
+from service.server.connections.state import ConnectionState
+from service.server.server import Accept, Server
+from service.server.workers.peers import WorkerPeers
+from service.server.workers.relay import RequestRelays
+from service.server.workers.ways.handing import Handed, hand, take
+
+FIGURES_EVERY_S = 1.0
+"""Time between two reports of what was counted: as much is lost of a worker that is killed."""
+_LOOK_EVERY_S = 0.02
+"""Time between two looks for connections to give back, which are idle for moments only."""
+_LEAVES_WITHIN_S = 5.0
+"""Longest time in which a worker that leaves gives its connections back; then it closes them."""
+
+logger = logging.getLogger("takt.workers")
+
+
+class WorkerServing:
+    """One worker's part in a server of several; used on its event loop.
+
+    Args:
+        connections: this end of the connections' way, which it closes.
+        peers: the other workers.
+        metrics: what it reports.
+        repository: tells when the worker is ready.
+    """
+
+    def __init__(
+        self,
+        connections: socket.socket,
+        peers: WorkerPeers,
+        metrics: HostMetrics,
+        repository: ModelRepository,
+    ) -> None:
+        self._way = connections
+        self._peers = peers
+        self._metrics = metrics
+        self._repository = repository
+        self._server: Server | None = None
+        self._accepts: Mapping[str, Accept] = {}
+        self._relays = RequestRelays(connections, peers)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_give_back = 0
+
+    async def open(self, server: Server) -> None:
+        """Hear the supervisor and the other workers."""
+        self._server = server
+        await self._peers.open(self._told, self._orphaned)
+        self._peers.say("hello", pid=os.getpid())
+
+    async def begin(self, accepts: Mapping[str, Accept]) -> None:
+        """Take connections from now on."""
+        self._accepts = accepts
+        self._state.relays = self._relays
+        asyncio.get_running_loop().add_reader(self._way, self._take_connections)
+        self._peers.say("up")
+        self._start(self._report())
+        self._start(self._tell_ready())
+
+    async def end(self) -> None:
+        """Tell what was counted in all, and go."""
+        for task in list(self._tasks):
+            task.cancel()
+        self._relays.close()
+        asyncio.get_running_loop().remove_reader(self._way)
+        self._peers.say("farewell", families=told(self._metrics.own(), counters_only=True))
+        await self._peers.close()
+        self._way.close()
+
+    @property
+    def _served(self) -> Server:
+        assert self._server is not None
+        return self._server
+
+    @property
+    def _state(self) -> ConnectionState:
+        state = self._served.server_state
+        assert isinstance(state, ConnectionState)
+        return state
+
+    def _told(self, message: Message) -> None:
+        match message["kind"]:
+            case "end":
+                self._served.end(hurry=message["hurry"])
+            case "give_back":
+                self._give_back(message["most"])
+            case "look":
+                self._served.reload()
+            case "leave":
+                self._start(self._leave())
+
+    def _orphaned(self) -> None:
+        logger.error("the supervisor is gone, so this worker drains and ends")
+        self._served.end(hurry=False)
+
+    def _take_connections(self) -> None:
+        while True:
+            try:
+                taken = take(self._way)
+            except EOFError:
+                asyncio.get_running_loop().remove_reader(self._way)
+                return
+            if taken is None:
+                return
+            handed, connection = taken
+            if connection is not None:
+                self._start(self._serve(handed, connection))
+
+    async def _serve(self, handed: Handed, connection: socket.socket) -> None:
+        accept = self._accepts.get(handed.kind)
+        if accept is None:
+            connection.close()
+        else:
+            protocol = accept()
+            if handed.kind == "relayed" and isinstance(protocol, HttpConnection):
+                protocol.asked_by = handed.client, handed.scheme
+            loop = asyncio.get_running_loop()
+            with contextlib.suppress(OSError):  # the client has gone
+                await loop.connect_accepted_socket(lambda: protocol, connection)
+        self._say(Handed("taken"))
+
+    def _say(self, handed: Handed, connection: socket.socket | None = None) -> bool:
+        try:
+            return hand(self._way, handed, connection)
+        except OSError:  # the supervisor is gone, which the messages' channel tells
+            return False
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(FIGURES_EVERY_S)
+            self._peers.say("figures", families=told(self._metrics.own(), counters_only=True))
+
+    async def _tell_ready(self) -> None:
+        await self._repository.loaded.wait()
+        self._peers.say("loaded", ready=self._repository.ready)
+
+    def _give_back(self, most: int) -> None:
+        begins = self._to_give_back == 0
+        self._to_give_back = most
+        if begins and most:
+            self._start(self._give_back_idle())
+
+    async def _give_back_idle(self) -> None:
+        """Give connections back, which are idle for moments only, until there are enough."""
+        within = asyncio.get_running_loop().time() + FIGURES_EVERY_S
+        while self._to_give_back > 0 and asyncio.get_running_loop().time() < within:
+            for connection in self._connections():
+                if self._to_give_back <= 0 or not self._returned(connection):
+                    continue
+                self._to_give_back -= 1
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self._to_give_back = 0
+
+    async def _leave(self) -> None:
+        """Give every connection back that another worker can go on with, then end."""
+        self._state.leaving = True
+        within = asyncio.get_running_loop().time() + _LEAVES_WITHIN_S
+        while self._connections() and asyncio.get_running_loop().time() < within:
+            for connection in self._connections():
+                self._returned(connection)
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self._served.end(hurry=False)
+
+    def _connections(self) -> list[HttpConnection]:
+        """Those that may be given back sooner or later."""
+        return [one for one in list(self._state.connections) if isinstance(one, HttpConnection)]
+
+    def _returned(self, connection: HttpConnection) -> bool:
+        released = connection.release()
+        if released is None:
+            return False
+        with released:
+            return self._say(Handed("returned"), released)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

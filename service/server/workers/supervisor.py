@@ -1,0 +1,327 @@
+"""The process that `takt serve --workers N` is: it starts workers, and serves no picture itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from service.errors import TaktError
+from service.host import core_shares
+from service.peers import Message
+from service.server.listening import Listening, url_of
+from service.server.workers.acceptor import Acceptor
+from service.server.workers.gathering import Gatherings
+from service.server.workers.member import Member, State
+from service.server.workers.nursing import Nursery, NurseryError, WorkerOrder
+from service.server.workers.restarts import Restarts
+from service.server.workers.ways import handing
+from service.server.workers.ways.counts import CountTable
+from service.settings import Settings
+
+_TICK_S = 1.0
+"""Time between two looks at how connections are spread."""
+_LOADED_WITHIN_S = 600.0
+"""Longest time that a worker which replaces another may load."""
+_KILLED_AFTER_S = 5.0
+"""Time beyond the drain after which a worker that does not end is killed."""
+_FIXED = ("host", "port", "metrics_port", "grpc_port", "workers")
+"""Settings that a reload cannot change, as connections wait on the sockets."""
+
+logger = logging.getLogger("takt.workers")
+
+
+def supervise(settings: Settings, listening: Listening, load: Callable[[], Settings]) -> int:
+    """Serve by several workers until the process is told to end; gives the exit status.
+
+    Args:
+        settings: of the server.
+        listening: its sockets, whose connections are handed to the workers.
+        load: loads the settings anew, for a reload.
+    """
+    return asyncio.run(WorkerSupervisor(settings, listening, load).run())
+
+
+class WorkerSupervisor:
+    """Starts workers, replaces those that end, and ends them.
+
+    SIGTERM, SIGINT and SIGQUIT end, a second one in a hurry; SIGHUP has the model repository be
+    looked at; SIGUSR2 replaces the workers one after another, by new ones with new settings.
+
+    Args:
+        settings, listening, load: as `supervise` says.
+    """
+
+    def __init__(
+        self, settings: Settings, listening: Listening, load: Callable[[], Settings]
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._listening = listening
+        # A worker and the one that replaces it overlap.
+        self._rows = 2 * settings.workers + 2
+        self._counts_memory = CountTable.memory(self._rows)
+        self._counts = CountTable.over(self._counts_memory, self._rows)
+        self._members: list[Member] = []
+        self._nursery: Nursery | None = None
+        self._acceptor = Acceptor(listening, lambda: self._members, self._counts)
+        self._gatherings = Gatherings(lambda: self._members)
+        self._restarts = Restarts(settings.workers)
+        self._cores = core_shares(settings.workers)
+        self._changed = asyncio.Event()
+        self._ending = False
+        self._any_up = False
+        self._status = 0
+        self._reloading: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Supervise until every worker has ended; gives the exit status."""
+        self._take_signals()
+        try:
+            self._nursery = await Nursery.open(self._settings)
+        except NurseryError as error:
+            logger.error("%s", error)
+            return 1
+        for slot in range(self._settings.workers):
+            await self._begin(slot)
+        ticking = asyncio.create_task(self._tick())
+        while self._members or not self._ending:
+            self._changed.clear()
+            await self._changed.wait()
+        ticking.cancel()
+        self._acceptor.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._nursery.close()
+        os.close(self._counts_memory)
+        return self._status
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(ending, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._look_again)
+        loop.add_signal_handler(signal.SIGUSR2, self._begin_reload)
+        loop.add_signal_handler(signal.SIGUSR1, logger.info, "SIGUSR1 changes nothing here")
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._acceptor.look()
+            self._acceptor.balance()
+
+    async def _begin(self, slot: int) -> Member:
+        """Start a worker."""
+        assert self._nursery is not None
+        number = min(set(range(self._rows)) - {one.number for one in self._members})
+        self._counts.clear(number)
+        messages, its_messages = socket.socketpair()
+        way, its_way = handing.pair()
+        member = Member(number, slot, messages, way, asyncio.get_running_loop().time())
+        self._members.append(member)
+        await member.open(partial(self._take, member), partial(self._note_end, member))
+        asyncio.get_running_loop().add_reader(way, self._take_back, member)
+        with its_messages, its_way:
+            order = WorkerOrder(
+                number,
+                self._rows,
+                self._cores[slot],
+                self._listening.rpc,
+                self._nursery.settings_json,
+            )
+            descriptors = [its_messages.fileno(), its_way.fileno(), self._counts_memory]
+            self._nursery.order(order, descriptors)
+        return member
+
+    def _take(self, member: Member, message: Message) -> None:
+        match message["kind"]:
+            case "hello":
+                member.pid, member.hears = message["pid"], True
+                if self._ending:
+                    member.tell("end", hurry=False)
+            case "up":
+                if not self._any_up:
+                    self._tell_where()
+                self._any_up = True
+                if member.state is State.STARTING:
+                    member.state = State.UP
+                self._choose_leader()
+                self._acceptor.look()
+            case "loaded":
+                member.ready = message["ready"]
+                if member.state is State.UP:
+                    member.state = State.LOADED
+                self._acceptor.look()
+                self._changed.set()
+            case "ask":
+                self._gatherings.ask(member, message)
+            case "reply":
+                self._gatherings.reply(member, message)
+            case "figures" | "farewell":
+                member.figures = message["families"]
+
+    def _tell_where(self) -> None:
+        scheme = "https" if self._settings.tls_certificate is not None else "http"
+        for one in self._listening.main[:1]:
+            logger.info("%d workers, running on %s", self._settings.workers, url_of(scheme, one))
+        for one in self._listening.metrics[:1]:
+            logger.info("metrics are on %s", url_of("http", one))
+
+    def _take_back(self, member: Member) -> None:
+        for handed, connection in member.take():
+            if handed.kind == "returned":
+                self._acceptor.hand(handing.Handed("main"), connection)
+                continue
+            owner = [one for one in self._members if _owns(one, handed.worker)]
+            if not (owner and owner[0].hand(handed, connection)):
+                connection.close()
+
+    def _note_end(self, member: Member) -> None:
+        self._start(self._ended(member))
+
+    async def _ended(self, member: Member) -> None:
+        """Go on without a worker whose process is gone."""
+        asyncio.get_running_loop().remove_reader(member.way)
+        self._members.remove(member)
+        self._gatherings.depart(member)
+        self._counts.clear(member.number)
+        for handed, connection in await member.close():
+            self._acceptor.hand(handed, connection)
+        self._choose_leader()
+        self._acceptor.look()
+        if member.state is not State.LEAVING and not self._ending:
+            if self._any_up:
+                self._start(self._begin_again(member))
+            else:
+                # As where there is one process: whatever keeps it from starting is in the log.
+                self._status = 1
+                self._end()
+        self._changed.set()
+
+    async def _begin_again(self, member: Member) -> None:
+        now_s = asyncio.get_running_loop().time()
+        wait_s = self._restarts.wait_s(member.slot, now_s - member.started_s)
+        logger.error(
+            "worker %d (process %s) has ended; it is started again in %.1f s",
+            *(member.slot, member.pid, wait_s),
+        )
+        await asyncio.sleep(wait_s)
+        if not self._ending:
+            await self._begin(member.slot)
+
+    def _choose_leader(self) -> None:
+        """Have one worker do what only one may, once the former one is gone."""
+        if any(one.leads for one in self._members):
+            return
+        able = [one for one in self._members if one.state in (State.UP, State.LOADED)]
+        if able:
+            able[0].leads = True
+            able[0].tell("lead")
+
+    def _end(self) -> None:
+        """Have every worker drain and end; in a hurry if it is said again."""
+        hurry = self._ending
+        if not hurry:
+            logger.info("%d workers drain and end", len(self._members))
+            self._ending = True
+            self._acceptor.close()
+            if self._reloading is not None:
+                self._reloading.cancel()
+            self._start(self._kill_late())
+        for member in self._members:
+            member.tell("end", hurry=hurry)
+        self._changed.set()
+
+    async def _kill_late(self) -> None:
+        await asyncio.sleep(self._settings.drain_timeout_s + _KILLED_AFTER_S)
+        for member in self._members:
+            logger.error("worker %d does not end and is killed", member.slot)
+            member.kill()
+
+    def _look_again(self) -> None:
+        logger.info("SIGHUP: the workers look at the model repository")
+        for member in self._members:
+            member.tell("look")
+
+    def _begin_reload(self) -> None:
+        if self._ending or (self._reloading is not None and not self._reloading.done()):
+            logger.warning("SIGUSR2 came while the workers are being replaced or end already")
+            return
+        self._reloading = self._start(self._reload())
+
+    async def _reload(self) -> None:
+        """Replace the workers one after another, each once its successor answers."""
+        try:
+            settings = self._load()
+        except TaktError as error:
+            logger.error("the workers stay, as the settings are refused: %s", error)
+            return
+        fixed = [name for name in _FIXED if _differs(name, settings, self._settings)]
+        if fixed:
+            logger.error("the workers stay, as %s cannot change while serving", ", ".join(fixed))
+            return
+        try:
+            nursery = await Nursery.open(settings)
+        except NurseryError as error:
+            logger.error("the workers stay: %s", error)
+            return
+        former, self._nursery = self._nursery, nursery
+        for slot in range(settings.workers):
+            if not await self._replace(slot):
+                logger.error("the reload ends here; the workers that are left stay as they are")
+                break
+        else:
+            logger.info("all workers were replaced")
+        self._settings = settings
+        assert former is not None
+        await former.close()
+
+    async def _replace(self, slot: int) -> bool:
+        """Start a worker and let its predecessor go; False where it cannot answer."""
+        former = [one for one in self._members if one.slot == slot]
+        successor = await self._begin(slot)
+        try:
+            async with asyncio.timeout(_LOADED_WITHIN_S):
+                while successor in self._members and successor.state is not State.LOADED:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+        if successor not in self._members or not successor.ready:
+            successor.state = State.LEAVING
+            successor.tell("end", hurry=False)
+            return False
+        for one in former:
+            one.state = State.LEAVING
+            one.tell("leave")
+        self._acceptor.look()
+        late_s = self._settings.drain_timeout_s + _KILLED_AFTER_S
+        while any(one in self._members for one in former):
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(late_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                for one in former:
+                    one.kill()
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _owns(member: Member, worker: int | None) -> bool:
+    return member.leads if worker is None else member.number == worker
+
+
+def _differs(name: str, new: Settings, old: Settings) -> bool:
+    return bool(getattr(new, name, None) != getattr(old, name, None))

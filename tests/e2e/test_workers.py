@@ -1,0 +1,145 @@
+"""`takt serve --workers N`: several processes, as one server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from service.bundles.bundle import Bundle
+from tests.conftest import TAKT, Server, StartServer
+from tests.workers import INSPECT, callers, eventually, load, said, workers_of
+
+READY = "parts 1 is ready"
+
+
+@pytest.fixture
+def server(
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> Iterator[Server]:
+    options = ("--workers", "2", "--data-folder", str(tmp_path / "data"), "--no-request-log")
+    with start_server(repository, *options) as started:
+        eventually(lambda: said(started, READY) == 2)
+        yield started
+
+
+def counted(server: Server, pattern: str) -> float:
+    text = httpx.get(f"{server.url}/metrics").text
+    return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
+
+
+ANSWERED = r'takt_requests_total\{model="parts",outcome="ok",protocol="rest",.*\}'
+
+
+def test_connections_are_spread_evenly_and_what_each_worker_counts_is_added(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    picture = picture_bytes()
+    with callers(server, 8) as clients:
+        answers = [one.ask("POST", INSPECT, picture) for one in clients for _ in range(3)]
+        assert {status for status, _ in answers} == {200}
+        assert sorted(Counter(worker for _, worker in answers).values()) == [12, 12]
+        assert counted(server, ANSWERED) == 24
+        assert counted(server, r"takt_connections") == 9
+        assert counted(server, r"takt_queue_size_limit") == 256
+        assert counted(server, r"takt_engine_instances\{.*\}") == 2
+        # What is the same in all of them is not added.
+        assert counted(server, r'takt_threshold\{kind="image",.*\}') == 0.5
+        assert counted(server, r"takt_model_ready\{.*\}") == 1
+
+
+def test_workers_are_replaced_under_load_without_a_failed_request_and_nothing_is_counted_twice(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    former = workers_of(server)
+    with callers(server, 2) as idle, load(server, 6, picture_bytes()) as under:
+        eventually(lambda: under.statuses[200] > 50)
+        addresses = [one.address for one in idle]
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "all workers were replaced"))
+        asked = under.statuses[200]
+        eventually(lambda: under.statuses[200] > asked + 50)
+        # A connection that waited has moved to another worker, and its client has not noticed.
+        assert [one.ask("GET", "/health/ready")[0] for one in idle] == [200, 200]
+        assert [one.address for one in idle] == addresses
+    assert (dict(under.statuses), under.broken) == ({200: under.statuses[200]}, 0)
+    assert counted(server, ANSWERED) == under.statuses[200]
+    assert len(workers_of(server)) == 2 and not workers_of(server) & former
+
+
+def test_a_killed_worker_takes_what_it_was_answering_with_it_and_is_back_soon(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    victim = min(workers_of(server))
+    with load(server, 6, picture_bytes()) as under:
+        eventually(lambda: under.statuses[200] > 50)
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: said(server, READY) == 3)
+        asked = under.statuses[200]
+        eventually(lambda: under.statuses[200] > asked + 50)
+    assert set(under.statuses) == {200}
+    # Each client has one request on its way, and half of them ask the other worker.
+    assert under.broken <= 6
+    assert len(workers_of(server)) == 2 and victim not in workers_of(server)
+    # What it counted is kept, but for the last second.
+    assert 50 < counted(server, ANSWERED) <= under.statuses[200] + under.broken
+
+
+def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
+    with callers(server, 4) as clients:
+        assert len({one.ask("GET", "/v1/models")[1] for one in clients}) == 2
+        for path in ("/v1/learning", "/v1/status"):
+            answers = [one.ask("GET", path) for one in clients]
+            assert {status for status, _ in answers} == {200}
+            assert len({worker for _, worker in answers}) == 1
+
+
+def test_a_termination_answers_what_was_accepted_and_leaves_no_process(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    processes = [psutil.Process(pid) for pid in workers_of(server)]
+    with load(server, 4, picture_bytes()) as under:
+        eventually(lambda: under.statuses[200] > 20)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
+        under.stopped.set()
+    assert set(under.statuses) == {200}
+    assert not [one for one in processes if one.is_running()]
+
+
+def test_workers_end_when_their_supervisor_is_killed(server: Server) -> None:
+    processes = [psutil.Process(pid) for pid in workers_of(server)]
+    server.process.kill()
+    psutil.wait_procs(processes, timeout=60)
+    assert not [one for one in processes if one.is_running()]
+
+
+def test_a_server_that_cannot_start_ends_and_says_why(tmp_path: Path) -> None:
+    command = [TAKT, "serve", "--workers", "2", "--port", "0", "--repository", tmp_path / "none"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "Error: there is no model repository" in ended.stderr or "none" in ended.stderr
+
+
+@pytest.mark.parametrize("refused", ["port = 1", "max_queue_size = 0"])
+def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
+    refused: str, bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> None:
+    config = tmp_path / "takt.toml"
+    config.write_text("workers = 2\nrecord = 'none'\n")
+    with start_server(repository, "--config", str(config)) as server:
+        eventually(lambda: said(server, READY) == 2)
+        former = workers_of(server)
+        config.write_text(f"workers = 3\nrecord = 'none'\n{refused}\n")
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "the workers stay"))
+        assert workers_of(server) == former
+        assert httpx.get(f"{server.url}/health/ready").status_code == 200

@@ -1,0 +1,111 @@
+"""A server of several workers, and clients with a connection each, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+import psutil
+
+from tests.conftest import Server
+
+WITHIN_S = 60.0
+INSPECT = "/v1/models/parts/inspect"
+
+
+class Caller:
+    """One client with one connection, which it opens again where it was told to."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self._connection = HTTPConnection(parts.hostname, parts.port, timeout=WITHIN_S)
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+        """Status, and which worker has answered: ids that a worker gives begin alike."""
+        self._connection.request(method, path, body)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status, (answer.getheader("x-request-id") or "")[:20]
+
+    @property
+    def address(self) -> object:
+        """Of its end of the connection; None if it is closed."""
+        return self._connection.sock.getsockname() if self._connection.sock else None
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._connection.close()
+
+
+@contextlib.contextmanager
+def callers(server: Server, number: int) -> Iterator[list[Caller]]:
+    """Clients that have a connection each."""
+    made = [Caller(server.url) for _ in range(number)]
+    try:
+        for one in made:
+            assert one.ask("GET", "/health/live")[0] == 200
+        yield made
+    finally:
+        for one in made:
+            one.close()
+
+
+@dataclass
+class Load:
+    """What clients have got that ask without a pause."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    broken: int = 0
+    """Requests that were sent and got no answer."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def _ask(self, url: str, picture: bytes) -> None:
+        caller = Caller(url)
+        with contextlib.closing(caller):
+            while not self.stopped.is_set():
+                try:
+                    self.statuses[caller.ask("POST", INSPECT, picture)[0]] += 1
+                except (HTTPException, OSError):
+                    self.broken += 1
+                    caller.close()
+
+
+@contextlib.contextmanager
+def load(server: Server, clients: int, picture: bytes) -> Iterator[Load]:
+    """Clients that ask until the block ends, which is when the figures are whole."""
+    under = Load()
+    with ThreadPoolExecutor(clients) as threads:
+        asking = [threads.submit(under._ask, server.url, picture) for _ in range(clients)]
+        try:
+            yield under
+        finally:
+            under.stopped.set()
+    for one in asking:
+        one.result()
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Wait until something holds; fail if it does not in time."""
+    until_s = time.monotonic() + WITHIN_S
+    while not holds():
+        assert time.monotonic() < until_s
+        threading.Event().wait(0.02)
+
+
+def workers_of(server: Server) -> set[int]:
+    """Ids of the processes that serve, whichever process has forked them."""
+    nurseries = psutil.Process(server.process.pid).children()
+    return {one.pid for nursery in nurseries for one in nursery.children()}
+
+
+def said(server: Server, text: str) -> int:
+    """How often the log says this."""
+    return sum(text in line for line in list(server.log))
