@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import pytest
 
 from service.api.oip.triton.model import BACKEND, TritonPythonModel, settings_of_process
 from service.bundles.bundle import Bundle
+from service.bundles.thresholds import Override, Overrides
+from service.bundles.writing import sign_bundle
 from service.engines.fake import FakeEngine
 from service.settings import Settings
 from service.tensors.triton import TritonForm
 from tests.conftest import MakeBundle
+from tests.signing import OURS, public_pem
 from tests.unit.service.api.triton.backend import (
     Given,
     Graphs,
@@ -217,6 +221,37 @@ def test_settings_come_from_the_environment(
 
     with pytest.raises(TritonModelError, match="max_image_pixels is 'many'"):
         TritonPythonModel().initialize(arguments(bundle.path.parent, OWN))
+
+
+def test_with_trusted_keys_only_signed_bundles_are_loaded(
+    bundle: Bundle,
+    graphs: Graphs,
+    picture_bytes: Encode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = tmp_path / "keys.pem"
+    keys.write_bytes(public_pem(OURS))
+    monkeypatch.setenv("TAKT_TRUSTED_KEYS", str(keys))
+
+    with pytest.raises(TritonModelError, match="is not signed"):
+        TritonPythonModel().initialize(arguments(bundle.path.parent, OWN))
+    sign_bundle(bundle, OURS)
+    with loaded(bundle, OWN) as model:
+        (answer,) = ask(model, Given(files(picture_bytes(50))))
+    assert answer["anomalous"].tolist() == [False]
+
+
+def test_thresholds_that_were_set_at_the_line_hold(
+    bundle: Bundle, graphs: Graphs, picture_bytes: Encode
+) -> None:
+    ours = Overrides(image=Override(value=0.1, set_at="2026-01-01T00:00:00Z"))
+    (bundle.path / "thresholds.json").write_bytes(ours.json_bytes())
+    with loaded(bundle, OWN) as model:
+        (answer,) = ask(model, Given(files(picture_bytes(50))))
+
+    assert answer["threshold"] == pytest.approx([0.1])
+    assert answer["anomalous"].tolist() == [True]
 
 
 @pytest.mark.parametrize(
