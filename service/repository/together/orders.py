@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -34,8 +35,11 @@ _MADE_WITHIN_S: dict[Kind, float] = {
     "activate": 3 * PROVED_WITHIN_S,
     "roll_back": 3 * PROVED_WITHIN_S,
 }
+_UNFORESEEN = "something unforeseen went wrong; the service's log has it under this request id"
 _TRIES, _AGAIN_S = 20, 0.1
 """How often, and how long apart, a worker asks which other one leads."""
+
+logger = logging.getLogger("takt.repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,9 @@ class Orders:
             return {"done": await self._make(Order(**body))}
         except TaktError as error:
             return {"error": error_json(error)}
+        except Exception:
+            logger.exception("request %s: unforeseen error", body["request_id"])
+            return {"error": error_json(TaktError(_UNFORESEEN))}
 
     async def _make(self, order: Order) -> Json:
         try:

@@ -159,6 +159,20 @@ async def test_a_file_that_the_leader_cannot_understand_is_told_by_the_worker_th
         assert {in_force(worker) for worker in workers} == {(0.5, 0.5)}
 
 
+async def test_what_goes_wrong_at_the_leader_is_an_internal_error_at_the_worker_that_was_asked(
+    serve_together: ServeTogether, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve_together() as workers:
+
+        def broken(*_: object, **__: object) -> None:
+            raise ValueError("a bug")
+
+        monkeypatch.setattr("service.bundles.thresholds.DeployedThresholds.change", broken)
+        refused = await workers[1].client.put(THRESHOLD, json={"image": 0.9})
+        assert (refused.status_code, refused.json()["code"]) == (500, "internal_error")
+        assert "a bug" not in refused.text
+
+
 async def test_a_change_of_the_file_is_taken_by_all_and_noted_once(
     serve_together: ServeTogether, bundle: Bundle
 ) -> None:
