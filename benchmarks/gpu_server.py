@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import Layout, engine_run
+from benchmarks.peers.processes import Tree
 from benchmarks.realtime.server import TaktServer
 from export.pictures import list_pictures, read_model_input
 from service.bundles.bundle import Bundle, load_bundle
@@ -34,6 +35,8 @@ from service.errors import TaktError
 
 BATCHES = (1, 16)
 CLIENTS = (1, 8, 32)
+WORKERS = 2
+"""Of a second server, for the most clients: one process may be slower than the GPU."""
 INSTANCES = 2
 """Of an engine on the GPU: one copies while the other computes."""
 
@@ -62,6 +65,7 @@ class ServedRow:
     Attributes:
         model: name of the bundle's model.
         engine: as `takt serve --engine` takes it.
+        workers: processes of the server.
         clients: requests under way at any moment.
         images_per_s: that were answered.
         p50_ms, p99_ms: until the answer.
@@ -72,6 +76,7 @@ class ServedRow:
 
     model: str
     engine: str
+    workers: int
     clients: int
     images_per_s: float
     p50_ms: float
@@ -153,24 +158,32 @@ def measure(bundle: Bundle, engine: str, images: Path, seconds: float, report: R
         with engine_run(bundle, layout, inputs) as run:
             rate = float(np.median([run(seconds / 4) for _ in range(3)]))
         report.add("engines", EngineRow(name, engine, batch, rate))
-    for row in served(bundle, engine, instances, images, seconds):
-        report.add("served", row)
+    for workers, clients in ((1, CLIENTS), (WORKERS, CLIENTS[-1:])):
+        for row in served(bundle, engine, instances, workers, clients, images, seconds):
+            report.add("served", row)
 
 
 def served(
-    bundle: Bundle, engine: str, instances: int, images: Path, seconds: float
+    bundle: Bundle,
+    engine: str,
+    instances: int,
+    workers: int,
+    at_once: tuple[int, ...],
+    images: Path,
+    seconds: float,
 ) -> Iterator[ServedRow]:
     """The same through `takt serve`, alone in its repository."""
     options = (
         *("--engine", engine, "--engine-instances", str(instances)),
-        *("--max-batch-size", str(max(BATCHES))),
+        *("--max-batch-size", str(max(BATCHES)), "--workers", str(workers)),
     )
     with tempfile.TemporaryDirectory() as folder:
         # A link would lead out of the repository, which the server refuses.
         shutil.copytree(bundle.path, Path(folder) / bundle.manifest.name / bundle.manifest.version)
         with TaktServer(Path(folder), *options) as server:
-            for clients in CLIENTS:
-                server_s, generator_s, wall_s = server.cpu_s, _children_s(), time.monotonic()
+            tree = Tree(server.pid)
+            for clients in at_once:
+                server_s, generator_s, wall_s = tree.cpu_s(), _children_s(), time.monotonic()
                 figures = server.bench(
                     *("--images", str(images), "--concurrency", str(clients)),
                     *("--warmup", "1", "--duration", str(seconds)),
@@ -179,12 +192,13 @@ def served(
                 yield ServedRow(
                     model=bundle.manifest.name,
                     engine=engine,
+                    workers=workers,
                     clients=clients,
                     images_per_s=figures["answered_per_s"],
                     p50_ms=figures["latency_ms"]["p50"],
                     p99_ms=figures["latency_ms"]["p99"],
                     failed=sum(one["count"] for one in figures["outcomes"] if one["status"] != 200),
-                    server_cores=(server.cpu_s - server_s) / wall_s,
+                    server_cores=(tree.cpu_s() - server_s) / wall_s,
                     generator_cores=(_children_s() - generator_s) / wall_s,
                 )
 

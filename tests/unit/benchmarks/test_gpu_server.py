@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.gpu_server import BATCHES, CLIENTS, main
+from benchmarks.gpu_server import BATCHES, CLIENTS, WORKERS, main
 from benchmarks.random_bundle import make_bundle
 
 
@@ -36,7 +36,8 @@ def test_a_model_of_random_weights_is_measured_alone_and_through_a_server(
         *(bundle.path, "--images", images, "--engines", "onnxruntime"),
     )
     assert [row["batch"] for row in found["engines"]] == list(BATCHES)
-    assert [row["clients"] for row in found["served"]] == list(CLIENTS)
+    asked = [(row["workers"], row["clients"]) for row in found["served"]]
+    assert asked == [*((1, clients) for clients in CLIENTS), (WORKERS, CLIENTS[-1])]
     assert all(row["images_per_s"] > 0 for row in [*found["engines"], *found["served"]])
     assert not any(row["failed"] for row in found["served"])
     assert found["device"]
