@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from benchmarks.peers.processes import Tree
 from benchmarks.realtime.server import TaktServer
 from benchmarks.scale.load import CLIENTS, Exact, exact, h2load, timed, wrk
 from benchmarks.scale.places import Given, target
@@ -47,6 +48,7 @@ class Kill:
         failed: requests without an answer, or with another status than 200.
         refused: connections that nobody took.
         back_s: until as many workers as before answered.
+        new_s: processor time of the worker that took its place, until then.
         uncounted: answers that the metrics do not know of.
         second: answers in a second.
     """
@@ -55,6 +57,7 @@ class Kill:
     failed: int
     refused: int
     back_s: float
+    new_s: float
     uncounted: int
     second: float
 
@@ -75,15 +78,14 @@ def kill(given: Given) -> bool:
     A server of its own, as a worker that dies again is started again ever later.
     """
     kills = [_kill(given) for _ in range(KILLS)]
-    print(
-        "in flight on it  failed (bar: no more)  refused (bar 0)  all answer again (bar 2 s)  "
-        "not in /metrics (bar: a second's)"
-    )
     for one in kills:
-        word = "met" if one.met else "MISSED"
         print(
-            f"{one.under_way:15} {one.failed:23} {one.refused:16} {one.back_s:26.2f} s  "
-            f"{one.uncounted:19} of {one.second:6.0f}  {word}"
+            f"{one.under_way} in flight on it, {one.failed} failed (bar: no more), "
+            f"{one.refused} connections refused (bar 0)\n"
+            f"  all answer again in {one.back_s:.2f} s (bar {BACK_S:g}), with {one.new_s:.2f} s of "
+            f"processor for the new one\n"
+            f"  {one.uncounted} answers not in /metrics (bar: a second's, {one.second:.0f}): "
+            f"{'met' if one.met else 'MISSED'}"
         )
     return all(one.met for one in kills)
 
@@ -97,8 +99,10 @@ def _kill(given: Given) -> Kill:
             time.sleep(_KILL_AFTER_S)
             victim = max(workers_of(server.pid), key=lambda one: connections_of(one, port))
             under_way = connections_of(victim, port)
+            before = workers_of(server.pid)
             os.kill(victim, signal.SIGKILL)
             back_s, refused = _back(given, server, victim)
+            new_s = sum(Tree(one).cpu_s() for one in workers_of(server.pid) - before)
             figures = timed(process.communicate()[0])
         counted = _counted(COUNTERS[0], _metrics(server))
     return Kill(
@@ -106,6 +110,7 @@ def _kill(given: Given) -> Kill:
         figures.broken + figures.other,
         refused + figures.refused,
         back_s,
+        new_s,
         figures.requests - int(counted),
         figures.per_s,
     )

@@ -129,6 +129,20 @@ def test_a_server_that_cannot_start_ends_and_says_why(tmp_path: Path) -> None:
     assert "Error: there is no model repository" in ended.stderr or "none" in ended.stderr
 
 
+def test_the_working_folder_gives_the_workers_no_code(
+    bundle: Bundle,
+    repository: Path,
+    tmp_path: Path,
+    start_server: StartServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise SystemExit('of the working folder')")
+    monkeypatch.chdir(tmp_path)
+    with start_server(repository, "--workers", "2", "--record", "none") as server:
+        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+
+
 @pytest.mark.parametrize("refused", ["port = 1", "max_queue_size = 0"])
 def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
     refused: str, bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer

@@ -79,7 +79,8 @@ class Nursery:
         control.setblocking(False)
         with its_control:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "service.server.workers.nursery"),
+                # -P, as the working folder may have a `service` of its own.
+                *(sys.executable, "-P", "-m", "service.server.workers.nursery"),
                 str(its_control.fileno()),
                 pass_fds=[its_control.fileno()],
                 # Ctrl-C at a terminal is the supervisor's alone.
