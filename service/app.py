@@ -31,7 +31,7 @@ from service.api.records.threads import RecordThreads
 from service.api.request_context import RequestContext
 from service.api.request_span import RequestSpan
 from service.api.rest.card import card_router
-from service.api.rest.fast_path import FastPath, InspectRequests
+from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import InspectHandler, inspect_router
 from service.api.rest.releases import releases_router
 from service.api.rest.server_status import server_status_router
@@ -262,13 +262,11 @@ def create_app(
     add_handlers(app, journal)
     inspect = InspectHandler(repository, journal, bodies, settings.timeout_ms)
     inspect_routes = inspect_router(inspect)
-    inspect_requests = InspectRequests(inspect_routes.routes, inspect, journal)
     gate = Gate(
         AllowedHosts(settings.allowed_hosts, own=(settings.host, *own_names())),
         AllowedOrigins(settings.allowed_origins),
     )
     app.layers = [
-        partial(FastPath, requests=inspect_requests),
         partial(
             RequestContext,
             metrics=metrics,
@@ -276,7 +274,7 @@ def create_app(
             gate=gate,
             guard=guard,
             page_headers={**add_documentation(app), CONSOLE: page_headers()},
-            check=inspect_requests.check,
+            shortcut=FastPath(inspect_routes.routes, inspect, journal),
         ),
     ]
     if tracing is not None:

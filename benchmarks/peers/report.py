@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from benchmarks.peers.assets import HEIGHTS
 from benchmarks.peers.figures import LEAST_RATIO, QUIET, Cell, Side, misses
 from benchmarks.peers.results import Result
-from benchmarks.peers.systems import CONTROL, OURS, OURS_WHOLE
+from benchmarks.peers.systems import CONTROL, OURS, OURS_KEYS, OURS_WHOLE
 
 MODELS = ("tiny", "null")
-MINE = (OURS, OURS_WHOLE)
+MINE = (OURS, OURS_WHOLE, OURS_KEYS)
 MET, MISSED, NOISY, NOTHING = "✓", "✗", "~", "–"
 
 Row = Mapping[int, Cell]

@@ -1,11 +1,12 @@
-"""Small JSON bodies of requests that change something."""
+"""JSON bodies: small ones of requests that change something, and those of answers."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
@@ -19,6 +20,36 @@ BODY_WITHIN_S = 10.0
 """Longest wait for a whole body."""
 
 Body = TypeVar("Body", bound=BaseModel)
+
+
+class JsonAnswer(Response):
+    """An answer in JSON; starlette takes four times as long for its headers.
+
+    >>> JsonAnswer(b"{}", 429, [("Retry-After", "1")]).headers["retry-after"]
+    '1'
+
+    Args:
+        body: the JSON.
+        status: of the answer.
+        headers: beside those of the body.
+        media_type: of the body.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        status: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+        media_type: bytes = b"application/json",
+    ) -> None:
+        self.body = body
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [
+            *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", media_type),
+        ]
 
 
 def described_body(kind: type[BaseModel], *, required: bool) -> dict[str, Any]:

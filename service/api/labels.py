@@ -84,8 +84,10 @@ def labels_of_headers(headers: Iterable[tuple[bytes, bytes]]) -> Labels:
 
 def merged(first: Labels, second: Labels) -> Labels:
     """Labels of two places; where both say something, the first counts."""
-    if first == NO_LABELS or second == NO_LABELS:
-        return second if first == NO_LABELS else first
+    if first is NO_LABELS or first == NO_LABELS:
+        return second
+    if second is NO_LABELS or second == NO_LABELS:
+        return first
     return Labels(
         first.station or second.station,
         first.part or second.part,

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import Scope
 
+from service.api.json_body import JsonAnswer
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
 from service.batching.uploads import network_of
 from service.domain import Json, Labels, RawPicture
@@ -144,7 +145,7 @@ def problem_response(
     else:
         problem = problem_of(error, request_id)
     body = orjson.dumps(_body(problem, request_id, path))
-    return Response(body, problem.status, dict(problem.headers), MEDIA_TYPE)
+    return JsonAnswer(body, problem.status, problem.headers.items(), MEDIA_TYPE.encode())
 
 
 def _body(problem: Problem, request_id: str, path: str) -> Json:

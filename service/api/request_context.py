@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,16 +27,25 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 DECLARED_BYTES_KEY = "takt.declared_bytes"
 """Key of the ASGI scope: the body's length by its header, 0 where that says none."""
 
+WRITE_KEY = "takt.write"
+"""Key of the ASGI scope: a `WriteAnswer`, from servers that have one."""
+
 _SHARED_KEY = "takt.shared"
 """Key of the ASGI scope: whether another host's page may have the answer."""
 
 Pair = tuple[bytes, bytes]
-Check = Callable[[Scope], None]
-"""Raises a TaktError where a request is to be refused before anything is begun for it."""
+WriteAnswer = Callable[[int, Sequence[Pair], bytes | memoryview], bool]
+"""Writes a whole answer in one go, by status, headers and body; False if it cannot."""
 
 
-def _nothing(scope: Scope) -> None:
-    """Refuses nothing."""
+class Shortcut(Protocol):
+    """Answers some requests past the framework."""
+
+    def check(self, scope: Scope) -> None:
+        """Raise a TaktError if a request is to be refused before anything is begun for it."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """The answer to a request; None if the framework is to give it."""
 
 
 class RequestIds:
@@ -63,7 +73,7 @@ class RequestContext:
         gate: refuses requests for foreign names and of foreign pages; WebSockets as well.
         guard: refuses callers who are not known, or may not ask this; WebSockets as well.
         page_headers: headers of the pages for people, by the beginning of their paths.
-        check: see `refusal`.
+        shortcut: is asked before the application; None for none.
     """
 
     def __init__(
@@ -74,14 +84,14 @@ class RequestContext:
         gate: Gate,
         guard: Guard,
         page_headers: PageHeaders,
-        check: Check = _nothing,
+        shortcut: Shortcut | None = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._gate = gate
         self._guard = guard
-        self._check = check
+        self._shortcut = shortcut
         self._page_headers, self._page_paths = page_headers, tuple(page_headers)
         self._ids = RequestIds()
 
@@ -99,6 +109,8 @@ class RequestContext:
             return
         if CALLER_KEY not in scope:
             self._identify(scope)
+        # Left in the scope it would keep the scope itself, until a search for garbage.
+        write: WriteAnswer | None = scope.pop(WRITE_KEY, None)
         left = self._max_body_bytes
         too_long = scope[DECLARED_BYTES_KEY] > left
         started = False
@@ -127,17 +139,29 @@ class RequestContext:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
+        async def respond(response: Response) -> None:
+            if write is not None and not too_long:
+                headers = self._completed(response.raw_headers, scope)
+                if write(response.status_code, headers, response.body):
+                    return
+            await response(scope, receive, send_with_id)
+
         self._metrics.in_flight += 1
         try:
             if CALLER_KEY not in scope:
                 scope[_SHARED_KEY] = self._gate.check(scope)
                 scope[CALLER_KEY] = await self._guard.admit(scope)
-            await self._app(scope, receive_bounded, send_with_id)
+            response = None
+            if self._shortcut is not None:
+                response = await self._shortcut.answer(scope, receive_bounded, send_with_id)
+            if response is None:
+                await self._app(scope, receive_bounded, send_with_id)
+            else:
+                await respond(response)
         except Exception as error:
             if started:
                 raise
-            response = problem_response(error, scope[REQUEST_ID_KEY], scope["path"])
-            await response(scope, receive, send_with_id)
+            await respond(problem_response(error, scope[REQUEST_ID_KEY], scope["path"]))
         finally:
             self._metrics.in_flight -= 1
 
@@ -150,15 +174,18 @@ class RequestContext:
         Returns:
             None where nothing speaks against the request by now, or a call has to find out.
         """
-        if scope["method"] != "POST" or _is_forwarded(scope["headers"]):
+        shortcut = self._shortcut
+        if shortcut is None or scope["method"] != "POST":
             return None
+        if b"x-forwarded-for" in dict(scope["headers"]):
+            return None  # who the client is, the server has yet to find out
         self._identify(scope)
         if scope[DECLARED_BYTES_KEY] > self._max_body_bytes:
             return None
         try:
             scope[_SHARED_KEY] = self._gate.check(scope)
             scope[CALLER_KEY] = self._guard.check(scope)
-            self._check(scope)
+            shortcut.check(scope)
         except CallerPendingError:
             return None
         except Exception as error:
@@ -195,22 +222,15 @@ class RequestContext:
         await websocket.send_denial_response(response)
 
 
-def _is_forwarded(headers: Iterable[Pair]) -> bool:
-    """Whether the server has to find out first who the client is."""
-    return b"x-forwarded-for" in dict(headers)
-
-
-def id_and_length(headers: Iterable[Pair]) -> tuple[bytes | None, int]:
+def id_and_length(headers: Sequence[Pair]) -> tuple[bytes | None, int]:
     """The caller's own id, if it sent one that is fit to be logged, and its body's length.
 
     >>> id_and_length([(b"x-request-id", b"part-7"), (b"content-length", b"512")])
     (b'part-7', 512)
     """
-    given, length = None, 0
-    for name, value in headers:
-        if name == b"x-request-id":
-            if given is None and REQUEST_ID.fullmatch(value):
-                given = value
-        elif name == b"content-length" and value.isdigit():
-            length = int(value)
-    return given, length
+    found, given = dict(headers), None
+    if b"x-request-id" in found:
+        ids = (value for name, value in headers if name == b"x-request-id")
+        given = next((value for value in ids if REQUEST_ID.fullmatch(value)), None)
+    length = found.get(b"content-length", b"")
+    return given, int(length) if length.isdigit() else 0

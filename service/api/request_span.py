@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import request_id_of
+from service.api.request_context import WRITE_KEY
 from service.observing.tracing.base import Tracing, use_trace
 
 
@@ -38,6 +39,8 @@ class RequestSpan:
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
+        # A whole answer would go out without the span's header.
+        scope.pop(WRITE_KEY, None)
         try:
             with use_trace(trace):
                 await self._app(scope, receive, send_with_span)

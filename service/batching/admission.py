@@ -49,11 +49,14 @@ class Shares:
 
     def asks(self, caller: str) -> None:
         """Note that a caller wants a place; it counts for the next seconds."""
-        now_s = self._clock()
-        self._asked_s.pop(caller, None)
-        self._asked_s[caller] = now_s
-        while self._asked_s[first := next(iter(self._asked_s))] < now_s - _WANTS_FOR_S:
-            del self._asked_s[first]
+        now_s, asked_s = self._clock(), self._asked_s
+        if caller in asked_s and len(asked_s) == 1:
+            asked_s[caller] = now_s
+            return
+        asked_s.pop(caller, None)
+        asked_s[caller] = now_s
+        while asked_s[first := next(iter(asked_s))] < now_s - _WANTS_FOR_S:
+            del asked_s[first]
 
     @property
     def contested(self) -> bool:

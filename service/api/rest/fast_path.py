@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from service.api.problems import request_id_of
 from service.api.rest.inspect import InspectHandler, Question
@@ -29,8 +30,10 @@ _MOST_KNOWN, _LONGEST_KNOWN = 256, 256
 """Most queries whose options are remembered, and bytes of the longest."""
 
 
-class InspectRequests:
-    """Reads what requests ask that inspect.
+class FastPath:
+    """Answers a POST to a route that inspects, and leaves every other request to the framework.
+
+    `RequestContext` around it answers the errors that it raises.
 
     Args:
         routes: the documented routes that inspect.
@@ -41,7 +44,7 @@ class InspectRequests:
     def __init__(
         self, routes: Iterable[BaseRoute], handler: InspectHandler, journal: Journal
     ) -> None:
-        self.handler = handler
+        self._handler = handler
         self._patterns = [route.path_regex for route in routes if isinstance(route, APIRoute)]
         self._journal = journal
         self._known: dict[bytes, OptionsIn] = {}
@@ -53,20 +56,23 @@ class InspectRequests:
             InvalidParameterError: an option is unknown or out of range.
             QueueFullError: there is none.
         """
-        asked = scope[_ASKED_KEY] = self.read(scope)
+        asked = scope[_ASKED_KEY] = self._read(scope)
         if asked is not None:
-            self.handler.check_room(scope, asked)
+            self._handler.check_room(scope, asked)
 
-    def read(self, scope: Scope) -> Question | None:
-        """What a request asks; None for all that do not inspect.
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """Answer a request that inspects; None for another one.
 
         Raises:
-            InvalidParameterError: an option is unknown or out of range.
+            TaktError: it cannot be answered.
         """
-        if _ASKED_KEY in scope:
-            known: Question | None = scope[_ASKED_KEY]
-            return known
-        if scope["type"] != "http" or scope["method"] != "POST":
+        asked: Question | None
+        asked = scope[_ASKED_KEY] if _ASKED_KEY in scope else self._read(scope)
+        return None if asked is None else await self._handler(Request(scope, receive, send), asked)
+
+    def _read(self, scope: Scope) -> Question | None:
+        """What a request asks; None where it does not inspect."""
+        if scope["method"] != "POST":
             return None
         for pattern in self._patterns:
             if match := pattern.fullmatch(scope["path"]):
@@ -90,27 +96,3 @@ class InspectRequests:
                 self._known.clear()
             self._known[query] = options
         return options
-
-
-class FastPath:
-    """Answers a POST to a route that inspects; hands every other request on.
-
-    `RequestContext` around it answers the errors that it raises.
-
-    Args:
-        app: the application inside.
-        requests: reads what they ask.
-    """
-
-    def __init__(self, app: ASGIApp, requests: InspectRequests) -> None:
-        self._app = app
-        self._requests = requests
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        asked = self._requests.read(scope)
-        if asked is None:
-            await self._app(scope, receive, send)
-            return
-        response = await self._requests.handler(Request(scope, receive, send), asked)
-        await response(scope, receive, send)

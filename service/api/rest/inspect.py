@@ -12,6 +12,7 @@ from starlette.types import Scope
 from service.api.bodies import Bodies
 from service.api.disconnect import CancelOnDisconnect
 from service.api.examples import OF_PICTURES
+from service.api.json_body import JsonAnswer
 from service.api.labels import labels_of_headers, merged
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
@@ -116,7 +117,7 @@ class InspectHandler:
         if picture_format is not None:
             return _picture_response(inspection)
         body = inspection_json(inspection, request_id)
-        return Response(orjson.dumps(body), media_type="application/json")
+        return JsonAnswer(orjson.dumps(body))
 
     def check_room(self, scope: Scope, asked: Question) -> None:
         """Refuse a request if its model has no room for a picture; for all else it takes a call.

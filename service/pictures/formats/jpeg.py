@@ -30,6 +30,9 @@ _QUICK_PIXELS = 250_000_000
 
 _BLOCK = 256 * 1024
 
+_PLAIN = frozenset((*range(0xFFE0, 0xFFF0), 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE))
+"""Segments that say nothing of the size: APPn, DHT, DQT, DRI and COM, most of a file's."""
+
 _segment = struct.Struct(">HH").unpack_from
 _next_marker = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]").search
 """Finds a marker but the restarts, which lie within a scan."""
@@ -40,6 +43,9 @@ def read_jpeg(data: bytes) -> ImageHeader:
     at, width, height, components, progressive = 2, 0, 0, 0, False
     for _ in range(_SEGMENTS):
         marker, length = _segment(data, at)
+        if marker in _PLAIN and length >= 2:
+            at += 2 + length
+            continue
         if marker == 0xFFFF:  # any marker may be preceded by fill bytes
             at += 1
             continue

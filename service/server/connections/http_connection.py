@@ -6,17 +6,11 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
-from starlette.responses import Response
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.api.request_context import id_and_length
 from service.domain import CloseReason
@@ -29,7 +23,7 @@ from service.errors import (
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.gate import client_key
 from service.server.connections.lingering import LingeringTransport
-from service.server.connections.refusals import refusal, whole_answer
+from service.server.connections.refusals import refusal
 from service.server.connections.stages import HEADERS_IDLE_S, IDLE_S, WITHIN_S, ConnectionStage
 from service.server.connections.state import (
     AskedBy,
@@ -37,6 +31,7 @@ from service.server.connections.state import (
     OwnedElsewhereError,
     Owner,
 )
+from service.server.connections.whole_answers import WholeAnswers
 
 MAX_HEADER_BYTES = 64 * 1024
 """Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
@@ -45,7 +40,7 @@ MOST_PIPELINED = 32
 _HEAD_ENDS = b"\r\n\r\n"
 
 
-class HttpConnection(HttpToolsProtocol):
+class HttpConnection(WholeAnswers):
     """One connection; a sweep once a second sees what is late, so that requests set no timers.
 
     Attributes:
@@ -63,9 +58,6 @@ class HttpConnection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._refusal_of: Callable[[Any], Response | None] | None = getattr(
-            config.app, "refusal", None
-        )
         self.client_key = "unknown"
         self.asked_by: AskedBy | None = None
         self._gate = server_state.gate
@@ -153,33 +145,10 @@ class HttpConnection(HttpToolsProtocol):
             # Its keys cannot be given to another process; any other connection is given back.
             self.cycle.keep_alive = False
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Answer at once what the app refuses at once; all else gets a task."""
-        answer = None
-        if self._refusal_of is not None and cycle.keep_alive and not self.flow.write_paused:
-            answer = self._refusal_of(cycle.scope)
-        if answer is None:
-            super()._start_asgi_task(cycle, app)
-            return
-        cycle.response_started = cycle.response_complete = True
-        headers = [*self.server_state.default_headers, *answer.raw_headers]
-        # Past uvicorn, which would check what is ours.
-        self.transport.write(whole_answer(answer.status_code, headers, answer.body))
-        self.on_response_complete()
-
     def on_body(self, body: bytes) -> None:
         """Keep a part of a body for the app."""
         self._overhead_bytes = 0
         super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Let the app know; where the answer is out already, wait for the next request."""
-        super().on_message_complete()
-        answered = self.cycle is not None and self.cycle.response_complete
-        if answered and self.timeout_keep_alive_task is None and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
 
     def look(self, now_s: float) -> int:
         """End it if it is late; gives the bytes that its client has not read."""

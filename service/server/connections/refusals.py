@@ -37,7 +37,5 @@ def whole_answer(
     status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes | memoryview
 ) -> bytes:
     """An answer as it is sent."""
-    lines = [STATUS_LINE[status]]
-    for name, value in headers:
-        lines += [name, b": ", value, b"\r\n"]
-    return b"".join([*lines, b"\r\n", body])
+    lines = [b"%b: %b\r\n" % pair for pair in headers]
+    return b"".join((STATUS_LINE[status], *lines, b"\r\n", body))

@@ -56,7 +56,7 @@ def test_a_cell_that_meets_every_bar_is_marked():
 
 @pytest.mark.parametrize(
     ("rival", "reason"),
-    [(0.8, "ratio 1.10 is below 1.15"), (1.12, "ratio 1.10 is not above mosec's 1.12")],
+    [(0.8, "ratio 1.10 is below 1.20"), (1.12, "ratio 1.10 is not above mosec's 1.12")],
 )
 def test_a_missed_bar_is_marked_and_said(rival, reason):
     found = lines(result("ours", cell(1.1)), result("mosec", cell(rival)))

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 
 import pytest
 from starlette.responses import Response
 
+from service.api.json_body import JsonAnswer
+from service.api.request_context import WRITE_KEY, RequestContext
+from service.observing.metrics import Metrics
+from service.security.credentials import Credentials
+from service.security.gate import Gate
+from service.security.guard import Guard
+from service.security.hosts import AllowedHosts
+from service.security.origins import AllowedOrigins
 from service.server.connections import gate, http_connection
 from service.server.connections.http_connection import MAX_HEADER_BYTES
 from service.server.connections.stages import HEADERS_WITHIN_S, LINGER_S, REST_WITHIN_S
@@ -185,12 +195,69 @@ async def test_what_the_app_refuses_ahead_is_answered_as_by_a_call(running: Run)
     assert called.count(b"HTTP/1.1 429 Too Many Requests\r\n") == 3
 
 
-async def test_a_refusal_that_closes_its_connection_takes_a_call(running: Run) -> None:
-    app = Full(ahead=True)
-    async with running(app) as server:
-        last = FULL.replace(b"Host", b"Connection: close\r\nHost")
-        assert b"\r\nconnection: close\r\n" in await server.ask(last)
-    assert app.called == ["/full"]
+async def test_a_refusal_ahead_closes_the_connection_of_a_client_that_wants_it(
+    running: Run,
+) -> None:
+    last = FULL.replace(b"Host", b"Connection: close\r\nHost")
+    answers = []
+    for ahead in (False, True):
+        async with running(Full(ahead=ahead)) as server:
+            answers.append(await server.ask(last))
+    assert answers[0] == answers[1]
+    assert b"\r\nconnection: close\r\n" in answers[1]
+
+
+async def test_an_answer_that_is_written_in_one_go_is_as_uvicorn_would_send_it(
+    running: Run,
+) -> None:
+    async def whole(scope, receive, send) -> None:
+        headers = [(b"content-length", b"2"), (b"x-takt", b"1")]
+        assert scope[WRITE_KEY](200, headers, b"ok")
+
+    async def parts(scope, receive, send) -> None:
+        headers = [(b"content-length", b"2"), (b"x-takt", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    answers = []
+    for app in (whole, parts):
+        async with running(app) as server:
+            answers.append(await server.ask(GET * 3 + LAST_GET))
+    assert answers[0] == answers[1]
+    assert answers[0].count(b"HTTP/1.1 200 OK\r\n") == 4
+
+
+class Shortcut:
+    """Answers every request, and knows which of them are still in memory."""
+
+    def __init__(self) -> None:
+        self.held = weakref.WeakSet[Full]()
+
+    def check(self, scope) -> None:
+        pass
+
+    async def answer(self, scope, receive, send) -> Response:
+        scope["held"] = held = Full(ahead=False)
+        self.held.add(held)
+        return JsonAnswer(b"ok")
+
+
+async def test_an_answered_request_is_freed_without_a_search_for_garbage(running: Run) -> None:
+    shortcut = Shortcut()
+    gate, guard = Gate(AllowedHosts("*"), AllowedOrigins("")), Guard(Credentials([]))
+    app = RequestContext(answer, Metrics(), 8, gate, guard, {}, shortcut)
+    gc.collect()
+    gc.disable()
+    try:
+        async with running(app) as server:
+            reader, writer = await server.connect()
+            for _ in range(3):
+                writer.write(GET)
+                await reader.readuntil(b"ok")
+            await server.until(lambda: len(shortcut.held) <= 1)
+            writer.close()
+    finally:
+        gc.enable()
 
 
 async def test_a_client_that_still_sends_reads_the_answer_that_closes_its_connection(
