@@ -55,7 +55,7 @@ from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
 from service.observing.request_log import RequestLog
-from service.observing.status.reading import read_own
+from service.observing.status.reading import read_all, read_own
 from service.observing.status.watch import watch_status
 from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
@@ -204,7 +204,9 @@ def create_app(
     orders = Orders(repository, watch, metrics, trail, peers)
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
-    status = watch_status(partial(read_own, metrics, journal), gpus, folder, kept_in)
+    own, all_of_them = partial(read_own, metrics, journal), partial(read_all, host_metrics)
+    read = own if peers.workers == 1 else all_of_them
+    status = watch_status(read, gpus, folder, kept_in, lambda: lifetime.began_s)
     desk = open_desk(settings, trail.note, watch.ask)
 
     async def note_lifetime() -> None:

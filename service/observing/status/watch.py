@@ -94,6 +94,7 @@ class StatusWatch:
         host: asks the host.
         clock: gives seconds that never go back.
         unix_clock: gives Unix time in seconds.
+        began_s: when the server began, which may be before this process did, on the same clock.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class StatusWatch:
         host: HostReader,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
+        began_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._read_instruments = read
         self._host_reader = host
         self._clock = clock
         self._unix_clock = unix_clock
-        self._started_s = clock()
+        self._own_start_s = clock()
+        self._began_s = began_s
         self._host = HostState()
         self._history = KeptReadings(EVERY_S)
         self._minute: deque[Reading] = deque()
@@ -121,6 +124,11 @@ class StatusWatch:
     def jobs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What runs until the server ends."""
         return self.run, self.follow_host
+
+    @property
+    def _started_s(self) -> float:
+        began_s = self._began_s()
+        return self._own_start_s if began_s is None else min(began_s, self._own_start_s)
 
     async def run(self) -> None:
         """Read the instruments until the server ends."""
@@ -206,6 +214,7 @@ def watch_status(
     gpus: GpuCollector | None,
     models: Path,
     record: Path | None,
+    began_s: Callable[[], float | None] = lambda: None,
 ) -> StatusWatch:
     """The watch of a server.
 
@@ -214,8 +223,9 @@ def watch_status(
         gpus: reads the GPUs, if there are any.
         models: folder of the models.
         record: folder of the record, if one is kept.
+        began_s: when the server began, on the monotonic clock.
     """
     folders: dict[DiskUse, Path] = {"models": models}
     if record is not None:
         folders["record"] = record
-    return StatusWatch(read, HostReader(folders, gpus))
+    return StatusWatch(read, HostReader(folders, gpus), began_s=began_s)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
 
 from prometheus_client import Metric
 
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.observing.summing.merging import TOPIC, heard, merged, told
-from service.peers import Message, Peers
+from service.peers import Message, Peers, Reply
 
 
 class HostMetrics:
@@ -37,19 +37,12 @@ class HostMetrics:
         if self._peers.workers == 1:
             return self.own()
         replies = await self._peers.ask(TOPIC, {})
-        return merged([self.own(), *(heard(one.body["families"]) for one in replies if one.body)])
-
-    async def read_named(self, names: Collection[str]) -> list[Metric]:
-        """The samples of these names alone."""
-        if self._peers.workers == 1:
-            self._journal.settle()
-            return list(self._metrics.read_named(names))
-        chosen = []
-        for family in await self.read():
-            if kept := [sample for sample in family.samples if sample.name in names]:
-                family.samples = kept
-                chosen.append(family)
-        return chosen
+        # What takes the loop's time is taken from the pictures of a line.
+        return await asyncio.to_thread(_together, self.own(), replies)
 
     async def _tell(self, _: Message) -> Message:
         return {"families": told(self.own())}
+
+
+def _together(own: list[Metric], replies: list[Reply]) -> list[Metric]:
+    return merged([own, *(heard(one.body["families"]) for one in replies if one.body)])

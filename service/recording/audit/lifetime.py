@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection
@@ -35,6 +36,10 @@ class Lifetime:
         takt: its version.
         settings: in force, without secrets.
         closing: whether this process is about to end.
+        clock: gives seconds that never go back, the same in all processes of a host.
+
+    Attributes:
+        began_s: when the server began; None while that is not noted.
     """
 
     def __init__(
@@ -44,15 +49,17 @@ class Lifetime:
         takt: str,
         settings: Json,
         closing: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._trail = trail
         self._peers = peers
         self._takt = takt
         self._settings = settings
         self._closing = closing
-        # Of the server: whether its start and its end are noted.
-        self._begun = self._ended = False
+        self._clock = clock
+        self.began_s: float | None = None
         self._leads = False
+        self._end_is_noted = False
         peers.answer("lifetime", self._answer)
 
     async def run(
@@ -64,18 +71,18 @@ class Lifetime:
             keys: those of now.
             models: gives what is served once everything has loaded; looks once more if told so.
         """
-        await self._ask_whether_begun()
+        await self._ask_for_its_begin()
         await self._peers.leading.wait()
         self._leads = True
-        await self._ask_whether_begun()
-        if self._begun:
+        await self._ask_for_its_begin()
+        if self.began_s is not None:
             found = await models(True)
             self._note_relief(_told(keys()), found)
             return
         note_start(self._trail, self._takt, self._settings, keys())
-        self._begun = True
+        self.began_s = self._clock()
         if self._peers.workers > 1:
-            await self._peers.ask("lifetime", {"begun": True})
+            await self._peers.ask("lifetime", {"began_s": self.began_s})
         note_models(self._trail, await models(False))
 
     def note_keys(self, before: Sequence[Key], after: Sequence[Key]) -> None:
@@ -88,19 +95,19 @@ class Lifetime:
         if not self._leads:
             return
         replies = await self._peers.ask("lifetime", {"ended": True})
-        if not self._ended and not any(reply.body.get("goes_on") for reply in replies):
+        if not self._end_is_noted and not any(reply.body.get("goes_on") for reply in replies):
             note_stop(self._trail)
 
-    async def _ask_whether_begun(self) -> None:
-        if self._peers.workers > 1 and not self._begun:
-            replies = await self._peers.ask("lifetime", {})
-            self._begun = any(reply.body.get("begun") for reply in replies)
+    async def _ask_for_its_begin(self) -> None:
+        if self._peers.workers > 1 and self.began_s is None:
+            for reply in await self._peers.ask("lifetime", {}):
+                self.began_s = reply.body.get("began_s") or self.began_s
 
     async def _answer(self, body: Message) -> Message:
-        self._begun = self._begun or body.get("begun", False)
+        self.began_s = body.get("began_s") or self.began_s
         if body.get("ended") and self._closing():
-            self._ended = True
-        return {"begun": self._begun, "goes_on": not self._closing()}
+            self._end_is_noted = True
+        return {"began_s": self.began_s, "goes_on": not self._closing()}
 
     def _note_relief(self, keys: dict[str, Json], models: Models) -> None:
         def find(connection: Connection) -> Sequence[Change]:

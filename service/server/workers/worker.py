@@ -36,7 +36,7 @@ def main(order: WorkerOrder, messages: int, connections: int, counts: int) -> in
         os.sched_setaffinity(0, order.cores)
     table = CountTable.over(counts, order.rows)
     os.close(counts)
-    with contextlib.closing(LineWriter(sys.stderr)) as writer:
+    with contextlib.closing(LineWriter(sys.stderr, shared=True)) as writer:
         configure_logging(settings.log_level, settings.log_format, writer)
         peers = WorkerPeers(
             order.number,

@@ -17,7 +17,7 @@ from service.recording.metrics import RecordMetrics
 class Server:
     """Instruments, and a clock that a test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, began_s: float | None = None) -> None:
         self.now_s = 100.0
         self.metrics = Metrics(max_queue_size=8)
         self.watch = StatusWatch(
@@ -25,6 +25,7 @@ class Server:
             HostReader({}),
             clock=lambda: self.now_s,
             unix_clock=lambda: 1e9 + self.now_s,
+            began_s=lambda: began_s,
         )
         one = VersionGauges(lambda: 3, lambda: 1, lambda: 1, lambda: 1)
         self.metrics.watch("nut", "1", one)
@@ -141,3 +142,10 @@ def test_what_families_show_is_what_the_instruments_show(server: Server) -> None
     server.refuse("queue_full")
     shown = read(server.metrics, Journal(server.metrics), 5.0)
     assert shown.stages and reading_of(server.metrics.read(), 5.0) == shown
+
+
+async def test_a_process_that_goes_on_with_a_server_counts_from_the_servers_start() -> None:
+    server = Server(began_s=40.0)
+    server.answer(20)
+    found = await server.watch.status()
+    assert (found.uptime_s, found.since_start.seconds) == (60.0, 60.0)
