@@ -33,8 +33,7 @@ def main() -> None:
             {
                 "name": "takt",
                 "import_path": "service.ray.application:build",
-                "runtime_env": {"env_vars": {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}},
-                "args": {"repository": str(repository), "insecure": True},
+                "args": {"repository": str(repository), "insecure": True, **json.loads(os.environ.get("XARGS","{}"))},
                 "deployments": [
                     {
                         "name": DEPLOYMENT,
