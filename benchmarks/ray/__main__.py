@@ -77,10 +77,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tell(cell: Cell) -> None:
-    sides = (
-        f"{name} {side.rate_per_s:6.1f}/s {side.cpu_ms:5.2f} ms, {side.p50_ms:5.0f} {side.p99_ms:5.0f}"
-        for name, side in (("ours", cell.peer), ("plain", cell.control))
-    )
+    sides = [
+        f"{name} {one.rate_per_s:6.1f}/s {one.cpu_ms:5.2f} ms, {one.p50_ms:5.0f} {one.p99_ms:5.0f}"
+        for name, one in (("ours", cell.peer), ("plain", cell.control))
+    ]
     errors = cell.peer.errors + cell.control.errors
     print(
         f"{cell.key.width:4} c{cell.key.clients:<2} | {' | '.join(sides)} | x{cell.ratio:.2f} "

@@ -21,6 +21,8 @@ from ray import serve
 from service.ray.application import DEPLOYMENT
 
 REPLICAS = int(os.environ.get("BENCH_WORKERS", "2"))
+MAX_BATCH = int(os.environ.get("BENCH_MAX_BATCH", "8"))
+"""As the plain application has it."""
 CORES = 2
 
 
@@ -33,7 +35,11 @@ def main() -> None:
             {
                 "name": "takt",
                 "import_path": "service.ray.application:build",
-                "args": {"repository": str(repository), "insecure": True, **json.loads(os.environ.get("XARGS","{}"))},
+                "args": {
+                    "repository": str(repository),
+                    "insecure": True,
+                    "max_batch_size": MAX_BATCH,
+                },
                 "deployments": [
                     {
                         "name": DEPLOYMENT,

@@ -13,6 +13,8 @@ from typing import Any
 import ray
 from fastapi import FastAPI
 from ray import serve
+from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.serve.exceptions import DeploymentUnavailableError
 
 from service.api.document.application import Application
 from service.app import create_app
@@ -20,10 +22,12 @@ from service.configuration import unknown_variables
 from service.errors import NotReadyError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
+from service.peers import Message
 from service.ray.given import settings_of
 from service.ray.load import Load
 from service.ray.metrics_of_all import MetricsOfAll, text_of
 from service.ray.mounted import Mounted
+from service.ray.replicas import Replicas, Told
 from service.ray.running import until_left_out
 from service.ray.share import Share, fitted
 from service.recording.record import open_record
@@ -50,15 +54,20 @@ class Replica:
         for warning in unknown_variables():
             logger.warning(warning)
         record = open_record(settings.data_folder, settings.record)
-        app = create_app(settings, write=self._writer.put, record=record)
-        assert isinstance(app, Application)
         context = serve.get_replica_context()
         handle = serve.get_deployment_handle(context.deployment, context.app_name)
+        self._name: str = context.replica_id.unique_id
+        self._replicas = Replicas(
+            self._name,
+            partial(handle.broadcast, "hear"),
+            DeploymentUnavailableError,
+            (ActorDiedError, ActorUnavailableError),
+        )
+        app = create_app(settings, write=self._writer.put, record=record, peers=self._replicas)
+        assert isinstance(app, Application)
         app.layers.insert(0, partial(MetricsOfAll, ask=partial(handle.broadcast, "metrics")))
         app.layers.append(Mounted)
         self._takt = app
-        self._name: str = context.replica_id.unique_id
-        self._ask_names = partial(handle.broadcast, "name")
         self._ending: asyncio.Task[None] | None = None
         self._load = Load(app.state.metrics, share)
         self._settled = False
@@ -71,7 +80,7 @@ class Replica:
     async def _end_streams(self) -> None:
         """Send the streams elsewhere once no request comes here any more."""
         state = self._takt.state
-        await until_left_out(self._name, self._ask_names, lambda: any(state.sessions))
+        await until_left_out(self._name, self._replicas.names, lambda: any(state.sessions))
         logger.info("the replica is to end; its streams answer what they accepted")
         await state.sessions.close(state.drain.left_s())
 
@@ -97,9 +106,9 @@ class Replica:
         """By what the number of replicas follows."""
         return self._load.read()
 
-    async def name(self) -> str:
-        """Which replica this is."""
-        return self._name
+    async def hear(self, asker: str, topic: str, body: Message) -> Told:
+        """Answer another replica."""
+        return await self._replicas.hear(asker, topic, body)
 
     async def metrics(self) -> tuple[str, str]:
         """Which replica this is, and its metrics as Prometheus reads them."""

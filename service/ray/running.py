@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection
 
 EVERY_S = 2.0
-_WITHIN_S = 5.0
-
-
-class Names(Protocol):
-    """What Ray returns at once, where all replicas that get requests are asked for their names."""
-
-    def results_async(
-        self, *, timeout_s: float | None = None, return_exceptions: bool = False
-    ) -> Awaitable[list[str]]:
-        """Waits for all of them."""
 
 
 async def until_left_out(
     own: str,
-    ask: Callable[[], Names],
+    ask: Callable[[], Awaitable[Collection[str]]],
     matters: Callable[[], object],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
@@ -31,7 +20,7 @@ async def until_left_out(
 
     Args:
         own: name of the replica.
-        ask: asks all.
+        ask: gives the names of all that get requests.
         matters: whether anything would follow; otherwise nobody is asked.
         sleep: waits for some seconds.
     """
@@ -41,7 +30,7 @@ async def until_left_out(
         if not matters():
             continue
         try:
-            names = await ask().results_async(timeout_s=_WITHIN_S)
+            names = await ask()
         except Exception:
             # A replica that has just died, or a controller that is away: nobody knows.
             continue

@@ -20,7 +20,7 @@ CLIENTS = 4
 
 @pytest.fixture
 def url(nodes: TwoNodes, bundle, repository: Path) -> str:
-    serve(nodes, repository, replicas=2, repository_poll_s=0.5)
+    serve(nodes, repository, replicas=2, repository_poll_s=5)
     return nodes.head.url
 
 
@@ -29,20 +29,35 @@ def test_a_version_steps_in_on_every_replica_without_a_failed_request(
 ) -> None:
     inspect = f"{url}/v1/models/parts/inspect"
 
-    def all_answer_by(version: str) -> bool:
-        picture = picture_bytes(200)
-        return all(
-            httpx.post(inspect, content=picture).json()["version"] == version for _ in range(20)
-        )
-
     with load(inspect, picture_bytes(200), CLIENTS) as seen:
         seen.wait_for(20)
         make_bundle(version="2", scale=0.5, trained=0.5)
         activate = f"{url}/v1/models/parts/versions/2/activate"
-        until(lambda: httpx.post(activate).status_code == 200)
-        until(lambda: all_answer_by("2"))
+        until(lambda: httpx.post(activate, timeout=60).status_code == 200)
+        answered = [httpx.post(inspect, content=picture_bytes(200)).json() for _ in range(20)]
+        assert {answer["version"] for answer in answered} == {"2"}
         seen.wait_for(50)
     assert seen.failed == []
+
+
+def test_a_threshold_is_in_force_on_every_replica_once_it_is_answered(
+    url: str, picture_bytes: Callable[..., bytes]
+) -> None:
+    threshold, inspect = f"{url}/v1/models/parts/threshold", f"{url}/v1/models/parts/inspect"
+    for value in (0.9, 0.1, 0.8):
+        httpx.put(threshold, json={"image": value}, timeout=60).raise_for_status()
+        answered = [httpx.post(inspect, content=picture_bytes(128)).json() for _ in range(20)]
+        assert {answer["anomalous"] for answer in answered} == {value < 0.5}
+
+
+def test_a_stream_is_listed_whichever_replica_is_asked(
+    url: str, picture_bytes: Callable[..., bytes]
+) -> None:
+    with TaktClient(url) as client, client.stream("parts") as stream:
+        stream.send(picture_bytes(200))
+        next(iter(stream))
+        listed = [httpx.get(f"{url}/v1/streams").json()["streams"] for _ in range(10)]
+    assert [len(streams) for streams in listed] == [1] * 10
 
 
 def test_a_redeploy_replaces_the_replicas_without_a_failed_request(

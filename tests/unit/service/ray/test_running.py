@@ -1,40 +1,32 @@
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 
 from service.ray.running import until_left_out
 
+Answer = list[str] | Exception
 
-class Ray:
-    """Answers each question with the next of its answers."""
 
-    def __init__(self, answers: Iterable[list[str] | Exception]) -> None:
-        self._answers = iter(answers)
-        self.left = True
+def answering(*answers: Answer) -> tuple[list[Answer], Callable[[], Awaitable[list[str]]]]:
+    """Gives each answer in turn, and notes those that were given."""
+    given: list[Answer] = []
 
-    async def results_async(
-        self, *, timeout_s: float | None = None, return_exceptions: bool = False
-    ) -> list[str]:
-        answer = next(self._answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    async def ask() -> list[str]:
+        given.append(answers[len(given)])
+        if isinstance(given[-1], Exception):
+            raise given[-1]
+        return given[-1]
+
+    return given, ask
 
 
 async def no_wait(seconds: float) -> None:
     """Let the time pass at once."""
 
 
-async def asked(*answers: list[str] | Exception) -> int:
+async def asked(*answers: Answer) -> int:
     """How many questions it takes until the replica `own` knows that it is left out."""
-    questions = 0
-
-    def ask() -> Ray:
-        nonlocal questions
-        questions += 1
-        return ray
-
-    ray = Ray(answers)
+    given, ask = answering(*answers)
     await until_left_out("own", ask, lambda: True, no_wait)
-    return questions
+    return len(given)
 
 
 async def test_a_replica_is_left_out_once_it_is_not_among_them_any_more() -> None:
@@ -51,13 +43,6 @@ async def test_when_nobody_answers_nothing_is_known() -> None:
 
 async def test_nobody_is_asked_while_nothing_would_follow() -> None:
     matters = iter([False, False, True, True])
-    questions = 0
-
-    def ask() -> Ray:
-        nonlocal questions
-        questions += 1
-        return ray
-
-    ray = Ray([["own"], []])
+    given, ask = answering(["own"], [])
     await until_left_out("own", ask, lambda: next(matters), no_wait)
-    assert questions == 2
+    assert len(given) == 2
