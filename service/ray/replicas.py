@@ -26,7 +26,7 @@ class Told:
     body: Message | None
 
 
-class Answers(Protocol):
+class Broadcast(Protocol):
     """What Ray returns at once, where all replicas that get requests are asked."""
 
     def results_async(
@@ -57,7 +57,7 @@ class Replicas:
     def __init__(
         self,
         name: str,
-        ask_all: Callable[[str, str, Message], Answers],
+        ask_all: Callable[[str, str, Message], Broadcast],
         nobody: type[Exception],
         gone: tuple[type[Exception], ...],
     ) -> None:
