@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.peers import Handler, Message, Reply
+from service.peers import Handler, HostCounts, Message, OwnCounts, Reply
 
 _NAME = "name"
 _WITHIN_S = 5.0
@@ -52,6 +52,7 @@ class Replicas:
         worker: always 0, as replicas have names.
         workers: always 2, as others may come at any time.
         leading: always set.
+        counts: its own, as limits are those of a replica.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Replicas:
         gone: tuple[type[Exception], ...],
     ) -> None:
         self.worker, self.workers = 0, 2
+        self.counts: HostCounts = OwnCounts()
         self.leading = asyncio.Event()
         self.leading.set()
         self._name = name
