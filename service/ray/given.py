@@ -45,6 +45,11 @@ def settings_of(args: Mapping[str, Any]) -> Settings:
                 "certificate are http_options of Ray's configuration, /metrics on that port is of "
                 "all replicas, and gRPC is not served here"
             )
+    if settings.workers > 1:
+        raise ConfigurationError(
+            f"workers is {settings.workers}, but here replicas take their place: leave it out, and "
+            "set num_replicas or autoscaling_config in Ray's configuration"
+        )
     for name in _PATHS:
         value = getattr(settings, name)
         if value is not None and not is_url(str(value)) and not Path(value).is_absolute():

@@ -20,12 +20,14 @@ from service.api.document.application import Application
 from service.app import create_app
 from service.configuration import unknown_variables
 from service.errors import NotReadyError
+from service.observing.gpu_metrics import find_gpus
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
+from service.observing.summing.merging import told
 from service.peers import Message
 from service.ray.given import settings_of
 from service.ray.load import Load
-from service.ray.metrics_of_all import MetricsOfAll, text_of
+from service.ray.metrics_of_all import MetricsOfAll, OfReplica
 from service.ray.mounted import Mounted
 from service.ray.replicas import Replicas, Told
 from service.ray.running import until_left_out
@@ -70,6 +72,7 @@ class Replica:
         self._takt = app
         self._ending: asyncio.Task[None] | None = None
         self._load = Load(app.state.metrics, share)
+        self._gpus = find_gpus()
         self._settled = False
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
@@ -110,9 +113,12 @@ class Replica:
         """Answer another replica."""
         return await self._replicas.hear(asker, topic, body)
 
-    async def metrics(self) -> tuple[str, str]:
-        """Which replica this is, and its metrics as Prometheus reads them."""
-        return self._name, await text_of(self._takt.state.metrics_app)
+    async def metrics(self) -> OfReplica:
+        """Which replica this is, and its metrics, with those of its GPU."""
+        families = self._takt.state.host_metrics.own()
+        if self._gpus is not None:
+            families += await asyncio.to_thread(list, self._gpus.collect())
+        return self._name, told(families)
 
     async def __del__(self) -> None:
         """Ray calls this once the application has ended."""

@@ -53,6 +53,11 @@ def test_what_the_proxies_have_is_refused(name: str, value: object) -> None:
         settings_of({**OPEN, name: value})
 
 
+def test_replicas_take_the_place_of_workers() -> None:
+    with pytest.raises(ConfigurationError, match="num_replicas"):
+        settings_of({**OPEN, "workers": 2})
+
+
 @pytest.mark.parametrize("name", ["repository", "keys_file", "trusted_keys", "engine_cache"])
 def test_a_path_that_depends_on_the_folder_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is here, .* give a whole path"):
