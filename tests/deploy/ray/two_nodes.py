@@ -112,6 +112,11 @@ class TwoNodes:
         """Processes of all replicas."""
         return [pid for node in (self.head, self.worker) for pid in node.replicas()]
 
+    def started(self) -> set[str]:
+        """Logs of all replicas that were ever started, those that could not serve among them."""
+        logs = (self._folder / "session_latest" / "logs" / "serve").glob("replica_*")
+        return {file.name for file in logs}
+
     def deploy(self, *applications: dict[str, Any]) -> None:
         """Put applications in place of those that are there, as `serve run` does."""
         config = {
