@@ -31,6 +31,7 @@ COUNTERS = (
     'takt_stage_seconds_count{.*stage="total".*}',
 )
 """Series that count each picture once, as patterns of their names and labels."""
+_NOT_OK = r'^takt_requests_total\{.*outcome="(?!ok")(\w+)".*\} (?!0\.0$)(\S+)$'
 _LOAD_S = 12
 _SHARE = CLIENTS - 2
 """Of the clients, which need not be spread to the last one."""
@@ -193,7 +194,10 @@ def _reloaded(given: Given, model: str, requests: int) -> tuple[str, bool]:
             took_s, meanwhile = time.monotonic() - began_s, process.poll() is None
             figures = exact(process.communicate()[0])
         text = _metrics(server)
-    return text, _told(figures, took_s, meanwhile, requests)
+    met = _told(figures, took_s, meanwhile)
+    for outcome, count in re.findall(_NOT_OK, text, re.MULTILINE):
+        print(f"  the metrics count {float(count):.0f} of outcome {outcome}")
+    return text, met
 
 
 def _metrics(server: TaktServer) -> str:
@@ -210,11 +214,14 @@ def _replaced(before: set[int], now: set[int], workers: int) -> bool:
     return len(now) == workers and not now & before
 
 
-def _told(figures: Exact, took_s: float, meanwhile: bool, requests: int) -> bool:
+def _told(figures: Exact, took_s: float, meanwhile: bool) -> bool:
     """Print how the requests fared; whether that is as it must be."""
-    failed = requests - figures.answered
+    failed = figures.asked - figures.answered
     when = "while they came" if meanwhile else "PARTLY AFTER THEM: send more"
     print(f"all workers were replaced in {took_s:.1f} s, {when}")
     word = "met" if failed == 0 and meanwhile else "MISSED"
-    print(f"{failed} of {requests} requests failed, bar 0: {word}")
+    print(
+        f"{failed} of {figures.asked} requests failed, {figures.other} of them with an answer of "
+        f"another status than 200, bar 0: {word}"
+    )
     return failed == 0 and meanwhile

@@ -18,7 +18,7 @@ CLIENTS = 32
 PICTURE = "Content-Type: image/jpeg"
 _SOCKET_ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
 _REQUESTS = re.compile(r"requests: (\d+) total, \d+ started, \d+ done, \d+ succeeded, (\d+) failed")
-_STATUS = re.compile(r"status codes: (\d+) 2xx")
+_STATUS = re.compile(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx")
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,13 @@ class Exact:
         asked: requests that were to be sent.
         failed: that had no answer.
         answered: answers of 200 to 299.
+        other: answers of another status.
     """
 
     asked: int
     failed: int
     answered: int
+    other: int
 
 
 @contextmanager
@@ -138,9 +140,10 @@ def exact(output: str) -> Exact:
 
     >>> said = "requests: 9 total, 9 started, 8 done, 8 succeeded, 1 failed, 1 errored, 0 timeout"
     >>> exact(said + "\nstatus codes: 8 2xx, 0 3xx, 0 4xx, 0 5xx")
-    Exact(asked=9, failed=1, answered=8)
+    Exact(asked=9, failed=1, answered=8, other=0)
     """
     requests, status = _REQUESTS.search(output), _STATUS.search(output)
     if not requests or not status:
         raise SystemExit(f"h2load gave no figures:\n{output}")
-    return Exact(int(requests[1]), int(requests[2]), int(status[1]))
+    answered, *others = map(int, status.groups())
+    return Exact(int(requests[1]), int(requests[2]), answered, sum(others))

@@ -75,7 +75,7 @@ requests: 1000 total, 88 started, 80 done, 80 succeeded, 920 failed, 920 errored
 status codes: 79 2xx, 0 3xx, 1 4xx, 0 5xx
 """
     found = exact(said)
-    assert (found.asked, found.failed, found.answered) == (1000, 920, 79)
+    assert (found.asked, found.failed, found.answered, found.other) == (1000, 920, 79, 1)
 
 
 def test_workers_are_the_processes_of_the_process_between() -> None:
