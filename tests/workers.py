@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -34,6 +36,11 @@ class Caller:
         answer = self._connection.getresponse()
         answer.read()
         return answer.status, (answer.getheader("x-request-id") or "")[:20]
+
+    def post(self, path: str, body: bytes) -> dict[str, Any]:
+        """The answer to what is sent."""
+        self._connection.request("POST", path, body)
+        return dict(json.loads(self._connection.getresponse().read()))
 
     @property
     def address(self) -> object:

@@ -1,4 +1,5 @@
 """The instruments of all processes of a server as those of one.
 
-Imports `metrics` and `journal` beside it, and `peers`. Start reading at `host_metrics.py`.
+Imports `metrics`, `journal` and `status` beside it, and `peers`. Start reading at
+`host_metrics.py`.
 """

@@ -40,6 +40,7 @@ class WorkerPeers:
         self.counts = counts
         self.leading = asyncio.Event()
         self._end = end
+        self._alone = False
         self._channel: MessageChannel | None = None
         self._told: Callable[[Message], None] = lambda message: None
         self._handlers: dict[str, Handler] = {}
@@ -54,8 +55,16 @@ class WorkerPeers:
             told: hears what the supervisor itself says.
             orphaned: called once the supervisor is gone.
         """
+
+        def ended() -> None:
+            self._alone = True
+            for asked in self._asked.values():
+                if not asked.done():
+                    asked.set_result([])
+            orphaned()
+
         self._told = told
-        self._channel = MessageChannel(self._end, self._take, orphaned)
+        self._channel = MessageChannel(self._end, self._take, ended)
         await self._channel.open()
 
     async def close(self) -> None:
@@ -68,7 +77,9 @@ class WorkerPeers:
         self._handlers[topic] = handler
 
     async def ask(self, topic: str, body: Message, within_s: float = 5.0) -> list[Reply]:
-        """Ask every other worker; empty where the supervisor itself does not answer in time."""
+        """Ask every other worker; empty where the supervisor is gone, or does not answer."""
+        if self._alone:
+            return []
         id = next(self._ids)
         asked: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         self._asked[id] = asked

@@ -1,0 +1,154 @@
+"""What workers of one server know of each other, asked over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from websockets.asyncio.client import connect
+
+from service.bundles.bundle import Bundle
+from takt_client.pictures import pack_frame
+from tests.conftest import Server, StartServer
+from tests.workers import INSPECT, callers, eventually, said
+
+READY = "parts 1 is ready"
+THRESHOLD = "/v1/models/parts/threshold"
+
+
+@pytest.fixture
+def server(
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> Iterator[Server]:
+    data = str(tmp_path / "data")
+    options = ("--workers", "2", "--record", "sqlite", "--data-folder", data, "--no-request-log")
+    with start_server(repository, *options) as started:
+        eventually(lambda: said(started, READY) == 2)
+        yield started
+
+
+def test_a_change_at_one_worker_is_in_force_in_each_and_told_once(
+    server: Server, picture_bytes: Callable[..., bytes], tmp_path: Path
+) -> None:
+    picture = picture_bytes(100)
+    with callers(server, 4) as clients:
+        for threshold, anomalous in ((0.9, False), (0.2, True)) * 3:
+            body = json.dumps({"image": threshold}).encode()
+            assert clients[0].ask("PUT", THRESHOLD, body)[0] == 200
+            got = [one.post(INSPECT, picture) for one in clients]
+            assert {one["anomalous"] for one in got} == {anomalous}
+            clients.append(clients.pop(0))
+        text = httpx.get(f"{server.url}/metrics").text
+        changed = r'^takt_threshold_changes_total\{kind="image",model="parts"\} (\S+)$'
+        assert re.findall(changed, text, re.MULTILINE) == ["6.0"]
+        # Its figures may be a second old.
+        eventually(lambda: answered_by_status(server) == 24)
+        answer = httpx.get(f"{server.url}/v1/audit")
+        assert answer.status_code == 200, answer.text
+        entries = answer.json()["entries"]
+        told = Counter(entry["action"] for entry in entries)
+        assert told == {"server_started": 1, "models_loaded": 1, "threshold_changed": 6}
+
+
+def answered_by_status(server: Server) -> int:
+    answered: int = httpx.get(f"{server.url}/v1/status").json()["since_start"]["answered"]
+    return answered
+
+
+def test_streams_of_every_worker_are_listed_and_watched_from_any(
+    server: Server, picture_bytes: Callable[..., bytes]
+) -> None:
+    asyncio.run(watch_each(server, picture_bytes()))
+
+
+async def watch_each(server: Server, picture: bytes) -> None:
+    address = server.url.replace("http", "ws", 1)
+
+    async def hear(socket: Any) -> dict[str, Any]:
+        return dict(json.loads(await socket.recv()))
+
+    async with (
+        asyncio.timeout(60),
+        connect(f"{address}/v1/models/parts/stream", proxy=None) as one,
+        connect(f"{address}/v1/models/parts/stream", proxy=None) as other,
+    ):
+        for stream in (one, other):
+            await stream.send(json.dumps({"type": "hello"}))
+            assert (await hear(stream))["type"] == "welcome"
+        for sequence in range(4):
+            async with httpx.AsyncClient() as asking:
+                listed = (await asking.get(f"{server.url}/v1/streams")).json()["streams"]
+            ids = sorted(stream["id"] for stream in listed)
+            # Each worker has one of them: ids begin with the worker's letter.
+            assert len({id[0] for id in ids}) == 2
+            watched = f"{address}/v1/streams/{ids[sequence % 2]}/watch"
+            async with connect(watched, proxy=None) as watch:
+                assert (await hear(watch))["stream"]["id"] == ids[sequence % 2]
+                for stream in (one, other):
+                    await stream.send(pack_frame(sequence, 0, picture))
+                    assert (await hear(stream))["type"] == "answer"
+                assert (await hear(watch))["type"] == "frame"
+                assert isinstance(await watch.recv(), bytes)
+
+
+def test_a_stream_that_is_resumed_at_another_worker_begins_anew(server: Server) -> None:
+    address = f"{server.url.replace('http', 'ws', 1)}/v1/models/parts/stream"
+
+    async def hello(**wishes: Any) -> dict[str, Any]:
+        async with asyncio.timeout(60), connect(address, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "hello", **wishes}))
+            welcome = dict(json.loads(await socket.recv()))
+            assert welcome["type"] == "welcome", welcome
+            return welcome
+
+    async def test() -> None:
+        first = await hello()
+        with callers(server, 1):
+            # That one's worker has a connection more, so the other one gets the next.
+            again = [await hello(session=first["session"]) for _ in range(4)]
+        letters = {first["session"][0], *(one["session"][0] for one in again)}
+        assert len(letters) == 2
+        for one in again:
+            assert one["resumed"] == (one["session"] == first["session"])
+
+    asyncio.run(test())
+
+
+def test_a_connection_of_tls_is_told_to_close_when_its_worker_is_replaced(
+    bundle: Bundle,
+    repository: Path,
+    tmp_path: Path,
+    start_server: StartServer,
+    picture_bytes: Callable[..., bytes],
+) -> None:
+    authority = trustme.CA()
+    pem = tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    options = ("--workers", "2", "--record", "none", "--tls-certificate", str(pem))
+    with start_server(repository, *options) as server:
+        eventually(lambda: said(server, READY) == 2)
+        port = int(server.url.rpartition(":")[2])
+        client = HTTPSConnection("127.0.0.1", port, context=trusted, timeout=60)
+        told = 0
+        server.process.send_signal(signal.SIGUSR2)
+        while not said(server, "all workers were replaced"):
+            client.request("POST", INSPECT, picture_bytes())
+            answer = client.getresponse()
+            assert answer.status == 200 and answer.read()
+            told += answer.getheader("connection") == "close"
+        client.close()
+        # Once for each worker at most: it went to the other one, which was replaced as well.
+        assert 1 <= told <= 2
