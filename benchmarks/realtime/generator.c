@@ -33,7 +33,7 @@ typedef struct {
 } Blob;
 
 typedef struct {
-    int fd, ready, upgraded, busy;
+    int fd, ready, upgraded, busy, last; /* last: the server closes after its answer */
     Blob out;          /* what is being sent; its first HEAD bytes are a copy, for a frame's number */
     char head[HEAD];
     size_t sent, got;
@@ -143,6 +143,8 @@ static size_t first_message(Connection *c, int *status) {
         char *end = strstr(c->in, "\r\n\r\n"), *length = strcasestr(c->in, "\r\ncontent-length:");
         if (!end) return 0;
         *status = atoi(c->in + 9);
+        char *close = strcasestr(c->in, "\r\nconnection: close");
+        c->last = close && close < end;
         size_t size = (size_t)(end + 4 - c->in);
         if (length && length < end) size += strtoul(length + 17, NULL, 10);
         if (size > c->got) return 0;
@@ -175,6 +177,10 @@ static void serve(Connection *c) {
         while (c->got && (size = first_message(c, &status))) {
             memmove(c->in, c->in + size, c->got -= size);
             if (status >= 200 && c->busy) note(c, status);
+            if (c->last) {
+                drop(c);
+                return;
+            }
         }
     }
     if (!was_free && is_free(c)) idle[idles++] = c;
