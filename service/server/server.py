@@ -64,6 +64,9 @@ class Serving(Protocol):
     async def begin(self, accepts: Mapping[str, Accept]) -> None:
         """Called once it has: connections may come, and are made by these, by their ports."""
 
+    async def pause(self) -> None:
+        """Called when the server begins to end: no more connections come once it returns."""
+
     async def end(self) -> None:
         """Called once everything is closed."""
 
@@ -237,6 +240,8 @@ class Server(uvicorn.Server):
             self._hurry.set()
         for server in self.servers:
             server.close()
+        if self._serving is not None:
+            await self._serving.pause()
         if isinstance(self.server_state, ConnectionState):
             for handshake in list(self.server_state.handshakes):
                 handshake.abort()

@@ -93,6 +93,18 @@ def test_a_killed_worker_takes_what_it_was_answering_with_it_and_is_back_soon(
     assert 50 < counted(server, ANSWERED) <= under.statuses[200] + under.broken
 
 
+def test_workers_are_started_again_when_what_they_are_forked_from_has_ended_too(
+    server: Server,
+) -> None:
+    (nursery,) = psutil.Process(server.process.pid).children()
+    victim = min(workers_of(server))
+    nursery.kill()
+    eventually(lambda: said(server, "forked from has ended"))
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: said(server, READY) == 3)
+    assert httpx.get(f"{server.url}/health/ready").status_code == 200
+
+
 def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
     with callers(server, 4) as clients:
         assert len({one.ask("GET", "/v1/models")[1] for one in clients}) == 2

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -217,25 +218,29 @@ class HttpConnection(WholeAnswers):
         asked_by = self.client, self.scheme or "http"
         self.server_state.relays.begin(client, asked_by, owner, sent)
 
-    def release(self) -> socket.socket | None:
-        """Its socket, for another process to go on with; None while it works, and for TLS.
+    def release(self, hand_over: Callable[[socket.socket], bool]) -> bool:
+        """Have another process go on with it; False while it works, for TLS, and where none can.
 
         What the client sends meanwhile waits in the socket.
+
+        Args:
+            hand_over: takes its socket, which is closed here afterwards; says whether it did.
         """
         transport = cast(LingeringTransport, self.transport).inner
         stage, subject = self._stage()
-        fresh = stage is ConnectionStage.HEADERS and subject is None
-        waits = stage is ConnectionStage.IDLE or fresh
+        waits = stage is ConnectionStage.IDLE or (
+            stage is ConnectionStage.HEADERS and subject is None
+        )
         unread = transport.is_closing() or transport.get_write_buffer_size()
         if not waits or unread or self.scheme == "https" or self.asked_by is not None:
-            return None
+            return False
         inside = transport.get_extra_info("socket")
-        if inside is None:
-            return None
-        released = socket.socket(fileno=os.dup(inside.fileno()))
-        # This process's descriptor alone; the connection lives on by the other one.
+        with socket.socket(fileno=os.dup(inside.fileno())) as released:
+            if not hand_over(released):
+                return False
+        # This process's descriptor alone: the connection lives on by the other one.
         transport.abort()
-        return released
+        return True
 
     def _stage_at(self, now_s: float) -> ConnectionStage:
         """The stage, whose beginning is noted when it is seen first."""

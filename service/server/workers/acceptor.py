@@ -43,12 +43,14 @@ class Acceptor:
 
     def look(self) -> None:
         """Accept if a worker can take connections, and hand on what waits."""
-        loop = asyncio.get_running_loop()
         while self._waiting:
             if not self._hand(*self._waiting[0]):
                 break
             self._waiting.popleft()
-        wanted = not self._closed and not self._waiting and bool(self._able())
+        self._set_accepting(not self._closed and not self._waiting and bool(self._able()))
+
+    def _set_accepting(self, wanted: bool) -> None:
+        loop = asyncio.get_running_loop()
         if wanted == self._accepting:
             return
         self._accepting = wanted
@@ -101,7 +103,9 @@ class Acceptor:
             except BlockingIOError:
                 return
             except OSError as error:
+                # Such as no free descriptor: connections wait for the supervisor's next look.
                 logger.error("a connection could not be accepted: %s", error)
+                self._set_accepting(False)
                 return
             connection.setblocking(False)
             self.hand(Handed("metrics" if kind == "metrics" else "main"), connection)

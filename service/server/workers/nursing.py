@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from service.settings import Settings
@@ -59,6 +61,7 @@ class Nursery:
 
     Attributes:
         settings_json: the settings that its workers get.
+        ended: called if it ends before it is told to.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Nursery:
         self.settings_json = settings.model_dump_json()
         self._process = process
         self._control = control
+        self.ended: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(cls, settings: Settings) -> Nursery:
@@ -100,11 +104,12 @@ class Nursery:
         return nursery
 
     def order(self, order: WorkerOrder, descriptors: list[int]) -> None:
-        """Have it fork a worker."""
-        give_order(self._control, order, descriptors)
+        """Have it fork a worker; if it has ended, nobody hears."""
+        with contextlib.suppress(OSError):
+            give_order(self._control, order, descriptors)
 
     async def close(self) -> None:
-        """WorkerOrder no more; it ends once its workers have."""
+        """Order no more; it ends once its workers have."""
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         await self._process.wait()
@@ -116,9 +121,8 @@ class Nursery:
             return
         if not said:
             asyncio.get_running_loop().remove_reader(self._control)
-            logger.critical(
-                "the process that workers are forked from has ended; restart the server"
-            )
+            logger.error("the process that workers are forked from has ended")
+            self.ended()
             return
         facts = json.loads(said)
         if facts.get("status"):

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Coroutine, Mapping
+from functools import partial
 
 from service.observing.summing.host_metrics import HostMetrics
 from service.observing.summing.merging import told
@@ -24,8 +25,10 @@ FIGURES_EVERY_S = 1.0
 """Time between two reports of what was counted: as much is lost of a worker that is killed."""
 _LOOK_EVERY_S = 0.02
 """Time between two looks for connections to give back, which are idle for moments only."""
-_LEAVES_WITHIN_S = 5.0
+_LEAVES_WITHIN_S = 30.0
 """Longest time in which a worker that leaves gives its connections back; then it closes them."""
+_TLS_LEAVES_WITHIN_S = 5.0
+"""Longest wait for the next request of TLS connections, whose answer tells them to close."""
 
 logger = logging.getLogger("takt.workers")
 
@@ -56,6 +59,8 @@ class WorkerServing:
         self._relays = RequestRelays(connections, peers)
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_give_back = 0
+        self._owed = 0
+        self._arriving: set[asyncio.Task[None]] = set()
 
     async def open(self, server: Server) -> None:
         """Hear the supervisor and the other workers."""
@@ -72,12 +77,17 @@ class WorkerServing:
         self._start(self._report())
         self._start(self._tell_ready())
 
+    async def pause(self) -> None:
+        """Take no more connections; those on their way are handed to others."""
+        asyncio.get_running_loop().remove_reader(self._way)
+        while self._arriving:
+            await asyncio.wait(self._arriving)
+
     async def end(self) -> None:
         """Tell what was counted in all, and go."""
         for task in list(self._tasks):
             task.cancel()
         self._relays.close()
-        asyncio.get_running_loop().remove_reader(self._way)
         self._peers.say("farewell", families=told(self._metrics.own(), counters_only=True))
         await self._peers.close()
         self._way.close()
@@ -119,7 +129,9 @@ class WorkerServing:
                 return
             handed, connection = taken
             if connection is not None:
-                self._start(self._serve(handed, connection))
+                task = self._start(self._serve(handed, connection))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
 
     async def _serve(self, handed: Handed, connection: socket.socket) -> None:
         accept = self._accepts.get(handed.kind)
@@ -132,7 +144,13 @@ class WorkerServing:
             loop = asyncio.get_running_loop()
             with contextlib.suppress(OSError):  # the client has gone
                 await loop.connect_accepted_socket(lambda: protocol, connection)
-        self._say(Handed("taken"))
+        self._owed += 1
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Say of each connection that it has arrived; where there is no room, again in a moment."""
+        while self._owed and self._say(Handed("taken")):
+            self._owed -= 1
 
     def _say(self, handed: Handed, connection: socket.socket | None = None) -> bool:
         try:
@@ -143,6 +161,7 @@ class WorkerServing:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(FIGURES_EVERY_S)
+            self._acknowledge()
             self._peers.say("figures", families=told(self._metrics.own(), counters_only=True))
 
     async def _tell_ready(self) -> None:
@@ -169,9 +188,17 @@ class WorkerServing:
     async def _leave(self) -> None:
         """Give every connection back that another worker can go on with, then end."""
         self._state.leaving = True
-        within = asyncio.get_running_loop().time() + _LEAVES_WITHIN_S
-        while self._connections() and asyncio.get_running_loop().time() < within:
-            for connection in self._connections():
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        # No more are handed over than those that have come by now.
+        self._take_connections()
+        while self._arriving:
+            await asyncio.wait(self._arriving)
+        while left := self._connections():
+            tls_alone = all(one.scheme == "https" for one in left)
+            if loop.time() > began_s + (_TLS_LEAVES_WITHIN_S if tls_alone else _LEAVES_WITHIN_S):
+                break
+            for connection in left:
                 self._returned(connection)
             await asyncio.sleep(_LOOK_EVERY_S)
         self._served.end(hurry=False)
@@ -181,13 +208,10 @@ class WorkerServing:
         return [one for one in list(self._state.connections) if isinstance(one, HttpConnection)]
 
     def _returned(self, connection: HttpConnection) -> bool:
-        released = connection.release()
-        if released is None:
-            return False
-        with released:
-            return self._say(Handed("returned"), released)
+        return connection.release(partial(self._say, Handed("returned")))
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

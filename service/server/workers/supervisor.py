@@ -84,7 +84,7 @@ class WorkerSupervisor:
         """Supervise until every worker has ended; gives the exit status."""
         self._take_signals()
         try:
-            self._nursery = await Nursery.open(self._settings)
+            self._nursery = await self._open_nursery(self._settings)
         except NurseryError as error:
             logger.error("%s", error)
             return 1
@@ -109,6 +109,24 @@ class WorkerSupervisor:
         loop.add_signal_handler(signal.SIGHUP, self._look_again)
         loop.add_signal_handler(signal.SIGUSR2, self._begin_reload)
         loop.add_signal_handler(signal.SIGUSR1, logger.info, "SIGUSR1 changes nothing here")
+
+    async def _open_nursery(self, settings: Settings) -> Nursery:
+        nursery = await Nursery.open(settings)
+        nursery.ended = lambda: self._note_nursery_end(nursery)
+        return nursery
+
+    def _note_nursery_end(self, nursery: Nursery) -> None:
+        if nursery is self._nursery and not self._ending:
+            self._start(self._renew_nursery(nursery))
+
+    async def _renew_nursery(self, former: Nursery) -> None:
+        """Open another nursery; workers go on without one, but could not be started again."""
+        while not self._ending and self._nursery is former:
+            try:
+                self._nursery = await self._open_nursery(self._settings)
+            except NurseryError as error:
+                logger.error("%s; it is tried again", error)
+                await asyncio.sleep(_TICK_S)
 
     async def _tick(self) -> None:
         while True:
@@ -267,7 +285,7 @@ class WorkerSupervisor:
             logger.error("the workers stay, as %s cannot change while serving", ", ".join(fixed))
             return
         try:
-            nursery = await Nursery.open(settings)
+            nursery = await self._open_nursery(settings)
         except NurseryError as error:
             logger.error("the workers stay: %s", error)
             return
