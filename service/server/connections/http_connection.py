@@ -231,8 +231,11 @@ class HttpConnection(WholeAnswers):
         waits = stage is ConnectionStage.IDLE or (
             stage is ConnectionStage.HEADERS and subject is None
         )
-        unread = transport.is_closing() or transport.get_write_buffer_size()
-        if not waits or unread or self.scheme == "https" or self.asked_by is not None:
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        unread = transport.get_write_buffer_size() or (cycle is not None and cycle.more_body)
+        if not waits or unread or transport.is_closing():
+            return False
+        if self.scheme == "https" or self.asked_by is not None:
             return False
         inside = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(inside.fileno())) as released:
@@ -241,6 +244,21 @@ class HttpConnection(WholeAnswers):
         # This process's descriptor alone: the connection lives on by the other one.
         transport.abort()
         return True
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, here or in another process."""
+        super().on_response_complete()
+        if self.server_state.give_back is not None and not self.pipeline:
+            # What is written leaves first; nothing is read meanwhile.
+            self.flow.pause_reading()
+            self.loop.call_soon(self._give_back)
+
+    def _give_back(self) -> None:
+        if self.transport.is_closing():
+            return
+        give_back = self.server_state.give_back
+        if give_back is None or not give_back(self):
+            self.flow.resume_reading()
 
     def _stage_at(self, now_s: float) -> ConnectionStage:
         """The stage, whose beginning is noted when it is seen first."""

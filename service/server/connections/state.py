@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from uvicorn.server import ServerState
 
@@ -67,6 +68,8 @@ class ConnectionState(ServerState):
     Attributes:
         handshakes: connections that uvicorn does not know of yet.
         relays: passes on what another process answers; None for a server of one process.
+        give_back: has another process go on with a connection, and says whether one does; None
+            where none is to.
         leaving: whether each answer is the last one of its connection, as another process goes on.
     """
 
@@ -76,4 +79,5 @@ class ConnectionState(ServerState):
         self.open_messages = open_messages
         self.handshakes: set[Handshake] = set()
         self.relays: Relays | None = None
+        self.give_back: Callable[[Any], bool] | None = None
         self.leaving = False

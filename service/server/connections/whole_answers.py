@@ -44,6 +44,8 @@ class WholeAnswers(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Let the app know; where the answer is out already, wait for the next request."""
         super().on_message_complete()
+        if self.cycle is not None:
+            self.cycle.more_body = False  # uvicorn leaves it where the answer is out already
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self.timeout_keep_alive_task is None and not self.transport.is_closing():
             self.timeout_keep_alive_task = self.loop.call_later(

@@ -24,7 +24,7 @@ from service.server.workers.ways.handing import Handed, hand, take
 FIGURES_EVERY_S = 1.0
 """Time between two reports of what was counted: as much is lost of a worker that is killed."""
 _LOOK_EVERY_S = 0.02
-"""Time between two looks for connections to give back, which are idle for moments only."""
+"""Time between two looks for connections to give back."""
 _LEAVES_WITHIN_S = 30.0
 """Longest time in which a worker that leaves gives its connections back; then it closes them."""
 _TLS_LEAVES_WITHIN_S = 5.0
@@ -175,19 +175,26 @@ class WorkerServing:
             self._start(self._give_back_idle())
 
     async def _give_back_idle(self) -> None:
-        """Give connections back, which are idle for moments only, until there are enough."""
-        within = asyncio.get_running_loop().time() + FIGURES_EVERY_S
-        while self._to_give_back > 0 and asyncio.get_running_loop().time() < within:
+        """Give connections back until there are enough: those that wait, or end their request."""
+        within_s = asyncio.get_running_loop().time() + FIGURES_EVERY_S
+        self._state.give_back = self._return_wanted
+        while self._to_give_back > 0 and asyncio.get_running_loop().time() < within_s:
             for connection in self._connections():
-                if self._to_give_back <= 0 or not self._returned(connection):
-                    continue
-                self._to_give_back -= 1
+                self._return_wanted(connection)
             await asyncio.sleep(_LOOK_EVERY_S)
         self._to_give_back = 0
+        if not self._state.leaving:
+            self._state.give_back = None
+
+    def _return_wanted(self, connection: HttpConnection) -> bool:
+        if self._to_give_back <= 0 or not self._returned(connection):
+            return False
+        self._to_give_back -= 1
+        return True
 
     async def _leave(self) -> None:
         """Give every connection back that another worker can go on with, then end."""
-        self._state.leaving = True
+        self._state.leaving, self._state.give_back = True, self._returned
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         # No more are handed over than those that have come by now.
