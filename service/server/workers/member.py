@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 from service.observing.summing.merging import Told
@@ -15,6 +16,11 @@ from service.peers import Message
 from service.server.workers.ways.counts import CountTable
 from service.server.workers.ways.handing import Handed, hand, take
 from service.server.workers.ways.messages import MessageChannel
+
+SILENT_S = 60.0
+"""Time after which a worker that has said nothing is killed."""
+
+logger = logging.getLogger("takt.workers")
 
 
 class State(Enum):
@@ -44,6 +50,7 @@ class Member:
         leads: whether it does what only one may do.
         hears: whether its process hears messages.
         figures: what it has counted by its last report.
+        heard_s: when it said something last.
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class Member:
         self.leads = False
         self.hears = False
         self.figures: Told = []
-        self.started_s = now_s
+        self.started_s = self.heard_s = now_s
         self._messages = messages
         self._way = way
         self._channel: MessageChannel | None = None
@@ -119,3 +126,17 @@ class Member:
         if self._channel is not None:
             await self._channel.close()
         return left
+
+
+def kill_silent(members: Iterable[Member], now_s: float) -> None:
+    """Kill those that have said nothing for long, such as one whose interpreter hangs.
+
+    Args:
+        members: those that take connections speak every second.
+        now_s: by the clock of `heard_s`.
+    """
+    for member in members:
+        able = member.state in (State.UP, State.LOADED)
+        if able and now_s > member.heard_s + SILENT_S:
+            logger.error("worker %d has said nothing for %.0f s", member.slot, SILENT_S)
+            member.kill()

@@ -162,7 +162,8 @@ class WorkerServing:
         while True:
             await asyncio.sleep(FIGURES_EVERY_S)
             self._acknowledge()
-            self._peers.say("figures", families=told(self._metrics.own(), counters_only=True))
+            counted = told(self._metrics.own(), counters_only=True)
+            self._peers.say("figures", families=counted, ready=self._repository.ready)
 
     async def _tell_ready(self) -> None:
         await self._repository.loaded.wait()

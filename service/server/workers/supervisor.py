@@ -17,7 +17,7 @@ from service.peers import Message
 from service.server.listening import Listening, url_of
 from service.server.workers.acceptor import Acceptor
 from service.server.workers.gathering import Gatherings
-from service.server.workers.member import Member, State
+from service.server.workers.member import Member, State, kill_silent
 from service.server.workers.nursing import Nursery, NurseryError, WorkerOrder
 from service.server.workers.restarts import Restarts
 from service.server.workers.ways import handing
@@ -133,6 +133,7 @@ class WorkerSupervisor:
             await asyncio.sleep(_TICK_S)
             self._acceptor.look()
             self._acceptor.balance()
+            kill_silent(self._members, asyncio.get_running_loop().time())
 
     async def _begin(self, slot: int) -> Member:
         """Start a worker."""
@@ -158,6 +159,7 @@ class WorkerSupervisor:
         return member
 
     def _take(self, member: Member, message: Message) -> None:
+        member.heard_s = asyncio.get_running_loop().time()
         match message["kind"]:
             case "hello":
                 member.pid, member.hears = message["pid"], True
@@ -181,7 +183,9 @@ class WorkerSupervisor:
                 self._gatherings.ask(member, message)
             case "reply":
                 self._gatherings.reply(member, message)
-            case "figures" | "farewell":
+            case "figures":
+                member.figures, member.ready = message["families"], message["ready"]
+            case "farewell":
                 member.figures = message["families"]
 
     def _tell_where(self) -> None:

@@ -43,9 +43,13 @@ class Told(Member):
 
     async def close(self) -> list[tuple[Handed, socket.socket]]:
         left = await super().close()
-        for end in (self._messages, self.its_messages, self.its_way):
-            end.close()
+        self.end()
         return left
+
+    def end(self) -> None:
+        """Close all ends."""
+        for end in (self._messages, self._way, self.its_messages, self.its_way):
+            end.close()
 
 
 class Plant:

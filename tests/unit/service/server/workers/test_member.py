@@ -1,0 +1,32 @@
+"""A worker that is there and does nothing is not left there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from service.server.workers.member import SILENT_S, Member, State, kill_silent
+from tests.unit.service.server.workers.test_acceptor import Told
+
+
+def test_only_a_worker_that_should_speak_and_does_not_is_killed() -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    states = (State.LOADED, State.LOADED, State.STARTING, State.LEAVING)
+    members: list[Member] = []
+    for number, (process, state) in enumerate(zip(processes, states, strict=True)):
+        member = Told(number, state)
+        member.pid, member.heard_s = process.pid, 0.0
+        members.append(member)
+    members[1].heard_s = 1.0
+    try:
+        kill_silent(members, now_s=SILENT_S + 0.5)
+        assert processes[0].wait(timeout=30) == -9
+        assert [one.poll() for one in processes[1:]] == [None] * 3
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        for member in members:
+            assert isinstance(member, Told)
+            member.end()
