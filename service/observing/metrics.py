@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -216,9 +216,13 @@ class Metrics:
 
     def read(self) -> list[Metric]:
         """Everything as it is now, for Prometheus."""
+        return list(self.families())
+
+    def families(self) -> Iterator[Metric]:
+        """The same, each as it is when it is asked for."""
         for batches in self._batches.values():
             batches.settle()
-        return list(self.registry.collect())
+        yield from self.registry.collect()
 
     def read_named(self, names: Collection[str]) -> Iterable[Metric]:
         """The samples of these names as they are now; the others cost nothing."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from prometheus_client import Metric
 
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
-from service.observing.summing.merging import TOPIC, heard, merged, told
+from service.observing.summing.merging import TOPIC, Told, heard, merged, told
 from service.peers import Message, Peers, Reply
 
 
@@ -31,6 +32,13 @@ class HostMetrics:
         """Those of this process."""
         self._journal.settle()
         return self._metrics.read()
+
+    def counted(self) -> Iterator[Told]:
+        """What this process has counted, family by family, so that others may run in between."""
+        self._journal.settle()
+        for family in self._metrics.families():
+            if found := told([family], counters_only=True):
+                yield found
 
     async def read(self) -> list[Metric]:
         """Those of all workers together."""

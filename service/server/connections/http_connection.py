@@ -109,7 +109,8 @@ class HttpConnection(WholeAnswers):
                 return
             self._refuse_malformed(error.__context__)
             return
-        self._tail = data[-len(_HEAD_ENDS) + 1 :]
+        if self.server_state.relays is not None:
+            self._tail = data[-len(_HEAD_ENDS) + 1 :]
         if self._overhead_bytes > MAX_HEADER_BYTES:
             self._refuse_malformed(_headers_too_large())
 

@@ -60,12 +60,12 @@ class Gatherings:
         gathering.replies[of.number] = Reply(of.number, message["body"], message["failure"])
         if gathering.topic == TOPIC and not message["failure"]:
             # Newer than its last report, and somebody has been told it.
-            of.figures = told(heard(message["body"]["families"]), counters_only=True)
+            of.count(told(heard(message["body"]["families"]), counters_only=True))
         self._look(gathering)
 
     def depart(self, of: Member) -> None:
         """Keep what a worker has counted, and wait for its answers no more."""
-        self._departed = told(merged([heard(self._departed), heard(of.figures)]))
+        self._departed = told(merged([heard(self._departed), heard(of.counted)]))
         for gathering in list(self._under_way.values()):
             gathering.replies.pop(of.number, None)
             gathering.missing.discard(of.number)

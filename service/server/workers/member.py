@@ -49,7 +49,6 @@ class Member:
         ready: whether its models answer.
         leads: whether it does what only one may do.
         hears: whether its process hears messages.
-        figures: what it has counted by its last report.
         heard_s: when it said something last.
     """
 
@@ -63,7 +62,7 @@ class Member:
         self.ready = False
         self.leads = False
         self.hears = False
-        self.figures: Told = []
+        self._counted: dict[str, Told] = {}
         self.started_s = self.heard_s = now_s
         self._messages = messages
         self._way = way
@@ -74,6 +73,16 @@ class Member:
         """Hear it; `ended` is called when its process is gone."""
         self._channel = MessageChannel(self._messages, take, ended)
         await self._channel.open()
+
+    def count(self, families: Told) -> None:
+        """Take what it has counted, of some families or all."""
+        for family in families:
+            self._counted[family[0]] = [family]
+
+    @property
+    def counted(self) -> Told:
+        """What it has counted by its last word."""
+        return [family for families in self._counted.values() for family in families]
 
     @property
     def way(self) -> socket.socket:

@@ -11,7 +11,6 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 
 from service.observing.summing.host_metrics import HostMetrics
-from service.observing.summing.merging import told
 from service.peers import Message
 from service.repository.repository import ModelRepository
 from service.server.connections.http_connection import HttpConnection
@@ -88,7 +87,8 @@ class WorkerServing:
         for task in list(self._tasks):
             task.cancel()
         self._relays.close()
-        self._peers.say("farewell", families=told(self._metrics.own(), counters_only=True))
+        for families in self._metrics.counted():
+            self._peers.say("counted", families=families)
         await self._peers.close()
         self._way.close()
 
@@ -162,8 +162,11 @@ class WorkerServing:
         while True:
             await asyncio.sleep(FIGURES_EVERY_S)
             self._acknowledge()
-            counted = told(self._metrics.own(), counters_only=True)
-            self._peers.say("figures", families=counted, ready=self._repository.ready)
+            self._peers.say("alive", ready=self._repository.ready)
+            for families in self._metrics.counted():
+                self._peers.say("counted", families=families)
+                # Of many models all of them together would keep pictures waiting.
+                await asyncio.sleep(0)
 
     async def _tell_ready(self) -> None:
         await self._repository.loaded.wait()

@@ -183,10 +183,10 @@ class WorkerSupervisor:
                 self._gatherings.ask(member, message)
             case "reply":
                 self._gatherings.reply(member, message)
-            case "figures":
-                member.figures, member.ready = message["families"], message["ready"]
-            case "farewell":
-                member.figures = message["families"]
+            case "alive":
+                member.ready = message["ready"]
+            case "counted":
+                member.count(message["families"])
 
     def _tell_where(self) -> None:
         scheme = "https" if self._settings.tls_certificate is not None else "http"

@@ -26,12 +26,15 @@ def counted(value: float) -> Told:
 @dataclass(eq=False)
 class Worker:
     number: int
-    figures: Told = field(default_factory=list)
+    counted: Told = field(default_factory=list)
     hears: bool = True
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def tell(self, kind: str, **facts: Any) -> None:
         self.told.append({"kind": kind, **facts})
+
+    def count(self, families: Told) -> None:
+        self.counted = families
 
     @property
     def replies(self) -> list[Message]:
@@ -68,7 +71,7 @@ class Host:
 
 async def test_all_others_are_asked_and_answer_together_with_those_that_are_gone() -> None:
     host = Host()
-    host.workers[2].figures = counted(100)
+    host.workers[2].counted = counted(100)
     host.depart(2)
     host.ask()
     assert not [one for one in host.workers[0].told if one["kind"] == "ask"]
@@ -82,7 +85,7 @@ async def test_a_worker_that_ends_while_it_is_asked_is_counted_by_its_last_word_
     host.ask()
     host.reply(1, counted(20))
     # It has answered, and says a little more as it ends.
-    host.workers[1].figures = counted(25)
+    host.workers[1].counted = counted(25)
     host.depart(1)
     host.reply(2, counted(3))
     assert host.sum() == 28
@@ -90,7 +93,7 @@ async def test_a_worker_that_ends_while_it_is_asked_is_counted_by_its_last_word_
 
 async def test_what_a_killed_worker_has_told_anybody_is_never_taken_back() -> None:
     host = Host()
-    host.workers[1].figures = counted(10)
+    host.workers[1].counted = counted(10)
     host.ask()
     host.reply(1, counted(17))
     host.reply(2, counted(0))
