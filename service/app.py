@@ -146,7 +146,7 @@ def create_app(
             cannot be set up, or what the record is to keep is not understood.
     """
     peers = Alone() if peers is None else peers
-    stated, settings = settings, settings.shared_among(peers.workers)
+    stated, settings = settings, settings.of_each_worker
     tracing = tracing or open_tracing(settings.tracing)
     metrics = Metrics(settings.max_queue_size)
     metrics.access.counts_reloads = peers.leading.is_set

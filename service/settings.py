@@ -333,16 +333,15 @@ class Settings(BaseSettings):
         """`max_memory_mb` in bytes, or a share of what the host or the container has."""
         return self.max_memory_mb * 1024 * 1024 or picture_memory_bytes()
 
-    def shared_among(self, workers: int) -> Self:
-        """What one of so many workers may take, of what the settings allow the whole server."""
-        if workers == 1:
-            return self
+    @property
+    def of_each_worker(self) -> Self:
+        """What one of `workers` may take, of what the settings allow all of them together."""
         share = {
-            "max_queue_size": -(-self.max_queue_size // workers),
-            "max_memory_mb": max(1, self.max_memory_bytes // workers // (1024 * 1024)),
-            "decode_threads": -(-self.decode_threads // workers),
+            "max_queue_size": -(-self.max_queue_size // self.workers),
+            "max_memory_mb": max(1, self.max_memory_bytes // self.workers // (1024 * 1024)),
+            "decode_threads": -(-self.decode_threads // self.workers),
         }
-        return self.model_copy(update=share)
+        return self.model_copy(update=share) if self.workers > 1 else self
 
     @property
     def cores(self) -> int:
