@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 
 from tests.conftest import Server
@@ -105,6 +106,14 @@ def eventually(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < until_s
         threading.Event().wait(0.02)
+
+
+def ready(server: Server) -> bool:
+    """Whether the worker that a new connection comes to says that its models answer.
+
+    It says so a moment after its log does, and the supervisor prefers it from then on.
+    """
+    return httpx.get(f"{server.url}/health/ready").status_code == 200
 
 
 def workers_of(server: Server) -> set[int]:

@@ -16,7 +16,7 @@ import pytest
 
 from service.bundles.bundle import Bundle
 from tests.conftest import TAKT, Server, StartServer
-from tests.workers import INSPECT, callers, eventually, load, said, workers_of
+from tests.workers import INSPECT, callers, eventually, load, ready, said, workers_of
 
 READY = "parts 1 is ready"
 
@@ -102,7 +102,7 @@ def test_workers_are_started_again_when_what_they_are_forked_from_has_ended_too(
     eventually(lambda: said(server, "forked from has ended"))
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: said(server, READY) == 3)
-    assert httpx.get(f"{server.url}/health/ready").status_code == 200
+    eventually(lambda: ready(server))
 
 
 def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
@@ -152,7 +152,7 @@ def test_the_working_folder_gives_the_workers_no_code(
     (tmp_path / "service" / "__init__.py").write_text("raise SystemExit('of the working folder')")
     monkeypatch.chdir(tmp_path)
     with start_server(repository, "--workers", "2", "--record", "none") as server:
-        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        eventually(lambda: ready(server))
 
 
 @pytest.mark.parametrize("refused", ["port = 1", "max_queue_size = 0"])
@@ -162,10 +162,10 @@ def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
     config = tmp_path / "takt.toml"
     config.write_text("workers = 2\nrecord = 'none'\n")
     with start_server(repository, "--config", str(config)) as server:
-        eventually(lambda: said(server, READY) == 2)
+        eventually(lambda: said(server, READY) == 2 and ready(server))
         former = workers_of(server)
         config.write_text(f"workers = 3\nrecord = 'none'\n{refused}\n")
         server.process.send_signal(signal.SIGUSR2)
         eventually(lambda: said(server, "the workers stay"))
         assert workers_of(server) == former
-        assert httpx.get(f"{server.url}/health/ready").status_code == 200
+        assert ready(server)
