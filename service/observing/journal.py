@@ -26,11 +26,11 @@ from service.observing.tracing.base import current_trace
 UNKNOWN = "unknown"
 """Label of a model that does not exist; its name comes from outside, and such names have no end."""
 
-EVERY_S = 0.1
+EVERY_S = 0.25
 """Longest time for which an outcome waits to be counted and written."""
 
 _MOST_PENDING = 128
-"""Most outcomes that wait; settling them takes the event loop half a millisecond."""
+"""Most outcomes that wait to be counted, which takes the event loop half a millisecond."""
 
 logger = logging.getLogger("takt.observing")
 
@@ -122,6 +122,11 @@ class Journal:
 
         An error in here is logged, and harms no answer.
         """
+        self._count()
+        if self._requests is not None:
+            self._requests.flush()
+
+    def _count(self) -> None:
         pending, self._pending = self._pending, []
         for record in pending:
             try:
@@ -144,7 +149,7 @@ class Journal:
             self._awaited = True
             asyncio.get_running_loop().call_later(EVERY_S, self._settle_in_time)
         elif len(self._pending) >= _MOST_PENDING:
-            self.settle()
+            self._count()
 
     def _settle_in_time(self) -> None:
         self._awaited = False

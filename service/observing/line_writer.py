@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
-_MOST = 1000
-"""Messages that may wait, each of some lines at most: together some ten megabytes."""
+_MOST = 10_000_000
+"""Characters that may wait, whole messages of many lines and single ones alike."""
+_OF_A_RECORD = 1000
+"""Characters by which a waiting message counts beside its text."""
 
 _CLOSED_WITHIN_S = 2.0
 
@@ -19,12 +21,33 @@ _WHOLE_BYTES = 4096
 
 logger = logging.getLogger("takt.log")
 
-Lines = queue.Queue[logging.LogRecord | None]
-"""Records whose message is complete; None ends them."""
+
+class Lines(queue.Queue[logging.LogRecord | None]):
+    """Records whose message is complete, bounded by their characters; None ends them."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._characters = 0
+
+    def _qsize(self) -> int:
+        return self._characters
+
+    def _put(self, item: logging.LogRecord | None) -> None:
+        self._characters += _characters_of(item)
+        super()._put(item)
+
+    def _get(self) -> logging.LogRecord | None:
+        item: logging.LogRecord | None = super()._get()
+        self._characters -= _characters_of(item)
+        return item
+
+
+def _characters_of(record: logging.LogRecord | None) -> int:
+    return _OF_A_RECORD + (0 if record is None else len(record.msg))
 
 
 class LineWriter(QueueHandler):
-    """A log handler with a bounded queue before a stream; counts the messages that find it full.
+    """A log handler with a bounded queue before a stream; counts the lines that find it full.
 
     >>> import contextlib, sys
     >>> with contextlib.closing(LineWriter(sys.stdout)) as writer:
@@ -33,12 +56,12 @@ class LineWriter(QueueHandler):
 
     Args:
         stream: of text, such as standard error.
-        most: messages that may wait.
+        most: characters that may wait.
         shared: whether other processes write to the stream, so that lines must stay whole.
     """
 
     def __init__(self, stream: TextIO | None, most: int = _MOST, *, shared: bool = False) -> None:
-        self._lines: Lines = queue.Queue(most)
+        self._lines = Lines(most)
         super().__init__(self._lines)
         self._stream = (_PiecesHandler if shared else _QuietStreamHandler)(stream)
         self._lost = 0
@@ -62,7 +85,7 @@ class LineWriter(QueueHandler):
         try:
             self._lines.put_nowait(record)
         except queue.Full:
-            self._lost += 1
+            self._lost += 1 + record.msg.count("\n")
 
     def close(self) -> None:
         """Write what waits, as far as somebody reads it within a moment; again does nothing."""
@@ -80,7 +103,7 @@ class LineWriter(QueueHandler):
     def _report_lost(self) -> None:
         if self._lost:
             lost, self._lost = self._lost, 0
-            logger.warning("%d messages were lost, as nobody read them in time", lost)
+            logger.warning("%d lines were lost, as nobody read them in time", lost)
 
 
 class _Listener(QueueListener):

@@ -16,6 +16,10 @@ from service.observing.records import AnswerRecord, RefusalRecord
 
 LOGGER = "takt.request"
 
+_MOST_UNWRITTEN = 4096
+"""Most lines that wait to be handed over, which is not cheap: while the thread that writes them
+waits for the interpreter, a busy event loop wakes it in vain after each of its callbacks."""
+
 Facts = dict[str, Any]
 
 
@@ -26,7 +30,9 @@ class RequestLog:
     its load, are of level `warning`.
 
     >>> refusal = RefusalRecord("screw", "queue_full", 429, "rest", "r1", None, at_s=0.0)
-    >>> RequestLog(lambda line: print(line[32:]), "text").write([refusal])
+    >>> requests = RequestLog(lambda line: print(line[32:]), "text")
+    >>> requests.write([refusal])
+    >>> requests.flush()
     takt.request: 429 queue_full screw rest r1
 
     Args:
@@ -38,17 +44,26 @@ class RequestLog:
         self._write = write
         self._line = _json_line if log_format == "json" else _text_line
         self._logger = logging.getLogger(LOGGER)
+        self._unwritten: list[str] = []
 
     def write(self, records: Iterable[AnswerRecord | RefusalRecord]) -> None:
-        """Write the records that the process's level lets through, in one go."""
+        """Make the lines of the records that the process's level lets through.
+
+        They are written by the next `flush`, or once there are many.
+        """
         info = self._logger.isEnabledFor(logging.INFO)
         warning = self._logger.isEnabledFor(logging.WARNING)
-        lines = []
         for record in records:
             ours = _is_ours(record)
             if warning if ours else info:
-                lines.append(self._line(record, "warning" if ours else "info"))
-        if lines:
+                self._unwritten.append(self._line(record, "warning" if ours else "info"))
+        if len(self._unwritten) >= _MOST_UNWRITTEN:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines so far, in one go."""
+        if self._unwritten:
+            lines, self._unwritten = self._unwritten, []
             self._write("\n".join(lines))
 
 

@@ -38,7 +38,7 @@ def test_a_reader_that_stops_keeps_nobody_waiting_and_what_is_lost_is_counted(ca
     stream = Slow()
     with (
         caplog.at_level(logging.WARNING, "takt.log"),
-        contextlib.closing(LineWriter(stream, most=3)) as writer,
+        contextlib.closing(LineWriter(stream, most=3000)) as writer,
     ):
         writer.put("first")
         stream.asked.wait()
@@ -46,13 +46,29 @@ def test_a_reader_that_stops_keeps_nobody_waiting_and_what_is_lost_is_counted(ca
             writer.put(f"{number}")
         stream.reads.set()
     assert stream.getvalue().splitlines() == ["first", "0", "1", "2"]
-    assert "7 messages were lost" in caplog.text
+    assert "7 lines were lost" in caplog.text
+
+
+def test_what_waits_is_bounded_by_its_length_and_every_lost_line_is_counted(caplog) -> None:
+    stream = Slow()
+    long = "\n".join(["x" * 99] * 100)
+    with (
+        caplog.at_level(logging.WARNING, "takt.log"),
+        contextlib.closing(LineWriter(stream, most=3 * len(long))) as writer,
+    ):
+        writer.put("first")
+        stream.asked.wait()
+        for _ in range(10):
+            writer.put(long)
+        stream.reads.set()
+    assert len(stream.getvalue().splitlines()) == 1 + 3 * 100
+    assert "700 lines were lost" in caplog.text
 
 
 def test_an_end_without_a_reader_waits_for_a_moment_only(monkeypatch) -> None:
     monkeypatch.setattr(line_writer, "_CLOSED_WITHIN_S", 0.05)
     stream = Slow()
-    writer = LineWriter(stream, most=3)
+    writer = LineWriter(stream, most=3000)
     monkeypatch.setattr(line_writer.logger, "handlers", [writer])
     writer.put("first")
     stream.asked.wait()

@@ -35,8 +35,24 @@ def level() -> Iterator[Callable[[int], None]]:
 
 def lines_of(*records: AnswerRecord | RefusalRecord, log_format="json") -> list[str]:
     written: list[str] = []
-    RequestLog(written.append, log_format).write(records)
+    requests = RequestLog(written.append, log_format)
+    requests.write(records)
+    requests.flush()
     return "".join(written).splitlines()
+
+
+def test_lines_are_written_together_at_the_next_flush_or_once_there_are_many() -> None:
+    written: list[str] = []
+    requests = RequestLog(written.append, "text")
+    for _ in range(3):
+        requests.write([REFUSED] * 100)
+    assert not written
+    requests.flush()
+    requests.flush()
+    assert [len(lines.splitlines()) for lines in written] == [300]
+    for _ in range(100):
+        requests.write([REFUSED] * 100)
+    assert [len(lines.splitlines()) for lines in written[1:]] == [4100, 4100]
 
 
 def test_an_answer_is_one_json_line_with_its_timings() -> None:
