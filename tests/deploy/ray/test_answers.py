@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from takt_client import FrameAnswer, TaktClient
 from tests.deploy.ray.applications import serve
-from tests.deploy.ray.two_nodes import ROOT, TwoNodes
+from tests.deploy.ray.two_nodes import ROOT, TwoNodes, until
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -61,22 +61,33 @@ def test_every_route_of_the_server_is_there(url: str, plain: str) -> None:
     assert httpx.get(f"{url}/console/").status_code == 200
 
 
-def test_metrics_are_those_of_all_replicas_whichever_is_asked(url: str) -> None:
-    def answered() -> dict[str, float]:
-        """Pictures by replica."""
-        counts: dict[str, float] = {}
-        for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text):
-            for sample in family.samples:
-                if sample.name == "takt_requests_total" and sample.labels["outcome"] == "ok":
-                    replica = sample.labels["replica"]
-                    counts[replica] = counts.get(replica, 0) + sample.value
-        return counts
+def answered_by_replica(url: str) -> dict[str, float]:
+    """Pictures that each replica has answered, by the metrics."""
+    counts: dict[str, float] = {}
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics").text):
+        for sample in family.samples:
+            if sample.name == "takt_requests_total" and sample.labels["outcome"] == "ok":
+                replica = sample.labels["replica"]
+                counts[replica] = counts.get(replica, 0) + sample.value
+    return counts
 
-    before = answered()
+
+def test_metrics_and_status_are_those_of_all_replicas_whichever_is_asked(url: str) -> None:
+    before = answered_by_replica(url)
     for _ in range(20):
         httpx.post(
             f"{url}/v1/models/{MODEL}/inspect", content=PICTURES[0].read_bytes(), timeout=60
         ).raise_for_status()
-    after = answered()
+    after = answered_by_replica(url)
     assert len(after) == 2
     assert sum(after.values()) - sum(before.values()) == 20
+
+    told: dict[str, int] = {}
+
+    def both_tell_of_all() -> bool:
+        answer = httpx.get(f"{url}/v1/status", timeout=60)
+        # Ids that one process gives begin alike.
+        told[answer.headers["x-request-id"][:20]] = answer.json()["since_start"]["answered"]
+        return list(told.values()) == 2 * [sum(after.values())]
+
+    until(both_tell_of_all)
