@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import re
 import ssl
@@ -150,7 +151,7 @@ async def _rotate(
     used: Exchanged,
     count: int,
 ) -> Counter[str]:
-    """Ask `count` times while everything is exchanged."""
+    """Ask `count` times and until everything was exchanged."""
     clients = Clients(server.url, client_of(files.authority), used, count)
     exchanges = [
         asyncio.create_task(one)
@@ -188,17 +189,16 @@ class Clients:
 
     async def _ask(self, *, by_token: bool) -> None:
         while True:
-            pool = self._pool()
-            for _ in range(REQUESTS_OF_A_CONNECTION):
-                if next(self._left, None) is None:
-                    return
-                head = self._head(self._used.token if by_token else self._used.secret)
-                try:
-                    outcome = str((await pool.ask(head, self._picture)).status)
-                except UnreachableError as error:
-                    outcome = str(error)
-                self._outcomes[outcome] += 1
-            pool.close()
+            with contextlib.closing(self._pool()) as pool:
+                for _ in range(REQUESTS_OF_A_CONNECTION):
+                    if next(self._left, None) is None and min(self._used.times.values()):
+                        return
+                    head = self._head(self._used.token if by_token else self._used.secret)
+                    try:
+                        outcome = str((await pool.ask(head, self._picture)).status)
+                    except UnreachableError as error:
+                        outcome = str(error)
+                    self._outcomes[outcome] += 1
 
     def _pool(self) -> HttpPool:
         return HttpPool(self._address, 1, time.monotonic, self._tls)
