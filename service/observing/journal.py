@@ -122,11 +122,10 @@ class Journal:
 
         An error in here is logged, and harms no answer.
         """
-        self._count()
-        if self._requests is not None:
-            self._requests.flush()
+        self._settle(written=True)
 
-    def _count(self) -> None:
+    def _settle(self, *, written: bool) -> None:
+        """Count the outcomes so far and make their lines, which are written at once or later."""
         pending, self._pending = self._pending, []
         for record in pending:
             try:
@@ -140,8 +139,10 @@ class Journal:
         if self._requests is not None:
             try:
                 self._requests.write(pending)
+                if written:
+                    self._requests.flush()
             except Exception:
-                logger.exception("%d outcomes are missing from the request log", len(pending))
+                logger.exception("outcomes are missing from the request log")
 
     def _note(self, record: AnswerRecord | RefusalRecord) -> None:
         self._pending.append(record)
@@ -149,7 +150,7 @@ class Journal:
             self._awaited = True
             asyncio.get_running_loop().call_later(EVERY_S, self._settle_in_time)
         elif len(self._pending) >= _MOST_PENDING:
-            self._count()
+            self._settle(written=False)
 
     def _settle_in_time(self) -> None:
         self._awaited = False

@@ -90,6 +90,18 @@ async def test_much_does_not_pile_up() -> None:
     assert len(watched.lines) == 10_000
 
 
+async def test_a_log_that_cannot_be_written_fails_nobody_and_is_told(caplog) -> None:
+    def broken(lines: str) -> None:
+        raise OSError("no space left")
+
+    metrics = Metrics()
+    journal = Journal(metrics, RequestLog(broken, "json"))
+    journal.answered(INSPECTION, "rest", "r0")
+    journal.settle()
+    assert 'outcome="ok",protocol="rest"' in generate_latest(metrics.registry).decode()
+    assert "missing from the request log" in caplog.text
+
+
 async def test_nothing_is_told_twice() -> None:
     watched = Watched()
     watched.journal.answered(INSPECTION, "rest", "r0")
