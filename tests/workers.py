@@ -54,9 +54,9 @@ class Caller:
 
 
 @contextlib.contextmanager
-def callers(server: Server, number: int) -> Iterator[list[Caller]]:
+def callers(url: str, number: int) -> Iterator[list[Caller]]:
     """Clients that have a connection each."""
-    made = [Caller(server.url) for _ in range(number)]
+    made = [Caller(url) for _ in range(number)]
     try:
         for one in made:
             assert one.ask("GET", "/health/live")[0] == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def test_connections_are_spread_evenly_and_what_each_worker_counts_is_added(
     server: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
     picture = picture_bytes()
-    with callers(server, 8) as clients:
+    with callers(server.url, 8) as clients:
         answers = [one.ask("POST", INSPECT, picture) for one in clients for _ in range(3)]
         assert {status for status, _ in answers} == {200}
         assert sorted(Counter(worker for _, worker in answers).values()) == [12, 12]
@@ -60,7 +61,7 @@ def test_workers_are_replaced_under_load_without_a_failed_request_and_nothing_is
     server: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
     former = workers_of(server)
-    with callers(server, 2) as idle, load(server, 6, picture_bytes()) as under:
+    with callers(server.url, 2) as idle, load(server, 6, picture_bytes()) as under:
         eventually(lambda: under.statuses[200] > 50)
         addresses = [one.address for one in idle]
         server.process.send_signal(signal.SIGUSR2)
@@ -105,8 +106,34 @@ def test_workers_are_started_again_when_what_they_are_forked_from_has_ended_too(
     eventually(lambda: ready(server))
 
 
+def test_kept_connections_to_the_port_of_metrics_read_metrics_and_nothing_else_after_a_reload(
+    bundle: Bundle, repository: Path, start_server: StartServer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--workers", "2", "--record", "none", "--metrics-port", str(port))
+    with start_server(repository, *options) as server:
+        eventually(lambda: said(server, READY) == 2)
+        with callers(f"http://127.0.0.1:{port}", 2) as scrapers:
+            addresses = [one.address for one in scrapers]
+            server.process.send_signal(signal.SIGUSR2)
+            eventually(lambda: said(server, "all workers were replaced"))
+            for path, status in (("/metrics", 200), ("/v1/models", 404), ("/v1/status", 404)):
+                assert [one.ask("GET", path)[0] for one in scrapers] == [status] * 2
+            assert [one.address for one in scrapers] == addresses
+
+
+def test_what_workers_are_forked_from_shares_the_processor_with_all_else_and_no_ctrl_c(
+    server: Server,
+) -> None:
+    (nursery,) = psutil.Process(server.process.pid).children()
+    # Linux gives a session of its own a share of its own, and for seconds next to nothing.
+    assert os.getsid(nursery.pid) == os.getsid(server.process.pid)
+    assert os.getpgid(nursery.pid) != os.getpgid(server.process.pid)
+
+
 def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
-    with callers(server, 4) as clients:
+    with callers(server.url, 4) as clients:
         assert len({one.ask("GET", "/v1/models")[1] for one in clients}) == 2
         for path in ("/v1/learning", "/v1/status"):
             answers = [one.ask("GET", path) for one in clients]

@@ -42,7 +42,7 @@ def test_a_change_at_one_worker_is_in_force_in_each_and_told_once(
     server: Server, picture_bytes: Callable[..., bytes], tmp_path: Path
 ) -> None:
     picture = picture_bytes(100)
-    with callers(server, 4) as clients:
+    with callers(server.url, 4) as clients:
         for threshold, anomalous in ((0.9, False), (0.2, True)) * 3:
             body = json.dumps({"image": threshold}).encode()
             assert clients[0].ask("PUT", THRESHOLD, body)[0] == 200
@@ -116,7 +116,7 @@ def test_a_stream_that_is_resumed_at_another_worker_begins_anew(server: Server) 
         first = await hello()
         for others in range(8):
             # A connection goes to the worker with the fewest: to either, by how many are open.
-            with callers(server, others):
+            with callers(server.url, others):
                 again = await hello(session=first["session"])
             assert again["resumed"] == (again["session"] == first["session"])
             if again["session"][0] != first["session"][0]:

@@ -31,6 +31,7 @@ from service.server.connections.state import (
     ConnectionState,
     OwnedElsewhereError,
     Owner,
+    Port,
 )
 from service.server.connections.whole_answers import WholeAnswers
 
@@ -47,6 +48,8 @@ class HttpConnection(WholeAnswers):
     Attributes:
         client_key: what counts as its client.
         asked_by: client and scheme of what another process passes on; None for a client's own.
+        port: by which it came; `relayed` for what another process passes on.
+        answered: whether a request of it was answered, here or by the process that had it before.
     """
 
     server_state: ConnectionState
@@ -61,6 +64,8 @@ class HttpConnection(WholeAnswers):
         super().__init__(config, server_state, app_state, _loop)
         self.client_key = "unknown"
         self.asked_by: AskedBy | None = None
+        self.port: Port = "main"
+        self.answered = False
         self._gate = server_state.gate
         self._reading = AnswerReading()
         self._leaving = False
@@ -78,6 +83,10 @@ class HttpConnection(WholeAnswers):
         if self.asked_by is not None:
             self.client, self.scheme = self.asked_by
         self.client_key = client_key(self.client[0] if self.client else None)
+        if self.answered:
+            self._gate.adopt(self)
+            self._await_next_request()
+            return
         self._turned_away = self._gate.admit(self, self.loop.time())
         self._leaving = self._turned_away is not None
 
@@ -139,7 +148,7 @@ class HttpConnection(WholeAnswers):
         self._overhead_bytes = 0
         if len(self.pipeline) >= MOST_PIPELINED:
             raise _PipelinedError
-        relays = self.server_state.relays
+        relays = self.server_state.relays if self.port != "metrics" else None
         if relays is not None and (owner := relays.owner(self.url)) is not None:
             raise OwnedElsewhereError(owner)
         super().on_headers_complete()
@@ -248,6 +257,7 @@ class HttpConnection(WholeAnswers):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, here or in another process."""
+        self.answered = True
         super().on_response_complete()
         if self.server_state.give_back is not None and not self.pipeline:
             # What is written leaves first; nothing is read meanwhile.
@@ -280,16 +290,15 @@ class HttpConnection(WholeAnswers):
             return ConnectionStage.LEAVING, None
         cycle = cast(RequestResponseCycle | None, self.cycle)
         scope = self.scope
+        waits = self.timeout_keep_alive_task is not None
         if cycle is None:
-            return ConnectionStage.HEADERS, scope
+            return (ConnectionStage.IDLE if waits else ConnectionStage.HEADERS), scope
         if not cycle.response_complete:
             return ConnectionStage.WORKING, None
         if cycle.scope is not scope:
             return ConnectionStage.HEADERS, scope
         # What came after the answer without beginning a request is the rest of a body.
-        return (
-            ConnectionStage.REST if self.timeout_keep_alive_task is None else ConnectionStage.IDLE
-        ), cycle
+        return (ConnectionStage.IDLE if waits else ConnectionStage.REST), cycle
 
     def _refuse_malformed(self, error: BaseException | None) -> None:
         reason: CloseReason = "malformed"

@@ -14,6 +14,8 @@ from service.server.connections.open_messages import OpenMessages
 
 AskedBy = tuple[tuple[str, int] | None, Literal["http", "https"]]
 """Address and port of a client, where they are known, and the scheme by which it asks."""
+Port = Literal["main", "metrics", "relayed"]
+"""How a connection came: by one of the server's ports, or from another process."""
 
 
 class Handshake(Protocol):

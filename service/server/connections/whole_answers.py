@@ -48,9 +48,13 @@ class WholeAnswers(HttpToolsProtocol):
             self.cycle.more_body = False  # uvicorn leaves it where the answer is out already
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self.timeout_keep_alive_task is None and not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._await_next_request()
+
+    def _await_next_request(self) -> None:
+        """Close in a while unless another one comes."""
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Answer at once what the app refuses at once; all else gets a task."""

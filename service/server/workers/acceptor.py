@@ -54,11 +54,15 @@ class Acceptor:
         if wanted == self._accepting:
             return
         self._accepting = wanted
-        for kind, sockets in (("main", self._listening.main), ("metrics", self._listening.metrics)):
+        of_ports = (
+            (Handed("main"), self._listening.main),
+            (Handed("metrics"), self._listening.metrics),
+        )
+        for handed, sockets in of_ports:
             for one in sockets:
                 if wanted:
                     one.setblocking(False)
-                    loop.add_reader(one, self._accept, one, kind)
+                    loop.add_reader(one, self._accept, one, handed)
                 else:
                     loop.remove_reader(one)
 
@@ -94,7 +98,7 @@ class Acceptor:
         up = [one for one in self._members() if one.state in (State.UP, State.LOADED)]
         return [one for one in up if one.ready] or up
 
-    def _accept(self, listener: socket.socket, kind: str) -> None:
+    def _accept(self, listener: socket.socket, handed: Handed) -> None:
         for _ in range(_AT_ONCE):
             if not self._accepting:
                 return
@@ -108,7 +112,7 @@ class Acceptor:
                 self._set_accepting(False)
                 return
             connection.setblocking(False)
-            self.hand(Handed("metrics" if kind == "metrics" else "main"), connection)
+            self.hand(handed, connection)
 
     def _hand(self, handed: Handed, connection: socket.socket) -> bool:
         able = sorted(self._able(), key=lambda one: one.load(self._counts))

@@ -128,8 +128,7 @@ class Member:
 
     async def close(self) -> list[tuple[Handed, socket.socket]]:
         """Close the ways to a process that is gone; gives the connections that it never took."""
-        returned = [(Handed("main"), connection) for _, connection in self.take()]
-        left = [*returned, *self._arriving]
+        left = [*self.take(), *self._arriving]
         self._arriving.clear()
         self._way.close()
         if self._channel is not None:

@@ -87,8 +87,9 @@ class Nursery:
                 *(sys.executable, "-P", "-m", "service.server.workers.nursery"),
                 str(its_control.fileno()),
                 pass_fds=[its_control.fileno()],
-                # Ctrl-C at a terminal is the supervisor's alone.
-                start_new_session=True,
+                # Ctrl-C at a terminal is the supervisor's alone. Not by a session of its own: Linux
+                # gives each its share of the processor, and new workers waited for theirs.
+                process_group=0,
             )
         nursery = cls(settings, process, control)
         loop = asyncio.get_running_loop()

@@ -135,12 +135,14 @@ class WorkerServing:
 
     async def _serve(self, handed: Handed, connection: socket.socket) -> None:
         accept = self._accepts.get(handed.kind)
-        if accept is None:
+        if accept is None or handed.kind == "taken":
             connection.close()
         else:
             protocol = accept()
-            if handed.kind == "relayed" and isinstance(protocol, HttpConnection):
-                protocol.asked_by = handed.client, handed.scheme
+            if isinstance(protocol, HttpConnection):
+                protocol.port, protocol.answered = handed.kind, handed.answered
+                if handed.kind == "relayed":
+                    protocol.asked_by = handed.client, handed.scheme
             loop = asyncio.get_running_loop()
             with contextlib.suppress(OSError):  # the client has gone
                 await loop.connect_accepted_socket(lambda: protocol, connection)
@@ -219,7 +221,8 @@ class WorkerServing:
         return [one for one in list(self._state.connections) if isinstance(one, HttpConnection)]
 
     def _returned(self, connection: HttpConnection) -> bool:
-        return connection.release(partial(self._say, Handed("returned")))
+        handed = Handed(connection.port, answered=connection.answered)
+        return connection.release(partial(self._say, handed))
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -197,8 +197,8 @@ class WorkerSupervisor:
 
     def _take_back(self, member: Member) -> None:
         for handed, connection in member.take():
-            if handed.kind == "returned":
-                self._acceptor.hand(handing.Handed("main"), connection)
+            if handed.kind != "relayed":
+                self._acceptor.hand(handed, connection)
                 continue
             owner = [one for one in self._members if _owns(one, handed.worker)]
             if not (owner and owner[0].hand(handed, connection)):
@@ -294,15 +294,17 @@ class WorkerSupervisor:
             logger.error("the workers stay: %s", error)
             return
         former, self._nursery = self._nursery, nursery
+        replaced = True
         for slot in range(settings.workers):
-            if not await self._replace(slot):
-                logger.error("the reload ends here; the workers that are left stay as they are")
-                break
-        else:
-            logger.info("all workers were replaced")
+            replaced = replaced and await self._replace(slot)
         self._settings = settings
         assert former is not None
         await former.close()
+        # Said last, as the next reload may be asked for from then on.
+        if replaced:
+            logger.info("all workers were replaced")
+        else:
+            logger.error("the reload has ended; the workers that are left stay as they are")
 
     async def _replace(self, slot: int) -> bool:
         """Start a worker and let its predecessor go; False where it cannot answer."""

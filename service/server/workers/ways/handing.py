@@ -10,7 +10,7 @@ from typing import Literal
 
 MOST_BYTES = 4096
 
-Kind = Literal["main", "metrics", "relayed", "returned", "taken"]
+Kind = Literal["main", "metrics", "relayed", "taken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +18,20 @@ class Handed:
     """What is said of a connection that is handed on.
 
     Attributes:
-        kind: `main` and `metrics` name the port that it came by; `relayed` is another worker's end
-            of a pair; `returned` goes back to the supervisor; `taken` has no connection, and says
+        kind: `main` and `metrics` name the port that it came by, also of one that a worker gives
+            back; `relayed` is another worker's end of a pair; `taken` has no connection, and says
             that the oldest one that was handed on has arrived.
         worker: of a relayed one, the worker that it is for; None for the one that leads.
         client: of a relayed one, host and port of whoever asks.
         scheme: of a relayed one.
+        answered: whether a worker has answered on it before it gave it back.
     """
 
     kind: Kind
     worker: int | None = None
     client: tuple[str, int] | None = None
     scheme: Literal["http", "https"] = "http"
+    answered: bool = False
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

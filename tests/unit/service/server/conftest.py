@@ -54,7 +54,7 @@ class Running:
     gate: ConnectionGate
     closed: list[CloseReason]
     state: ConnectionState
-    base_s: float
+    config: uvicorn.Config
     passed_s: float = field(default=0.0)
 
     async def connect(
@@ -123,7 +123,7 @@ def running() -> Run:
         server = await loop.create_server(accept, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
-            yield Running(port, gate, closed, state, loop.time())
+            yield Running(port, gate, closed, state, config)
         finally:
             server.close()
             for connection in list(state.connections):

@@ -64,6 +64,48 @@ async def test_a_connection_that_waits_goes_on_with_whoever_takes_it(
         writer.close()
 
 
+async def moved_here(server, other: OtherProcess) -> HttpConnection:
+    """The connection that was given away, given back after an answer."""
+    moved = HttpConnection(server.config, server.state, {})
+    moved.answered = True
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: moved, other.taken.pop())
+    return moved
+
+
+async def test_a_connection_that_another_process_has_answered_on_is_kept_alive_here(
+    running: Run, other: OtherProcess
+) -> None:
+    async with running(answer) as server:
+        reader, writer = await server.connect()
+        await server.until(lambda: len(server.gate) and only(server).release(other.take))
+        await server.until(lambda: not len(server.gate))
+        moved = await moved_here(server, other)
+        server.sweep()
+        server.sweep(60.0)
+        assert server.closed == []
+        writer.write(GET)
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        moved.timeout_keep_alive_handler()
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_connection_that_was_admitted_by_another_process_is_not_refused_here(
+    running: Run, other: OtherProcess
+) -> None:
+    async with running(answer, most=1) as server:
+        reader, writer = await server.connect()
+        await server.until(lambda: len(server.gate) and only(server).release(other.take))
+        await server.until(lambda: not len(server.gate))
+        _, another = await server.connect()
+        await server.until(lambda: len(server.gate))
+        await moved_here(server, other)
+        writer.write(GET)
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        writer.close()
+        another.close()
+
+
 async def test_a_connection_stays_where_nobody_takes_it(running: Run) -> None:
     full = OtherProcess(room=False)
     async with running(answer) as server:
