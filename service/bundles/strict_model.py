@@ -14,7 +14,7 @@ from service.bundles.reading import RECORD_BYTES, read_file
 from service.errors import TaktError
 from service.problem import validation_message
 
-_VALUES = 1 << 15
+_VALUES = 1 << 14
 """Most values in a file: pydantic keeps a complaint about each one that is wrong."""
 
 
