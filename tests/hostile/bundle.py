@@ -14,6 +14,7 @@ from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thres
 from service.bundles.writing import save_bundle
 
 MODEL = "parts"
+FAMILY = "brightness"
 SIDE = 32
 SPOT = 200
 """Brightness of the defect in the good request's picture."""
@@ -40,7 +41,7 @@ def write_bundle(repository: Path, version: str = "1") -> Bundle:
         return Manifest(
             name=MODEL,
             version=version,
-            family="brightness",
+            family=FAMILY,
             variant="tiny",
             framework="tests",
             preprocess=Preprocess(width=SIDE, height=SIDE, resize="area"),

@@ -22,13 +22,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.app import create_app
 from service.bundles.bundle import Bundle
 from service.configuration import load_settings
-from service.engines.base import EngineOutput
+from service.engines.base import Engine, EngineOutput
 from service.engines.fake import FakeEngine
+from service.engines.opener import engine_opener
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.recording.record import open_record
 from service.server.listening import listening
 from service.server.run import run
+from tests.hostile.bundle import FAMILY
 
 READ_EVERY_S = 0.02
 RUN_S = 0.002
@@ -127,9 +129,6 @@ def main() -> None:
     right_time = time.time
     time.time = lambda: right_time() + faults.clock_offset_s()  # the machine's own is not ours
 
-    def open_engine(_: Bundle) -> FaultyEngine:
-        return FaultyEngine(faults)
-
     with (
         contextlib.closing(LineWriter(sys.stderr)) as writer,
         given.arrived.open("ab", buffering=0) as arrived,
@@ -137,6 +136,13 @@ def main() -> None:
         settings = load_settings(
             {"repository": given.repository, "port": given.port, "engine_instances": 2}
         )
+        open_usual = engine_opener(settings)
+
+        def open_engine(bundle: Bundle) -> Engine:
+            # What is learned while the server runs is no model of brightness.
+            brightness = bundle.manifest.family == FAMILY
+            return FaultyEngine(faults) if brightness else open_usual(bundle).engine
+
         record = open_record(settings.data_folder, settings.record)
         app = create_app(settings, open_engine, write=writer.put, record=record)
         app.layers.append(partial(Arrivals, file=arrived))
