@@ -23,6 +23,12 @@ from service.errors import (
 )
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.gate import client_key
+from service.server.connections.head_bounds import (
+    MAX_HEADER_BYTES,
+    MOST_PIPELINED,
+    PipelinedError,
+    headers_too_large,
+)
 from service.server.connections.lingering import LingeringTransport
 from service.server.connections.refusals import refusal
 from service.server.connections.stages import HEADERS_IDLE_S, IDLE_S, WITHIN_S, ConnectionStage
@@ -35,10 +41,6 @@ from service.server.connections.state import (
 )
 from service.server.connections.whole_answers import WholeAnswers
 
-MAX_HEADER_BYTES = 64 * 1024
-"""Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
-MOST_PIPELINED = 32
-"""Most requests that may be sent ahead of their answers."""
 _HEAD_ENDS = b"\r\n\r\n"
 
 
@@ -121,7 +123,7 @@ class HttpConnection(WholeAnswers):
         if self.server_state.relays is not None:
             self._tail = data[-len(_HEAD_ENDS) + 1 :]
         if self._overhead_bytes > MAX_HEADER_BYTES:
-            self._refuse_malformed(_headers_too_large())
+            self._refuse_malformed(headers_too_large())
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the WebSocket protocol."""
@@ -144,17 +146,22 @@ class HttpConnection(WholeAnswers):
         if self._overhead_bytes > MAX_HEADER_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > MAX_HEADER_BYTES:
-                raise _headers_too_large()
+                raise headers_too_large()
         self._overhead_bytes = 0
         if len(self.pipeline) >= MOST_PIPELINED:
-            raise _PipelinedError
+            raise PipelinedError
         relays = self.server_state.relays if self.port != "metrics" else None
         if relays is not None and (owner := relays.owner(self.url)) is not None:
             raise OwnedElsewhereError(owner)
         super().on_headers_complete()
-        if self.server_state.leaving and self.cycle and self.scheme == "https":
-            # Its keys cannot be given to another process; any other connection is given back.
+        if self.cycle and (self.asked_by or (self.stays and self.server_state.leaving)):
+            # A pipe lasts for one request; and no other process goes on where this one leaves.
             self.cycle.keep_alive = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether no other process can go on with it: for TLS's keys, and for what is passed on."""
+        return self.scheme == "https" or self.asked_by is not None
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of a body for the app."""
@@ -195,6 +202,11 @@ class HttpConnection(WholeAnswers):
             return self._seen_since_s
         return None
 
+    def shutdown(self) -> None:
+        """Close once nothing is under way; what is passed on brings its request along."""
+        if self.asked_by is None or self.cycle is not None:
+            super().shutdown()
+
     def cut(self, reason: CloseReason) -> None:
         """Close it at once, and count that."""
         self._gate.closures.note(reason, self.client_key)
@@ -213,7 +225,7 @@ class HttpConnection(WholeAnswers):
         """
         cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None and not cycle.response_complete:
-            self._refuse_malformed(_PipelinedError())
+            self._refuse_malformed(PipelinedError())
             return
         assert self.server_state.relays is not None
         came = self._tail + data
@@ -238,14 +250,12 @@ class HttpConnection(WholeAnswers):
         """
         transport = cast(LingeringTransport, self.transport).inner
         stage, subject = self._stage()
-        waits = stage is ConnectionStage.IDLE or (
-            stage is ConnectionStage.HEADERS and subject is None
-        )
+        waits = stage is ConnectionStage.IDLE or (stage, subject) == (ConnectionStage.HEADERS, None)
         cycle = cast(RequestResponseCycle | None, self.cycle)
         unread = transport.get_write_buffer_size() or (cycle is not None and cycle.more_body)
         if not waits or unread or transport.is_closing():
             return False
-        if self.scheme == "https" or self.asked_by is not None:
+        if self.stays:
             return False
         inside = transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(inside.fileno())) as released:
@@ -304,7 +314,7 @@ class HttpConnection(WholeAnswers):
         reason: CloseReason = "malformed"
         if isinstance(error, HeadersTooLargeError):
             reason = "headers_too_large"
-        elif isinstance(error, _PipelinedError):
+        elif isinstance(error, PipelinedError):
             reason = "pipelined"
         if self.cycle is not None and not self.cycle.response_complete:
             # An answer is under way, and another one would be taken for it.
@@ -338,13 +348,3 @@ class HttpConnection(WholeAnswers):
         self.flow.resume_reading()
         if not self.transport.is_closing():
             self.transport.write_eof()
-
-
-class _PipelinedError(Exception):
-    """More requests came than may wait for their answers."""
-
-
-def _headers_too_large() -> HeadersTooLargeError:
-    return HeadersTooLargeError(
-        f"the request's headers exceed {MAX_HEADER_BYTES} bytes; send fewer"
-    )

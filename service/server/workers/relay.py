@@ -1,7 +1,8 @@
 """Requests that only one worker can answer: whoever gets one passes its connection's bytes on.
 
 What only one worker may do, such as learning, its leader answers; who watches a stream is shown it
-by the worker that has the stream. From such a request on the connection is a pipe.
+by the worker that has the stream. From such a request on the connection is a pipe, until its answer
+has ended or, for a WebSocket, until either side closes.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class RequestRelays:
         self._peers = peers
         self._ends: set[_End] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many ends of pipes are open."""
+        return len(self._ends)
 
     def owner(self, url: bytes) -> Owner | None:
         """Which worker a request is for; None if this one answers it."""

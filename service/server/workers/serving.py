@@ -26,8 +26,9 @@ _LOOK_EVERY_S = 0.02
 """Time between two looks for connections to give back."""
 _LEAVES_WITHIN_S = 30.0
 """Longest time in which a worker that leaves gives its connections back; then it closes them."""
-_TLS_LEAVES_WITHIN_S = 5.0
-"""Longest wait for the next request of TLS connections, whose answer tells them to close."""
+_STAYS_WITHIN_S = 5.0
+"""Longest wait for what no other process can go on with: connections of TLS, whose next answer
+tells them to close, and requests that were passed on."""
 
 logger = logging.getLogger("takt.workers")
 
@@ -207,9 +208,9 @@ class WorkerServing:
         self._take_connections()
         while self._arriving:
             await asyncio.wait(self._arriving)
-        while left := self._connections():
-            tls_alone = all(one.scheme == "https" for one in left)
-            if loop.time() > began_s + (_TLS_LEAVES_WITHIN_S if tls_alone else _LEAVES_WITHIN_S):
+        while (left := self._connections()) or len(self._relays):
+            within_s = _STAYS_WITHIN_S if all(one.stays for one in left) else _LEAVES_WITHIN_S
+            if loop.time() > began_s + within_s:
                 break
             for connection in left:
                 self._returned(connection)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from service.server.connections import gate, http_connection
-from service.server.connections.http_connection import MAX_HEADER_BYTES
+from service.server.connections.head_bounds import MAX_HEADER_BYTES
 from service.server.connections.stages import HEADERS_WITHIN_S, LINGER_S, REST_WITHIN_S
 from tests.unit.service.server.conftest import Run, answer
 
