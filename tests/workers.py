@@ -75,23 +75,26 @@ class Load:
     """Requests that were sent and got no answer."""
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def _ask(self, url: str, picture: bytes) -> None:
+    def _ask(self, url: str, path: str, picture: bytes | None) -> None:
+        method = "GET" if picture is None else "POST"
         caller = Caller(url)
         with contextlib.closing(caller):
             while not self.stopped.is_set():
                 try:
-                    self.statuses[caller.ask("POST", INSPECT, picture)[0]] += 1
+                    self.statuses[caller.ask(method, path, picture)[0]] += 1
                 except (HTTPException, OSError):
                     self.broken += 1
                     caller.close()
 
 
 @contextlib.contextmanager
-def load(server: Server, clients: int, picture: bytes) -> Iterator[Load]:
+def load(
+    server: Server, clients: int, picture: bytes | None, path: str = INSPECT
+) -> Iterator[Load]:
     """Clients that ask until the block ends, which is when the figures are whole."""
     under = Load()
     with ThreadPoolExecutor(clients) as threads:
-        asking = [threads.submit(under._ask, server.url, picture) for _ in range(clients)]
+        asking = [threads.submit(under._ask, server.url, path, picture) for _ in range(clients)]
         try:
             yield under
         finally:

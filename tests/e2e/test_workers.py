@@ -141,6 +141,18 @@ def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server)
             assert len({worker for _, worker in answers}) == 1
 
 
+def test_what_one_worker_alone_can_do_is_answered_while_the_workers_are_replaced(
+    server: Server,
+) -> None:
+    with load(server, 3, None, "/v1/status") as under:
+        eventually(lambda: under.statuses[200] > 20)
+        server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(server, "all workers were replaced"))
+        asked = under.statuses[200]
+        eventually(lambda: under.statuses[200] > asked + 20)
+    assert (dict(under.statuses), under.broken) == ({200: under.statuses[200]}, 0)
+
+
 def test_a_termination_answers_what_was_accepted_and_leaves_no_process(
     server: Server, picture_bytes: Callable[..., bytes]
 ) -> None:
