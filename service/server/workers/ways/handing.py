@@ -67,8 +67,9 @@ def take(over: socket.socket) -> tuple[Handed, socket.socket | None] | None:
         said, descriptors, _, _ = socket.recv_fds(over, MOST_BYTES, 1)
     except BlockingIOError:
         return None
-    except ConnectionError:
-        raise EOFError from None
+    except ConnectionResetError:
+        # The other end is gone and had not taken all: told once, ahead of what it said before.
+        return take(over)
     if not said:
         raise EOFError
     facts = json.loads(said)

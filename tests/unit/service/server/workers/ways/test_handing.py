@@ -39,6 +39,16 @@ def test_what_finds_no_room_is_said_to_have_found_none() -> None:
         assert hand(over, Handed("taken"))
 
 
+def test_what_a_process_said_is_heard_though_it_ended_before_it_took_all() -> None:
+    over, there = pair()
+    with over:
+        assert hand(over, Handed("main")) and hand(there, Handed("taken"))
+        there.close()
+        assert take(over) == (Handed("taken"), None)
+        with pytest.raises(EOFError):
+            take(over)
+
+
 def test_the_end_of_the_other_process_is_an_end_and_no_connection() -> None:
     over, there = pair()
     with there:
