@@ -21,17 +21,12 @@ from service.errors import (
     TaktError,
     TooManyConnectionsError,
 )
+from service.server.connections import stages
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.gate import client_key
-from service.server.connections.head_bounds import (
-    MAX_HEADER_BYTES,
-    MOST_PIPELINED,
-    PipelinedError,
-    headers_too_large,
-)
 from service.server.connections.lingering import LingeringTransport
 from service.server.connections.refusals import refusal
-from service.server.connections.stages import HEADERS_IDLE_S, IDLE_S, WITHIN_S, ConnectionStage
+from service.server.connections.stages import ConnectionStage
 from service.server.connections.state import (
     AskedBy,
     ConnectionState,
@@ -122,8 +117,8 @@ class HttpConnection(WholeAnswers):
             return
         if self.server_state.relays is not None:
             self._tail = data[-len(_HEAD_ENDS) + 1 :]
-        if self._overhead_bytes > MAX_HEADER_BYTES:
-            self._refuse_malformed(headers_too_large())
+        if self._overhead_bytes > stages.MAX_HEADER_BYTES:
+            self._refuse_malformed(stages.headers_too_large())
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the WebSocket protocol."""
@@ -143,13 +138,13 @@ class HttpConnection(WholeAnswers):
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
-        if self._overhead_bytes > MAX_HEADER_BYTES:
+        if self._overhead_bytes > stages.MAX_HEADER_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            if size > MAX_HEADER_BYTES:
-                raise headers_too_large()
+            if size > stages.MAX_HEADER_BYTES:
+                raise stages.headers_too_large()
         self._overhead_bytes = 0
-        if len(self.pipeline) >= MOST_PIPELINED:
-            raise PipelinedError
+        if len(self.pipeline) >= stages.MOST_PIPELINED:
+            raise stages.PipelinedError
         relays = self.server_state.relays if self.port != "metrics" else None
         if relays is not None and (owner := relays.owner(self.url)) is not None:
             raise OwnedElsewhereError(owner)
@@ -175,7 +170,7 @@ class HttpConnection(WholeAnswers):
             self.cut("unread_answer")
             return 0
         stage = self._stage_at(now_s)
-        within_s = WITHIN_S.get(stage)
+        within_s = stages.WITHIN_S.get(stage)
         if within_s is not None and now_s >= self._seen_since_s + within_s:
             if stage is ConnectionStage.HEADERS and self._seen[1] is not None:
                 self._gate.closures.note("slow_request", self.client_key)
@@ -196,8 +191,8 @@ class HttpConnection(WholeAnswers):
         """When it began to wait for a request; None if that was just now, and while it works."""
         stage = self._stage_at(now_s)
         idle_s = now_s - self._seen_since_s
-        if (stage is ConnectionStage.HEADERS and idle_s >= HEADERS_IDLE_S) or (
-            stage is ConnectionStage.IDLE and idle_s >= IDLE_S
+        if (stage is ConnectionStage.HEADERS and idle_s >= stages.HEADERS_IDLE_S) or (
+            stage is ConnectionStage.IDLE and idle_s >= stages.IDLE_S
         ):
             return self._seen_since_s
         return None
@@ -225,7 +220,7 @@ class HttpConnection(WholeAnswers):
         """
         cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None and not cycle.response_complete:
-            self._refuse_malformed(PipelinedError())
+            self._refuse_malformed(stages.PipelinedError())
             return
         assert self.server_state.relays is not None
         came = self._tail + data
@@ -314,7 +309,7 @@ class HttpConnection(WholeAnswers):
         reason: CloseReason = "malformed"
         if isinstance(error, HeadersTooLargeError):
             reason = "headers_too_large"
-        elif isinstance(error, PipelinedError):
+        elif isinstance(error, stages.PipelinedError):
             reason = "pipelined"
         if self.cycle is not None and not self.cycle.response_complete:
             # An answer is under way, and another one would be taken for it.

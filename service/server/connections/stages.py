@@ -1,9 +1,15 @@
-"""What a connection waits for at a moment, and how long it may."""
+"""What a connection waits for at a moment, how long it may, and how much may come meanwhile."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
+from service.errors import HeadersTooLargeError
+
+MAX_HEADER_BYTES = 64 * 1024
+"""Most bytes of a request's target and headers, of its trailers, and between parts of a body."""
+MOST_PIPELINED = 32
+"""Most requests that may be sent ahead of their answers."""
 HEADERS_WITHIN_S = 10.0
 """Longest time from the connection, or from a later request's first byte, to its last header."""
 REST_WITHIN_S = 30.0
@@ -36,3 +42,14 @@ WITHIN_S = {
     ConnectionStage.REST: REST_WITHIN_S,
     ConnectionStage.LEAVING: LINGER_S,
 }
+
+
+class PipelinedError(Exception):
+    """More requests came than may wait for their answers."""
+
+
+def headers_too_large() -> HeadersTooLargeError:
+    """The refusal of too large a head."""
+    return HeadersTooLargeError(
+        f"the request's headers exceed {MAX_HEADER_BYTES} bytes; send fewer"
+    )

@@ -284,7 +284,9 @@ class WorkerSupervisor:
         except TaktError as error:
             logger.error("the workers stay, as the settings are refused: %s", error)
             return
-        fixed = [name for name in _FIXED if _differs(name, settings, self._settings)]
+        fixed = [
+            name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)
+        ]
         if fixed:
             logger.error("the workers stay, as %s cannot change while serving", ", ".join(fixed))
             return
@@ -345,7 +347,3 @@ class WorkerSupervisor:
 
 def _owns(member: Member, worker: int | None) -> bool:
     return member.leads if worker is None else member.number == worker
-
-
-def _differs(name: str, new: Settings, old: Settings) -> bool:
-    return bool(getattr(new, name, None) != getattr(old, name, None))

@@ -5,9 +5,14 @@ import json
 
 import pytest
 
-from service.server.connections import gate, http_connection
-from service.server.connections.head_bounds import MAX_HEADER_BYTES
-from service.server.connections.stages import HEADERS_WITHIN_S, LINGER_S, REST_WITHIN_S
+from service.server.connections import gate, stages
+from service.server.connections.http_connection import HttpConnection
+from service.server.connections.stages import (
+    HEADERS_WITHIN_S,
+    LINGER_S,
+    MAX_HEADER_BYTES,
+    REST_WITHIN_S,
+)
 from tests.unit.service.server.conftest import Run, answer
 
 pytestmark = pytest.mark.anyio
@@ -250,7 +255,7 @@ async def test_one_connection_too_many_reads_503_and_a_quiet_one_makes_room(
         status, problem = problem_in(await server.ask(GET))
         assert (status, problem["code"]) == (503, "too_many_connections")
         assert server.closed == ["too_many"]
-        monkeypatch.setattr(http_connection, "HEADERS_IDLE_S", 0.0)
+        monkeypatch.setattr(stages, "HEADERS_IDLE_S", 0.0)
         monkeypatch.setattr(gate, "_SEARCH_EVERY_S", 0.0)
         assert (await server.ask(LAST_GET)).endswith(b"ok")
         assert server.closed == ["too_many", "evicted"]
@@ -259,6 +264,6 @@ async def test_one_connection_too_many_reads_503_and_a_quiet_one_makes_room(
             writer.close()
 
 
-async def _connections(server) -> list[http_connection.HttpConnection]:
+async def _connections(server) -> list[HttpConnection]:
     await server.until(lambda: len(server.gate))
     return list(server.state.connections)
