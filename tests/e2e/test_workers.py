@@ -132,6 +132,23 @@ def test_what_workers_are_forked_from_shares_the_processor_with_all_else_and_no_
     assert os.getpgid(nursery.pid) != os.getpgid(server.process.pid)
 
 
+def test_workers_log_at_a_terminal_that_stops_what_writes_from_behind(
+    bundle: Bundle, repository: Path
+) -> None:
+    serve = f"{TAKT} serve --repository {repository} --port 0 --workers 2 --record none"
+    terminal = ["script", "--quiet", "--return", "--command", f"stty tostop; exec {serve}"]
+    with subprocess.Popen([*terminal, "/dev/null"], stdout=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        next(script.stdout)
+        (supervisor,) = psutil.Process(script.pid).children()
+        try:
+            for _ in range(2):
+                assert next(line for line in script.stdout if READY in line)
+        finally:
+            supervisor.terminate()
+        assert script.wait(timeout=60) == 0
+
+
 def test_what_one_worker_alone_can_do_is_asked_by_any_connection(server: Server) -> None:
     with callers(server.url, 4) as clients:
         assert len({one.ask("GET", "/v1/models")[1] for one in clients}) == 2

@@ -26,6 +26,8 @@ def main(control: socket.socket) -> None:
     Args:
         control: takes orders, and says `{"loaded": true}`, each worker's pid, and how it ended.
     """
+    # It and its workers may log at a terminal whose foreground is the supervisor's.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     # Loaded here, once: a worker begins with them.
     import service.server.workers.worker as worker
 
