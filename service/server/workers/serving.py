@@ -28,7 +28,7 @@ _LEAVES_WITHIN_S = 30.0
 """Longest time in which a worker that leaves gives its connections back; then it closes them."""
 _STAYS_WITHIN_S = 5.0
 """Longest wait for what no other process can go on with: connections of TLS, whose next answer
-tells them to close, and requests that were passed on."""
+tells them to close, and requests that are passed on."""
 
 logger = logging.getLogger("takt.workers")
 
@@ -208,7 +208,7 @@ class WorkerServing:
         self._take_connections()
         while self._arriving:
             await asyncio.wait(self._arriving)
-        while (left := self._connections()) or len(self._relays):
+        while (left := self._connections()) or self._state.handshakes or len(self._relays):
             within_s = _STAYS_WITHIN_S if all(one.stays for one in left) else _LEAVES_WITHIN_S
             if loop.time() > began_s + within_s:
                 break
