@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -127,13 +130,22 @@ def test_a_stream_that_is_resumed_at_another_worker_begins_anew(server: Server) 
     asyncio.run(test())
 
 
-def test_a_connection_of_tls_is_told_to_close_when_its_worker_is_replaced(
-    bundle: Bundle,
-    repository: Path,
-    tmp_path: Path,
-    start_server: StartServer,
-    picture_bytes: Callable[..., bytes],
-) -> None:
+@dataclass(frozen=True)
+class TlsServer:
+    """A server of two workers that speaks TLS, and what its clients trust."""
+
+    server: Server
+    trusted: ssl.SSLContext
+
+    @property
+    def port(self) -> int:
+        return int(self.server.url.rpartition(":")[2])
+
+
+@pytest.fixture
+def tls(
+    bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
+) -> Iterator[TlsServer]:
     authority = trustme.CA()
     pem = tmp_path / "server.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
@@ -142,15 +154,32 @@ def test_a_connection_of_tls_is_told_to_close_when_its_worker_is_replaced(
     options = ("--workers", "2", "--record", "none", "--tls-certificate", str(pem))
     with start_server(repository, *options) as server:
         eventually(lambda: said(server, READY) == 2)
-        port = int(server.url.rpartition(":")[2])
-        client = HTTPSConnection("127.0.0.1", port, context=trusted, timeout=60)
-        told = 0
-        server.process.send_signal(signal.SIGUSR2)
-        while not said(server, "all workers were replaced"):
-            client.request("POST", INSPECT, picture_bytes())
-            answer = client.getresponse()
-            assert answer.status == 200 and answer.read()
-            told += answer.getheader("connection") == "close"
-        client.close()
-        # Once for each worker at most: it went to the other one, which was replaced as well.
-        assert 1 <= told <= 2
+        yield TlsServer(server, trusted)
+
+
+def test_a_connection_of_tls_is_told_to_close_when_its_worker_is_replaced(
+    tls: TlsServer, picture_bytes: Callable[..., bytes]
+) -> None:
+    client = HTTPSConnection("127.0.0.1", tls.port, context=tls.trusted, timeout=60)
+    told = 0
+    tls.server.process.send_signal(signal.SIGUSR2)
+    while not said(tls.server, "all workers were replaced"):
+        client.request("POST", INSPECT, picture_bytes())
+        answer = client.getresponse()
+        assert answer.status == 200 and answer.read()
+        told += answer.getheader("connection") == "close"
+    client.close()
+    # Once for each worker at most: it went to the other one, which was replaced as well.
+    assert 1 <= told <= 2
+
+
+def test_a_handshake_that_has_begun_ends_though_its_worker_is_replaced(tls: TlsServer) -> None:
+    with contextlib.ExitStack() as opened:
+        address = ("127.0.0.1", tls.port)
+        silent = [opened.enter_context(socket.create_connection(address)) for _ in range(4)]
+        tls.server.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: said(tls.server, READY) == 3)
+        for one in silent:
+            with tls.trusted.wrap_socket(one, server_hostname="127.0.0.1") as connection:
+                connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert connection.recv(12) == b"HTTP/1.1 200"
