@@ -212,6 +212,10 @@ def create_app(
     async def note_lifetime() -> None:
         await lifetime.run(lambda: access.keys, watch.served)
 
+    async def catch_up() -> None:
+        await access.sessions.catch_up()
+        await orders.others.catch_up()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
@@ -305,6 +309,7 @@ def create_app(
     app.state.metrics = metrics
     app.state.host_metrics = host_metrics
     app.state.peers = peers
+    app.state.catch_up = catch_up
     probed, scraped = health_router(repository, mirror), metrics_router(host_metrics, gpus)
     app.include_router(probed)
     if settings.metrics_port is None:

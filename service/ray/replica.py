@@ -30,7 +30,7 @@ from service.ray.load import Load
 from service.ray.metrics_of_all import MetricsOfAll, OfReplica
 from service.ray.mounted import Mounted
 from service.ray.replicas import Replicas, Told
-from service.ray.running import until_left_out
+from service.ray.running import until_known, until_left_out
 from service.ray.share import Share, fitted
 from service.recording.record import open_record
 from service.repository.repository import ModelRepository
@@ -70,15 +70,22 @@ class Replica:
         app.layers.insert(0, partial(MetricsOfAll, ask=partial(handle.broadcast, "metrics")))
         app.layers.append(Mounted)
         self._takt = app
-        self._ending: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._load = Load(app.state.metrics, share)
         self._gpus = find_gpus()
         self._settled = False
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
         """The application; Ray begins its lifespan, and ends it with the replica."""
-        self._ending = asyncio.create_task(self._end_streams())
+        self._tasks = [asyncio.create_task(job()) for job in (self._catch_up, self._end_streams)]
         return self._takt
+
+    async def _catch_up(self) -> None:
+        """Take what changes while the others do not know of this replica yet."""
+        state = self._takt.state
+        await state.repository.loaded.wait()
+        await until_known(self._replicas.known, state.catch_up)
+        logger.info("every other replica tells this one of changes from now on")
 
     async def _end_streams(self) -> None:
         """Send the streams elsewhere once no request comes here any more."""
@@ -122,8 +129,8 @@ class Replica:
 
     async def __del__(self) -> None:
         """Ray calls this once the application has ended."""
-        if self._ending is not None:
-            self._ending.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._writer.close()
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from service.peers import Handler, HostCounts, Message, OwnCounts, Reply
 
-_NAME = "name"
+_NAME, _NAMES = "name", "names"
 _WITHIN_S = 5.0
 
 
@@ -81,6 +81,8 @@ class Replicas:
             return Told(self._name, None)
         if topic == _NAME:
             return Told(self._name, {})
+        if topic == _NAMES:
+            return Told(self._name, {"names": await self.names()})
         return Told(self._name, await self._handlers[topic](body))
 
     async def ask(self, topic: str, body: Message, within_s: float = 5.0) -> list[Reply]:
@@ -110,6 +112,21 @@ class Replicas:
                 raise answer
             names.append(answer.name)
         return names
+
+    async def known(self) -> bool:
+        """Whether this replica gets requests, and each of the others would ask it.
+
+        Each learns of a new one from Ray in its own time.
+        """
+        try:
+            names = await self.names()
+        except Exception:
+            # One has just ended, or does not answer: nobody knows.
+            return False
+        heard = await self.ask(_NAMES, {})
+        return self._name in names and all(
+            self._name in reply.body.get("names", ()) for reply in heard
+        )
 
     async def _all(self, topic: str, body: Message, within_s: float) -> list[Told | BaseException]:
         asked = self._ask_all(self._name, topic, body)

@@ -1,4 +1,4 @@
-"""Whether a replica still belongs to those that get requests."""
+"""When a replica begins to belong to those that get requests, and when it ends to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
 EVERY_S = 2.0
+_KNOWN_EVERY_S = 0.5
+"""Time between two looks whether the others know of a new replica."""
+
+
+async def until_known(
+    known: Callable[[], Awaitable[bool]],
+    catch_up: Callable[[], Awaitable[None]],
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Return once the others tell a new replica what they change; until then it looks by itself.
+
+    Args:
+        known: whether each of them would ask this one.
+        catch_up: takes what they have changed.
+        sleep: waits for some seconds.
+    """
+    is_known = False
+    while not is_known:
+        # What changes after this is told, and what has changed before is taken now.
+        is_known = await known()
+        await catch_up()
+        if not is_known:
+            await sleep(_KNOWN_EVERY_S)
 
 
 async def until_left_out(

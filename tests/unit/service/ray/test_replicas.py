@@ -96,6 +96,25 @@ async def test_the_names_of_those_that_get_requests_are_known() -> None:
         await leaving.names()
 
 
+async def test_a_replica_is_known_once_every_other_one_would_ask_it() -> None:
+    cluster, behind = Cluster("one", "two"), Cluster("one", "two")
+    new = cluster.start("new")
+    assert not await new.known()
+    # Ray has told all but `late` of the new one.
+    cluster.running.append(new)
+    late = behind.start("late")
+    cluster.running.append(late)
+    assert not await new.known()
+    behind.running.append(new)
+    assert await new.known()
+
+
+async def test_where_a_replica_has_just_ended_nobody_knows_who_is_known() -> None:
+    cluster = Cluster("one", "two")
+    cluster.instead = [Gone()]
+    assert not await cluster.running[0].known()
+
+
 def test_each_replica_leads() -> None:
     (replica,) = Cluster("one").running
     assert replica.leading.is_set()

@@ -1,6 +1,6 @@
 from collections.abc import Awaitable, Callable
 
-from service.ray.running import until_left_out
+from service.ray.running import until_known, until_left_out
 
 Answer = list[str] | Exception
 
@@ -46,3 +46,19 @@ async def test_nobody_is_asked_while_nothing_would_follow() -> None:
     given, ask = answering(["own"], [])
     await until_left_out("own", ask, lambda: next(matters), no_wait)
     assert len(given) == 2
+
+
+async def test_a_new_replica_looks_for_changes_until_each_other_one_tells_it() -> None:
+    known = iter([False, False, True])
+    happened: list[str] = []
+
+    async def is_known() -> bool:
+        happened.append("asked")
+        return next(known)
+
+    async def catch_up() -> None:
+        happened.append("caught up")
+
+    await until_known(is_known, catch_up, no_wait)
+    # Last of all once it is known: what had changed before that nobody has told.
+    assert happened == ["asked", "caught up"] * 3
