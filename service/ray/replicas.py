@@ -117,12 +117,11 @@ class Replicas:
         """Whether this replica gets requests, and each of the others would ask it.
 
         Each learns of a new one from Ray in its own time.
+
+        Raises:
+            Exception: one of them has just ended or does not answer.
         """
-        try:
-            names = await self.names()
-        except Exception:
-            # One has just ended, or does not answer: nobody knows.
-            return False
+        names = await self.names()
         heard = await self.ask(_NAMES, {})
         return self._name in names and all(
             self._name in reply.body.get("names", ()) for reply in heard

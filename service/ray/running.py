@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection
 
 EVERY_S = 2.0
 _KNOWN_EVERY_S = 0.5
 """Time between two looks whether the others know of a new replica."""
+
+logger = logging.getLogger("takt.ray")
 
 
 async def until_known(
@@ -22,13 +25,17 @@ async def until_known(
         catch_up: takes what they have changed.
         sleep: waits for some seconds.
     """
-    is_known = False
-    while not is_known:
-        # What changes after this is told, and what has changed before is taken now.
-        is_known = await known()
-        await catch_up()
-        if not is_known:
-            await sleep(_KNOWN_EVERY_S)
+    while True:
+        try:
+            # What changes after this is told, and what has changed before is taken now.
+            is_known = await known()
+            await catch_up()
+        except Exception:
+            logger.warning("the other replicas could not be asked yet", exc_info=True)
+            is_known = False
+        if is_known:
+            return
+        await sleep(_KNOWN_EVERY_S)
 
 
 async def until_left_out(

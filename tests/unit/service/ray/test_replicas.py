@@ -109,12 +109,6 @@ async def test_a_replica_is_known_once_every_other_one_would_ask_it() -> None:
     assert await new.known()
 
 
-async def test_where_a_replica_has_just_ended_nobody_knows_who_is_known() -> None:
-    cluster = Cluster("one", "two")
-    cluster.instead = [Gone()]
-    assert not await cluster.running[0].known()
-
-
 def test_each_replica_leads() -> None:
     (replica,) = Cluster("one").running
     assert replica.leading.is_set()

@@ -62,3 +62,18 @@ async def test_a_new_replica_looks_for_changes_until_each_other_one_tells_it() -
     await until_known(is_known, catch_up, no_wait)
     # Last of all once it is known: what had changed before that nobody has told.
     assert happened == ["asked", "caught up"] * 3
+
+
+async def test_a_new_replica_asks_again_where_another_one_has_just_ended() -> None:
+    given, ask = answering(["others know"], RuntimeError("a replica died"), ["others know"])
+    caught_up = iter([RuntimeError("a replica died"), None])
+
+    async def known() -> bool:
+        return bool(await ask())
+
+    async def catch_up() -> None:
+        if (error := next(caught_up)) is not None:
+            raise error
+
+    await until_known(known, catch_up, no_wait)
+    assert len(given) == 3
