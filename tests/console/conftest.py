@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from tests.api.keys import KEYS
+from tests.api.keys import KEYS, secret
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "examples/pictures"
@@ -126,6 +126,19 @@ def serve(start_server: Any, tmp_path: Path) -> Iterator[Serve]:
             return server
 
         yield start
+
+
+def key_field(page: Page) -> Locator:
+    """Where the console asks for a key; other labels have "key" within a word."""
+    return page.get_by_label("Key", exact=True)
+
+
+def log_in(page: Page, name: str) -> None:
+    """Type a key of `tests.api.keys` where it is asked for, and wait until it is known."""
+    expect(key_field(page)).to_be_focused()
+    page.keyboard.type(secret(name))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
 
 
 def choose(page: Page, *files: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.api.keys import KEYS, secret
-from tests.console.conftest import BANK, ROOT
+from tests.api.keys import KEYS
+from tests.console.conftest import BANK, ROOT, key_field, log_in
 from tests.console.scene import MODEL, pictures
 
 MAIN = ROOT / "service/console/static/main.js"
@@ -62,9 +62,7 @@ class Place:
         """Open it, logged in unless it is the page to log in."""
         page.goto(f"{filled.url}/console/{self.path.format(rejected=filled.rejected)}")
         if self.page != "login":
-            page.get_by_label("Key").fill(secret("all"))
-            page.keyboard.press("Enter")
-            expect(page.get_by_label("Key")).to_be_hidden()
+            log_in(page, "all")
         self.prepare(page)
 
 
@@ -129,7 +127,7 @@ def _asked_why(page: Page) -> None:
 
 
 def _wrong_key(page: Page) -> None:
-    page.get_by_label("Key").fill("takt_wrong")
+    key_field(page).fill("takt_wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
 

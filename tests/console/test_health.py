@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.api.keys import secret
-from tests.console.conftest import BANK, PICTURES, Serve, Server
+from tests.console.conftest import BANK, PICTURES, Serve, Server, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -131,8 +130,7 @@ def test_alarms_are_told_apart_by_word_and_shape_and_their_text_stays_text(
 def test_a_key_that_may_not_read_is_told_so(page: Page, serve: Serve) -> None:
     server = serve(keys=True)
     page.goto(f"{server.url}/console/health")
-    page.get_by_label("Key").fill(secret("camera"))
-    page.keyboard.press("Enter")
+    log_in(page, "camera")
     expect(page.get_by_role("status")).to_contain_text("lacks the scope “read”")
 
 

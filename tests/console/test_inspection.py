@@ -12,8 +12,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.api.keys import bearer, secret
-from tests.console.conftest import PICTURES, Serve, Server
+from tests.api.keys import bearer
+from tests.console.conftest import PICTURES, Serve, Server, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -159,8 +159,7 @@ def test_who_may_only_read_is_offered_no_judgement(
     server = serve(repository, record=True, keys=True)
     (number,) = inspected(server, picture_bytes(200))
     page.goto(f"{server.url}/console/inspection/{number}")
-    page.get_by_label("Key").fill(secret("scraper"))
-    page.keyboard.press("Enter")
+    log_in(page, "scraper")
     expect(page.get_by_text("Nobody has judged it.")).to_be_visible()
     expect(page.get_by_role("button", name="Replay")).to_be_visible()
     expect(page.get_by_role("button", name="Keep the picture")).to_have_count(0)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.api.keys import bearer, secret
-from tests.console.conftest import choose
+from tests.api.keys import bearer
+from tests.console.conftest import choose, key_field, log_in
 from tests.console.every_page import PLACES, Filled, Place, fill
 from tests.console.scene import MODEL, pictures, work_a_shift
 
@@ -39,14 +39,6 @@ LISTENING = """() => {
 def filled(start_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     with fill(start_server, tmp_path_factory.mktemp("filled")) as server:
         yield Filled(server.url, work_a_shift(server.url, 1, bearer("all"))[0])
-
-
-def log_in(page: Page, name: str) -> None:
-    """Type a key where it is asked for."""
-    expect(page.get_by_label("Key")).to_be_focused()
-    page.keyboard.type(secret(name))
-    page.keyboard.press("Enter")
-    expect(page.get_by_label("Key")).to_be_hidden()
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
@@ -122,4 +114,4 @@ def test_the_shell_by_keyboard_alone(page: Page, filled: Filled) -> None:
     expect(page).to_have_title("Health – Takt")
     tab_to(page, page.get_by_role("button", name="Log out"))
     page.keyboard.press("Enter")
-    expect(page.get_by_label("Key")).to_be_focused()
+    expect(key_field(page)).to_be_focused()

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.api.keys import secret
-from tests.console.conftest import Serve, Server, choose
+from tests.console.conftest import Serve, Server, choose, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -200,8 +200,7 @@ def test_who_may_not_learn_is_offered_nothing_and_sees_what_is_learned(
     made = httpx.post(f"{server.url}/v1/learning", json={"model": "bolts"}, headers=asked)
     assert made.status_code == 201
     page.goto(f"{server.url}/console/learn")
-    page.get_by_label("Key").fill(secret("scraper"))
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, "scraper")
     expect(page.get_by_text("lacks the scope “operate”")).to_be_visible()
     expect(page.get_by_role("heading", name="Pictures of good parts for bolts")).to_be_visible()
     expect(page.locator("main").get_by_role("button")).to_have_count(0)

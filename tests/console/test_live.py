@@ -18,8 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from takt_client import RetryPolicy, TaktClient
-from tests.api.keys import secret
-from tests.console.conftest import BANK, PICTURES, Serve, Server
+from tests.console.conftest import BANK, PICTURES, Serve, Server, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -292,8 +291,7 @@ def test_a_key_is_offered_what_it_may_do(new_page: Callable[..., Page], serve: S
     for name, count in (("scraper", 0), ("all", 1)):
         page = new_page()
         page.goto(server.url)
-        page.get_by_label("Key").fill(secret(name))
-        page.get_by_label("Key").press("Enter")
+        log_in(page, name)
         expect(page.get_by_text("No stream is open")).to_be_visible()
         expect(page.get_by_role("button", name="This browser's camera")).to_have_count(count)
 

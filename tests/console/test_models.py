@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from service.bundles.findings import Finding, SelfTest, SizeResult
 from service.bundles.manifest import Thresholds
-from tests.api.keys import bearer, secret
-from tests.console.conftest import Serve, Server
+from tests.api.keys import bearer
+from tests.console.conftest import Serve, Server, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -39,8 +39,7 @@ def anomalous(picture_bytes: Callable[..., bytes]) -> Anomalous:
 
 def open_model(page: Page, server: Server, name: str = "leader") -> None:
     page.goto(f"{server.url}/console/models/parts")
-    page.get_by_label("Key").fill(secret(name))
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, name)
     expect(page.get_by_role("heading", level=1)).to_contain_text("parts, version")
 
 
@@ -150,9 +149,7 @@ def test_every_action_of_the_page_is_done_by_keyboard_alone(
     make_bundle(version="2")
     server = serve_ready(serve, repository)
     page.goto(f"{server.url}/console/models")
-    expect(page.get_by_label("Key")).to_be_focused()
-    page.keyboard.type(secret("leader"))
-    page.keyboard.press("Enter")
+    log_in(page, "leader")
 
     def press(role: Any, name: str) -> None:
         tab_to(page, page.get_by_role(role, name=name, exact=True))

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.api.keys import secret
-from tests.console.conftest import BANK, Serve, Server
+from tests.console.conftest import BANK, Serve, Server, log_in
 from tests.console.seeding import DAY_US, seed
 
 pytestmark = pytest.mark.browser
@@ -314,8 +313,7 @@ def test_a_key_that_may_only_read_is_not_offered_to_judge(
     ids = seed(data, 3)
     server = serve(record=True, keys=True)
     page.goto(f"{server.url}/console/review")
-    page.get_by_label("Key").fill(secret("scraper"))
-    page.keyboard.press("Enter")
+    log_in(page, "scraper")
     expect(tile(page, ids[0])).to_be_visible()
     expect(page.get_by_text("Judging needs a key with the scope review")).to_be_visible()
     expect(page.get_by_role("button", name="Defect (D)")).to_have_count(0)

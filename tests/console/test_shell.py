@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.keys import secret
-from tests.console.conftest import BANK, Serve
+from tests.console.conftest import BANK, Serve, key_field
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,7 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_page_that_was_asked_for(
 ) -> None:
     server = serve(keys=True)
     page.goto(f"{server.url}/console/models")
-    key = page.get_by_label("Key")
+    key = key_field(page)
     key.fill("takt_wrong")
     key.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("does not know this key")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import opened_browser
+from tests.console.conftest import key_field, opened_browser
 from tests.deploy.outside import Outside, reached_from_outside
 from tests.deploy.pod import Cluster, Key
 
@@ -37,8 +37,8 @@ def test_who_has_a_key_logs_in_streams_pictures_and_sees_no_server_that_is_away(
         (tmp_path / f"{number}.png").write_bytes(picture_bytes(50 + number))
     away = page.get_by_text("The server does not answer")
     page.goto(f"https://{outside.host}/")
-    page.get_by_label("Key").fill(key.text)
-    page.get_by_label("Key").press("Enter")
+    key_field(page).fill(key.text)
+    key_field(page).press("Enter")
     expect(page.locator("header")).to_contain_text("camera")
     (cookie,) = page.context.cookies()
     assert cookie["secure"] and cookie["httpOnly"]
