@@ -211,7 +211,9 @@ def test_the_working_folder_gives_the_workers_no_code(
         eventually(lambda: ready(server))
 
 
-@pytest.mark.parametrize("refused", ["port = 1", "max_queue_size = 0"])
+@pytest.mark.parametrize(
+    "refused", ["workers = 3", "workers = 2\nmetrics_port = 1", "workers = 2\nmax_queue_size = 0"]
+)
 def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
     refused: str, bundle: Bundle, repository: Path, tmp_path: Path, start_server: StartServer
 ) -> None:
@@ -220,7 +222,7 @@ def test_a_reload_with_settings_that_cannot_be_taken_leaves_all_as_it_is(
     with start_server(repository, "--config", str(config)) as server:
         eventually(lambda: said(server, READY) == 2 and ready(server))
         former = workers_of(server)
-        config.write_text(f"workers = 3\nrecord = 'none'\n{refused}\n")
+        config.write_text(f"{refused}\nrecord = 'none'\n")
         server.process.send_signal(signal.SIGUSR2)
         eventually(lambda: said(server, "the workers stay"))
         assert workers_of(server) == former
