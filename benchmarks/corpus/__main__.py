@@ -1,0 +1,100 @@
+"""The corpus on the command line.
+
+python -m benchmarks.corpus --set bank_size=1000 --seeds 3
+python -m benchmarks.corpus compare out/corpus/results/A.json out/corpus/results/B.json
+python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from benchmarks.corpus import choosing, comparing
+from benchmarks.corpus.results import ROOT, Result, load, save
+from benchmarks.corpus.running import Run, run
+from benchmarks.corpus.sets import CorpusError, find_sets
+from benchmarks.corpus.settings import Setting, defaults
+from benchmarks.corpus.speed import EngineName
+from benchmarks.corpus.table import table
+from models.fit.errors import FitError
+from service.errors import TaktError
+
+DATA = Path(os.environ.get("TAKT_DATA", ROOT.parent / "shared" / "data"))
+OUT = Path("out/corpus")
+
+
+def main(words: Sequence[str]) -> None:
+    """Measures, or judges what was measured."""
+    try:
+        match list(words):
+            case ["compare", *rest]:
+                _compare(rest)
+            case ["leave-one-out", *rest]:
+                _leave_one_out(rest)
+            case _:
+                _run(words)
+    except (CorpusError, FitError, TaktError) as error:
+        raise SystemExit(str(error)) from error
+
+
+def _run(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus",
+        description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
+        epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...",
+    )
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
+    known = ", ".join(sorted(defaults()))
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="values", help=f"of {known}"
+    )
+    parser.add_argument("--name", help="of the result; the setting itself without")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="each has one thread")
+    parser.add_argument("--p50", nargs="?", const="onnxruntime", choices=get_args(EngineName))
+    parser.add_argument("--scratch", type=Path, default=OUT, help="folder of kept features")
+    parser.add_argument("--results", type=Path, default=OUT / "results")
+    parser.add_argument("--overwrite", action="store_true", help="a result of the same name")
+    given = parser.parse_args(words)
+    setting = Setting.parsed(given.values)
+    name = given.name or re.sub(r"[^\w=,.+-]+", "_", setting.text)
+    if (given.results / f"{name}.json").exists() and not given.overwrite:
+        raise CorpusError(
+            f"{given.results} has a result {name}: give another --name, or --overwrite"
+        )
+    sets = find_sets(given.data, given.sets)
+    started_s = time.perf_counter()
+    found = run(Run(sets, setting, given.seeds, given.scratch, given.processes, given.p50))
+    result = Result.of_now(name, setting.values, [figures for figures, _ in found.values()])
+    path = save(result, {one: scores for one, (_, scores) in found.items()}, given.results)
+    print(f"{name}: {given.seeds} seed{'s' * (given.seeds > 1)}, {result.made_with['commit']}\n")
+    print(table(result.sets))
+    print(f"\n{path}, after {time.perf_counter() - started_s:.0f} s", file=sys.stderr)
+
+
+def _compare(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.corpus compare")
+    parser.add_argument("old", type=Path, help="result of the old setting")
+    parser.add_argument("new", type=Path, help="result of the new one")
+    given = parser.parse_args(words)
+    differences, alone = comparing.compared(given.old, given.new)
+    print(comparing.report(differences, alone))
+
+
+def _leave_one_out(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.corpus leave-one-out")
+    parser.add_argument("results", nargs="+", type=Path)
+    given = parser.parse_args(words)
+    print(choosing.report(choosing.aurocs_of([load(path) for path in given.results])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

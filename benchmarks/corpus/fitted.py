@@ -1,0 +1,187 @@
+"""The model: fitted to known features of good pictures, and asked about the others.
+
+Nothing else here touches it.
+
+The fit's own code runs, `PictureFeatures` and `fill_banks` as `fit_patchcore` calls them, with an
+encoder that knows its answers: each picture is black but for its number, and the encoder gives the
+features of the picture of that number. So neither fit nor model is told apart from the real ones.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmarks.corpus.sets import CorpusError
+from models.fit.device import Compute
+from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
+from models.fit.patchcore.features import PictureFeatures
+from models.fit.patchcore.fit import fill_banks
+from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.pictures import as_image
+from models.patchcore.detector import PatchCore
+
+MARK = (77, 177, 27)
+"""Levels of the pixel beside the number and of the last one; a changed picture lacks one."""
+
+HANDED_ON = frozenset({"seed", "bank_size"})
+"""Options that have their place in `fitted`; others go to whatever takes their name."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a fitted model says of a set's pictures.
+
+    Attributes:
+        good_scores: scores of the good parts out of fold, [n].
+        good_peaks: highest values of their maps, [n].
+        scores: scores of the tested pictures, [m].
+        maps: their maps, [m,h,w].
+        fit_s: seconds of the fit, without the encoder's.
+        model: the fitted model, whose encoder knows these pictures only.
+    """
+
+    good_scores: NDArray[np.float32]
+    good_peaks: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    fit_s: float
+    model: PatchCore
+
+
+@torch.no_grad()
+def fitted(
+    layers: Sequence[NDArray[np.float16]],
+    part: Sequence[int],
+    encoder: PatchCoreEncoder,
+    options: PatchCoreOptions,
+) -> Answers:
+    """Fits a model to the first pictures, and asks it about the others.
+
+    Args:
+        layers: features [N,C,h,w] of all pictures, by layer.
+        part: number of the part that each of the first pictures shows.
+        encoder: settings of the model.
+        options: options of the fit, with its seed.
+
+    Raises:
+        CorpusError: an option is new, and nothing here takes it.
+        FitError: the pictures do not do.
+    """
+    further = _further(options)
+    compute = Compute.choose("cpu", bf16=False)
+    model = PatchCore(encoder.config).eval()
+    model.encoder = KnownEncoder(model, layers)  # type: ignore[assignment]
+    height, width = encoder.config.input_size
+
+    def load(path: Path) -> NDArray[np.uint8]:
+        return numbered(int(path.name), width, height)
+
+    started_s = time.perf_counter()
+    features = PictureFeatures(
+        [Path(str(number)) for number in range(len(part))],
+        load,
+        model,
+        compute,
+        options.seed,
+        **{name: value for name, value in further.items() if name in _names(PictureFeatures)},
+    )
+    features.read(range(len(features)))
+    filled = fill_banks(
+        features,
+        options.bank_size,
+        part,
+        seed=options.seed,
+        quiet=True,
+        **{name: value for name, value in further.items() if name in _names(fill_banks)},
+    )
+    fit_s = time.perf_counter() - started_s
+    values = filled.out_of_fold.maps.flatten(1)
+    answered = [
+        filled.model(as_image(numbered(number, width, height), compute.device))
+        for number in range(len(part), len(layers[0]))
+    ]
+    return Answers(
+        good_scores=filled.model.score_of(values).numpy(),
+        good_peaks=values.amax(1).numpy(),
+        scores=torch.cat([score for _, score in answered]).numpy(),
+        maps=torch.cat([anomaly_map for anomaly_map, _ in answered]).numpy(),
+        fit_s=fit_s,
+        model=filled.model,
+    )
+
+
+def with_encoder(model: PatchCore, encoder: PatchCoreEncoder) -> PatchCore:
+    """A fitted model that sees pictures again; it shares its banks."""
+    real = PatchCore(model.config).encoder
+    load_into(real, encoder)
+    model.encoder = real
+    return model.eval()
+
+
+class KnownEncoder(nn.Module):
+    """An encoder that gives the features of the picture whose number its input shows.
+
+    Args:
+        model: whose encoder it becomes.
+        layers: features [N,C,h,w] of the pictures, by layer.
+    """
+
+    def __init__(self, model: PatchCore, layers: Sequence[NDArray[np.float16]]) -> None:
+        super().__init__()
+        self.channels, self.strides = model.encoder.channels, model.encoder.strides
+        self._known = layers
+        # What the model makes of black and of white tells how to get the levels back.
+        self._black = model.normalize(torch.zeros(1, 3, 1, 1)).view(3)
+        self._white = model.normalize(torch.ones(1, 3, 1, 1)).view(3)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised [N,3,H,W] of `numbered` pictures -> features [N,C,h,w] of each layer.
+
+        Raises:
+            CorpusError: the input is another picture.
+        """
+        number, *marks = (self._levels(x, *place) for place in ((0, 0), (0, 1), (-1, -1)))
+        if any(mark != list(MARK) for levels in marks for mark in levels):
+            raise CorpusError("the fit changes its pictures: their features are not known")
+        numbers = [red + 256 * green + 65536 * blue for red, green, blue in number]
+        return [torch.from_numpy(layer[numbers].astype(np.float32)) for layer in self._known]
+
+    def _levels(self, x: Tensor, row: int, column: int) -> list[list[int]]:
+        shares = (x[:, :, row, column] - self._black) / (self._white - self._black)
+        levels: list[list[int]] = (255 * shares).round().long().tolist()
+        return levels
+
+
+def numbered(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A black picture [H,W,3] that shows a number."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[0, 0] = number % 256, number // 256 % 256, number // 65536
+    picture[0, 1] = picture[-1, -1] = MARK
+    return picture
+
+
+def _further(options: PatchCoreOptions) -> dict[str, Any]:
+    further = {name: value for name, value in asdict(options).items() if name not in HANDED_ON}
+    lost = set(further) - _names(fill_banks) - _names(PictureFeatures)
+    if lost:
+        raise CorpusError(
+            f"nothing here hands on the options {', '.join(sorted(lost))}: let "
+            "benchmarks/corpus/fitted.py do what models/fit/patchcore/fit.py does with them"
+        )
+    return further
+
+
+def _names(taker: Any) -> set[str]:
+    if isinstance(taker, type):
+        return {one.name for one in fields(taker)}
+    return set(inspect.signature(taker).parameters)

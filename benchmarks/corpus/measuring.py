@@ -1,0 +1,139 @@
+"""One set: its pictures, features, fits and figures."""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.corpus.features import Known, known_features
+from benchmarks.corpus.figures import SeedFigures, SetFigures, other_time_p, rates_of
+from benchmarks.corpus.fitted import fitted, with_encoder
+from benchmarks.corpus.sets import Pictures, pictures_of
+from benchmarks.corpus.settings import Setting
+from benchmarks.corpus.speed import write_for_timing
+from export.evaluation.aupro import PixelCounts, PixelMetrics
+from export.evaluation.evaluate import defect_mask
+from export.evaluation.pixels import SIDE, compare
+from models.fit.device import Compute
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be measured.
+
+    Attributes:
+        root: folder of the set.
+        setting: of the fit.
+        seeds: number of seeds, counted from 0.
+        scratch: folder of what is kept.
+        graph: where the graph of the first fit goes, to be timed; None for nowhere.
+    """
+
+    root: Path
+    setting: Setting
+    seeds: int
+    scratch: Path
+    graph: Path | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a set's fits have said, to compare settings by.
+
+    Attributes:
+        names: paths of the tested pictures in the set, [m].
+        defective: which of them are, [m].
+        scores: their scores, by seed [s,m].
+        peaks: the highest values of their maps, by seed [s,m].
+        good_scores: out-of-fold scores of the good parts, by seed [s,n].
+        good_peaks: the highest values of their maps, by seed [s,n].
+    """
+
+    names: NDArray[np.str_]
+    defective: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    peaks: NDArray[np.float32]
+    good_scores: NDArray[np.float32]
+    good_peaks: NDArray[np.float32]
+
+
+def encode(task: Task) -> float:
+    """Makes sure that a set's features are on disk; returns the seconds that it took."""
+    started_s = time.perf_counter()
+    pictures = pictures_of(task.root)
+    encoder = task.setting.encoder_for(pictures.good, _compute())
+    known_features(pictures.paths, encoder, task.scratch)
+    return time.perf_counter() - started_s
+
+
+def measure(task: Task) -> tuple[SetFigures, Scores]:
+    """Fits with each seed, and measures.
+
+    Raises:
+        CorpusError: the setting cannot be had.
+        FitError: the pictures do not do.
+    """
+    pictures = pictures_of(task.root)
+    encoder = task.setting.encoder_for(pictures.good, _compute())
+    known = known_features(pictures.paths, encoder, task.scratch)
+    defective = np.array([sample.defect is not None for sample in pictures.tested])
+    seeds, kept = [], []
+    for seed in range(task.seeds):
+        answers = fitted(known.layers, pictures.part, encoder, task.setting.options(seed))
+        peaks = answers.maps.max((1, 2))
+        pixel = _pixel_metrics(pictures, known, answers.maps)
+        seeds.append(
+            SeedFigures(
+                seed=seed,
+                image_auroc=float(roc_auc_score(defective, answers.scores)),
+                pixel_auroc=None if pixel is None else pixel.auroc,
+                aupro_30=None if pixel is None else pixel.aupro_30,
+                rates=rates_of(
+                    answers.good_scores, answers.good_peaks, answers.scores, peaks, defective
+                ),
+                out_of_fold=len(answers.good_scores),
+                other_time_p=other_time_p(answers.good_scores, answers.scores, defective),
+                fit_s=answers.fit_s,
+            )
+        )
+        kept.append((answers.scores, peaks, answers.good_scores, answers.good_peaks))
+        if seed == 0 and task.graph is not None:
+            write_for_timing(with_encoder(answers.model, encoder), task.graph)
+    figures = SetFigures(
+        name=pictures.name,
+        good=len(pictures.good),
+        tested_good=int((~defective).sum()),
+        defective=int(defective.sum()),
+        size=f"{encoder.config.width}x{encoder.config.height}",
+        seeds=tuple(seeds),
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+    scores, peaks, good_scores, good_peaks = map(np.stack, zip(*kept, strict=True))
+    names = np.array(pictures.tested_names)
+    return figures, Scores(names, defective, scores, peaks, good_scores, good_peaks)
+
+
+def _pixel_metrics(
+    pictures: Pictures, known: Known, maps: NDArray[np.float32]
+) -> PixelMetrics | None:
+    """As `takt eval` has them; None if no picture has a mask."""
+    if not any(sample.masks for sample in pictures.tested):
+        return None
+    counts = PixelCounts()
+    for number, sample in enumerate(pictures.tested):
+        turn = len(pictures.good) + number
+        width, height = known.sizes[turn].tolist()
+        mask = defect_mask(sample, width, height)
+        if mask is not None:
+            counts.add(compare(maps[number], mask, known.placed[turn], SIDE))
+    return counts.metrics()
+
+
+def _compute() -> Compute:
+    return Compute.choose("cpu", bf16=False)

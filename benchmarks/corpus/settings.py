@@ -1,0 +1,149 @@
+"""A setting: what a run changes of the fit's options, the model's settings and the input's size."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.corpus.sets import CorpusError
+from export.learning.size_request import AUTO, USUAL_SIZE
+from export.learning.sizing import sized_patchcore
+from models.fit.device import Compute
+from models.fit.inpformer.encoders import LITE0
+from models.fit.patchcore.encoders import PatchCoreEncoder
+from models.fit.patchcore.options import PatchCoreOptions
+from models.input_size import InputSize
+from models.patchcore.config import PatchCoreConfig
+
+ENCODER, SIZE = "encoder", "size"
+"""Names that stand for what `takt learn` calls `--encoder` and `--size`."""
+
+NOT_SET = frozenset(
+    {"bank_sizes", "width", "height", ENCODER, "embed_dim", "encoder_heads", "seed"}
+)
+"""Fields that follow from others; seeds are counted by the run."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What differs from the defaults, by name.
+
+    Attributes:
+        values: the given values.
+
+    >>> Setting.parsed(["bank_size=500", "layers=4,7,10"]).text
+    'bank_size=500 layers=4,7,10'
+    >>> Setting().text
+    'default'
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parsed(cls, words: Sequence[str]) -> Setting:
+        """The setting from words such as `bank_size=500`.
+
+        Raises:
+            CorpusError: a name is unknown, or a value is of another type than its default.
+        """
+        values = {}
+        known = defaults()
+        for word in words:
+            name, equals, text = word.partition("=")
+            if not equals:
+                raise CorpusError(f"{word!r} sets nothing; write key=value, such as bank_size=500")
+            if name not in known:
+                raise CorpusError(f"{name!r} cannot be set; what can is {', '.join(sorted(known))}")
+            values[name] = _value(name, text, known[name])
+        return cls(values)
+
+    @property
+    def text(self) -> str:
+        """The setting for people."""
+        words = (f"{name}={_written(value)}" for name, value in self.values.items())
+        return " ".join(words) or "default"
+
+    def options(self, seed: int) -> PatchCoreOptions:
+        """The options of the fit with a seed.
+
+        Raises:
+            FitError: a value is out of its range.
+        """
+        return replace(PatchCoreOptions(seed=seed), **self._of(PatchCoreOptions))
+
+    def encoder_for(self, good: Sequence[Path], compute: Compute) -> PatchCoreEncoder:
+        """The encoder and the model's settings, at the size that `takt learn` takes.
+
+        Args:
+            good: pictures to fit on, whose shape may count.
+            compute: device.
+
+        Raises:
+            CorpusError: the model takes no such settings.
+        """
+        sizing = USUAL_SIZE
+        if SIZE in self.values:
+            sizing = replace(sizing, size=_size(self.values[SIZE]))
+        chosen = sized_patchcore(
+            sizing,
+            good,
+            self.values.get(ENCODER, LITE0),
+            self.options(seed=0).bank_size,
+            compute,
+            lambda _: None,
+        )
+        changed = self._of(PatchCoreConfig)
+        if "layers" in changed:
+            changed["bank_sizes"] = (1,) * len(changed["layers"])
+        try:
+            return replace(chosen, config=replace(chosen.config, **changed))
+        except ValueError as error:
+            raise CorpusError(str(error)) from error
+
+    def _of(self, kind: type[PatchCoreOptions | PatchCoreConfig]) -> dict[str, Any]:
+        names = {one.name for one in fields(kind)} - NOT_SET
+        return {name: value for name, value in self.values.items() if name in names}
+
+
+def defaults() -> dict[str, Any]:
+    """The value of each name that can be set."""
+    return {ENCODER: LITE0, SIZE: None} | {
+        one.name: one.default_factory() if one.default_factory is not MISSING else one.default
+        for kind in (PatchCoreConfig, PatchCoreOptions)
+        for one in fields(kind)
+        if one.name not in NOT_SET
+    }
+
+
+def _value(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, str) or name == SIZE:
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, tuple) and not isinstance(value, tuple):
+        value = (value,)
+    if type(default) is float and type(value) is int:
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        raise CorpusError(
+            f"{name}={text}: it takes {type(default).__name__}, such as {_written(default)}"
+        )
+    return value
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _size(text: str) -> Any:
+    sides = text.lower().split("x")
+    if text == AUTO:
+        return AUTO
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise CorpusError(f"size={text}: write 256, width x height as 640x256, or auto")
+    return InputSize(int(sides[0]), int(sides[-1]))
