@@ -26,7 +26,7 @@ TaktError
 │   ├── QueueFullError            429  with the seconds after which to come back
 │   │   ├── TooManyUploadsError       429  as many pictures are being sent as may be
 │   │   └── MemoryFullError           429  pictures in flight take all their memory
-│   ├── NotReadyError             503  the model is loading, failed, closing or without an engine
+│   ├── NotReadyError             503  the model loads, waits, failed, closes or has no engine
 │   ├── EngineHungError           503  the engine did not answer this batch, and is replaced
 │   ├── EngineDiedError           503  the engine's thread ended in this batch, and is replaced
 │   ├── EngineMemoryError         503  the engine had no memory for this picture
@@ -267,7 +267,7 @@ class MemoryFullError(QueueFullError):
 
 
 class NotReadyError(UnavailableError):
-    """The model is loading, has failed, is closing, or none of its engines works."""
+    """The model is loading, waits for its first activation, failed, closes, or has no engine."""
 
     code = "not_ready"
     title = "Model not ready"

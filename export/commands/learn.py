@@ -117,7 +117,7 @@ def learn(
     """Learn a model from GOOD, a folder of pictures of good parts, and put it in the repository.
 
     It becomes the model's next version. A running server loads it: the model's first version
-    answers at once, a later one once it is activated.
+    answers at once, unless its self-test says not to serve it; any other one once it is activated.
     """
     pictures = good or folder
     name = update or model

@@ -14,6 +14,7 @@ from service.naming import is_model_name, is_version
 from service.repository.activation import (
     WAITING,
     Activation,
+    by_itself,
     keep_activation,
     read_activation,
 )
@@ -47,12 +48,24 @@ class Place:
     def active(self) -> str | None:
         """The former version that answers now where a request names none, as the folder says.
 
+        None if there is no former version, or each waits for its activation, as its self-test says
+        not to serve it.
+
         Raises:
             ConfigurationError: `active.json` cannot be understood.
         """
-        decision = read_activation(self.repository / self.model)
-        highest = self.former[-1] if self.former else None
-        return decision.active if decision else highest
+        folder = self.repository / self.model
+        decision = read_activation(folder)
+        return decision.active if decision else by_itself([folder / one for one in self.former])
+
+    @property
+    def base(self) -> str | None:
+        """The version that an update goes on from: the active one, or the highest that waits.
+
+        Raises:
+            ConfigurationError: `active.json` cannot be understood.
+        """
+        return self.active or (self.former[-1] if self.former else None)
 
 
 def next_place(repository: Path, model: str) -> Place:
@@ -103,10 +116,11 @@ def keep_active(place: Place, tell: Callable[[str], None]) -> None:
         ConfigurationError: `active.json` cannot be understood.
     """
     folder = place.repository / place.model
-    if not place.former or read_activation(folder) is not None:
+    active = place.active
+    if active is None or read_activation(folder) is not None:
         return
-    if not keep_activation(folder, Activation.now(place.former[-1], None, WAITING)):
-        tell(f"warning: {folder} cannot keep that version {place.former[-1]} stays active")
+    if not keep_activation(folder, Activation.now(active, None, WAITING)):
+        tell(f"warning: {folder} cannot keep that version {active} stays active")
 
 
 def bundles_of(repository: Path) -> list[tuple[str, str]]:

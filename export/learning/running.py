@@ -27,7 +27,7 @@ class Running:
     Attributes:
         state: of the new version: `active` answers, `waiting` is loaded and waits for its
             activation, `failed` could not be loaded, `absent` was not found in time.
-        active: the version that answers where a request names none.
+        active: the version that answers where a request names none; None if none does.
         reason: why it failed.
     """
 
@@ -66,7 +66,7 @@ def wait_for(
         while True:
             state, reason = _states(get).get((model, version), ("absent", None))
             if state == "ready":
-                active = str(get(f"/v1/models/{model}")["active"])
+                active = get(f"/v1/models/{model}")["active"] or None
                 return Running("active" if active == version else "waiting", active)
             if state == "failed":
                 return Running("failed", reason=reason)

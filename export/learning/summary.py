@@ -11,7 +11,7 @@ from export.learning.place import Place
 from export.learning.running import Running
 from export.wording import defects_text, guarantee_text
 from service.bundles.bundle import Bundle
-from service.bundles.findings import SelfTest
+from service.bundles.findings import Finding, SelfTest
 from service.domain import Json
 
 WIDTH = 100
@@ -54,7 +54,7 @@ def summary(
         *(entry("note", note) for note in _notes(learned.bundle, told)),
         *([entry("signed", f"by the key {signer}")] if signer else []),
         entry("bundle", str(place.path)),
-        *standing(place, running, url),
+        *standing(place, running, url, manifest.self_test),
         entry("ready in", _times(seconds)),
     ]
     return "\n".join(lines)
@@ -107,13 +107,26 @@ def promise(bundle: Bundle) -> str:
     return text
 
 
-def standing(place: Place, running: Running | None, url: str) -> Iterator[str]:
-    """Whether a server answers with the version, or how to make one do so."""
+def standing(
+    place: Place, running: Running | None, url: str, tested: SelfTest | None = None
+) -> Iterator[str]:
+    """Whether a server answers with the version, or how to make one do so.
+
+    Args:
+        place: of the version.
+        running: the server that has it, if any.
+        url: of that server.
+        tested: the version's self-test, which may say not to serve it.
+    """
     model, version = place.model, place.version
     activate = f"curl -s -X POST {url}/v1/models/{model}/versions/{version}/activate"
+    grave = tested.grave if tested else None
     match running:
         case Running("active"):
             yield entry("active", f"answers at {url}/v1/models/{model}/inspect")
+        case Running("waiting", active=None) if grave:
+            yield entry("waiting", f"loaded at {url}, where {_nobody_answers(grave)}")
+            yield f"{'activate':<12}{activate}"
         case Running("waiting", active=active):
             yield entry("waiting", f"loaded at {url}, where version {active} stays active")
             yield f"{'activate':<12}{activate}"
@@ -123,6 +136,9 @@ def standing(place: Place, running: Running | None, url: str) -> Iterator[str]:
             yield entry("absent", f"{url} has not loaded it yet; see {url}/health/ready")
         case None if place.active is None:
             yield f"{'serve it':<12}takt serve --repository {place.repository}"
+            if grave:
+                yield entry("waiting", f"then {_nobody_answers(grave)}")
+                yield f"{'activate':<12}{activate}"
         case None:
             yield entry("waiting", f"version {place.active} stays active")
             yield f"{'activate':<12}{activate}"
@@ -137,6 +153,13 @@ def entry(name: str, text: str) -> str:
         subsequent_indent=" " * 12,
         break_long_words=False,
         break_on_hyphens=False,
+    )
+
+
+def _nobody_answers(grave: Finding) -> str:
+    return (
+        f"no version of the model answers until one is activated, as the self-test of this one "
+        f"says not to serve it ({grave.code})"
     )
 
 

@@ -89,6 +89,8 @@ def update(
 ) -> Updated:
     """Adds good pictures to the bank of a model's active version; makes the next version.
 
+    If none is active, as each waits for an activation, it goes on from the highest one.
+
     Args:
         new: folder of good pictures, such as those of another shift.
         defects: folder of defective pictures, for the record.
@@ -106,7 +108,7 @@ def update(
     """
     stages.plan({"look": 1, "fit": 15, **OTHERS_S})
     stages.begin("look")
-    base = load_bundle(_active(place))
+    base = load_bundle(_base(place))
     former = _checkpoint_of(base)
     bad = list_pictures(defects) if defects else ()
     pictures = _unseen(look_at_pictures(new, bad, options.grouping, stages), former, stages)
@@ -134,13 +136,13 @@ def update(
     return _compared(base, report.bundle, extended, pictures)
 
 
-def _active(place: Place) -> Path:
-    if place.active is None:
+def _base(place: Place) -> Path:
+    if place.base is None:
         raise LearnError(
             f"{place.repository} has no model {place.model}: learn it first, with "
             f"`takt learn GOOD --model {place.model}`"
         )
-    return place.repository / place.model / place.active
+    return place.repository / place.model / place.base
 
 
 def _checkpoint_of(base: Bundle) -> Checkpoint:

@@ -179,7 +179,13 @@ class ModelOut(Schema):
     """A model and its versions."""
 
     name: str
-    active: str = Field(description="The version that answers where a request names none.")
+    active: str = Field(
+        description="The version that answers where a request names none; empty if none does."
+    )
+    waits: str | None = Field(
+        description="Why none answers, and what to do: the self-test of a first version may say "
+        "not to serve it, so that it waits for its activation. Null if one answers."
+    )
     previous: str | None = Field(description="The version that a rollback goes back to.")
     decided: bool = Field(
         description="Whether it stays active at the next start, as somebody has activated it or a "

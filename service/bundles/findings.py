@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from service.bundles.strict_model import StrictModel
 from service.domain import FindingCode
 
+GRAVE: frozenset[FindingCode] = frozenset({"made_up_missed"})
+"""Findings that say not to serve the model: it answers only once somebody has activated it."""
+
 SIZE_TOLERANCE = 0.1
 """Part of a side by which a picture may be smaller or larger than all of some others."""
 
@@ -62,6 +65,11 @@ class Finding(StrictModel):
     remedy: str
     """What to do about it."""
 
+    @property
+    def is_grave(self) -> bool:
+        """Whether it says not to serve the model."""
+        return self.code in GRAVE
+
 
 class SizeResult(StrictModel):
     """Made-up defects of one size."""
@@ -110,6 +118,11 @@ class SelfTest(StrictModel):
     def says(self, code: FindingCode) -> bool:
         """Whether this speaks against the model."""
         return any(one.code == code for one in self.findings)
+
+    @property
+    def grave(self) -> Finding | None:
+        """The gravest finding that says not to serve the model; None if none does."""
+        return next((one for one in self.findings if one.is_grave), None)
 
     @property
     def defects(self) -> int:

@@ -136,10 +136,12 @@ class Replica:
 
 def _why(repository: ModelRepository) -> str:
     """What keeps it from being ready."""
+    if (waits := repository.waits) is not None:
+        return waits
     reasons = [
         f"{version.name} {version.version}: {version.reason}"
-        for version in map(repository.get, repository.names)
-        if not version.ready
+        for version in repository
+        if repository.is_active(version.name, version.version) and not version.ready
     ]
     return "; ".join(reasons)
 

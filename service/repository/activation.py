@@ -1,12 +1,14 @@
 """The decision which version of a model is active, kept in `<repository>/<name>/active.json`.
 
-At a start the highest version is active without the file; with the file, the version that it names.
+With the file, the version that it names is active at a start. Without it, the highest version is
+of which no self-test says not to serve it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,13 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from service.bundles.bundle import MANIFEST
 from service.bundles.files import write_atomically
+from service.bundles.findings import Finding
+from service.bundles.manifest import Manifest
+from service.bundles.reading import surroundings
 from service.bundles.strict_model import StrictModel
-from service.errors import ConfigurationError
+from service.errors import BundleError, ConfigurationError
 
 ACTIVE = "active.json"
 MAX_REASON = 500
@@ -26,6 +32,9 @@ NO_VERSION = "unknown"
 
 WAITING = "a later version came, and waits for its activation"
 """The reason of a decision that nobody made: the version that was active by itself stays so."""
+
+TESTED_LATER = "it answered before its self-test said not to serve it"
+"""The reason of a decision that nobody made: a bundle was changed while it answered."""
 
 FIRST = "the first version of its model"
 """The reason why a version is active by itself."""
@@ -62,13 +71,13 @@ class Activated:
 
     Attributes:
         version: answers from now on where a request names none.
-        before: answered until now.
+        before: answered until now; None if no version did.
         previous: the version that a rollback goes back to, if any.
         persisted: whether the decision survives a restart.
     """
 
     version: str
-    before: str
+    before: str | None
     previous: str | None
     persisted: bool
 
@@ -98,6 +107,44 @@ def keep_activation(folder: Path, activation: Activation) -> bool:
         )
         return False
     return True
+
+
+def by_itself(versions: Sequence[Path]) -> str | None:
+    """The version that is active where nobody has decided; None if all wait. Blocks.
+
+    Args:
+        versions: folders of a model's versions, the lowest first.
+    """
+    return next((one.name for one in reversed(versions) if grave_finding(one) is None), None)
+
+
+def grave_finding(version: Path) -> Finding | None:
+    """Why a version waits for its activation, as its manifest says; None if it need not. Blocks.
+
+    What keeps the manifest from being read is told when the version is loaded.
+    """
+    within = surroundings(version, version.parent.parent)
+    try:
+        manifest = Manifest.read(version / MANIFEST, within, BundleError)
+    except BundleError:
+        return None
+    return manifest.self_test.grave if manifest and manifest.self_test else None
+
+
+def why_it_waits(model: str, version: str, finding: Finding) -> str:
+    """Why no version of a model answers where a request names none, and what to do.
+
+    Args:
+        model: name of the model.
+        version: that waits.
+        finding: that says not to serve it.
+    """
+    path = f"/v1/models/{model}/versions/{version}"
+    return (
+        f"version {version} of model {model} waits for an activation, as its self-test says not to "
+        f"serve it: {finding.text}; {finding.remedy}. `POST {path}/inspect` tries it, and `POST "
+        f"{path}/activate` has it answer all the same"
+    )
 
 
 def not_there(version: str) -> str:

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
 
-from service.errors import ConfigurationError, ConflictError, ModelNotFoundError
-from service.naming import version_order
+from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
 from service.recording.audit.entry import FILE, SERVER
-from service.recording.audit.served import ServedModel, activation, version_change
+from service.recording.audit.served import ServedModel, activation
 from service.repository.activation import (
     FIRST,
     NO_VERSION,
+    TESTED_LATER,
     UNDECIDED,
     WAITING,
     Activated,
     Activation,
+    by_itself,
+    grave_finding,
     keep_activation,
     not_there,
     read_activation,
+    why_it_waits,
 )
-from service.repository.figures import show_figures
 from service.repository.lifecycle import Lifecycle
 from service.repository.model_version import ModelVersion
 from service.repository.served import followed, served_of
+from service.repository.shelf import Shelf
 
 Proved = Callable[[str], Awaitable[None]]
 """Hears of the version that answered as it should, and is to be the active one."""
@@ -38,7 +40,8 @@ class Model:
     """The versions of one model, and the active one among them.
 
     At a start the highest is active, unless somebody has decided on another. While it is served,
-    a first version becomes active by itself; later ones wait until somebody activates them.
+    a first version becomes active by itself; later ones wait until somebody activates them. So does
+    every version whose self-test says not to serve it: it becomes active by a decision only.
 
     Args:
         folder: `<repository>/<name>`.
@@ -47,7 +50,7 @@ class Model:
     Attributes:
         name: of the model.
         active: the version that answers where a request names none; None until a version of a
-            new model is ready, and once the model's folder is gone.
+            new model is ready, while all wait, and once the model's folder is gone.
         decision: somebody's decision for the active version, if any.
     """
 
@@ -57,17 +60,35 @@ class Model:
         self.decision: Activation | None = None
         self._folder = folder
         self._lifecycle = lifecycle
-        self._metrics = lifecycle.metrics
         self._noticed = lifecycle.noticed
-        self._versions: dict[str, ModelVersion] = {}
+        self._versions = Shelf(self.name, lifecycle, lambda version: self.active == version)
         # Held while the active version or the set of versions changes.
         self._changing = asyncio.Lock()
         self._kept = True
-        self._unstated = False
+        self._unstated: str | None = None
 
     def __iter__(self) -> Iterator[ModelVersion]:
         """The versions, the lowest first."""
-        return iter(list(self._versions.values()))
+        return iter(self._versions)
+
+    @property
+    def known(self) -> bool:
+        """Whether it has an active version, or one that waits to be the first."""
+        return self.active is not None or self.waiting is not None
+
+    @property
+    def waiting(self) -> ModelVersion | None:
+        """The version that waits to be the first, as its self-test says not to serve it."""
+        if self.active is not None or self.decision is not None:
+            return None
+        return next((one for one in reversed(list(self)) if one.grave is not None), None)
+
+    @property
+    def waits(self) -> str | None:
+        """Why no version answers where a request names none, and what to do; None if one does."""
+        if (found := self.waiting) is None or found.grave is None:
+            return None
+        return why_it_waits(self.name, found.version, found.grave)
 
     @property
     def previous(self) -> str | None:
@@ -89,41 +110,53 @@ class Model:
 
         Raises:
             ModelNotFoundError: there is none; the message lists the versions that there are.
+            NotReadyError: none is named, and the first one waits for its activation.
         """
+        if version is None and (waits := self.waits) is not None:
+            raise NotReadyError(waits)
         wanted = self.active if version is None else version
         found = self._versions.get(wanted or "")
         if found is None:
-            raise ModelNotFoundError(
-                f"model {self.name} has no version {wanted!r}; it has {', '.join(self._versions)}"
-            )
+            names = ", ".join(one.version for one in self)
+            raise ModelNotFoundError(f"model {self.name} has no version {wanted!r}; it has {names}")
         return found
 
     def start(self, paths: list[Path]) -> None:
         """Takes the versions that exist at the start. Blocks until the decision is read.
 
         The expected version is active, whether it can answer or not. If the version that somebody
-        has decided on is missing, no other answers: it may be the one that was rolled back.
+        has decided on is missing, no other answers: it may be the one that was rolled back. Where
+        nobody has decided and every self-test says not to serve its version, none is active.
 
         Args:
             paths: folders of the versions, the lowest first; none if only a decision is there.
         """
         for path in paths:
-            self._put(ModelVersion(path))
+            self._versions.put(ModelVersion(path))
         refused: dict[str, str] = {}
         try:
             self.decision = read_activation(self._folder)
         except ConfigurationError as error:
-            refused = dict.fromkeys(self._versions or [NO_VERSION], str(error))
-        highest = next(reversed(self._versions), NO_VERSION)
-        self.active = self.decision.active if self.decision else highest
-        if self.active not in self._versions:
-            self._put(ModelVersion(self._folder / self.active))
+            names = [path.name for path in paths]
+            refused = dict.fromkeys(names or [NO_VERSION], str(error))
+        if self.decision is not None:
+            self.active = self.decision.active
+        elif refused:
+            self.active = next(reversed(refused))
+        else:
+            self.active = by_itself(paths)
+        if self.active is None:
+            for version in self:
+                version.grave = grave_finding(version.path)
+            self._tell_waits()
+        elif self.active not in self._versions:
+            self._versions.put(ModelVersion(self._folder / self.active))
             refused.setdefault(self.active, not_there(self.active))
         for name, reason in refused.items():
             logger.error("%s %s cannot be served: %s", self.name, name, reason)
-            self._versions[name].refuse(reason)
+            self.get(name).refuse(reason)
         for version in self:
-            self._show_figures(version.version)
+            self._versions.show_figures(version.version)
 
     async def activate(
         self, version: str, reason: str | None = None, proved: Proved | None = None
@@ -146,15 +179,13 @@ class Model:
         """
         found = self.get(version)
         if found.state in ("failed", "closed"):
-            await self._load(found.path)
+            await self._versions.load(found.path)
         async with self._changing:
-            before = self.get().version
+            before = self.active
             await self._lifecycle.prove(self.get(version))
             if proved is not None:
                 await proved(version)
-            previous = self.active
-            if previous == version:
-                previous = self.decision.previous if self.decision else None
+            previous = self.previous if before == version else before
             decision = Activation.now(version, previous, reason)
             self._kept = await asyncio.to_thread(keep_activation, self._folder, decision)
             self.decision = decision
@@ -183,7 +214,7 @@ class Model:
     async def prove(self, version: str) -> None:
         """Has a version answer its golden inputs, and raises as `activate` does."""
         if (found := self.get(version)).state in ("failed", "closed"):
-            await self._load(found.path)
+            await self._versions.load(found.path)
         async with self._changing:
             await self._lifecycle.prove(self.get(version))
 
@@ -217,24 +248,28 @@ class Model:
         """Loads a version that is new, or whose folder has changed.
 
         If a changed version cannot be served, the former one stays in its place. A first version
-        becomes active, unless somebody has decided on another; a later one waits.
+        becomes active, unless somebody has decided on another; a later one waits, and so does one
+        whose self-test says not to serve it. One that has answered goes on.
 
         Raises:
             ConfigurationError: the decision for a new model cannot be understood.
         """
-        if not self._versions:
+        if not len(self._versions):
             self.decision = await asyncio.to_thread(read_activation, self._folder)
             self._kept = True
-        is_later = self.active is not None and path.name not in self._versions
-        await self._load(path)
+        old = self._versions.get(path.name)
+        is_later = self.active is not None and old is None
+        await self._versions.load(path)
         found = self._versions.get(path.name)
-        if found is not None and found.ready and self._steps_in(found.version):
+        if found is not None and found.ready and self._steps_in(found):
             self._noticed(activation(SERVER, self.name, self.active, found.version, FIRST))
             self._make_active(found.version)
         elif is_later:
-            self._unstated = True
+            self._unstated = WAITING
             if found is not None and found.ready:
                 logger.info("%s %s waits for its activation", self.name, path.name)
+        elif found is not None and found.grave is not None and self.decision is None:
+            self._test_speaks_against(found, had_answered=old is not None and old.state == "ready")
 
     async def remove_version(self, version: str) -> bool:
         """Stops serving a version whose folder is gone, once its last request is answered.
@@ -246,52 +281,13 @@ class Model:
             whole = not await asyncio.to_thread(self._folder.is_dir)
             if self.active == version and not whole:
                 return False
-            found = self._versions.pop(version, None)
-            if found is not None:
-                self._noticed(version_change(self.name, version, served_of(found), None))
-                self._lifecycle.retire(found, closed=partial(self._forget_figures, version))
+            self._versions.remove(version)
             if whole:
                 self.active = None
             return True
 
-    def _put(self, version: ModelVersion) -> None:
-        versions = self._versions | {version.version: version}
-        self._versions = dict(sorted(versions.items(), key=lambda item: version_order(item[0])))
-
-    async def _load(self, path: Path) -> None:
-        version, old = ModelVersion(path), self._versions.get(path.name)
-        if old is None:
-            self._put(version)
-            self._show_figures(version.version)
-            await self._lifecycle.load(version)
-            version.report_to(self._metrics)
-            self._noticed(version_change(self.name, version.version, None, served_of(version)))
-            return
-        try:
-            await self._lifecycle.load(version)
-            await self._replace(old, version)
-        except BaseException:
-            self._lifecycle.retire(version)
-            raise
-
-    async def _replace(self, old: ModelVersion, version: ModelVersion) -> None:
-        if old.ready and not version.ready:
-            logger.error("%s %s goes on as it was", version.name, version.version)
-            return
-        if old.thresholds is not None and version.thresholds is not None:
-            await asyncio.to_thread(version.thresholds.take_over, old.thresholds)
-        if self._versions.get(version.version) is not old:
-            # Another task has replaced or removed it meanwhile.
-            self._lifecycle.retire(version)
-            return
-        self._put(version)
-        version.report_to(self._metrics)
-        if (was := served_of(old)) != (now := served_of(version)):
-            self._noticed(version_change(self.name, version.version, was, now))
-        self._lifecycle.retire(old)
-
     async def _follow_decision(self) -> None:
-        if not self._kept or self.active is None:
+        if not self._kept or not self.known:
             return
         decision = await asyncio.to_thread(read_activation, self._folder)
         if decision == self.decision:
@@ -303,7 +299,7 @@ class Model:
             self._follow_to(decision.active, decision.reason)
             return
         self.decision = None
-        ready = [version.version for version in self if version.ready]
+        ready = [version.version for version in self if version.ready and version.grave is None]
         if ready:
             self._follow_to(ready[-1], UNDECIDED)
 
@@ -313,21 +309,37 @@ class Model:
         self._make_active(version)
 
     async def _state_active(self) -> None:
-        """Keeps the active version in the folder, once a later one has come and nobody decided.
+        """Keeps the active version in the folder, where the next start would take another one.
 
-        At its next start the server would else take the later one, which nobody has activated.
+        That is one that nobody has activated: a later one has come, or this one waits by now.
         """
         undecided = self.decision is None and self._lifecycle.leads
-        if undecided and self.active is not None and self._unstated:
-            decision = Activation.now(self.active, None, WAITING)
+        if undecided and self.active is not None and self._unstated is not None:
+            decision = Activation.now(self.active, None, self._unstated)
             if await asyncio.to_thread(keep_activation, self._folder, decision):
                 self.decision = decision
-        self._unstated = False
+        self._unstated = None
 
-    def _steps_in(self, version: str) -> bool:
+    def _steps_in(self, version: ModelVersion) -> bool:
         """Whether a version that has loaded while serving becomes active."""
-        decided = self.decision is None or self.decision.active == version
-        return self.active is None and decided
+        if self.active is not None:
+            return False
+        if self.decision is None:
+            return version.grave is None
+        return self.decision.active == version.version
+
+    def _test_speaks_against(self, found: ModelVersion, *, had_answered: bool) -> None:
+        """Has a version wait that nobody has decided on, unless it has answered by now."""
+        if self.active == found.version and had_answered:
+            self._unstated = TESTED_LATER
+            return
+        if self.active == found.version:
+            self.active = None
+        self._tell_waits()
+
+    def _tell_waits(self) -> None:
+        if (waits := self.waits) is not None:
+            logger.warning("%s", waits)
 
     def _make_active(self, version: str) -> None:
         before, self.active = self.active, version
@@ -336,14 +348,3 @@ class Model:
                 "%s %s is active; until now it was %s", self.name, version, before or "none"
             )
             self._lifecycle.count_activation(self.name)
-
-    def _show_figures(self, name: str) -> None:
-        found = partial(self._find, name)
-        show_figures(self._metrics, (self.name, name), found, lambda: self.active == name)
-
-    def _find(self, version: str) -> ModelVersion | None:
-        return self._versions.get(version)
-
-    def _forget_figures(self, version: str) -> None:
-        if version not in self._versions:
-            self._metrics.forget(self.name, version)

@@ -13,6 +13,7 @@ import numpy as np
 
 from service.batching.batcher import Batcher
 from service.bundles.bundle import Bundle, check_place, load_bundle
+from service.bundles.findings import Finding
 from service.bundles.thresholds import (
     THRESHOLD_KINDS,
     DeployedThresholds,
@@ -82,6 +83,7 @@ class ModelVersion:
         version: its name.
         state: only a `ready` version answers.
         bundle: once it is read; stays if loading fails later.
+        grave: the finding that says not to serve it; None if there is none, or none is known yet.
         thresholds: once they are read; stay if loading fails later.
         loaded: once loading has succeeded.
     """
@@ -92,6 +94,7 @@ class ModelVersion:
         self.version = path.name
         self.state: VersionState = "loading"
         self.bundle: Bundle | None = None
+        self.grave: Finding | None = None
         self.thresholds: DeployedThresholds | None = None
         self.loaded: Loaded | None = None
         self._failure: str | None = None
@@ -270,6 +273,8 @@ class ModelVersion:
             load_bundle, self.path, repository, context.keys
         )
         check_place(self.path, bundle.manifest)
+        tested = bundle.manifest.self_test
+        self.grave = tested.grave if tested else None
         unsigned = context.unsigned_thresholds
         overrides = await asyncio.to_thread(
             read_overrides, self.path, repository, unsigned=unsigned

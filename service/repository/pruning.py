@@ -15,7 +15,7 @@ from service.recording.audit.chain import append, log_entry
 from service.recording.audit.entry import Change
 from service.recording.database import Database
 from service.recording.needs import Need, needs_of
-from service.repository.activation import read_activation
+from service.repository.activation import by_itself, read_activation
 from service.repository.versions import find_models
 
 _ASIDE = ".pruned-"
@@ -57,7 +57,7 @@ def plan_pruning(repository: Path, needs: Mapping[str, Need], newest: int) -> li
     planned = []
     for model, paths in find_models(repository).items():
         decision = read_activation(model)
-        active = decision.active if decision else paths[-1].name
+        active = decision.active if decision else by_itself(paths)
         previous = decision.previous if decision else None
         for place, path in enumerate(paths):
             stays = []

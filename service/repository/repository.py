@@ -83,8 +83,8 @@ class ModelRepository:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the models that have an active version."""
-        return tuple(name for name, model in self._models.items() if model.active is not None)
+        """Of the models that have an active version, or one that waits to be the first."""
+        return tuple(name for name, model in self._models.items() if model.known)
 
     @property
     def served(self) -> dict[str, ServedModel]:
@@ -93,8 +93,21 @@ class ModelRepository:
 
     @property
     def ready(self) -> bool:
-        """Whether every active version is ready, and all others were loaded or have failed."""
-        return self.loaded.is_set() and all(self.get(name).ready for name in self.names)
+        """Whether every active version is ready, and all others were loaded or have failed.
+
+        A model that waits for its first activation does not count, unless none answers at all.
+        """
+        if not self.loaded.is_set() or self.waits is not None:
+            return False
+        return all(one.get().ready for one in self._models.values() if one.active is not None)
+
+    @property
+    def waits(self) -> str | None:
+        """Why no model answers, where all that there are wait for an activation."""
+        known = [one for one in self._models.values() if one.known]
+        if any(one.active is not None for one in known):
+            return None
+        return "; ".join(one.waits for one in known if one.waits) or None
 
     def versions_of(self, name: str) -> tuple[ModelVersion, ...]:
         """The versions of a model, the lowest first; none of a model that is not there."""
@@ -102,7 +115,7 @@ class ModelRepository:
 
     def knows(self, name: str) -> bool:
         """Whether there is a model of this name."""
-        return (found := self._models.get(name)) is not None and found.active is not None
+        return (found := self._models.get(name)) is not None and found.known
 
     def model(self, name: str) -> Model:
         """Returns a model.
@@ -111,7 +124,7 @@ class ModelRepository:
             ModelNotFoundError: there is none; the message lists the models that there are.
         """
         found = self._models.get(name)
-        if found is None or found.active is None:
+        if found is None or not found.known:
             names = ", ".join(self.names) or "none yet"
             raise ModelNotFoundError(f"there is no model {name!r}; this server has {names}")
         return found
@@ -121,6 +134,7 @@ class ModelRepository:
 
         Raises:
             ModelNotFoundError: there is no such model or version.
+            NotReadyError: none is named, and the model waits for its first activation.
         """
         return self.model(name).get(version)
 

@@ -14,6 +14,7 @@ from service.bundles.findings import Finding, SelfTest, SizeResult
 from service.bundles.manifest import Thresholds
 from tests.api.keys import bearer
 from tests.console.conftest import Serve, Server, log_in
+from tests.tested import GRAVE
 
 pytestmark = pytest.mark.browser
 
@@ -297,3 +298,23 @@ def test_a_chart_has_its_numbers_as_a_table_and_takes_the_colours_of_the_theme(
     page.wait_for_function(f"before => ({drawn})() !== before", arg=before)
     page.get_by_role("link", name="Try", exact=True).click()
     expect(page.locator(".chart canvas")).to_have_count(0)
+
+
+def test_a_first_version_that_waits_says_why_and_is_activated(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    make_bundle("nuts")
+    make_bundle(self_test=GRAVE)
+    server = serve_ready(serve, repository)
+    page.goto(f"{server.url}/console/models")
+    log_in(page, "leader")
+    why = page.get_by_text("version 1 of model parts waits for an activation")
+    expect(why).to_contain_text("what made_up_missed found; more pictures")
+    page.get_by_role("link", name="parts", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("parts, version 1")
+    expect(why).to_be_visible()
+    page.get_by_role("button", name="Activate version 1").click()
+    expect(page.get_by_role("dialog")).to_contain_text("no version answers")
+    confirm(page, "the defects here are larger")
+    expect(page.get_by_role("link", name="1 · active")).to_be_visible()
+    expect(why).to_be_hidden()

@@ -67,7 +67,7 @@ export interface ModelVersion {
   thresholds: { image: number; pixel: number; method: string } | null;
 }
 
-/** A model; `active` is the version that answers where a call names none. */
+/** A model; `active` is the version that answers where a call names none, empty if none does. */
 export interface Model {
   name: string;
   active: string;

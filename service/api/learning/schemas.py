@@ -86,7 +86,10 @@ class LearnedOut(Schema):
         description="Whether it is active, waits for its activation, is being loaded, cannot be "
         "served, or waits for a signature."
     )
-    reason: str | None = Field(description="Why it cannot be served, or how it is signed.")
+    reason: str | None = Field(
+        description="Why it cannot be served, or how it is signed, or why no version of the model "
+        "answers while it waits."
+    )
 
 
 class LearningJobOut(Schema):

@@ -56,8 +56,8 @@ def _standing(
 ) -> tuple[VersionStanding, str | None]:
     """Whether a version answers, and why it does not."""
     try:
-        found = repository.get(model, version)
-        active = repository.model(model).active == version
+        of = repository.model(model)
+        found, active, waits = of.get(version), of.active == version, of.waits
     except ModelNotFoundError:
         # A model whose only version cannot be served is no model to anybody.
         known = next(
@@ -65,9 +65,9 @@ def _standing(
         )
         if known is None:
             return "loading", None
-        found, active = known, False
+        found, active, waits = known, False, None
     if found.ready:
-        return ("active" if active else "waiting"), None
+        return ("active", None) if active else ("waiting", waits)
     if found.state != "failed":
         return "loading", None
     if settings.trusted_keys is not None:

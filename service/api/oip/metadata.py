@@ -44,7 +44,7 @@ def model_config(repository: ModelRepository, name: str, version: str | None) ->
         ModelNotFoundError: there is no such model or version.
     """
     model = repository.get(name, version)
-    active = repository.get(name).version
+    active = repository.model(name).active or ""
     return {
         "name": model.name,
         "platform": PLATFORM,

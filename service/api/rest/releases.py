@@ -45,7 +45,7 @@ class ActivationOut(Schema):
     request_id: str
     model: str
     version: str
-    before: str = Field(description="The version that did until now.")
+    before: str = Field(description="The version that did until now; empty if none did.")
     previous: str | None = Field(description="The version that a rollback goes back to.")
     persisted: bool = Field(description="Whether it survives a restart.")
 

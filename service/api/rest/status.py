@@ -78,7 +78,7 @@ def health_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
         return ReadinessOut(
             ready=repository.ready,
             models=[ModelState.model_validate(model) for model in repository if may_read],
-            reason=_reason(repository, mirror.source) if mirror and may_read else None,
+            reason=_reason(repository, mirror.source if mirror else None) if may_read else None,
         )
 
     return router
@@ -142,10 +142,10 @@ def models_router(repository: ModelRepository, mirror: MirrorWorker | None) -> A
     return router
 
 
-def _reason(repository: ModelRepository, source: BundleSource) -> str | None:
-    """Why no model is known yet."""
-    if repository.found.is_set():
-        return None
+def _reason(repository: ModelRepository, source: BundleSource | None) -> str | None:
+    """Why no model is known yet, or none answers."""
+    if source is None or repository.found.is_set():
+        return repository.waits
     refused = next(iter(source.refused.values()), None)
     return source.away or refused or f"the first bundles are being fetched from {source.url}"
 
@@ -173,7 +173,8 @@ def _model(repository: ModelRepository, name: str) -> ModelOut:
     model = repository.model(name)
     return ModelOut(
         name=name,
-        active=model.get().version,
+        active=model.active or "",
+        waits=model.waits,
         previous=model.previous,
         decided=model.decision is not None,
         versions=[_version(version) for version in model],

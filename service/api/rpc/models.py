@@ -12,7 +12,7 @@ from service.api.oip.metadata import index, model_config, model_metadata, server
 from service.api.rpc.call import Answer, Call
 from service.api.rpc.messages import parsed
 from service.domain import Json
-from service.errors import InvalidParameterError, ModelNotFoundError
+from service.errors import InvalidParameterError, ModelNotFoundError, NotReadyError
 from service.repository.repository import ModelRepository
 
 Told = Callable[[Any], Json]
@@ -35,7 +35,7 @@ def models_answers(repository: ModelRepository) -> Iterator[tuple[str, Answer]]:
     def model_ready(asked: Any) -> Json:
         try:
             return {"ready": repository.get(asked.name, asked.version or None).ready}
-        except ModelNotFoundError:
+        except (ModelNotFoundError, NotReadyError):
             return {"ready": False}  # as Triton answers
 
     def metadata(asked: Any) -> Json:

@@ -208,6 +208,7 @@ class Orders:
             done = await activate(order.reason, partial(self.others.prove, model.name))
             await self.others.take_decision(model)
         answer: Json = {"request_id": order.request_id, "model": model.name, **asdict(done)}
+        answer["before"] = done.before or ""
         change = activation(
             *(order.caller, model.name, done.before, done.version, order.reason, order.client)
         )

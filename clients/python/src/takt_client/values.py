@@ -148,7 +148,10 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model and its versions; `active` is the one that answers where a call names none."""
+    """A model and its versions; `active` is the one that answers where a call names none.
+
+    It is empty where none answers by itself, as a first version waits for its activation.
+    """
 
     name: str
     active: str

@@ -5,6 +5,8 @@ import pytest
 from export.learning.place import Place, keep_active, next_place
 from service.bundles.bundle import MANIFEST
 from service.repository.activation import Activation, keep_activation, read_activation
+from tests.conftest import MakeBundle
+from tests.tested import GRAVE
 
 
 def with_versions(repository: Path, *versions: str) -> None:
@@ -46,3 +48,25 @@ def test_a_folder_that_cannot_keep_what_is_active_is_warned_of(
     told: list[str] = []
     keep_active(Place(tmp_path, "parts", "2", ("1",)), told.append)
     assert "cannot keep that version 1 stays active" in told[0]
+
+
+def test_a_version_that_waits_as_its_self_test_says_is_not_made_active_by_a_later_one(
+    make_bundle: MakeBundle, repository: Path
+) -> None:
+    make_bundle(self_test=GRAVE)
+    place = next_place(repository, "parts")
+    assert (place.active, place.base) == (None, "1")
+    keep_active(place, print)
+    assert read_activation(repository / "parts") is None
+
+
+def test_a_version_stays_active_though_a_later_one_waits(
+    make_bundle: MakeBundle, repository: Path
+) -> None:
+    make_bundle()
+    make_bundle(version="2", self_test=GRAVE)
+    place = next_place(repository, "parts")
+    assert (place.active, place.base) == ("1", "1")
+    keep_active(place, print)
+    kept = read_activation(repository / "parts")
+    assert kept is not None and kept.active == "1"

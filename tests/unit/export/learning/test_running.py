@@ -90,3 +90,8 @@ def test_a_server_with_keys_is_shown_the_one_of_the_environment(
         http.shutdown()
     assert found == Running("waiting", "1")
     assert set(shown) == {"Bearer takt_secret"}
+
+
+def test_a_version_that_waits_where_no_other_answers_is_told_so() -> None:
+    looks = ({"1": "ready"}, {"1": "ready", "2": "ready"})
+    assert ask(server(*looks, active="")) == Running("waiting", None)

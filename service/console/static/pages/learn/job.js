@@ -29,13 +29,13 @@ export function Running({ job, end }) {
 /** Before and after, what it promises, what speaks against it, and its activation. */
 export function Learned({ job: { model: name, learned }, again, end }) {
   const [asked, ask] = useState(false);
-  const path = { name, version: learned.version };
+  const { version, standing: state, reason: why } = learned, path = { name, version };
   const activate = (reason) => call("activate_version", { path, body: { reason } }).then(again);
   const text = fill(t.learn.activate, path);
   const rows = { pictures: learned.pictures, threshold: score(learned.threshold), promise: learned.promise, test: learned.self_test };
   return html`<section class="card learn">
     <h2>${fill(t.learn.done, path)}</h2>
-    <${Lines} tone=${TONES[learned.standing]} title=${fill(t.learn.standing[learned.standing], path)} lines=${[learned.reason]} />
+    <${Lines} tone=${TONES[state] ?? (why && "near")} title=${fill(t.learn.standing[state], path)} lines=${[why]} />
     <${Lines} title=${t.learn.compared} lines=${learned.compared} />
     <dl>${Object.entries(rows).map(([fact, value]) => value && html`<dt>${t.learn.facts[fact]}</dt><dd>${value}</dd>`)}</dl>
     <${Lines} title=${t.learn.findings} lines=${learned.findings} tone="near" />

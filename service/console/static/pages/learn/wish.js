@@ -37,7 +37,7 @@ export function Wish({ data: { obstacles, signing }, again }) {
       title: t.learn.nameRule, value: name, onInput: (event) => setName(event.target.value) })}
     <datalist id="learn-models">${served?.models.map((one) => html`<option value=${one.name} />`)}</datalist>
     ${model && choices(t.learn.how, "how", update, setUpdate,
-      [[true, fill(t.learn.update, { version: model.active })], [false, t.learn.anew]])}
+      [[true, fill(t.learn.update, { version: model.active || model.versions.at(-1).version })], [false, t.learn.anew]])}
     ${!adds && choices(t.learn.family, "family", family, setFamily, Object.entries(t.learn.families))}
     <details><summary>${t.learn.more}</summary>
       ${field("alpha", { type: "number", min: 0.1, max: 50, step: 0.1 })}

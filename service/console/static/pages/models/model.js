@@ -9,8 +9,8 @@ import { ReasonDialog } from "../../parts/dialog.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Threshold } from "./threshold.js";
 
-/** `named` is the version that is shown; `again` asks the server anew. */
-export function ModelPage({ model: { name, active, previous, versions }, named, again }) {
+/** `named` is the version that is shown, the highest where none is named and none answers; `again` asks the server anew. */
+export function ModelPage({ model: { name, active, previous, versions, waits }, named = active || versions.at(-1).version, again }) {
   const [done, setDone] = useState(null);
   const version = versions.find((one) => one.version === named);
   const path = { name, version: named };
@@ -26,12 +26,15 @@ export function ModelPage({ model: { name, active, previous, versions }, named, 
       </a>`)}
     </nav>
     <div aria-live="polite">${done && html`<${Notice} title=${done.persisted ? t.models.done : t.models.unkept} />`}</div>
-    ${version ? html`<${State} one=${version} active=${active} />`
+    <${Waits} why=${waits} />${version ? html`<${State} one=${version} active=${active} />`
       : html`<${Notice} tone="near" title=${fill(t.models.noVersion, path)} />`}
     ${may("operate") && html`<${Releases} ...${{ path, version, active, previous, after }} />`}
     ${version?.thresholds && html`<${Threshold} key=${named + version.digest} ...${{ path, version, after }} />`}
     ${version?.digest && html`<${Facts} version=${version} /><${Card} key=${version.digest} path=${path} />`}`;
 }
+
+/** Why no version of a model answers; nothing where one does. */
+export const Waits = ({ why }) => why && html`<${Notice} tone="near" title=${t.models.waits}><p>${why}</p><//>`;
 
 /** Whether a version is ready, and why not: a ready one has a reason while its engines are in trouble. */
 export function State({ one: { version, state, reason }, active }) {
@@ -60,7 +63,7 @@ function Releases({ path, version, active, previous, after }) {
       <a class="button" href=${`/console/learn?model=${encodeURIComponent(path.name)}`}>${t.models.learn}</a>
     </div>
     <${ReasonDialog} open=${asked} title=${text(asked)} action=${text(asked)} onConfirm=${confirm} onClose=${() => ask(null)}>
-      <p>${fill(t.models.instead, { now: active })}</p>
+      <p>${active ? fill(t.models.instead, { now: active }) : t.models.first}</p>
     <//>`;
 }
 

@@ -8,7 +8,7 @@ import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Table } from "../../parts/table.js";
-import { addressOf, input, ModelPage, State } from "./model.js";
+import { addressOf, input, ModelPage, State, Waits } from "./model.js";
 
 const LOOK_EVERY_MS = 5000;
 
@@ -23,13 +23,13 @@ function Models() {
   useInterval(again, LOOK_EVERY_MS);
   const model = data?.models.find((one) => one.name === name);
   const shown = model
-    ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? model.active} again=${again} />`
+    ? html`<${ModelPage} key=${name} model=${model} named=${query.get("version") ?? undefined} again=${again} />`
     : html`<h1>${name ? fill(t.models.noModel, { name }) : t.models.title}</h1>${data?.models.map(versions)}
         ${may("operate") && html`<a class="button" href="/console/learn">${t.models.learnNew}</a>`}`;
   return html`<${Problem} error=${error} />${(data || !name) && shown}`;
 }
 
-function versions({ name, active, versions }) {
+function versions({ name, active, versions, waits }) {
   const cells = (one) => [
     html`<a class="button" href=${addressOf(name, one.version)}>${one.version}</a>`,
     html`<${State} one=${one} active=${active} />`,
@@ -39,7 +39,7 @@ function versions({ name, active, versions }) {
     bytes(one.on_disk?.bytes),
   ];
   return html`<section class="card" key=${name}>
-    <h2><a class="button" href=${addressOf(name)}>${name}</a></h2>
+    <h2><a class="button" href=${addressOf(name)}>${name}</a></h2><${Waits} why=${waits} />
     <${Table} label=${fill(t.models.versionsOf, { name })} head=${t.models.columns} rows=${versions.map(cells)} />
   </section>`;
 }

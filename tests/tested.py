@@ -1,0 +1,24 @@
+"""Self-tests as a manifest has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.domain import FindingCode
+
+
+def self_test(*codes: FindingCode) -> dict[str, Any]:
+    """A self-test with these findings, the gravest first."""
+    return {
+        "pictures": 6,
+        "sizes": [{"side_px": 8, "defects": 18, "found": 2}],
+        "findings": [
+            {"code": code, "text": f"what {code} found", "remedy": "more pictures"}
+            for code in codes
+        ],
+        "made_at": "2026-01-01T00:00:00+00:00",
+    }
+
+
+GRAVE = self_test("made_up_missed", "few_pictures")
+HARMLESS = self_test("few_pictures")
