@@ -152,6 +152,7 @@ def learn(
         from export.learning import learn as new
         from export.learning.place import bundles_of, next_place
         from export.learning.running import wait_for
+        from export.learning.set_by_hand import tell_of_set_by_hand
         from export.learning.summary import facts, summary
 
         place = next_place(repository, name)
@@ -186,6 +187,7 @@ def learn(
             stages.close()
             click.echo(f"\nstopped; {new.state_of(place)}", err=True)
             raise click.exceptions.Exit(130) from None
+        tell_of_set_by_hand(place, learned.bundle, url, stages.tell)
         stages.begin("load")
         if report is not None:
             report({"event": "result", **facts(learned, stages.told, compared)})

@@ -145,15 +145,17 @@ def standing(
 
 
 def entry(name: str, text: str) -> str:
-    """A line of the summary, wrapped."""
-    return textwrap.fill(
-        text,
+    """A line of the summary, wrapped; further lines of a text stay whole, to be copied."""
+    first, *further = text.split("\n")
+    wrapped = textwrap.fill(
+        first,
         WIDTH,
         initial_indent=f"{name:<12}" if name else "",
         subsequent_indent=" " * 12,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return "\n".join([wrapped, *(f"{'':<12}{line}" for line in further)])
 
 
 def _nobody_answers(grave: Finding) -> str:

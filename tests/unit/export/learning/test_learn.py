@@ -1,5 +1,7 @@
 import errno
+import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -20,6 +22,7 @@ from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from service.bundles.bundle import MANIFEST, load_bundle
 from service.bundles.card import CARD
+from service.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
 from service.repository.activation import WAITING, read_activation
 
 Learn = Callable[..., Result]
@@ -47,7 +50,7 @@ def test_one_command_leads_from_pictures_to_a_bundle(
     said = lines_of(result)
     assert said["learned"] == "from 4 pictures, 80 x 60"
     found = (bundle.calibration.defect_score > bundle.manifest.thresholds.image).sum()
-    assert said["defects"] == f"{found} of 2 score above the threshold"
+    assert said["defects"].startswith(f"{found} of 2 are anomalous, ")
     assert said["bundle"] == str(repository / "parts" / "1")
     assert said["serve it"] == f"takt serve --repository {repository}"
     assert " s: start " in said["ready in"]
@@ -218,3 +221,48 @@ def test_a_size_or_an_encoder_that_the_family_does_not_take_is_refused(
     assert result.exit_code == 2
     assert remedy in result.output
     assert not list(repository.rglob(MANIFEST))
+
+
+def test_a_threshold_that_people_have_set_is_told_to_be_not_carried_over(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    assert learn_parts(pictures / "good").exit_code == 0
+    first = load_bundle(repository / "parts" / "1")
+    deployed = DeployedThresholds(first, Overrides())
+    (given,) = {deployed.change(image=2.75, pixel=None, reason="operator's lamp").after.image}
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    note = " ".join(result.output.split())
+    own = load_bundle(repository / "parts" / "2").manifest.thresholds.image
+    assert f"the score threshold {given:.6g}, set by hand at 20" in note
+    assert "(operator's lamp)" in note
+    assert f"version 2 has its own, {own:.6g}" in note
+    (line,) = (one for one in result.output.splitlines() if "X PUT" in one)
+    words = shlex.split(line)
+    assert words[4] == "http://127.0.0.1:9/v1/models/parts/versions/2/threshold"
+    assert json.loads(words[-1]) == {"image": 2.75, "reason": "operator's lamp"}
+
+
+def test_it_is_told_to_programs_too(learn_parts: Learn, pictures: Path, repository: Path) -> None:
+    assert learn_parts(pictures / "good").exit_code == 0
+    DeployedThresholds(load_bundle(repository / "parts" / "1"), Overrides()).change(
+        image=None, pixel=3.5, reason=None
+    )
+    result = learn_parts(pictures / "good", "--progress", "json")
+    events = [json.loads(line) for line in result.output.splitlines()]
+    warnings = [one["text"] for one in events if one["event"] == "warning"]
+    (told,) = (one for one in warnings if "NOT carried over" in one)
+    assert "the map threshold 3.5" in told
+    assert "no reason was given" in told
+    assert told in events[-1]["notes"]
+
+
+def test_thresholds_that_cannot_be_read_do_not_undo_what_was_learned(
+    learn_parts: Learn, pictures: Path, repository: Path
+) -> None:
+    assert learn_parts(pictures / "good").exit_code == 0
+    (repository / "parts" / "1" / OVERRIDES).write_text("{")
+    result = learn_parts(pictures / "good")
+    assert result.exit_code == 0, result.output
+    assert "what people have set in version 1 cannot be told" in " ".join(result.output.split())
+    assert load_bundle(repository / "parts" / "2").manifest.version == "2"

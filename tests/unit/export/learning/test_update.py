@@ -9,6 +9,7 @@ from export.bundling.export_bundle import CHECKPOINT
 from export.commands.learn import learn
 from export.learning import families
 from service.bundles.bundle import load_bundle
+from service.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
 
 
@@ -31,12 +32,16 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     write_pictures(tmp_path / "new", 7, seed=5, high=120)
     first = run(tmp_path / "good", "--model", "parts")
     assert first.exit_code == 0, first.output
+    bundle = load_bundle(repository / "parts" / "1")
+    DeployedThresholds(bundle, Overrides()).change(image=2.5, pixel=None, reason="new lamp")
     result = run("--update", "parts", "--good", tmp_path / "new")
     assert result.exit_code == 0, result.output
     assert "version 1 at " in result.output
     assert "version 2 at " in result.output
     assert "of 5 (" in result.output
     assert "versions/2/activate" in result.output
+    assert "NOT carried over: the score threshold 2.5" in " ".join(result.output.split())
+    assert "/v1/models/parts/versions/2/threshold" in result.output
     kept = read_activation(repository / "parts")
     assert kept is not None and kept.active == "1"
     one, two = (load_bundle(repository / "parts" / version) for version in "12")

@@ -1,0 +1,63 @@
+"""Thresholds that people have set, which a next version does not take over."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+
+from export.learning.place import Place
+from service.bundles.bundle import Bundle
+from service.bundles.thresholds import THRESHOLD_KINDS, Override, Overrides, read_overrides
+from service.domain import ThresholdKind
+from service.errors import BundleError
+
+_NAMES: dict[ThresholdKind, str] = {"image": "score", "pixel": "map"}
+
+
+def tell_of_set_by_hand(place: Place, new: Bundle, url: str, tell: Callable[[str], None]) -> None:
+    """Warns of thresholds that people have set for the version before, which has no say in the new.
+
+    Args:
+        place: of the new version.
+        new: the new version, which has its own thresholds.
+        url: of the server that serves the model.
+        tell: hears of it.
+    """
+    if place.base is None:
+        return
+    try:
+        found = read_overrides(place.repository / place.model / place.base, place.repository)
+    except BundleError as error:
+        tell(f"warning: what people have set in version {place.base} cannot be told: {error}")
+        return
+    if (text := _warning(place, found, new, url)) is not None:
+        tell(f"warning: {text}")
+
+
+def _warning(place: Place, found: Overrides, new: Bundle, url: str) -> str | None:
+    """What is not carried over, and below it the line that sets it for the new version."""
+    given = {kind: one for kind in THRESHOLD_KINDS if (one := _of(found, kind)) is not None}
+    if not given:
+        return None
+    own = new.manifest.thresholds
+    lost = "; ".join(
+        f"the {_NAMES[kind]} threshold {one.value:.6g}, set by hand at {one.set_at} "
+        f"({one.reason or 'no reason was given'}); version {place.version} has its own, "
+        f"{getattr(own, kind):.6g}"
+        for kind, one in given.items()
+    )
+    body = {kind: one.value for kind, one in given.items()}
+    reasons = dict.fromkeys(one.reason for one in given.values() if one.reason)
+    asked = json.dumps(body | ({"reason": next(iter(reasons))} if reasons else {}))
+    return (
+        f"version {place.base} judges by what is NOT carried over: {lost}. The audit log has who "
+        "set it. Scores of two versions differ: compare them before the same value is set again, by"
+        f"\ncurl -s -X PUT {url}/v1/models/{place.model}/versions/{place.version}/threshold "
+        f"-d {shlex.quote(asked)}"
+    )
+
+
+def _of(found: Overrides, kind: ThresholdKind) -> Override | None:
+    override: Override | None = getattr(found, kind)
+    return override
