@@ -58,19 +58,21 @@ def _run(words: Sequence[str]) -> None:
     )
     parser.add_argument("--name", help="of the result; the setting itself without")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=2, help="each has one thread")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="each has one thread; 0 starts none"
+    )
     parser.add_argument("--p50", nargs="?", const="onnxruntime", choices=get_args(EngineName))
     parser.add_argument("--scratch", type=Path, default=OUT, help="folder of kept features")
     parser.add_argument("--results", type=Path, default=OUT / "results")
     parser.add_argument("--overwrite", action="store_true", help="a result of the same name")
     given = parser.parse_args(words)
     setting = Setting.parsed(given.values)
+    sets = find_sets(given.data, given.sets)
     name = given.name or re.sub(r"[^\w=,.+-]+", "_", setting.text)
     if (given.results / f"{name}.json").exists() and not given.overwrite:
         raise CorpusError(
             f"{given.results} has a result {name}: give another --name, or --overwrite"
         )
-    sets = find_sets(given.data, given.sets)
     started_s = time.perf_counter()
     found = run(Run(sets, setting, given.seeds, given.scratch, given.processes, given.p50))
     result = Result.of_now(name, setting.values, [figures for figures, _ in found.values()])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -116,8 +117,11 @@ class _Compiled:
     def __init__(self, encoder: nn.Module, size: tuple[int, int]) -> None:
         import openvino
 
-        example = torch.zeros(1, 3, *size)
-        converted = openvino.convert_model(encoder, example_input=example)
+        with warnings.catch_warnings():
+            # OpenVINO traces the encoder by a function that torch calls deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            example = torch.zeros(1, 3, *size)
+            converted = openvino.convert_model(encoder, example_input=example)
         self._run = openvino.Core().compile_model(converted, "CPU", ON_ONE_THREAD)
 
     def __call__(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:

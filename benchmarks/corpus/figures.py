@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
-from service.bundles.calibration.conformal import calibrate, needed_for
+from service.bundles.thresholds import ThresholdPair
 
 ALPHAS = (0.05, 0.01)
 """False-reject rates that the thresholds aim at."""
@@ -129,8 +129,7 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 def rates_of(
-    good_scores: NDArray[np.float32],
-    good_peaks: NDArray[np.float32],
+    limits: Mapping[float, ThresholdPair],
     scores: NDArray[np.float32],
     peaks: NDArray[np.float32],
     defective: NDArray[np.bool_],
@@ -138,18 +137,14 @@ def rates_of(
     """Shares that are rejected: by the score, or by any map value.
 
     Args:
-        good_scores: out-of-fold scores of good parts, [n].
-        good_peaks: highest values of their maps, [n].
+        limits: thresholds by the rate that they aim at.
         scores: of the tested pictures, [m].
         peaks: highest values of their maps, [m].
         defective: which of them are, [m].
     """
     found = []
-    for alpha in ALPHAS:
-        if len(good_scores) < needed_for(alpha):
-            continue
-        limits = calibrate(good_scores, good_peaks, alpha)
-        over = (scores.astype(float) > limits.image) | (peaks.astype(float) > limits.pixel)
+    for alpha, limit in limits.items():
+        over = (scores.astype(float) > limit.image) | (peaks.astype(float) > limit.pixel)
         found.append(Rates(alpha, float(over[defective].mean()), float(over[~defective].mean())))
     return tuple(found)
 

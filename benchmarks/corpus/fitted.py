@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.corpus.figures import ALPHAS
 from benchmarks.corpus.sets import CorpusError
+from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import fill_banks
+from models.fit.patchcore.fit import Filled, fill_banks
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
+from service.bundles.calibration.conformal import Alpha, needed_for
+from service.bundles.thresholds import ThresholdPair
 
 MARK = (77, 177, 27)
 """Levels of the pixel beside the number and of the last one; a changed picture lacks one."""
@@ -44,6 +48,7 @@ class Answers:
     Attributes:
         good_scores: scores of the good parts out of fold, [n].
         good_peaks: highest values of their maps, [n].
+        limits: thresholds at each of `ALPHAS` that the number of good parts allows.
         scores: scores of the tested pictures, [m].
         maps: their maps, [m,h,w].
         fit_s: seconds of the fit, without the encoder's.
@@ -52,6 +57,7 @@ class Answers:
 
     good_scores: NDArray[np.float32]
     good_peaks: NDArray[np.float32]
+    limits: Mapping[float, ThresholdPair]
     scores: NDArray[np.float32]
     maps: NDArray[np.float32]
     fit_s: float
@@ -105,14 +111,15 @@ def fitted(
         **{name: value for name, value in further.items() if name in _names(fill_banks)},
     )
     fit_s = time.perf_counter() - started_s
-    values = filled.out_of_fold.maps.flatten(1)
+    good = _good(filled)
     answered = [
         filled.model(as_image(numbered(number, width, height), compute.device))
         for number in range(len(part), len(layers[0]))
     ]
     return Answers(
-        good_scores=filled.model.score_of(values).numpy(),
-        good_peaks=values.amax(1).numpy(),
+        good_scores=good.score,
+        good_peaks=good.peak,
+        limits={alpha: _limits(good, alpha) for alpha in allowed(len(good.score))},
         scores=torch.cat([score for _, score in answered]).numpy(),
         maps=torch.cat([anomaly_map for anomaly_map, _ in answered]).numpy(),
         fit_s=fit_s,
@@ -168,6 +175,32 @@ def numbered(number: int, width: int, height: int) -> NDArray[np.uint8]:
     picture[0, 0] = number % 256, number // 256 % 256, number // 65536
     picture[0, 1] = picture[-1, -1] = MARK
     return picture
+
+
+def allowed(count: int) -> tuple[float, ...]:
+    """Those of `ALPHAS` for which so many good parts are enough."""
+    return tuple(alpha for alpha in ALPHAS if count >= needed_for(alpha))
+
+
+def _good(filled: Filled) -> OutOfFoldScores:
+    """What an export takes of the fit's out-of-fold maps."""
+    found = filled.out_of_fold
+    values = found.maps.flatten(1)
+    facts: dict[str, Any] = {
+        "digests": tuple(map(str, found.pictures)),
+        "score": filled.model.score_of(values).numpy(),
+        "peak": values.amax(1).numpy(),
+        "map_median": float(values.median()),
+        "folds": found.folds,
+        "power": 1,  # of versions whose score is a power mean; no threshold depends on it
+    }
+    names = _names(OutOfFoldScores)
+    return OutOfFoldScores(**{name: fact for name, fact in facts.items() if name in names})
+
+
+def _limits(good: OutOfFoldScores, alpha: float) -> ThresholdPair:
+    found = cross_conformal(good, Alpha(alpha))
+    return ThresholdPair(image=found.image, pixel=found.pixel)
 
 
 def _further(options: PatchCoreOptions) -> dict[str, Any]:

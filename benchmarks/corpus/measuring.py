@@ -94,9 +94,7 @@ def measure(task: Task) -> tuple[SetFigures, Scores]:
                 image_auroc=float(roc_auc_score(defective, answers.scores)),
                 pixel_auroc=None if pixel is None else pixel.auroc,
                 aupro_30=None if pixel is None else pixel.aupro_30,
-                rates=rates_of(
-                    answers.good_scores, answers.good_peaks, answers.scores, peaks, defective
-                ),
+                rates=rates_of(answers.limits, answers.scores, peaks, defective),
                 out_of_fold=len(answers.good_scores),
                 other_time_p=other_time_p(answers.good_scores, answers.scores, defective),
                 fit_s=answers.fit_s,
@@ -122,16 +120,21 @@ def measure(task: Task) -> tuple[SetFigures, Scores]:
 def _pixel_metrics(
     pictures: Pictures, known: Known, maps: NDArray[np.float32]
 ) -> PixelMetrics | None:
-    """As `takt eval` has them; None if no picture has a mask."""
+    """As `takt eval` has them; None if no picture has a mask.
+
+    All maps are raised to 1 and more. That changes no order, and numbers on both sides of 0, of
+    which floats tell millions apart, would take several times as long to count.
+    """
     if not any(sample.masks for sample in pictures.tested):
         return None
     counts = PixelCounts()
+    raised = maps + (1 - maps.min())
     for number, sample in enumerate(pictures.tested):
         turn = len(pictures.good) + number
         width, height = known.sizes[turn].tolist()
         mask = defect_mask(sample, width, height)
         if mask is not None:
-            counts.add(compare(maps[number], mask, known.placed[turn], SIDE))
+            counts.add(compare(raised[number], mask, known.placed[turn], SIDE))
     return counts.metrics()
 
 

@@ -33,7 +33,7 @@ class Run:
         setting: of the fit.
         seeds: number of seeds.
         scratch: folder of what is kept.
-        processes: number of processes, each on one thread.
+        processes: number of processes, each on one thread; 0 for this one.
         p50: engine that times the graphs; None for no times.
     """
 
@@ -85,6 +85,9 @@ def _each(
     work: Callable[[Task], T], tasks: dict[str, Task], processes: int
 ) -> Iterator[tuple[str, T]]:
     """What comes of each task, as it comes; the sets with the most files go first."""
+    if not processes:
+        yield from ((name, work(task)) for name, task in tasks.items())
+        return
     first = sorted(tasks, key=lambda name: -sum(1 for _ in tasks[name].root.rglob("*")))
     with (
         _one_thread_each(),

@@ -8,6 +8,8 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from benchmarks.corpus.sets import CorpusError
 from export.learning.size_request import AUTO, USUAL_SIZE
 from export.learning.sizing import sized_patchcore
@@ -87,14 +89,11 @@ class Setting:
         sizing = USUAL_SIZE
         if SIZE in self.values:
             sizing = replace(sizing, size=_size(self.values[SIZE]))
-        chosen = sized_patchcore(
-            sizing,
-            good,
-            self.values.get(ENCODER, LITE0),
-            self.options(seed=0).bank_size,
-            compute,
-            lambda _: None,
-        )
+        encoder, bank_size = self.values.get(ENCODER, LITE0), self.options(seed=0).bank_size
+        try:
+            chosen = sized_patchcore(sizing, good, encoder, bank_size, compute, lambda _: None)
+        except click.BadParameter as error:
+            raise CorpusError(error.message) from error
         changed = self._of(PatchCoreConfig)
         if "layers" in changed:
             changed["bank_sizes"] = (1,) * len(changed["layers"])
