@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import CHECKPOINT, export_bundle
@@ -37,19 +38,20 @@ from service.bundles.thresholds import in_force, read_overrides
 
 @dataclass(frozen=True)
 class Rejected:
-    """Good pictures that a version rejects, by the threshold of its score.
+    """Good pictures whose score exceeds a version's threshold.
 
     Attributes:
         version: name of the version.
         threshold: of its score.
-        new: number of the new pictures that it rejects, none of which it has seen.
-        former: number of the former pictures that it rejects, each scored without it.
+        new: number of the new pictures, none of which it has seen.
+        former: number of the former pictures, each scored without it; None if no such scores are
+            known.
     """
 
     version: str
     threshold: float
     new: int
-    former: int
+    former: int | None
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,20 @@ class Updated:
     former: int
 
     def lines(self) -> list[str]:
-        """The comparison for people, line by line."""
-        return [
-            f"version {one.version} at {one.threshold:.4g} rejects {share(one.new, self.new)} of "
-            f"the new good pictures, {share(one.former, self.former)} of the former ones"
-            for one in (self.before, self.after)
-        ]
+        """The comparison for people, line by line; what is not known is left out.
+
+        The new version's scores of former pictures lack the new vectors, which would lower them.
+        """
+        return [self._line(self.before, ""), self._line(self.after, "at most ")]
+
+    def _line(self, one: Rejected, bound: str) -> str:
+        line = (
+            f"version {one.version} at {one.threshold:.4g} rejects by the score "
+            f"{share(one.new, self.new)} of the new good pictures"
+        )
+        if one.former is None:
+            return line
+        return f"{line}, {bound}{share(one.former, self.former)} of the former ones"
 
 
 def update(
@@ -133,7 +143,9 @@ def update(
             quiet=True,
         )
         write_card(report.bundle)
-    return _compared(base, report.bundle, extended, pictures)
+    return compared(
+        Learned(report.bundle, pictures), base, extended.before.numpy(), extended.after.numpy()
+    )
 
 
 def _base(place: Place) -> Path:
@@ -215,24 +227,42 @@ def _save(
     save_checkpoint(path, extended.model, facts, extended.out_of_fold)
 
 
-def _compared(base: Bundle, bundle: Bundle, extended: Extended, pictures: GoodPictures) -> Updated:
-    before = in_force(base, read_overrides(base.path, base.repository)).image
-    after = bundle.manifest.thresholds.image
-    of_former = base.calibration.good_score
+def compared(
+    learned: Learned, base: Bundle, before: NDArray[np.float32], after: NDArray[np.float32]
+) -> Updated:
+    """Compares a new version with the one that it goes on from, each by the threshold in force.
+
+    A version is asked about former pictures by the scores of its own calibration: each is that of a
+    picture that it has not seen. They say nothing where they are of other pictures, as after
+    `takt calibrate`.
+
+    Args:
+        learned: the new version. Its calibration has the former pictures, then the new ones.
+        base: the version that it goes on from.
+        before: scores [n] of the new pictures that count, by that version.
+        after: their scores by the new version without them, [n].
+    """
+    bundle = learned.bundle
+    known, both = base.calibration.good_score, bundle.calibration.good_score
+    former = len(both) - len(after)
+    are_former = 0 < former == len(known)
+    old = in_force(base, read_overrides(base.path, base.repository)).image
+    own = bundle.manifest.thresholds.image
+
+    def rejected(
+        one: Bundle, threshold: float, of_new: NDArray[np.float32], of_former: NDArray[np.float32]
+    ) -> Rejected:
+        return Rejected(
+            one.manifest.version,
+            threshold,
+            int(np.sum(of_new > threshold)),
+            int(np.sum(of_former > threshold)) if are_former else None,
+        )
+
     return Updated(
-        Learned(bundle, pictures),
-        Rejected(
-            base.manifest.version,
-            before,
-            int((extended.before > before).sum()),
-            int(np.sum(of_former > before)),
-        ),
-        Rejected(
-            bundle.manifest.version,
-            after,
-            int((extended.after > after).sum()),
-            int(np.sum(of_former > after)),
-        ),
-        new=len(extended.after),
-        former=len(of_former),
+        learned,
+        rejected(base, old, before, known),
+        rejected(bundle, own, after, both[:former]),
+        new=len(after),
+        former=len(known) if are_former else 0,
     )

@@ -52,7 +52,9 @@ class ScoresOut(Schema):
         description="False-reject rate that the bundle's own was calibrated for."
     )
     calibration: ScoreGroupsOut = Field(
-        description="Of the pictures that the bundle was calibrated with; often no defects."
+        description="Of the pictures that the bundle was calibrated with, each with the score that "
+        "it had when the model had not seen it; often no defects. After an update, what is served "
+        "may score former pictures lower."
     )
     judged: ScoreGroupsOut | None = Field(
         description="Of the recorded inspections of this very bundle that people have judged; "

@@ -1,16 +1,21 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from export.bundling.export_bundle import CHECKPOINT
 from export.commands.learn import learn
 from export.learning import families
-from service.bundles.bundle import load_bundle
+from export.learning.learn import Learned
+from export.learning.update import Updated, compared
+from service.bundles.bundle import Bundle, load_bundle
 from service.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
+from tests.conftest import MakeBundle
 
 
 @pytest.fixture
@@ -22,6 +27,52 @@ def run(repository: Path) -> Callable[..., Result]:
         return CliRunner().invoke(learn, [*map(str, (*arguments, *given)), "-q"])
 
     return invoke
+
+
+@pytest.fixture
+def versions(make_bundle: MakeBundle) -> tuple[Bundle, Bundle]:
+    """A version with 40 scores up to 0.49, and its update with their own former ones and 2 more."""
+    one, two = make_bundle(), make_bundle(version="2")
+    former = np.linspace(0.1, 0.51, 40, dtype=np.float32)
+    scores = np.concatenate([former, np.float32([0.2, 0.6])])
+    return one, replace(two, calibration=replace(two.calibration, good_score=scores))
+
+
+def compare(one: Bundle, two: Bundle) -> Updated:
+    learned = Learned(two, cast("Any", None))
+    return compared(learned, one, np.float32([0.3, 0.7]), np.float32([0.2, 0.6]))
+
+
+def test_each_version_is_counted_on_its_own_scores_of_the_former_pictures(
+    versions: tuple[Bundle, Bundle],
+) -> None:
+    assert compare(*versions).lines() == [
+        "version 1 at 0.5 rejects by the score 1 of 2 (50.0%) of the new good pictures, 0 of 40 "
+        "(0.0%) of the former ones",
+        "version 2 at 0.5 rejects by the score 1 of 2 (50.0%) of the new good pictures, at most 1 "
+        "of 40 (2.5%) of the former ones",
+    ]
+
+
+def test_the_version_before_is_counted_at_the_threshold_that_people_have_set(
+    versions: tuple[Bundle, Bundle],
+) -> None:
+    one, two = versions
+    DeployedThresholds(one, Overrides()).change(image=0.485, pixel=None, reason=None)
+    found = compare(one, two)
+    assert (found.before.threshold, found.before.former) == (0.485, 1)
+    assert found.after.threshold == 0.5
+
+
+@pytest.mark.parametrize("count", [0, 2, 30, 41])
+def test_scores_of_other_pictures_are_no_figure_of_the_former_ones(
+    versions: tuple[Bundle, Bundle], count: int
+) -> None:
+    one, two = versions
+    other = replace(two.calibration, good_score=np.full(count, 0.6, np.float32))
+    found = compare(one, replace(two, calibration=other))
+    assert (found.before.former, found.after.former) == (None, None)
+    assert all(line.endswith("of the new good pictures") for line in found.lines())
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
       ${groups.length > 0 && html`<${Table} number label=${t.models.counts} head=${t.models.countColumns}
         rows=${groups.map((group) => counts(group, at, now))} />`}
     </div>
-    <p class="quiet">${judged}</p>
+    <p class="quiet">${data?.calibration.good.count > 0 && fill(t.models.calibrated, { count: count(data.calibration.good.count) })} ${judged}</p>
     ${may("operate") && html`<div class="row">
       ${button("apply", at === now)} ${origin.source === "override" && button("reset")}
     </div>`}
