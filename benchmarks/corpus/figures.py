@@ -46,7 +46,7 @@ class SeedFigures:
         rates: at each of `ALPHAS` that the number of out-of-fold scores allows.
         out_of_fold: number of out-of-fold scores.
         other_time_p: p-value of the test that `other_time_p` describes.
-        fit_s: seconds of the fit, without the encoder's.
+        fit_s: processor seconds of the fit, without the encoder's.
     """
 
     seed: int

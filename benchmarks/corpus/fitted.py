@@ -51,7 +51,7 @@ class Answers:
         limits: thresholds at each of `ALPHAS` that the number of good parts allows.
         scores: scores of the tested pictures, [m].
         maps: their maps, [m,h,w].
-        fit_s: seconds of the fit, without the encoder's.
+        fit_s: processor seconds of the fit, without the encoder's.
         model: the fitted model, whose encoder knows these pictures only.
     """
 
@@ -92,7 +92,7 @@ def fitted(
     def load(path: Path) -> NDArray[np.uint8]:
         return numbered(int(path.name), width, height)
 
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     features = PictureFeatures(
         [Path(str(number)) for number in range(len(part))],
         load,
@@ -110,7 +110,7 @@ def fitted(
         quiet=True,
         **{name: value for name, value in further.items() if name in _names(fill_banks)},
     )
-    fit_s = time.perf_counter() - started_s
+    fit_s = time.process_time() - started_s
     good = _good(filled)
     answered = [
         filled.model(as_image(numbered(number, width, height), compute.device))

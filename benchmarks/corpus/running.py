@@ -66,7 +66,7 @@ def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
         for name, seconds in _each(encode, tasks, asked.processes):
             _tell(f"{name}: features in {seconds:.0f} s")
         found = {}
-        for name, measured in _each(measure, tasks, asked.processes):
+        for name, measured in _each(measure, tasks, asked.processes, once=True):
             found[name] = measured
             _tell(f"{name}: image AUROC {measured[0].image_auroc:.4f}")
         if asked.p50:
@@ -82,9 +82,12 @@ def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
 
 
 def _each(
-    work: Callable[[Task], T], tasks: dict[str, Task], processes: int
+    work: Callable[[Task], T], tasks: dict[str, Task], processes: int, *, once: bool = False
 ) -> Iterator[tuple[str, T]]:
-    """What comes of each task, as it comes; the sets with the most files go first."""
+    """What comes of each task, as it comes; the sets with the most files go first.
+
+    With `once` each task has a process of its own, whose memory tells of that set alone.
+    """
     if not processes:
         yield from ((name, work(task)) for name, task in tasks.items())
         return
@@ -95,8 +98,7 @@ def _each(
             processes,
             mp_context=get_context("spawn"),
             initializer=_on_one_thread,
-            # A process of its own for each set, so that its memory tells of that set.
-            max_tasks_per_child=1,
+            max_tasks_per_child=1 if once else None,
         ) as pool,
     ):
         waiting = {pool.submit(work, tasks[name]): name for name in first}

@@ -36,7 +36,7 @@ COLUMNS = (
     Column("rejected at 5 %", lambda one: one.rejected(0.05), ".1%", high_is_good=False),
     Column("found at 1 %", lambda one: one.found(0.01), ".1%"),
     Column("rejected at 1 %", lambda one: one.rejected(0.01), ".1%", high_is_good=False),
-    Column("fit, s", lambda one: one.mean(lambda seed: seed.fit_s), ".1f", high_is_good=False),
+    Column("fit, core s", lambda one: one.mean(lambda seed: seed.fit_s), ".1f", high_is_good=False),
     Column("peak, MB", lambda one: one.peak_mb, ".0f", high_is_good=False),
     Column("p50, ms", lambda one: one.p50_ms, ".1f", high_is_good=False),
 )
