@@ -28,11 +28,17 @@ def drift_text(manifest: Manifest) -> str:
 
 def defects_text(bundle: Bundle) -> str | None:
     """How many of the known defects it finds; None if it was shown none."""
-    scores = bundle.calibration.defect_score
-    if not scores.size:
+    from service.bundles.calibration.witnesses import anomalous
+
+    thresholds, known = bundle.manifest.thresholds, bundle.calibration
+    if not known.defect_score.size:
         return None
-    found = (scores > bundle.manifest.thresholds.image).sum()
-    return f"{found} of {scores.size} score above the threshold"
+    by_score = known.defect_score.astype(float) > thresholds.image
+    either = anomalous(thresholds, known.defect_score, known.defect_peak)
+    return (
+        f"{either.sum()} of {either.size} are anomalous, {by_score.sum()} by score and "
+        f"{(either & ~by_score).sum()} by a region alone"
+    )
 
 
 def resize_text(manifest: Manifest) -> str | None:
@@ -76,22 +82,18 @@ def guarantee_text(
     """What conformal thresholds promise; `pictures` names those that they were found on.
 
     Args:
-        alpha: false-reject rate that was aimed at.
+        alpha: false-reject rate that was aimed at, of score and map together.
         pictures: the good pictures, in words.
         seen_known: whether it is known that the training has seen none of them.
-        proven_rate: rate that is proven, where it is not `alpha`.
+        proven_rate: rate that is proven of each threshold alone, where it is not `alpha`.
     """
-    percent = f"{100 * alpha:.3g} %"
-    if proven_rate is not None:
-        return (
-            f"a further good picture like {pictures} is called anomalous with a probability of at "
-            f"most {100 * proven_rate:.3g} %, and shows a region with at most as much: that is "
-            f"proven. The aim is {percent}, and what was measured lies near it or below"
-        )
+    proven = f"{100 * (alpha if proven_rate is None else proven_rate):.3g} %"
+    known = seen_known or proven_rate is not None
+    unsure = "" if known else ", if the training has seen none of them"
     return (
-        f"a further good picture like {pictures} is called anomalous with a probability of at most "
-        f"{percent}, and shows a region with at most {percent}"
-        + ("" if seen_known else ", if the training has seen none of them")
+        f"about {100 * alpha:.3g} % of further good pictures like {pictures} are called anomalous, "
+        f"by score or by a region: that is the aim. Proven are at most {proven} by score, and at "
+        f"most {proven} by a region{unsure}"
     )
 
 

@@ -139,12 +139,13 @@ class Verdict:
     """The meaning of a score and a map at the thresholds.
 
     Attributes:
-        anomalous: whether score > threshold.
+        anomalous: whether score > threshold, or the map has a value > pixel_threshold.
         score: score of the whole picture.
         threshold: the threshold that was applied, the bundle's or the request's.
         percentile: share of good calibration pictures, in percent, that score no higher.
         regions: anomalous regions, the highest peak first.
-        pixel_threshold: the threshold of the regions that was applied.
+        pixel_threshold: the threshold of the map that was applied; at infinity only the score
+            decides.
         typical_score: median score of the good calibration pictures; None where there are none.
     """
 

@@ -8,11 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from export.bundling.measure import PictureScores, measure_calibration
+from export.bundling.measure import measure_calibration
 from export.bundling.provenance import picture_set
 from export.bundling.tested import tested
 from export.calibration.camera_files import tell_of_files
@@ -23,15 +22,16 @@ from export.calibration.pictures_to_use import (
     choose_pictures,
     distinct,
 )
+from export.calibration.rules import METHODS, Rule, RuleThresholds, candidates
 from export.pictures import range_of_sizes
 from models.checkpoints.picture_digest import picture_digest
 from service.bundles.bundle import Bundle, Calibration
-from service.bundles.calibration.conformal import METHOD, Alpha, calibrate, choose_alpha
-from service.bundles.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
+from service.bundles.calibration.conformal import Alpha, choose_alpha
+from service.bundles.calibration.tradeoff import Costs
 from service.bundles.findings import SelfTest
 from service.bundles.manifest import Thresholds
 from service.bundles.signing.provenance import PictureSet
-from service.bundles.thresholds import ThresholdPair, in_force, read_overrides, remove_overrides
+from service.bundles.thresholds import in_force, read_overrides, remove_overrides
 from service.bundles.writing import replace_calibration
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
@@ -39,8 +39,6 @@ from service.errors import BundleError
 from service.pictures.roi import roi_on_map
 
 Tell = Callable[[str], None]
-Rule = Literal["conformal", "best-f1", "cost"]
-METHODS: dict[Rule, str] = {"conformal": METHOD, "best-f1": "best F1", "cost": "least cost"}
 
 
 @dataclass(frozen=True)
@@ -62,25 +60,6 @@ class RecalibrationOptions:
     threads: int = 0
     strict: bool = False
     grouping: Grouping = BY_LOOKS
-
-
-@dataclass(frozen=True)
-class RuleThresholds:
-    """The thresholds of one rule, and their counts on the given pictures.
-
-    Attributes:
-        rule: how they were found; None for those in force until now.
-        image: threshold of the score.
-        pixel: threshold of the highest map value, above which a picture shows a region.
-        of_image: counts at `image`.
-        of_pixel: counts at `pixel`.
-    """
-
-    rule: Rule | None
-    image: float
-    pixel: float
-    of_image: Counts
-    of_pixel: Counts
 
 
 @dataclass(frozen=True)
@@ -155,8 +134,8 @@ def find_thresholds(
             engine, pictures.unseen, bad, manifest, inside, tell=tell, quiet=quiet
         )
         of_parts = of_good.of_parts(pictures.unseen_parts)
-        candidates = _candidates(until_now, of_parts, of_bad, alpha, options.costs)
-        chosen = next(one for one in candidates if one.rule == options.rule)
+        weighed = candidates(until_now, of_parts, of_bad, alpha, options.costs)
+        chosen = next(one for one in weighed if one.rule == options.rule)
         self_test = tested(
             engine,
             manifest,
@@ -166,6 +145,7 @@ def find_thresholds(
             of_good,
             of_bad,
             pictures,
+            pixel_threshold=chosen.pixel,
             strict=options.strict,
             quiet=quiet,
         )
@@ -173,7 +153,7 @@ def find_thresholds(
         bundle=bundle,
         alpha=alpha,
         costs=options.costs,
-        candidates=candidates,
+        candidates=weighed,
         chosen=chosen,
         thresholds=_thresholds(chosen, alpha, options.costs, pictures, seen_known=bool(seen)),
         calibration=Calibration(
@@ -218,37 +198,6 @@ def deploy(found: Recalibration, tell: Tell) -> Bundle:
     return bundle
 
 
-def _candidates(
-    until_now: ThresholdPair,
-    good: PictureScores,
-    bad: PictureScores,
-    alpha: Alpha,
-    costs: Costs | None,
-) -> tuple[RuleThresholds, ...]:
-    pairs: dict[Rule | None, ThresholdPair] = {
-        None: until_now,
-        "conformal": calibrate(good.score, good.peak, alpha.value),
-    }
-    if bad.score.size:
-        pairs["best-f1"] = ThresholdPair(
-            best_f1(good.score, bad.score), best_f1(good.peak, bad.peak)
-        )
-        if costs is not None:
-            pairs["cost"] = ThresholdPair(
-                least_cost(good.score, bad.score, costs), least_cost(good.peak, bad.peak, costs)
-            )
-    return tuple(
-        RuleThresholds(
-            rule,
-            pair.image,
-            pair.pixel,
-            of_image=count(pair.image, good.score, bad.score),
-            of_pixel=count(pair.pixel, good.peak, bad.peak),
-        )
-        for rule, pair in pairs.items()
-    )
-
-
 def _thresholds(
     chosen: RuleThresholds,
     alpha: Alpha,
@@ -274,8 +223,8 @@ def _thresholds(
         pixel=chosen.pixel,
         method=METHODS[chosen.rule],
         alpha=alpha.value if conformal else None,
-        good_count=chosen.of_image.good,
-        defect_count=0 if conformal else chosen.of_image.defective,
+        good_count=chosen.of_both.good,
+        defect_count=0 if conformal else chosen.of_both.defective,
         found_at=datetime.now(UTC).isoformat(timespec="seconds"),
         sizes=range_of_sizes([*pictures.unseen, *pictures.seen]),
         notes=tuple(notes),

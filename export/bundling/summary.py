@@ -15,6 +15,7 @@ from export.wording import (
     tiles_text,
 )
 from service.bundles.bundle import Bundle
+from service.bundles.calibration.witnesses import anomalous
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ class ExportReport:
     def _promise(self) -> str:
         thresholds, calibration = self.bundle.manifest.thresholds, self.bundle.calibration
         if thresholds.alpha is None:
-            rejected = (calibration.good_score > thresholds.image).sum()
+            rejected = anomalous(thresholds, calibration.good_score, calibration.good_peak).sum()
             return (
                 f"guarantee   none: of the {calibration.good_score.size} good pictures, "
-                f"{rejected} score above the threshold"
+                f"{rejected} are called anomalous"
             )
         seen_known = bool(calibration.seen.size)
         promise = guarantee_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture
 from models.checkpoints.picture_digest import picture_digest
 from service.bundles.findings import FitRecord, SelfTest
+from service.bundles.thresholds import ThresholdPair
 from service.domain import Image, RawPicture
 from service.engines.base import Engine
 from service.inspection.offline import inspect_offline
@@ -49,21 +51,23 @@ def tested(
     of_defects: PictureScores,
     pictures: CalibrationPictures,
     *,
+    pixel_threshold: float = math.inf,
     out_of_fold: OutOfFoldScores | None = None,
     strict: bool,
     quiet: bool,
 ) -> SelfTest:
-    """Test a model at a threshold of its score.
+    """Test a model at its thresholds.
 
     Args:
         engine: runs the graph.
         model: how it sees pictures.
         inside: the cells of the map that count; all if None.
         threshold: of a picture's score.
-        alpha: false-reject rate of that threshold; None if good pictures gave none.
+        alpha: false-reject rate of the thresholds; None if good pictures gave none.
         of_good: scores of the pictures that calibrate.
         of_defects: scores of the given defective pictures.
         pictures: the good pictures.
+        pixel_threshold: of its map; at infinity only the score decides.
         out_of_fold: scores that the threshold rests on instead of `of_good`.
         strict: refuse a model that anything speaks against.
         quiet: show no bar.
@@ -75,11 +79,13 @@ def tested(
     subject = Subject(
         family=model.family,
         fit=model.fit,
-        threshold=threshold,
-        score=partial(score_of, engine, model),
+        thresholds=ThresholdPair(threshold, pixel_threshold),
+        look=partial(witnesses_of, engine, model),
         counted=partial(counted_pixels, model, inside),
         good_score=of_good.score,
+        good_peak=of_good.peak,
         defect_score=of_defects.score,
+        defect_peak=of_defects.peak,
         read=partial(read_picture, spec=model.preprocess),
     )
     if out_of_fold is not None:
@@ -103,7 +109,10 @@ def _out_of_fold(
     """The subject with scores of its pictures out of fold, in place of those by what is served."""
     digests = {path: picture_digest(path) for path in pictures.unseen}
     served = dict(zip(pictures.unseen, subject.good_score.tolist(), strict=True))
-    score = dict(zip(scored.digests, scored.score.tolist(), strict=True))
+    score, peak = (
+        dict(zip(scored.digests, values.tolist(), strict=True))
+        for values in (scored.score, scored.peak)
+    )
     names = {digest: _name(path) for path, digest in digests.items()}
 
     def as_unseen(path: Path, altered: float) -> float:
@@ -115,6 +124,7 @@ def _out_of_fold(
     return replace(
         subject,
         good_score=np.array([score[digests[path]] for path in pictures.unseen], np.float32),
+        good_peak=np.array([peak[digests[path]] for path in pictures.unseen], np.float32),
         odd=None if alpha is None else _odd(scored, names, alpha),
         as_unseen=as_unseen,
     )
@@ -131,10 +141,16 @@ def _name(path: Path) -> str:
 
 def score_of(engine: Engine, model: Recipe, picture: Image) -> float:
     """The score of a decoded picture, RGB uint8 [H,W,3], as the service gives it."""
+    return witnesses_of(engine, model, picture)[0]
+
+
+def witnesses_of(engine: Engine, model: Recipe, picture: Image) -> tuple[float, float]:
+    """Score and highest map value of a decoded picture, RGB uint8 [H,W,3], as served."""
     height, width, _ = picture.shape
     raw = RawPicture(picture.tobytes(), width, height, "rgb8")
     answer = inspect_offline(engine, raw, model, MAX_PIXELS).answer
-    return picture_score(answer.score, answer.anomaly_map, model.score_from, width, height)
+    score = picture_score(answer.score, answer.anomaly_map, model.score_from, width, height)
+    return score, float(answer.anomaly_map.max())
 
 
 def counted_pixels(

@@ -1,4 +1,4 @@
-"""The self-test: does the model, at its threshold, find defects made up on pictures of good parts?
+"""The self-test: does the model, at its thresholds, find defects made up on pictures of good parts?
 
 Made-up defects are no real ones: a model that finds them may miss those of the line. One that
 misses large ones is not worth serving.
@@ -32,7 +32,9 @@ from export.pictures import picture_size, read_picture
 from export.synthetic.defects import KINDS
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import make_defect
+from service.bundles.calibration.witnesses import anomalous
 from service.bundles.findings import FitRecord, SelfTest, SizeResult
+from service.bundles.thresholds import ThresholdPair
 from service.domain import Image
 
 SIDE_SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
@@ -48,7 +50,9 @@ FEWEST_ROUNDS = 2
 BUDGET_S = 15.0
 """Time after which a slow model gets no further rounds."""
 
-Score = Callable[[Image], float]
+Look = Callable[[Image], tuple[float, float]]
+"""A whole picture -> its score and the highest value of its map, as the service would have them."""
+
 Counted = Callable[[int, int], NDArray[np.bool_]]
 """(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
 
@@ -64,12 +68,14 @@ class Subject:
     Attributes:
         family: of the model.
         fit: what is known of its fit.
-        threshold: of a picture's score.
-        score: score of a whole picture, as the service would give it.
+        thresholds: of score and map; a picture that exceeds either is anomalous.
+        look: looks at a whole picture.
         counted: the pixels of a picture that the model judges.
         good_score: scores of the calibrating pictures [n], in their order, by a model that has not
             seen them.
+        good_peak: their highest map values [n].
         defect_score: scores of the given defective pictures [m].
+        defect_peak: their highest map values [m].
         odd: good pictures of which one makes the threshold; None if none does.
         as_unseen: of a picture and the score of it with a defect, the score that this would have if
             the model had not seen the picture.
@@ -78,11 +84,13 @@ class Subject:
 
     family: str
     fit: FitRecord
-    threshold: float
-    score: Score
+    thresholds: ThresholdPair
+    look: Look
     counted: Counted
     good_score: NDArray[np.float32]
+    good_peak: NDArray[np.float32]
     defect_score: NDArray[np.float32]
+    defect_peak: NDArray[np.float32]
     odd: OddPictures | None = None
     as_unseen: Callable[[Path, float], float] = _as_it_is
     read: Callable[[Path], Image] = read_picture
@@ -99,15 +107,17 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
     Raises:
         PicturesError: a picture cannot be read.
     """
-    looked, scores = pictures.unseen, subject.good_score
+    looked, scores, peaks = pictures.unseen, subject.good_score, subject.good_peak
     if not looked:
         # The thresholds rest on scores of the fit, and these pictures may be of another part.
         looked = tuple(sample_evenly(pictures.seen, (), OTHERS_LOOKED_AT))
-        scores = np.array([subject.score(subject.read(path)) for path in looked], np.float32)
-    above = scores > subject.threshold
+        seen = [subject.look(subject.read(path)) for path in looked]
+        scores, peaks = np.array(seen, np.float32).reshape(len(looked), 2).T
+    above = anomalous(subject.thresholds, scores, peaks)
     passing = [path for path, rejected in zip(looked, above, strict=True) if not rejected]
     altered = [passing[i * len(passing) // ROUNDS] for i in range(ROUNDS)] if passing else []
     made_up = _made_up(subject, altered, quiet=quiet)
+    found = anomalous(subject.thresholds, subject.defect_score, subject.defect_peak)
     evidence = Evidence(
         family=subject.family,
         fit=subject.fit,
@@ -117,8 +127,8 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         repeated=pictures.repeated,
         parts=pictures.unseen_parts.count or len(looked),
         sizes=tuple(map(picture_size, looked)),
-        defects=len(subject.defect_score),
-        missed=int((subject.defect_score <= subject.threshold).sum()),
+        defects=len(found),
+        missed=int((~found).sum()),
         made_up=made_up.sizes,
         odd=subject.odd,
     )
@@ -170,7 +180,7 @@ class _MadeUp:
 def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _MadeUp:
     sides: dict[float, list[int]] = defaultdict(list)
     found: dict[float, int] = defaultdict(int)
-    begun_s, rounds = time.monotonic(), 0
+    begun_s, rounds, thresholds = time.monotonic(), 0, subject.thresholds
     for number, path in enumerate(
         tqdm(pictures, desc="self-test", unit="round", disable=quiet or not pictures or None)
     ):
@@ -179,7 +189,9 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         rounds += 1
         for share, side_px, picture in _defects(subject.read(path), subject.counted, number):
             sides[share].append(side_px)
-            found[share] += subject.as_unseen(path, subject.score(picture)) > subject.threshold
+            score, peak = subject.look(picture)
+            by_score = subject.as_unseen(path, score) > thresholds.image
+            found[share] += by_score or peak > thresholds.pixel
     return _MadeUp(
         tuple(
             SizeResult(

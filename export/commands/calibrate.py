@@ -26,8 +26,9 @@ from service.headings import HeadedCommand, under, with_options
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from export.bundling.recalibrate import Recalibration, Rule
+    from export.bundling.recalibrate import Recalibration
     from export.calibration.grouping import Grouping
+    from export.calibration.rules import Rule
     from service.bundles.calibration.tradeoff import Costs, Counts
 
 NAMES: dict[Rule | None, str] = {
@@ -166,7 +167,7 @@ def calibration_table(found: Recalibration) -> str:
     from export.calibration.self_test import finding_lines
 
     manifest = found.bundle.manifest
-    counts = found.chosen.of_image
+    counts = found.chosen.of_both
     lines = [
         f"{manifest.name} version {manifest.version}: {counts.good} good pictures"
         + (f" and {counts.defective} defective ones" if counts.defective else ""),
@@ -211,11 +212,12 @@ def _rows(found: Recalibration) -> list[str]:
         name = NAMES[one.rule] + (" *" if one is found.chosen else "")
         rows.append([f"{name}, score", *_cells(found, one.image, one.of_image)])
         rows.append([f"{name}, map", *_cells(found, one.pixel, one.of_pixel)])
+        rows.append([f"{name}, either", *_cells(found, None, one.of_both)])
     return aligned([head, *rows])
 
 
-def _cells(found: Recalibration, threshold: float, counts: Counts) -> list[str]:
-    cells = [f"{threshold:.6g}", share(counts.rejected, counts.good)]
+def _cells(found: Recalibration, threshold: float | None, counts: Counts) -> list[str]:
+    cells = ["" if threshold is None else f"{threshold:.6g}", share(counts.rejected, counts.good)]
     cells.append(share(counts.missed, counts.defective) if counts.defective else "-")
     if found.costs is not None:
         cells.append(f"{found.costs.per_part(counts):.4g}")
@@ -223,7 +225,7 @@ def _cells(found: Recalibration, threshold: float, counts: Counts) -> list[str]:
 
 
 def _promise(found: Recalibration) -> str:
-    alpha, good = found.alpha.value, found.chosen.of_image.good
+    alpha, good = found.alpha.value, found.chosen.of_both.good
     spread = 100 * math.sqrt(alpha * (1 - alpha) / (good + 2))
     seen_known = bool(found.calibration.seen.size)
     return (
@@ -241,7 +243,7 @@ def _notes(found: Recalibration) -> list[str]:
     notes = notes_beside(found.self_test, found.thresholds.notes)
     chosen = found.chosen
     if chosen.rule != "conformal":
-        counts = chosen.of_image
+        counts = chosen.of_both
         if counts.rejected == counts.good:
             notes.append(f"{NAMES[chosen.rule]} rejects every picture")
         if counts.missed == counts.defective:

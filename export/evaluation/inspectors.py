@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import cv2
@@ -84,10 +85,14 @@ class LocalInspector:
     ) -> None:
         self._manifest = bundle.manifest
         self._good_scores = np.sort(bundle.calibration.good_score)
-        self._criteria = criteria or Criteria(
+        wanted = criteria or Criteria(
             threshold=self._manifest.thresholds.image,
             pixel_threshold=self._manifest.thresholds.pixel,
         )
+        roi = self._manifest.roi
+        # As the service has it: the outside of the region of interest never counts.
+        outside = -math.inf if roi is None else roi.outside
+        self._criteria = replace(wanted, pixel_threshold=max(wanted.pixel_threshold, outside))
         settings = Settings.model_validate(
             {"engine": engine, "engine_instances": 1, "engine_threads": threads}
         )

@@ -19,7 +19,7 @@ class JudgedPicture:
     Attributes:
         sample: the picture and its label.
         score: of the picture.
-        anomalous: the verdict at the deployed threshold.
+        anomalous: the verdict at the deployed thresholds, of score and map.
         total_ms: time that the inspector measured.
         wall_ms: time that the caller measured.
     """
@@ -51,7 +51,7 @@ class ImageMetrics:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Verdicts at the deployed threshold; anomalous is positive.
+    """Verdicts at the deployed thresholds; anomalous is positive.
 
     Attributes:
         true_positive: defective pictures called anomalous.
@@ -84,7 +84,7 @@ class DetectionMetrics:
         masks: number of defective pictures with a mask.
         image: None unless there are both good and defective pictures.
         pixel: over good pictures and those with a mask; None without masks.
-        confusion: at the deployed threshold.
+        confusion: at the deployed thresholds.
     """
 
     defects: str

@@ -1,10 +1,10 @@
 """The score behind the decisions: how far it spreads between placements, and the zone of doubt.
 
-Takt's decision is a score above a threshold, so that a study may ask how far the score of a part
-spreads from placement to placement, and how near to the threshold parts are. This is the
-signal-detection view of AIAG's attribute study, with the score for the reference measurement:
-ordered by their mean scores, parts below a zone are always accepted, and parts above it always
-rejected.
+Takt rejects a score above a threshold, so that a study may ask how far the score of a part spreads
+from placement to placement, and how near to the threshold parts are. This is the signal-detection
+view of AIAG's attribute study, with the score for the reference measurement: ordered by their mean
+scores, parts below a zone are always accepted, and parts above it always rejected. A part that is
+rejected for a region alone, with a score below the threshold, widens the zone.
 """
 
 from __future__ import annotations

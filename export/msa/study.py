@@ -16,7 +16,8 @@ class Trial:
 
     Attributes:
         name: of the picture or inspection.
-        score: that the model gave; a score above the study's threshold is a rejection.
+        score: that the model gave; a score above the study's threshold is a rejection, and so is
+            a region.
         rejected: decision of each of the study's appraisers, in their order; None where one made
             none.
     """
@@ -68,7 +69,7 @@ class Study:
     Attributes:
         appraisers: names of those who decided; the first is the inspection under study.
         parts: good and defective ones, each with at least two trials.
-        threshold: a score above it is a rejection by the first appraiser.
+        threshold: a score above it is a rejection by the first appraiser, as is a region.
         notes: what was left out, and why.
 
     >>> def part(name: str, defective: bool, *scores: float) -> Part:

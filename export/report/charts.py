@@ -143,7 +143,7 @@ def ranking_curves(
     Args:
         good: scores of good pictures.
         defective: scores of defective pictures.
-        confusion: at the deployed threshold.
+        confusion: at the deployed thresholds.
     """
     labels = [0] * len(good) + [1] * len(defective)
     scores = [*good, *defective]

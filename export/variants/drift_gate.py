@@ -18,6 +18,7 @@ from tqdm import tqdm
 from export.calibration.pictures_to_use import sample_evenly
 from export.pictures import look_at
 from service.bundles.bundle import Bundle
+from service.bundles.calibration.witnesses import anomalous
 from service.bundles.variant import GoldenBounds, Precision, VariantDrift
 from service.domain import AnomalyMap
 from service.engines.base import Engine
@@ -120,7 +121,6 @@ def drift_between(found: Answers, reference: Answers, bundle: Bundle) -> Variant
     """
     if not (np.isfinite(found.score).all() and all(np.isfinite(one).all() for one in found.maps)):
         raise DriftError("the variant's answers are not finite")
-    threshold = bundle.manifest.thresholds.image
     apart = np.abs(found.score - reference.score)
     differences = [ours - theirs for ours, theirs in zip(found.maps, reference.maps, strict=True)]
     cells = sum(one.size for one in differences)
@@ -134,7 +134,7 @@ def drift_between(found: Answers, reference: Answers, bundle: Bundle) -> Variant
         score_spans=float(apart.mean()) / score_span(bundle),
         anomaly_map=max(float(np.abs(one).max()) for one in differences),
         map_spans=float(np.sqrt(squared / cells)) / _map_span(reference.maps),
-        turned=int(((found.score > threshold) != (reference.score > threshold)).sum()),
+        turned=int((_verdicts(found, bundle) != _verdicts(reference, bundle)).sum()),
         image_auroc=aurocs[0],
         reference_auroc=aurocs[1],
     )
@@ -220,6 +220,16 @@ def score_span(bundle: Bundle) -> float:
     """Distance from the median score of good pictures to the threshold, at least the tolerance."""
     median = float(np.median(bundle.calibration.good_score))
     return max(abs(bundle.manifest.thresholds.image - median), bundle.manifest.tolerance)
+
+
+def _verdicts(answers: Answers, bundle: Bundle) -> NDArray[np.bool_]:
+    """Which pictures are anomalous at the bundle's own thresholds, [n]."""
+    roi = bundle.manifest.roi
+    # As the service has it: the outside of the region of interest never counts.
+    peaks = np.array([float(one.max()) for one in answers.maps], np.float64)
+    if roi is not None:
+        peaks[peaks <= roi.outside] = -np.inf
+    return anomalous(bundle.manifest.thresholds, answers.score, peaks)
 
 
 def _map_span(maps: Sequence[NDArray[np.float32]]) -> float:

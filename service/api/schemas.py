@@ -39,7 +39,9 @@ class OptionsIn(LabelsIn):
     format: ImageFormat = Field("jpeg", description="Of `map` and `overlay`.")
     threshold: float | None = Field(None, description="Instead of the model's, for this verdict.")
     pixel_threshold: float | None = Field(
-        None, description="Instead of the model's, for these regions."
+        None,
+        description="Instead of the model's, for these regions and this verdict. With a value that "
+        "no map reaches, such as 1e30, the score alone decides.",
     )
     timeout_ms: float | None = Field(
         None, gt=0, le=3_600_000, description="504 after this; else the server's `timeout_ms`."
@@ -118,7 +120,9 @@ class InspectedOut(Schema):
     version: str
     score: float
     threshold: float
-    anomalous: bool = Field(description="score > threshold")
+    anomalous: bool = Field(
+        description="score > threshold, or a region: a value of the map > the pixel threshold."
+    )
     percentile: float | None = Field(
         description="Share of good calibration pictures that score no higher, in percent."
     )

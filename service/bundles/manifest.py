@@ -159,16 +159,17 @@ class Thresholds(StrictModel):
     """A picture is anomalous if its score is greater."""
 
     pixel: float
-    """A pixel is anomalous if its map value is greater."""
+    """A pixel is anomalous if its map value is greater, and its picture with it."""
 
     method: str
     """How they were found, in words."""
 
     alpha: float | None = None
-    """False-reject rate that was asked for."""
+    """False-reject rate that was asked for, of score and map together."""
 
     proven_rate: float | None = Field(default=None, ge=0, le=1)
-    """False-reject rate that is proven, where that is not `alpha` itself."""
+    """Rate at which a good picture exceeds a threshold that is proven, for each of the two alone;
+    where that is not `alpha` itself."""
 
     good_count: int = Field(ge=0)
     """Number of good pictures that they rest on."""

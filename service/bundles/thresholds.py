@@ -54,7 +54,7 @@ class ThresholdPair:
 
     Attributes:
         image: a picture is anomalous if its score is greater.
-        pixel: a map cell is anomalous if its value is greater.
+        pixel: a map cell is anomalous if its value is greater, and its picture with it.
     """
 
     image: float

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from service.digits import apart
 from service.observing.logging_setup import LogFormat, Write
 from service.observing.records import AnswerRecord, RefusalRecord
 
@@ -117,10 +118,12 @@ def _text_line(record: AnswerRecord | RefusalRecord, level: str) -> str:
         what = f"{record.status} {record.code} {record.model} {record.by}"
     else:
         verdict = record.verdict
+        score, threshold = apart(verdict.score, verdict.threshold, digits=6)
+        by_map = verdict.anomalous and verdict.score <= verdict.threshold
         what = (
-            f"{'anomalous' if verdict.anomalous else 'good'} {verdict.score:.6g} "
-            f"(threshold {verdict.threshold:.6g}) {record.model} {record.version} {record.by} "
-            f"{record.timings.total_ms:.1f} ms"
+            f"{'anomalous' if verdict.anomalous else 'good'} {score} "
+            f"(threshold {threshold}{', by a region' if by_map else ''}) {record.model} "
+            f"{record.version} {record.by} {record.timings.total_ms:.1f} ms"
         )
     return f"{start}{what} {record.request_id}"
 

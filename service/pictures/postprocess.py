@@ -24,7 +24,7 @@ class Criteria:
 
     Attributes:
         threshold: a picture is anomalous if its score is greater.
-        pixel_threshold: a map cell is anomalous if its value is greater.
+        pixel_threshold: a map cell is anomalous if its value is greater, and its picture with it.
 
     Raises:
         InvalidParameterError: one of them is NaN, with which nothing would ever be anomalous.
@@ -127,8 +127,9 @@ def judge(
 ) -> Verdict:
     """Compare a picture's score and map with the thresholds.
 
-    The comparison is strict, since conformal calibration bounds how often a good picture's score
-    lies above the threshold: P(score > threshold) <= alpha.
+    A picture is anomalous if its score exceeds the threshold, or any cell of its map the pixel
+    threshold: a small defect can have a region and a score as of good pictures. Both comparisons
+    are strict, since conformal calibration bounds how often a good picture exceeds a threshold.
 
     >>> from service.bundles.manifest import Preprocess
     >>> from service.pictures.placement import placement
@@ -145,18 +146,22 @@ def judge(
         placed: place of the map on the original picture.
         criteria: thresholds to apply.
         good_scores: scores [n] of good calibration pictures in ascending order; may be empty.
-        max_regions: most regions to return; those with the highest peaks are kept.
+        max_regions: most regions to return; those with the highest peaks are kept. The verdict is
+            the same however few they are.
 
     Raises:
         EngineError: the score or a map value is NaN or infinite.
     """
     check_finite([score], anomaly_map)
+    shows_region = float(anomaly_map.max()) > criteria.pixel_threshold
     return Verdict(
-        anomalous=score > criteria.threshold,
+        anomalous=score > criteria.threshold or shows_region,
         score=score,
         threshold=criteria.threshold,
         percentile=_percentile(score, good_scores),
-        regions=_regions(anomaly_map, placed, criteria.pixel_threshold, max_regions),
+        regions=_regions(anomaly_map, placed, criteria.pixel_threshold, max_regions)
+        if shows_region
+        else (),
         pixel_threshold=criteria.pixel_threshold,
         typical_score=float(good_scores[len(good_scores) // 2]) if len(good_scores) else None,
     )
@@ -191,8 +196,7 @@ def _percentile(score: float, good_scores: NDArray[np.float32]) -> float | None:
 def _regions(
     anomaly_map: AnomalyMap, placed: Placement, threshold: float, max_regions: int
 ) -> tuple[Region, ...]:
-    if float(anomaly_map.max()) <= threshold:
-        return ()
+    """The regions of a map that has any cell above the threshold."""
     above = anomaly_map > _rounded_down(threshold)
     # Most regions are small, so only the part of the map that holds them is searched.
     rows = _span(np.any(above, axis=1))

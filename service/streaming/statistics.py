@@ -32,7 +32,7 @@ class FrameCounts:
         answered: frames with a score.
         errors: frames that could not be answered.
         dropped: frames that a newer one replaced.
-        anomalous: answered frames over the threshold.
+        anomalous: answered frames that are anomalous.
     """
 
     frames: int
@@ -51,7 +51,7 @@ class StreamStatistics:
         answered: frames with a score.
         errors: frames that could not be answered.
         dropped: frames that a newer one replaced.
-        anomalous: answered frames over the threshold.
+        anomalous: answered frames that are anomalous.
         seconds: since the stream began.
         frames_per_s: rate of the last `WINDOW` answers.
         latency_ms: of the inspection alone, over the last `WINDOW` answers.

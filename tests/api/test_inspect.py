@@ -127,8 +127,26 @@ async def test_a_requests_thresholds_rule_its_own_verdict(serve, bad_part) -> No
     async with serve() as client:
         query = {"threshold": 0.9, "pixel_threshold": 0.1}
         answer = (await client.post(URL, params=query, content=bad_part)).json()
-        assert (answer["threshold"], answer["anomalous"]) == (0.9, False)
+        assert (answer["threshold"], answer["anomalous"]) == (0.9, True)
         assert answer["regions"][0]["box"] == [0, 0, 64, 48]
+
+
+@pytest.mark.parametrize(
+    ("query", "anomalous"),
+    [
+        ({"threshold": 0.9}, True),
+        ({"pixel_threshold": 0.9}, True),
+        ({"threshold": 0.9, "pixel_threshold": 0.9}, False),
+        ({"threshold": 0.9, "pixel_threshold": 1e30}, False),
+        ({"threshold": 0.1, "pixel_threshold": 1e30}, True),
+    ],
+)
+async def test_a_score_or_a_region_over_its_threshold_is_enough(
+    serve, bad_part, query, anomalous
+) -> None:
+    async with serve() as client:
+        answer = (await client.post(URL, params=query, content=bad_part)).json()
+        assert answer["anomalous"] is anomalous
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ async def test_a_new_threshold_judges_the_next_picture(serve, bad_part) -> None:
 
         answer = (await client.post(INSPECT, content=bad_part)).json()
         assert (answer["score"], answer["threshold"]) == (score, 0.9)
-        assert (answer["anomalous"], len(answer["regions"])) == (False, 1)
+        assert (answer["anomalous"], len(answer["regions"])) == (True, 1)
         await client.put(THRESHOLD, json={"pixel": 0.9})
         answer = (await client.post(INSPECT, content=bad_part)).json()
-        assert answer["regions"] == []
+        assert (answer["anomalous"], answer["regions"]) == (False, [])
         own = await client.post(INSPECT, content=bad_part, params={"threshold": 0.1})
         assert own.json()["anomalous"] is True
 
@@ -68,6 +68,7 @@ async def test_an_override_survives_a_restart_and_tells_where_it_comes_from(
         found = await deployed(client)
         assert (found["image"], found["pixel"]) == (0.9, 0.5)
         assert found["origin"]["pixel"]["source"] == "bundle"
+        by_score = {"pixel_threshold": 9}
         since = found["origin"]["image"].pop("since")
         assert since.endswith("+00:00")
         assert found["origin"]["image"] == {
@@ -75,10 +76,12 @@ async def test_an_override_survives_a_restart_and_tells_where_it_comes_from(
             "reason": "new lamp",
             "bundle": 0.5,
         }
-        assert (await client.post(INSPECT, content=bad_part)).json()["anomalous"] is False
+        answer = await client.post(INSPECT, content=bad_part, params=by_score)
+        assert answer.json()["anomalous"] is False
         back = (await client.delete(THRESHOLD)).json()
         assert (back["old"]["image"], back["new"]["image"]) == (0.9, 0.5)
-        assert (await client.post(INSPECT, content=bad_part)).json()["anomalous"] is True
+        answer = await client.post(INSPECT, content=bad_part, params=by_score)
+        assert answer.json()["anomalous"] is True
     assert not (bundle.path / OVERRIDES).exists()
     assert "another image threshold than its bundle's, 0.9" in caplog.text
 
@@ -257,7 +260,7 @@ async def test_threshold_and_percentile_follow_a_new_calibration(
     good = np.linspace(0.5, 0.9, 41, dtype=np.float32)  # 0.01 apart
     none = np.zeros(0, np.float32)
     own = bundle.manifest.thresholds.model_copy(
-        update={"image": 0.88, "found_at": "2026-02-02T00:00:00+00:00"}
+        update={"image": 0.88, "pixel": 0.88, "found_at": "2026-02-02T00:00:00+00:00"}
     )
     replace_calibration(bundle, Calibration(good, good, none, none), own, map_low=0.1)
     async with serve() as client:

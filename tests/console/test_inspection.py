@@ -48,9 +48,11 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
     page.goto(f"{server.url}/console/inspection/{number}")
     expect(page.locator(".verdict.large")).to_have_text("Defect")
     expect(page.locator("main")).to_contain_text(
-        "Rejected: score 0.872 is over the threshold 0.788 (model pitting, version 1). "
-        "The strongest region is at 191, 144; its peak is 1.28. "
-        "99.5 % of the good calibration pictures score no higher."
+        re.compile(
+            r"Rejected: the score 0\.872 is over the threshold 0\.788; a region's peak 1\.28\d* is "
+            r"over the map's threshold \d\.\d+ \(model pitting, version 1\)\. The strongest region "
+            r"is at 191, 144\. 99\.5 % of the good calibration pictures score no higher\."
+        )
     )
     overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
     overlay.hover()
@@ -74,7 +76,26 @@ def test_two_clicks_from_the_beginning_say_why_a_part_was_rejected(
     page.goto(server.url)
     page.get_by_role("link", name="Review", exact=True).click()
     page.locator("a[href='/console/inspection/1']").click()
-    expect(page.locator("main")).to_contain_text("Rejected: score 0.784 is over the threshold 0.5")
+    expect(page.locator("main")).to_contain_text(
+        "Rejected: the score 0.784 is over the threshold 0.5"
+    )
+
+
+def test_the_witness_that_spoke_is_named_with_numbers_that_look_different(
+    page: Page, serve: Serve, bundle, repository: Path, picture_bytes
+) -> None:
+    server = serve(repository, record=True)
+    score = 200 / 255
+    (by_map,) = inspected(server, picture_bytes(200), threshold="0.9", pixel_threshold="0.784")
+    (by_score,) = inspected(server, picture_bytes(200), threshold=str(score - 1e-5))
+    page.goto(f"{server.url}/console/inspection/{by_map}")
+    expect(page.locator("main")).to_contain_text(
+        "Rejected: a region's peak 0.7843 is over the map's threshold 0.7840 (model"
+    )
+    page.goto(f"{server.url}/console/inspection/{by_score}")
+    expect(page.locator("main")).to_contain_text(
+        "Rejected: the score 0.78431 is over the threshold 0.78430; a region's peak"
+    )
 
 
 def test_it_is_judged_by_single_keys_and_everybody_s_word_is_listed(
@@ -110,10 +131,12 @@ def test_arrow_keys_lead_to_the_neighbours_and_an_unkept_picture_is_told(
     server = serve(repository, "--keep", "rejects", record=True)
     first, second = inspected(server, picture_bytes(200), picture_bytes(50))
     page.goto(f"{server.url}/console/inspection/{second}")
-    expect(page.locator("main")).to_contain_text("Passed: score 0.196 is not over the threshold")
+    expect(page.locator("main")).to_contain_text(
+        "Passed: the score 0.196 is not over the threshold"
+    )
     expect(page.get_by_text("The picture was not kept")).to_be_visible()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("main")).to_contain_text("Rejected: score 0.784")
+    expect(page.locator("main")).to_contain_text("Rejected: the score 0.784")
     assert page.url.endswith(f"/{first}")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Inspection {second}")

@@ -68,7 +68,9 @@ def audited(server: Server) -> list[dict[str, Any]]:
 def test_a_threshold_moved_by_keyboard_judges_the_next_picture_and_the_audit_names_who(
     page: Page, serve: Serve, make_bundle: Any, repository: Path, anomalous: Anomalous
 ) -> None:
-    make_bundle()
+    # The map does not decide, so that the threshold of the score does.
+    own = Thresholds(image=0.5, pixel=0.9, method="by hand", alpha=None, good_count=40)
+    make_bundle(thresholds=own)
     server = serve_ready(serve, repository)
     assert anomalous(server)
     open_model(page, server)
@@ -110,7 +112,7 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     server = serve_ready(serve, repository)
     assert not anomalous(server)
     open_model(page, server)
-    expect(page.get_by_text("at most 1.0 % are rejected")).to_be_visible()
+    expect(page.get_by_text("about 1.0 % are rejected")).to_be_visible()
     row = page.get_by_role("row", name="Good, of the calibration")
     expect(row).to_contain_text("0 (0.0 %)")
     slider = page.get_by_role("slider", name="Threshold of the score")
@@ -131,6 +133,17 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
     expect(page.get_by_text("0.600 is in force: the bundle's own")).to_be_visible()
     assert not anomalous(server)
     assert [one["reason"] for one in audited(server)] == ["a mistake", None]
+
+
+def test_what_a_region_rejects_is_rejected_by_each_threshold_of_the_score(
+    page: Page, serve: Serve, make_bundle: Any, repository: Path
+) -> None:
+    own = Thresholds(image=0.5, pixel=0.4, method="by hand", alpha=None, good_count=40)
+    make_bundle(thresholds=own)
+    open_model(page, serve_ready(serve, repository))
+    # Of the calibration's 40 scores from 0.1 to 0.49, as high as their peaks, 9 are over 0.4.
+    row = page.get_by_role("row", name="Good, of the calibration")
+    expect(row).to_contain_text("9 (22.5 %)")
 
 
 def tab_to(page: Page, wanted: Locator) -> None:

@@ -29,7 +29,7 @@ export interface Inspection {
   /** Of the whole picture, unbounded; higher is more anomalous. */
   score: number;
   threshold: number;
-  /** score > threshold */
+  /** score > threshold, or a region: a value of the map > the pixel threshold. */
   anomalous: boolean;
   /** Share of good calibration pictures, in percent, that score no higher. */
   percentile: number | null;

@@ -133,19 +133,23 @@ def _inspections(database: Database, filters: Filters) -> list[StoredInspection]
 
 
 def _check_one_inspection(found: Sequence[StoredInspection]) -> None:
-    """Check that one bundle decided all, at one threshold."""
+    """Check that one bundle decided all, at the same thresholds."""
     bundles = sorted({f"{one.model} version {one.version} ({one.digest[:12]})" for one in found})
     if len(bundles) > 1:
         raise MsaError(
             f"the selection has inspections by {', '.join(bundles)}; a study is of one inspection, "
             "so narrow it with --model and --version, or by time"
         )
-    thresholds = sorted({one.threshold for one in found})
-    if len(thresholds) > 1:
-        raise MsaError(
-            f"within the selection the threshold was {' and then '.join(map(str, thresholds))}; "
-            "a study is of one inspection as it is, so narrow it by time"
-        )
+    for what, thresholds in (
+        ("threshold", {one.threshold for one in found}),
+        ("threshold of regions", {one.pixel_threshold for one in found}),
+    ):
+        if len(thresholds) > 1:
+            raise MsaError(
+                f"within the selection the {what} was "
+                f"{' and then '.join(map(str, sorted(thresholds)))}; a study is of one inspection "
+                "as it is, so narrow it by time"
+            )
 
 
 def _each_picture_once(

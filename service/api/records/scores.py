@@ -30,6 +30,10 @@ class ScoreSetOut(Schema):
         description=f"Ascending, at most {MOST_SCORES}: of more pictures the latest judged ones, "
         "or every so many of the calibration's by rank."
     )
+    regions: list[bool] = Field(
+        description="Whether each picture is anomalous by a region, whatever its score is: of the "
+        "calibration at the pixel threshold in force, of what was judged as it was answered."
+    )
     count: int = Field(description="Of all pictures that they stand for.")
 
 
@@ -41,7 +45,10 @@ class ScoreGroupsOut(Schema):
 
 
 class ScoresOut(Schema):
-    """The scores that a version's threshold divides: a picture is anomalous if its is greater."""
+    """The scores that a version's threshold divides: a picture is anomalous if its is greater.
+
+    It is anomalous, too, if it shows a region.
+    """
 
     request_id: str
     model: str
@@ -109,18 +116,21 @@ def scores_router(repository: ModelRepository, threads: RecordThreads) -> APIRou
         }
         # Thousands of numbers are sorted and written in a thread, not between two pictures.
         return Response(
-            await asyncio.to_thread(_body, facts, bundle, judged), media_type="application/json"
+            await asyncio.to_thread(_body, facts, bundle, thresholds.in_force.pixel, judged),
+            media_type="application/json",
         )
 
     return router
 
 
-def _body(facts: Json, bundle: Bundle, judged: tuple[JudgedScores, JudgedScores] | None) -> bytes:
+def _body(
+    facts: Json, bundle: Bundle, pixel: float, judged: tuple[JudgedScores, JudgedScores] | None
+) -> bytes:
     """The JSON of `ScoresOut`."""
     own, calibration = bundle.manifest.thresholds, bundle.calibration
     groups = {
-        "good": _by_rank(calibration.good_score),
-        "defects": _by_rank(calibration.defect_score),
+        "good": _by_rank(calibration.good_score, calibration.good_peak, pixel),
+        "defects": _by_rank(calibration.defect_score, calibration.defect_peak, pixel),
     }
     said = dict(zip(("good", "defects"), judged, strict=True)) if judged else None
     return orjson.dumps(
@@ -134,9 +144,14 @@ def _body(facts: Json, bundle: Bundle, judged: tuple[JudgedScores, JudgedScores]
     )
 
 
-def _by_rank(scores: NDArray[np.float32]) -> Json:
+def _by_rank(scores: NDArray[np.float32], peaks: NDArray[np.float32], pixel: float) -> Json:
     """The scores in order; of many every so many, so that shares above a threshold stay."""
     step = max(1, math.ceil(len(scores) / MOST_SCORES))
     # The highest stays: it says from where on nothing is rejected.
-    ordered = np.sort(scores)[::-1][::step][::-1]
-    return {"scores": ordered.tolist(), "count": len(scores)}
+    chosen = np.argsort(scores)[::-1][::step][::-1]
+    regions = peaks[chosen] > np.float64(pixel)
+    return {
+        "scores": scores[chosen].tolist(),
+        "regions": regions.tolist(),
+        "count": len(scores),
+    }

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from service.digits import apart
+
 if TYPE_CHECKING:
     from service.recording.search.stored import StoredInspection
 
@@ -32,8 +34,8 @@ _FIELDS: Final = (
     _Field("TIME", lambda one: f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", least=19),
     _Field("MODEL", lambda one: f"{one.model} {one.version}", least=8),
     _Field("VERDICT", lambda one: "REJECT" if one.anomalous else "pass", least=7),
-    _Field("SCORE", lambda one: f"{one.score:.4g}", right=True, least=8),
-    _Field("THRESHOLD", lambda one: f"{one.threshold:.4g}", right=True, least=9),
+    _Field("SCORE", lambda one: apart(one.score, one.threshold)[0], right=True, least=8),
+    _Field("THRESHOLD", lambda one: apart(one.score, one.threshold)[1], right=True, least=9),
     _Field("STATION", lambda one: one.station or "-"),
     _Field("LOT", lambda one: one.lot or "-"),
     _Field("PART", lambda one: one.part or "-"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from service.commands.watch.figures import FrameTimes
+from service.digits import apart
 from service.streaming.outcomes import AnsweredFrame
 
 _LEAST_NAME, _MOST_NAME = 20, 40
@@ -81,7 +82,7 @@ class OutcomeTable:
             "station": station or "",
             "frame": name,
             "verdict": f" {_word(anomalous=verdict.anomalous)}",
-            "score": f"{verdict.score:.4g}",
+            "score": apart(verdict.score, verdict.threshold)[0],
             "regions": str(len(verdict.regions)),
             "engine": in_ms(times.engine_ms),
             "waiting": in_ms(times.waiting_ms),
@@ -115,7 +116,9 @@ class OutcomeTable:
         if wider:
             self._columns["frame"] = replace(frame, width=min(len(name), self._most_name))
         if threshold != self._threshold:
-            self._write(f"threshold {threshold:.4g}: a score above it is anomalous")
+            self._write(
+                f"threshold {threshold:.6g}: a score above it is anomalous, and so is any region"
+            )
         elif not wider and self._rows < ROWS_UNDER_A_HEADING:
             return
         self._threshold, self._rows = threshold, 0

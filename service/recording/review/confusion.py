@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, case, func, select, text
+from sqlalchemy import ColumnElement, case, func, or_, select, text
 
 from service.errors import InvalidParameterError
 from service.recording.database import Database
 from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
+from service.recording.review.witnesses import MAP_SPOKE
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
@@ -113,14 +114,16 @@ def confusion(database: Database, filters: Filters, per: Per = "day") -> Confusi
 
 
 def groups_at(database: Database, filters: Filters, threshold: float) -> list[Group]:
-    """All inspections in groups, with the verdicts that another threshold would have given.
+    """All inspections in groups, with the verdicts that another threshold of the score would give.
+
+    The threshold of the map is that of then: what showed a region is rejected at each threshold.
 
     Raises:
         RecordError: the database cannot be read.
     """
     columns = inspections.c
     # A comparison is a number in SQLite.
-    above = case((columns.score > threshold, 1), else_=0)
+    above = case((or_(columns.score > threshold, MAP_SPOKE), 1), else_=0)
     return [
         Group(anomalous, bool(rejected), *rest)
         for anomalous, rejected, *rest in _counted(database, filters, columns.anomalous, above)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from service.recording.database import Database
+from service.recording.review.witnesses import MAP_SPOKE
 from service.recording.tables import inspections, sources
 
 MOST_SCORES: Final = 5000
@@ -20,10 +21,12 @@ class JudgedScores:
 
     Attributes:
         scores: ascending; of the latest `MOST_SCORES`.
+        regions: whether each showed a region as well, at the pixel threshold of then.
         count: of all of them.
     """
 
     scores: tuple[float, ...]
+    regions: tuple[bool, ...]
     count: int
 
 
@@ -69,9 +72,13 @@ def _scores(
         columns.judgement == judgement,
         columns.source_id.in_(source_ids),
     )
-    latest = select(columns.score).where(*wanted).order_by(columns.at_us.desc()).limit(most)
-    scores = sorted(connection.execute(latest).scalars())
-    if len(scores) < most:
-        return JudgedScores(tuple(scores), len(scores))
-    count = connection.execute(select(func.count()).select_from(inspections).where(*wanted))
-    return JudgedScores(tuple(scores), count.scalar_one())
+    spoke = case((MAP_SPOKE, 1), else_=0)
+    latest = select(columns.score, spoke).where(*wanted).order_by(columns.at_us.desc()).limit(most)
+    found = sorted(tuple(row) for row in connection.execute(latest))
+    count = len(found)
+    if count == most:
+        all_of_them = select(func.count()).select_from(inspections).where(*wanted)
+        count = connection.execute(all_of_them).scalar_one()
+    return JudgedScores(
+        tuple(score for score, _ in found), tuple(bool(region) for _, region in found), count
+    )

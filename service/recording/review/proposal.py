@@ -16,11 +16,14 @@ from service.errors import CalibrationError, InvalidParameterError
 from service.recording.database import Database
 from service.recording.review.confusion import Group, groups_at, layer_of, strata_of
 from service.recording.review.figures import ReviewFigures, Stratum, figures_of, merged_strata
+from service.recording.review.witnesses import MAP_SPOKE
 from service.recording.search.conditions import conditions
 from service.recording.search.filters import Filters
 from service.recording.tables import inspections
 
 Rule = Literal["conformal", "best-f1"]
+_Row = tuple[float, str, bool, str, bool]
+"""Score, judgement, verdict, reason to be kept, and whether the map spoke."""
 
 FEWEST_OF_EACH: Final = 10
 """Judged good and judged defective inspections without which no F1 is worth anything."""
@@ -90,6 +93,7 @@ class _Scores:
         weights: how many inspections each of these stands for [n].
         defects: of those judged a defect, float64 [m].
         unjudged_passes: passes in strata of which nothing is judged.
+        by_map: number of the good ones that are rejected whatever the threshold is, by a region.
         cut: whether there are more than were read.
     """
 
@@ -97,6 +101,7 @@ class _Scores:
     weights: NDArray[np.float64]
     defects: NDArray[np.float64]
     unjudged_passes: int
+    by_map: int
     cut: bool
 
 
@@ -104,6 +109,9 @@ def propose(
     database: Database, filters: Filters, rule: Rule = "conformal", alpha: float | None = None
 ) -> Proposal:
     """A threshold for one version of a model.
+
+    The threshold of regions stays: a part that showed a region is rejected by each proposal, and is
+    counted so.
 
     - `conformal`: at most `alpha` of the good parts score higher, as far as the judged ones tell.
       Each stands for as many as its stratum has for each judged one. Where all stand for equally
@@ -218,11 +226,11 @@ def as_given(groups: Iterable[Group]) -> list[Group]:
     return [replace(group, rejected=group.anomalous) for group in groups]
 
 
-def _judged_rows(connection: Connection, filters: Filters) -> list[tuple[float, str, bool, str]]:
-    """Score, judgement, verdict and reason to be kept of what is judged, the latest first."""
+def _judged_rows(connection: Connection, filters: Filters) -> list[_Row]:
+    """What is judged, the latest first."""
     columns = inspections.c
     wanted = (
-        select(columns.score, columns.judgement, columns.anomalous, columns.kept)
+        select(columns.score, columns.judgement, columns.anomalous, columns.kept, MAP_SPOKE)
         .where(
             *conditions(filters),
             columns.judgement.in_(("good", "defect")),
@@ -234,14 +242,14 @@ def _judged_rows(connection: Connection, filters: Filters) -> list[tuple[float, 
     return [tuple(row) for row in connection.execute(wanted)]
 
 
-def _scores(rows: Sequence[tuple[float, str, bool, str]], strata: Iterable[Stratum]) -> _Scores:
+def _scores(rows: Sequence[_Row], strata: Iterable[Stratum]) -> _Scores:
     merged = merged_strata(strata)
     stands_for = {
         (one.rejected, one.layer): one.inspections / one.judged for one in merged if one.judged
     }
     good = [
         (score, stands_for[rejected, layer_of(kept)])
-        for score, judgement, rejected, kept in rows
+        for score, judgement, rejected, kept, _ in rows
         if judgement == "good"
     ]
     defects = [score for score, judgement, *_ in rows if judgement == "defect"]
@@ -255,6 +263,7 @@ def _scores(rows: Sequence[tuple[float, str, bool, str]], strata: Iterable[Strat
         weights=np.array([weight for _, weight in good], np.float64),
         defects=np.array(defects, np.float64),
         unjudged_passes=sum(unjudged),
+        by_map=sum(bool(spoke) for _, judgement, *_, spoke in rows if judgement == "good"),
         cut=len(rows) == MOST_SCORES,
     )
 
@@ -277,6 +286,11 @@ def _flips(groups: Iterable[Group], judgement: str | None = None) -> Flips:
 def _limits(scores: _Scores, rule: Rule) -> Iterable[str]:
     yield "it was found on the inspections that it is counted on, which flatters it"
     yield "the threshold of regions (pixel) stays; nobody judged regions"
+    if scores.by_map:
+        yield (
+            f"{scores.by_map} of the {len(scores.good)} judged good parts showed a region, and are "
+            "rejected whatever the threshold of the score is"
+        )
     if rule == "best-f1":
         yield (
             "F1 goes by the judged inspections as they are, in which defects are more frequent "

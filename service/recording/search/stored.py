@@ -40,7 +40,9 @@ class StoredInspection:
     request_id: Annotated[str, Meaning("Id of the request.")]
     protocol: Annotated[str, Meaning("Protocol by which the picture came: rest, stream or oip.")]
     caller: Annotated[str, Meaning("Who asked: the name of a key; empty where none was needed.")]
-    anomalous: Annotated[bool, Meaning("The verdict: whether the score exceeded the threshold.")]
+    anomalous: Annotated[
+        bool, Meaning("The verdict: whether the score exceeded its threshold, or the map its own.")
+    ]
     score: Annotated[float, Meaning("Anomaly score of the picture.")]
     threshold: Annotated[float, Meaning("Threshold of the score that was in force.")]
     pixel_threshold: Annotated[

@@ -134,8 +134,11 @@ async def test_parameters_rule_the_verdicts(serve, bad_part) -> None:
         request = in_json([bad_part], parameters=parameters)
         outputs = outputs_of(await client.post(INFER, json=request))
         assert outputs["threshold"] == [pytest.approx(0.9)]
-        assert outputs["anomalous"] == [False]
+        assert outputs["anomalous"] == [True]
         assert json.loads(outputs["regions"][0])[0]["box"] == [0, 0, 64, 48]
+        request = in_json([bad_part], parameters=parameters | {"pixel_threshold": 0.9})
+        outputs = outputs_of(await client.post(INFER, json=request))
+        assert outputs["anomalous"] == [False]
 
 
 async def test_one_bad_picture_refuses_its_request_and_is_named(serve, bad_part) -> None:

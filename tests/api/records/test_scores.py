@@ -36,7 +36,11 @@ async def test_the_scores_of_the_calibration_and_of_what_was_judged(
     good = found["calibration"]["good"]
     assert good["count"] == len(good["scores"]) == 40
     assert good["scores"] == sorted(good["scores"])
-    assert found["calibration"]["defects"] == {"scores": [], "count": 0}
+    assert found["calibration"]["defects"] == {"scores": [], "regions": [], "count": 0}
+    # Peaks are as high as scores here, and the pixel threshold is still 0.5.
+    assert good["regions"] == [False] * 40
+    assert found["judged"]["good"]["regions"] == [False, False]
+    assert found["judged"]["defects"]["regions"] == [True]
     assert found["judged"]["good"]["scores"] == pytest.approx([50 / 255, 100 / 255], abs=0.01)
     assert found["judged"]["defects"]["scores"] == pytest.approx([200 / 255], abs=0.01)
 
@@ -58,7 +62,7 @@ async def test_another_bundle_of_the_same_name_has_no_scores_of_the_record(
     (bundle.path / "manifest.json").write_bytes(_with_note(bundle))
     async with serve(record=sqlite_record) as client:
         found = (await client.get(SCORES)).json()
-    assert found["judged"]["defects"] == {"scores": [], "count": 0}
+    assert found["judged"]["defects"] == {"scores": [], "regions": [], "count": 0}
 
 
 def _with_note(bundle) -> bytes:
@@ -84,10 +88,19 @@ async def test_scores_need_the_scope_read(serve) -> None:
 
 def test_of_many_calibration_scores_every_so_many_is_told_and_the_highest() -> None:
     scores = np.arange(3 * MOST_SCORES + 1, dtype=np.float32)
-    told = _by_rank(scores)
+    told = _by_rank(scores, -scores, pixel=-1000.0)
     assert told["count"] == len(scores)
     assert len(told["scores"]) <= MOST_SCORES
     assert told["scores"][-1] == scores[-1]
     assert np.mean(np.array(told["scores"]) > 5000) == pytest.approx(
         np.mean(scores > 5000), abs=1e-3
     )
+    assert told["regions"] == [score < 1000 for score in told["scores"]]
+
+
+async def test_the_scores_say_which_pictures_a_region_rejects(serve) -> None:
+    async with serve() as client:
+        await client.put("/v1/models/parts/threshold", json={"pixel": 0.4})
+        good = (await client.get(SCORES)).json()["calibration"]["good"]
+    assert good["regions"] == [score > 0.4 for score in good["scores"]]
+    assert any(good["regions"])

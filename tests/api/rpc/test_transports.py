@@ -41,7 +41,12 @@ async def test_maps_heatmaps_and_parameters(serve, transport, bad_part) -> None:
             outputs=transport.wanted("anomaly_map", "heatmap", "anomalous", "threshold"),
             priority=2,
             timeout=60_000_000,
-            parameters={"heatmap": "map", "format": "png", "threshold": 0.9},
+            parameters={
+                "heatmap": "map",
+                "format": "png",
+                "threshold": 0.9,
+                "pixel_threshold": 0.9,
+            },
         )
         assert result.as_numpy("anomaly_map").shape == (1, 32, 32)
         assert result.as_numpy("heatmap")[0].startswith(b"\x89PNG")

@@ -37,7 +37,9 @@ async def test_a_threshold_is_in_force_everywhere_before_the_answer_goes_out(
     serve_together: ServeTogether, bad_part: bytes, asked: int
 ) -> None:
     async with serve_together(3) as workers:
-        answer = await workers[asked].client.put(THRESHOLD, json={"image": 0.9, "reason": "lamp"})
+        answer = await workers[asked].client.put(
+            THRESHOLD, json={"image": 0.9, "pixel": 0.9, "reason": "lamp"}
+        )
         assert answer.status_code == 200
         body = answer.json()
         assert (body["old"]["image"], body["new"]["image"]) == (0.5, 0.9)

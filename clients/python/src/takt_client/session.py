@@ -33,7 +33,7 @@ class InspectChoices(TypedDict, total=False):
         heatmap: `none`, the coloured `map`, the `overlay` on the picture, or the `raw` map.
         format: of the coloured pictures.
         threshold: instead of the model's, for this verdict.
-        pixel_threshold: instead of the model's, for these regions.
+        pixel_threshold: instead of the model's, for these regions and this verdict.
         timeout_ms: after which the server gives up.
         priority: `line` goes before `bulk` where both wait.
         station: where the picture was taken; this and what follows is for the server's record.

@@ -69,7 +69,7 @@ class Inspected:
         version: of that model.
         score: of the whole picture, unbounded; higher is more anomalous.
         threshold: the one applied.
-        anomalous: score > threshold.
+        anomalous: score > threshold, or a region: a value of the map > the pixel threshold.
         percentile: share of good calibration pictures, in percent, that score no higher.
         width: of the picture, upright, in pixels.
         height: of the picture, upright, in pixels.
@@ -246,7 +246,7 @@ class StreamStats:
         answered: frames with a score.
         errors: frames that were refused.
         dropped: frames that a newer one replaced.
-        anomalous: answered frames over the threshold.
+        anomalous: answered frames that are anomalous.
         duration_s: of the session.
         frames_per_s: the rate of the last answers.
         latency_ms: the server's own time for a picture.

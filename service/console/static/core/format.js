@@ -6,7 +6,17 @@ const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 /** A score or a threshold: three digits that say something, or a dash. */
-export const score = (value) => (known(value) ? Number(value).toPrecision(3) : "–");
+export const score = (value, digits = 3) => (known(value) ? Number(value).toPrecision(digits) : "–");
+
+/** Scores and thresholds that are compared: at least three digits, and more until different ones look different. */
+export function apart(...values) {
+  const different = new Set(values).size;
+  for (let digits = 3; digits < 17; digits += 1) {
+    const texts = values.map((value) => score(value, digits));
+    if (new Set(texts).size >= different) return texts;
+  }
+  return values.map((value) => score(value, 17));
+}
 
 /** A whole number, with its thousands apart. */
 export const count = (value) => (known(value) ? COUNT.format(value) : "–");

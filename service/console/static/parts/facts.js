@@ -1,13 +1,13 @@
 /** What answers say, in tables. */
 import { html } from "../vendor/htm-preact.js";
-import { ms, percent, score } from "../core/format.js";
+import { apart, ms, percent, score } from "../core/format.js";
 import { t } from "../core/strings.js";
 import { Verdict, verdictOf } from "./verdict.js";
 
 const ROWS = {
   verdict: (one) => html`<${Verdict} verdict=${verdictOf(one.anomalous)} />`,
-  score: (one) => score(one.score),
-  threshold: (one) => score(one.threshold),
+  score: (one) => apart(one.score, one.threshold)[0],
+  threshold: (one) => apart(one.score, one.threshold)[1],
   share: (one) => (one.threshold > 0 ? (one.score / one.threshold).toFixed(2) : "–"),
   percentile: (one) => percent(one.percentile === null ? null : one.percentile / 100),
   count: (one) => one.regions.length,

@@ -164,8 +164,8 @@ def test_the_report_says_size_drift_thresholds_and_guarantee(exported: Exported)
     threshold = exported.report.bundle.manifest.thresholds.image
     assert re.search(r"graph +2\.\d MB", text)
     assert f"score {threshold:.6g}" in text
-    assert "probability of at most 40 %" in text
-    assert re.search(r"defects +[01] of 1 score above", text)
+    assert "Proven are at most 40 % by score, and at most 40 % by a region" in text
+    assert re.search(r"defects +[01] of 1 are anomalous", text)
 
 
 def test_a_checkpoint_that_does_not_say_what_it_saw_is_told_of_once(
@@ -209,8 +209,9 @@ def test_the_thresholds_of_the_training_are_kept_on_demand_and_recorded_anyway(
     assert (manifest.thresholds.image, manifest.thresholds.pixel) == (1.25, 1.5)
     assert (manifest.thresholds.alpha, manifest.thresholds.good_count) == (None, 0)
     assert "kept from the training (takt)" in kept.text()
-    rejected = int((kept.bundle.calibration.good_score > 1.25).sum())
-    assert f"guarantee   none: of the 2 good pictures, {rejected} score above" in kept.text()
+    known = kept.bundle.calibration
+    rejected = int(((known.good_score > 1.25) | (known.good_peak > 1.5)).sum())
+    assert f"none: of the 2 good pictures, {rejected} are called anomalous" in kept.text()
 
     own = export(source, good, tmp_path / "models" / "parts" / "2", alpha=ALPHA)
     assert own.bundle.manifest.thresholds.method == "split conformal"

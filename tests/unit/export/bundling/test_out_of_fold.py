@@ -98,9 +98,7 @@ def test_the_thresholds_come_from_the_pictures_that_the_fit_has_seen(
 
 
 def test_report_and_card_say_what_is_proven_and_what_is_aimed_at(exported: ExportReport) -> None:
-    assert "at most 12.5 %, and shows a region with at most as much: that is proven" in (
-        exported.text()
-    )
+    assert "Proven are at most 12.5 % by score, and at most 12.5 % by a region" in exported.text()
     written = card(exported.bundle.manifest)
     assert "| found by | cross-conformal |" in written
     assert "| of those, proven | at most 12.50% |" in written

@@ -15,11 +15,13 @@ from export.errors import SelfTestError
 from export.pictures import read_picture
 from export.synthetic.defects import KINDS
 from service.bundles.findings import FitRecord, SelfTest
+from service.bundles.thresholds import ThresholdPair
 from service.domain import Image
 
 WritePictures = Callable[..., list[Path]]
 
 THRESHOLD = 0.5
+PIXEL_THRESHOLD = 2.0
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +55,13 @@ def subject(score: Callable[[Image], float], threshold: float = THRESHOLD) -> Su
     return Subject(
         family="efficientad",
         fit=FitRecord(steps=1000, pictures=100),
-        threshold=threshold,
-        score=score,
+        thresholds=ThresholdPair(threshold, PIXEL_THRESHOLD),
+        look=lambda picture: (score(picture), 0.0),
         counted=everywhere,
         good_score=np.zeros(6, np.float32),
+        good_peak=np.zeros(6, np.float32),
         defect_score=np.zeros(0, np.float32),
+        defect_peak=np.zeros(0, np.float32),
     )
 
 
@@ -102,6 +106,28 @@ def test_a_slow_model_gets_two_rounds_only(
     assert tested.defects == 2 * 4 * len(KINDS)
 
 
+def test_a_defect_that_the_map_alone_shows_is_found(pictures: CalibrationPictures) -> None:
+    shown = dataclasses.replace(subject(lambda _: 0.0), look=lambda _: (0.0, 5.0))
+    tested = self_test(shown, pictures, quiet=True)
+    assert tested.found == tested.defects > 0
+
+
+def test_good_pictures_with_a_region_and_given_defects_without_one_are_counted(
+    pictures: CalibrationPictures,
+) -> None:
+    known = dataclasses.replace(
+        subject(lambda _: 1.0),
+        good_peak=np.array([3, 3, 3, 0, 0, 0], np.float32),
+        defect_score=np.zeros(3, np.float32),
+        defect_peak=np.array([1, 2, 3], np.float32),
+    )
+    found = self_test(known, pictures, quiet=True).findings
+    assert [one.text for one in found] == [
+        "the threshold rejects 3 of 6 good pictures",
+        "the threshold misses 2 of the 3 given defects",
+    ]
+
+
 def test_pictures_that_the_model_rejects_anyway_are_not_altered(
     pictures: CalibrationPictures,
 ) -> None:
@@ -117,7 +143,9 @@ def test_a_model_whose_thresholds_rest_on_another_part_is_told(
 ) -> None:
     others = CalibrationPictures((), pictures.unseen)
     of_another_part = dataclasses.replace(
-        subject(lambda _: 1.0), good_score=np.zeros(0, np.float32)
+        subject(lambda _: 1.0),
+        good_score=np.zeros(0, np.float32),
+        good_peak=np.zeros(0, np.float32),
     )
     tested = self_test(of_another_part, others, quiet=True)
     assert codes(tested) == ["good_rejected"]
@@ -146,7 +174,9 @@ def test_defects_are_made_up_where_the_picture_counts(pictures: CalibrationPictu
 
 def test_a_threshold_that_misses_the_given_defects_is_told(pictures: CalibrationPictures) -> None:
     missing = dataclasses.replace(
-        subject(lambda _: 1.0), defect_score=np.array([0.1, 0.5, 0.9], np.float32)
+        subject(lambda _: 1.0),
+        defect_score=np.array([0.1, 0.5, 0.9], np.float32),
+        defect_peak=np.zeros(3, np.float32),
     )
     tested = self_test(missing, pictures, quiet=True)
     assert codes(tested) == ["defects_missed"]
@@ -172,18 +202,3 @@ def test_findings_are_one_loud_line_each_with_the_remedy_and_can_be_refused(
     with pytest.raises(SelfTestError, match="--strict"):
         refuse_findings(tested)
     refuse_findings(self_test(subject(lambda _: 1.0), pictures, quiet=True))
-
-
-def test_a_defect_counts_as_on_a_picture_that_the_model_has_not_seen(
-    pictures: CalibrationPictures,
-) -> None:
-    asked: list[Path] = []
-
-    def as_unseen(path: Path, score: float) -> float:
-        asked.append(path)
-        return score + 0.5
-
-    known = dataclasses.replace(subject(lambda _: 0.1), as_unseen=as_unseen)
-    tested = self_test(known, pictures, quiet=True)
-    assert tested.found == tested.defects
-    assert set(asked) <= set(pictures.unseen)

@@ -85,6 +85,13 @@ def test_verdicts_that_become_others_are_counted_at_the_bundles_threshold(bundle
     assert drift_between(found, reference, bundle).turned == 2
 
 
+def test_verdicts_that_a_region_turns_are_counted_too(bundle: Bundle) -> None:
+    scores, good = [0.2, 0.3, 0.9], [False, False, False]
+    reference, found = answers(scores, good), answers(scores, good, more=0.25)
+    # Only the map of the second one now exceeds 0.5; the third was anomalous anyway.
+    assert drift_between(found, reference, bundle).turned == 1
+
+
 def test_without_defects_there_is_no_auroc(bundle: Bundle) -> None:
     same = answers([0.2, 0.4], [False, False])
     drift = drift_between(same, same, bundle)

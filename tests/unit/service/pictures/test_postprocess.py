@@ -129,10 +129,27 @@ def test_the_pixel_threshold_is_not_rounded_to_the_precision_of_the_map() -> Non
     assert len(judged(cells, pixel_threshold=math.nextafter(value, 0.0)).regions) == 1
 
 
-def test_the_score_does_not_decide_on_regions() -> None:
+def test_a_picture_with_a_region_is_not_good_although_its_score_is() -> None:
     verdict = judged(map_with((4, 4), (1, 1, 0.9)), score=0.0)
-    assert not verdict.anomalous
+    assert verdict.anomalous
     assert len(verdict.regions) == 1
+
+
+@pytest.mark.parametrize(("peak", "anomalous"), [(0.25, False), (0.5, False), (0.75, True)])
+def test_only_a_cell_above_the_pixel_threshold_is_anomalous(peak: float, anomalous: bool) -> None:
+    verdict = judged(map_with((4, 4), (2, 3, peak)), pixel_threshold=0.5)
+    assert verdict.anomalous is anomalous
+
+
+def test_at_an_infinite_pixel_threshold_only_the_score_decides() -> None:
+    cells = map_with((4, 4), (1, 1, 3e38))
+    assert not judged(cells, pixel_threshold=math.inf).anomalous
+    assert judged(cells, score=1.1, pixel_threshold=math.inf).anomalous
+
+
+def test_the_verdict_does_not_depend_on_how_many_regions_are_wanted() -> None:
+    verdict = judged(map_with((4, 4), (1, 1, 0.9)), max_regions=0)
+    assert (verdict.anomalous, verdict.regions) == (True, ())
 
 
 def test_a_region_on_a_picture_of_the_map_size_is_its_cells() -> None:

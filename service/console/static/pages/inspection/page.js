@@ -11,6 +11,7 @@ import { Facts, Regions } from "../../parts/facts.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Panes, usePicture, useView } from "../../parts/picture.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { witnessesOf } from "../../parts/witness.js";
 import { Judging } from "./judging.js";
 
 const { inspection: words } = t;
@@ -62,10 +63,12 @@ function Inspection({ row, history, again }) {
 
 /** In plain words: why the part was rejected or passed, and what its score means. */
 function whyOf({ regions: [strongest], percentile, ...row }) {
-  const { box: [x, y, width, height] = [], peak } = strongest ?? {};
-  const figures = { ...row, score: score(row.score), threshold: score(row.threshold), percent: percent(percentile / 100),
-    x: Math.round(x + width / 2), y: Math.round(y + height / 2), peak: score(peak) };
-  const said = [row.anomalous ? words.rejected : words.passed, strongest ? words.strongest : words.spread];
+  const { box: [x, y, width, height] = [] } = strongest ?? {};
+  const figures = { ...row, why: witnessesOf({ ...row, regions: strongest ? [strongest] : [] }), percent: percent(percentile / 100),
+    x: Math.round(x + width / 2), y: Math.round(y + height / 2) };
+  const said = [row.anomalous ? words.rejected : words.passed];
+  // Where regions are not kept, a reject without a score for it had one all the same.
+  if (strongest || !row.anomalous || row.score > row.threshold) said.push(strongest ? words.strongest : words.spread);
   if (percentile !== null) said.push(words.percentile);
   if (row.kept === "near") said.push(words.near);
   return fill(said.join(" "), figures);

@@ -2,12 +2,12 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
 import { navigate, useAddress } from "../../core/address.js";
-import { score } from "../../core/format.js";
 import { useFetched, useInterval } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { comparedOf, whyOf } from "../../parts/witness.js";
 import { createScreen } from "./screen.js";
 import { send } from "./sender.js";
 import { cameraSource, droppedFiles, filesSource } from "./source.js";
@@ -77,7 +77,7 @@ function Tile({ stream }) {
     <strong>${placeOf(stream)}</strong>
     <canvas ref=${canvas} class="screen" />
     <${Verdict} verdict=${verdictOf(outcome?.anomalous)} />
-    <span>${fill(l.score, { score: score(outcome?.score), threshold: score(outcome?.threshold) })}</span>
+    <span>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</span>
     <span>${error?.detail ?? (stream.connected ? fill(l.counts, stream.counts) : l.lost)}</span>
   </a></li>`;
 }

@@ -5,6 +5,7 @@ import { useKeys } from "../../core/hooks.js";
 import { fill, t } from "../../core/strings.js";
 import { Notice, Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { comparedOf, whyOf } from "../../parts/witness.js";
 import { Rejects } from "./rejects.js";
 import { createScreen } from "./screen.js";
 import { openShift } from "./shift.js";
@@ -56,7 +57,7 @@ export function Station({ feed, onState }) {
     </div>
     <div class="card">
       <${Verdict} verdict=${verdictOf(outcome?.anomalous)} size="large" />
-      <p>${fill(l.score, { score: score(outcome?.score), threshold: score(outcome?.threshold) })}</p>
+      <p>${outcome?.regions ? whyOf(outcome) : fill(l.score, comparedOf(outcome))}</p>
       <${Strip} scores=${at.scores} threshold=${outcome?.threshold ?? 0} />
       <p>${fill(l.times, { engine: ms(outcome?.timings_ms?.engine), queue: ms(outcome?.timings_ms?.queue) })}</p>
       ${counts && html`<p>${fill(l.counts, counts)}</p>`}

@@ -1,7 +1,7 @@
 /** A version's threshold: the scores on both sides of it, and what another one would have said of them. */
 import { html, useMemo, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { count, percent, score, when } from "../../core/format.js";
+import { apart, count, percent, score, when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -37,8 +37,8 @@ export function Threshold({ path, version: { thresholds }, after }) {
   };
   const button = (name, off) => html`
     <button type="button" class="button" disabled=${off} onClick=${() => ask(name)}>${t.models[name]}</button>`;
-  const promised = thresholds.proven_rate ?? thresholds.alpha;
-  const promise = at !== origin.bundle ? t.models.noPromise : promised === null ? t.models.ownThreshold : t.models.promise;
+  const { alpha } = thresholds;
+  const promise = at !== origin.bundle ? t.models.noPromise : alpha === null ? t.models.ownThreshold : t.models.promise;
   const judged = data && (data.judged === null ? t.models.noRecord : judgedOf(data) ? t.models.notFair : t.models.nothingJudged);
   return html`<section class="card threshold">
     <h2>${t.models.threshold}</h2>
@@ -55,7 +55,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
       </label>
     </div>
     <div aria-live="polite">
-      <p>${fill(promise, { alpha: percent(promised) })}</p>
+      <p>${fill(promise, { alpha: percent(alpha) })}</p>
       ${groups.length > 0 && html`<${Table} number label=${t.models.counts} head=${t.models.countColumns}
         rows=${groups.map((group) => counts(group, at, now))} />`}
     </div>
@@ -65,7 +65,7 @@ export function Threshold({ path, version: { thresholds }, after }) {
     </div>`}
     <${ReasonDialog} open=${asked} title=${t.models[asked]} action=${t.models[asked]}
       onConfirm=${confirm} onClose=${() => ask(null)}>
-      <p>${fill(t.models.change, { old: score(now), now: score(to) })}</p>
+      <p>${fill(t.models.change, { old: apart(now, to)[0], now: apart(now, to)[1] })}</p>
     <//>
   </section>`;
 }
@@ -73,9 +73,9 @@ export function Threshold({ path, version: { thresholds }, after }) {
 const judgedOf = ({ judged }) => judged.good.count + judged.defects.count;
 const tidy = (value) => Number(value.toPrecision(6));
 
-/** A row: how many of a group a threshold rejects, beside those that the one in force does. */
-function counts({ key, scores, count: all }, at, now) {
-  const rejected = [at, now].map((threshold) => scores.filter((one) => one > threshold).length);
+/** A row: how many of a group a threshold or a region rejects, beside those that the threshold in force and a region do. */
+function counts({ key, scores, regions, count: all }, at, now) {
+  const rejected = [at, now].map((threshold) => scores.filter((one, index) => one > threshold || regions[index]).length);
   const known = all > scores.length ? fill(t.models.of, { shown: count(scores.length), all: count(all) }) : count(all);
   return [t.models.groups[key], known, ...rejected.map((some) => `${count(some)} (${percent(some / scores.length)})`)];
 }

@@ -1,12 +1,13 @@
 /** The tile with the focus, with everything that is known and was said of it, and how it is judged. */
 import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { call, url } from "../../core/api.js";
-import { score, when } from "../../core/format.js";
+import { when } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may, useSession } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
 import { Problem } from "../../parts/notice.js";
 import { Verdict, verdictOf } from "../../parts/verdict.js";
+import { comparedOf, whyOf } from "../../parts/witness.js";
 import { Boxes, thumbnailOf } from "./grid.js";
 
 const LOOKED_MS = 250;
@@ -34,7 +35,7 @@ export function Detail({ tile, said, reviewer }) {
       ${!heat && html`<${Boxes} tile=${tile} />`}
     </div>
     <div class="row"><${Verdict} verdict=${verdictOf(tile.anomalous)} />
-      ${fill(r.against, { score: score(tile.score), threshold: score(tile.threshold) })}</div>
+      <span>${data ? whyOf(data[0]) : fill(t.live.score, comparedOf(tile))}</span></div>
     <div class="row"><a class="button" href=${`/console/inspection/${id}`}>${r.open}</a>
       ${picture && html`<button type="button" class="button" aria-pressed=${String(heat)} onClick=${() => setHeat(!heat)}>${r.heat}</button>`}</div>
     <${Problem} error=${error} />

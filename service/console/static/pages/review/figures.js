@@ -1,7 +1,7 @@
 /** What judgements tell of a model: its mistakes over time, and a threshold with what it would change. */
 import { html, useState } from "../../vendor/htm-preact.js";
 import { call } from "../../core/api.js";
-import { count, day, percent, score } from "../../core/format.js";
+import { apart, count, day, percent, score } from "../../core/format.js";
 import { useFetched } from "../../core/hooks.js";
 import { may } from "../../core/session.js";
 import { fill, t } from "../../core/strings.js";
@@ -61,7 +61,7 @@ function Proposed({ filters }) {
   const bounds = ({ value, low, high }) => `${percent(value)} (${percent(low)} – ${percent(high)})`;
   const flip = ([key, text]) => [text, count(data[key].to_pass), count(data[key].to_reject)];
   const rated = ([key, text]) => [text, bounds(data.before[key]), bounds(data.after[key])];
-  const said = data && fill(r.proposal, { ...data, threshold: score(data.threshold), now: score(data.in_force) });
+  const said = data && fill(r.proposal, { ...data, threshold: apart(data.threshold, data.in_force)[0], now: apart(data.threshold, data.in_force)[1] });
   return html`<${Problem} error=${error} />
     ${done && html`<${Notice} title=${fill(r.applied, { threshold: score(done.new.image) })} />`}
     ${data && html`<p>${said}</p>

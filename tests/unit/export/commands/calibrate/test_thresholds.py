@@ -46,8 +46,8 @@ def test_a_bundle_gets_conformal_thresholds_and_says_what_they_promise(
     assert row(output, "conformal *, score")[1:] == ["4", "of", "50", "(8.0%)", "-"]
     assert row(output, "until now, score") == ["0.5", "0", "of", "50", "(0.0%)", "-"]
     words = in_words(output)
-    assert "a further good picture like these 50 is called anomalous with a probability" in words
-    assert "of at most 10 %, and shows a region with at most 10 %" in words
+    assert "about 10 % of further good pictures like these 50 are called anomalous, by" in words
+    assert "Proven are at most 10 % by score, and at most 10 % by a region" in words
     assert "over the calibration pictures and the new one together" in words
     assert "Nothing is promised of defects" in words
     assert "deployed conformal: score 0.43137" in words
@@ -105,7 +105,9 @@ def test_defects_show_what_each_threshold_misses(bundle: Bundle, good: Path, def
     output = done(bundle.path, "--good", good, "--defects", defects, "--alpha", 0.1)
     assert "50 good pictures and 10 defective ones" in output
     assert row(output, "conformal *, score")[1:] == cells("4 of 50 (8.0%) 4 of 10 (40.0%)")
+    assert row(output, "conformal *, either") == cells("4 of 50 (8.0%) 4 of 10 (40.0%)")
     assert row(output, "best F1, score")[1:] == cells("0 of 50 (0.0%) 5 of 10 (50.0%)")
+    assert row(output, "best F1, either") == cells("0 of 50 (0.0%) 5 of 10 (50.0%)")
     assert "least cost" not in output
     assert "best F1 is chosen by the very pictures that it is counted on" in in_words(output)
     bundle = load_bundle(bundle.path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from service.bundles.calibration.conformal import (
     conformal_threshold,
     warning_of_ties,
 )
+from service.bundles.calibration.witnesses import anomalous
+from service.bundles.thresholds import ThresholdPair
 from service.errors import CalibrationError
 
 
@@ -135,9 +139,62 @@ def test_scores_that_are_all_the_same_are_worth_a_warning() -> None:
     assert warning_of_ties(shuffled(1)) is None
 
 
-def test_scores_and_peaks_get_their_own_thresholds() -> None:
+def test_scores_and_peaks_that_rank_alike_get_the_threshold_of_each_alone() -> None:
     found = calibrate(shuffled(19), shuffled(19) * 10, 0.1)
     assert (found.image, found.pixel) == (18, 180)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("count", "alpha"), [(9, 0.1), (19, 0.1), (60, 0.2), (200, 0.01)])
+def test_both_thresholds_together_reject_no_more_than_alpha_of_the_good_pictures(
+    count: int, alpha: float, ties: bool
+) -> None:
+    rng = np.random.default_rng(count)
+    allowed = count - conformal_rank(count, alpha)
+    for _ in range(50):
+        scores, peaks = rng.lognormal(size=(2, count)).astype(np.float32)
+        if ties:
+            scores, peaks = np.round(scores), np.round(2 * peaks)
+        found = calibrate(scores, peaks, alpha)
+        assert anomalous(found, scores, peaks).sum() <= allowed
+        # The lowest rank with which that holds: one less in both rejects more.
+        lower = [np.nextafter(one, np.float32(-1)) for one in (found.image, found.pixel)]
+        below = ThresholdPair(
+            *(
+                float(values[values <= limit].max(initial=-1))
+                for values, limit in zip((scores, peaks), lower, strict=True)
+            )
+        )
+        assert anomalous(below, scores, peaks).sum() > allowed
+
+
+def test_thresholds_of_score_and_map_are_of_one_rank() -> None:
+    rng = np.random.default_rng(0)
+    scores, peaks = rng.lognormal(size=(2, 50)).astype(np.float32)
+    found = calibrate(scores, peaks, 0.1)
+    rank = int((scores <= found.image).sum())
+    assert rank == (peaks <= found.pixel).sum() > conformal_rank(50, 0.1)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_further_picture_exceeds_either_at_most_as_often_as_is_proven(count: int) -> None:
+    # Each order of peaks against scores, and each picture once as the further one.
+    scores = np.arange(count + 1, dtype=np.float32)
+    for rank in range(1, count + 1):
+        alpha = (count + 1.5 - rank) / (count + 1)
+        assert conformal_rank(count, alpha) == rank
+        for order in permutations(range(count + 1)):
+            peaks, rejected = np.array(order, np.float32), 0
+            for further in range(count + 1):
+                others = scores != further
+                found = calibrate(scores[others], peaks[others], alpha)
+                rejected += bool(anomalous(found, scores, peaks)[further])
+            assert rejected <= count + 2 - rank
+
+
+def test_a_peak_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="not a finite number"):
+        calibrate(shuffled(19), np.full(19, np.nan, np.float32), 0.1)
 
 
 @pytest.mark.parametrize("ties", [False, True])

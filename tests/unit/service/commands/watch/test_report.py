@@ -60,7 +60,7 @@ async def test_a_line_for_people_has_engine_and_waiting_apart_under_a_heading(li
     report = people(lines.append)
     await tell(report, BAD, GOOD, FAILED, DroppedFrame(5, 1))
     assert lines == [
-        "threshold 0.5: a score above it is anomalous",
+        "threshold 0.5: a score above it is anomalous, and so is any region",
         "frame                 verdict      score regions   engine  waiting",
         "cam                   ANOMALOUS     0.75       1   2.5 ms  8600 ms",
         "cam                   good          0.25       0   2.5 ms  8600 ms",

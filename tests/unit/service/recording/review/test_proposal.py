@@ -70,6 +70,23 @@ def test_the_proposed_threshold_and_what_it_would_change(record: Record) -> None
     assert found.after.rejects == 10
 
 
+def test_what_showed_a_region_is_rejected_at_each_threshold_of_the_score(record: Record) -> None:
+    good = [judged(number / 100, "good") for number in range(41)]
+    region = '[{"box": [0, 0, 8, 8], "area": 64, "peak": 0.75}]'
+    shown = {"anomalous": True, "kept": "reject"}
+    # Of the second no region was stored, as with max_regions=0: its score did not reject it.
+    by_map = [judged(0.1, "good") | shown | {"regions": region}, judged(0.2, "good") | shown]
+    insert_inspections(record, [*good, *by_map, judged(0.6, "good"), judged(0.6, "good")])
+    found = propose(record.database, OF_BOLT, alpha=0.5)
+    assert found.threshold < 0.5
+    assert found.flips_all.to_pass == 0
+    found = propose(record.database, OF_BOLT, alpha=0.03)
+    assert found.threshold == pytest.approx(0.6)
+    assert found.flips_all == Flips(to_pass=2, to_reject=0)
+    assert found.after.rejects == 2
+    assert any("2 of the 45 judged good parts showed a region" in line for line in found.limits)
+
+
 def test_the_best_f1_parts_judged_good_ones_from_judged_defects(record: Record) -> None:
     good = [judged(0.1 + number / 100, "good") for number in range(12)] + [judged(0.6, "good")] * 2
     defects = [judged(0.8, "defect")] * 12
