@@ -201,8 +201,8 @@ class ReadinessOut(Schema):
     ready: bool
     models: list[ModelState] = Field(description="Empty for whoever may not read them.")
     reason: str | None = Field(
-        description="Why no model is known yet, where bundles come from a URL; null otherwise, and "
-        "for whoever may not read."
+        description="Why no model is known yet, where bundles come from a URL, or none answers, "
+        "where all wait for an activation; null otherwise, and for whoever may not read."
     )
 
 
