@@ -11,12 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundles.calibration.conformal import METHOD, Alpha, calibrate
-from service.bundles.calibration.tradeoff import Costs, Counts, best_f1, count, least_cost
+from service.bundles.calibration.tradeoff import (
+    Costs,
+    Counts,
+    best_f1,
+    count,
+    f1,
+    least_cost,
+    thresholds_between,
+)
 from service.bundles.calibration.witnesses import anomalous
 from service.bundles.thresholds import ThresholdPair
 
 Rule = Literal["conformal", "best-f1", "cost"]
 METHODS: dict[Rule, str] = {"conformal": METHOD, "best-f1": "best F1", "cost": "least cost"}
+
+MOST_TRIED = 64
+"""Thresholds of the score to which the best of the map is sought."""
 
 
 class ScoredPictures(Protocol):
@@ -76,9 +87,10 @@ def candidates(
         "conformal": calibrate(good.score, good.peak, alpha.value),
     }
     if bad.score.size:
-        pairs["best-f1"] = _pair(best_f1, good, bad)
+        pairs["best-f1"] = _pair(best_f1, f1, good, bad)
         if costs is not None:
-            pairs["cost"] = _pair(partial(least_cost, costs=costs), good, bad)
+            cheapest = partial(least_cost, costs=costs)
+            pairs["cost"] = _pair(cheapest, lambda of: -costs.per_part(of), good, bad)
     return tuple(
         RuleThresholds(
             rule,
@@ -94,23 +106,30 @@ def candidates(
 
 def _pair(
     best: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
+    merit: Callable[[Counts], float],
     good: ScoredPictures,
     bad: ScoredPictures,
 ) -> ThresholdPair:
-    """The best threshold of the score, then that of the map with which both together are best.
+    """The thresholds that are best together; of several those with the score's own best.
 
     Args:
         best: finds the best threshold for values of good and of defective pictures.
+        merit: of counts of both; the higher the better.
         good: of good pictures.
-        bad: of defective ones.
+        bad: of defective ones, at least one.
     """
-    image = best(good.score, bad.score)
-    # Whatever the score rejects stays rejected, so it counts as above all thresholds of the map.
-    top = np.nextafter(max(good.peak.max(), bad.peak.max()), np.float32(np.inf))
-    of_good, of_bad = (
-        np.where(one.score > np.float64(image), top, one.peak) for one in (good, bad)
-    )
-    return ThresholdPair(image, best(of_good, of_bad))
+    possible = thresholds_between(good.score, bad.score)
+    places = np.unique(np.linspace(0, len(possible) - 1, MOST_TRIED).round().astype(int))
+    images = [best(good.score, bad.score), *(possible[place] for place in reversed(places))]
+    pairs = (ThresholdPair(one, best(_left(good, one), _left(bad, one))) for one in images)
+    # Of equal ones the first is taken.
+    return max(pairs, key=lambda pair: merit(_count_of_both(pair, good, bad)))
+
+
+def _left(scored: ScoredPictures, image: float) -> NDArray[np.float32]:
+    """The peaks [n], with one above all others for what the score's threshold rejects anyway."""
+    top = np.finfo(np.float32).max
+    return np.where(scored.score > np.float64(image), top, scored.peak)
 
 
 def _count_of_both(pair: ThresholdPair, good: ScoredPictures, bad: ScoredPictures) -> Counts:

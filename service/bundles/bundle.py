@@ -87,6 +87,9 @@ class Calibration:
         defect_score: of defective pictures, float32 [m]; may be empty.
         defect_peak: the highest map value of each defective picture, float32 [m].
         seen: digests of the pictures that the fit used; empty if unknown.
+
+    Raises:
+        BundleError: there are not as many peaks as scores.
     """
 
     good_score: NDArray[np.float32]
@@ -94,6 +97,11 @@ class Calibration:
     defect_score: NDArray[np.float32]
     defect_peak: NDArray[np.float32]
     seen: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U16"))
+
+    def __post_init__(self) -> None:
+        pairs = (self.good_score, self.good_peak), (self.defect_score, self.defect_peak)
+        if any(len(scores) != len(peaks) for scores, peaks in pairs):
+            raise BundleError("calibration: each score needs its peak; export the bundle again")
 
 
 @dataclass(frozen=True)

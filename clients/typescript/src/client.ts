@@ -24,6 +24,7 @@ export interface InspectOptions {
   format?: "png" | "jpeg" | "webp";
   /** Instead of the model's, for this verdict. */
   threshold?: number;
+  /** Instead of the model's, for these regions and this verdict. */
   pixel_threshold?: number;
   /** After which the server gives up; a tenth sooner than this client unless given. */
   timeout_ms?: number;

@@ -76,12 +76,7 @@ def best_f1(good: NDArray[np.float32], defects: NDArray[np.float32]) -> float:
         good: finite scores [n], n > 0.
         defects: finite scores [m], m > 0.
     """
-    thresholds = _between(good, defects)
-
-    def f1(counts: Counts) -> float:
-        found = counts.defective - counts.missed
-        return 2 * found / (2 * found + counts.rejected + counts.missed)
-
+    thresholds = thresholds_between(good, defects)
     return max(thresholds, key=lambda one: (f1(count(one, good, defects)), one))
 
 
@@ -93,11 +88,17 @@ def least_cost(good: NDArray[np.float32], defects: NDArray[np.float32], costs: C
         defects: finite scores [m], m > 0.
         costs: of both mistakes.
     """
-    thresholds = _between(good, defects)
+    thresholds = thresholds_between(good, defects)
     return min(thresholds, key=lambda one: (costs.per_part(count(one, good, defects)), -one))
 
 
-def _between(good: NDArray[np.float32], defects: NDArray[np.float32]) -> list[float]:
+def f1(counts: Counts) -> float:
+    """F1 = 2 TP / (2 TP + FP + FN), of at least one defective picture."""
+    found = counts.defective - counts.missed
+    return 2 * found / (2 * found + counts.rejected + counts.missed)
+
+
+def thresholds_between(good: NDArray[np.float32], defects: NDArray[np.float32]) -> list[float]:
     """A threshold for each way to part the scores, ascending: from all above it to none."""
     levels = np.unique(np.concatenate([good, defects]).astype(np.float32))
     lower, upper = levels[:-1], levels[1:]

@@ -10,6 +10,7 @@ from service.bundles.bundle import (
     MANIFEST,
     MODEL,
     Bundle,
+    Calibration,
     load_bundle,
 )
 from service.bundles.manifest import CALIBRATION
@@ -115,3 +116,9 @@ def test_a_manifest_that_is_no_json_is_refused(bundle: Bundle) -> None:
     (bundle.path / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match=r"manifest\.json: the file: Invalid JSON"):
         load_bundle(bundle.path)
+
+
+def test_scores_without_their_peaks_are_refused() -> None:
+    scores, none = np.zeros(3, np.float32), np.zeros(0, np.float32)
+    with pytest.raises(BundleError, match="each score needs its peak"):
+        Calibration(scores, scores[:2], none, none)

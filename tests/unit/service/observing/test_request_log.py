@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -100,6 +101,12 @@ def test_text_is_for_people() -> None:
         "INFO    takt.request: anomalous 0.75 (threshold 0.5) parts 3 stream 21.0 ms r1"
     )
     assert refusal.endswith("INFO    takt.request: 400 invalid_image parts rest r2")
+
+
+def test_text_names_the_region_where_it_alone_decided_and_tells_close_numbers_apart() -> None:
+    verdict = replace(ANSWERED.verdict, score=0.50000001, threshold=0.50000002)
+    (answer,) = lines_of(ANSWERED._replace(verdict=verdict), log_format="text")
+    assert "anomalous 0.50000001 (threshold 0.50000002, by a region) parts 3" in answer
 
 
 @pytest.mark.parametrize(("status", "written"), [(400, 0), (404, 0), (429, 1), (503, 1), (500, 1)])

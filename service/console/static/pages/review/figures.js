@@ -61,7 +61,8 @@ function Proposed({ filters }) {
   const bounds = ({ value, low, high }) => `${percent(value)} (${percent(low)} – ${percent(high)})`;
   const flip = ([key, text]) => [text, count(data[key].to_pass), count(data[key].to_reject)];
   const rated = ([key, text]) => [text, bounds(data.before[key]), bounds(data.after[key])];
-  const said = data && fill(r.proposal, { ...data, threshold: apart(data.threshold, data.in_force)[0], now: apart(data.threshold, data.in_force)[1] });
+  const [threshold, now] = apart(data?.threshold, data?.in_force);
+  const said = data && fill(r.proposal, { ...data, threshold, now });
   return html`<${Problem} error=${error} />
     ${done && html`<${Notice} title=${fill(r.applied, { threshold: score(done.new.image) })} />`}
     ${data && html`<p>${said}</p>

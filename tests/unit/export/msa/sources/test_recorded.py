@@ -212,6 +212,16 @@ def test_inspections_of_two_versions_are_no_study(sqlite_record: Record) -> None
     assert len(made(sqlite_record, Filters(model="bolt", version="1")).parts) == 4
 
 
+def test_a_threshold_of_regions_that_changed_meanwhile_makes_no_study(
+    sqlite_record: Record,
+) -> None:
+    add(sqlite_record, SCORES)
+    add(sqlite_record, {"e": (0.9, 0.9)}, pixel_threshold=0.6)
+
+    with pytest.raises(MsaError, match=r"the threshold of regions was 0\.5 and then 0\.6;"):
+        made(sqlite_record)
+
+
 def test_a_threshold_that_changed_meanwhile_makes_no_study(sqlite_record: Record) -> None:
     add(sqlite_record, SCORES)
     add(sqlite_record, {"e": (0.9, 0.9)}, threshold=0.6)

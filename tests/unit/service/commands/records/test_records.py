@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,13 @@ def test_new_ones_follow_as_they_come(
     result = takt("--station", "north", "--follow")
     assert result.exit_code == 0
     assert [line.split()[-3] for line in result.output.splitlines()[1:]] == ["-", "late", "last"]
+
+
+def test_a_score_and_its_threshold_look_different_where_they_are(
+    takt: Takt, sqlite_record: Record
+) -> None:
+    insert_inspections(sqlite_record, [{"score": 1.08004, "threshold": 1.08001, "anomalous": True}])
+    assert re.search(r"REJECT +1\.08004 +1\.08001", takt().output)
 
 
 def test_what_a_caller_sent_does_not_steer_the_terminal(takt: Takt, sqlite_record: Record) -> None:
