@@ -187,7 +187,7 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         if number >= FEWEST_ROUNDS and time.monotonic() - begun_s > BUDGET_S:
             break
         rounds += 1
-        for share, side_px, picture in _defects(subject.read(path), subject.counted, number):
+        for share, side_px, picture in made_up_defects(subject.read(path), subject.counted, number):
             sides[share].append(side_px)
             score, peak = subject.look(picture)
             by_score = subject.as_unseen(path, score) > thresholds.image
@@ -205,8 +205,18 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
     )
 
 
-def _defects(picture: Image, counted: Counted, number: int) -> Iterator[tuple[float, int, Image]]:
-    """A picture with a defect of each size and kind: (share, side in pixels, altered picture)."""
+def made_up_defects(
+    picture: Image, counted: Counted, number: int
+) -> Iterator[tuple[float, int, Image]]:
+    """A picture with a defect of each size and kind: (share, side in pixels, altered picture).
+
+    A defect that would not show is left out.
+
+    Args:
+        picture: of a good part, RGB uint8 [H,W,3].
+        counted: the pixels of it that are judged.
+        number: seed of the defects.
+    """
     height, width, _ = picture.shape
     part = _part(picture, counted(width, height))
     for size, share in enumerate(SIDE_SHARES):

@@ -67,6 +67,16 @@ FAMILIES = ("patchcore", "efficientad", "inpformer")
         show_default="20",
         help="Time for the fit of efficientad or inpformer.",
     ),
+    click.option(
+        "--search",
+        "search_minutes",
+        metavar="MINUTES",
+        type=POSITIVE,
+        show_default="no search",
+        help="Time to try other sizes, blocks and sizes of the bank first; takes another than the "
+        "default only where it finds clearly more made-up defects, and of --defects, half of which "
+        "help to choose. Tiles and other families are not tried.",
+    ),
 )
 @under("Thresholds and checks", ALPHA, GROUP, STRICT)
 @under(
@@ -105,6 +115,7 @@ def learn(
     alpha: float | None,
     grouping: Grouping,
     minutes: float | None,
+    search_minutes: float | None,
     strict: bool,
     sign_key: Ed25519PrivateKey | None,
     server: str | None,
@@ -135,6 +146,9 @@ def learn(
         raise click.UsageError("--encoder is for patchcore and inpformer")
     if latency_ms is not None and size != AUTO:
         raise click.UsageError("--latency-ms goes with --size auto")
+
+    if search_minutes is not None:
+        _check_search(family, encoder, size, update)
 
     from service.configuration import load_settings
 
@@ -172,6 +186,7 @@ def learn(
             sizing,
             sign_key,
             grouping,
+            search_minutes or 0.0,
         )
         compute = compute_on(device, threads)
         compared: list[str] = []
@@ -194,3 +209,17 @@ def learn(
             return
         running = wait_for(url, name, place.version, others)
     click.echo(summary(learned, place, stages.told, stages.seconds, running, url, compared))
+
+
+def _check_search(
+    family: Family, encoder: str, size: InputSize | Literal["auto"] | None, update: str | None
+) -> None:
+    """Refuses what a search cannot go with."""
+    if update:
+        raise click.UsageError("--update keeps the bank's settings: leave --search out")
+    if family != "patchcore":
+        raise click.UsageError(f"--search is for the family patchcore, not {family}: leave it out")
+    if encoder != USUAL_ENCODER:
+        raise click.UsageError(f"--search is for the encoder {USUAL_ENCODER}: leave --encoder out")
+    if size is not None:
+        raise click.UsageError("--search chooses the size itself: leave --size out")

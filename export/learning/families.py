@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from export.bundling.checkpoint_source import preprocess_of
 from export.learning.look import GoodPictures
+from export.learning.search.bank_choice import BankChoice
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.sizing import sized_efficientad, sized_inpformer, sized_patchcore
 from export.learning.stages import Stages
@@ -42,6 +43,8 @@ class FitRequest:
         quiet: show no bar.
         encoder: of a PatchCore or an INP-Former, as `encoder_of` takes it.
         sizing: what was asked about the size of the input.
+        bank: what a search has chosen for a PatchCore, which goes before encoder and sizing; None
+            without a search.
     """
 
     pictures: GoodPictures
@@ -52,6 +55,7 @@ class FitRequest:
     quiet: bool
     encoder: str = LITE0
     sizing: SizeRequest = USUAL_SIZE
+    bank: BankChoice | None = None
 
     def options(self) -> dict[str, Any]:
         """The options that all families share."""
@@ -62,9 +66,13 @@ def fit_patchcore_to(request: FitRequest, stages: Stages) -> None:
     """Fills the bank of a PatchCore, and writes its checkpoint."""
     options = PatchCoreOptions(seed=request.seed)
     paths = request.pictures.paths
-    encoder = sized_patchcore(
-        request.sizing, paths, request.encoder, options.bank_size, request.compute, stages.tell
-    )
+    if request.bank is None:
+        encoder = sized_patchcore(
+            request.sizing, paths, request.encoder, options.bank_size, request.compute, stages.tell
+        )
+    else:
+        options = replace(options, bank_size=request.bank.bank_size)
+        encoder = request.bank.encoder()
     fitted = fit_patchcore(
         [paths],
         stages.counted(reader(encoder.recipe), len(paths)),

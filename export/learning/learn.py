@@ -18,6 +18,7 @@ from export.errors import LearnError
 from export.learning.families import FITS, Family, FitRequest
 from export.learning.look import GoodPictures, look_at_pictures
 from export.learning.place import Place, keep_active
+from export.learning.search.searching import Searched, search_banks
 from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.pictures import list_pictures
@@ -50,6 +51,7 @@ class LearnOptions:
         sizing: what was asked about the size of the input.
         sign_key: signs the bundle; it is not signed if None.
         grouping: tells which good pictures show one part and count once.
+        search_minutes: time to try several ways to learn a PatchCore; 0 for none but the default.
     """
 
     family: Family
@@ -63,6 +65,7 @@ class LearnOptions:
     sizing: SizeRequest = USUAL_SIZE
     sign_key: Ed25519PrivateKey | None = None
     grouping: Grouping = BY_LOOKS
+    search_minutes: float = 0.0
 
     @property
     def fit_s(self) -> float:
@@ -91,10 +94,12 @@ class Learned:
     Attributes:
         bundle: as the service loads it.
         pictures: good pictures that it was learned from.
+        searched: ways to learn that were tried before; None without a search.
     """
 
     bundle: Bundle
     pictures: GoodPictures
+    searched: Searched | None = None
 
 
 def learn(
@@ -121,14 +126,21 @@ def learn(
         EncoderError: the encoder cannot be had.
         ExportError: the graph answers unlike the model.
         FitError: too few good pictures for the family.
-        LearnError: the disk is full.
+        LearnError: the disk is full, or the pictures are too few for a search.
         PicturesError: there are no pictures, or one cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
-    stages.plan({"look": 1, "fit": options.fit_s, **OTHERS_S})
+    searching = {"search": 60 * options.search_minutes} if options.search_minutes else {}
+    stages.plan({"look": 1, **searching, "fit": options.fit_s, **OTHERS_S})
     stages.begin("look")
     bad = list_pictures(defects) if defects else ()
     pictures = look_at_pictures(good, bad, options.grouping, stages)
+    searched = None
+    if searching:
+        stages.begin("search")
+        searched = search_banks(
+            pictures, bad, options.search_minutes, options.seed, compute, stages
+        )
     with fit_folder(place) as folder, told_of_full_disk(place.repository):
         checkpoint = folder / "fit.safetensors"
         stages.begin("fit")
@@ -141,6 +153,7 @@ def learn(
             options.quiet,
             options.encoder,
             options.sizing,
+            searched.taken.choice if searched else None,
         )
         FITS[options.family](request, stages)
         stages.begin("export")
@@ -157,7 +170,7 @@ def learn(
             quiet=True,
         )
         write_card(report.bundle)
-    return Learned(report.bundle, pictures)
+    return Learned(report.bundle, pictures, searched)
 
 
 def state_of(place: Place) -> str:

@@ -118,6 +118,10 @@ class Stages:
         else:
             self._bar.set_postfix_str(line[:60])
 
+    def tried(self, facts: Json) -> None:
+        """Tells a program of one way to learn that was tried."""
+        self._tell_of("tried", **facts)
+
     def counted(self, load: Load, count: int) -> Load:
         """A function that reads a picture, and moves the bar with each one that is new."""
         read: set[Path] = set()

@@ -46,6 +46,7 @@ def summary(
     lines = [
         f"{manifest.name}, version {manifest.version} ({manifest.family})",
         entry("learned", f"from {learned.pictures.text()}"),
+        *([entry("search", learned.searched.text())] if learned.searched else []),
         entry("thresholds", f"score {thresholds.image:.6g}, map {thresholds.pixel:.6g}"),
         entry("promise", promise(learned.bundle)),
         *(entry("compared", line) for line in compared),
@@ -82,6 +83,7 @@ def facts(learned: Learned, told: Sequence[str], compared: Sequence[str] = ()) -
         "compared": list(compared),
         "notes": _notes(learned.bundle, told),
         "signed_by": learned.bundle.signed_by,
+        **({"search": learned.searched.plain()} if learned.searched else {}),
     }
 
 
