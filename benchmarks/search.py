@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -163,18 +162,25 @@ def report(rows: Sequence[SetRow]) -> str:
         for row in rows
     ]
     lost = [row.name for row in rows if row.forbids]
-    low = [row for row in rows if row.default.auroc < LOW]
-    gain = fmean(row.gain for row in low) if low else math.nan
-    found = fmean(row.taken.found - row.default.found for row in low) if low else math.nan
     bar = f"MISSED ({', '.join(lost)})" if lost else "met"
     return "\n".join(
         [
             markdown(head, cells),
             "",
             f"no set loses more than 0.02 and two standard errors: {bar}",
-            f"mean gain of the {len(low)} sets whose default has an AUROC under {LOW:.2f}: "
-            f"{gain:+.4f}; defects found {100 * found:+.1f} points",
+            _gain_of_low([row for row in rows if row.default.auroc < LOW]),
         ]
+    )
+
+
+def _gain_of_low(rows: Sequence[SetRow]) -> str:
+    if not rows:
+        return f"no set's default has an AUROC under {LOW:.2f}"
+    gain = fmean(row.gain for row in rows)
+    found = fmean(row.taken.found - row.default.found for row in rows)
+    return (
+        f"mean gain of the {len(rows)} sets whose default has an AUROC under {LOW:.2f}: "
+        f"{gain:+.4f}; defects found {100 * found:+.1f} points"
     )
 
 
