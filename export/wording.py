@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the service's models take a while to load
     from service.bundles.bundle import Bundle
-    from service.bundles.manifest import Manifest
+    from service.bundles.manifest import Manifest, Promise
 
 
 def drift_text(manifest: Manifest) -> str:
@@ -77,23 +77,26 @@ def tiles_text(manifest: Manifest) -> str | None:
 
 
 def guarantee_text(
-    alpha: float, pictures: str, *, seen_known: bool, proven_rate: float | None = None
+    alpha: float, pictures: str, *, seen_known: bool, promise: Promise = "proven"
 ) -> str:
-    """What conformal thresholds promise; `pictures` names those that they were found on.
+    """What thresholds of good pictures promise; `pictures` names those that they were found on.
 
     Args:
         alpha: false-reject rate that was aimed at, of score and map together.
         pictures: the good pictures, in words.
         seen_known: whether it is known that the training has seen none of them.
-        proven_rate: rate that is proven of each threshold alone, where it is not `alpha`.
+        promise: whether a rate is proven, or was measured on other parts.
     """
-    proven = f"{100 * (alpha if proven_rate is None else proven_rate):.3g} %"
-    known = seen_known or proven_rate is not None
-    unsure = "" if known else ", if the training has seen none of them"
+    percent = f"{100 * alpha:.3g} %"
+    aim = (
+        f"about {percent} of further good pictures like {pictures} are called anomalous, by score "
+        "or by a region: that is the aim"
+    )
+    if promise == "measured":
+        return f"{aim}, which rates on sets of real pictures were near. Nothing is proven"
+    unsure = "" if seen_known else ", if the training has seen none of them"
     return (
-        f"about {100 * alpha:.3g} % of further good pictures like {pictures} are called anomalous, "
-        f"by score or by a region: that is the aim. Proven are at most {proven} by score, and at "
-        f"most {proven} by a region{unsure}"
+        f"{aim}. Proven are at most {percent} by score, and at most {percent} by a region{unsure}"
     )
 
 

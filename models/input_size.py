@@ -18,6 +18,16 @@ MOST_GROWTH = 4
 """Largest growth of the input over the family's usual one for the sake of a small defect. What is
 smaller still is for tiles."""
 
+MOST_ENLARGED = 1.25
+"""Most by which a picture is enlarged to the input: a bank that looks at pixels which a resize has
+made up finds less."""
+
+MOST_SHRUNK = 0.8
+"""Share of a picture's side that its input keeps, up to `LARGEST_SIDE`, as fine defects vanish."""
+
+LARGEST_SIDE = 512
+"""Largest side in pixels of an input that nobody asked for; beyond it the time counts more."""
+
 MEASUREMENTS = 4
 """Sizes whose time is measured at most until one is within the latency."""
 
@@ -160,6 +170,32 @@ def choose_size(
             timed = [f"{timed[0]}, and no smaller size is known to be within them"]
     seen = [] if defect_side is None else [_how_visible(size, picture, defect_side)]
     return ChosenSize(size, (_how_shaped(size, picture), *seen, *timed))
+
+
+def side_for(limits: SizeLimits, picture: InputSize) -> ChosenSize:
+    """The square input for pictures of a size: the usual one, unless they are far from it.
+
+    Args:
+        limits: what the family takes.
+        picture: usual size of the pictures.
+
+    >>> limits = SizeLimits(multiple=16, least=16, usual_side=320)
+    >>> [side_for(limits, InputSize(side, side)).size.width for side in (128, 300, 512, 3000)]
+    [160, 320, 416, 512]
+    """
+    native = math.sqrt(picture.pixels)
+    least = min(MOST_SHRUNK * native, LARGEST_SIDE)
+    wanted = min(max(limits.usual_side, least), MOST_ENLARGED * native)
+    side = max(limits.least, round(wanted / limits.multiple) * limits.multiple)
+    reason = (
+        "the usual one"
+        if side == limits.usual_side
+        else f"pictures of {picture} are enlarged little"
+        if side < limits.usual_side
+        else f"pictures of {picture} show more than fits into {limits.usual_side}x"
+        f"{limits.usual_side}; --size {limits.usual_side} is faster"
+    )
+    return ChosenSize(InputSize(side, side), (reason,))
 
 
 def with_sides(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,16 +186,14 @@ def _good(filled: Filled) -> OutOfFoldScores:
     """What an export takes of the fit's out-of-fold maps."""
     found = filled.out_of_fold
     values = found.maps.flatten(1)
-    facts: dict[str, Any] = {
-        "digests": tuple(map(str, found.pictures)),
-        "score": filled.model.score_of(values).numpy(),
-        "peak": values.amax(1).numpy(),
-        "map_median": float(values.median()),
-        "folds": found.folds,
-        "power": 1,  # of versions whose score is a power mean; no threshold depends on it
-    }
-    names = _names(OutOfFoldScores)
-    return OutOfFoldScores(**{name: fact for name, fact in facts.items() if name in names})
+    return OutOfFoldScores(
+        digests=tuple(map(str, found.pictures)),
+        score=filled.model.score_of(values).numpy(),
+        peak=values.amax(1).numpy(),
+        map_median=float(values.median()),
+        folds=found.folds,
+        cells=values.numpy(),
+    )
 
 
 def _limits(good: OutOfFoldScores, alpha: float) -> ThresholdPair:

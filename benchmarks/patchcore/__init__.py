@@ -1,6 +1,6 @@
-"""A bank of good features: what its choices give, how well it finds defects, how fast it answers.
+"""A bank of good features: how well it finds defects, what it rejects, how fast it answers.
 
-`choices` compares ways to make the map, offline in torch; `accuracy`, `speed` and `beside_anomalib`
-ask running servers; `large_bank` tells what a bank of anomalib's recipe costs. It imports
-`models/`, `export/` and `service/`.
+`splits` fits banks to parts of a set for `benchmarks.false_rejects`; `accuracy`, `speed` and
+`beside_anomalib` ask running servers; `large_bank` tells what a bank of anomalib's recipe costs.
+It imports `models/`, `export/`, `service/` and `benchmarks/corpus/`.
 """

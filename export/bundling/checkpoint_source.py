@@ -224,7 +224,7 @@ def _out_of_fold(
         peak=values.amax(1).numpy(),
         map_median=float(values.median()),
         folds=found.folds,
-        power=checkpoint.model.config.scored_power,
+        cells=values.numpy(),
     )
 
 

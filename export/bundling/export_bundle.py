@@ -31,7 +31,7 @@ from export.bundling.summary import ExportReport
 from export.bundling.tested import tested
 from export.bundling.tiles import with_tiling
 from export.calibration.camera_files import tell_of_files
-from export.calibration.cross_conformal import check_served, cross_conformal
+from export.calibration.cross_conformal import cross_conformal
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.calibration.pictures_to_use import (
     SEEN_UNKNOWN,
@@ -44,7 +44,7 @@ from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
 from service.bundles.bundle import MODEL, Calibration, Golden
-from service.bundles.calibration.conformal import Alpha, choose_alpha
+from service.bundles.calibration.conformal import Alpha, choose_alpha, warning_of_ties
 from service.bundles.manifest import (
     Filter,
     InputType,
@@ -170,12 +170,14 @@ def export_bundle(
                     "resized otherwise, which moves scores against them"
                 )
             stage("thresholds")
+            # The served model knows the pictures of its fit; its scores of them say nothing.
+            measured = () if scored else chosen.unseen
             of_good, of_defects = measure_calibration(
-                engine, chosen.unseen, defects, facts, facts.inside, tell=tell, quiet=quiet
+                engine, measured, defects, facts, facts.inside, tell=tell, quiet=quiet
             )
-            if scored:
-                check_served(scored, chosen.unseen, of_good.score, options.allowed_drift)
-            of_parts = of_good.of_parts(chosen.unseen_parts)
+            of_parts = of_good if scored else of_good.of_parts(chosen.unseen_parts)
+            if scored and (warning := warning_of_ties(scored.score)) is not None:
+                tell(warning)
             thresholds = _thresholds(facts, of_parts, alpha, chosen)
             stage("self-test")
             self_test = tested(
@@ -187,6 +189,7 @@ def export_bundle(
                 of_good,
                 of_defects,
                 chosen,
+                pixel_threshold=thresholds.pixel,
                 out_of_fold=scored,
                 strict=options.strict,
                 quiet=quiet,

@@ -84,6 +84,6 @@ class ExportReport:
             thresholds.alpha,
             "these",
             seen_known=seen_known,
-            proven_rate=thresholds.proven_rate,
+            promise=thresholds.promise,
         )
         return f"guarantee   {promise}"

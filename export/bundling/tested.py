@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundling.measure import Cells, PictureScores, Recipe
-from export.calibration.cross_conformal import OutOfFoldScores
+from export.calibration.cross_conformal import OutOfFoldScores, threshold_of
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture
 from models.checkpoints.picture_digest import picture_digest
+from service.bundles.calibration.conformal import conformal_threshold
 from service.bundles.findings import FitRecord, SelfTest
 from service.bundles.thresholds import ThresholdPair
-from service.domain import Image, RawPicture
+from service.domain import Image, ModelOutput, RawPicture
 from service.engines.base import Engine
 from service.inspection.offline import inspect_offline
 from service.pictures.placement import placement
@@ -89,11 +90,13 @@ def tested(
         read=partial(read_picture, spec=model.preprocess),
     )
     if out_of_fold is not None:
-        subject = _out_of_fold(subject, pictures, out_of_fold, alpha)
+        altered = partial(_altered_map, engine, model, inside)
+        subject = _out_of_fold(subject, altered, pictures, out_of_fold, alpha)
     elif alpha is not None:
         parts = pictures.unseen_parts
         names = [_name(pictures.unseen[picture]) for picture in parts.of_highest(of_good.score)]
-        subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, alpha))
+        rule = partial(conformal_threshold, alpha=alpha)
+        subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, rule))
     found = self_test(subject, pictures, quiet=quiet)
     if strict:
         refuse_findings(found)
@@ -102,36 +105,36 @@ def tested(
 
 def _out_of_fold(
     subject: Subject,
+    altered: Callable[[Image], NDArray[np.float32]],
     pictures: CalibrationPictures,
     scored: OutOfFoldScores,
     alpha: float | None,
 ) -> Subject:
-    """The subject with scores of its pictures out of fold, in place of those by what is served."""
+    """The subject with scores of its pictures out of fold: the served model knows the pictures."""
     digests = {path: picture_digest(path) for path in pictures.unseen}
-    served = dict(zip(pictures.unseen, subject.good_score.tolist(), strict=True))
     score, peak = (
         dict(zip(scored.digests, values.tolist(), strict=True))
         for values in (scored.score, scored.peak)
     )
     names = {digest: _name(path) for path, digest in digests.items()}
 
-    def as_unseen(path: Path, altered: float) -> float:
+    def unseen(path: Path, picture: Image) -> tuple[float, float]:
         # Pictures of another part have no score out of fold.
-        if path not in served:
-            return altered
-        return scored.altered(digests[path], served[path], altered)
+        return scored.altered(digests[path], altered(picture)) if path in digests else look(picture)
 
+    look = subject.look
     return replace(
         subject,
         good_score=np.array([score[digests[path]] for path in pictures.unseen], np.float32),
         good_peak=np.array([peak[digests[path]] for path in pictures.unseen], np.float32),
         odd=None if alpha is None else _odd(scored, names, alpha),
-        as_unseen=as_unseen,
+        unseen=unseen,
     )
 
 
 def _odd(scored: OutOfFoldScores, names: Mapping[str, str], alpha: float) -> OddPictures | None:
-    return odd_pictures(scored.score, [*map(names.get, scored.digests)], alpha)
+    rule = partial(threshold_of, alpha=alpha)
+    return odd_pictures(scored.score, [*map(names.get, scored.digests)], rule)
 
 
 def _name(path: Path) -> str:
@@ -147,10 +150,23 @@ def score_of(engine: Engine, model: Recipe, picture: Image) -> float:
 def witnesses_of(engine: Engine, model: Recipe, picture: Image) -> tuple[float, float]:
     """Score and highest map value of a decoded picture, RGB uint8 [H,W,3], as served."""
     height, width, _ = picture.shape
-    raw = RawPicture(picture.tobytes(), width, height, "rgb8")
-    answer = inspect_offline(engine, raw, model, MAX_PIXELS).answer
+    answer = _answer(engine, model, picture)
     score = picture_score(answer.score, answer.anomaly_map, model.score_from, width, height)
     return score, float(answer.anomaly_map.max())
+
+
+def _altered_map(
+    engine: Engine, model: Recipe, inside: Cells | None, picture: Image
+) -> NDArray[np.float32]:
+    """The map values [m] of a picture that count."""
+    anomaly_map = _answer(engine, model, picture).anomaly_map
+    return anomaly_map.ravel() if inside is None else anomaly_map[inside]
+
+
+def _answer(engine: Engine, model: Recipe, picture: Image) -> ModelOutput:
+    height, width, _ = picture.shape
+    raw = RawPicture(picture.tobytes(), width, height, "rgb8")
+    return inspect_offline(engine, raw, model, MAX_PIXELS).answer
 
 
 def counted_pixels(

@@ -1,69 +1,69 @@
 """Thresholds from out-of-fold scores: each good picture scored by a model that has not seen it.
 
-Good pictures lie in K folds of m each, n = K·m in all. R_1 … R_n are their scores, each by the
-model without the picture's own fold; s(x) is the score of x by the model that is served, s₋ₖ(x)
-that by the model without fold k. The threshold t is the r-th smallest of R_1 … R_n, with the rank
-r = ⌈(n + 1)(1 - α)⌉ as if they were scores of unseen pictures (cross-conformal prediction: Vovk,
-2015). Let c = n - r, the number of these scores that may lie above it.
+R_1 … R_n are the scores of n good pictures, each by a model that is made like the served one, of
+its size, but of the pictures of the other folds alone. A part of the line is scored by a model
+that has seen one fold more, so that its scores are distributed like R, or a little lower.
 
-**Proven** for a further good picture x that is exchangeable with those, if s(x) ≤ s₋ₖ(x) for every
-k (what is served has seen more, and scores lower), and if s₋ₖ depends on nothing in fold k:
+Two witnesses speak: the score, and the highest value of the map. Each is put on a scale of its own
+by the good pictures: from its 70 % quantile q on, in units of the mean excess over it,
 
-    P(s(x) > t) ≤ the smaller of  2(K + c) / (n + K)  and  (2c + m) / (n + m).
+    level(x) = (x - q) / b,    b = mean of (x - q) over the pictures with x > q.
 
-The first is below 2α + 2(K - 1) / (n + K), the second below 2α + m / (n + m). With one picture a
-fold the second is below 2α. Why:
+A picture's level is the higher of both, and the threshold c is one of levels: a picture is
+anomalous if either witness exceeds q + b·c. So both thresholds have one false-reject rate, α.
 
-1. p_k = (1 + the number of R_j in fold k that are at least s₋ₖ(x)) / (m + 1) is a conformal
-   p-value: P(p_k ≤ u) ≤ u. So E max(0, 2 - p_k / a) ≤ 2a for any a; as that function is convex, the
-   same holds for the mean p̄ of all p_k, hence P(p̄ ≤ a) ≤ 2a. If s(x) > t, at most c of all R_j are
-   at least s(x), and no more of them are at least s₋ₖ(x): p̄ ≤ (K + c) / (n + K).
-2. Give x a fold of its own, with m - 1 further pictures that nobody took, and let R_ij be the score
-   of i by the model without the folds of i and j. The folds must be made alike. Call i strange if
-   R_ij > R_ji for r pictures j of other folds. If s(x) > t, x is strange: for r of them
-   R_xj = s₋ₖ(x) ≥ s(x) > t ≥ R_j = R_jx. Let S be the strange ones. Each fails to win against at
-   most c others, and of two in different folds one at least fails to win, so
-   |S|(|S| - m) / 2 ≤ c|S| and |S| ≤ 2c + m. All n + m are equally likely to be in S (Barber,
-   Candès, Ramdas and Tibshirani, 2021: the jackknife+ and CV+).
+- **Many pictures**, of which α leaves `EXPECTED` or more above c: c is the r-th smallest of the n
+  levels, r = ⌈(n + 1)(1 - α)⌉, as if they were scores of unseen pictures (cross-conformal
+  prediction: Vovk, 2015).
+- **Few pictures**: r is the last or the last but one, and a single odd picture makes the threshold,
+  which then finds nothing. Above a high quantile most distributions fall about exponentially
+  (Pickands, 1975; Balkema and de Haan, 1974). With k the number of pictures above the 70 % quantile
+  u of the levels, p their share, and m their mean excess over it: c = u + m·k·((p/α)^(1/k) - 1),
+  which a further picture exceeds with a rate of α if the tail is exponential and m, as here, was
+  only estimated from k excesses; for many k that is u + m·log(p/α).
 
-**Measured**, not proven: rates near α and below. The bounds hold for the worst case there can be.
-Where the scores hardly change with a fold more or less, the rate is close to α; where they do, it
-is lower, since what is served has seen more than what scored. All rates are over the pictures and x
-together: a single fit may lie above them.
+**Proven**: nothing. The served model may score a good part higher than the models of the folds do,
+and the statistics of places and levels come from the same pictures. **Measured**, on six sets of
+real pictures by `benchmarks.false_rejects`: `docs/calibration.md` has the rates.
 
-The same holds for the highest map value in place of the score. Where several pictures show one
-part, they lie in one fold, x and the R_i are parts, and the score of a part is that of the highest
-value that its pictures have in each cell of the map: no picture of it scores higher.
+Where several pictures show one part, they lie in one fold, the R_i are of parts, and a part has the
+highest distance of its pictures at each place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoints.picture_digest import picture_digest
+from models.dinov2.maps import scored_among
 from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
 from service.bundles.manifest import Thresholds
-from service.errors import CalibrationError
+from service.bundles.thresholds import ThresholdPair
 
 METHOD = "cross-conformal"
+TAIL_METHOD = "exponential tail"
+
+EXPECTED = 4
+"""Fewest pictures above a threshold that the pictures themselves give, not the tail's shape."""
+
+TAIL_FROM = 0.7
+"""Quantile from which the tail is looked at."""
 
 
 @dataclass(frozen=True)
 class OutOfFoldScores:
-    """Scores and map values of n good pictures, each by the model without the picture's own fold.
+    """Scores and map values of n good pictures, each by a model that has not seen its fold.
 
     Attributes:
         digests: `picture_digest` of each.
         score: float32 [n].
         peak: the highest value of each map, float32 [n].
         map_median: median of all map values that count.
-        folds: number of folds, which all have as many of them.
-        power: exponent of the power mean over the map that the score is.
+        folds: number of folds.
+        cells: map values that count of each picture, float32 [n,m].
     """
 
     digests: tuple[str, ...]
@@ -71,90 +71,128 @@ class OutOfFoldScores:
     peak: NDArray[np.float32]
     map_median: float
     folds: int
-    power: int
+    cells: NDArray[np.float32]
 
-    def altered(self, digest: str, served: float, altered: float) -> float:
-        """The score that a picture would have out of fold if it were altered.
+    def altered(self, digest: str, cells: NDArray[np.float32]) -> tuple[float, float]:
+        """Score and peak that a picture would have out of fold if it were altered.
 
-        What is served knows the picture, and little of it is left in its score; a defective part
-        of the line is another picture. The alteration adds to the power mean's sum what it adds to
-        that of the served model.
+        What is served knows the picture, and little of it is left in its map; a defective part of
+        the line is another picture. So each cell has the higher one of both values: of the altered
+        picture by what is served, and of the picture as it is, out of fold.
 
         Args:
             digest: of the picture.
-            served: its score by the served model.
-            altered: score of the altered picture by the served model.
+            cells: map values of the altered picture that count, by the served model [m].
         """
-        unseen = float(self.score[self.digests.index(digest)])
-        added = max(0.0, altered**self.power - served**self.power)
-        return float((unseen**self.power + added) ** (1 / self.power))
+        unseen = np.maximum(self.cells[self.digests.index(digest)], cells)
+        count = scored_among(len(unseen))
+        return float(np.partition(unseen, -count)[-count:].mean()), float(unseen.max())
 
 
-def proven_rate(alpha: float, count: int, folds: int) -> float:
-    """The highest rate at which good pictures exceed a cross-conformal threshold.
+@dataclass(frozen=True)
+class Scale:
+    """The scale of one witness: its 70 % quantile on good pictures, and the mean excess over it.
 
-    >>> round(proven_rate(0.05, count=200, folds=5), 3)
-    0.137
-
-    Args:
-        alpha: false-reject rate that was aimed at.
-        count: number of out-of-fold scores, a multiple of `folds`.
-        folds: number of folds, all of the same size.
-
-    Raises:
-        CalibrationError: `alpha` needs more scores.
+    >>> Scale.of(np.arange(11.0)).levels(np.array([7.0, 9.0])).tolist()
+    [0.0, 1.0]
     """
-    above = count - conformal_rank(count, alpha)
-    size = count // folds
-    by_p_values = 2 * (folds + above) / (count + folds)
-    by_tournament = (2 * above + size) / (count + size)
-    return min(1.0, by_p_values, by_tournament)
+
+    start: float
+    unit: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> Scale:
+        """The scale by the values [n] of good pictures; its unit is 0 if all are the same."""
+        start = float(np.quantile(values, TAIL_FROM))
+        above = values[values > start]
+        return cls(start, float(above.mean()) - start if above.size else 0.0)
+
+    def levels(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The values [n] on this scale."""
+        levels: NDArray[np.float64] = (values.astype(np.float64) - self.start) / self.unit
+        return levels
+
+    def value(self, level: float) -> float:
+        """The value at a level."""
+        return self.start + self.unit * level
 
 
 def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
-    """Both thresholds, and what is proven of them.
+    """Both thresholds, and what they rest on.
 
     Raises:
         CalibrationError: as `conformal.calibrate` does.
     """
-    found = calibrate(scored.score, scored.peak, alpha.value)
+    found = joint_thresholds(scored.score, scored.peak, alpha.value)
+    count = len(scored.score)
     return Thresholds(
         image=found.image,
         pixel=found.pixel,
-        method=METHOD,
+        method=TAIL_METHOD if few_above(count, alpha.value) else METHOD,
+        promise="measured",
         alpha=alpha.value,
-        proven_rate=proven_rate(alpha.value, len(scored.score), scored.folds),
-        good_count=len(scored.score),
+        good_count=count,
         notes=(
-            f"{len(scored.score)} good pictures in {scored.folds} folds, each scored by the model "
-            "without its own fold",
+            f"{count} good pictures in {scored.folds} folds, each scored by a model that has not "
+            "seen its own fold",
             *alpha.notes,
         ),
     )
 
 
-def check_served(
-    scored: OutOfFoldScores,
-    pictures: Sequence[Path],
-    served: NDArray[np.float32],
-    allowed: float,
-) -> None:
-    """Check that the served model scores no picture higher than out of fold, as the proof needs.
+def few_above(count: int, alpha: float) -> bool:
+    """Whether α leaves so few of the pictures above a threshold that the tail's shape gives it.
 
-    Args:
-        scored: the out-of-fold scores.
-        pictures: files of pictures that have some.
-        served: their scores by the served model [n].
-        allowed: largest drift of a score.
+    >>> few_above(200, 0.01), few_above(200, 0.05)
+    (True, False)
+    """
+    return (count + 1) * alpha < EXPECTED
+
+
+def threshold_of(scores: NDArray[np.float32], alpha: float) -> float:
+    """The threshold of the scores [n] of good pictures if the map said nothing.
 
     Raises:
-        CalibrationError: it scores one higher.
+        CalibrationError: as `conformal.calibrate` does.
     """
-    limits = dict(zip(scored.digests, scored.score.tolist(), strict=True))
-    for path, score in zip(pictures, served.tolist(), strict=True):
-        limit = limits[picture_digest(path)]
-        if score > limit + allowed:
-            raise CalibrationError(
-                f"the model scores {path} {score:.6g}, and without that picture only {limit:.6g}, "
-                "so that the fit's own scores promise nothing; fit it again"
-            )
+    return joint_thresholds(scores, scores, alpha).image
+
+
+def joint_thresholds(
+    scores: NDArray[np.float32], peaks: NDArray[np.float32], alpha: float
+) -> ThresholdPair:
+    """Both thresholds, which good pictures exceed with a rate of about α together.
+
+    Args:
+        scores: scores [n] of good pictures, by models that have not seen them.
+        peaks: the highest map value of each [n].
+        alpha: false-reject rate.
+
+    Raises:
+        CalibrationError: as `conformal.calibrate` does.
+    """
+    rank = conformal_rank(len(scores), alpha)
+    of_score, of_peak = Scale.of(scores), Scale.of(peaks)
+    finite = np.isfinite(scores).all() and np.isfinite(peaks).all()
+    if not finite or min(of_score.unit, of_peak.unit) <= 0:
+        # Too few pictures, or all alike: they have no tail. What is not finite is refused there.
+        return calibrate(scores, peaks, alpha)
+    levels = np.sort(np.maximum(of_score.levels(scores), of_peak.levels(peaks)))
+    level = tail_level(levels, alpha) if few_above(len(levels), alpha) else float(levels[rank - 1])
+    return ThresholdPair(image=of_score.value(level), pixel=of_peak.value(level))
+
+
+def tail_level(levels: NDArray[np.float64], alpha: float) -> float:
+    """The level that a share α of an exponential tail exceeds.
+
+    Args:
+        levels: levels [n] of good pictures, of which some exceed the 70 % quantile.
+        alpha: false-reject rate.
+    """
+    scale = Scale.of(levels)
+    above = int((levels > scale.start).sum())
+    share = above / len(levels)
+    if alpha >= share:
+        return float(np.quantile(levels, 1 - alpha))
+    # By way of the logarithm, which loses no digits where many pictures are above.
+    return scale.value(above * math.expm1(math.log(share / alpha) / above))

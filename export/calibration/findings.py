@@ -110,8 +110,8 @@ def _odd_picture(evidence: Evidence) -> Finding | None:
     return Finding(
         code="odd_picture",
         text=f"{len(odd.names)} of {odd.count} good pictures {scores} far above the others "
-        f"({listed}), so that the threshold is {odd.threshold:.4g}; without {it} it would be "
-        f"{odd.without:.4g}",
+        f"({listed}): the threshold of the score is {odd.threshold:.4g} with {it}, and would be "
+        f"{odd.without:.4g} without",
         remedy=f"look at {it}: take away what shows no good part or is badly taken, and learn "
         f"anew; if {this_is} good, give more pictures like {it}, or a higher --alpha",
     )

@@ -57,10 +57,6 @@ Counted = Callable[[int, int], NDArray[np.bool_]]
 """(width, height) -> bool [height,width]: the pixels of a picture that the model judges."""
 
 
-def _as_it_is(_: Path, score: float) -> float:
-    return score
-
-
 @dataclass(frozen=True)
 class Subject:
     """A model with its thresholds, and the scores of the pictures that these rest on.
@@ -76,9 +72,9 @@ class Subject:
         good_peak: their highest map values [n].
         defect_score: scores of the given defective pictures [m].
         defect_peak: their highest map values [m].
-        odd: good pictures of which one makes the threshold; None if none does.
-        as_unseen: of a picture and the score of it with a defect, the score that this would have if
-            the model had not seen the picture.
+        odd: good pictures that score far above the others; None if none does.
+        unseen: score and peak that an altered picture would have if the model had not seen the
+            picture; those of `look` if None.
         read: reads a picture as the model sees it, RGB uint8 [H,W,3].
     """
 
@@ -92,8 +88,12 @@ class Subject:
     defect_score: NDArray[np.float32]
     defect_peak: NDArray[np.float32]
     odd: OddPictures | None = None
-    as_unseen: Callable[[Path, float], float] = _as_it_is
+    unseen: Callable[[Path, Image], tuple[float, float]] | None = None
     read: Callable[[Path], Image] = read_picture
+
+    def look_unseen(self, path: Path, altered: Image) -> tuple[float, float]:
+        """Score and peak of an altered picture, as if the model had not seen the picture."""
+        return self.look(altered) if self.unseen is None else self.unseen(path, altered)
 
 
 def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -> SelfTest:
@@ -189,9 +189,8 @@ def _made_up(subject: Subject, pictures: Sequence[Path], *, quiet: bool) -> _Mad
         rounds += 1
         for share, side_px, picture in made_up_defects(subject.read(path), subject.counted, number):
             sides[share].append(side_px)
-            score, peak = subject.look(picture)
-            by_score = subject.as_unseen(path, score) > thresholds.image
-            found[share] += by_score or peak > thresholds.pixel
+            score, peak = subject.look_unseen(path, picture)
+            found[share] += score > thresholds.image or peak > thresholds.pixel
     return _MadeUp(
         tuple(
             SizeResult(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.learning.size_request import SizeRequest, Tell
+from export.pictures import usual_size
 from models.efficientad.config import SIZES as EFFICIENTAD_SIZES
 from models.efficientad.detector import PDN
 from models.fit.device import Compute, time_of_a_picture_ms
@@ -19,7 +20,7 @@ from models.fit.patchcore import encoders as patchcore_encoders
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.inpformer.config import SIZES as INPFORMER_SIZES
 from models.inpformer.detector import InpFormer
-from models.input_size import InputSize
+from models.input_size import InputSize, side_for
 from models.patchcore.config import SIZES as PATCHCORE_SIZES
 from models.patchcore.config import dealt
 from models.patchcore.detector import PatchCore
@@ -100,7 +101,13 @@ def sized_patchcore(
         return time_of_a_picture_ms(PatchCore(replace(config, bank_sizes=sizes)), compute)
 
     usual = patchcore_encoders.encoder_of(encoder)
-    size = sizing.choose(PATCHCORE_SIZES[usual.config.encoder], good, time_ms, tell)
+    limits = PATCHCORE_SIZES[usual.config.encoder]
+    size = sizing.choose(limits, good, time_ms, tell)
+    if size is None and usual.config.encoder == "lite0":
+        found = side_for(limits, usual_size(good))
+        if found.size.width != limits.usual_side:
+            tell(found.text())
+        size = found.size
     return (
         usual if size is None else patchcore_encoders.encoder_of(encoder, size.width, size.height)
     )

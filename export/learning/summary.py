@@ -97,7 +97,7 @@ def promise(bundle: Bundle) -> str:
         thresholds.alpha,
         pictures,
         seen_known=bool(bundle.calibration.seen.size),
-        proven_rate=thresholds.proven_rate,
+        promise=thresholds.promise,
     )
     if thresholds.alpha > _FEW:
         text += (

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-MAPS = "out_of_fold.maps"
-FOLD_OF_VECTORS = "out_of_fold.fold_of_vectors"
+from models.patchcore.places import Places, left_out
+
+DISTANCES = "out_of_fold.distances"
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Maps of good pictures, each by a model that has not seen it.
+    """Distances of good pictures, each to banks that have not seen it.
 
     Attributes:
         pictures: number of each among the pictures that the fit has seen, ascending.
-        maps: the maps in that order, float32 [n,h,w].
-        folds: number of folds, which all have the same number of these pictures.
-        fold_of_vectors: fold of each vector of the banks, one bank after another, from 0, int64
-            [M]; -1 for none.
+        distances: distances [n,L,h,w] in that order, by layer on the map's grid, float32 that
+            float16 holds exactly.
+        folds: number of folds that the pictures lay in.
 
     >>> import torch
-    >>> found = OutOfFold((0, 2), torch.zeros(2, 4, 4), 2, torch.tensor([0, 1, 1]))
+    >>> found = OutOfFold((0, 2), torch.zeros(2, 1, 4, 4), folds=2)
     >>> again = OutOfFold.taken(found.tensors(), found.plain(), seen=3)
-    >>> again.pictures, again.folds
-    ((0, 2), 2)
+    >>> again.pictures, again.folds, again.maps.shape
+    ((0, 2), 2, torch.Size([2, 4, 4]))
     """
 
     pictures: tuple[int, ...]
-    maps: Tensor
+    distances: Tensor
     folds: int
-    fold_of_vectors: Tensor
+
+    @cached_property
+    def maps(self) -> Tensor:
+        """The maps [n,h,w], each by the statistics of the others."""
+        return left_out(self.distances)
+
+    @property
+    def places(self) -> Places:
+        """The sums over all of the pictures, of which the served statistics come."""
+        return Places.of(self.distances)
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by their names in a checkpoint."""
-        return {MAPS: self.maps, FOLD_OF_VECTORS: self.fold_of_vectors.float()}
+        return {DISTANCES: self.distances}
 
     def plain(self) -> dict[str, Any]:
         """The rest as plain values."""
@@ -60,14 +70,14 @@ class OutOfFold:
         """
         if plain is None:
             return None
-        maps, fold_of_vectors = tensors.pop(MAPS), tensors.pop(FOLD_OF_VECTORS)
+        distances = tensors.pop(DISTANCES)
         pictures, folds = tuple(plain["pictures"]), plain["folds"]
         if not all(type(number) is int for number in (*pictures, folds)):
             raise ValueError("its folds are not counted in whole numbers")
         if not pictures or [*pictures] != sorted({*pictures} & {*range(seen)}):
             raise ValueError("its scores are of pictures that it has not seen")
-        if folds < 2 or len(pictures) % folds or maps.ndim != 3 or len(maps) != len(pictures):
-            raise ValueError("its scores are not of whole folds")
-        if not bool(maps.isfinite().all() and fold_of_vectors.isfinite().all()):
+        if folds < 2 or distances.ndim != 4 or len(distances) != len(pictures):
+            raise ValueError("its scores are not of folds")
+        if not bool(distances.isfinite().all()):
             raise ValueError("its scores are not finite")
-        return cls(pictures, maps, folds, fold_of_vectors.long())
+        return cls(pictures, distances, folds)

@@ -42,8 +42,6 @@ class PatchCoreConfig:
             AnomalyDINO's choice (Damm et al., arXiv 2405.14529).
         layers: blocks of the encoder, counted from 0, whose features are compared, each with those
             of its own bank.
-        scored_power: exponent of the power mean over the map's cells that is the score: 1 is their
-            mean, and the larger, the nearer to their maximum.
         embed_dim: channels of a token of dinov2.
         encoder_heads: attention heads of dinov2.
 
@@ -59,7 +57,6 @@ class PatchCoreConfig:
     height: int = USUAL_SIDES["lite0"]
     encoder: EncoderKind = "lite0"
     layers: Layers = LITE0_BLOCKS
-    scored_power: int = 10
     embed_dim: int = 384
     encoder_heads: int = 6
 
@@ -96,6 +93,10 @@ class PatchCoreConfig:
         Raises:
             ValueError: a name is unknown or a value makes no sense.
         """
+        if "scored_power" in plain:
+            raise ValueError(
+                "its map does not know what is usual at each place, as it is from before Takt 0.3"
+            )
         unknown = sorted(plain.keys() - {field.name for field in fields(cls)})
         if unknown:
             raise ValueError(f"a PatchCore has no setting {', '.join(unknown)}: take it out")

@@ -22,8 +22,8 @@ PROJECTED = 64
 FRONT = 1024
 """The farthest vectors that are looked at in each turn."""
 
-ROWS = 16_384
-"""Vectors whose distances are brought up to date at once, which bounds the memory."""
+ROWS = 2048
+"""Vectors whose distances are brought up to date at once: their products stay in the cache."""
 
 
 @torch.no_grad()
@@ -85,11 +85,11 @@ def projected(vectors: Tensor, seed: int) -> Tensor:
 
 def _update(nearest: Tensor, points: Tensor, lengths: Tensor, chosen: list[int]) -> None:
     """Lowers each vector's squared distance [n] to the subset by newly chosen vectors."""
-    centres = points[chosen]
+    centres, of_centres = points[chosen], lengths[chosen]
     for start in range(0, len(points), ROWS):
         rows = slice(start, start + ROWS)
-        products = points[rows] @ centres.T
-        squared = lengths[rows, None] + lengths[chosen] - 2 * products
-        torch.minimum(nearest[rows], squared.amin(1), out=nearest[rows])
+        # |x - c|² = |x|² + (|c|² - 2xc): one product, and nothing else of its size.
+        least = torch.addmm(of_centres, points[rows], centres.T, alpha=-2).amin(1)
+        torch.minimum(nearest[rows], lengths[rows] + least, out=nearest[rows])
     # Rounding leaves a chosen vector some distance to itself.
     nearest[chosen] = 0

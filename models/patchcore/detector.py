@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.detector import IMAGENET_MEAN, IMAGENET_STD, Detector
+from models.dinov2.maps import mean_of_highest
 from models.inpformer import lite0
 from models.patchcore.bank import LEAST_DISTANCE, Bank
 from models.patchcore.config import PatchCoreConfig
@@ -24,21 +25,31 @@ class PatchCore(Detector):
 
         d_l = √(min_b |x - b|² / C_l),    min_b |x - b|² = |x|² - 2 max_b (xb - |b|²/2).
 
-    The map is the mean of these over the layers, the coarser ones enlarged to the finest one's
-    grid: small defects stand out in a fine layer, and odd parts of known structure in a coarse
-    one. The score is the map's power mean, (mean map¹⁰)^(1/10): it leans to the highest cells, and
-    only falls as vectors are added.
+    The coarser layers are enlarged to the finest one's grid. What is far from the bank is usual at
+    some places, such as the border, where the encoder sees zeros, or an edge that never lies quite
+    alike. So each cell is measured by what good pictures have at its own place:
+
+        z_l = (d_l - m_l) / s_l,    m_l, s_l: mean and deviation of d_l there (`places.py`).
+
+    The map is the mean of z_l over the layers: small defects stand out in a fine layer, and odd
+    parts of known structure in a coarse one. The score is the mean of the map's highest hundredth.
+    Both are deviations: 0 is usual, and less than 0 more like the bank than usual.
 
     >>> model = PatchCore(PatchCoreConfig((10, 20), width=64, height=32)).eval()
     >>> anomaly_map, score = model(torch.zeros(1, 3, 32, 64))
     >>> anomaly_map.shape, score.shape
     (torch.Size([1, 4, 8]), torch.Size([1]))
 
+    Attributes:
+        usual: means m_l of the layers' distances at each place, [L,h,w].
+        spread: their deviations s_l, above 0, [L,h,w].
     """
 
     family = "patchcore"
     pixel_mean: Tensor
     pixel_std: Tensor
+    usual: Tensor
+    spread: Tensor
 
     def __init__(self, config: PatchCoreConfig) -> None:
         super().__init__()
@@ -53,6 +64,9 @@ class PatchCore(Detector):
         self.map_size = self.grids[0]
         sizes = zip(config.bank_sizes, self.encoder.channels, strict=True)
         self.memory = nn.ModuleList(Bank(size, channels) for size, channels in sizes)
+        places = (len(self.grids), *self.map_size)
+        self.register_buffer("usual", torch.zeros(places))
+        self.register_buffer("spread", torch.ones(places))
         pixels = {
             "pixel_mean": (lite0.MEAN,) * 3 if light else IMAGENET_MEAN,
             "pixel_std": (lite0.STD,) * 3 if light else IMAGENET_STD,
@@ -67,8 +81,8 @@ class PatchCore(Detector):
 
     @property
     def lowest(self) -> float:
-        """The least distance, at a cell that lies in every bank."""
-        return LEAST_DISTANCE
+        """The value of the map where every layer's distance is the least, at the lowest place."""
+        return float(((LEAST_DISTANCE - self.usual) / self.spread).mean(0).min())
 
     def normalize(self, images: Tensor) -> Tensor:
         """RGB [N,3,H,W] in [0,1] -> input of the encoder, without its mean and deviation."""
@@ -78,36 +92,36 @@ class PatchCore(Detector):
         """Normalised input -> features [N,h·w,C] of the cells of each layer."""
         return [layer.flatten(2).transpose(1, 2) for layer in self.encoder(x)]
 
-    def fuse(self, distances: Sequence[Tensor]) -> Tensor:
-        """Distances [N,h·w] of each layer -> anomaly map [N,h,w] on the finest grid."""
+    def distances(self, cells: Sequence[Tensor]) -> Tensor:
+        """Features [N,h·w,C] of each layer -> distances [L,N,h,w] on the finest grid."""
+        banks = zip(self.banks, cells, strict=True)
+        return self.enlarge([bank(features) for bank, features in banks])
+
+    def enlarge(self, distances: Sequence[Tensor]) -> Tensor:
+        """Distances [N,h·w] of each layer -> the same [L,N,h,w] on the finest grid."""
         layers = [one.unflatten(1, grid) for one, grid in zip(distances, self.grids, strict=True)]
-        enlarged = [
-            one
-            if grid == self.map_size
-            else F.interpolate(
-                one[:, None], size=self.map_size, mode="bilinear", align_corners=False
-            )[:, 0]
-            for one, grid in zip(layers, self.grids, strict=True)
-        ]
-        total = enlarged[0]
-        for one in enlarged[1:]:
-            total = total + one
-        return total / len(enlarged)
+        return torch.stack(
+            [
+                one
+                if grid == self.map_size
+                else F.interpolate(
+                    one[:, None], size=self.map_size, mode="bilinear", align_corners=False
+                )[:, 0]
+                for one, grid in zip(layers, self.grids, strict=True)
+            ]
+        )
+
+    def fuse(self, distances: Tensor) -> Tensor:
+        """Distances [L,N,h,w] -> anomaly map [N,h,w], in deviations of what is usual."""
+        return ((distances - self.usual[:, None]) / self.spread[:, None]).mean(0)
 
     def score_of(self, values: Tensor) -> Tensor:
-        """The values [N,n] of the cells that count -> their power mean [N]."""
-        power = self.config.scored_power
-        highest = values.amax(1, keepdim=True)
-        # As shares of the highest, so that no power leaves the range of any precision.
-        mean = (values / highest).pow(power).mean(1)
-        score: Tensor = highest[:, 0] * mean.pow(1 / power)
-        return score
+        """The values [N,n] of the cells that count -> the mean [N] of their highest hundredth."""
+        return mean_of_highest(values)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, at least 0.02."""
-        layers = self.embed(self.normalize(images))
-        distances = [bank(cells) for bank, cells in zip(self.banks, layers, strict=True)]
-        anomaly_map = self.fuse(distances)
+        """RGB [N,3,H,W] in [0,1] -> anomaly map [N,h,w] and score [N], float32, in deviations."""
+        anomaly_map = self.fuse(self.distances(self.embed(self.normalize(images))))
         return anomaly_map, self.score_of(anomaly_map.flatten(1))
 
 

@@ -29,6 +29,7 @@ OF_FLOATS = frozenset[Filter]({"tensor_bilinear", "tensor_bicubic"})
 InputType = Literal["uint8", "float32"]
 ScoreFrom = Literal["model", "map_on_picture"]
 Reference = Literal["torch", "onnx"]
+Promise = Literal["proven", "measured"]
 
 
 class Crop(StrictModel):
@@ -170,6 +171,10 @@ class Thresholds(StrictModel):
     proven_rate: float | None = Field(default=None, ge=0, le=1)
     """Rate at which a good picture exceeds a threshold that is proven, for each of the two alone;
     where that is not `alpha` itself."""
+
+    promise: Promise = "proven"
+    """What `alpha` is: a rate that is proven for a further good picture, or one that was measured
+    on real pictures of other parts and is aimed at here."""
 
     good_count: int = Field(ge=0)
     """Number of good pictures that they rest on."""

@@ -1,30 +1,27 @@
 """More pictures for the banks of a PatchCore that is fitted already.
 
-Mean and scale of the features stay, and no vector is taken out, so that no picture's score rises.
-The new pictures are dealt into the folds that the fit made, and each fold chooses vectors among
-its own new ones (`folds.py`). A new picture is scored by the bank without its fold's vectors,
-former and new. The former pictures keep their scores, which may be too high by now and never too
-low.
+Mean and scale of the features stay, and no vector is taken out of a bank: vectors of the new
+pictures join it. The new pictures are dealt into folds and scored by the former bank with vectors
+of the other folds. Their distances join the former ones in what is usual at each place, so that a
+picture's score may rise a little where the new pictures vary less. The former pictures keep their
+distances, which the larger bank would lower, as they cannot be read again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute
-from models.fit.errors import FitError
 from models.fit.parts import kept_together
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import with_banks
-from models.fit.patchcore.folds import NestedBank, choose, map_without
+from models.fit.patchcore.fit import set_places, with_banks
+from models.fit.patchcore.folds import Folds, Part, choose, gathered, score_fold
 from models.fit.pictures import Load
 from models.fit.progress import Progress
 from models.patchcore.detector import PatchCore
@@ -36,9 +33,9 @@ class Extended:
 
     Attributes:
         model: detector in eval mode.
-        out_of_fold: maps of the former pictures, then of the new ones that count.
+        out_of_fold: distances of the former pictures, then of the new ones that count.
         before: scores [n] of the new pictures that count, by the former detector.
-        after: their scores by the new detector without the vectors of their own fold, [n].
+        after: their scores by the new detector without their own fold, [n].
     """
 
     model: PatchCore
@@ -77,72 +74,40 @@ def extend_patchcore(
         quiet: whether the progress bar is left out.
 
     Raises:
-        FitError: there are fewer different pictures than the fit has folds.
+        FitError: the pictures show fewer than three parts.
     """
     former_vectors = [bank.vectors.data for bank in model.banks]
-    grown = with_banks(model, former_vectors).to(compute.device)
-    features = PictureFeatures(pictures, load, grown, compute, seed)
+    reading = with_banks(model, former_vectors).to(compute.device)
+    features = PictureFeatures(pictures, load, reading, compute, seed)
     features.read(Progress("patchcore", len(pictures), unit="picture", quiet=quiet))
-    folds, rest = _dealt(kept_together(range(len(pictures)), part), former.folds, seed)
-    growth = min(1.0, len(pictures) / seen) / (former.folds + bool(rest))
-    shares = [max(1, int(growth * len(vectors))) for vectors in former_vectors]
-    chosen = [choose(features, tuple(chain.from_iterable(fold)), shares, seed) for fold in folds]
-    owners = list(range(former.folds))
-    if rest:
-        chosen.append(choose(features, rest, shares, seed))
-        owners.append(-1)
-    added = [NestedBank.of(layer, owners) for layer in zip(*chosen, strict=True)]
-    grown = with_banks(
-        grown,
-        [
-            torch.cat([bank.vectors.data.cpu(), new.vectors])
-            for bank, new in zip(grown.banks, added, strict=True)
-        ],
+    folds = Folds.deal(kept_together(range(len(pictures)), part), seed)
+    growth = min(1.0, len(pictures) / seen)
+    counts = [max(1, int(growth * len(vectors))) for vectors in former_vectors]
+    before: list[tuple[Part, Tensor]] = []
+    after: list[tuple[Part, Tensor]] = []
+    for number, fold in enumerate(folds.of):
+        added = choose(features, folds.others(number), counts, seed)
+        grown = _joined(former_vectors, added)
+        before += zip(fold, score_fold(reading, features, fold, former_vectors), strict=True)
+        after += zip(fold, score_fold(reading, features, fold, grown), strict=True)
+    of_former, of_grown = gathered(before, len(folds.of)), gathered(after, len(folds.of))
+    both = OutOfFold(
+        (*former.pictures, *(seen + picture for picture in of_grown.pictures)),
+        torch.cat([former.distances, of_grown.distances]),
+        former.folds,
     )
-    fold_of_former = former.fold_of_vectors.split([len(vectors) for vectors in former_vectors])
-    banks = [
-        NestedBank(bank.vectors.data, torch.cat([fold, new.fold]))
-        for bank, fold, new in zip(grown.banks, fold_of_former, added, strict=True)
-    ]
-    scored = sorted((shown, number) for number, fold in enumerate(folds) for shown in fold)
-    before, maps = [], []
-    for shown, number in scored:
-        former_maps, grown_maps = [], []
-        for picture in shown:
-            cells = features.cells(picture)
-            distances = [
-                bank.distance(one[None].cpu()) for bank, one in zip(model.banks, cells, strict=True)
-            ]
-            former_maps.append(model.fuse(distances))
-            grown_maps.append(map_without(grown, cells, banks, number).cpu())
-        before.append(torch.cat(former_maps).amax(0, keepdim=True))
-        maps.append(torch.cat(grown_maps).amax(0, keepdim=True))
-    out = torch.cat(maps)
+    whole = _joined(former_vectors, choose(features, folds.all, counts, seed))
+    grown_model = with_banks(model, whole)
+    set_places(grown_model, both.places)
+    # By its own detector the former version has not seen the new pictures at all.
+    seen_by_former = model.fuse(of_former.distances.transpose(0, 1))
     return Extended(
-        grown.cpu(),
-        OutOfFold(
-            (*former.pictures, *(seen + shown[0] for shown, _ in scored)),
-            torch.cat([former.maps, out]),
-            former.folds,
-            torch.cat([bank.fold for bank in banks]),
-        ),
-        before=model.score_of(torch.cat(before).flatten(1)),
-        after=model.score_of(out.flatten(1)),
+        grown_model,
+        both,
+        before=model.score_of(seen_by_former.flatten(1)),
+        after=model.score_of(both.maps[len(former.pictures) :].flatten(1)),
     )
 
 
-def _dealt(
-    parts: Sequence[Sequence[int]], folds: int, seed: int
-) -> tuple[list[list[tuple[int, ...]]], tuple[int, ...]]:
-    """As many parts for each fold, with the pictures of each, and the pictures of those left."""
-    if len(parts) < folds:
-        raise FitError(
-            f"the new pictures show {len(parts)} different good parts; at least {folds} are "
-            "needed, one for each fold of the fit"
-        )
-    order = np.random.default_rng((seed, 6)).permutation(len(parts))
-    dealt = [tuple(sorted(parts[int(index)])) for index in order]
-    left = len(parts) % folds
-    return [dealt[left + fold :: folds] for fold in range(folds)], tuple(
-        chain.from_iterable(dealt[:left])
-    )
+def _joined(former: Sequence[Tensor], added: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.cat([old, new]) for old, new in zip(former, added, strict=True)]

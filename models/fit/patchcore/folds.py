@@ -1,23 +1,17 @@
-"""A bank made in folds, and good pictures scored by the part of it that has not seen them.
+"""Good pictures scored by banks that have not seen them.
 
-Good pictures are dealt into folds. Each fold gives as many vectors to the bank, chosen among its
-own pictures alone, and the bank is the union of all. A picture is scored by the bank without the
-vectors of its own fold. Nothing is fitted anew: the features are computed once, and so is the
-bank. `export/calibration/cross_conformal.py` says what such scores promise, and needs of this:
+What is served is one bank, chosen among the cells of all good pictures. A picture that is in it
+scores far lower than a part of the line would, so that its score says nothing of a threshold. So
+the pictures are dealt into folds, and for each fold a bank of the served one's size is chosen
+among the pictures of the other folds alone. It scores the pictures of the fold as the served bank
+scores a part that it has not seen, but for a little: it has seen a fold less.
 
-- The bank without a fold's vectors depends on nothing in that fold. So each fold chooses by itself,
-  and how many it chooses depends on the number of pictures alone.
-- The score only falls as vectors are added.
-- Mean and scale of the features come from pictures that are scored by nothing: `Folds.rest`.
-
-The price: what two folds have in common is in the bank twice. Few folds waste less of it, but then
-the scores come from a smaller part of the bank than what is served, and are higher.
+`export/calibration/cross_conformal.py` says what such scores promise.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -33,18 +27,21 @@ from models.patchcore.coreset import greedy_k_centre
 from models.patchcore.detector import PatchCore
 
 FOLDS = 5
-"""Number of folds of many pictures."""
+"""Number of folds of many parts."""
 
-FEW = 20
-"""So many parts or fewer are as many folds, of which the least is lost."""
+FEW = 100
+"""Fewer parts than these are dealt into `FOLDS_OF_FEW`, so that a bank lacks less of them."""
+
+FOLDS_OF_FEW = 10
 
 MOST_SCORED = 2000
 """Most parts that are scored; others are in every bank, and none of them counts."""
 
-MEASURED_SHARE = 0.05
-"""Share of the parts whose pictures give the features' mean and scale, and are not scored."""
-
 MOST_MEASURED = 20
+"""Most parts whose pictures give the features' mean and scale."""
+
+Part = tuple[int, ...]
+"""Numbers of the pictures of one part, ascending."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +49,18 @@ class Folds:
     """Numbers of the pictures by fold.
 
     Attributes:
-        of: all pictures of each fold.
-        scored: the parts of each fold, each by its pictures. All folds have as many.
+        of: parts of each fold, each by its pictures.
         rest: pictures outside all folds, which are in every bank.
-        measured: those of the rest that give the features' mean and scale.
+        measured: pictures that give the features' mean and scale.
 
     >>> folds = Folds.deal([[0], [1, 5], [2], [3], [4]], seed=0)
-    >>> folds.of, folds.scored
-    (((4,), (3,), (0,), (1, 5)), (((4,),), ((3,),), ((0,),), ((1, 5),)))
+    >>> folds.of
+    (((2,),), ((4,),), ((3,),), ((0,),), ((1, 5),))
     >>> folds.rest, folds.measured
-    ((2,), (2,))
+    ((), (2, 4, 3, 0, 1, 5))
     """
 
-    of: tuple[tuple[int, ...], ...]
-    scored: tuple[tuple[tuple[int, ...], ...], ...]
+    of: tuple[tuple[Part, ...], ...]
     rest: tuple[int, ...]
     measured: tuple[int, ...]
 
@@ -82,133 +77,77 @@ class Folds:
         """
         if len(parts) < 3:
             raise FitError(
-                f"the pictures show {len(parts)} different good parts; at least 3 are needed: one "
-                "gives the scale of the features, and the others score each other"
+                f"the pictures show {len(parts)} different good parts; at least 3 are needed, as "
+                "they score each other"
             )
         order = np.random.default_rng((seed, 0)).permutation(len(parts))
-        dealt = [tuple(parts[int(index)]) for index in order]
-        measured = min(MOST_MEASURED, math.ceil(MEASURED_SHARE * len(parts)))
-        scored = min(MOST_SCORED, len(parts) - measured)
-        count = scored if scored <= FEW else FOLDS
-        first = len(parts) - scored // count * count
-        folds = [dealt[first + fold :: count][: scored // count] for fold in range(count)]
+        dealt_parts = [tuple(parts[int(index)]) for index in order]
+        scored = dealt_parts[:MOST_SCORED]
+        count = min(len(scored), FOLDS_OF_FEW if len(scored) < FEW else FOLDS)
         return cls(
-            of=tuple(tuple(chain.from_iterable(fold)) for fold in folds),
-            scored=tuple(map(tuple, folds)),
-            rest=tuple(chain.from_iterable(dealt[:first])),
-            measured=tuple(chain.from_iterable(dealt[:measured])),
+            of=tuple(tuple(scored[fold::count]) for fold in range(count)),
+            rest=tuple(chain.from_iterable(dealt_parts[MOST_SCORED:])),
+            measured=tuple(chain.from_iterable(dealt_parts[:MOST_MEASURED])),
         )
 
+    def others(self, fold: int) -> tuple[int, ...]:
+        """All pictures but those of a fold."""
+        kept = (one for number, one in enumerate(self.of) if number != fold)
+        return (*chain.from_iterable(chain.from_iterable(kept)), *self.rest)
 
-@dataclass(frozen=True)
-class NestedBank:
-    """The vectors of a layer's bank, and where each comes from.
-
-    Attributes:
-        vectors: [M,C], float32.
-        fold: the fold of each vector, int64 [M]; -1 for pictures outside all folds.
-    """
-
-    vectors: Tensor
-    fold: Tensor
-
-    @classmethod
-    def of(cls, chosen: Sequence[Tensor], folds: Sequence[int]) -> NestedBank:
-        """The union of what each of these folds has chosen."""
-        sizes = torch.tensor([len(vectors) for vectors in chosen])
-        return cls(torch.cat([*chosen]), torch.tensor(folds).repeat_interleave(sizes))
-
-    def without(self, fold: int) -> Tensor:
-        """The vectors [M',C] that do not come from a fold."""
-        return self.vectors[(self.fold != fold).to(self.vectors.device)]
-
-
-def nested_banks(
-    features: PictureFeatures, folds: Folds, bank_size: int, *, seed: int
-) -> list[NestedBank]:
-    """For each layer the union of the vectors that each fold chooses, and those of the rest.
-
-    Args:
-        features: measured features of all pictures.
-        folds: pictures by fold.
-        bank_size: most vectors of all layers' banks together; each fold gets as many, by the number
-            of parts.
-        seed: seed of the choice.
-
-    Raises:
-        FitError: a bank is smaller than the number of folds.
-    """
-    count = len(folds.of)
-    scored = sum(map(len, folds.scored))
-    sizes = dealt(bank_size, features.model.encoder.channels)
-    shares = [size * scored // ((scored + len(folds.rest)) * count) for size in sizes]
-    if min(shares) < 1:
-        raise FitError(
-            f"a bank of {bank_size} has no vector for each of {count} folds in each layer: "
-            "enlarge it"
-        )
-    left = [size - share * count for size, share in zip(sizes, shares, strict=True)]
-    chosen = [choose(features, fold, shares, seed) for fold in folds.of]
-    chosen.append(choose(features, folds.rest, left, seed))
-    return [NestedBank.of(layer, [*range(count), -1]) for layer in zip(*chosen, strict=True)]
+    @property
+    def all(self) -> tuple[int, ...]:
+        """All pictures."""
+        return (*chain.from_iterable(chain.from_iterable(self.of)), *self.rest)
 
 
 @torch.no_grad()
-def out_of_fold(
+def score_fold(
     model: PatchCore,
     features: PictureFeatures,
-    folds: Folds,
-    banks: Sequence[NestedBank],
-    turns: Iterable[int],
-) -> OutOfFold:
-    """The maps of all parts that count, each by the banks without its own fold's vectors.
+    fold: Sequence[Part],
+    banks: Sequence[Tensor],
+) -> Iterator[Tensor]:
+    """The distances [L,h,w] of each part of a fold to banks that have not seen it.
 
-    The map of several pictures of a part has their highest value in each cell. Its first picture
-    stands for it.
+    Several pictures of a part have their highest distance at each place.
 
     Args:
         model: detector, on the device of the features.
         features: features of the pictures.
-        folds: pictures by fold.
-        banks: bank of each layer, with the vectors that the model has.
-        turns: numbers from 0 to that of the parts that count, which may show progress.
+        fold: parts of the fold.
+        banks: vectors [M,C] of each layer without those of the fold.
     """
-    parts = sorted((part, fold) for fold, scored in enumerate(folds.scored) for part in scored)
-    maps = []
-    for turn in turns:
-        part, fold = parts[turn]
-        maps.append(
-            torch.cat(
-                [map_without(model, features.cells(one), banks, fold).cpu() for one in part]
-            ).amax(0, keepdim=True)
-        )
-    return OutOfFold(
-        pictures=tuple(part[0] for part, _ in parts),
-        maps=torch.cat(maps),
-        folds=len(folds.of),
-        fold_of_vectors=torch.cat([bank.fold for bank in banks]).cpu(),
-    )
+    for part in fold:
+        yield torch.stack([_distances(model, features, one, banks) for one in part]).amax(0)
 
 
-def map_without(
-    model: PatchCore, cells: Sequence[Tensor], banks: Sequence[NestedBank], fold: int
-) -> Tensor:
-    """The map [1,h,w] of a picture by the banks without a fold's vectors.
+def gathered(scored: Sequence[tuple[Part, Tensor]], folds: int) -> OutOfFold:
+    """The parts with their distances [L,h,w], in the order of their first pictures."""
+    ordered = sorted(scored, key=lambda one: one[0])
+    distances = torch.stack([distances for _, distances in ordered])
+    # A checkpoint holds them in half the bytes, and what is read again is what was calibrated on.
+    return OutOfFold(tuple(part[0] for part, _ in ordered), distances.half().float(), folds)
 
-    Args:
-        model: detector.
-        cells: standardised features [T,C] of the picture by layer.
-        banks: bank of each layer.
-        fold: number of the fold.
+
+def bank_sizes(bank_size: int, model: PatchCore) -> tuple[int, ...]:
+    """The vectors of each layer's bank, of so many together.
+
+    Raises:
+        FitError: a layer would have none.
     """
-    layers = zip(model.banks, cells, banks, strict=True)
-    return model.fuse([bank.distance(one[None], all_.without(fold)) for bank, one, all_ in layers])
+    if bank_size < len(model.banks):
+        raise FitError(f"a bank of {bank_size} has no vector for each layer: enlarge it")
+    return dealt(bank_size, model.encoder.channels)
 
 
 def choose(
     features: PictureFeatures, pictures: Sequence[int], counts: Sequence[int], seed: int
 ) -> list[Tensor]:
     """The vectors [n,C] that stand for some pictures, by layer.
+
+    They are rounded to float16, so that a checkpoint holds them in half the bytes and the served
+    bank is the fitted one.
 
     Args:
         features: measured features of the pictures.
@@ -217,4 +156,13 @@ def choose(
         seed: seed of the choice.
     """
     layers = zip(features.candidates(pictures), counts, strict=True)
-    return [one[greedy_k_centre(one, count, seed=seed)] for one, count in layers]
+    return [one[greedy_k_centre(one, count, seed=seed)].half().float() for one, count in layers]
+
+
+def _distances(
+    model: PatchCore, features: PictureFeatures, picture: int, banks: Sequence[Tensor]
+) -> Tensor:
+    """The distances [L,h,w] of a picture to banks, on the CPU."""
+    layers = zip(model.banks, features.cells(picture), banks, strict=True)
+    near = [bank.distance(cells[None], vectors.to(cells.device)) for bank, cells, vectors in layers]
+    return model.enlarge(near)[:, 0].cpu()

@@ -18,4 +18,4 @@ class PatchCoreOptions(FitOptions):
     0
     """
 
-    bank_size: Count = 3000
+    bank_size: Count = 6000

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from models.efficientad.config import SIZES as EFFICIENTAD
-from models.input_size import InputSize, SizeLimits, choose_size
+from models.input_size import LARGEST_SIDE, InputSize, SizeLimits, choose_size, side_for
 
 ANY = SizeLimits(multiple=16, least=16, usual_side=256)
 
@@ -73,3 +73,41 @@ def test_a_latency_that_no_size_keeps_gives_the_smallest_and_says_so() -> None:
     )
     assert chosen.size == InputSize(256, 256)
     assert "of 1 ms allowed, and no smaller size is known to be within them" in chosen.text()
+
+
+@pytest.mark.parametrize(
+    ("picture", "side"),
+    [
+        ((320, 320), 320),
+        ((400, 400), 320),
+        ((256, 256), 320),
+        ((200, 200), 256),
+        ((64, 64), 80),
+        ((450, 450), 352),
+        ((300, 750), 384),
+        ((600, 600), 480),
+        ((4000, 3000), 512),
+    ],
+)
+def test_a_square_keeps_most_of_the_pictures_pixels_and_makes_few_up(
+    picture: tuple[int, int], side: int
+) -> None:
+    limits = SizeLimits(multiple=16, least=16, usual_side=320)
+    chosen = side_for(limits, InputSize(*picture))
+    assert chosen.size == InputSize(side, side)
+    limits.check(side, side)
+    assert side <= LARGEST_SIDE
+
+
+def test_a_side_that_is_not_the_usual_one_is_told_with_its_reason() -> None:
+    limits = SizeLimits(multiple=14, least=14, usual_side=392)
+    assert side_for(limits, InputSize(450, 450)).text() == "size 392x392: the usual one"
+    small, large = (side_for(limits, InputSize(side, side)) for side in (100, 900))
+    assert small.text() == "size 126x126: pictures of 100x100 are enlarged little"
+    assert "pictures of 900x900 show more than fits into 392x392" in large.text()
+    assert "--size 392 is faster" in large.text()
+    assert large.size.width % 14 == 0
+
+
+def test_a_tiny_picture_gets_the_least_side() -> None:
+    assert side_for(EFFICIENTAD, InputSize(8, 8)).size == InputSize(256, 256)

@@ -108,7 +108,7 @@ def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
 def test_an_odd_picture_is_named_with_what_the_threshold_would_be() -> None:
     (found,) = find(dataclasses.replace(GOOD, odd=ODD))
     assert "1 of 25 good pictures scores far above the others (good/017.png)" in found.text
-    assert "the threshold is 1.016; without it it would be 0.773" in found.text
+    assert "the threshold of the score is 1.016 with it, and would be 0.773 without" in found.text
     assert found.remedy.startswith("look at it: ")
 
 

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from export.calibration.odd_pictures import odd_pictures
+from export.calibration.odd_pictures import Rule, odd_pictures
+from service.bundles.calibration.conformal import conformal_threshold
 
 RNG = np.random.default_rng(0)
+
+
+def at(alpha: float) -> Rule:
+    return partial(conformal_threshold, alpha=alpha)
 
 
 def named(scores: np.ndarray) -> list[str | None]:
@@ -16,23 +23,26 @@ def scores(*odd: float, others: int = 24) -> np.ndarray:
     return np.float32([*np.linspace(0.69, 0.77, others), *odd])
 
 
-def test_the_picture_that_makes_the_threshold_alone_is_found() -> None:
+def test_a_picture_that_makes_the_threshold_alone_is_found() -> None:
     given = scores(1.016)
-    found = odd_pictures(given, named(given), 0.04)
+    found = odd_pictures(given, named(given), at(0.04))
     assert found is not None
     assert (found.names, found.count) == (("24.png",), 25)
     assert found.threshold == pytest.approx(1.016)
     assert found.without == pytest.approx(0.77)
 
 
-def test_an_odd_picture_that_the_threshold_passes_over_is_none() -> None:
+def test_an_odd_picture_that_the_threshold_passes_over_is_named_too() -> None:
     given = scores(1.016)
-    assert odd_pictures(given, named(given), 0.08) is None
+    found = odd_pictures(given, named(given), at(0.08))
+    assert found is not None
+    assert found.names == ("24.png",)
+    assert found.threshold < 1
 
 
 def test_two_odd_pictures_are_found_together_the_highest_first() -> None:
     given = scores(0.95, 1.2, others=30)
-    found = odd_pictures(given, named(given), 0.07)
+    found = odd_pictures(given, named(given), at(0.07))
     assert found is not None
     assert found.names == ("31.png", "30.png")
     assert found.without == pytest.approx(0.77, abs=0.01)
@@ -42,14 +52,14 @@ def test_two_odd_pictures_are_found_together_the_highest_first() -> None:
 @pytest.mark.parametrize("kind", ["normal", "lognormal"])
 def test_scores_that_vary_as_they_do_have_no_odd_one(kind: str, alpha: float) -> None:
     drawn = getattr(RNG, kind)(0.0, 0.25, 200)
-    assert odd_pictures(drawn.astype(np.float32), named(drawn), alpha) is None
+    assert odd_pictures(drawn.astype(np.float32), named(drawn), at(alpha)) is None
 
 
 def test_fewer_than_ten_scores_tell_nothing() -> None:
     given = scores(9.0, others=8)
-    assert odd_pictures(given, named(given), 0.1) is None
+    assert odd_pictures(given, named(given), at(0.1)) is None
 
 
 def test_scores_that_are_all_the_same_have_no_odd_one() -> None:
     given = np.ones(20, np.float32)
-    assert odd_pictures(given, named(given), 0.05) is None
+    assert odd_pictures(given, named(given), at(0.05)) is None

@@ -35,7 +35,9 @@ def versions(make_bundle: MakeBundle) -> tuple[Bundle, Bundle]:
     one, two = make_bundle(), make_bundle(version="2")
     former = np.linspace(0.1, 0.51, 40, dtype=np.float32)
     scores = np.concatenate([former, np.float32([0.2, 0.6])])
-    return one, replace(two, calibration=replace(two.calibration, good_score=scores))
+    return one, replace(
+        two, calibration=replace(two.calibration, good_score=scores, good_peak=scores)
+    )
 
 
 def compare(one: Bundle, two: Bundle) -> Updated:
@@ -69,7 +71,8 @@ def test_scores_of_other_pictures_are_no_figure_of_the_former_ones(
     versions: tuple[Bundle, Bundle], count: int
 ) -> None:
     one, two = versions
-    other = replace(two.calibration, good_score=np.full(count, 0.6, np.float32))
+    scores = np.full(count, 0.6, np.float32)
+    other = replace(two.calibration, good_score=scores, good_peak=scores)
     found = compare(one, replace(two, calibration=other))
     assert (found.before.former, found.after.former) == (None, None)
     assert all(line.endswith("of the new good pictures") for line in found.lines())
@@ -89,7 +92,7 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     assert result.exit_code == 0, result.output
     assert "version 1 at " in result.output
     assert "version 2 at " in result.output
-    assert "of 5 (" in result.output
+    assert "of 7 (" in result.output
     assert "versions/2/activate" in result.output
     assert "NOT carried over: the score threshold 2.5" in " ".join(result.output.split())
     assert "/v1/models/parts/versions/2/threshold" in result.output
@@ -97,7 +100,7 @@ def test_an_update_adds_pictures_and_shows_before_and_after_and_waits(
     assert kept is not None and kept.active == "1"
     one, two = (load_bundle(repository / "parts" / version) for version in "12")
     assert CHECKPOINT in two.manifest.files
-    assert len(two.calibration.good_score) == len(one.calibration.good_score) + 5
+    assert len(two.calibration.good_score) == len(one.calibration.good_score) + 7
     assert len(two.calibration.seen) == 13
     again = run("--update", "parts", "--good", tmp_path / "good")
     assert "has seen all of these pictures" in again.output

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from models.checkpoints.description import describe
 from models.checkpoints.errors import CheckpointError
 from models.checkpoints.facts import InputRecipe
 from models.checkpoints.formats import load_checkpoint
-from models.checkpoints.out_of_fold import OutOfFold
+from models.checkpoints.out_of_fold import DISTANCES, OutOfFold
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import round_to_fp16
 from models.patchcore.config import PatchCoreConfig
@@ -28,6 +30,8 @@ def model() -> PatchCore:
         bank.mean.normal_()
         bank.std.uniform_(0.5, 2)
         bank.vectors.data.normal_()
+    model.usual.uniform_(0.5, 1)
+    model.spread.uniform_(0.1, 1)
     round_to_fp16(model)
     return model
 
@@ -53,7 +57,8 @@ def test_a_saved_model_comes_back_bit_for_bit(path: Path, model: PatchCore) -> N
 
 def test_the_banks_take_half_the_bytes(path: Path) -> None:
     whole = {name for name, one in load_file(path).items() if one.dtype == torch.float32}
-    assert whole == {f"memory.{layer}.{name}" for layer in (0, 1) for name in ("mean", "std")}
+    of_banks = {f"memory.{layer}.{name}" for layer in (0, 1) for name in ("mean", "std")}
+    assert whole == of_banks | {"usual", "spread"}
 
 
 def test_it_is_described_under_its_own_name(path: Path) -> None:
@@ -68,14 +73,13 @@ def test_it_is_described_under_its_own_name(path: Path) -> None:
 def scored(**changes: Any) -> OutOfFold:
     given: dict[str, Any] = {
         "pictures": (0, 2),
-        "maps": torch.rand(2, 4, 8),
+        "distances": torch.rand(2, 2, 4, 8).half().float(),
         "folds": 2,
-        "fold_of_vectors": torch.tensor([0, 0, 1, 1, -1]),
     }
     return OutOfFold(**(given | changes))
 
 
-def test_the_out_of_fold_maps_come_back_bit_for_bit(tmp_path: Path, model: PatchCore) -> None:
+def test_the_out_of_fold_distances_come_back_bit_for_bit(tmp_path: Path, model: PatchCore) -> None:
     path, kept = tmp_path / "m.safetensors", scored()
     save_checkpoint(path, model, FitFacts(CONFIG, ("a", "b", "c"), 3, 3), kept)
 
@@ -83,8 +87,9 @@ def test_the_out_of_fold_maps_come_back_bit_for_bit(tmp_path: Path, model: Patch
 
     assert found is not None
     assert (found.pictures, found.folds) == (kept.pictures, kept.folds)
+    assert torch.equal(found.distances, kept.distances)
     assert torch.equal(found.maps, kept.maps)
-    assert torch.equal(found.fold_of_vectors, kept.fold_of_vectors)
+    assert load_file(path)[DISTANCES].dtype == torch.float16
 
 
 @pytest.mark.parametrize(
@@ -92,13 +97,15 @@ def test_the_out_of_fold_maps_come_back_bit_for_bit(tmp_path: Path, model: Patch
     [
         ({"pictures": (0, 3)}, "has not seen"),
         ({"pictures": (2, 0)}, "has not seen"),
+        ({"pictures": (0, 0)}, "has not seen"),
         ({"pictures": (0, 0.5)}, "whole numbers"),
-        ({"folds": 3}, "whole folds"),
-        ({"maps": torch.zeros(3, 4, 8)}, "whole folds"),
-        ({"maps": torch.full((2, 4, 8), torch.nan)}, "not finite"),
+        ({"folds": 1}, "not of folds"),
+        ({"distances": torch.zeros(3, 2, 4, 8)}, "not of folds"),
+        ({"distances": torch.zeros(2, 4, 8)}, "not of folds"),
+        ({"distances": torch.full((2, 2, 4, 8), torch.nan)}, "not finite"),
     ],
 )
-def test_out_of_fold_maps_that_make_no_sense_are_refused(
+def test_out_of_fold_distances_that_make_no_sense_are_refused(
     tmp_path: Path, model: PatchCore, changes: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "m.safetensors"
@@ -106,3 +113,16 @@ def test_out_of_fold_maps_that_make_no_sense_are_refused(
 
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(path)
+
+
+def test_a_bank_from_before_is_refused_with_what_to_do(path: Path, tmp_path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    about = json.loads(metadata["takt"])
+    about["facts"]["config"]["scored_power"] = 8
+    tensors = {name: one for name, one in load_file(path).items() if "memory" in name}
+    before = tmp_path / "before.safetensors"
+    save_file(tensors, before, metadata | {"takt": json.dumps(about)})
+
+    with pytest.raises(CheckpointError, match=r"not know what is usual .*: fit it again"):
+        load_checkpoint(before)

@@ -25,7 +25,6 @@ def test_settings_survive_json() -> None:
         ({"layers": ()}, "it must name blocks in rising order"),
         ({"layers": (4, 2)}, "it must name blocks in rising order"),
         ({"layers": (2, 11)}, "the blocks of lite0 are 0 to 10"),
-        ({"scored_power": 0}, "scored_power is 0; it must be a whole number"),
         ({"encoder_heads": 5}, "encoder_heads is 5; it must divide embed_dim, 384"),
     ],
 )
@@ -37,6 +36,11 @@ def test_settings_that_make_no_sense_say_what_would(changes: dict[str, Any], mes
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(ValueError, match="has no setting depth: take it out"):
         PatchCoreConfig.from_dict({"bank_sizes": [10, 20], "depth": 3})
+
+
+def test_settings_from_before_what_is_usual_was_known_are_told_apart_from_unknown_ones() -> None:
+    with pytest.raises(ValueError, match="does not know what is usual at each place"):
+        PatchCoreConfig.from_dict({"bank_sizes": [10, 20], "scored_power": 8})
 
 
 def test_variants_are_named_by_their_encoder() -> None:

@@ -39,13 +39,15 @@ def test_a_fit_writes_a_checkpoint_that_can_be_exported(
     result = run("--good", tmp_path / "good", "--out", out)
     assert result.exit_code == 0, result.output
     assert (
-        "30 vectors, of 4 good pictures; 3 of them were scored without their own of 3 folds"
+        "30 vectors, of 4 good pictures; 4 of them were scored without their own of 4 folds"
         in result.output
     )
     assert f"takt export onnx {out}" in result.output
     loaded = load_checkpoint(out)
     assert loaded.model.family == "patchcore"
-    assert loaded.recipe == InputRecipe(64, 32, "area")
+    # The pictures are smaller than the usual input.
+    assert loaded.recipe == InputRecipe(80, 80, "area")
+    assert "size 80x80: pictures of 80x60 are enlarged little" in result.output
     assert len(loaded.seen) == 4
 
 
@@ -67,4 +69,4 @@ def test_several_kinds_of_parts_share_a_bank(tmp_path: Path, write_pictures: Any
     write_pictures(tmp_path / "other", 8, seed=1)
     kinds = ("--good", tmp_path / "one", "--good", tmp_path / "other")
     result = run(*kinds, "--out", tmp_path / "m.safetensors")
-    assert "57 vectors, of 12 good pictures; 11 of them" in result.output
+    assert "60 vectors, of 12 good pictures; 12 of them" in result.output

@@ -15,7 +15,8 @@ from tests.patchcore import a_patchcore
 
 PATHS = tuple(Path(f"{number}.png") for number in range(4))
 SHAPES = [(32, 40), (8, 112)]
-PICTURE_BYTES = 4 * (32 * 40 + 8 * 112)
+PICTURE_BYTES = 2 * (32 * 40 + 8 * 112)
+"""Of what is kept in half precision."""
 
 
 class Disk:
@@ -55,7 +56,7 @@ def test_what_finds_no_room_is_computed_anew_and_is_the_same(model: PatchCore) -
     kept, disk = measured(model, Disk()), Disk()
     features = measured(model, disk, room=2 * PICTURE_BYTES)
     for index in range(4):
-        torch.testing.assert_close(features.cells(index), kept.cells(index))
+        torch.testing.assert_close(features.cells(index), kept.cells(index), rtol=0, atol=0.01)
     # Two find no room: they are read for the statistics, and for their cells.
     assert disk.reads == 8
 

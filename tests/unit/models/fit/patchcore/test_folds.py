@@ -11,8 +11,19 @@ from numpy.typing import NDArray
 from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import with_banks
-from models.fit.patchcore.folds import FEW, FOLDS, Folds, nested_banks, out_of_fold
+from models.fit.patchcore.folds import (
+    FEW,
+    FOLDS,
+    FOLDS_OF_FEW,
+    MOST_MEASURED,
+    MOST_SCORED,
+    Folds,
+    bank_sizes,
+    choose,
+    gathered,
+    score_fold,
+)
+from models.patchcore.bank import LEAST_DISTANCE
 from models.patchcore.config import PatchCoreConfig
 from tests.patchcore import a_patchcore
 
@@ -24,42 +35,59 @@ def load(path: Path) -> NDArray[np.uint8]:
     return noise.integers(0, 256, (32, 64, 3), dtype=np.uint8)
 
 
-def features_of(numbers: Sequence[int], measured: Sequence[int]) -> PictureFeatures:
+def features_of(numbers: Sequence[int]) -> PictureFeatures:
     paths = [Path(f"{number}.png") for number in numbers]
     compute = Compute.choose("cpu", bf16=False)
     features = PictureFeatures(paths, load, a_patchcore(CONFIG), compute)
     features.read(range(len(paths)))
-    features.measure(measured)
+    features.measure(range(len(paths)))
     return features
 
 
-@pytest.mark.parametrize("count", [3, 4, 12, 22, 23, 200, 5000])
-def test_every_part_is_scored_in_a_fold_or_in_every_bank(count: int) -> None:
-    folds = Folds.deal([[number] for number in range(count)], seed=1)
+def alone(count: int) -> list[list[int]]:
+    """As many parts of one picture each."""
+    return [[number] for number in range(count)]
 
-    scored = [number for fold in folds.scored for (number,) in fold]
+
+@pytest.mark.parametrize("count", [3, 4, 12, 22, 99, 100, 203, 5000])
+def test_every_part_is_scored_in_one_fold_unless_they_are_too_many(count: int) -> None:
+    folds = Folds.deal(alone(count), seed=1)
+
+    scored = [number for fold in folds.of for (number,) in fold]
+    assert len(scored) == min(count, MOST_SCORED)
     assert sorted([*scored, *folds.rest]) == [*range(count)]
-    assert len({len(fold) for fold in folds.scored}) == 1
-    assert set(folds.measured) <= set(folds.rest)
-    assert folds.measured
-    # What is left over beside the pictures that are measured does not fill the folds.
-    if count < 2000:
-        assert len(folds.rest) - len(folds.measured) < FOLDS
+    sizes = {len(fold) for fold in folds.of}
+    assert max(sizes) - min(sizes) <= 1
+    assert len(folds.measured) == min(count, MOST_MEASURED)
 
 
-def test_few_parts_are_a_fold_each_and_many_share_five() -> None:
-    assert len(Folds.deal([[number] for number in range(FEW + 2)], seed=0).of) == FEW
-    assert len(Folds.deal([[number] for number in range(FEW + 10)], seed=0).of) == FOLDS
+def test_what_is_left_out_of_a_fold_is_in_no_bank_of_it() -> None:
+    folds = Folds.deal(alone(23), seed=0)
+    for number, fold in enumerate(folds.of):
+        own = {picture for part in fold for picture in part}
+        assert own | {*folds.others(number)} == {*range(23)}
+        assert not own & {*folds.others(number)}
+    assert sorted(folds.all) == [*range(23)]
+
+
+def test_fewer_parts_have_more_folds() -> None:
+    assert len(Folds.deal(alone(FEW - 1), seed=0).of) == FOLDS_OF_FEW
+    assert len(Folds.deal(alone(FEW), seed=0).of) == FOLDS
+    assert len(Folds.deal(alone(FOLDS_OF_FEW - 1), seed=0).of) == FOLDS_OF_FEW - 1
+
+
+def test_the_seed_decides_who_shares_a_fold() -> None:
+    assert Folds.deal(alone(20), seed=0) == Folds.deal(alone(20), seed=0)
+    assert Folds.deal(alone(20), seed=0) != Folds.deal(alone(20), seed=1)
 
 
 def test_copies_share_a_fold_and_count_once() -> None:
     parts = [[0, 10, 11], *([number] for number in range(1, 10))]
     for seed in range(10):
         folds = Folds.deal(parts, seed)
-        homes = {number: home for home, fold in enumerate(folds.of) for number in fold}
-        assert homes.get(0) == homes.get(10) == homes.get(11)
-        counted = [part for fold in folds.scored for part in fold]
-        assert 0 not in homes or counted.count((0, 10, 11)) == 1
+        homes = [number for number, fold in enumerate(folds.of) if (0, 10, 11) in fold]
+        assert len(homes) == 1
+        assert not {0, 10, 11} & {*folds.others(homes[0])}
 
 
 def test_two_parts_are_refused() -> None:
@@ -67,71 +95,50 @@ def test_two_parts_are_refused() -> None:
         Folds.deal([[0], [1, 2]], seed=0)
 
 
-def test_the_bank_keeps_its_size_and_each_fold_its_share() -> None:
-    folds = Folds.deal([[number] for number in range(12)], seed=0)
-    banks = nested_banks(features_of(range(12), folds.measured), folds, 50, seed=0)
-
-    assert [len(bank.vectors) for bank in banks] == [13, 37]
-    for bank in banks:
-        shares = torch.bincount(bank.fold + 1)
-        assert len(set(shares[1:].tolist())) == 1
-        assert shares[0] > 0
+def test_a_bank_is_dealt_to_its_layers_by_their_channels() -> None:
+    model = a_patchcore(CONFIG)
+    assert bank_sizes(50, model) == (13, 37)
+    assert bank_sizes(2, model) == (1, 1)
 
 
-def test_a_fold_chooses_the_same_vectors_whatever_is_in_the_others() -> None:
-    folds = Folds.deal([[number] for number in range(12)], seed=0)
-    numbers = [*range(12)]
-    others = [
-        number if number in (*folds.of[0], *folds.rest) else 100 + number for number in numbers
-    ]
-
-    banks = nested_banks(features_of(numbers, folds.measured), folds, 60, seed=0)
-    changed = nested_banks(features_of(others, folds.measured), folds, 60, seed=0)
-
-    for bank, another in zip(banks, changed, strict=True):
-        for fold in (0, -1):
-            mine, theirs = bank.vectors[bank.fold == fold], another.vectors[another.fold == fold]
-            assert torch.equal(mine, theirs)
-        assert not torch.equal(bank.vectors, another.vectors)
+def test_a_bank_with_no_vector_for_a_layer_is_refused() -> None:
+    with pytest.raises(FitError, match="enlarge it"):
+        bank_sizes(1, a_patchcore(CONFIG))
 
 
-def test_a_bank_too_small_for_its_folds_is_refused() -> None:
-    folds = Folds.deal([[number] for number in range(12)], seed=0)
-    with pytest.raises(FitError, match="enlarge"):
-        nested_banks(features_of(range(12), folds.measured), folds, 40, seed=0)
+def test_the_vectors_of_a_bank_are_cells_of_its_pictures_alone() -> None:
+    features = features_of(range(6))
+    for layer, vectors in enumerate(choose(features, (1, 4), (12, 10), seed=0)):
+        assert len(vectors) == (12, 10)[layer]
+        own, others = (
+            torch.cat([features.cells(one)[layer] for one in pictures])
+            for pictures in ((1, 4), (0, 2, 3, 5))
+        )
+        assert float(torch.cdist(vectors, own).amin(1).max()) < 0.05
+        assert float(torch.cdist(vectors, others).amin(1).min()) > 0.05
 
 
-def test_a_picture_is_never_scored_by_its_own_folds_vectors() -> None:
-    folds = Folds.deal([[number] for number in range(30)], seed=0)
-    features = features_of(range(30), folds.measured)
-    banks = nested_banks(features, folds, 100, seed=0)
-    model = with_banks(features.model, [bank.vectors for bank in banks])
+def test_a_picture_is_far_from_banks_that_have_not_seen_it_and_near_to_its_own() -> None:
+    features = features_of(range(5))
+    counts = (4 * 32, 4 * 8)
+    banks = choose(features, (0, 1, 2, 3), counts, seed=0)
 
-    found = out_of_fold(model, features, folds, banks, range(25))
+    unseen, seen = score_fold(features.model, features, [(4,), (2,)], banks)
 
-    assert found.folds == FOLDS
-    home = {number: fold for fold, scored in enumerate(folds.scored) for (number,) in scored}
-    assert found.pictures == tuple(sorted(home))
-    for row, picture in enumerate(found.pictures):
-        layers = zip(model.banks, banks, features.cells(picture), strict=True)
-        distances = [
-            own.distance(cells[None], nested.vectors[nested.fold != home[picture]])
-            for own, nested, cells in layers
-        ]
-        torch.testing.assert_close(found.maps[row], model.fuse(distances)[0], rtol=0, atol=0)
+    assert unseen.shape == seen.shape == (2, 4, 8)
+    assert float(unseen.min()) > 5 * LEAST_DISTANCE
+    assert float(seen.max()) < 5 * LEAST_DISTANCE
 
 
-def test_what_is_served_never_scores_a_picture_higher_than_out_of_fold() -> None:
-    folds = Folds.deal([[number] for number in range(8)], seed=0)
-    features = features_of(range(8), folds.measured)
-    banks = nested_banks(features, folds, 60, seed=0)
-    model = with_banks(features.model, [bank.vectors for bank in banks])
-    found = out_of_fold(model, features, folds, banks, range(7))
+def test_several_pictures_of_a_part_have_their_highest_distance_at_each_place() -> None:
+    features = features_of(range(5))
+    banks = choose(features, (0, 1), (20, 20), seed=0)
+    one, other, both = score_fold(features.model, features, [(2,), (3,), (2, 3)], banks)
+    assert torch.equal(both, one.maximum(other))
 
-    images = np.stack([load(features.paths[picture]) for picture in found.pictures])
-    with torch.no_grad():
-        served, scores = model(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
 
-    assert (served <= found.maps + 1e-4).all()
-    assert (served < found.maps - 1e-3).any()
-    assert (scores <= model.score_of(found.maps.flatten(1)) + 1e-4).all()
+def test_parts_are_kept_in_the_order_of_their_first_pictures_as_float16_holds_them() -> None:
+    distances = torch.rand(3, 2, 4, 8)
+    found = gathered([((5,), distances[0]), ((1, 9), distances[1]), ((3,), distances[2])], folds=3)
+    assert (found.pictures, found.folds) == ((1, 3, 5), 3)
+    assert torch.equal(found.distances, distances[[1, 2, 0]].half().float())

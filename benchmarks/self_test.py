@@ -1,0 +1,260 @@
+"""Does the self-test tell a good model from a bad one? Made-up defects beside real ones.
+
+    python -m benchmarks.self_test ../shared/data [--sets NAME ...] [--processes 2]
+
+Each set is learned by each of `RECIPES`, some of them bad on purpose. The default threshold of
+`takt learn` then finds a share of the real defects and a share of the self-test's made-up ones.
+Printed are: pairs of recipes on one set whose real shares differ by ten points or more, and how
+many of them the made-up ones order rightly; recipes that find under a tenth of the real defects
+without being told; those that find over half and are told; Spearman's correlation of both shares
+over all, with its interval by resampling the sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import combinations
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from export.bundling.checkpoint_source import preprocess_of
+from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
+from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.self_test import Subject, self_test
+from export.learning.size_request import SizeRequest
+from export.learning.sizing import sized_patchcore
+from export.pictures import list_pictures, read_fit_input, read_picture
+from models.fit.device import Compute
+from models.fit.patchcore.encoders import PatchCoreEncoder, encoder_of, load_into
+from models.fit.patchcore.features import PictureFeatures
+from models.fit.patchcore.fit import fill_banks
+from models.patchcore.detector import PatchCore
+from service.bundles.calibration.conformal import choose_alpha
+from service.bundles.findings import FitRecord
+from service.bundles.thresholds import ThresholdPair
+from service.domain import Image
+
+MOST_GOOD, MOST_TESTED = 120, 60
+ORDERED_FROM = 0.1
+"""Least difference of two real shares that the made-up ones must order."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to learn, good or bad.
+
+    Attributes:
+        name: name in the table.
+        side: side of the input in pixels; that of the pictures' size if None.
+        layers: blocks of the encoder.
+        bank_size: vectors of all banks.
+    """
+
+    name: str
+    side: int | None = None
+    layers: tuple[int, ...] = (4, 10)
+    bank_size: int = 3000
+
+
+RECIPES = (
+    Recipe("default, half the bank"),
+    Recipe("side 64", side=64),
+    Recipe("side 128", side=128),
+    Recipe("side 512", side=512),
+    Recipe("block 0 alone", layers=(0,)),
+    Recipe("block 2 alone", layers=(2,)),
+    Recipe("30 vectors", bank_size=30),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe on a set.
+
+    Attributes:
+        data: name of the set.
+        recipe: name of the recipe.
+        real: share of the real defects that is found.
+        made_up: share of the made-up ones.
+        largest: share of the largest made-up ones.
+        told: codes of the findings.
+    """
+
+    data: str
+    recipe: str
+    real: float
+    made_up: float
+    largest: float
+    told: tuple[str, ...]
+
+
+def rows_of(folder: Path) -> list[Row]:
+    """All recipes on one set."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    good = _spread(list_pictures(folder / "train/good"), MOST_GOOD)
+    kinds = [kind for kind in sorted((folder / "test").iterdir()) if kind.name != "good"]
+    bad = _spread([path for kind in kinds for path in list_pictures(kind)], MOST_TESTED)
+    return [row_of(folder.name, recipe, good, bad) for recipe in RECIPES]
+
+
+@torch.no_grad()
+def row_of(data: str, recipe: Recipe, good: Sequence[Path], bad: Sequence[Path]) -> Row:
+    """Learns by a recipe, and looks at real and at made-up defects."""
+    compute = Compute.choose("cpu", bf16=False)
+    sizing = SizeRequest()
+    usual = sized_patchcore(sizing, good, "lite0", recipe.bank_size, compute, lambda _: None)
+    side = recipe.side or usual.config.width
+    encoder = _with_layers(encoder_of("lite0", side, side), recipe.layers)
+    spec = preprocess_of(encoder.recipe)
+    model = PatchCore(encoder.config).eval()
+    load_into(model.encoder, encoder)
+    features = PictureFeatures(good, lambda path: read_fit_input(path, spec), model, compute)
+    features.read(range(len(good)))
+    filled = fill_banks(features, recipe.bank_size, seed=0, quiet=True)
+    values = filled.out_of_fold.maps.flatten(1)
+    scored = OutOfFoldScores(
+        digests=tuple(map(str, good)),
+        score=filled.model.score_of(values).numpy(),
+        peak=values.amax(1).numpy(),
+        map_median=0.0,
+        folds=filled.out_of_fold.folds,
+        cells=values.numpy(),
+    )
+    found = cross_conformal(scored, choose_alpha(None, len(good)))
+    look = partial(_look, filled.model, side)
+    real = np.array([look(read_picture(path, spec)) for path in bad])
+    tested = self_test(
+        Subject(
+            family="patchcore",
+            fit=FitRecord(pictures=len(good)),
+            thresholds=ThresholdPair(found.image, found.pixel),
+            look=look,
+            counted=lambda width, height: np.ones((height, width), np.bool_),
+            good_score=scored.score,
+            good_peak=scored.peak,
+            defect_score=np.zeros(0, np.float32),
+            defect_peak=np.zeros(0, np.float32),
+            unseen=lambda path, picture: scored.altered(
+                str(path), _map(filled.model, side, picture)[0].flatten().numpy()
+            ),
+            read=partial(read_picture, spec=spec),
+        ),
+        CalibrationPictures(unseen=tuple(good), seen=()),
+        quiet=True,
+    )
+    row = Row(
+        data,
+        recipe.name,
+        real=float(((real[:, 0] > found.image) | (real[:, 1] > found.pixel)).mean()),
+        made_up=sum(size.found for size in tested.sizes)
+        / max(1, sum(size.defects for size in tested.sizes)),
+        largest=tested.sizes[-1].found / tested.sizes[-1].defects if tested.sizes else 0.0,
+        told=tuple(finding.code for finding in tested.findings),
+    )
+    print(
+        f"| {row.data} | {row.recipe} | {row.real:.2f} | {row.made_up:.2f} | {row.largest:.2f} "
+        f"| {', '.join(row.told)} |",
+        flush=True,
+    )
+    return row
+
+
+def ordered(rows: Sequence[Row]) -> tuple[int, int]:
+    """Pairs of recipes on one set that the made-up defects order rightly, and all that count."""
+    right = count = 0
+    for one, other in combinations(rows, 2):
+        if one.data == other.data and abs(one.real - other.real) >= ORDERED_FROM:
+            count += 1
+            right += (one.made_up - other.made_up) * (one.real - other.real) > 0
+    return right, count
+
+
+def interval(rows: Sequence[Row], draws: int = 2000) -> tuple[float, float, float]:
+    """Spearman's correlation of real and made-up shares, and its 95 % interval over the sets."""
+    names = sorted({row.data for row in rows})
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(draws):
+        drawn = rng.choice(names, len(names))
+        values.append(_spearman([row for name in drawn for row in rows if row.data == name]))
+    low, high = np.nanquantile(values, (0.025, 0.975))
+    return _spearman(rows), float(low), float(high)
+
+
+def _spearman(rows: Sequence[Row]) -> float:
+    return float(spearmanr([row.real for row in rows], [row.made_up for row in rows]).statistic)
+
+
+def _look(model: PatchCore, side: int, picture: Image) -> tuple[float, float]:
+    """Score and peak of a picture of any size."""
+    anomaly_map, score = _map(model, side, picture)
+    return float(score), float(anomaly_map.max())
+
+
+def _map(model: PatchCore, side: int, picture: Image) -> tuple[Tensor, Tensor]:
+    levels = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    answer: tuple[Tensor, Tensor] = model(
+        torch.from_numpy(levels).permute(2, 0, 1)[None].float() / 255
+    )
+    return answer
+
+
+def _with_layers(encoder: PatchCoreEncoder, layers: tuple[int, ...]) -> PatchCoreEncoder:
+    config = replace(encoder.config, layers=layers, bank_sizes=(1,) * len(layers))
+    return replace(encoder, config=config)
+
+
+def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+    chosen: NDArray[np.intp] = np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int)
+    return [paths[index] for index in chosen]
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    """What the rows say, line by line."""
+    right, count = ordered(rows)
+    yield f"pairs ordered rightly: {right} of {count} ({right / max(1, count):.0%}; bar 75 %)"
+    untold = [row for row in rows if row.real < 0.1 and "made_up_missed" not in row.told]
+    yield f"find under a tenth and are not told: {len(untold)} " + "; ".join(
+        f"{row.data}, {row.recipe}" for row in untold
+    )
+    wrongly = [row for row in rows if row.real > 0.5 and "made_up_missed" in row.told]
+    yield f"find over half and are told: {len(wrongly)} " + "; ".join(
+        f"{row.data}, {row.recipe}" for row in wrongly
+    )
+    yield "Spearman {:.2f} (95 % interval {:.2f} to {:.2f})".format(*interval(rows))
+
+
+def main() -> None:
+    """Print a row for each recipe on each set, and what they say together."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of the sets")
+    parser.add_argument("--sets", nargs="+")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--json", type=Path, default=Path("out/self-test.json"))
+    given = parser.parse_args()
+    folders = [one.parents[1] for one in sorted(given.data.glob("*/train/good"))]
+    chosen = [one for one in folders if not given.sets or one.name in given.sets]
+    print("| set | recipe | real found | made-up found | largest made-up | told |")
+    print("|---|---|---|---|---|---|", flush=True)
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
+        rows = [row for found in pool.map(rows_of, chosen) for row in found]
+    given.json.parent.mkdir(parents=True, exist_ok=True)
+    given.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    print("\n".join(lines(rows)))
+
+
+if __name__ == "__main__":
+    main()
