@@ -21,6 +21,9 @@ FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5
 """Share of the good pictures from which on rejecting them is a finding."""
 
+FEWEST_REAL = 10
+"""Fewest given defects that say more than made-up ones."""
+
 MISSED_SHARE = 0.5
 """Share of the given defects from which on missing them is a finding."""
 
@@ -86,7 +89,9 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
     if not evidence.made_up:
         return None
     largest = evidence.made_up[-1]
-    if 2 * largest.found >= largest.defects:
+    # Real defects that are found say more than made-up ones that are not.
+    finds_real = evidence.defects >= FEWEST_REAL and 2 * evidence.missed <= evidence.defects
+    if finds_real or 2 * largest.found >= largest.defects:
         return None
     return Finding(
         code="made_up_missed",

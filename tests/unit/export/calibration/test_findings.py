@@ -58,7 +58,7 @@ def test_nothing_speaks_against_a_good_model() -> None:
         ({"repeated": 3}, "duplicate_pictures"),
         ({"copies": 10}, "duplicate_pictures"),
         ({"sizes": ((1280, 960),) * 50}, "other_size"),
-        ({"made_up": made_up(0, 0, 0, 1)}, "made_up_missed"),
+        ({"made_up": made_up(0, 0, 0, 1), "defects": 0, "missed": 0}, "made_up_missed"),
         ({"odd": ODD}, "odd_picture"),
     ],
 )
@@ -102,7 +102,15 @@ def test_pictures_within_a_tenth_of_the_fits_sizes_are_like_them() -> None:
 
 def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
     assert codes(made_up=made_up(0, 0, 3, 9)) == []
-    assert codes(made_up=made_up(0, 0, 9, 8)) == ["made_up_missed"]
+    assert codes(made_up=made_up(0, 0, 9, 8), defects=0, missed=0) == ["made_up_missed"]
+
+
+def test_a_model_that_finds_half_of_the_given_defects_is_not_told_of_made_up_ones() -> None:
+    nothing = made_up(0, 0, 0, 0)
+    assert codes(made_up=nothing, defects=20, missed=10) == ["defects_missed"]
+    assert codes(made_up=nothing, defects=20, missed=9) == []
+    # So few say nothing.
+    assert codes(made_up=nothing, defects=9, missed=0) == ["made_up_missed"]
 
 
 def test_an_odd_picture_is_named_with_what_the_threshold_would_be() -> None:
