@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,9 @@ from torch.nn import functional as F
 LEAST_DISTANCE = 0.02
 """Lower bound of a distance. |x|² - 2xb + |b|² loses its last digits where x is all but b, and the
 root would make a large difference of that."""
+
+AT_ONCE = 1024
+"""Vectors whose distances are computed together: those to all would not stay in the cache."""
 
 
 class Bank(nn.Module):
@@ -51,7 +56,11 @@ class Bank(nn.Module):
             vectors: others [M,C] than those of the bank.
         """
         vectors = self.vectors if vectors is None else vectors
-        nearest = F.linear(cells, vectors, -0.5 * vectors.square().sum(1)).amax(-1)
+        near = [
+            F.linear(cells, some, -0.5 * some.square().sum(1)).amax(-1)
+            for some in vectors.split(AT_ONCE)
+        ]
+        nearest = reduce(torch.maximum, near)
         squared = (cells.square().sum(-1) - 2 * nearest) / vectors.shape[1]
         return squared.clamp_min(LEAST_DISTANCE**2).sqrt()
 
