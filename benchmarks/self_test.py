@@ -43,8 +43,10 @@ from models.fit.patchcore.fit import fill_banks
 from models.patchcore.detector import PatchCore
 from service.bundles.calibration.conformal import choose_alpha
 from service.bundles.findings import FitRecord
+from service.bundles.manifest import Preprocess
 from service.bundles.thresholds import ThresholdPair
 from service.domain import Image
+from service.pictures.preprocess import preprocess
 
 MOST_GOOD, MOST_TESTED = 120, 60
 ORDERED_FROM = 0.1
@@ -134,7 +136,7 @@ def row_of(data: str, recipe: Recipe, good: Sequence[Path], bad: Sequence[Path])
         cells=values.numpy(),
     )
     found = cross_conformal(scored, choose_alpha(None, len(good)))
-    look = partial(_look, filled.model, side)
+    look = partial(_look, filled.model, spec)
     real = np.array([look(read_picture(path, spec)) for path in bad])
     tested = self_test(
         Subject(
@@ -148,7 +150,7 @@ def row_of(data: str, recipe: Recipe, good: Sequence[Path], bad: Sequence[Path])
             defect_score=np.zeros(0, np.float32),
             defect_peak=np.zeros(0, np.float32),
             unseen=lambda path, picture: scored.altered(
-                str(path), _map(filled.model, side, picture)[0].flatten().numpy()
+                str(path), _map(filled.model, spec, picture)[0].flatten().numpy()
             ),
             read=partial(read_picture, spec=spec),
         ),
@@ -198,17 +200,15 @@ def _spearman(rows: Sequence[Row]) -> float:
     return float(spearmanr([row.real for row in rows], [row.made_up for row in rows]).statistic)
 
 
-def _look(model: PatchCore, side: int, picture: Image) -> tuple[float, float]:
+def _look(model: PatchCore, spec: Preprocess, picture: Image) -> tuple[float, float]:
     """Score and peak of a picture of any size."""
-    anomaly_map, score = _map(model, side, picture)
+    anomaly_map, score = _map(model, spec, picture)
     return float(score), float(anomaly_map.max())
 
 
-def _map(model: PatchCore, side: int, picture: Image) -> tuple[Tensor, Tensor]:
-    levels = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    answer: tuple[Tensor, Tensor] = model(
-        torch.from_numpy(levels).permute(2, 0, 1)[None].float() / 255
-    )
+def _map(model: PatchCore, spec: Preprocess, picture: Image) -> tuple[Tensor, Tensor]:
+    levels = torch.from_numpy(preprocess(picture, spec))
+    answer: tuple[Tensor, Tensor] = model(levels.permute(2, 0, 1)[None].float() / 255)
     return answer
 
 
