@@ -49,7 +49,7 @@ class Model:
         return 1000 / self.per_core + AROUND_MS
 
 
-BANK = Model("bank", 96 / 2, "320², served, two Zen 5 cores: 96/s ([banks](fitting-patchcore.md))")
+BANK = Model("bank", 48 / 2, "320², served, two Xeon cores: 48/s ([banks](fitting-patchcore.md))")
 INT8 = Model(
     "EfficientAD-S in 8 bits", 30.3 / 2, f"256², served, two Zen 5 cores: 30.3/s ({_ENGINES})"
 )
