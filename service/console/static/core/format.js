@@ -6,16 +6,18 @@ const COUNT = new Intl.NumberFormat(LANGUAGE);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 /** A score or a threshold: three digits that say something, or a dash. */
-export const score = (value, digits = 3) => (known(value) ? Number(value).toPrecision(digits) : "–");
+export const score = (value) => precise(value, 3);
+
+const precise = (value, digits) => (known(value) ? Number(value).toPrecision(digits) : "–");
 
 /** Scores and thresholds that are compared: at least three digits, and more until different ones look different. */
 export function apart(...values) {
   const different = new Set(values).size;
   for (let digits = 3; digits < 17; digits += 1) {
-    const texts = values.map((value) => score(value, digits));
+    const texts = values.map((value) => precise(value, digits));
     if (new Set(texts).size >= different) return texts;
   }
-  return values.map((value) => score(value, 17));
+  return values.map((value) => precise(value, 17));
 }
 
 /** A whole number, with its thousands apart. */
