@@ -51,7 +51,7 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
         re.compile(
             r"Rejected: the score 6\.87 is over the threshold 4\.47; a region's peak 10\.\d+ is "
             r"over the map's threshold \d\.\d+ \(model pitting, version 1\)\. The strongest region "
-            r"is at \d+, \d+\. (100|99\.\d) % of the good calibration pictures score no higher\."
+            r"is at \d+, \d+\. (100\.0|99\.\d) % of the good calibration pictures score no higher\."
         )
     )
     overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))

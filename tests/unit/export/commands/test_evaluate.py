@@ -110,7 +110,8 @@ def test_everything_is_written_for_programs(bundle: Bundle, labelled: Path, tmp_
 def test_thresholds_set_at_the_line_are_those_deployed(
     bundle: Bundle, labelled: Path, tmp_path: Path
 ) -> None:
-    override = {"image": {"value": 0.9, "set_at": "2026-01-02T00:00:00+00:00"}}
+    entry = {"value": 0.9, "set_at": "2026-01-02T00:00:00+00:00"}
+    override = {"image": entry, "pixel": entry}
     (bundle.path / "thresholds.json").write_text(json.dumps(override))
     file = tmp_path / "figures.json"
     result = run(bundle.path, "--data", labelled, "--json", file, "--threads", 1, "-q")

@@ -69,7 +69,7 @@ def test_the_verdicts_are_by_the_threshold_that_was_set_at_the_line(
     bundle: Bundle, study: Path, tmp_path: Path
 ) -> None:
     entry = {"value": 0.6, "reason": "new lamp", "set_at": "2026-01-01T00:00:00+00:00"}
-    (bundle.path / "thresholds.json").write_text(json.dumps({"image": entry}))
+    (bundle.path / "thresholds.json").write_text(json.dumps({"image": entry, "pixel": entry}))
     out = tmp_path / "msa.json"
 
     result = run(msa, "folder", bundle.path, study, "--json", out, "--threads", 1, "-q")
