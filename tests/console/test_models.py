@@ -138,10 +138,10 @@ def test_a_threshold_moved_by_its_slider_and_back_to_the_bundles_own(
 def test_what_a_region_rejects_is_rejected_by_each_threshold_of_the_score(
     page: Page, serve: Serve, make_bundle: Any, repository: Path
 ) -> None:
-    own = Thresholds(image=0.5, pixel=0.4, method="by hand", alpha=None, good_count=40)
+    own = Thresholds(image=0.5, pixel=0.405, method="by hand", alpha=None, good_count=40)
     make_bundle(thresholds=own)
     open_model(page, serve_ready(serve, repository))
-    # Of the calibration's 40 scores from 0.1 to 0.49, as high as their peaks, 9 are over 0.4.
+    # Of the calibration's 40 scores from 0.1 to 0.49, as high as their peaks, 9 are over 0.405.
     row = page.get_by_role("row", name="Good, of the calibration")
     expect(row).to_contain_text("9 (22.5 %)")
 
