@@ -14,71 +14,49 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from torch import Tensor
 
 from export.bundling.checkpoint_source import preprocess_of
-from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
-from export.calibration.pictures_to_use import CalibrationPictures
+from export.calibration.cross_conformal import cross_conformal
+from export.calibration.pictures_to_use import CalibrationPictures, sample_evenly
 from export.calibration.self_test import Subject, self_test
-from export.learning.size_request import SizeRequest
-from export.learning.sizing import sized_patchcore
+from export.learning.search.bank_choice import BankChoice
+from export.learning.search.trials import Judge, scores_out_of_fold
 from export.pictures import list_pictures, read_fit_input, read_picture
 from models.fit.device import Compute
-from models.fit.patchcore.encoders import PatchCoreEncoder, encoder_of, load_into
-from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import fill_banks
-from models.patchcore.detector import PatchCore
+from models.fit.patchcore.fit import fit_patchcore
+from models.fit.patchcore.options import PatchCoreOptions
 from service.bundles.calibration.conformal import choose_alpha
 from service.bundles.findings import FitRecord
-from service.bundles.manifest import Preprocess
 from service.bundles.thresholds import ThresholdPair
-from service.domain import Image
-from service.pictures.preprocess import preprocess
 
 MOST_GOOD, MOST_TESTED = 120, 60
 ORDERED_FROM = 0.1
 """Least difference of two real shares that the made-up ones must order."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One way to learn, good or bad.
-
-    Attributes:
-        name: name in the table.
-        side: side of the input in pixels; that of the pictures' size if None.
-        layers: blocks of the encoder.
-        bank_size: vectors of all banks.
-    """
-
-    name: str
-    side: int | None = None
-    layers: tuple[int, ...] = (4, 10)
-    bank_size: int = 3000
-
-
-RECIPES = (
-    Recipe("default, half the bank"),
-    Recipe("side 64", side=64),
-    Recipe("side 128", side=128),
-    Recipe("side 512", side=512),
-    Recipe("block 0 alone", layers=(0,)),
-    Recipe("block 2 alone", layers=(2,)),
-    Recipe("30 vectors", bank_size=30),
-)
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "default, half the bank": {},
+    "side 64": {"side": 64},
+    "side 128": {"side": 128},
+    "side 512": {"side": 512},
+    "block 0 alone": {"layers": (0,)},
+    "block 2 alone": {"layers": (2,)},
+    "30 vectors": {"bank_size": 30},
+}
+"""What each changes of the default with half of its bank."""
 
 
 @dataclass(frozen=True)
@@ -106,64 +84,59 @@ def rows_of(folder: Path) -> list[Row]:
     """All recipes on one set."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    good = _spread(list_pictures(folder / "train/good"), MOST_GOOD)
+    good = sample_evenly(list_pictures(folder / "train/good"), (), MOST_GOOD)
     kinds = [kind for kind in sorted((folder / "test").iterdir()) if kind.name != "good"]
-    bad = _spread([path for kind in kinds for path in list_pictures(kind)], MOST_TESTED)
-    return [row_of(folder.name, recipe, good, bad) for recipe in RECIPES]
+    every = [path for kind in kinds for path in list_pictures(kind)]
+    bad = sample_evenly(every, (), MOST_TESTED)
+    usual = BankChoice.usual(good, Compute.choose("cpu", bf16=False))
+    half = replace(usual, bank_size=usual.bank_size // 2)
+    return [
+        row_of(folder.name, name, replace(half, **changes), good, bad)
+        for name, changes in RECIPES.items()
+    ]
 
 
-@torch.no_grad()
-def row_of(data: str, recipe: Recipe, good: Sequence[Path], bad: Sequence[Path]) -> Row:
+def row_of(
+    data: str, recipe: str, choice: BankChoice, good: Sequence[Path], bad: Sequence[Path]
+) -> Row:
     """Learns by a recipe, and looks at real and at made-up defects."""
     compute = Compute.choose("cpu", bf16=False)
-    sizing = SizeRequest()
-    usual = sized_patchcore(sizing, good, "lite0", recipe.bank_size, compute, lambda _: None)
-    side = recipe.side or usual.config.width
-    encoder = _with_layers(encoder_of("lite0", side, side), recipe.layers)
+    encoder = choice.encoder()
     spec = preprocess_of(encoder.recipe)
-    model = PatchCore(encoder.config).eval()
-    load_into(model.encoder, encoder)
-    features = PictureFeatures(good, lambda path: read_fit_input(path, spec), model, compute)
-    features.read(range(len(good)))
-    filled = fill_banks(features, recipe.bank_size, seed=0, quiet=True)
-    values = filled.out_of_fold.maps.flatten(1)
-    scored = OutOfFoldScores(
-        digests=tuple(map(str, good)),
-        score=filled.model.score_of(values).numpy(),
-        peak=values.amax(1).numpy(),
-        map_median=0.0,
-        folds=filled.out_of_fold.folds,
-        cells=values.numpy(),
-    )
-    found = cross_conformal(scored, choose_alpha(None, len(good)))
-    look = partial(_look, filled.model, spec)
-    real = np.array([look(read_picture(path, spec)) for path in bad])
+    options = PatchCoreOptions(bank_size=choice.bank_size)
+    read = partial(read_fit_input, spec=spec)
+    fitted = fit_patchcore([good], read, encoder, options, compute, quiet=True)
+    scored = scores_out_of_fold(fitted, encoder)
+    limits = cross_conformal(scored, choose_alpha(None, len(good)))
+    thresholds = ThresholdPair(limits.image, limits.pixel)
+    judge = Judge(fitted.model, thresholds, spec, compute.device)
     tested = self_test(
         Subject(
             family="patchcore",
             fit=FitRecord(pictures=len(good)),
-            thresholds=ThresholdPair(found.image, found.pixel),
-            look=look,
+            thresholds=thresholds,
+            look=judge.look,
             counted=lambda width, height: np.ones((height, width), np.bool_),
             good_score=scored.score,
             good_peak=scored.peak,
             defect_score=np.zeros(0, np.float32),
             defect_peak=np.zeros(0, np.float32),
             unseen=lambda path, picture: scored.altered(
-                str(path), _map(filled.model, spec, picture)[0].flatten().numpy()
+                str(path), judge.answer(picture)[0].flatten().numpy()
             ),
             read=partial(read_picture, spec=spec),
         ),
         CalibrationPictures(unseen=tuple(good), seen=()),
         quiet=True,
     )
+    largest = tested.sizes[-1] if tested.sizes else None
     row = Row(
         data,
-        recipe.name,
-        real=float(((real[:, 0] > found.image) | (real[:, 1] > found.pixel)).mean()),
+        recipe,
+        real=float(np.mean([judge.rejects(read_picture(path, spec)) for path in bad])),
         made_up=sum(size.found for size in tested.sizes)
         / max(1, sum(size.defects for size in tested.sizes)),
-        largest=tested.sizes[-1].found / tested.sizes[-1].defects if tested.sizes else 0.0,
+        largest=largest.found / largest.defects if largest else 0.0,
         told=tuple(finding.code for finding in tested.findings),
     )
     print(
@@ -198,28 +171,6 @@ def interval(rows: Sequence[Row], draws: int = 2000) -> tuple[float, float, floa
 
 def _spearman(rows: Sequence[Row]) -> float:
     return float(spearmanr([row.real for row in rows], [row.made_up for row in rows]).statistic)
-
-
-def _look(model: PatchCore, spec: Preprocess, picture: Image) -> tuple[float, float]:
-    """Score and peak of a picture of any size."""
-    anomaly_map, score = _map(model, spec, picture)
-    return float(score), float(anomaly_map.max())
-
-
-def _map(model: PatchCore, spec: Preprocess, picture: Image) -> tuple[Tensor, Tensor]:
-    levels = torch.from_numpy(preprocess(picture, spec))
-    answer: tuple[Tensor, Tensor] = model(levels.permute(2, 0, 1)[None].float() / 255)
-    return answer
-
-
-def _with_layers(encoder: PatchCoreEncoder, layers: tuple[int, ...]) -> PatchCoreEncoder:
-    config = replace(encoder.config, layers=layers, bank_sizes=(1,) * len(layers))
-    return replace(encoder, config=config)
-
-
-def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    chosen: NDArray[np.intp] = np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int)
-    return [paths[index] for index in chosen]
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from export.bundling.checkpoint_source import CheckpointSource, preprocess_of
-from export.calibration.cross_conformal import cross_conformal
+from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
 from export.calibration.self_test import made_up_defects
 from export.errors import LearnError
 from export.learning.look import GoodPictures
@@ -28,9 +29,11 @@ from export.learning.search.choosing import FoundByTrial
 from export.pictures import read_fit_input, read_picture
 from models.checkpoints.facts import Checkpoint
 from models.fit.device import Compute, place
+from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
+from models.fit.progress import Fitted
 from models.patchcore.detector import PatchCore
 from service.bundles.calibration.conformal import Alpha, choose_alpha, needed_for
 from service.bundles.manifest import Preprocess
@@ -121,11 +124,16 @@ class Judge:
     device: torch.device
 
     @torch.no_grad()
-    def look(self, picture: Image) -> tuple[float, float]:
-        """Score and highest map value of a picture of any size."""
+    def answer(self, picture: Image) -> tuple[Tensor, Tensor]:
+        """Anomaly map [1,h,w] and score [1] of a picture of any size."""
         levels = preprocess(picture, self.spec)
         assert levels.dtype == np.uint8
-        anomaly_map, score = self.model(as_image(levels.view(np.uint8), self.device))
+        answer: tuple[Tensor, Tensor] = self.model(as_image(levels.view(np.uint8), self.device))
+        return answer
+
+    def look(self, picture: Image) -> tuple[float, float]:
+        """Score and highest map value of a picture of any size."""
+        anomaly_map, score = self.answer(picture)
         return float(score), float(anomaly_map.amax())
 
     def rejects(self, picture: Image) -> bool:
@@ -198,15 +206,21 @@ def fit_judge(
         quiet=True,
     )
     tick()
-    seen = tuple(map(str, good))
+    scored = scores_out_of_fold(fitted, encoder)
+    found = cross_conformal(scored, Alpha(alpha_for(len(scored.score))))
+    thresholds = ThresholdPair(found.image, found.pixel)
+    return Judge(place(fitted.model, compute.device), thresholds, spec, compute.device)
+
+
+def scores_out_of_fold(fitted: Fitted[PatchCore], encoder: PatchCoreEncoder) -> OutOfFoldScores:
+    """What an export takes of a fit's out-of-fold maps; the pictures' paths are their digests."""
+    seen = tuple(map(str, fitted.seen))
     checkpoint = Checkpoint(
         fitted.model, "takt", encoder.recipe, seen, out_of_fold=fitted.out_of_fold
     )
     scored = CheckpointSource(checkpoint).facts.out_of_fold
     assert scored is not None
-    found = cross_conformal(scored, Alpha(alpha_for(len(scored.score))))
-    thresholds = ThresholdPair(found.image, found.pixel)
-    return Judge(place(fitted.model, compute.device), thresholds, spec, compute.device)
+    return scored
 
 
 def alpha_for(count: int) -> float:
