@@ -3,6 +3,7 @@
 python -m benchmarks.corpus --set bank_size=1000 --seeds 3
 python -m benchmarks.corpus compare out/corpus/results/A.json out/corpus/results/B.json
 python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
+python -m benchmarks.corpus thresholds out/corpus/results/A.json
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.corpus import choosing, comparing
-from benchmarks.corpus.results import ROOT, Result, load, save
+from benchmarks.corpus import choosing, comparing, thresholds
+from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run
 from benchmarks.corpus.sets import CorpusError, find_sets
 from benchmarks.corpus.settings import Setting, defaults
@@ -38,6 +39,8 @@ def main(words: Sequence[str]) -> None:
                 _compare(rest)
             case ["leave-one-out", *rest]:
                 _leave_one_out(rest)
+            case ["thresholds", *rest]:
+                _thresholds(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -48,7 +51,8 @@ def _run(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.corpus",
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
-        epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...",
+        epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
+        "thresholds A.json",
     )
     parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
     parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
@@ -96,6 +100,12 @@ def _leave_one_out(words: Sequence[str]) -> None:
     parser.add_argument("results", nargs="+", type=Path)
     given = parser.parse_args(words)
     print(choosing.report(choosing.aurocs_of([load(path) for path in given.results])))
+
+
+def _thresholds(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.corpus thresholds")
+    parser.add_argument("result", type=Path, help="result whose kept scores are judged")
+    print(thresholds.report(load_scores(parser.parse_args(words).result)))
 
 
 if __name__ == "__main__":
