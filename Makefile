@@ -70,12 +70,13 @@ hostile: $(VENV)/.dev ## Malformed inputs, attacks and faults against a real ser
 soak: $(VENV)/.dev ## Half an hour at 60 % of the capacity: memory, descriptors and latency must not grow.
 	$(BIN)/python -m tests.hostile soak $(ARGS)
 
-check: $(VENV)/.dev ## Lint, format, types, import contracts.
+check: $(VENV)/.dev ## Lint, format, types, import contracts; names what is larger than most.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd clients/python && $(abspath $(BIN))/lint-imports
+	$(BIN)/python -m tests.house.sizes
 
 format: $(VENV)/.dev ## Format and fix what can be fixed.
 	$(BIN)/ruff format .

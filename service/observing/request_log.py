@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from service.domain import apart
+from service.digits import apart
 from service.observing.logging_setup import LogFormat, Write
 from service.observing.records import AnswerRecord, RefusalRecord
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from service.domain import apart
+from service.digits import apart
 
 if TYPE_CHECKING:
     from service.recording.search.stored import StoredInspection

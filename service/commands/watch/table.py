@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from service.commands.watch.figures import FrameTimes
-from service.domain import apart
+from service.digits import apart
 from service.streaming.outcomes import AnsweredFrame
 
 _LEAST_NAME, _MOST_NAME = 20, 40

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from service.domain import apart
+from service.digits import apart
 
 
 @pytest.mark.parametrize(
