@@ -4,6 +4,7 @@ python -m benchmarks.corpus --set bank_size=1000 --seeds 3
 python -m benchmarks.corpus compare out/corpus/results/A.json out/corpus/results/B.json
 python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
+python -m benchmarks.corpus dirty
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.corpus import choosing, comparing, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, thresholds
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
-from benchmarks.corpus.running import Run, run
+from benchmarks.corpus.running import Run, run, run_dirty
 from benchmarks.corpus.sets import CorpusError, find_sets
 from benchmarks.corpus.settings import Setting, defaults
 from benchmarks.corpus.speed import EngineName
@@ -41,6 +42,8 @@ def main(words: Sequence[str]) -> None:
                 _leave_one_out(rest)
             case ["thresholds", *rest]:
                 _thresholds(rest)
+            case ["dirty", *rest]:
+                _dirty(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -52,21 +55,11 @@ def _run(words: Sequence[str]) -> None:
         "python -m benchmarks.corpus",
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
-        "thresholds A.json",
+        "thresholds A.json. dirty: what defects in the good folder cost",
     )
-    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
-    parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
-    known = ", ".join(sorted(defaults()))
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="values", help=f"of {known}"
-    )
+    _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument(
-        "--processes", type=int, default=2, help="each has one thread; 0 starts none"
-    )
     parser.add_argument("--p50", nargs="?", const="onnxruntime", choices=get_args(EngineName))
-    parser.add_argument("--scratch", type=Path, default=OUT, help="folder of kept features")
     parser.add_argument("--results", type=Path, default=OUT / "results")
     parser.add_argument("--overwrite", action="store_true", help="a result of the same name")
     given = parser.parse_args(words)
@@ -84,6 +77,32 @@ def _run(words: Sequence[str]) -> None:
     print(f"{name}: {given.seeds} seed{'s' * (given.seeds > 1)}, {result.made_with['commit']}\n")
     print(table(result.sets))
     print(f"\n{path}, after {time.perf_counter() - started_s:.0f} s", file=sys.stderr)
+
+
+def _add_what_is_fitted(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", nargs="?", type=Path, default=DATA, help="folder of the sets")
+    parser.add_argument("--sets", nargs="+", default=[], help="names of some sets; all without")
+    known = ", ".join(sorted(defaults()))
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="values", help=f"of {known}"
+    )
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument(
+        "--processes", type=int, default=2, help="each has one thread; 0 starts none"
+    )
+    parser.add_argument("--scratch", type=Path, default=OUT, help="folder of what is kept")
+
+
+def _dirty(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus dirty",
+        description=f"Puts defects in the place of {dirty.SHARE:.0%} of the good pictures.",
+    )
+    _add_what_is_fitted(parser)
+    given = parser.parse_args(words)
+    setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
+    asked = Run(sets, setting, given.seeds, given.scratch, given.processes)
+    print(dirty.report(run_dirty(asked)))
 
 
 def _compare(words: Sequence[str]) -> None:

@@ -37,11 +37,13 @@ class Known:
     """Features of pictures, on disk.
 
     Attributes:
+        folder: where they are.
         layers: float16 [N,C,h,w] of each layer of the model.
         sizes: width and height of each picture, upright, [N,2].
         placed: place of the model's map on each picture.
     """
 
+    folder: Path
     layers: tuple[NDArray[np.float16], ...]
     sizes: NDArray[np.int64]
     placed: tuple[Placement, ...]
@@ -67,6 +69,7 @@ def known_features(paths: Sequence[Path], encoder: PatchCoreEncoder, scratch: Pa
         _compute(paths, encoder, missing, folder)
     places = np.load(folder / "places.npy").tolist()
     return Known(
+        folder,
         tuple(np.load(_file(folder, block), mmap_mode="r") for block in layers),
         np.load(folder / "sizes.npy"),
         tuple(Placement(PlacedAxis(*one[:4]), PlacedAxis(*one[4:])) for one in places),

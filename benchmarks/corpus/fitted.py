@@ -5,6 +5,8 @@ Nothing else here touches it.
 The fit's own code runs, `PictureFeatures` and `fill_banks` as `fit_patchcore` calls them, with an
 encoder that knows its answers: each picture is black but for its number, and the encoder gives the
 features of the picture of that number. So neither fit nor model is told apart from the real ones.
+
+What takes long are the distances to the banks, which settings of what comes after them share.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from torch import Tensor, nn
 from benchmarks.corpus.figures import ALPHAS
 from benchmarks.corpus.sets import CorpusError
 from export.calibration.cross_conformal import OutOfFoldScores, cross_conformal
+from models.checkpoints.out_of_fold import OutOfFold
 from models.fit.device import Compute
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.patchcore.features import PictureFeatures
-from models.fit.patchcore.fit import Filled, fill_banks
+from models.fit.patchcore.fit import fill_banks, set_places
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
@@ -42,51 +45,75 @@ HANDED_ON = frozenset({"seed", "bank_size"})
 
 
 @dataclass(frozen=True)
+class Distances:
+    """How far a set's pictures are from the banks of a fit.
+
+    Attributes:
+        out_of_fold: of the good pictures, each to banks that have not seen it.
+        tested: of the tested pictures, [m,L,h,w].
+        fit_s: processor seconds of the fit, without the encoder's.
+    """
+
+    out_of_fold: OutOfFold
+    tested: Tensor
+    fit_s: float
+
+
+@dataclass(frozen=True)
 class Answers:
     """What a fitted model says of a set's pictures.
 
     Attributes:
-        good_scores: scores of the good parts out of fold, [n].
-        good_peaks: highest values of their maps, [n].
+        good: scores and maps of the good parts, out of fold.
         limits: thresholds at each of `ALPHAS` that the number of good parts allows.
         scores: scores of the tested pictures, [m].
         maps: their maps, [m,h,w].
-        fit_s: processor seconds of the fit, without the encoder's.
-        model: the fitted model, whose encoder knows these pictures only.
     """
 
-    good_scores: NDArray[np.float32]
-    good_peaks: NDArray[np.float32]
+    good: OutOfFoldScores
     limits: Mapping[float, ThresholdPair]
     scores: NDArray[np.float32]
     maps: NDArray[np.float32]
-    fit_s: float
-    model: PatchCore
+
+    @property
+    def peaks(self) -> NDArray[np.float32]:
+        """The highest values of the tested pictures' maps, [m]."""
+        highest: NDArray[np.float32] = self.maps.max((1, 2))
+        return highest
 
 
 @torch.no_grad()
 def fitted(
     layers: Sequence[NDArray[np.float16]],
     part: Sequence[int],
+    tested: Sequence[int],
     encoder: PatchCoreEncoder,
     options: PatchCoreOptions,
-) -> Answers:
-    """Fits a model to the first pictures, and asks it about the others.
+    further: Mapping[str, Any] | None = None,
+    shown: NDArray[np.int64] | None = None,
+) -> tuple[PatchCore, Distances]:
+    """Fits a model to the first pictures, and asks its banks about others.
 
     Args:
         layers: features [N,C,h,w] of all pictures, by layer.
         part: number of the part that each of the first pictures shows.
+        tested: numbers of the others.
         encoder: settings of the model.
         options: options of the fit, with its seed.
+        further: what `PictureFeatures` takes besides.
+        shown: the picture that each number shows, [N]; its own if None.
+
+    Returns:
+        The model, whose encoder knows these pictures only, and the distances.
 
     Raises:
         CorpusError: an option is new, and nothing here takes it.
         FitError: the pictures do not do.
     """
-    further = _further(options)
+    given = {**_further(options), **(further or {})}
     compute = Compute.choose("cpu", bf16=False)
     model = PatchCore(encoder.config).eval()
-    model.encoder = KnownEncoder(model, layers)  # type: ignore[assignment]
+    model.encoder = KnownEncoder(model, layers, shown)  # type: ignore[assignment]
     height, width = encoder.config.input_size
 
     def load(path: Path) -> NDArray[np.uint8]:
@@ -99,7 +126,7 @@ def fitted(
         model,
         compute,
         options.seed,
-        **{name: value for name, value in further.items() if name in _names(PictureFeatures)},
+        **{name: value for name, value in given.items() if name in _names(PictureFeatures)},
     )
     features.read(range(len(features)))
     filled = fill_banks(
@@ -108,22 +135,37 @@ def fitted(
         part,
         seed=options.seed,
         quiet=True,
-        **{name: value for name, value in further.items() if name in _names(fill_banks)},
+        **{name: value for name, value in given.items() if name in _names(fill_banks)},
     )
     fit_s = time.process_time() - started_s
-    good = _good(filled)
-    answered = [
-        filled.model(as_image(numbered(number, width, height), compute.device))
-        for number in range(len(part), len(layers[0]))
+    found = [
+        filled.model.distances(filled.model.embed(filled.model.normalize(image)))[:, 0]
+        for image in (as_image(numbered(one, width, height), compute.device) for one in tested)
     ]
+    return filled.model, Distances(filled.out_of_fold, torch.stack(found), fit_s)
+
+
+@torch.no_grad()
+def answered(distances: Distances, encoder: PatchCoreEncoder) -> Answers:
+    """What the model of these distances says, and its thresholds."""
+    model = PatchCore(encoder.config).eval()
+    out_of_fold = distances.out_of_fold
+    set_places(model, out_of_fold.places)
+    values = out_of_fold.maps.flatten(1)
+    good = OutOfFoldScores(
+        digests=tuple(map(str, out_of_fold.pictures)),
+        score=model.score_of(values).numpy(),
+        peak=values.amax(1).numpy(),
+        map_median=float(values.median()),
+        folds=out_of_fold.folds,
+        cells=values.numpy(),
+    )
+    maps = model.fuse(distances.tested.transpose(0, 1))
     return Answers(
-        good_scores=good.score,
-        good_peaks=good.peak,
-        limits={alpha: _limits(good, alpha) for alpha in allowed(len(good.score))},
-        scores=torch.cat([score for _, score in answered]).numpy(),
-        maps=torch.cat([anomaly_map for anomaly_map, _ in answered]).numpy(),
-        fit_s=fit_s,
-        model=filled.model,
+        good=good,
+        limits={alpha: limits_of(good, alpha) for alpha in allowed(len(good.score))},
+        scores=model.score_of(maps.flatten(1)).numpy(),
+        maps=maps.numpy(),
     )
 
 
@@ -141,10 +183,17 @@ class KnownEncoder(nn.Module):
     Args:
         model: whose encoder it becomes.
         layers: features [N,C,h,w] of the pictures, by layer.
+        shown: the picture that each number shows, [N]; its own if None.
     """
 
-    def __init__(self, model: PatchCore, layers: Sequence[NDArray[np.float16]]) -> None:
+    def __init__(
+        self,
+        model: PatchCore,
+        layers: Sequence[NDArray[np.float16]],
+        shown: NDArray[np.int64] | None = None,
+    ) -> None:
         super().__init__()
+        self._shown = np.arange(len(layers[0])) if shown is None else shown
         self.channels, self.strides = model.encoder.channels, model.encoder.strides
         self._known = layers
         # What the model makes of black and of white tells how to get the levels back.
@@ -160,7 +209,7 @@ class KnownEncoder(nn.Module):
         number, *marks = (self._levels(x, *place) for place in ((0, 0), (0, 1), (-1, -1)))
         if any(mark != list(MARK) for levels in marks for mark in levels):
             raise CorpusError("the fit changes its pictures: their features are not known")
-        numbers = [red + 256 * green + 65536 * blue for red, green, blue in number]
+        numbers = self._shown[[red + 256 * green + 65536 * blue for red, green, blue in number]]
         return [torch.from_numpy(layer[numbers].astype(np.float32)) for layer in self._known]
 
     def _levels(self, x: Tensor, row: int, column: int) -> list[list[int]]:
@@ -182,21 +231,8 @@ def allowed(count: int) -> tuple[float, ...]:
     return tuple(alpha for alpha in ALPHAS if count >= needed_for(alpha))
 
 
-def _good(filled: Filled) -> OutOfFoldScores:
-    """What an export takes of the fit's out-of-fold maps."""
-    found = filled.out_of_fold
-    values = found.maps.flatten(1)
-    return OutOfFoldScores(
-        digests=tuple(map(str, found.pictures)),
-        score=filled.model.score_of(values).numpy(),
-        peak=values.amax(1).numpy(),
-        map_median=float(values.median()),
-        folds=found.folds,
-        cells=values.numpy(),
-    )
-
-
-def _limits(good: OutOfFoldScores, alpha: float) -> ThresholdPair:
+def limits_of(good: OutOfFoldScores, alpha: float) -> ThresholdPair:
+    """The thresholds that an export would take from out-of-fold scores."""
     found = cross_conformal(good, Alpha(alpha))
     return ThresholdPair(image=found.image, pixel=found.pixel)
 

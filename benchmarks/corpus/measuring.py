@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.corpus.features import Known, known_features
 from benchmarks.corpus.figures import SeedFigures, SetFigures, other_time_p, rates_of
-from benchmarks.corpus.fitted import fitted, with_encoder
+from benchmarks.corpus.fitted import Distances, answered, fitted, with_encoder
+from benchmarks.corpus.kept_fits import KeptFit
 from benchmarks.corpus.sets import Pictures, pictures_of
 from benchmarks.corpus.settings import Setting
 from benchmarks.corpus.speed import write_for_timing
@@ -21,6 +22,7 @@ from export.evaluation.aupro import PixelCounts, PixelMetrics
 from export.evaluation.evaluate import defect_mask
 from export.evaluation.pixels import SIDE, compare
 from models.fit.device import Compute
+from models.fit.patchcore.options import PatchCoreOptions
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def encode(task: Task) -> float:
     """Makes sure that a set's features are on disk; returns the seconds that it took."""
     started_s = time.perf_counter()
     pictures = pictures_of(task.root)
-    encoder = task.setting.encoder_for(pictures.good, _compute())
+    encoder = task.setting.encoder_for(pictures.good, compute())
     known_features(pictures.paths, encoder, task.scratch)
     return time.perf_counter() - started_s
 
@@ -79,30 +81,49 @@ def measure(task: Task) -> tuple[SetFigures, Scores]:
         CorpusError: the setting cannot be had.
         FitError: the pictures do not do.
     """
+    with task.setting.applied():
+        return _measured(task)
+
+
+def _measured(task: Task) -> tuple[SetFigures, Scores]:
     pictures = pictures_of(task.root)
-    encoder = task.setting.encoder_for(pictures.good, _compute())
+    encoder = task.setting.encoder_for(pictures.good, compute())
     known = known_features(pictures.paths, encoder, task.scratch)
     defective = np.array([sample.defect is not None for sample in pictures.tested])
+    tested = range(len(pictures.part), len(pictures.paths))
     seeds, kept = [], []
     for seed in range(task.seeds):
-        answers = fitted(known.layers, pictures.part, encoder, task.setting.options(seed))
-        peaks = answers.maps.max((1, 2))
+        options = task.setting.options(seed)
+
+        def fit(options: PatchCoreOptions = options) -> Distances:
+            model, distances = fitted(
+                known.layers, pictures.part, tested, encoder, options, task.setting.further
+            )
+            if options.seed == 0 and task.graph is not None:
+                write_for_timing(with_encoder(model, encoder), task.graph)
+            return distances
+
+        if task.graph is not None:
+            distances = fit()
+        else:
+            facts = f"{task.setting.fit_text} {encoder.config} {options} {pictures.part}"
+            distances = KeptFit(known.folder, facts).get(fit)
+        answers = answered(distances, encoder)
         pixel = _pixel_metrics(pictures, known, answers.maps)
+        good = answers.good
         seeds.append(
             SeedFigures(
                 seed=seed,
                 image_auroc=float(roc_auc_score(defective, answers.scores)),
                 pixel_auroc=None if pixel is None else pixel.auroc,
                 aupro_30=None if pixel is None else pixel.aupro_30,
-                rates=rates_of(answers.limits, answers.scores, peaks, defective),
-                out_of_fold=len(answers.good_scores),
-                other_time_p=other_time_p(answers.good_scores, answers.scores, defective),
-                fit_s=answers.fit_s,
+                rates=rates_of(answers.limits, answers.scores, answers.peaks, defective),
+                out_of_fold=len(good.score),
+                other_time_p=other_time_p(good.score, answers.scores, defective),
+                fit_s=distances.fit_s,
             )
         )
-        kept.append((answers.scores, peaks, answers.good_scores, answers.good_peaks))
-        if seed == 0 and task.graph is not None:
-            write_for_timing(with_encoder(answers.model, encoder), task.graph)
+        kept.append((answers.scores, answers.peaks, good.score, good.peak))
     figures = SetFigures(
         name=pictures.name,
         good=len(pictures.good),
@@ -138,5 +159,6 @@ def _pixel_metrics(
     return counts.metrics()
 
 
-def _compute() -> Compute:
+def compute() -> Compute:
+    """The device of all fits."""
     return Compute.choose("cpu", bf16=False)

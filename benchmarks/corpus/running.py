@@ -16,6 +16,7 @@ from typing import TypeVar
 import cv2
 import torch
 
+from benchmarks.corpus.dirty import DirtyFigures, measure_dirty
 from benchmarks.corpus.figures import SetFigures
 from benchmarks.corpus.measuring import Scores, Task, encode, measure
 from benchmarks.corpus.settings import Setting
@@ -78,6 +79,25 @@ def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
                     replace(figures, p50_ms=p50_ms(task.graph, asked.p50, *figures.sides)),
                     scores,
                 )
+    return {name: found[name] for name in tasks}
+
+
+def run_dirty(asked: Run) -> dict[str, DirtyFigures]:
+    """What a dirty folder costs, by the set's name, in order.
+
+    Raises:
+        CorpusError: the setting cannot be had.
+        FitError, PicturesError: a set does not do.
+    """
+    tasks = {
+        root.name: Task(root, asked.setting, asked.seeds, asked.scratch) for root in asked.sets
+    }
+    for name, seconds in _each(encode, tasks, asked.processes):
+        _tell(f"{name}: features in {seconds:.0f} s")
+    found = {}
+    for name, measured in _each(measure_dirty, tasks, asked.processes):
+        found[name] = measured
+        _tell(f"{name}: lost {100 * measured.lost:+.1f} points")
     return {name: found[name] for name in tasks}
 
 

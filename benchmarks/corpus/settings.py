@@ -1,11 +1,13 @@
-"""A setting: what a run changes of the fit's options, the model's settings and the input's size."""
+"""A setting: what a run changes of options, model, input and constants chosen on the corpus."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -13,11 +15,14 @@ import click
 from benchmarks.corpus.sets import CorpusError
 from export.learning.size_request import AUTO, USUAL_SIZE
 from export.learning.sizing import sized_patchcore
+from models.dinov2 import maps
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
+from models.fit.patchcore import features, folds
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.options import PatchCoreOptions
 from models.input_size import InputSize
+from models.patchcore import places
 from models.patchcore.config import PatchCoreConfig
 
 ENCODER, SIZE = "encoder", "size"
@@ -27,6 +32,21 @@ NOT_SET = frozenset(
     {"bank_sizes", "width", "height", ENCODER, "embed_dim", "encoder_heads", "seed"}
 )
 """Fields that follow from others; seeds are counted by the run."""
+
+OF_THE_FIT: Mapping[str, tuple[ModuleType, str]] = {
+    "folds": (folds, "FOLDS"),
+    "folds_of_few": (folds, "FOLDS_OF_FEW"),
+}
+"""Constants that shape the banks."""
+
+CANDIDATES = "most_candidates"
+
+AFTER_THE_BANKS: Mapping[str, tuple[ModuleType, str]] = {
+    "prior_maps": (places, "PRIOR_MAPS"),
+    "least_spread": (places, "LEAST_SPREAD"),
+    "scored_share": (maps, "SCORED_SHARE"),
+}
+"""Constants of what comes after them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,30 @@ class Setting:
         """
         return replace(PatchCoreOptions(seed=seed), **self._of(PatchCoreOptions))
 
+    @property
+    def further(self) -> dict[str, Any]:
+        """What the fit's features take besides."""
+        return {CANDIDATES: self.values[CANDIDATES]} if CANDIDATES in self.values else {}
+
+    @property
+    def fit_text(self) -> str:
+        """What of the setting the banks hang on."""
+        return Setting({k: v for k, v in self.values.items() if k not in AFTER_THE_BANKS}).text
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The constants have the setting's values meanwhile, in this process."""
+        former = {}
+        try:
+            for name, (module, constant) in (OF_THE_FIT | AFTER_THE_BANKS).items():
+                if name in self.values:
+                    former[module, constant] = getattr(module, constant)
+                    setattr(module, constant, self.values[name])
+            yield
+        finally:
+            for (module, constant), value in former.items():
+                setattr(module, constant, value)
+
     def encoder_for(self, good: Sequence[Path], compute: Compute) -> PatchCoreEncoder:
         """The encoder and the model's settings, at the size that `takt learn` takes.
 
@@ -109,7 +153,11 @@ class Setting:
 
 def defaults() -> dict[str, Any]:
     """The value of each name that can be set."""
-    return {ENCODER: LITE0, SIZE: None} | {
+    constants = {
+        name: getattr(module, constant)
+        for name, (module, constant) in (OF_THE_FIT | AFTER_THE_BANKS).items()
+    }
+    return {ENCODER: LITE0, SIZE: None, CANDIDATES: features.CANDIDATES, **constants} | {
         one.name: one.default_factory() if one.default_factory is not MISSING else one.default
         for kind in (PatchCoreConfig, PatchCoreOptions)
         for one in fields(kind)

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.corpus import fitted as room
 from benchmarks.corpus.features import known_features
-from benchmarks.corpus.fitted import KnownEncoder, fitted, numbered, with_encoder
+from benchmarks.corpus.fitted import KnownEncoder, answered, fitted, numbered, with_encoder
 from benchmarks.corpus.sets import CorpusError, pictures_of
 from benchmarks.corpus.settings import Setting
 from export.learning.families import reader
@@ -32,7 +32,9 @@ def test_known_features_give_the_answers_of_the_fit_that_reads_the_pictures(
     encoder = setting.encoder_for(pictures.good, CPU)
     known = known_features(pictures.paths, encoder, tmp_path / "scratch")
 
-    found = fitted(known.layers, pictures.part, encoder, setting.options(seed=0))
+    tested = range(len(pictures.good), len(pictures.paths))
+    model, distances = fitted(known.layers, pictures.part, tested, encoder, setting.options(seed=0))
+    found = answered(distances, encoder)
 
     load = reader(encoder.recipe)
     real = fit_patchcore(
@@ -42,13 +44,13 @@ def test_known_features_give_the_answers_of_the_fit_that_reads_the_pictures(
         expected = [
             real.model(as_image(load(sample.path), CPU.device)) for sample in pictures.tested
         ]
-        again = with_encoder(found.model, encoder)(as_image(load(pictures.good[0]), CPU.device))
+        again = with_encoder(model, encoder)(as_image(load(pictures.good[0]), CPU.device))
         first = real.model(as_image(load(pictures.good[0]), CPU.device))
     maps, scores = (torch.cat(one).numpy() for one in zip(*expected, strict=True))
     np.testing.assert_allclose(found.maps, maps, rtol=0.02, atol=0.02)
     np.testing.assert_allclose(found.scores, scores, rtol=0.02, atol=0.02)
     np.testing.assert_allclose(again[1].numpy(), first[1].numpy(), rtol=0.02, atol=0.02)
-    assert len(found.good_scores) == len(found.good_peaks) == 22
+    assert len(found.good.score) == len(found.good.peak) == 22
     assert [*found.limits] == [0.05]
 
 

@@ -56,6 +56,18 @@ def test_sets_are_measured_logged_compared_and_left_out(
         main([*run, "--name", "small"])
 
 
+def test_a_defect_in_the_good_folder_is_named_and_neither_folder_is_asked_about_it(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["dirty", str(sets), "--sets", "one", "--scratch", str(tmp_path), "--processes", "0"]
+
+    main([*words, "--set", "size=64", "bank_size=300"])
+
+    row = capsys.readouterr().out.splitlines()[2].split(" | ")
+    assert row[:3] == ["| one", "1", "100.0%"]
+    assert row[8] == "100%"
+
+
 @pytest.mark.slow
 def test_processes_give_the_figures_of_a_run_without_them(sets: Path, tmp_path: Path):
     for processes in ("0", "2"):

@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.corpus.sets import CorpusError
 from benchmarks.corpus.settings import Setting, defaults
+from models.dinov2 import maps
 from models.fit.device import Compute
 from models.fit.errors import FitError
+from models.patchcore import places
 
 
 @pytest.fixture
@@ -64,3 +66,21 @@ def test_each_name_that_can_be_set_has_its_default():
     assert found["size"] is None
     assert type(found["bank_size"]) is int
     assert "bank_sizes" not in found
+
+
+def test_constants_have_the_setting_s_values_only_meanwhile():
+    former = places.PRIOR_MAPS, maps.SCORED_SHARE
+    setting = Setting.parsed(["prior_maps=5", "scored_share=0.02"])
+
+    with pytest.raises(ZeroDivisionError), setting.applied():
+        assert (places.PRIOR_MAPS, maps.SCORED_SHARE) == (5, 0.02)
+        raise ZeroDivisionError
+
+    assert former == (places.PRIOR_MAPS, maps.SCORED_SHARE)
+
+
+def test_what_comes_after_the_banks_changes_no_fit():
+    setting = Setting.parsed(["folds=10", "prior_maps=5", "most_candidates=1000"])
+
+    assert setting.fit_text == "folds=10 most_candidates=1000"
+    assert setting.further == {"most_candidates": 1000}
