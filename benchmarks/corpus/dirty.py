@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.corpus.features import known_features
 from benchmarks.corpus.figures import Rates, rates_of
-from benchmarks.corpus.fitted import Answers, Distances, answered, fitted
-from benchmarks.corpus.kept_fits import KeptFit
-from benchmarks.corpus.measuring import Task, compute
-from benchmarks.corpus.sets import pictures_of
+from benchmarks.corpus.fitted import answered
+from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.table import markdown
 from export.calibration.cross_conformal import threshold_of
 from export.calibration.odd_pictures import odd_pictures
-from models.fit.patchcore.options import PatchCoreOptions
 
 SHARE = 0.05
 """Share of the good pictures in whose place defects are."""
@@ -27,37 +23,41 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Named:
-    """Good pictures that the finding `odd_picture` names.
+class Look:
+    """A model on the tested pictures, and what it says of the folder that it was learned from.
 
     Attributes:
-        count: all of them.
-        defects: those that show defects.
+        rates: found defects and rejected good pictures.
+        count: pictures of the folder that the finding `odd_picture` names.
+        defects: those of them that show defects.
+        named: which pictures they are.
     """
 
+    rates: Rates
     count: int
     defects: int
+    named: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class DirtyFigures:
-    """A set, learned from a clean folder and from a dirty one; both judge the same pictures.
+    """A set, learned from a clean folder and from a dirty one; all judge the same pictures.
 
     Attributes:
         name: of the set.
-        replaced: good pictures in whose place a defect was.
-        clean: found defects and rejected good pictures of the clean folder, by seed.
-        dirty: those of the dirty one.
-        named_clean: by the finding of the clean folder, by seed.
-        named_dirty: by that of the dirty one.
+        good: number of pictures in the folder.
+        replaced: those in whose place a defect was.
+        clean: of the clean folder, by seed.
+        dirty: of the dirty one.
+        mended: of the dirty one without the pictures that were named.
     """
 
     name: str
+    good: int
     replaced: int
-    clean: tuple[Rates, ...]
-    dirty: tuple[Rates, ...]
-    named_clean: tuple[Named, ...]
-    named_dirty: tuple[Named, ...]
+    clean: tuple[Look, ...]
+    dirty: tuple[Look, ...]
+    mended: tuple[Look, ...]
 
     @property
     def lost(self) -> float:
@@ -67,7 +67,7 @@ class DirtyFigures:
     @property
     def named(self) -> float:
         """Share of the defects in the folder that are named, mean of the seeds."""
-        return fmean(one.defects for one in self.named_dirty) / self.replaced
+        return fmean(one.defects for one in self.dirty) / self.replaced
 
 
 def measure_dirty(task: Task) -> DirtyFigures:
@@ -82,94 +82,69 @@ def measure_dirty(task: Task) -> DirtyFigures:
 
 
 def _measured(task: Task) -> DirtyFigures:
-    pictures = pictures_of(task.root)
-    encoder = task.setting.encoder_for(pictures.good, compute())
-    known = known_features(pictures.paths, encoder, task.scratch)
-    good = len(pictures.part)
-    defective = np.array([sample.defect is not None for sample in pictures.tested])
+    subject = Subject.of(task)
+    good, parts = subject.good, np.array(subject.pictures.part)
     draw = np.random.default_rng(0)
-    replaced = draw.choice(good, max(1, round(SHARE * good)), replace=False)
-    defects = good + draw.choice(np.flatnonzero(defective), len(replaced), replace=False)
-    tested = np.setdiff1d(np.arange(good, len(pictures.paths)), defects)
-    shown = np.arange(len(pictures.paths))
-    shown[replaced] = defects
-    rates: dict[bool, list[Rates]] = {False: [], True: []}
-    named: dict[bool, list[Named]] = {False: [], True: []}
+    replaced = draw.choice(good, max(1, round(SHARE * len(good))), replace=False)
+    defects = draw.choice(subject.tested[subject.defective], len(replaced), replace=False)
+    tested = np.setdiff1d(subject.tested, defects)
+    defective = subject.defective[tested - len(good)]
+    with_defects = good.copy()
+    with_defects[replaced] = defects
+
+    def look(seed: int, chosen: NDArray[np.int64], of: NDArray[np.int64]) -> Look:
+        answers = answered(
+            subject.learned(seed, chosen, parts[of].tolist(), tested), subject.encoder
+        )
+        limits = {ALPHA: answers.limits[ALPHA]}
+        (rates,) = rates_of(limits, answers.scores, answers.peaks, defective)
+        scored = answers.good
+        odd = odd_pictures(scored.score, scored.digests, lambda some: threshold_of(some, ALPHA))
+        named = np.array([] if odd is None else [int(str(name)) for name in odd.names], np.int64)
+        return Look(rates, len(named), int(np.isin(chosen[named], defects).sum()), named)
+
+    clean, dirty, mended = [], [], []
     for seed in range(task.seeds):
-        options = task.setting.options(seed)
-        for dirty in (False, True):
-
-            def fit(options: PatchCoreOptions = options, dirty: bool = dirty) -> Distances:
-                order = shown if dirty else None
-                return fitted(
-                    known.layers,
-                    pictures.part,
-                    tested.tolist(),
-                    encoder,
-                    options,
-                    task.setting.further,
-                    order,
-                )[1]
-
-            facts = f"{task.setting.fit_text} {encoder.config} {options} {pictures.part}"
-            distances = KeptFit(known.folder, f"{facts} {SHARE} {dirty}").get(fit)
-            answers = answered(distances, encoder)
-            (found,) = rates_of(
-                {ALPHA: answers.limits[ALPHA]},
-                answers.scores,
-                answers.peaks,
-                defective[tested - good],
-            )
-            rates[dirty].append(found)
-            named[dirty].append(_named(answers, replaced if dirty else replaced[:0]))
+        clean.append(look(seed, good, good))
+        dirty.append(look(seed, with_defects, good))
+        kept = np.delete(good, dirty[-1].named)
+        mended.append(look(seed, with_defects[kept], kept))
     return DirtyFigures(
-        pictures.name,
-        len(replaced),
-        tuple(rates[False]),
-        tuple(rates[True]),
-        tuple(named[False]),
-        tuple(named[True]),
+        subject.pictures.name, len(good), len(replaced), tuple(clean), tuple(dirty), tuple(mended)
     )
-
-
-def _named(answers: Answers, replaced: NDArray[np.int64]) -> Named:
-    good = answers.good
-    odd = odd_pictures(good.score, good.digests, lambda some: threshold_of(some, ALPHA))
-    names = () if odd is None else odd.names
-    return Named(len(names), sum(name in {str(one) for one in replaced} for name in names))
 
 
 def report(found: Mapping[str, DirtyFigures]) -> str:
     """The table of all sets and their means."""
-    head = ["set", "defects in it", "found, clean", "found, dirty", "lost", "rejected, clean",
-            "rejected, dirty", "named", "of them defects", "named, clean"]  # fmt: skip
+    columns: dict[str, Callable[[DirtyFigures], float]] = {
+        "found, clean": lambda one: _found(one.clean),
+        "found, dirty": lambda one: _found(one.dirty),
+        "without the named": lambda one: _found(one.mended),
+        "rejected, clean": lambda one: _rejected(one.clean),
+        "rejected, dirty": lambda one: _rejected(one.dirty),
+        "without the named ": lambda one: _rejected(one.mended),
+        "defects named": lambda one: one.named,
+        "good named, dirty": lambda one: (
+            fmean(look.count - look.defects for look in one.dirty) / one.good
+        ),
+        "good named, clean": lambda one: fmean(look.count for look in one.clean) / one.good,
+    }
     rows = [
-        [
-            one.name,
-            str(one.replaced),
-            f"{_found(one.clean):.1%}",
-            f"{_found(one.dirty):.1%}",
-            f"{100 * one.lost:+.1f}",
-            f"{fmean(rate.rejected for rate in one.clean):.1%}",
-            f"{fmean(rate.rejected for rate in one.dirty):.1%}",
-            f"{fmean(named.count for named in one.named_dirty):.1f}",
-            f"{one.named:.0%}",
-            f"{fmean(named.count for named in one.named_clean):.1f}",
-        ]
+        [one.name, str(one.replaced), *(f"{of(one):.1%}" for of in columns.values())]
         for one in found.values()
     ]
-    mean = [
-        "**mean**",
-        "",
-        f"{fmean(_found(one.clean) for one in found.values()):.1%}",
-        f"{fmean(_found(one.dirty) for one in found.values()):.1%}",
-        f"{100 * fmean(one.lost for one in found.values()):+.1f}",
-        *("",) * 3,
-        f"{fmean(one.named for one in found.values()):.0%}",
-        "",
-    ]
-    return markdown(head, [*rows, mean])
+    means = (fmean(of(one) for one in found.values()) for of in columns.values())
+    rows.append(["**mean**", "", *(f"{mean:.1%}" for mean in means)])
+    lost = fmean(one.lost for one in found.values())
+    return (
+        markdown(["set", "defects in it", *columns], rows)
+        + f"\n\nfound at {ALPHA:.0%} loses {100 * lost:.1f} points on average"
+    )
 
 
-def _found(rates: tuple[Rates, ...]) -> float:
-    return fmean(one.found for one in rates)
+def _found(looks: Sequence[Look]) -> float:
+    return fmean(one.rates.found for one in looks)
+
+
+def _rejected(looks: Sequence[Look]) -> float:
+    return fmean(one.rates.rejected for one in looks)

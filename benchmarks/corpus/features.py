@@ -137,8 +137,7 @@ def _key(paths: Sequence[Path], encoder: PatchCoreEncoder) -> str:
     """The name of a folder: other pictures, weights or ways to the input have another."""
     digest = hashlib.sha256(repr(encoder.recipe).encode())
     for path in paths:
-        facts = path.stat()
-        digest.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     for name in sorted(encoder.weights):
         digest.update(encoder.weights[name].numpy().tobytes())
     root = Path(os.path.commonpath(paths))

@@ -85,23 +85,23 @@ class Answers:
 @torch.no_grad()
 def fitted(
     layers: Sequence[NDArray[np.float16]],
+    good: Sequence[int],
     part: Sequence[int],
     tested: Sequence[int],
     encoder: PatchCoreEncoder,
     options: PatchCoreOptions,
     further: Mapping[str, Any] | None = None,
-    shown: NDArray[np.int64] | None = None,
 ) -> tuple[PatchCore, Distances]:
-    """Fits a model to the first pictures, and asks its banks about others.
+    """Fits a model to some pictures, and asks its banks about others.
 
     Args:
         layers: features [N,C,h,w] of all pictures, by layer.
-        part: number of the part that each of the first pictures shows.
-        tested: numbers of the others.
+        good: numbers of the pictures to fit on.
+        part: number of the part that each of them shows.
+        tested: numbers of the pictures to ask about.
         encoder: settings of the model.
         options: options of the fit, with its seed.
         further: what `PictureFeatures` takes besides.
-        shown: the picture that each number shows, [N]; its own if None.
 
     Returns:
         The model, whose encoder knows these pictures only, and the distances.
@@ -113,7 +113,7 @@ def fitted(
     given = {**_further(options), **(further or {})}
     compute = Compute.choose("cpu", bf16=False)
     model = PatchCore(encoder.config).eval()
-    model.encoder = KnownEncoder(model, layers, shown)  # type: ignore[assignment]
+    model.encoder = KnownEncoder(model, layers, [*good, *tested])  # type: ignore[assignment]
     height, width = encoder.config.input_size
 
     def load(path: Path) -> NDArray[np.uint8]:
@@ -121,7 +121,7 @@ def fitted(
 
     started_s = time.process_time()
     features = PictureFeatures(
-        [Path(str(number)) for number in range(len(part))],
+        [Path(str(turn)) for turn in range(len(good))],
         load,
         model,
         compute,
@@ -140,7 +140,10 @@ def fitted(
     fit_s = time.process_time() - started_s
     found = [
         filled.model.distances(filled.model.embed(filled.model.normalize(image)))[:, 0]
-        for image in (as_image(numbered(one, width, height), compute.device) for one in tested)
+        for image in (
+            as_image(numbered(len(good) + turn, width, height), compute.device)
+            for turn in range(len(tested))
+        )
     ]
     return filled.model, Distances(filled.out_of_fold, torch.stack(found), fit_s)
 
@@ -183,17 +186,14 @@ class KnownEncoder(nn.Module):
     Args:
         model: whose encoder it becomes.
         layers: features [N,C,h,w] of the pictures, by layer.
-        shown: the picture that each number shows, [N]; its own if None.
+        shown: numbers among them of the pictures that come as 0, 1, ...
     """
 
     def __init__(
-        self,
-        model: PatchCore,
-        layers: Sequence[NDArray[np.float16]],
-        shown: NDArray[np.int64] | None = None,
+        self, model: PatchCore, layers: Sequence[NDArray[np.float16]], shown: Sequence[int]
     ) -> None:
         super().__init__()
-        self._shown = np.arange(len(layers[0])) if shown is None else shown
+        self._shown = np.array(shown)
         self.channels, self.strides = model.encoder.channels, model.encoder.strides
         self._known = layers
         # What the model makes of black and of white tells how to get the levels back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from export.evaluation.aupro import PixelCounts, PixelMetrics
 from export.evaluation.evaluate import defect_mask
 from export.evaluation.pixels import SIDE, compare
 from models.fit.device import Compute
-from models.fit.patchcore.options import PatchCoreOptions
+from models.fit.patchcore.encoders import PatchCoreEncoder
 
 
 @dataclass(frozen=True)
@@ -85,32 +86,96 @@ def measure(task: Task) -> tuple[SetFigures, Scores]:
         return _measured(task)
 
 
-def _measured(task: Task) -> tuple[SetFigures, Scores]:
-    pictures = pictures_of(task.root)
-    encoder = task.setting.encoder_for(pictures.good, compute())
-    known = known_features(pictures.paths, encoder, task.scratch)
-    defective = np.array([sample.defect is not None for sample in pictures.tested])
-    tested = range(len(pictures.part), len(pictures.paths))
-    seeds, kept = [], []
-    for seed in range(task.seeds):
-        options = task.setting.options(seed)
+@dataclass(frozen=True)
+class Subject:
+    """A set with its features, of which models are learned.
 
-        def fit(options: PatchCoreOptions = options) -> Distances:
+    Attributes:
+        task: what is to be measured.
+        pictures: of the set.
+        encoder: settings of the models.
+        known: features of the pictures.
+    """
+
+    task: Task
+    pictures: Pictures
+    encoder: PatchCoreEncoder
+    known: Known
+
+    @classmethod
+    def of(cls, task: Task) -> Subject:
+        """The set of a task.
+
+        Raises:
+            CorpusError: the setting cannot be had.
+            PicturesError: a picture cannot be read.
+        """
+        pictures = pictures_of(task.root)
+        encoder = task.setting.encoder_for(pictures.good, compute())
+        return cls(task, pictures, encoder, known_features(pictures.paths, encoder, task.scratch))
+
+    @property
+    def good(self) -> NDArray[np.int64]:
+        """Numbers of the good pictures, [n]."""
+        return np.arange(len(self.pictures.good))
+
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """Numbers of the tested pictures, [m]."""
+        return np.arange(len(self.pictures.good), len(self.pictures.paths))
+
+    @property
+    def defective(self) -> NDArray[np.bool_]:
+        """Which of the tested pictures are, [m]."""
+        return np.array([sample.defect is not None for sample in self.pictures.tested])
+
+    def learned(
+        self,
+        seed: int,
+        good: NDArray[np.int64] | None = None,
+        part: Sequence[int] | None = None,
+        tested: NDArray[np.int64] | None = None,
+    ) -> Distances:
+        """The distances of a model, fitted or kept.
+
+        Args:
+            seed: of the fit.
+            good: numbers of the pictures to fit on; all good ones if None.
+            part: number of the part that each of them shows.
+            tested: numbers of the pictures to ask about; all tested ones if None.
+
+        Raises:
+            FitError: the pictures do not do.
+        """
+        options = self.task.setting.options(seed)
+        chosen = (self.good if good is None else good).tolist()
+        parts = [*(self.pictures.part if part is None else part)]
+        asked = (self.tested if tested is None else tested).tolist()
+
+        def fit() -> Distances:
+            further = self.task.setting.further
             model, distances = fitted(
-                known.layers, pictures.part, tested, encoder, options, task.setting.further
+                self.known.layers, chosen, parts, asked, self.encoder, options, further
             )
-            if options.seed == 0 and task.graph is not None:
-                write_for_timing(with_encoder(model, encoder), task.graph)
+            if seed == 0 and self.task.graph is not None:
+                write_for_timing(with_encoder(model, self.encoder), self.task.graph)
             return distances
 
-        if task.graph is not None:
-            distances = fit()
-        else:
-            facts = f"{task.setting.fit_text} {encoder.config} {options} {pictures.part}"
-            distances = KeptFit(known.folder, facts).get(fit)
-        answers = answered(distances, encoder)
-        pixel = _pixel_metrics(pictures, known, answers.maps)
+        if self.task.graph is not None:
+            return fit()
+        facts = (self.task.setting.fit_text, self.encoder.config, options, chosen, parts, asked)
+        return KeptFit(self.known.folder, repr(facts)).get(fit)
+
+
+def _measured(task: Task) -> tuple[SetFigures, Scores]:
+    subject = Subject.of(task)
+    pictures, defective = subject.pictures, subject.defective
+    seeds, kept = [], []
+    for seed in range(task.seeds):
+        distances = subject.learned(seed)
+        answers = answered(distances, subject.encoder)
         good = answers.good
+        pixel = _pixel_metrics(pictures, subject.known, answers.maps)
         seeds.append(
             SeedFigures(
                 seed=seed,
@@ -129,7 +194,7 @@ def _measured(task: Task) -> tuple[SetFigures, Scores]:
         good=len(pictures.good),
         tested_good=int((~defective).sum()),
         defective=int(defective.sum()),
-        size=f"{encoder.config.width}x{encoder.config.height}",
+        size=f"{subject.encoder.config.width}x{subject.encoder.config.height}",
         seeds=tuple(seeds),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )

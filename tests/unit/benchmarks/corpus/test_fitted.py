@@ -33,7 +33,10 @@ def test_known_features_give_the_answers_of_the_fit_that_reads_the_pictures(
     known = known_features(pictures.paths, encoder, tmp_path / "scratch")
 
     tested = range(len(pictures.good), len(pictures.paths))
-    model, distances = fitted(known.layers, pictures.part, tested, encoder, setting.options(seed=0))
+    good = range(len(pictures.good))
+    model, distances = fitted(
+        known.layers, good, pictures.part, tested, encoder, setting.options(seed=0)
+    )
     found = answered(distances, encoder)
 
     load = reader(encoder.recipe)
@@ -60,7 +63,7 @@ def an_encoder() -> tuple[KnownEncoder, torch.nn.Module]:
         np.arange(1000, dtype=np.float16)[:, None, None, None] * np.ones((1, 40, 2, 4), np.float16),
         np.ones((1000, 112, 1, 2), np.float16),
     ]
-    return KnownEncoder(model, layers), model
+    return KnownEncoder(model, layers, range(1000)), model
 
 
 def test_the_encoder_knows_each_picture_of_a_batch_by_its_number():
