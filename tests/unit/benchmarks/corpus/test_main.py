@@ -64,7 +64,7 @@ def test_a_defect_in_the_good_folder_is_named_and_neither_folder_is_asked_about_
     main([*words, "--set", "size=64", "bank_size=300"])
 
     row = capsys.readouterr().out.splitlines()[2].split(" | ")
-    assert row[:5] == ["| one", "1", "100.0%", "100.0%", "100.0%"]
+    assert row[:5] == ["| one", "1", "100.0%", "0.0%", "100.0%"]
     assert row[8] == "100.0%"
 
 
