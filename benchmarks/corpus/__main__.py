@@ -5,6 +5,7 @@ python -m benchmarks.corpus compare out/corpus/results/A.json out/corpus/results
 python -m benchmarks.corpus leave-one-out out/corpus/results/*.json
 python -m benchmarks.corpus thresholds out/corpus/results/A.json
 python -m benchmarks.corpus dirty
+python -m benchmarks.corpus remedies
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.corpus import choosing, comparing, dirty, thresholds
+from benchmarks.corpus import choosing, comparing, dirty, remedies, thresholds
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
-from benchmarks.corpus.running import Run, run, run_dirty
+from benchmarks.corpus.running import Run, run, run_each
 from benchmarks.corpus.sets import CorpusError, find_sets
 from benchmarks.corpus.settings import Setting, defaults
 from benchmarks.corpus.speed import EngineName
@@ -44,6 +45,8 @@ def main(words: Sequence[str]) -> None:
                 _thresholds(rest)
             case ["dirty", *rest]:
                 _dirty(rest)
+            case ["remedies", *rest]:
+                _remedies(rest)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -55,7 +58,8 @@ def _run(words: Sequence[str]) -> None:
         "python -m benchmarks.corpus",
         description="Fits a PatchCore to each set as `takt learn` does, and prints one table.",
         epilog="Of logged results: compare A.json B.json; leave-one-out A.json B.json ...; "
-        "thresholds A.json. dirty: what defects in the good folder cost",
+        "thresholds A.json. Of the sets: dirty, what defects in a good folder cost; remedies, what "
+        "advice does",
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
@@ -102,7 +106,19 @@ def _dirty(words: Sequence[str]) -> None:
     given = parser.parse_args(words)
     setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
     asked = Run(sets, setting, given.seeds, given.scratch, given.processes)
-    print(dirty.report(run_dirty(asked)))
+    print(dirty.report(run_each(asked, dirty.measure_dirty)))
+
+
+def _remedies(words: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.corpus remedies",
+        description="Tries what learning and the self-test advise, with seed 0.",
+    )
+    _add_what_is_fitted(parser)
+    given = parser.parse_args(words)
+    setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
+    asked = Run(sets, setting, 1, given.scratch, given.processes)
+    print(remedies.report(run_each(asked, remedies.measure_remedies)))
 
 
 def _compare(words: Sequence[str]) -> None:

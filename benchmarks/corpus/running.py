@@ -16,7 +16,6 @@ from typing import TypeVar
 import cv2
 import torch
 
-from benchmarks.corpus.dirty import DirtyFigures, measure_dirty
 from benchmarks.corpus.figures import SetFigures
 from benchmarks.corpus.measuring import Scores, Task, encode, measure
 from benchmarks.corpus.settings import Setting
@@ -82,8 +81,8 @@ def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
     return {name: found[name] for name in tasks}
 
 
-def run_dirty(asked: Run) -> dict[str, DirtyFigures]:
-    """What a dirty folder costs, by the set's name, in order.
+def run_each(asked: Run, work: Callable[[Task], T]) -> dict[str, T]:
+    """What comes of the work on each set, by its name, in order.
 
     Raises:
         CorpusError: the setting cannot be had.
@@ -92,12 +91,10 @@ def run_dirty(asked: Run) -> dict[str, DirtyFigures]:
     tasks = {
         root.name: Task(root, asked.setting, asked.seeds, asked.scratch) for root in asked.sets
     }
-    for name, seconds in _each(encode, tasks, asked.processes):
-        _tell(f"{name}: features in {seconds:.0f} s")
     found = {}
-    for name, measured in _each(measure_dirty, tasks, asked.processes):
-        found[name] = measured
-        _tell(f"{name}: lost {100 * measured.lost:+.1f} points")
+    for name, done in _each(work, tasks, asked.processes):
+        found[name] = done
+        _tell(f"{name}: done")
     return {name: found[name] for name in tasks}
 
 

@@ -33,7 +33,7 @@ NOT_SET = frozenset(
 )
 """Fields that follow from others; seeds are counted by the run."""
 
-OF_THE_FIT: Mapping[str, tuple[ModuleType, str]] = {
+OF_THE_FIT: dict[str, tuple[ModuleType, str]] = {
     "folds": (folds, "FOLDS"),
     "folds_of_few": (folds, "FOLDS_OF_FEW"),
 }
@@ -41,7 +41,7 @@ OF_THE_FIT: Mapping[str, tuple[ModuleType, str]] = {
 
 CANDIDATES = "most_candidates"
 
-AFTER_THE_BANKS: Mapping[str, tuple[ModuleType, str]] = {
+AFTER_THE_BANKS: dict[str, tuple[ModuleType, str]] = {
     "prior_maps": (places, "PRIOR_MAPS"),
     "least_spread": (places, "LEAST_SPREAD"),
     "scored_share": (maps, "SCORED_SHARE"),

@@ -1,8 +1,9 @@
 """What each rule for thresholds gives on the kept scores of a result; nothing is fitted anew.
 
-Three choices of `export/calibration` are judged here: how good pictures make the thresholds
-(`cross_conformal.py`), which good pictures are called odd (`odd_pictures.py`), and how known
-defects make them (`rules.py`).
+Four choices of `export/calibration` are judged here: how good pictures make the thresholds
+(`cross_conformal.py`), how few of them do, as a trained model's that were held back
+(`thresholds.py`), which good pictures are called odd (`odd_pictures.py`), and how known defects
+make them (`rules.py`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ from service.bundles.thresholds import ThresholdPair
 Values = NDArray[np.float32]
 Rule = Callable[[Values, Values, float], ThresholdPair]
 """Scores and peaks [n] of good pictures, and α -> both thresholds."""
+
+FEW = (25, 40, 80)
+"""Numbers of good pictures as a trained model holds them back."""
+
+DRAWS = 40
+"""Ways in which so few are drawn."""
 
 HALVES = 20
 """Ways in which the tested pictures are halved for the rules that know defects."""
@@ -104,7 +111,7 @@ RULES: Mapping[str, Rule] = {
 def report(scores: Mapping[str, Scores]) -> str:
     """The tables of all three choices, for people."""
     parts = [text for alpha in ALPHAS for text in _of_good(scores, alpha)]
-    return "\n\n".join([*parts, _of_odd(scores), _of_defects(scores)])
+    return "\n\n".join([*parts, _of_few(scores), _of_odd(scores), _of_defects(scores)])
 
 
 def rates(one: Scores, rule: Rule, alpha: float) -> tuple[float, float]:
@@ -166,6 +173,38 @@ def _of_good(scores: Mapping[str, Scores], alpha: float) -> list[str]:
 def _summary(row: Mapping[str, tuple[float, float]]) -> list[str]:
     found, rejected = zip(*row.values(), strict=True)
     return [f"{100 * fmean(found):.1f}", f"{100 * min(found):.1f}", f"{100 * fmean(rejected):.2f}"]
+
+
+def _of_few(scores: Mapping[str, Scores]) -> str:
+    """Found and rejected by thresholds of few good pictures at 5 %, first seed."""
+    rules: Mapping[str, Rule] = {
+        "either, by rank alone (shipped)": calibrate,
+        "either, tail below 4": joint_thresholds,
+        "score alone, by rank": score_by_rank,
+    }
+    rows = []
+    for few in FEW:
+        enough = {name: one for name, one in scores.items() if one.good_scores.shape[1] >= few}
+        for rule, find in rules.items() if enough else ():
+            row = {name: _drawn(one, few, find) for name, one in enough.items()}
+            shares = [
+                f"{100 * row[name][0]:.0f} / {100 * row[name][1]:.1f}" if name in row else "–"
+                for name in scores
+            ]
+            rows.append([str(few), rule, *shares, *_summary(row)])
+    head = ["of", "found / rejected, %", *scores, "mean found", "worst found", "mean rejected"]
+    return f"Few good pictures, α = 5 %, {DRAWS} draws\n\n{markdown(head, rows)}"
+
+
+def _drawn(one: Scores, few: int, rule: Rule) -> tuple[float, float]:
+    found, rejected = [], []
+    for draw in range(DRAWS):
+        some = np.random.default_rng(draw).permutation(one.good_scores.shape[1])[:few]
+        pair = rule(one.good_scores[0][some], one.good_peaks[0][some], 0.05)
+        over = anomalous(pair, one.scores[0], one.peaks[0])
+        found.append(over[one.defective].mean())
+        rejected.append(over[~one.defective].mean())
+    return fmean(found), fmean(rejected)
 
 
 def _of_odd(scores: Mapping[str, Scores]) -> str:

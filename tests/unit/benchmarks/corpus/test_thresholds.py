@@ -49,11 +49,12 @@ def test_values_beyond_the_quantile_move_no_robust_threshold() -> None:
 def test_the_report_has_every_rule_for_each_rate_and_what_each_absence_would_choose() -> None:
     text = report({"one": a_set(3), "two": a_set(4, good=40)})
     for rule in RULES:
-        assert text.count(f"| {rule} |") == 2
+        assert text.count(f"\n| {rule} |") == 2
     # Forty scores allow no 1 %.
-    one_percent = text[text.index("α = 1%") : text.index("Good pictures")]
+    one_percent = text[text.index("α = 1%") : text.index("Few good pictures")]
     assert "| two |" not in one_percent
     assert text.count("without one of these another") == 3
+    assert "| 40 | either, by rank alone (shipped) |" in text
     assert "Good pictures called odd" in text
     assert "both together (shipped)" in text
 
