@@ -35,7 +35,6 @@ NOT_SET = frozenset(
 
 OF_THE_FIT: dict[str, tuple[ModuleType, str]] = {
     "folds": (folds, "FOLDS"),
-    "folds_of_few": (folds, "FOLDS_OF_FEW"),
 }
 """Constants that shape the banks."""
 

@@ -26,13 +26,9 @@ from models.patchcore.config import dealt
 from models.patchcore.coreset import greedy_k_centre
 from models.patchcore.detector import PatchCore
 
-FOLDS = 5
-"""Number of folds of many parts."""
-
-FEW = 100
-"""Fewer parts than these are dealt into `FOLDS_OF_FEW`, so that a bank lacks less of them."""
-
-FOLDS_OF_FEW = 10
+FOLDS = 10
+"""Number of folds. Fewer take less time, but lack more pictures and so score higher than what is
+served."""
 
 MOST_SCORED = 2000
 """Most parts that are scored; others are in every bank, and none of them counts."""
@@ -83,7 +79,7 @@ class Folds:
         order = np.random.default_rng((seed, 0)).permutation(len(parts))
         dealt_parts = [tuple(parts[int(index)]) for index in order]
         scored = dealt_parts[:MOST_SCORED]
-        count = min(len(scored), FOLDS_OF_FEW if len(scored) < FEW else FOLDS)
+        count = min(len(scored), FOLDS)
         return cls(
             of=tuple(tuple(scored[fold::count]) for fold in range(count)),
             rest=tuple(chain.from_iterable(dealt_parts[MOST_SCORED:])),

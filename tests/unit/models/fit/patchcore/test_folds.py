@@ -12,9 +12,7 @@ from models.fit.device import Compute
 from models.fit.errors import FitError
 from models.fit.patchcore.features import PictureFeatures
 from models.fit.patchcore.folds import (
-    FEW,
     FOLDS,
-    FOLDS_OF_FEW,
     MOST_MEASURED,
     MOST_SCORED,
     Folds,
@@ -70,10 +68,9 @@ def test_what_is_left_out_of_a_fold_is_in_no_bank_of_it() -> None:
     assert sorted(folds.all) == [*range(23)]
 
 
-def test_fewer_parts_have_more_folds() -> None:
-    assert len(Folds.deal(alone(FEW - 1), seed=0).of) == FOLDS_OF_FEW
-    assert len(Folds.deal(alone(FEW), seed=0).of) == FOLDS
-    assert len(Folds.deal(alone(FOLDS_OF_FEW - 1), seed=0).of) == FOLDS_OF_FEW - 1
+def test_there_are_no_more_folds_than_parts() -> None:
+    assert len(Folds.deal(alone(FOLDS), seed=0).of) == FOLDS
+    assert len(Folds.deal(alone(FOLDS - 1), seed=0).of) == FOLDS - 1
 
 
 def test_the_seed_decides_who_shares_a_fold() -> None:
