@@ -63,6 +63,7 @@ def _run(words: Sequence[str]) -> None:
     )
     _add_what_is_fitted(parser)
     parser.add_argument("--name", help="of the result; the setting itself without")
+    parser.add_argument("--no-pixels", action="store_true", help="compare no map with its mask")
     parser.add_argument("--p50", nargs="?", const="onnxruntime", choices=get_args(EngineName))
     parser.add_argument("--results", type=Path, default=OUT / "results")
     parser.add_argument("--overwrite", action="store_true", help="a result of the same name")
@@ -75,7 +76,17 @@ def _run(words: Sequence[str]) -> None:
             f"{given.results} has a result {name}: give another --name, or --overwrite"
         )
     started_s = time.perf_counter()
-    found = run(Run(sets, setting, given.seeds, given.scratch, given.processes, given.p50))
+    found = run(
+        Run(
+            sets,
+            setting,
+            given.seeds,
+            given.scratch,
+            given.processes,
+            given.p50,
+            not given.no_pixels,
+        )
+    )
     result = Result.of_now(name, setting.values, [figures for figures, _ in found.values()])
     path = save(result, {one: scores for one, (_, scores) in found.items()}, given.results)
     print(f"{name}: {given.seeds} seed{'s' * (given.seeds > 1)}, {result.made_with['commit']}\n")

@@ -36,6 +36,7 @@ class Task:
         seeds: number of seeds, counted from 0.
         scratch: folder of what is kept.
         graph: where the graph of the first fit goes, to be timed; None for nowhere.
+        pixels: whether maps are compared with masks.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class Task:
     seeds: int
     scratch: Path
     graph: Path | None = None
+    pixels: bool = True
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _measured(task: Task) -> tuple[SetFigures, Scores]:
         distances = subject.learned(seed)
         answers = answered(distances, subject.encoder)
         good = answers.good
-        pixel = _pixel_metrics(pictures, subject.known, answers.maps)
+        pixel = _pixel_metrics(pictures, subject.known, answers.maps) if task.pixels else None
         seeds.append(
             SeedFigures(
                 seed=seed,

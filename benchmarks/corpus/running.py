@@ -35,6 +35,7 @@ class Run:
         scratch: folder of what is kept.
         processes: number of processes, each on one thread; 0 for this one.
         p50: engine that times the graphs; None for no times.
+        pixels: whether maps are compared with masks, which takes as long as all else.
     """
 
     sets: Sequence[Path]
@@ -43,6 +44,7 @@ class Run:
     scratch: Path
     processes: int
     p50: EngineName | None = None
+    pixels: bool = True
 
 
 def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
@@ -60,6 +62,7 @@ def run(asked: Run) -> dict[str, tuple[SetFigures, Scores]]:
                 asked.seeds,
                 asked.scratch,
                 Path(folder) / f"{root.name}.onnx" if asked.p50 else None,
+                asked.pixels,
             )
             for root in asked.sets
         }
