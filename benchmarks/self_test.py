@@ -43,8 +43,8 @@ from service.bundles.findings import FitRecord
 from service.bundles.thresholds import ThresholdPair
 
 MOST_GOOD, MOST_TESTED = 120, 60
-ORDERED_FROM = 0.1
-"""Least difference of two real shares that the made-up ones must order."""
+ORDERED_FROM = 0.1 - 1e-9
+"""Least difference of two real shares that the made-up ones must order, but for rounding."""
 
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
@@ -177,6 +177,9 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     """What the rows say, line by line."""
     right, count = ordered(rows)
     yield f"pairs ordered rightly: {right} of {count} ({right / max(1, count):.0%}; bar 75 %)"
+    for name in dict.fromkeys(row.data for row in rows):
+        right, count = ordered([row for row in rows if row.data == name])
+        yield f"  {name}: {right} of {count}"
     untold = [row for row in rows if row.real < 0.1 and "made_up_missed" not in row.told]
     yield f"find under a tenth and are not told: {len(untold)} " + "; ".join(
         f"{row.data}, {row.recipe}" for row in untold

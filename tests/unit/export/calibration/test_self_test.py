@@ -13,7 +13,7 @@ from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, finding_lines, refuse_findings, self_test
 from export.errors import SelfTestError
 from export.pictures import read_picture
-from export.synthetic.defects import KINDS
+from export.synthetic.sized import SHAPE_KINDS
 from service.bundles.findings import FitRecord, SelfTest
 from service.bundles.thresholds import ThresholdPair
 from service.domain import Image
@@ -71,9 +71,9 @@ def codes(tested: SelfTest) -> list[str]:
 
 def test_a_model_that_sees_any_change_finds_every_defect(pictures: CalibrationPictures) -> None:
     tested = self_test(subject(changed_share(pictures), 0.0), pictures, quiet=True)
-    assert tested.found == tested.defects == 3 * 4 * len(KINDS)
+    assert tested.found == tested.defects == 3 * 4 * len(SHAPE_KINDS)
     assert tested.pictures == 3
-    assert tested.smallest_px == 2  # a thirty-second of the root of 80 x 60
+    assert tested.smallest_px == 4  # a sixteenth of the root of 80 x 60
     assert codes(tested) == []
 
 
@@ -87,7 +87,7 @@ def test_a_model_that_answers_alike_to_everything_is_told(pictures: CalibrationP
 def test_the_smallest_size_that_is_found_is_told(pictures: CalibrationPictures) -> None:
     tested = self_test(subject(changed_share(pictures), 0.01), pictures, quiet=True)
     assert tested.smallest_px is not None
-    assert tested.smallest_px > 2
+    assert tested.smallest_px > 4
     assert tested.text.endswith(f"the smallest found is about {tested.smallest_px} pixels")
 
 
@@ -103,7 +103,7 @@ def test_a_slow_model_gets_two_rounds_only(
 ) -> None:
     monkeypatch.setattr(module, "BUDGET_S", 0.0)
     tested = self_test(subject(lambda _: 1.0), pictures, quiet=True)
-    assert tested.defects == 2 * 4 * len(KINDS)
+    assert tested.defects == 2 * 4 * len(SHAPE_KINDS)
 
 
 def test_a_defect_that_the_map_alone_shows_is_found(pictures: CalibrationPictures) -> None:
