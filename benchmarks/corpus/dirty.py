@@ -13,7 +13,7 @@ from benchmarks.corpus.figures import Rates, rates_of
 from benchmarks.corpus.fitted import answered
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.table import markdown
-from export.calibration.cross_conformal import threshold_of
+from export.calibration.cross_conformal import strangers, threshold_of
 from export.calibration.odd_pictures import odd_pictures
 
 SHARE = 0.05
@@ -99,7 +99,12 @@ def _measured(task: Task) -> DirtyFigures:
         limits = {ALPHA: answers.limits[ALPHA]}
         (rates,) = rates_of(limits, answers.scores, answers.peaks, defective)
         scored = answers.good
-        odd = odd_pictures(scored.score, scored.digests, lambda some: threshold_of(some, ALPHA))
+        odd = odd_pictures(
+            scored.score,
+            scored.digests,
+            lambda some: threshold_of(some, ALPHA),
+            strangers(scored.score, scored.peak),
+        )
         named = np.array([] if odd is None else [int(str(name)) for name in odd.names], np.int64)
         return Look(rates, len(named), int(np.isin(chosen[named], defects).sum()), named)
 

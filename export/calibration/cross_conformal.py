@@ -21,6 +21,18 @@ anomalous if either witness exceeds q + b·c. So both thresholds have one false-
   u of the levels, p their share, and m their mean excess over it: c = u + m·k·((p/α)^(1/k) - 1),
   which a further picture exceeds with a rate of α if the tail is exponential and m, as here, was
   only estimated from k excesses; for many k that is u + m·log(p/α).
+- **Strangers**: defective parts among the good pictures are most of the highest levels, and both
+  rules would pass whatever scores as they do. So the tail is looked at without its highest tenth as
+  well: with u the median of the levels and e their 90 % quantile, of the k levels beyond e it is
+  only taken that they are beyond it. An exponential tail then has
+
+      m = (Σ over u < x <= e of (x - u) + k·(e - u)) / j,    tail(rate) = u + m·log(p/rate),
+
+  with j the number of levels between u and e, and p the share beyond u. The k levels would exceed e
+  by m on average, or by 0.95·m if at most 3·m of each excess are counted. Where they exceed it by
+  more than (0.95 + 4.5/√n)·m, which is some 1.5 standard deviations too much, what lies beyond
+  tail(2 %) is left out. The scores are looked at in the same way, and c is that of the pictures
+  that neither leaves out.
 
 **Proven**: nothing. The served model may score a good part higher than the models of the folds do,
 and the statistics of places and levels come from the same pictures. **Measured**, on six sets of
@@ -51,6 +63,21 @@ EXPECTED = 4
 
 TAIL_FROM = 0.7
 """Quantile from which the tail is looked at."""
+
+TOLD_FROM, TOLD_TO = 0.5, 0.9
+"""Quantiles between which values tell what tail the usual pictures have."""
+
+COUNTED = 3
+"""Units of the tail, of a value's excess over `TOLD_TO`, that count as a sign of strangers."""
+
+USUAL_EXCESS, EXCESS_SPREAD = 0.95, 4.5
+"""Mean of what counts, in units: of an exponential tail, and √n times how far it may lie above."""
+
+FEWEST_TOLD = 30
+"""Fewest values that tell a tail; the highest tenth of fewer is one or two pictures."""
+
+STRANGE = 0.02
+"""Where there are strangers, they lie beyond what this share of good pictures would exceed."""
 
 
 @dataclass(frozen=True)
@@ -117,26 +144,113 @@ class Scale:
         return self.start + self.unit * level
 
 
+@dataclass(frozen=True)
+class UsualTail:
+    """The exponential tail of values as those of them below their highest tenth tell it.
+
+    >>> tail = UsualTail.of(np.array([*range(40), 1000.0]))
+    >>> tail.start, tail.end, tail.value_at(0.02)
+    (20.0, 36.0, 59.9...)
+
+    Attributes:
+        start: where it begins, the median.
+        end: the 90 % quantile, beyond which values only count.
+        share: share of the values beyond the start.
+        unit: its mean excess over the start.
+    """
+
+    start: float
+    end: float
+    share: float
+    unit: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> UsualTail | None:
+        """That of the values [n] of good pictures; None where too few of them differ."""
+        if len(values) < FEWEST_TOLD:
+            return None
+        start, end = np.quantile(values, (TOLD_FROM, TOLD_TO)).tolist()
+        above = values[values > start].astype(np.float64)
+        told = int((above <= end).sum())
+        if not told:
+            return None
+        unit = float(np.minimum(above, end).sum() - len(above) * start) / told
+        return cls(start, end, len(above) / len(values), unit) if unit > 0 else None
+
+    def value_at(self, rate: float) -> float:
+        """The value that good pictures exceed with a rate, which is below a tenth."""
+        return max(self.end, self.start + self.unit * math.log(self.share / rate))
+
+    def holds(self, values: NDArray[np.floating]) -> bool:
+        """Whether the highest tenth of its values [n] goes about as far as an exponential tail."""
+        beyond = values[values > self.end].astype(np.float64) - self.end
+        if not beyond.size:
+            return True
+        counted = float(np.minimum(beyond / self.unit, COUNTED).mean())
+        return counted <= USUAL_EXCESS + EXCESS_SPREAD / math.sqrt(len(values))
+
+
+def strange(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of the values [n] of good pictures are strangers'; none unless there is a sign of some.
+
+    >>> good, strangers = np.arange(100.0), np.full(6, 400.0)
+    >>> strange(good).sum(), strange(np.concatenate([good, strangers])).sum()
+    (np.int64(0), np.int64(6))
+    """
+    tail = UsualTail.of(values)
+    if tail is None or tail.holds(values):
+        return np.zeros(len(values), np.bool_)
+    return values > tail.value_at(STRANGE)
+
+
+def strangers(scores: NDArray[np.float32], peaks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of n good pictures the thresholds leave out, by their scores [n] and peaks [n]."""
+    of_score, of_peak = Scale.of(scores), Scale.of(peaks)
+    if not min(of_score.unit, of_peak.unit) > 0:
+        return np.zeros(len(scores), np.bool_)
+    return strange(scores) | strange(_levels(scores, peaks, of_score, of_peak))
+
+
+@dataclass(frozen=True)
+class JointThresholds:
+    """Both thresholds, and how they were found.
+
+    Attributes:
+        pair: the thresholds.
+        method: `METHOD` or `TAIL_METHOD`.
+        strangers: number of pictures that were left out.
+    """
+
+    pair: ThresholdPair
+    method: str
+    strangers: int = 0
+
+
 def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
     """Both thresholds, and what they rest on.
 
     Raises:
         CalibrationError: as `conformal.calibrate` does.
     """
-    found = joint_thresholds(scored.score, scored.peak, alpha.value)
+    found = _joint(scored.score, scored.peak, alpha.value)
     count = len(scored.score)
+    notes = [
+        f"{count} good pictures in {scored.folds} folds, each scored by a model that has not seen "
+        "its own fold"
+    ]
+    if found.strangers:
+        notes.append(
+            f"{found.strangers} of them, more than of good pictures would, score far above the "
+            "others: they do not count for the threshold"
+        )
     return Thresholds(
-        image=found.image,
-        pixel=found.pixel,
-        method=TAIL_METHOD if few_above(count, alpha.value) else METHOD,
+        image=found.pair.image,
+        pixel=found.pair.pixel,
+        method=found.method,
         promise="measured",
         alpha=alpha.value,
         good_count=count,
-        notes=(
-            f"{count} good pictures in {scored.folds} folds, each scored by a model that has not "
-            "seen its own fold",
-            *alpha.notes,
-        ),
+        notes=(*notes, *alpha.notes),
     )
 
 
@@ -171,15 +285,33 @@ def joint_thresholds(
     Raises:
         CalibrationError: as `conformal.calibrate` does.
     """
-    rank = conformal_rank(len(scores), alpha)
+    return _joint(scores, peaks, alpha).pair
+
+
+def _joint(
+    scores: NDArray[np.float32], peaks: NDArray[np.float32], alpha: float
+) -> JointThresholds:
+    conformal_rank(len(scores), alpha)  # Refuses too few.
     of_score, of_peak = Scale.of(scores), Scale.of(peaks)
     finite = np.isfinite(scores).all() and np.isfinite(peaks).all()
     if not finite or min(of_score.unit, of_peak.unit) <= 0:
         # Too few pictures, or all alike: they have no tail. What is not finite is refused there.
-        return calibrate(scores, peaks, alpha)
-    levels = np.sort(np.maximum(of_score.levels(scores), of_peak.levels(peaks)))
-    level = tail_level(levels, alpha) if few_above(len(levels), alpha) else float(levels[rank - 1])
-    return ThresholdPair(image=of_score.value(level), pixel=of_peak.value(level))
+        method = TAIL_METHOD if few_above(len(scores), alpha) else METHOD
+        return JointThresholds(calibrate(scores, peaks, alpha), method)
+    levels = _levels(scores, peaks, of_score, of_peak)
+    usual = np.sort(levels[~strangers(scores, peaks)])
+    if few_above(len(usual), alpha):
+        method, level = TAIL_METHOD, tail_level(usual, alpha)
+    else:
+        method, level = METHOD, float(usual[conformal_rank(len(usual), alpha) - 1])
+    pair = ThresholdPair(image=of_score.value(level), pixel=of_peak.value(level))
+    return JointThresholds(pair, method, len(levels) - len(usual))
+
+
+def _levels(
+    scores: NDArray[np.float32], peaks: NDArray[np.float32], of_score: Scale, of_peak: Scale
+) -> NDArray[np.float64]:
+    return np.maximum(of_score.levels(scores), of_peak.levels(peaks))
 
 
 def tail_level(levels: NDArray[np.float64], alpha: float) -> float:

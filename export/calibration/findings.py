@@ -21,6 +21,9 @@ FEWEST_PICTURES = 20
 REJECTED_SHARE = 0.5
 """Share of the good pictures from which on rejecting them is a finding."""
 
+MADE_UP_SHARE = 0.2
+"""Share of the made-up defects below which finding so few is a finding."""
+
 FEWEST_REAL = 10
 """Fewest given defects that say more than made-up ones."""
 
@@ -31,7 +34,7 @@ REPEATED_SHARE = 0.05
 """Share of the good pictures from which on repeating others is a finding."""
 
 OTHER_SIZE_SHARE = 0.1
-MOST_NAMED = 3
+MOST_NAMED = 20
 """Most odd pictures that a finding names."""
 
 
@@ -86,17 +89,16 @@ def _good_rejected(evidence: Evidence) -> Finding | None:
 
 
 def _made_up_missed(evidence: Evidence) -> Finding | None:
-    if not evidence.made_up:
-        return None
-    largest = evidence.made_up[-1]
+    found = sum(size.found for size in evidence.made_up)
+    made = sum(size.defects for size in evidence.made_up)
     # Real defects that are found say more than made-up ones that are not.
     finds_real = evidence.defects >= FEWEST_REAL and 2 * evidence.missed <= evidence.defects
-    if finds_real or 2 * largest.found >= largest.defects:
+    if finds_real or found >= MADE_UP_SHARE * made:
         return None
     return Finding(
         code="made_up_missed",
-        text=f"the model finds {largest.found} of {largest.defects} made-up defects of "
-        f"{largest.side_px} pixels, and smaller ones hardly",
+        text=f"the model finds {found} of {made} made-up defects, which are up to "
+        f"{evidence.made_up[-1].side_px} pixels large",
         remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1); fit on more "
         "pictures of this very part, or longer; or take another family (`takt fit patchcore`)",
     )
@@ -112,13 +114,21 @@ def _odd_picture(evidence: Evidence) -> Finding | None:
         listed += ", …"
     one = len(odd.names) == 1
     scores, it, this_is = ("scores", "it", "this is") if one else ("score", "them", "these are")
+    if odd.left_out:
+        threshold = f"the thresholds are by the others, and reject {it}"
+        good = f"if {this_is} good, give more pictures like {it}"
+    else:
+        threshold = (
+            f"the threshold of the score is {odd.threshold:.4g} with {it}, and would be "
+            f"{odd.without:.4g} without"
+        )
+        good = f"if {this_is} good, give more pictures like {it}, or a higher --alpha"
     return Finding(
         code="odd_picture",
         text=f"{len(odd.names)} of {odd.count} good pictures {scores} far above the others "
-        f"({listed}): the threshold of the score is {odd.threshold:.4g} with {it}, and would be "
-        f"{odd.without:.4g} without",
+        f"({listed}): {threshold}",
         remedy=f"look at {it}: take away what shows no good part or is badly taken, and learn "
-        f"anew; if {this_is} good, give more pictures like {it}, or a higher --alpha",
+        f"anew; {good}",
     )
 
 

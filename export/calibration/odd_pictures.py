@@ -3,6 +3,11 @@
 Such a picture raises the threshold, and hides every defect that scores below it. It may be a
 defective part in the wrong folder, a picture out of focus, or a rare good part that the model has
 seen too few of.
+
+One picture is told by its distance from the others. Several hide each other: they are most of the
+highest scores, and make them look usual. So where the highest tenth goes farther than a tail of
+good pictures (`cross_conformal.strange`), all are odd that score above what 2 % of good ones
+would.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export.calibration.cross_conformal import strange
 from service.errors import CalibrationError
 
 Rule = Callable[[NDArray[np.float32]], float]
@@ -37,16 +43,21 @@ class OddPictures:
         count: number of scores that the threshold rests on.
         threshold: that all of them make.
         without: what the threshold would be without them.
+        left_out: whether the thresholds of the bundle rest on the others alone.
     """
 
     names: tuple[str | None, ...]
     count: int
     threshold: float
     without: float
+    left_out: bool = False
 
 
 def odd_pictures(
-    scores: NDArray[np.float32], names: Sequence[str | None], rule: Rule
+    scores: NDArray[np.float32],
+    names: Sequence[str | None],
+    rule: Rule,
+    left_out: NDArray[np.bool_] | None = None,
 ) -> OddPictures | None:
     """The odd pictures, if there are some; at most a tenth of all can be odd.
 
@@ -58,6 +69,7 @@ def odd_pictures(
         scores: of the good pictures that the threshold rests on [n].
         names: of their files.
         rule: finds the threshold.
+        left_out: which of them the thresholds leave out as strangers; None for none.
 
     Raises:
         CalibrationError: the rule needs more scores.
@@ -65,16 +77,19 @@ def odd_pictures(
     if len(scores) < FEWEST:
         return None
     usual, most = np.quantile(scores, (0.5, USUAL_SHARE), method="inverted_cdf").tolist()
-    limit = usual + FAR * (most - usual)
-    odd = [int(index) for index in np.argsort(-scores, kind="stable") if scores[index] > limit]
+    is_odd = (scores > usual + FAR * (most - usual)) | strange(scores)
+    if left_out is not None:
+        is_odd |= left_out
+    odd = [int(index) for index in np.argsort(-scores, kind="stable") if is_odd[index]]
     if not odd:
         return None
-    others = scores[scores <= limit]
+    others = scores[~is_odd]
     return OddPictures(
         tuple(names[index] for index in odd),
         len(scores),
         float(rule(scores)),
         _threshold(others, rule),
+        left_out=left_out is not None and bool(left_out.any()),
     )
 
 

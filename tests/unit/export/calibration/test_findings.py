@@ -100,9 +100,9 @@ def test_pictures_within_a_tenth_of_the_fits_sizes_are_like_them() -> None:
     assert codes(sizes=((480, 640),) * 50) == ["other_size"]
 
 
-def test_a_model_that_misses_small_defects_only_is_none_to_refuse() -> None:
-    assert codes(made_up=made_up(0, 0, 3, 9)) == []
-    assert codes(made_up=made_up(0, 0, 9, 8), defects=0, missed=0) == ["made_up_missed"]
+def test_a_model_that_finds_a_fifth_of_the_made_up_defects_is_none_to_refuse() -> None:
+    assert codes(made_up=made_up(0, 0, 3, 12), defects=0, missed=0) == []
+    assert codes(made_up=made_up(0, 0, 2, 12), defects=0, missed=0) == ["made_up_missed"]
 
 
 def test_a_model_that_finds_half_of_the_given_defects_is_not_told_of_made_up_ones() -> None:
@@ -120,10 +120,19 @@ def test_an_odd_picture_is_named_with_what_the_threshold_would_be() -> None:
     assert found.remedy.startswith("look at it: ")
 
 
-def test_of_many_odd_pictures_a_few_are_named() -> None:
-    many = OddPictures(tuple(f"{number}.png" for number in range(5)), 99, 2.0, 1.0)
-    (found,) = find(dataclasses.replace(GOOD, odd=many))
-    assert "5 of 99 good pictures score far above the others (0.png, 1.png, 2.png, …)" in found.text
+def test_odd_pictures_are_named_up_to_a_score() -> None:
+    names = tuple(f"{number}.png" for number in range(21))
+    (found,) = find(dataclasses.replace(GOOD, odd=OddPictures(names, 99, 2.0, 1.0)))
+    assert f"21 of 99 good pictures score far above the others ({', '.join(names[:20])}, …)" in (
+        found.text
+    )
+
+
+def test_strangers_are_told_to_be_rejected_and_not_to_raise_the_threshold() -> None:
+    strangers = OddPictures(("3.png", "7.png"), 99, 1.0, 1.0, left_out=True)
+    (found,) = find(dataclasses.replace(GOOD, odd=strangers))
+    assert found.text.endswith("(3.png, 7.png): the thresholds are by the others, and reject them")
+    assert found.remedy.endswith("if these are good, give more pictures like them")
 
 
 def test_an_odd_picture_whose_file_is_not_known_is_told_too() -> None:

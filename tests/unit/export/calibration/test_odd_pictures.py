@@ -55,6 +55,20 @@ def test_scores_that_vary_as_they_do_have_no_odd_one(kind: str, alpha: float) ->
     assert odd_pictures(drawn.astype(np.float32), named(drawn), at(alpha)) is None
 
 
+def test_several_that_hide_each_other_are_named() -> None:
+    draw = np.random.default_rng(0)
+    given = draw.normal(0.7, 0.05, 210).astype(np.float32)
+    given[200:] = draw.uniform(0.86, 1.0, 10)
+
+    found = odd_pictures(given, named(given), at(0.05))
+
+    assert found is not None
+    strangers = {f"{number}.png" for number in range(200, 210)}
+    assert len(strangers & {*found.names}) >= 8
+    assert len({*found.names} - strangers) <= 1
+    assert found.without < found.threshold
+
+
 def test_fewer_than_ten_scores_tell_nothing() -> None:
     given = scores(9.0, others=8)
     assert odd_pictures(given, named(given), at(0.1)) is None
@@ -63,3 +77,13 @@ def test_fewer_than_ten_scores_tell_nothing() -> None:
 def test_scores_that_are_all_the_same_have_no_odd_one() -> None:
     given = np.ones(20, np.float32)
     assert odd_pictures(given, named(given), at(0.05)) is None
+
+
+def test_what_the_thresholds_leave_out_is_named_whatever_its_score() -> None:
+    given = scores(1.016)
+    left_out = np.zeros(25, np.bool_)
+    left_out[3] = True
+    found = odd_pictures(given, named(given), at(0.04), left_out)
+    assert found is not None
+    assert found.names == ("24.png", "3.png")
+    assert found.left_out
