@@ -162,6 +162,11 @@ def is_picture(path: Path, folder: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
+def short_name(path: Path) -> str:
+    """The file and its folder: several kinds of part may have files of one name."""
+    return f"{path.parent.name}/{path.name}"
+
+
 def relative_name(path: Path, root: Path) -> str:
     """Path of a file below a folder, with slashes; the whole path of a file elsewhere."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

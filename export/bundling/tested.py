@@ -17,7 +17,7 @@ from export.calibration.cross_conformal import OutOfFoldScores, strangers, thres
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
-from export.pictures import MAX_PIXELS, read_picture
+from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
 from service.bundles.calibration.conformal import conformal_threshold
 from service.bundles.findings import FitRecord, SelfTest
@@ -94,7 +94,9 @@ def tested(
         subject = _out_of_fold(subject, altered, pictures, out_of_fold, alpha)
     elif alpha is not None:
         parts = pictures.unseen_parts
-        names = [_name(pictures.unseen[picture]) for picture in parts.of_highest(of_good.score)]
+        names = [
+            short_name(pictures.unseen[picture]) for picture in parts.of_highest(of_good.score)
+        ]
         rule = partial(conformal_threshold, alpha=alpha)
         subject = replace(subject, odd=odd_pictures(parts.highest(of_good.score), names, rule))
     found = self_test(subject, pictures, quiet=quiet)
@@ -116,7 +118,7 @@ def _out_of_fold(
         dict(zip(scored.digests, values.tolist(), strict=True))
         for values in (scored.score, scored.peak)
     )
-    names = {digest: _name(path) for path, digest in digests.items()}
+    names = {digest: short_name(path) for path, digest in digests.items()}
 
     def unseen(path: Path, picture: Image) -> tuple[float, float]:
         # Pictures of another part have no score out of fold.
@@ -136,11 +138,6 @@ def _odd(scored: OutOfFoldScores, names: Mapping[str, str], alpha: float) -> Odd
     rule = partial(threshold_of, alpha=alpha)
     left_out = strangers(scored.score, scored.peak)
     return odd_pictures(scored.score, [*map(names.get, scored.digests)], rule, left_out)
-
-
-def _name(path: Path) -> str:
-    """The file and its folder: several kinds of part may have files of one name."""
-    return f"{path.parent.name}/{path.name}"
 
 
 def score_of(engine: Engine, model: Recipe, picture: Image) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.calibration.odd_pictures import OddPictures
+from export.calibration.two_groups import TwoGroups
 from service.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 
 FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
@@ -37,6 +38,9 @@ OTHER_SIZE_SHARE = 0.1
 MOST_NAMED = 20
 """Most odd pictures that a finding names."""
 
+EXAMPLES = 3
+"""Pictures of a group that a finding names."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -55,6 +59,7 @@ class Evidence:
         missed: number of those that the threshold misses.
         made_up: results on made-up defects by size, the smallest first.
         odd: good pictures of which one makes the threshold; None if none does.
+        groups: two groups of good pictures; None if they are one.
     """
 
     family: str
@@ -69,6 +74,7 @@ class Evidence:
     missed: int
     made_up: tuple[SizeResult, ...]
     odd: OddPictures | None = None
+    groups: TwoGroups | None = None
 
 
 def find(evidence: Evidence) -> tuple[Finding, ...]:
@@ -107,7 +113,7 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
 def _odd_picture(evidence: Evidence) -> Finding | None:
     odd = evidence.odd
     if odd is None:
-        return None
+        return None if evidence.groups is None else _of_groups(evidence.groups)
     named = [name for name in odd.names if name is not None]
     listed = ", ".join(named[:MOST_NAMED]) or "of a former fit"
     if len(named) > MOST_NAMED:
@@ -129,6 +135,17 @@ def _odd_picture(evidence: Evidence) -> Finding | None:
         f"({listed}): {threshold}",
         remedy=f"look at {it}: take away what shows no good part or is badly taken, and learn "
         f"anew; {good}",
+    )
+
+
+def _of_groups(groups: TwoGroups) -> Finding:
+    return Finding(
+        code="odd_picture",
+        text=f"the scores of good pictures are of two groups, {groups.low} around "
+        f"{groups.low_mean:.4g} and {groups.high} around {groups.high_mean:.4g} (such as "
+        f"{', '.join(groups.names[:EXAMPLES])}): the thresholds are those of the higher one",
+        remedy="look at these pictures: if they show another kind of part, or another camera or "
+        "light, learn a model of each; else give more pictures like them",
     )
 
 

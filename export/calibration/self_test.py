@@ -27,8 +27,9 @@ from export.calibration.pictures_to_use import (
     CalibrationPictures,
     sample_evenly,
 )
+from export.calibration.two_groups import two_groups
 from export.errors import SelfTestError
-from export.pictures import picture_size, read_picture
+from export.pictures import picture_size, read_picture, short_name
 from export.synthetic.part_mask import PartMask, estimate_part_mask
 from export.synthetic.sized import SHAPE_KINDS, make_defect
 from service.bundles.calibration.witnesses import anomalous
@@ -130,6 +131,7 @@ def self_test(subject: Subject, pictures: CalibrationPictures, *, quiet: bool) -
         missed=int((~found).sum()),
         made_up=made_up.sizes,
         odd=subject.odd,
+        groups=two_groups(scores, [short_name(path) for path in looked]),
     )
     return SelfTest(
         pictures=made_up.pictures,

@@ -7,10 +7,12 @@ import pytest
 
 from export.calibration.findings import RULES, Evidence, find
 from export.calibration.odd_pictures import OddPictures
+from export.calibration.two_groups import TwoGroups
 from service.bundles.findings import FitRecord, PictureSizes, SizeResult
 from service.domain import FindingCode
 
 ODD = OddPictures(("good/017.png",), 25, 1.016, 0.773)
+TWO = TwoGroups(80, 0.5, 20, 9.25, ("d/9.png", "d/8.png", "d/7.png", "d/6.png"))
 SIZES = PictureSizes(least_width=640, most_width=640, least_height=480, most_height=480)
 GOOD = Evidence(
     family="efficientad",
@@ -60,6 +62,7 @@ def test_nothing_speaks_against_a_good_model() -> None:
         ({"sizes": ((1280, 960),) * 50}, "other_size"),
         ({"made_up": made_up(0, 0, 0, 1), "defects": 0, "missed": 0}, "made_up_missed"),
         ({"odd": ODD}, "odd_picture"),
+        ({"groups": TWO}, "odd_picture"),
     ],
 )
 def test_each_finding_has_its_rule(changes: dict[str, Any], expected: str) -> None:
@@ -133,6 +136,18 @@ def test_strangers_are_told_to_be_rejected_and_not_to_raise_the_threshold() -> N
     (found,) = find(dataclasses.replace(GOOD, odd=strangers))
     assert found.text.endswith("(3.png, 7.png): the thresholds are by the others, and reject them")
     assert found.remedy.endswith("if these are good, give more pictures like them")
+
+
+def test_of_two_groups_with_odd_pictures_among_them_these_are_told() -> None:
+    (found,) = find(dataclasses.replace(GOOD, odd=ODD, groups=TWO))
+    assert "good/017.png" in found.text
+
+
+def test_two_groups_are_told_with_examples_of_the_higher_one() -> None:
+    (found,) = find(dataclasses.replace(GOOD, groups=TWO))
+    assert "two groups, 80 around 0.5 and 20 around 9.25 (such as d/9.png, d/8.png, d/7.png)" in (
+        found.text
+    )
 
 
 def test_an_odd_picture_whose_file_is_not_known_is_told_too() -> None:
