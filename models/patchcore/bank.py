@@ -12,7 +12,7 @@ LEAST_DISTANCE = 0.02
 """Lower bound of a distance. |x|² - 2xb + |b|² loses its last digits where x is all but b, and the
 root would make a large difference of that."""
 
-AT_ONCE = 256
+AT_ONCE = 1024
 """Vectors whose distances are computed together: those to all would not stay in the cache."""
 
 
