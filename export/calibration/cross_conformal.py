@@ -30,8 +30,8 @@ anomalous if either witness exceeds q + b·c. So both thresholds have one false-
 
   with j the number of levels between u and e, and p the share beyond u. The k levels would exceed e
   by m on average, or by 0.95·m if at most 3·m of each excess are counted. Where they exceed it by
-  more than (0.95 + 4.5/√n)·m, which is some 1.5 standard deviations too much, what lies beyond
-  tail(2 %) is left out. The scores are looked at in the same way, and c is that of the pictures
+  more than (0.95 + 6/√n)·m, which is some 2 standard deviations too much, what lies beyond
+  tail(1 %) is left out. The scores are looked at in the same way, and c is that of the pictures
   that neither leaves out.
 
 **Proven**: nothing. The served model may score a good part higher than the models of the folds do,
@@ -70,13 +70,13 @@ TOLD_FROM, TOLD_TO = 0.5, 0.9
 COUNTED = 3
 """Units of the tail, of a value's excess over `TOLD_TO`, that count as a sign of strangers."""
 
-USUAL_EXCESS, EXCESS_SPREAD = 0.95, 4.5
+USUAL_EXCESS, EXCESS_SPREAD = 0.95, 6.0
 """Mean of what counts, in units: of an exponential tail, and √n times how far it may lie above."""
 
 FEWEST_TOLD = 30
 """Fewest values that tell a tail; the highest tenth of fewer is one or two pictures."""
 
-STRANGE = 0.02
+STRANGE = 0.01
 """Where there are strangers, they lie beyond what this share of good pictures would exceed."""
 
 

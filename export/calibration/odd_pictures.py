@@ -6,7 +6,7 @@ seen too few of.
 
 One picture is told by its distance from the others. Several hide each other: they are most of the
 highest scores, and make them look usual. So where the highest tenth goes farther than a tail of
-good pictures (`cross_conformal.strange`), all are odd that score above what 2 % of good ones
+good pictures (`cross_conformal.strange`), all are odd that score above what 1 % of good ones
 would.
 """
 
@@ -63,7 +63,7 @@ def odd_pictures(
 
     >>> scores = np.array([*range(20), 1000], np.float32)
     >>> odd_pictures(scores, [f"{score:g}.png" for score in scores], lambda some: some.max())
-    OddPictures(names=('1000.png',), count=21, threshold=1000.0, without=19.0)
+    OddPictures(names=('1000.png',), count=21, threshold=1000.0, without=19.0, left_out=False)
 
     Args:
         scores: of the good pictures that the threshold rests on [n].
