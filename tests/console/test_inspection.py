@@ -51,7 +51,8 @@ def test_a_rejected_part_says_why_and_where_and_the_map_lies_on_its_picture(
         re.compile(
             r"Rejected: the score \d\.\d+ is over the threshold \d\.\d+; a region's peak "
             r"\d+\.\d+ is over the map's threshold \d\.\d+ \(model pitting, version 1\)\. The "
-            r"strongest region is at \d+, \d+\. (100\.0|99\.\d) % of the good calibration pictures score no higher\."
+            r"strongest region is at \d+, \d+\. (100\.0|99\.\d) % of the good calibration pictures "
+            r"score no higher\."
         )
     )
     overlay = page.get_by_role("img", name=re.compile("^Overlay of Inspection"))
