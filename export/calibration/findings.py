@@ -105,8 +105,7 @@ def _made_up_missed(evidence: Evidence) -> Finding | None:
         code="made_up_missed",
         text=f"the model finds {found} of {made} made-up defects, which are up to "
         f"{evidence.made_up[-1].side_px} pixels large",
-        remedy="do not serve it so: allow more false rejects (--alpha 0.05 or 0.1); fit on more "
-        "pictures of this very part, or longer; or take another family (`takt fit patchcore`)",
+        remedy=f"do not serve it so: {_find_more(evidence.family)}",
     )
 
 
@@ -155,9 +154,16 @@ def _defects_missed(evidence: Evidence) -> Finding | None:
     return Finding(
         code="defects_missed",
         text=f"the threshold misses {evidence.missed} of the {evidence.defects} given defects",
-        remedy="fit on more pictures, or another family, or look closer (--tile); a higher --alpha "
-        "finds more and rejects more good parts",
+        remedy=_find_more(evidence.family),
     )
+
+
+def _find_more(family: str) -> str:
+    """What has been shown to find more defects; `docs/self-test.md` has by how much."""
+    alpha = "a higher --alpha (0.05 or 0.1) finds more and rejects more good parts"
+    if family == "patchcore":
+        return alpha
+    return f"learn a bank of the same pictures (`takt fit patchcore`), or fit longer; {alpha}"
 
 
 def _few_steps(evidence: Evidence) -> Finding | None:
