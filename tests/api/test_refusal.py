@@ -55,7 +55,17 @@ async def full(serve, engines, picture: bytes, **settings: Any) -> AsyncIterator
             engine.gate.clear()
         posts = []
         depth = next(iter(app.state.repository)).pipeline
-        while ahead(app, scope_of(**headers)) is None:
+        before = [len(engine.batch_sizes) for engine in engines]
+
+        def busy() -> bool:
+            sizes = (len(engine.batch_sizes) for engine in engines)
+            return all(size > former for size, former in zip(sizes, before, strict=True))
+
+        # A queue that an engine has yet to take from is full for a moment only.
+        while ahead(app, scope_of(**headers)) is None or not busy():
+            if ahead(app, scope_of(**headers)) is not None:
+                await until(busy)
+                continue
             posts.append(asyncio.create_task(client.post(URL, content=picture, headers=headers)))
             count = len(posts)
             await until(lambda count=count: depth._whole_journey.inside >= count)

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 READY_S = 120
@@ -57,6 +58,8 @@ class Terminal:
             text=True,
             bufsize=1,
             start_new_session=True,
+            # Whoever runs in the background ignores Ctrl-C, and so would all that they start.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, command: str, seconds: float = STEP_S) -> Ran:
