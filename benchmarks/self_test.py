@@ -68,7 +68,6 @@ class Row:
         recipe: name of the recipe.
         real: share of the real defects that is found.
         made_up: share of the made-up ones.
-        largest: share of the largest made-up ones.
         told: codes of the findings.
     """
 
@@ -76,7 +75,6 @@ class Row:
     recipe: str
     real: float
     made_up: float
-    largest: float
     told: tuple[str, ...]
 
 
@@ -129,18 +127,16 @@ def row_of(
         CalibrationPictures(unseen=tuple(good), seen=()),
         quiet=True,
     )
-    largest = tested.sizes[-1] if tested.sizes else None
     row = Row(
         data,
         recipe,
         real=float(np.mean([judge.rejects(read_picture(path, spec)) for path in bad])),
         made_up=sum(size.found for size in tested.sizes)
         / max(1, sum(size.defects for size in tested.sizes)),
-        largest=largest.found / largest.defects if largest else 0.0,
         told=tuple(finding.code for finding in tested.findings),
     )
     print(
-        f"| {row.data} | {row.recipe} | {row.real:.2f} | {row.made_up:.2f} | {row.largest:.2f} "
+        f"| {row.data} | {row.recipe} | {row.real:.2f} | {row.made_up:.2f} "
         f"| {', '.join(row.told)} |",
         flush=True,
     )
@@ -201,8 +197,8 @@ def main() -> None:
     given = parser.parse_args()
     folders = [one.parents[1] for one in sorted(given.data.glob("*/train/good"))]
     chosen = [one for one in folders if not given.sets or one.name in given.sets]
-    print("| set | recipe | real found | made-up found | largest made-up | told |")
-    print("|---|---|---|---|---|---|", flush=True)
+    print("| set | recipe | real found | made-up found | told |")
+    print("|---|---|---|---|---|", flush=True)
     with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         rows = [row for found in pool.map(rows_of, chosen) for row in found]
     given.json.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from benchmarks.corpus import choosing, comparing, dirty, remedies, thresholds
+from benchmarks.corpus.measuring import Task
 from benchmarks.corpus.results import ROOT, Result, load, load_scores, save
 from benchmarks.corpus.running import Run, run, run_each
 from benchmarks.corpus.sets import CorpusError, find_sets
@@ -31,6 +32,8 @@ from service.errors import TaktError
 
 DATA = Path(os.environ.get("TAKT_DATA", ROOT.parent / "shared" / "data"))
 OUT = Path("out/corpus")
+
+T = TypeVar("T")
 
 
 def main(words: Sequence[str]) -> None:
@@ -44,9 +47,11 @@ def main(words: Sequence[str]) -> None:
             case ["thresholds", *rest]:
                 _thresholds(rest)
             case ["dirty", *rest]:
-                _dirty(rest)
+                told = f"Puts defects in the place of {dirty.SHARE:.0%} of the good pictures."
+                _of_each_set(rest, "dirty", told, dirty.measure_dirty, dirty.report)
             case ["remedies", *rest]:
-                _remedies(rest)
+                told = "Tries what learning and the self-test advise, with seed 0."
+                _of_each_set(rest, "remedies", told, remedies.measure_remedies, remedies.report)
             case _:
                 _run(words)
     except (CorpusError, FitError, TaktError) as error:
@@ -108,28 +113,20 @@ def _add_what_is_fitted(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scratch", type=Path, default=OUT, help="folder of what is kept")
 
 
-def _dirty(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.corpus dirty",
-        description=f"Puts defects in the place of {dirty.SHARE:.0%} of the good pictures.",
-    )
+def _of_each_set(
+    words: Sequence[str],
+    name: str,
+    description: str,
+    work: Callable[[Task], T],
+    report: Callable[[Mapping[str, T]], str],
+) -> None:
+    """Does a work on each set, and prints what is reported of it."""
+    parser = argparse.ArgumentParser(f"python -m benchmarks.corpus {name}", description=description)
     _add_what_is_fitted(parser)
     given = parser.parse_args(words)
     setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
     asked = Run(sets, setting, given.seeds, given.scratch, given.processes)
-    print(dirty.report(run_each(asked, dirty.measure_dirty)))
-
-
-def _remedies(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.corpus remedies",
-        description="Tries what learning and the self-test advise, with seed 0.",
-    )
-    _add_what_is_fitted(parser)
-    given = parser.parse_args(words)
-    setting, sets = Setting.parsed(given.values), find_sets(given.data, given.sets)
-    asked = Run(sets, setting, 1, given.scratch, given.processes)
-    print(remedies.report(run_each(asked, remedies.measure_remedies)))
+    print(report(run_each(asked, work)))
 
 
 def _compare(words: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from benchmarks.corpus.figures import Rates, rates_of
 from benchmarks.corpus.fitted import answered
 from benchmarks.corpus.measuring import Subject, Task
 from benchmarks.corpus.table import markdown
-from export.calibration.cross_conformal import strangers, threshold_of
+from export.calibration.cross_conformal import outliers, threshold_of
 from export.calibration.odd_pictures import odd_pictures
 
 SHARE = 0.05
@@ -28,15 +28,18 @@ class Look:
 
     Attributes:
         rates: found defects and rejected good pictures.
-        count: pictures of the folder that the finding `odd_picture` names.
-        defects: those of them that show defects.
-        named: which pictures they are.
+        named: which pictures of the folder the finding `odd_picture` names.
+        defects: number of those that show defects.
     """
 
     rates: Rates
-    count: int
-    defects: int
     named: NDArray[np.int64]
+    defects: int
+
+    @property
+    def good(self) -> int:
+        """Number of those that show good parts."""
+        return len(self.named) - self.defects
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,10 @@ def _measured(task: Task) -> DirtyFigures:
             scored.score,
             scored.digests,
             lambda some: threshold_of(some, ALPHA),
-            strangers(scored.score, scored.peak),
+            outliers(scored.score, scored.peak),
         )
         named = np.array([] if odd is None else [int(str(name)) for name in odd.names], np.int64)
-        return Look(rates, len(named), int(np.isin(chosen[named], defects).sum()), named)
+        return Look(rates, named, int(np.isin(chosen[named], defects).sum()))
 
     clean, dirty, mended = [], [], []
     for seed in range(task.seeds):
@@ -124,15 +127,13 @@ def report(found: Mapping[str, DirtyFigures]) -> str:
     columns: dict[str, Callable[[DirtyFigures], float]] = {
         "found, clean": lambda one: _found(one.clean),
         "found, dirty": lambda one: _found(one.dirty),
-        "without the named": lambda one: _found(one.mended),
+        "found, mended": lambda one: _found(one.mended),
         "rejected, clean": lambda one: _rejected(one.clean),
         "rejected, dirty": lambda one: _rejected(one.dirty),
-        "without the named ": lambda one: _rejected(one.mended),
+        "rejected, mended": lambda one: _rejected(one.mended),
         "defects named": lambda one: one.named,
-        "good named, dirty": lambda one: (
-            fmean(look.count - look.defects for look in one.dirty) / one.good
-        ),
-        "good named, clean": lambda one: fmean(look.count for look in one.clean) / one.good,
+        "good named, dirty": lambda one: fmean(look.good for look in one.dirty) / one.good,
+        "good named, clean": lambda one: fmean(look.good for look in one.clean) / one.good,
     }
     rows = [
         [one.name, str(one.replaced), *(f"{of(one):.1%}" for of in columns.values())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -25,27 +25,38 @@ POINTS = 0.02
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a model and its thresholds do to the tested pictures.
+
+    Attributes:
+        found: share of the defects found.
+        rejected: share of the good pictures rejected.
+        auroc: image AUROC.
+    """
+
+    found: float
+    rejected: float
+    auroc: float
+
+
+@dataclass(frozen=True)
 class Effect:
     """A remedy on one set.
 
     Attributes:
         remedy: what is done.
-        found: shares of the defects found, before and after.
-        rejected: shares of the good pictures rejected.
-        auroc: image AUROC.
+        before: without it.
+        after: with it.
     """
 
     remedy: str
-    found: tuple[float, float]
-    rejected: tuple[float, float]
-    auroc: tuple[float, float]
+    before: Outcome
+    after: Outcome
 
-
-@dataclass(frozen=True)
-class _Look:
-    found: float
-    rejected: float
-    auroc: float
+    @property
+    def gain(self) -> float:
+        """Share of the defects that are found only with it."""
+        return self.after.found - self.before.found
 
 
 def measure_remedies(task: Task) -> tuple[Effect, ...]:
@@ -58,25 +69,24 @@ def measure_remedies(task: Task) -> tuple[Effect, ...]:
     with task.setting.applied():
         subject = Subject.of(task)
         usual = answered(subject.learned(0), subject.encoder)
-        found = [_effect("--alpha 0.1 instead of 0.05", subject, (usual, 0.05), (usual, 0.1))]
+        at_5 = _outcome(subject, usual, 0.05)
+        found = [Effect("--alpha 0.1 instead of 0.05", at_5, _outcome(subject, usual, 0.1))]
         if len(usual.good.score) >= needed_for(0.01):
-            low = (usual, 0.01)
-            found.append(_effect("--alpha 0.05 instead of 0.01", subject, low, (usual, 0.05)))
+            at_1 = _outcome(subject, usual, 0.01)
+            found.append(Effect("--alpha 0.05 instead of 0.01", at_1, at_5))
         if len(subject.good) // 2 >= needed_for(0.05):
             half = np.sort(
                 np.random.default_rng(0).permutation(subject.good)[: len(subject.good) // 2]
             )
             parts = np.array(subject.pictures.part)[half].tolist()
             few = answered(subject.learned(0, half, parts), subject.encoder)
-            found.append(
-                _effect("twice as many good pictures", subject, (few, 0.05), (usual, 0.05))
-            )
+            found.append(Effect("twice as many good pictures", _outcome(subject, few, 0.05), at_5))
     for name, factor in (("--size half as large again", 1.5), ("--size two thirds", 2 / 3)):
         other = _sized(task, subject, factor)
         with other.setting.applied():
             resized = Subject.of(other)
             answers = answered(resized.learned(0), resized.encoder)
-            found.append(_effect(name, subject, (usual, 0.05), (answers, 0.05)))
+            found.append(Effect(name, at_5, _outcome(subject, answers, 0.05)))
     return tuple(found)
 
 
@@ -90,23 +100,11 @@ def _sized(task: Task, subject: Subject, factor: float) -> Task:
     return replace(task, setting=replace(task.setting, values=values))
 
 
-def _effect(
-    remedy: str, subject: Subject, before: tuple[Answers, float], after: tuple[Answers, float]
-) -> Effect:
-    one, other = _look(subject, *before), _look(subject, *after)
-    return Effect(
-        remedy,
-        (one.found, other.found),
-        (one.rejected, other.rejected),
-        (one.auroc, other.auroc),
-    )
-
-
-def _look(subject: Subject, answers: Answers, alpha: float) -> _Look:
+def _outcome(subject: Subject, answers: Answers, alpha: float) -> Outcome:
     limits = {alpha: limits_of(answers.good, alpha)}
     (rates,) = rates_of(limits, answers.scores, answers.peaks, subject.defective)
     auroc = float(roc_auc_score(subject.defective, answers.scores))
-    return _Look(rates.found, rates.rejected, auroc)
+    return Outcome(rates.found, rates.rejected, auroc)
 
 
 def report(found: Mapping[str, Sequence[Effect]]) -> str:
@@ -116,7 +114,7 @@ def report(found: Mapping[str, Sequence[Effect]]) -> str:
     rows = []
     for remedy in dict.fromkeys(effect.remedy for effect in every):
         all_sets = [effect for effect in every if effect.remedy == remedy]
-        few = [effect for effect in all_sets if effect.found[0] < FEW_FOUND]
+        few = [effect for effect in all_sets if effect.before.found < FEW_FOUND]
         rows += [_row(remedy, "all", all_sets), _row(remedy, "under half found", few)]
     return markdown(head, [row for row in rows if row])
 
@@ -124,18 +122,18 @@ def report(found: Mapping[str, Sequence[Effect]]) -> str:
 def _row(remedy: str, which: str, effects: Sequence[Effect]) -> list[str]:
     if not effects:
         return []
-    gains = [effect.found[1] - effect.found[0] for effect in effects]
     return [
         remedy,
         f"{which}: {len(effects)}",
-        _change([effect.found for effect in effects], ".1%"),
-        _change([effect.rejected for effect in effects], ".1%"),
-        _change([effect.auroc for effect in effects], ".3f"),
-        str(sum(gain > POINTS for gain in gains)),
-        str(sum(gain < -POINTS for gain in gains)),
+        _change(effects, lambda outcome: outcome.found, ".1%"),
+        _change(effects, lambda outcome: outcome.rejected, ".1%"),
+        _change(effects, lambda outcome: outcome.auroc, ".3f"),
+        str(sum(effect.gain > POINTS for effect in effects)),
+        str(sum(effect.gain < -POINTS for effect in effects)),
     ]
 
 
-def _change(pairs: Sequence[tuple[float, float]], form: str) -> str:
-    before, after = (fmean(values) for values in zip(*pairs, strict=True))
+def _change(effects: Sequence[Effect], of: Callable[[Outcome], float], form: str) -> str:
+    before = fmean(of(effect.before) for effect in effects)
+    after = fmean(of(effect.after) for effect in effects)
     return f"{before:{form}} → {after:{form}}"

@@ -21,7 +21,13 @@ from benchmarks.corpus.measuring import Scores
 from benchmarks.corpus.table import markdown
 from export.bundling.measure import PictureScores
 from export.calibration import cross_conformal
-from export.calibration.cross_conformal import Scale, joint_thresholds, strange, threshold_of
+from export.calibration.cross_conformal import (
+    Scale,
+    UsualTail,
+    joint_thresholds,
+    outlying,
+    threshold_of,
+)
 from export.calibration.odd_pictures import FAR, USUAL_SHARE, odd_pictures
 from export.calibration.rules import candidates
 from service.bundles.calibration.conformal import (
@@ -56,7 +62,7 @@ def by_levels(
     *,
     expected: float = cross_conformal.EXPECTED,
     robust_to: float | None = None,
-    strangers: bool = False,
+    outliers: bool = False,
 ) -> ThresholdPair:
     """Joint thresholds as `joint_thresholds` finds them, with other constants.
 
@@ -67,12 +73,12 @@ def by_levels(
         expected: fewest pictures above a threshold that is a picture's own level.
         robust_to: quantile beyond which values tell nothing of the tail but that they are there;
             None if all are taken as they are.
-        strangers: whether pictures that are taken for strangers count.
+        outliers: whether pictures that are taken for outliers count.
     """
     of_score, of_peak = Scale.of(scores), Scale.of(peaks)
     levels = np.maximum(of_score.levels(scores), of_peak.levels(peaks))
-    if not strangers:
-        levels = levels[~(strange(scores) | strange(levels))]
+    if not outliers:
+        levels = levels[~(outlying(scores) | outlying(levels))]
     levels = np.sort(levels)
     if (len(levels) + 1) * alpha >= expected:
         level = float(levels[conformal_rank(len(levels), alpha) - 1])
@@ -100,12 +106,12 @@ def map_alone(scores: Values, peaks: Values, alpha: float) -> ThresholdPair:
 
 RULES: Mapping[str, Rule] = {
     "shipped: either, tail below 4": joint_thresholds,
-    "either, tail below 4, with strangers": partial(by_levels, strangers=True),
+    "either, tail below 4, with outliers": partial(by_levels, outliers=True),
     "either, tail below 2": partial(by_levels, expected=2),
     "either, tail below 8": partial(by_levels, expected=8),
     "either, tail always": partial(by_levels, expected=math.inf),
     "either, tail always, without the top tenth": partial(
-        by_levels, expected=math.inf, robust_to=0.9, strangers=True
+        by_levels, expected=math.inf, robust_to=0.9, outliers=True
     ),
     "either, by rank alone (takt calibrate)": calibrate,
     "score alone, tail below 4": score_alone,
@@ -282,8 +288,6 @@ def _pictures(one: Scores, chosen_: NDArray[np.intp]) -> PictureScores:
 
 def _censored(levels: NDArray[np.float64], alpha: float, quantile: float) -> float:
     """The tail's level of which the values beyond a quantile say only that they are there."""
-    start, end = np.quantile(levels, (cross_conformal.TAIL_FROM, quantile))
-    above = levels[levels > start]
-    within = above[above <= end]
-    unit = ((within - start).sum() + (len(above) - len(within)) * (end - start)) / len(within)
-    return float(start + unit * math.log(len(above) / len(levels) / alpha))
+    tail = UsualTail.of(levels, (cross_conformal.TAIL_FROM, quantile))
+    assert tail is not None, "levels of good pictures differ"
+    return tail.start + tail.unit * math.log(tail.share / alpha)

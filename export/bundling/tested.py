@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundling.measure import Cells, PictureScores, Recipe
-from export.calibration.cross_conformal import OutOfFoldScores, strangers, threshold_of
+from export.calibration.cross_conformal import OutOfFoldScores, outliers, threshold_of
 from export.calibration.odd_pictures import OddPictures, odd_pictures
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
@@ -136,7 +136,7 @@ def _out_of_fold(
 
 def _odd(scored: OutOfFoldScores, names: Mapping[str, str], alpha: float) -> OddPictures | None:
     rule = partial(threshold_of, alpha=alpha)
-    left_out = strangers(scored.score, scored.peak)
+    left_out = outliers(scored.score, scored.peak)
     return odd_pictures(scored.score, [*map(names.get, scored.digests)], rule, left_out)
 
 

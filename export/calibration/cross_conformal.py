@@ -21,7 +21,7 @@ anomalous if either witness exceeds q + b·c. So both thresholds have one false-
   u of the levels, p their share, and m their mean excess over it: c = u + m·k·((p/α)^(1/k) - 1),
   which a further picture exceeds with a rate of α if the tail is exponential and m, as here, was
   only estimated from k excesses; for many k that is u + m·log(p/α).
-- **Strangers**: defective parts among the good pictures are most of the highest levels, and both
+- **Outliers**: defective parts among the good pictures are most of the highest levels, and both
   rules would pass whatever scores as they do. So the tail is looked at without its highest tenth as
   well: with u the median of the levels and e their 90 % quantile, of the k levels beyond e it is
   only taken that they are beyond it. An exponential tail then has
@@ -68,7 +68,7 @@ TOLD_FROM, TOLD_TO = 0.5, 0.9
 """Quantiles between which values tell what tail the usual pictures have."""
 
 COUNTED = 3
-"""Units of the tail, of a value's excess over `TOLD_TO`, that count as a sign of strangers."""
+"""Units of the tail, of a value's excess over `TOLD_TO`, that count as a sign of outliers."""
 
 USUAL_EXCESS, EXCESS_SPREAD = 0.95, 6.0
 """Mean of what counts, in units: of an exponential tail, and √n times how far it may lie above."""
@@ -76,8 +76,8 @@ USUAL_EXCESS, EXCESS_SPREAD = 0.95, 6.0
 FEWEST_TOLD = 30
 """Fewest values that tell a tail; the highest tenth of fewer is one or two pictures."""
 
-STRANGE = 0.01
-"""Where there are strangers, they lie beyond what this share of good pictures would exceed."""
+OUTLYING = 0.01
+"""Where there are outliers, they lie beyond what this share of good pictures would exceed."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class UsualTail:
     (20.0, 36.0, 59.9)
 
     Attributes:
-        start: where it begins, the median.
+        start: where it begins, the median unless it is told otherwise.
         end: the 90 % quantile, beyond which values only count.
         share: share of the values beyond the start.
         unit: its mean excess over the start.
@@ -165,16 +165,21 @@ class UsualTail:
     unit: float
 
     @classmethod
-    def of(cls, values: NDArray[np.floating]) -> UsualTail | None:
-        """That of the values [n] of good pictures; None where too few of them differ."""
-        if len(values) < FEWEST_TOLD:
-            return None
-        start, end = np.quantile(values, (TOLD_FROM, TOLD_TO)).tolist()
+    def of(
+        cls, values: NDArray[np.floating], told: tuple[float, float] = (TOLD_FROM, TOLD_TO)
+    ) -> UsualTail | None:
+        """That of the values [n] of good pictures; None where too few of them differ.
+
+        Args:
+            values: of the pictures.
+            told: quantiles between which values tell it.
+        """
+        start, end = np.quantile(values, told).tolist()
         above = values[values > start].astype(np.float64)
-        told = int((above <= end).sum())
-        if not told:
+        within = int((above <= end).sum())
+        if not within:
             return None
-        unit = float(np.minimum(above, end).sum() - len(above) * start) / told
+        unit = float(np.minimum(above, end).sum() - len(above) * start) / within
         return cls(start, end, len(above) / len(values), unit) if unit > 0 else None
 
     def value_at(self, rate: float) -> float:
@@ -190,25 +195,25 @@ class UsualTail:
         return counted <= USUAL_EXCESS + EXCESS_SPREAD / math.sqrt(len(values))
 
 
-def strange(values: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which of the values [n] of good pictures are strangers'; none unless there is a sign of some.
+def outlying(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of the values [n] of good pictures are outliers; none unless there is a sign of some.
 
-    >>> good, strangers = np.arange(100.0), np.full(6, 400.0)
-    >>> strange(good).sum(), strange(np.concatenate([good, strangers])).sum()
+    >>> good, outliers = np.arange(100.0), np.full(6, 400.0)
+    >>> outlying(good).sum(), outlying(np.concatenate([good, outliers])).sum()
     (np.int64(0), np.int64(6))
     """
-    tail = UsualTail.of(values)
+    tail = UsualTail.of(values) if len(values) >= FEWEST_TOLD else None
     if tail is None or tail.holds(values):
         return np.zeros(len(values), np.bool_)
-    return values > tail.value_at(STRANGE)
+    return values > tail.value_at(OUTLYING)
 
 
-def strangers(scores: NDArray[np.float32], peaks: NDArray[np.float32]) -> NDArray[np.bool_]:
+def outliers(scores: NDArray[np.float32], peaks: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which of n good pictures the thresholds leave out, by their scores [n] and peaks [n]."""
     of_score, of_peak = Scale.of(scores), Scale.of(peaks)
     if not min(of_score.unit, of_peak.unit) > 0:
         return np.zeros(len(scores), np.bool_)
-    return strange(scores) | strange(_levels(scores, peaks, of_score, of_peak))
+    return outlying(scores) | outlying(_levels(scores, peaks, of_score, of_peak))
 
 
 @dataclass(frozen=True)
@@ -218,12 +223,12 @@ class JointThresholds:
     Attributes:
         pair: the thresholds.
         method: `METHOD` or `TAIL_METHOD`.
-        strangers: number of pictures that were left out.
+        outliers: number of pictures that were left out.
     """
 
     pair: ThresholdPair
     method: str
-    strangers: int = 0
+    outliers: int = 0
 
 
 def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
@@ -238,9 +243,9 @@ def cross_conformal(scored: OutOfFoldScores, alpha: Alpha) -> Thresholds:
         f"{count} good pictures in {scored.folds} folds, each scored by a model that has not seen "
         "its own fold"
     ]
-    if found.strangers:
+    if found.outliers:
         notes.append(
-            f"{found.strangers} of them, more than of good pictures would, score far above the "
+            f"{found.outliers} of them, more than of good pictures would, score far above the "
             "others: they do not count for the threshold"
         )
     return Thresholds(
@@ -299,7 +304,7 @@ def _joint(
         method = TAIL_METHOD if few_above(len(scores), alpha) else METHOD
         return JointThresholds(calibrate(scores, peaks, alpha), method)
     levels = _levels(scores, peaks, of_score, of_peak)
-    usual = np.sort(levels[~strangers(scores, peaks)])
+    usual = np.sort(levels[~outliers(scores, peaks)])
     if few_above(len(usual), alpha):
         method, level = TAIL_METHOD, tail_level(usual, alpha)
     else:

@@ -6,7 +6,7 @@ seen too few of.
 
 One picture is told by its distance from the others. Several hide each other: they are most of the
 highest scores, and make them look usual. So where the highest tenth goes farther than a tail of
-good pictures (`cross_conformal.strange`), all are odd that score above what 1 % of good ones
+good pictures (`cross_conformal.outlying`), all are odd that score above what 1 % of good ones
 would.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.calibration.cross_conformal import strange
+from export.calibration.cross_conformal import outlying
 from service.errors import CalibrationError
 
 Rule = Callable[[NDArray[np.float32]], float]
@@ -69,7 +69,7 @@ def odd_pictures(
         scores: of the good pictures that the threshold rests on [n].
         names: of their files.
         rule: finds the threshold.
-        left_out: which of them the thresholds leave out as strangers; None for none.
+        left_out: which of them the thresholds leave out as outliers; None for none.
 
     Raises:
         CalibrationError: the rule needs more scores.
@@ -77,7 +77,7 @@ def odd_pictures(
     if len(scores) < FEWEST:
         return None
     usual, most = np.quantile(scores, (0.5, USUAL_SHARE), method="inverted_cdf").tolist()
-    is_odd = (scores > usual + FAR * (most - usual)) | strange(scores)
+    is_odd = (scores > usual + FAR * (most - usual)) | outlying(scores)
     if left_out is not None:
         is_odd |= left_out
     odd = [int(index) for index in np.argsort(-scores, kind="stable") if is_odd[index]]

@@ -4,7 +4,7 @@ from benchmarks.self_test import Row, lines, ordered
 
 
 def row(data: str, real: float, made_up: float, *told: str) -> Row:
-    return Row(data, f"recipe {real}", real, made_up, made_up, told)
+    return Row(data, f"recipe {real}", real, made_up, told)
 
 
 def test_pairs_of_one_set_that_differ_by_a_tenth_are_counted() -> None:

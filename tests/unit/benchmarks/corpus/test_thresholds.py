@@ -43,7 +43,7 @@ def test_values_beyond_the_quantile_move_no_robust_threshold() -> None:
     spoilt = np.where(scores >= np.quantile(scores, 0.97), 100, scores).astype(np.float32)
     robust = RULES["either, tail always, without the top tenth"]
     # The scale of a witness still has all of its values.
-    plain = RULES["either, tail below 4, with strangers"]
+    plain = RULES["either, tail below 4, with outliers"]
     assert robust(spoilt, peaks, 0.01).image < plain(spoilt, peaks, 0.01).image
 
 

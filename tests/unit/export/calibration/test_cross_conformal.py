@@ -16,7 +16,7 @@ from export.calibration.cross_conformal import (
     cross_conformal,
     few_above,
     joint_thresholds,
-    strange,
+    outlying,
     tail_level,
 )
 from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank, needed_for
@@ -112,22 +112,22 @@ def test_an_exponential_tail_gives_its_own_quantile() -> None:
         assert tail_level(levels, alpha) == pytest.approx(-np.log(alpha), rel=0.03)
 
 
-@pytest.mark.parametrize("strangers", [0, 5_000])
-def test_a_tail_is_told_by_the_usual_values_whatever_the_highest_are(strangers: int) -> None:
+@pytest.mark.parametrize("outliers", [0, 5_000])
+def test_a_tail_is_told_by_the_usual_values_whatever_the_highest_are(outliers: int) -> None:
     values = np.random.default_rng(0).exponential(size=100_000)
-    values[:strangers] = 1000
+    values[:outliers] = 1000
     found = UsualTail.of(values)
     assert found is not None
-    # Strangers in a twentieth of the places move all quantiles, and these lie a quarter higher.
-    assert found.value_at(0.01) == pytest.approx(-np.log(0.01), rel=0.3 if strangers else 0.03)
-    assert found.holds(values) == (not strangers)
+    # Outliers in a twentieth of the places move all quantiles, and these lie a quarter higher.
+    assert found.value_at(0.01) == pytest.approx(-np.log(0.01), rel=0.3 if outliers else 0.03)
+    assert found.holds(values) == (not outliers)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
 @pytest.mark.parametrize("count", [50, 200])
-def test_usual_pictures_are_seldom_taken_for_strangers(shape: str, count: int) -> None:
+def test_usual_pictures_are_seldom_taken_for_outliers(shape: str, count: int) -> None:
     draw = np.random.default_rng(0)
-    taken = [strange(SHAPES[shape](draw, count)).any() for _ in range(400)]
+    taken = [outlying(SHAPES[shape](draw, count)).any() for _ in range(400)]
     assert np.mean(taken) < 0.12
 
 
@@ -138,7 +138,7 @@ def of_defects(draw: np.random.Generator, count: int) -> Witnesses:
     return score + far, peak + 2 * far
 
 
-def with_strangers(draw: np.random.Generator, count: int) -> Witnesses:
+def with_outliers(draw: np.random.Generator, count: int) -> Witnesses:
     """Witnesses of pictures of which 19 in 20 are good and the others show defects."""
     parts = zip(
         witnesses(draw, "gamma", count - count // 20), of_defects(draw, count // 20), strict=True
@@ -154,7 +154,7 @@ def test_defects_among_the_good_pictures_hardly_move_the_thresholds(
     draw = np.random.default_rng(0)
     found, rejected, found_by_rank = [], [], []
     for _ in range(100):
-        score, peak = with_strangers(draw, count)
+        score, peak = with_outliers(draw, count)
         limits, by_rank = (rule(score, peak, alpha) for rule in (joint_thresholds, calibrate))
         defects = of_defects(draw, 500)
         found.append(anomalous(limits, *defects).mean())
@@ -167,7 +167,7 @@ def test_defects_among_the_good_pictures_hardly_move_the_thresholds(
     assert 0.2 * alpha < np.mean(rejected) < 1.3 * alpha
 
 
-def test_thresholds_are_those_of_the_pictures_without_the_strangers() -> None:
+def test_thresholds_are_those_of_the_pictures_without_the_outliers() -> None:
     draw = np.random.default_rng(0)
     good, defects = witnesses(draw, "gamma", 190), of_defects(draw, 10)
     score, peak = (np.concatenate(one) for one in zip(good, defects, strict=True))
@@ -177,22 +177,22 @@ def test_thresholds_are_those_of_the_pictures_without_the_strangers() -> None:
     assert limits.pixel == pytest.approx(known.pixel, rel=0.1)
 
 
-def test_a_rate_that_only_all_pictures_allow_has_thresholds_without_the_strangers() -> None:
-    score, peak = with_strangers(np.random.default_rng(0), needed_for(0.01))
+def test_a_rate_that_only_all_pictures_allow_has_thresholds_without_the_outliers() -> None:
+    score, peak = with_outliers(np.random.default_rng(0), needed_for(0.01))
     limits = joint_thresholds(score, peak, 0.01)
     assert limits.image < calibrate(score, peak, 0.01).image
 
 
 @pytest.mark.parametrize("highest", [1, 3, 12])
-def test_values_of_which_few_differ_have_no_strangers(highest: int) -> None:
-    assert not strange(np.array([0.7] * 50 + [9.0] * highest)).any()
-    assert not strange(np.array([*np.linspace(0, 1, 40), *[9.0] * highest]) // 1).any()
+def test_values_of_which_few_differ_have_no_outliers(highest: int) -> None:
+    assert not outlying(np.array([0.7] * 50 + [9.0] * highest)).any()
+    assert not outlying(np.array([*np.linspace(0, 1, 40), *[9.0] * highest]) // 1).any()
 
 
-def test_fewer_than_thirty_values_have_no_strangers() -> None:
+def test_fewer_than_thirty_values_have_no_outliers() -> None:
     values = np.array([*np.linspace(0, 1, 26), 40, 50, 60])
-    assert not strange(values).any()
-    assert strange(np.append(values, 0.5)).sum() == 3
+    assert not outlying(values).any()
+    assert outlying(np.append(values, 0.5)).sum() == 3
 
 
 def test_a_rate_beyond_the_tail_is_read_off_the_pictures() -> None:
@@ -222,8 +222,8 @@ def test_manifest_and_card_say_how_the_thresholds_were_found() -> None:
     assert noted.notes[-1] == "alpha was chosen"
 
 
-def test_the_manifest_says_that_strangers_were_left_out() -> None:
-    score, peak = with_strangers(np.random.default_rng(0), 200)
+def test_the_manifest_says_that_outliers_were_left_out() -> None:
+    score, peak = with_outliers(np.random.default_rng(0), 200)
     digests = tuple(map(str, range(200)))
     dirty = OutOfFoldScores(digests, score, peak, 0.5, 5, cells=np.zeros((200, 4), np.float32))
 

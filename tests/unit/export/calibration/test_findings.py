@@ -131,9 +131,9 @@ def test_odd_pictures_are_named_up_to_a_score() -> None:
     )
 
 
-def test_strangers_are_told_to_be_rejected_and_not_to_raise_the_threshold() -> None:
-    strangers = OddPictures(("3.png", "7.png"), 99, 1.0, 1.0, left_out=True)
-    (found,) = find(dataclasses.replace(GOOD, odd=strangers))
+def test_outliers_are_told_to_be_rejected_and_not_to_raise_the_threshold() -> None:
+    outliers = OddPictures(("3.png", "7.png"), 99, 1.0, 1.0, left_out=True)
+    (found,) = find(dataclasses.replace(GOOD, odd=outliers))
     assert found.text.endswith("(3.png, 7.png): the thresholds are by the others, and reject them")
     assert found.remedy.endswith("if these are good, give more pictures like them")
 

@@ -63,9 +63,9 @@ def test_several_that_hide_each_other_are_named() -> None:
     found = odd_pictures(given, named(given), at(0.05))
 
     assert found is not None
-    strangers = {f"{number}.png" for number in range(200, 210)}
-    assert len(strangers & {*found.names}) >= 7
-    assert len({*found.names} - strangers) <= 1
+    outliers = {f"{number}.png" for number in range(200, 210)}
+    assert len(outliers & {*found.names}) >= 7
+    assert len({*found.names} - outliers) <= 1
     assert found.without < found.threshold
 
 
