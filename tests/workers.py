@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -117,6 +118,23 @@ def ready(server: Server) -> bool:
     It says so a moment after its log does, and the supervisor prefers it from then on.
     """
     return httpx.get(f"{server.url}/health/ready").status_code == 200
+
+
+def wait_until_all_serve(server: Server, workers: int) -> None:
+    """Wait until new connections are shared among this many workers, and none is open."""
+
+    def shared() -> bool:
+        with callers(server.url, workers) as clients:
+            return len({one.ask("GET", "/health/ready") for one in clients}) == workers
+
+    eventually(shared)
+    # The one that asks.
+    eventually(lambda: re.search(r"^takt_connections 1\.0$", metrics(server), re.MULTILINE))
+
+
+def metrics(server: Server) -> str:
+    """What the server says of itself, as text."""
+    return httpx.get(f"{server.url}/metrics").text
 
 
 def workers_of(server: Server) -> set[int]:

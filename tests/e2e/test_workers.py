@@ -11,13 +11,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from service.bundles.bundle import Bundle
 from tests.conftest import TAKT, Server, StartServer
-from tests.workers import INSPECT, callers, eventually, load, ready, said, workers_of
+from tests.workers import (
+    INSPECT,
+    callers,
+    eventually,
+    load,
+    metrics,
+    ready,
+    said,
+    wait_until_all_serve,
+    workers_of,
+)
 
 READY = "parts 1 is ready"
 
@@ -28,13 +37,14 @@ def server(
 ) -> Iterator[Server]:
     options = ("--workers", "2", "--data-folder", str(tmp_path / "data"), "--no-request-log")
     with start_server(repository, *options) as started:
-        eventually(lambda: said(started, READY) == 2)
+        wait_until_all_serve(started, 2)
         yield started
 
 
 def counted(server: Server, pattern: str) -> float:
-    text = httpx.get(f"{server.url}/metrics").text
-    return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
+    return sum(
+        float(value) for value in re.findall(rf"^{pattern} (\S+)$", metrics(server), re.MULTILINE)
+    )
 
 
 ANSWERED = r'takt_requests_total\{model="parts",outcome="ok",protocol="rest",.*\}'

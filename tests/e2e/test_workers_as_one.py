@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from websockets.asyncio.client import connect
 from service.bundles.bundle import Bundle
 from takt_client.pictures import pack_frame
 from tests.conftest import Server, StartServer
-from tests.workers import INSPECT, callers, eventually, said
+from tests.workers import INSPECT, callers, eventually, said, wait_until_all_serve
 
 READY = "parts 1 is ready"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -37,7 +38,7 @@ def server(
     data = str(tmp_path / "data")
     options = ("--workers", "2", "--record", "sqlite", "--data-folder", data, "--no-request-log")
     with start_server(repository, *options) as started:
-        eventually(lambda: said(started, READY) == 2)
+        wait_until_all_serve(started, 2)
         yield started
 
 
@@ -175,10 +176,20 @@ def test_a_connection_of_tls_is_told_to_close_when_its_worker_is_replaced(
 
 def test_a_handshake_that_has_begun_ends_though_its_worker_is_replaced(tls: TlsServer) -> None:
     with contextlib.ExitStack() as opened:
-        address = ("127.0.0.1", tls.port)
-        silent = [opened.enter_context(socket.create_connection(address)) for _ in range(4)]
+        silent: list[socket.socket] = []
+        since_s = float("-inf")
+
+        def others_serve() -> bool:
+            nonlocal silent, since_s
+            if time.monotonic() > since_s + 2:
+                # A handshake may take ten seconds, and workers as long to start.
+                address = ("127.0.0.1", tls.port)
+                silent = [opened.enter_context(socket.create_connection(address)) for _ in range(4)]
+                since_s = time.monotonic()
+            return said(tls.server, READY) == 3
+
         tls.server.process.send_signal(signal.SIGUSR2)
-        eventually(lambda: said(tls.server, READY) == 3)
+        eventually(others_serve)
         for one in silent:
             with tls.trusted.wrap_socket(one, server_hostname="127.0.0.1") as connection:
                 connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
