@@ -35,9 +35,8 @@ from service.engines.base import Engine
 from service.engines.golden import bounds_of, check_golden, measure_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener
-from service.engines.plan import REFERENCE
+from service.engines.options import REFERENCE, EngineOptions
 from service.errors import ConfigurationError, DriftError
-from service.settings import Settings
 
 Weights = NDArray[Any]
 T = TypeVar("T")
@@ -212,9 +211,9 @@ def _row(bundle: Bundle, variant: Variant | None, place: int, change: str, folde
     layer = damaged(path / (variant.model if variant else MODEL), place, change)
     _seal(path)
     name = variant.name if variant else REFERENCE
-    settings = Settings.model_validate({"engine": name, "engine_instances": 1, "engine_threads": 1})
+    options = EngineOptions(engine=name, engine_instances=1, engine_threads=1)
     bundle = load_bundle(path)
-    opened = engine_opener(settings)(bundle)
+    opened = engine_opener(options)(bundle)
     with closing(opened.engine):
         batches = measure_golden(opened.engine, bundle).batches
         named: list[str] = []
@@ -238,7 +237,7 @@ def _row(bundle: Bundle, variant: Variant | None, place: int, change: str, folde
     def open_variant(bundle: Bundle, wanted: str) -> Engine:
         if wanted != name:
             raise ConfigurationError("it is another row's")
-        return engine_opener(settings)(bundle).engine
+        return engine_opener(options)(bundle).engine
 
     (checked,) = verify([path], open_graph, open_variant).bundles
     return Row(

@@ -27,8 +27,8 @@ from export.pictures import list_pictures, read_model_input
 from service.bundles.bundle import Bundle, load_bundle
 from service.engines.base import Engine
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.errors import TaktError
-from service.settings import Settings
 
 CORES = os.cpu_count() or 1
 
@@ -150,18 +150,18 @@ def engine_run(
     bundle: Bundle, layout: Layout, images: np.ndarray
 ) -> Iterator[Callable[[float], float]]:
     """Its threads call the engine for some seconds, and its rate comes out."""
-    settings = Settings(
+    options = EngineOptions(
         engine=layout.engine,
         engine_instances=layout.instances,
         engine_threads=layout.threads,
         max_batch_size=layout.batch_size,
     )
     with ExitStack() as to_close:
-        engine = to_close.enter_context(closing(engine_opener(settings)(bundle).engine))
+        engine = to_close.enter_context(closing(engine_opener(options)(bundle).engine))
         engines = [engine] * layout.instances
         if not engine.shareable:
             engines[1:] = [
-                to_close.enter_context(closing(engine_opener(settings)(bundle).engine))
+                to_close.enter_context(closing(engine_opener(options)(bundle).engine))
                 for _ in range(layout.instances - 1)
             ]
         batch = np.ascontiguousarray(

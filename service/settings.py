@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,6 +13,7 @@ from pydantic_settings import (
 )
 
 from service.declaration import Numbers, PathOrUrl, under
+from service.engines.options import EngineOptions, VariantFallback
 from service.host import picture_memory_bytes, usable_cores
 from service.mirroring.location import is_url, mirror_folder
 from service.observing.logging_setup import LogFormat
@@ -21,7 +23,6 @@ from service.recording import defaults
 ENV_PREFIX = "TAKT_"
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-VariantFallback = Literal["fail", "build", "cuda", "cpu"]
 
 _models = under("Models")
 _listening = under("Listening")
@@ -342,6 +343,11 @@ class Settings(BaseSettings):
             "decode_threads": -(-self.decode_threads // self.workers),
         }
         return self.model_copy(update=share) if self.workers > 1 else self
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """Those of the settings by which engines are opened."""
+        return EngineOptions(**{one.name: getattr(self, one.name) for one in fields(EngineOptions)})
 
     @property
     def cores(self) -> int:

@@ -48,7 +48,7 @@ def verify(
     from service.bundles.signing.signature import TrustedKeys
     from service.engines.onnxruntime import OnnxRuntimeEngine
     from service.engines.opener import engine_opener
-    from service.settings import Settings
+    from service.engines.options import EngineOptions
 
     def open_graph(graph: Path, provider: Provider) -> Engine:
         return OnnxRuntimeEngine.open(
@@ -56,13 +56,10 @@ def verify(
         )
 
     def open_variant(bundle: Bundle, name: str) -> Engine:
-        settings = {
-            "engine": name,
-            "engine_instances": 1,
-            "engine_threads": threads,
-            "device_id": device_id,
-        }
-        return engine_opener(Settings.model_validate(settings))(bundle).engine
+        options = EngineOptions(
+            engine=name, engine_instances=1, engine_threads=threads, device_id=device_id
+        )
+        return engine_opener(options)(bundle).engine
 
     keys = None if key is None else TrustedKeys(key)
     result = verify_bundles(bundles, open_graph, open_variant, keys)

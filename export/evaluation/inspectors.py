@@ -15,11 +15,10 @@ from export.pictures import MAX_PIXELS
 from service.bundles.bundle import Bundle
 from service.domain import AnomalyMap
 from service.engines.opener import engine_opener
-from service.engines.plan import REFERENCE
+from service.engines.options import REFERENCE, EngineOptions
 from service.inspection.offline import inspect_offline
 from service.pictures.placement import Placement
 from service.pictures.postprocess import Criteria, judge, picture_score
-from service.settings import Settings
 
 MAX_REGIONS = 64
 
@@ -93,10 +92,8 @@ class LocalInspector:
         # As the service has it: the outside of the region of interest never counts.
         outside = -math.inf if roi is None else roi.outside
         self._criteria = replace(wanted, pixel_threshold=max(wanted.pixel_threshold, outside))
-        settings = Settings.model_validate(
-            {"engine": engine, "engine_instances": 1, "engine_threads": threads}
-        )
-        self._engine = engine_opener(settings)(bundle).engine
+        options = EngineOptions(engine=engine, engine_instances=1, engine_threads=threads)
+        self._engine = engine_opener(options)(bundle).engine
 
     def __enter__(self) -> Self:
         """The inspector; the end of the block closes its engine."""

@@ -12,7 +12,7 @@ from export.errors import TritonExportError
 from export.variants.tensorrt_graph import CONTEXT_OP
 from service.bundles.bundle import INPUT, OUTPUTS, Bundle
 from service.bundles.variant import Variant
-from service.engines.plan import REFERENCE
+from service.engines.options import REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from service.bundles.card import CARD
 from service.bundles.files import new_folder, write_atomically
 from service.bundles.signing.signature import SIGNATURE
 from service.bundles.thresholds import OVERRIDES
-from service.engines.plan import REFERENCE, plan_for
-from service.settings import Settings
+from service.engines.options import REFERENCE, EngineOptions
+from service.engines.plan import plan_for
 from service.tensors.triton import TritonForm
 
 RunsIn = Literal["triton", "python"]
@@ -113,7 +113,9 @@ def write_triton(bundle: Bundle, out: Path, options: TritonOptions) -> list[Trit
         model = TritonModelWritten(f"{name}_graph", version, graph.backend, batching.max_batch_size)
         models.append((model, text, partial(_fill_graph, graph)))
     else:
-        plan_for(bundle, Settings(engine=options.engine))  # refuses an engine that there is not
+        plan_for(
+            bundle, EngineOptions(engine=options.engine)
+        )  # refuses an engine that there is not
     python = TritonModelWritten(name, version, "python", 0)
     text = python_config(bundle.manifest, form, options.processes)
     models.append((python, text, partial(_fill_python, bundle)))

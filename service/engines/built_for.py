@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.bundles.variant import Variant
+from service.engines.options import VariantFallback
 from service.errors import ConfigurationError
-from service.settings import VariantFallback
 
 _NAMES = {
     "gpu": "GPU",

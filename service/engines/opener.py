@@ -24,12 +24,12 @@ from service.engines.nvidia.cuda import fixed_sizes
 from service.engines.nvidia.gpu import read_gpu
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.openvino import OpenVinoEngine, precision_hint
-from service.engines.plan import REFERENCE, EnginePlan, plan_for
+from service.engines.options import REFERENCE, EngineOptions
+from service.engines.plan import EnginePlan, plan_for
 from service.engines.provider_check import cuda_major, import_runtime
 from service.engines.provider_options import GpuOptions
 from service.errors import ConfigurationError
 from service.host import host_name
-from service.settings import Settings
 
 logger = logging.getLogger("takt.opening")
 
@@ -86,34 +86,34 @@ EngineFactory = Callable[[Bundle], Engine]
 EngineOpener = Callable[[Bundle], OpenedEngine]
 
 
-def engine_opener(settings: Settings, factory: EngineFactory | None = None) -> EngineOpener:
+def engine_opener(options: EngineOptions, factory: EngineFactory | None = None) -> EngineOpener:
     """Returns the function that opens an engine for a bundle.
 
     Args:
-        settings: choose the engine and its layout.
-        factory: makes the engines instead of the settings; the layout stays the settings'.
+        options: the engine and its layout.
+        factory: makes the engines; of the options only the layout counts then.
     """
 
     def open_bundle(bundle: Bundle) -> OpenedEngine:
         if factory is not None:
-            return OpenedEngine(factory(bundle), plan_for(bundle, settings))
+            return OpenedEngine(factory(bundle), plan_for(bundle, options))
         try:
-            profile = read_profile(bundle.path, host_name(settings.cores), bundle.repository)
-            plan = _adapted(plan_for(bundle, settings, profile), bundle, settings)
-            return OpenedEngine(_open(plan, settings), plan)
+            profile = read_profile(bundle.path, host_name(options.cores), bundle.repository)
+            plan = _adapted(plan_for(bundle, options, profile), bundle, options)
+            return OpenedEngine(_open(plan, options), plan)
         except ConfigurationError as error:
-            if not settings.provider_fallback:
+            if not options.provider_fallback:
                 raise
             logger.warning(
                 "serving the reference graph on the CPU, as provider_fallback allows: %s", error
             )
-            reference = _on_cpu(bundle, settings)
-            return OpenedEngine(_open(reference, settings), reference)
+            reference = _on_cpu(bundle, options)
+            return OpenedEngine(_open(reference, options), reference)
 
     return open_bundle
 
 
-def _adapted(plan: EnginePlan, bundle: Bundle, settings: Settings) -> EnginePlan:
+def _adapted(plan: EnginePlan, bundle: Bundle, options: EngineOptions) -> EnginePlan:
     """The plan, changed as `variant_fallback` says if the variant was built for another GPU.
 
     Raises:
@@ -123,28 +123,28 @@ def _adapted(plan: EnginePlan, bundle: Bundle, settings: Settings) -> EnginePlan
         return plan
     host = None
     try:
-        host = read_gpu(settings.device_id, cuda_major(import_runtime(plan.provider)))
+        host = read_gpu(options.device_id, cuda_major(import_runtime(plan.provider)))
     except ConfigurationError as error:
         logger.warning("this host's GPU cannot be told: %s", error)
-    fallback = settings.variant_fallback
+    fallback = options.variant_fallback
     mismatch = host_mismatch(plan.variant, host, fallback)
     if mismatch is None:
         return plan
     logger.warning("%s; variant_fallback says %s", mismatch, fallback)
     if fallback == "cpu":
-        return _on_cpu(bundle, settings)
+        return _on_cpu(bundle, options)
     reference = replace(plan, model=bundle.model_path)
     if fallback == "build":
         return reference
     return replace(reference, provider="cuda", precision="fp32", variant=None)
 
 
-def _on_cpu(bundle: Bundle, settings: Settings) -> EnginePlan:
+def _on_cpu(bundle: Bundle, options: EngineOptions) -> EnginePlan:
     """The plan for the reference graph by ONNX Runtime on the CPU, which every host has."""
-    return plan_for(bundle, settings.model_copy(update={"engine": REFERENCE}))
+    return plan_for(bundle, replace(options, engine=REFERENCE))
 
 
-def _open(plan: EnginePlan, settings: Settings) -> Engine:
+def _open(plan: EnginePlan, options: EngineOptions) -> Engine:
     if plan.engine == "openvino":
         return OpenVinoEngine.open(
             plan.model,
@@ -152,17 +152,17 @@ def _open(plan: EnginePlan, settings: Settings) -> Engine:
             rest=plan.variant.rest if plan.variant else "fp32",
             streams=plan.instances,
             threads=plan.threads,
-            cache=settings.engine_cache,
+            cache=options.engine_cache,
         )
     return OnnxRuntimeEngine.open(
         plan.model,
         provider=plan.provider,
         threads=plan.threads,
-        device_id=settings.device_id,
+        device_id=options.device_id,
         gpu=GpuOptions(
             precision=plan.precision,
-            batch_sizes=fixed_sizes(plan.max_batch_size, settings.preferred_batch_sizes),
-            cuda_graphs=settings.cuda_graphs,
-            engine_cache=settings.engine_cache,
+            batch_sizes=fixed_sizes(plan.max_batch_size, options.preferred_batch_sizes),
+            cuda_graphs=options.cuda_graphs,
+            engine_cache=options.engine_cache,
         ),
     )

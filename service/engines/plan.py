@@ -1,4 +1,4 @@
-"""The plan to run a bundle: its engine and its layout. Settings go before what was tuned."""
+"""The plan to run a bundle: its engine and its layout. Options go before what was tuned."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from pathlib import Path
 from service.bundles.bundle import Bundle
 from service.bundles.host_profile import HostProfile
 from service.bundles.variant import EngineKind, Precision, Provider, Variant
+from service.engines.options import AUTO, REFERENCE, EngineOptions
 from service.errors import BundleError, ConfigurationError
-from service.settings import Settings
-
-AUTO = "auto"
-REFERENCE = "onnxruntime"
 
 _RUNTIMES: dict[str, tuple[EngineKind, Provider]] = {
     REFERENCE: ("onnxruntime", "cpu"),
@@ -48,31 +45,33 @@ class EnginePlan:
     max_batch_size: int
 
 
-def plan_for(bundle: Bundle, settings: Settings, profile: HostProfile | None = None) -> EnginePlan:
+def plan_for(
+    bundle: Bundle, options: EngineOptions, profile: HostProfile | None = None
+) -> EnginePlan:
     """Makes the plan for a bundle.
 
     Args:
         bundle: to run.
-        settings: a setting of 0 or `auto` leaves the choice to the profile, else to the default.
+        options: what is 0 or `auto` leaves the choice to the profile, else to the default.
         profile: the best layout that `takt tune` measured on this host.
 
     Raises:
         ConfigurationError: the bundle has no such variant.
     """
-    tuned = profile if settings.engine == AUTO else None
-    name = settings.engine
+    tuned = profile if options.engine == AUTO else None
+    name = options.engine
     if name == AUTO:
         name = tuned.engine if tuned else REFERENCE
     variant, engine, provider = _named(bundle, name)
     gpu = provider != "cpu"
-    instances = settings.engine_instances or (tuned.engine_instances if tuned else 1)
-    threads = settings.engine_threads or (
+    instances = options.engine_instances or (tuned.engine_instances if tuned else 1)
+    threads = options.engine_threads or (
         tuned.engine_threads
-        if tuned and not settings.engine_instances
-        else max(1, settings.cores // instances)
+        if tuned and not options.engine_instances
+        else max(1, options.cores // instances)
     )
     usual = (bundle.manifest.max_batch_size or 1) if bundle.manifest.padded_batch else 1
-    batch = settings.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else usual)
+    batch = options.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else usual)
     most = [batch, bundle.manifest.max_batch_size, variant.max_batch_size if variant else None]
     return EnginePlan(
         engine=engine,

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from service.domain import Source
-from service.engines.plan import REFERENCE
+from service.engines.options import REFERENCE
 from service.errors import ConfigurationError
 
 _CPU: Final = re.compile(r"onnxruntime CPUExecutionProvider, (\d+) threads")

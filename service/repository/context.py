@@ -92,7 +92,7 @@ def version_context(
     lost = LostThreads(supervision.most_lost)
     metrics.engines.threads_lost.set_function(lost.__len__)
     return VersionContext(
-        open_engine=engine_opener(settings, factory),
+        open_engine=engine_opener(settings.engine_options, factory),
         batching=batcher_options(settings),
         limits=Limits(settings.max_image_pixels, settings.max_regions),
         pools=pools,

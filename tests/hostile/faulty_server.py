@@ -136,7 +136,7 @@ def main() -> None:
         settings = load_settings(
             {"repository": given.repository, "port": given.port, "engine_instances": 2}
         )
-        open_usual = engine_opener(settings)
+        open_usual = engine_opener(settings.engine_options)
 
         def open_engine(bundle: Bundle) -> Engine:
             # What is learned while the server runs is no model of brightness.

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.bundles.bundle import Bundle
-from service.engines.plan import REFERENCE, plan_for
+from service.engines.options import REFERENCE
+from service.engines.plan import plan_for
 from service.settings import Settings
 
 RUNTIMES = (REFERENCE, "openvino", "cuda", "tensorrt")
@@ -123,11 +124,12 @@ def instance_counts(cores: int) -> tuple[int, ...]:
 def _of_engine(
     bundle: Bundle, base: Settings, name: str, cores: int, batch_sizes: Sequence[int]
 ) -> Iterator[Candidate]:
-    plan = plan_for(bundle, Candidate(name, 1, 1, 1).settings(base))
+    plan = plan_for(bundle, Candidate(name, 1, 1, 1).settings(base).engine_options)
     gpu = plan.provider != "cpu"
     for instances in GPU_INSTANCES if gpu else instance_counts(cores):
         threads = 1 if gpu else cores // instances
         for size in batch_sizes or (GPU_BATCH_SIZES if gpu else CPU_BATCH_SIZES):
             asked = Candidate(name, instances, threads, size, gpu)
-            largest = plan_for(bundle, asked.settings(base)).max_batch_size
+            options = asked.settings(base).engine_options
+            largest = plan_for(bundle, options).max_batch_size
             yield Candidate(name, instances, threads, largest, gpu)

@@ -58,7 +58,7 @@ def openers(base: Settings, cache: Path) -> OpenerOf:
         settings = candidate.settings(base)
         if candidate.gpu and settings.engine_cache is None:
             settings = settings.model_copy(update={"engine_cache": cache})
-        return engine_opener(settings)
+        return engine_opener(settings.engine_options)
 
     return of_candidate
 

@@ -28,9 +28,9 @@ from service.engines.base import Engine, EngineOutput
 from service.engines.layers import record_layers
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.engines.provider_options import PROVIDERS
 from service.errors import BundleError, ConfigurationError, EngineError
-from service.settings import Settings
 from tests.branches import NODES, write_branches
 from tests.branches import SIDE as BRANCHES_SIDE
 from tests.manifests import rewrite_manifest
@@ -190,7 +190,7 @@ def test_the_layer_where_a_graph_begins_to_drift_is_named_as_at_loading(
     tmp_path: Path, layers: tuple[str, ...]
 ) -> None:
     bundle = branches(tmp_path, dict.fromkeys(layers, 1.001))
-    opened = engine_opener(Settings.model_validate({"engine_threads": 1}))(bundle)
+    opened = engine_opener(EngineOptions(engine_threads=1))(bundle)
     (run,) = verify([bundle.path], on_cpu, no_variant).bundles[0].runs
     with closing(opened.engine):
         assert opened.drifting_layers(bundle) == run.layers

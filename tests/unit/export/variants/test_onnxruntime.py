@@ -24,6 +24,7 @@ from service.bundles.writing import add_variant
 from service.engines.golden import check_golden
 from service.engines.onnxruntime import OnnxRuntimeEngine
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
@@ -114,7 +115,7 @@ def test_a_variant_is_a_graph_of_its_own_named_by_its_contents(
 def test_8_bits_answer_the_golden_inputs_within_their_bounds_as_they_are_served(
     varied: Bundle,
 ) -> None:
-    opened = engine_opener(Settings(engine="onnxruntime-int8"))(varied)
+    opened = engine_opener(EngineOptions(engine="onnxruntime-int8"))(varied)
     assert opened.engine.description.startswith("onnxruntime CPUExecutionProvider")
     assert opened.plan.model.name == varied.variant("onnxruntime-int8").model
     check_golden(opened.engine, varied, opened.plan.variant)
@@ -130,8 +131,8 @@ def test_float16_without_a_gpu_serves_the_reference_only_where_that_is_allowed(
     varied: Bundle,
 ) -> None:
     with pytest.raises(ConfigurationError, match="CUDAExecutionProvider"):
-        engine_opener(Settings(engine="onnxruntime-fp16"))(varied)
-    opened = engine_opener(Settings(engine="onnxruntime-fp16", provider_fallback=True))(varied)
+        engine_opener(EngineOptions(engine="onnxruntime-fp16"))(varied)
+    opened = engine_opener(EngineOptions(engine="onnxruntime-fp16", provider_fallback=True))(varied)
     assert opened.plan.variant is None
     check_golden(opened.engine, varied)
     opened.engine.close()

@@ -22,6 +22,7 @@ from service.bundles.writing import add_variant
 from service.engines.golden import check_golden
 from service.engines.opener import engine_opener
 from service.engines.openvino import OpenVinoEngine, import_openvino
+from service.engines.options import EngineOptions
 from service.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
@@ -103,7 +104,7 @@ def test_fp32_and_bf16_run_the_reference_graph_and_8_bits_a_graph_of_their_own(
 def test_a_variant_answers_the_golden_inputs_within_its_bounds_as_it_is_served(
     varied: Bundle, precision: str
 ) -> None:
-    opened = engine_opener(Settings(engine=f"openvino-{precision}"))(varied)
+    opened = engine_opener(EngineOptions(engine=f"openvino-{precision}"))(varied)
     assert opened.engine.description.startswith(f"openvino CPU {precision}")
     check_golden(opened.engine, varied, opened.plan.variant)
     opened.engine.close()

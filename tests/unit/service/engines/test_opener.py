@@ -10,9 +10,9 @@ from service.bundles.host_profile import HostProfile, write_profile
 from service.bundles.variant import GoldenBounds, Variant, VariantDrift
 from service.bundles.writing import add_variant
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.errors import ConfigurationError
 from service.host import host_name
-from service.settings import Settings
 
 
 def with_variant(bundle: Bundle, **fields: object) -> Bundle:
@@ -33,8 +33,8 @@ def with_variant(bundle: Bundle, **fields: object) -> Bundle:
 
 def test_a_variant_is_opened_on_its_engine_with_a_stream_for_each_instance(bundle: Bundle) -> None:
     varied = with_variant(bundle)
-    settings = Settings(engine="openvino-fp32", engine_instances=2, engine_threads=1)
-    opened = engine_opener(settings)(varied)
+    options = EngineOptions(engine="openvino-fp32", engine_instances=2, engine_threads=1)
+    opened = engine_opener(options)(varied)
     assert opened.engine.description == "openvino CPU fp32, 2 streams of 1 threads"
     assert opened.plan.variant == varied.variant("openvino-fp32")
 
@@ -43,7 +43,7 @@ def test_what_was_tuned_on_this_host_is_opened(bundle: Bundle) -> None:
     write_profile(
         bundle.path,
         HostProfile(
-            host=host_name(Settings().cores),
+            host=host_name(EngineOptions().cores),
             engine="openvino",
             engine_instances=1,
             engine_threads=1,
@@ -55,7 +55,7 @@ def test_what_was_tuned_on_this_host_is_opened(bundle: Bundle) -> None:
             tuned_at="2026-01-01T00:00:00+00:00",
         ),
     )
-    assert engine_opener(Settings())(bundle).engine.description.startswith("openvino CPU fp32")
+    assert engine_opener(EngineOptions())(bundle).engine.description.startswith("openvino CPU fp32")
 
 
 def test_a_missing_engine_is_one_clear_error(
@@ -63,7 +63,7 @@ def test_a_missing_engine_is_one_clear_error(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ConfigurationError, match="OpenVINO is not installed: pip install"):
-        engine_opener(Settings(engine="openvino"))(bundle)
+        engine_opener(EngineOptions(engine="openvino"))(bundle)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "openvino-fp32"])
@@ -76,7 +76,7 @@ def test_where_it_is_allowed_the_reference_serves_on_the_cpu_with_a_warning(
     monkeypatch.setitem(sys.modules, "openvino", None)
     varied = with_variant(bundle)
     with caplog.at_level(logging.WARNING):
-        opened = engine_opener(Settings(engine=engine, provider_fallback=True))(varied)
+        opened = engine_opener(EngineOptions(engine=engine, provider_fallback=True))(varied)
     assert opened.engine.description.startswith("onnxruntime CPUExecutionProvider")
     assert (opened.plan.variant, opened.plan.model) == (None, bundle.model_path)
     (record,) = caplog.records
@@ -88,23 +88,23 @@ def test_a_gpu_engine_on_a_host_without_a_gpu_is_one_clear_error(
     bundle: Bundle, engine: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        engine_opener(Settings(engine=engine))(bundle)
+        engine_opener(EngineOptions(engine=engine))(bundle)
     assert "\n" not in str(refused.value)
 
 
 def test_a_gpu_engine_on_a_host_without_a_gpu_serves_on_the_cpu_where_that_is_allowed(
     bundle: Bundle,
 ) -> None:
-    opened = engine_opener(Settings(engine="tensorrt", provider_fallback=True))(bundle)
+    opened = engine_opener(EngineOptions(engine="tensorrt", provider_fallback=True))(bundle)
     assert opened.engine.description.startswith("onnxruntime CPUExecutionProvider")
     assert opened.plan.provider == "cpu"
 
 
 def test_an_unknown_engine_serves_the_reference_where_that_is_allowed(bundle: Bundle) -> None:
-    opened = engine_opener(Settings(engine="openvino-int8", provider_fallback=True))(bundle)
+    opened = engine_opener(EngineOptions(engine="openvino-int8", provider_fallback=True))(bundle)
     assert opened.plan.variant is None
     with pytest.raises(ConfigurationError, match="no variant 'openvino-int8'"):
-        engine_opener(Settings(engine="openvino-int8"))(bundle)
+        engine_opener(EngineOptions(engine="openvino-int8"))(bundle)
 
 
 BUILT_FOR = {"gpu": "NVIDIA L4", "compute_capability": "8.9", "driver": "580", "tensorrt": "10.13"}
@@ -122,7 +122,7 @@ def test_a_variant_built_for_a_gpu_that_is_not_here_follows_the_setting(
         built_for=BUILT_FOR,
     )
     with pytest.raises(ConfigurationError, match="was built for another host: NVIDIA L4, and here"):
-        engine_opener(Settings(engine="tensorrt-fp16"))(varied)
-    opened = engine_opener(Settings(engine="tensorrt-fp16", variant_fallback="cpu"))(varied)
+        engine_opener(EngineOptions(engine="tensorrt-fp16"))(varied)
+    opened = engine_opener(EngineOptions(engine="tensorrt-fp16", variant_fallback="cpu"))(varied)
     assert opened.engine.description.startswith("onnxruntime CPUExecutionProvider")
     assert opened.plan.variant is None

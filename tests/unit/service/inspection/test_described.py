@@ -9,9 +9,9 @@ import pytest
 from service.bundles.bundle import Bundle
 from service.domain import Source
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.errors import ConfigurationError
 from service.inspection.described import settings_of
-from service.settings import Settings
 
 
 def source(engine: str, variant: str = "") -> Source:
@@ -29,9 +29,9 @@ def source(engine: str, variant: str = "") -> Source:
 def test_an_engine_is_opened_again_by_its_description(
     bundle: Bundle, layout: dict[str, Any]
 ) -> None:
-    first = engine_opener(Settings(**layout))(bundle)
+    first = engine_opener(EngineOptions(**layout))(bundle)
     told = settings_of(source(first.engine.description))
-    again = engine_opener(Settings(**told))(bundle)
+    again = engine_opener(EngineOptions(**told))(bundle)
     assert again.engine.description == first.engine.description
     for opened in (first, again):
         opened.engine.close()

@@ -19,8 +19,8 @@ from service.bundles.signing import private_copy
 from service.bundles.signing.signature import TrustedKeys
 from service.bundles.writing import add_variant, sign_bundle
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.errors import BundleError
-from service.settings import Settings
 from tests.conftest import brightness_graph
 from tests.signing import OURS, trusted
 from tests.unit.service.bundles.test_writing_variants import variant_of
@@ -45,7 +45,7 @@ def test_a_graph_that_is_exchanged_later_never_runs(bundle: Bundle, keys: Truste
     with closing(load_bundle(bundle.path, None, keys)) as loaded:
         onnx.save(brightness_graph(scale=0.0), bundle.path / MODEL)
 
-        with closing(engine_opener(Settings(engine="onnxruntime"))(loaded).engine) as engine:
+        with closing(engine_opener(EngineOptions(engine="onnxruntime"))(loaded).engine) as engine:
             found = engine.infer(loaded.golden.images).score
 
     np.testing.assert_allclose(found, loaded.golden.score, atol=1e-6)
@@ -58,7 +58,7 @@ def test_a_variant_is_opened_from_the_copy_too(bundle: Bundle, keys: TrustedKeys
     with closing(load_bundle(bundle.path, None, keys)) as loaded:
         (bundle.path / "b.onnx").write_bytes(b"nothing of the kind")
 
-        with closing(engine_opener(Settings(engine="mine"))(loaded).engine) as engine:
+        with closing(engine_opener(EngineOptions(engine="mine"))(loaded).engine) as engine:
             found = engine.infer(loaded.golden.images).score
 
     np.testing.assert_allclose(found, loaded.golden.score, atol=1e-6)

@@ -16,6 +16,7 @@ from service.commands.tune.candidates import (
     instance_counts,
     reference_of,
 )
+from service.engines.options import EngineOptions
 from service.engines.plan import plan_for
 from service.errors import ConfigurationError
 from service.settings import Settings
@@ -112,7 +113,7 @@ def test_a_candidate_is_served_as_it_was_measured_whatever_the_settings_say(
     base = Settings(engine="tensorrt", engine_threads=9, provider_fallback=True)
     candidate = Candidate("onnxruntime", 3, 2, 4)
     settings = candidate.settings(base)
-    plan = plan_for(bundle, settings)
+    plan = plan_for(bundle, settings.engine_options)
     assert not settings.provider_fallback
     assert plan.provider == "cpu"
     assert (plan.instances, plan.threads, plan.max_batch_size) == (3, 2, 4)
@@ -131,8 +132,8 @@ def test_auto_serves_a_profile_like_its_candidate(bundle: Bundle) -> None:
         tuned_with={},
         tuned_at="2026-01-01T00:00:00Z",
     )
-    served = plan_for(bundle, Settings(), profile)
-    assert served == plan_for(bundle, candidate.settings(Settings()))
+    served = plan_for(bundle, EngineOptions(), profile)
+    assert served == plan_for(bundle, candidate.settings(Settings()).engine_options)
 
 
 def test_other_settings_stay_as_they_are() -> None:

@@ -16,6 +16,7 @@ from service.bundles.host_profile import PROFILES, HostProfile, read_profile
 from service.commands.tune.command import tune_command
 from service.commands.tune.results import TuneResults
 from service.engines.opener import engine_opener
+from service.engines.options import EngineOptions
 from service.host import host_name, usable_cores
 from service.settings import Settings
 
@@ -43,7 +44,7 @@ def test_the_best_is_kept_for_this_host_and_the_service_takes_it(bundle: Bundle)
     profile = found_for(bundle)
     assert profile is not None
     assert profile.engine == "onnxruntime"
-    opened = engine_opener(Settings())(load_bundle(bundle.path))
+    opened = engine_opener(EngineOptions())(load_bundle(bundle.path))
     opened.engine.close()
     assert (opened.plan.instances, opened.plan.threads) == (
         profile.engine_instances,

@@ -14,6 +14,7 @@ from service.commands.tune.run import TuneOptions, openers, tune
 from service.engines.base import EngineOutput
 from service.engines.fake import FakeEngine
 from service.engines.opener import EngineOpener, OpenedEngine
+from service.engines.options import EngineOptions
 from service.engines.plan import plan_for
 from service.errors import ConfigurationError, EngineError
 from service.settings import Settings
@@ -49,7 +50,7 @@ class Host:
         self.opened: list[FakeEngine] = []
         self.opened_for: list[Candidate] = []
         self.most_open = 0
-        self._plan = plan_for(bundle, Settings())
+        self._plan = plan_for(bundle, EngineOptions())
 
     def opener_of(self, candidate: Candidate) -> EngineOpener:
         def open_one(bundle: Bundle) -> OpenedEngine:
@@ -165,7 +166,7 @@ def test_a_variant_is_checked_by_its_own_bounds(make_bundle: MakeBundle) -> None
     bundle = make_bundle(variants=[wide])
 
     def opener_of(candidate: Candidate) -> EngineOpener:
-        plan = plan_for(bundle, candidate.settings(Settings()))
+        plan = plan_for(bundle, candidate.settings(Settings()).engine_options)
         return lambda _: OpenedEngine(Drifting(), plan)
 
     candidates = [Candidate("onnxruntime", 1, 1, 1), Candidate("wide", 1, 1, 1)]
