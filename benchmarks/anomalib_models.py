@@ -27,7 +27,7 @@ import numpy as np
 from export.errors import ExportError
 from export.imported.source import ImportOptions, open_source
 from export.pictures import list_pictures, look_at
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 LIMIT = 1e-4
 BEGIN, END = "<!-- anomalib's models: begin -->", "<!-- anomalib's models: end -->"

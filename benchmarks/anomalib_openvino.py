@@ -28,10 +28,10 @@ from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import InspectedPicture, LocalInspector
 from models.checkpoints.anomalib.efficientad import QUANTILES
 from models.checkpoints.formats import load_checkpoint
-from service.bundles.bundle import load_bundle
-from service.bundles.manifest import Preprocess
-from service.pictures.decode import decode
-from service.pictures.placement import placement
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.manifest import Preprocess
+from service.core.pictures.decode import decode
+from service.core.pictures.placement import placement
 
 CORES = os.cpu_count() or 1
 ROUNDS = 3

@@ -27,16 +27,16 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.evaluation.verify import verify
-from service.bundles.bundle import MANIFEST, MODEL, Bundle, load_bundle
-from service.bundles.manifest import Manifest
-from service.bundles.reading import file_sha256
-from service.bundles.variant import GoldenBounds, Provider, Variant
-from service.engines.base import Engine
-from service.engines.golden import bounds_of, check_golden, measure_golden
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.opener import engine_opener
-from service.engines.options import REFERENCE, EngineOptions
-from service.errors import ConfigurationError, DriftError
+from service.core.bundles.bundle import MANIFEST, MODEL, Bundle, load_bundle
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.reading import file_sha256
+from service.core.bundles.variant import GoldenBounds, Provider, Variant
+from service.core.engines.base import Engine
+from service.core.engines.golden import bounds_of, check_golden, measure_golden
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import REFERENCE, EngineOptions
+from service.core.errors import ConfigurationError, DriftError
 
 Weights = NDArray[Any]
 T = TypeVar("T")

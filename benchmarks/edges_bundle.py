@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.bundles.bundle import Calibration, Golden
-from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.bundles.tiling import Tiling
-from service.bundles.writing import save_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import Calibration, Golden
+from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.core.bundles.tiling import Tiling
+from service.core.bundles.writing import save_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 SIDE = 256
 """Of the input and of the map, in pixels and cells."""

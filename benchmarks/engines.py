@@ -24,11 +24,11 @@ import numpy as np
 from benchmarks.ceilings import Ceiling, count_gmac, measure_ceiling
 from benchmarks.realtime.server import TaktServer
 from export.pictures import list_pictures, read_model_input
-from service.bundles.bundle import Bundle, load_bundle
-from service.engines.base import Engine
-from service.engines.opener import engine_opener
-from service.engines.options import EngineOptions
-from service.errors import TaktError
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.engines.base import Engine
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import EngineOptions
+from service.core.errors import TaktError
 
 CORES = os.cpu_count() or 1
 

@@ -37,9 +37,9 @@ from export.versions import package_versions
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.own import load_teacher
 from models.efficientad.config import TEACHER_CHANNELS
-from service.bundles.manifest import Preprocess
-from service.pictures.decode import decode
-from service.pictures.placement import placement
+from service.core.bundles.manifest import Preprocess
+from service.core.pictures.decode import decode
+from service.core.pictures.placement import placement
 
 PEER = Path(__file__).with_name("fit_peer.py")
 ALPHA = 0.5

@@ -30,8 +30,8 @@ from benchmarks.engines import Layout, engine_run
 from benchmarks.peers.processes import Tree
 from benchmarks.realtime.server import TaktServer
 from export.pictures import list_pictures, read_model_input
-from service.bundles.bundle import Bundle, load_bundle
-from service.errors import TaktError
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.errors import TaktError
 
 BATCHES = (1, 16)
 CLIENTS = (1, 8, 32)

@@ -33,9 +33,9 @@ from export.bundling import graph as exporter
 from export.bundling.graph import ImagesToAnswer
 from export.variants.openvino_int8 import quantize
 from models.detector import Detector
-from service.engines.base import Engine
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine
+from service.core.engines.base import Engine
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.openvino import OpenVinoEngine
 
 ENGINES = ("onnxruntime", "openvino", "openvino-int8")
 NOISE_PICTURES = 4

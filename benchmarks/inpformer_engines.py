@@ -28,11 +28,11 @@ from benchmarks.graph_forms import a_model
 from export.bundling.graph import write_graph
 from export.pictures import list_pictures, read_model_input
 from export.variants.openvino_int8 import quantize
-from service.bundles.manifest import Preprocess
-from service.bundles.variant import Precision
-from service.engines.base import Engine
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine, import_openvino
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.variant import Precision
+from service.core.engines.base import Engine
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.openvino import OpenVinoEngine, import_openvino
 
 CORES = os.cpu_count() or 1
 BASE = "onnxruntime fp32"

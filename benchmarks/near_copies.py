@@ -29,12 +29,12 @@ from export.bundling.tested import score_of
 from export.calibration.near_copies import LOOK, NEAR, detail, parts_alike
 from export.calibration.parts import Parts
 from export.pictures import list_pictures, read_picture
-from service.bundles.bundle import load_bundle
-from service.bundles.calibration.conformal import choose_alpha, conformal_threshold
-from service.domain import Image
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import CalibrationError
-from service.pictures.preprocess import preprocess
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.calibration.conformal import choose_alpha, conformal_threshold
+from service.core.domain import Image
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import CalibrationError
+from service.core.pictures.preprocess import preprocess
 
 ALPHA = 0.01
 COPIES = 5

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.bundles.bundle import load_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.prepare import prepare
+from service.core.bundles.bundle import load_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.prepare import prepare
 from service.settings import Settings
 
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmarks.graph_forms import INPFORMERS, a_model
 from export.bundling.graph import write_graph
-from service.bundles.bundle import Bundle, Calibration, Golden
-from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.bundles.writing import save_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import Bundle, Calibration, Golden
+from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.core.bundles.writing import save_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 MODELS = (*INPFORMERS, "efficientad-s", "efficientad-m")
 GOLDEN = 2

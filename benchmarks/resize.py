@@ -24,10 +24,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from service.bundles.manifest import Crop, Filter, InputType, Preprocess
-from service.domain import Image
-from service.pictures.decode import decode
-from service.pictures.preprocess import preprocess
+from service.core.bundles.manifest import Crop, Filter, InputType, Preprocess
+from service.core.domain import Image
+from service.core.pictures.decode import decode
+from service.core.pictures.preprocess import preprocess
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "pictures"
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}

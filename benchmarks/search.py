@@ -44,8 +44,8 @@ from export.learning.stages import Stages
 from export.pictures import read_picture
 from models.fit.device import Compute
 from models.fit.errors import FitError
-from service.bundles.calibration.witnesses import anomalous
-from service.errors import TaktError
+from service.core.bundles.calibration.witnesses import anomalous
+from service.core.errors import TaktError
 
 SEED = 0
 LOW = 0.9

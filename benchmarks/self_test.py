@@ -38,9 +38,9 @@ from export.pictures import list_pictures, read_fit_input, read_picture
 from models.fit.device import Compute
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
-from service.bundles.calibration.conformal import choose_alpha
-from service.bundles.findings import FitRecord
-from service.bundles.thresholds import ThresholdPair
+from service.core.bundles.calibration.conformal import choose_alpha
+from service.core.bundles.findings import FitRecord
+from service.core.bundles.thresholds import ThresholdPair
 
 MOST_GOOD, MOST_TESTED = 120, 60
 ORDERED_FROM = 0.1 - 1e-9

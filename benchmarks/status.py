@@ -19,7 +19,7 @@ from functools import partial
 from statistics import median
 from typing import get_args
 
-from service.domain import UNKNOWN_SOURCE, ProtocolName, Timings, Verdict
+from service.core.domain import UNKNOWN_SOURCE, ProtocolName, Timings, Verdict
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.records import AnswerRecord, RefusalRecord

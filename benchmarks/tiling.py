@@ -38,11 +38,11 @@ import numpy as np
 from edges_bundle import SIDE, make_bundle
 from numpy.typing import NDArray
 
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.tiling import Tiling
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.decode import decode
-from service.pictures.preprocess import preprocess
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.tiling import Tiling
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.decode import decode
+from service.core.pictures.preprocess import preprocess
 from service.settings import Settings
 
 MAX_PIXELS = 200_000_000

@@ -1,6 +1,6 @@
 """Errors of the offline commands; each message says what to do."""
 
-from service.errors import TaktError
+from service.core.errors import TaktError
 
 
 class ExportError(TaktError):

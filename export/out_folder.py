@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.errors import BundleError
-from service.naming import VERSIONS, is_model_name, is_version, version_after, version_order
+from service.core.errors import BundleError
+from service.core.naming import VERSIONS, is_model_name, is_version, version_after, version_order
 
 _USUAL_REPOSITORY = "bundles"
 

@@ -10,18 +10,18 @@ from typing import cast
 
 from export.errors import PicturesError
 from models.input_size import InputSize
-from service.bundles.findings import PictureSizes
-from service.bundles.manifest import Preprocess
-from service.bundles.tiling import Tiling
-from service.domain import Image, ModelInput
-from service.engines.base import Engine
-from service.errors import RequestError
-from service.inspection.offline import OfflineInspection, View, inspect_offline
-from service.pictures.decode import decode
-from service.pictures.header import read_header
-from service.pictures.prepare import prepare, read_for_model
-from service.pictures.preprocess import preprocess
-from service.pictures.tiles import tile_grid
+from service.core.bundles.findings import PictureSizes
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.tiling import Tiling
+from service.core.domain import Image, ModelInput
+from service.core.engines.base import Engine
+from service.core.errors import RequestError
+from service.core.inspection.offline import OfflineInspection, View, inspect_offline
+from service.core.pictures.decode import decode
+from service.core.pictures.header import read_header
+from service.core.pictures.prepare import prepare, read_for_model
+from service.core.pictures.preprocess import preprocess
+from service.core.pictures.tiles import tile_grid
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Of the formats that the service decodes: BMP, JPEG, PNG, TIFF and WebP."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service import distribution
+from service.core import distribution
 
 PACKAGES = (
     *("torch", "onnx", "onnxruntime", "openvino", "nncf", "numpy"),

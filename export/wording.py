@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the service's models take a while to load
-    from service.bundles.bundle import Bundle
-    from service.bundles.manifest import Manifest, Promise
+    from service.core.bundles.bundle import Bundle
+    from service.core.bundles.manifest import Manifest, Promise
 
 
 def drift_text(manifest: Manifest) -> str:
@@ -28,7 +28,7 @@ def drift_text(manifest: Manifest) -> str:
 
 def defects_text(bundle: Bundle) -> str | None:
     """How many of the known defects it finds; None if it was shown none."""
-    from service.bundles.calibration.witnesses import anomalous
+    from service.core.bundles.calibration.witnesses import anomalous
 
     thresholds, known = bundle.manifest.thresholds, bundle.calibration
     if not known.defect_score.size:

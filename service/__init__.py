@@ -2,5 +2,5 @@
 
 `cli.py` starts it, `server` runs it, and `app.py` puts the rooms together; each room imports
 those below it only, as the layers contract in pyproject.toml says. Start reading at
-`inspection/pipeline.py`, through which every picture goes.
+`core/inspection/pipeline.py`, through which every picture goes.
 """

@@ -42,13 +42,13 @@ from service.api.rpc.backend import RpcBackend
 from service.api.stream.routes import StreamOptions, Streams, stream_router
 from service.api.stream.shown_picture import PictureEncoder
 from service.api.stream.watching import Watching, watching_router
-from service.batching.uploads import PLACES, Uploads
 from service.configuration import without_secrets
 from service.console.pages import CONSOLE, add_console
-from service.distribution import version
-from service.engines.opener import EngineFactory
-from service.host import let_others_go_first, own_names
-from service.inspection.inference import Pools
+from service.core.batching.uploads import PLACES, Uploads
+from service.core.distribution import version
+from service.core.engines.opener import EngineFactory
+from service.core.host import let_others_go_first, own_names
+from service.core.inspection.inference import Pools
 from service.learning.desk import open_desk
 from service.observing.gpu_metrics import find_gpus
 from service.observing.journal import Journal

@@ -16,9 +16,9 @@ import click
 from pydantic.fields import FieldInfo
 
 from service.configuration import REPLACED, load_settings, unknown_variables
+from service.core.distribution import CLIENT, DISTRIBUTION, install_hint
+from service.core.errors import TaktError
 from service.declaration import heading_of
-from service.distribution import CLIENT, DISTRIBUTION, install_hint
-from service.errors import TaktError
 from service.headings import CONTEXT, HeadedCommand, under
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging

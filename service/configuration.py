@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.mirroring.location import shown
 from service.settings import ENV_PREFIX, Settings
 

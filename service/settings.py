@@ -12,9 +12,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from service.core.engines.options import EngineOptions, VariantFallback
+from service.core.host import picture_memory_bytes, usable_cores
 from service.declaration import Numbers, PathOrUrl, under
-from service.engines.options import EngineOptions, VariantFallback
-from service.host import picture_memory_bytes, usable_cores
 from service.mirroring.location import is_url, mirror_folder
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind

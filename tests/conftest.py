@@ -21,9 +21,16 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from service.bundles.bundle import Bundle, Calibration, Golden
-from service.bundles.manifest import Drift, InputType, Manifest, MapSpec, Preprocess, Thresholds
-from service.bundles.writing import save_bundle
+from service.core.bundles.bundle import Bundle, Calibration, Golden
+from service.core.bundles.manifest import (
+    Drift,
+    InputType,
+    Manifest,
+    MapSpec,
+    Preprocess,
+    Thresholds,
+)
+from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
 from tests.recording_databases import PostgresServer, postgres_server
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from service.app import create_app
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.peers import Alone, Handler, Message, Reply
 from service.recording.record import Record
 from service.settings import Settings

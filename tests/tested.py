@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domain import FindingCode
+from service.core.domain import FindingCode
 
 
 def self_test(*codes: FindingCode) -> dict[str, Any]:

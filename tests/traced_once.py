@@ -14,7 +14,7 @@ import onnx
 import torch
 
 import export.bundling.graph
-from service.bundles.manifest import InputType
+from service.core.bundles.manifest import InputType
 
 Trace = Callable[
     [export.bundling.graph.ImagesToAnswer, tuple[int, int], InputType], onnx.ModelProto

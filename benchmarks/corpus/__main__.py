@@ -28,7 +28,7 @@ from benchmarks.corpus.settings import Setting, defaults
 from benchmarks.corpus.speed import EngineName
 from benchmarks.corpus.table import table
 from models.fit.errors import FitError
-from service.errors import TaktError
+from service.core.errors import TaktError
 
 DATA = Path(os.environ.get("TAKT_DATA", ROOT.parent / "shared" / "data"))
 OUT = Path("out/corpus")

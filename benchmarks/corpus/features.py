@@ -25,9 +25,9 @@ from export.pictures import MAX_PIXELS, named
 from models.fit.patchcore.encoders import PatchCoreEncoder, load_into
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
-from service.pictures.placement import PlacedAxis, Placement
-from service.pictures.prepare import prepare
-from service.pictures.turning import NO_TURN
+from service.core.pictures.placement import PlacedAxis, Placement
+from service.core.pictures.prepare import prepare
+from service.core.pictures.turning import NO_TURN
 
 ON_ONE_THREAD = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
 

@@ -34,8 +34,8 @@ from models.fit.patchcore.fit import fill_banks, set_places
 from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.patchcore.detector import PatchCore
-from service.bundles.calibration.conformal import Alpha, needed_for
-from service.bundles.thresholds import ThresholdPair
+from service.core.bundles.calibration.conformal import Alpha, needed_for
+from service.core.bundles.thresholds import ThresholdPair
 
 MARK = (77, 177, 27)
 """Levels of the pixel beside the number and of the last one; a changed picture lacks one."""

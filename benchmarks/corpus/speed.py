@@ -12,9 +12,9 @@ import numpy as np
 
 from export.bundling.graph import write_graph
 from models.patchcore.detector import PatchCore
-from service.engines.base import Engine
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine
+from service.core.engines.base import Engine
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.openvino import OpenVinoEngine
 
 EngineName = Literal["onnxruntime", "openvino"]
 RUNS = 60

@@ -57,7 +57,7 @@ def write(path: Path, backbone: str, vectors: int, side: int) -> None:
 
 def measure(path: Path, side: int, batches: list[int]) -> None:
     """Print the processor's time and the process's peak of memory for each size of a batch."""
-    from service.engines.onnxruntime import OnnxRuntimeEngine
+    from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
     engine = OnnxRuntimeEngine.open(path, threads=1)
     print(f"loaded {peak_mib():.0f} MiB")

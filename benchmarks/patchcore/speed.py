@@ -24,7 +24,7 @@ from benchmarks.realtime.server import TaktServer
 from export.evaluation.data_sets import read_data_set
 from export.evaluation.evaluate import evaluate
 from export.evaluation.inspectors import LocalInspector
-from service.bundles.bundle import load_bundle
+from service.core.bundles.bundle import load_bundle
 
 CORES = os.cpu_count() or 1
 FLOAT32 = ("onnxruntime", "openvino", "openvino-fp32")

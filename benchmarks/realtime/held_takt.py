@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 
 from service.cli import main
-from service.domain import Batch
-from service.engines.base import EngineOutput
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.domain import Batch
+from service.core.engines.base import EngineOutput
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 HELD_S = 0.5
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.realtime.generator import Generator
 from benchmarks.realtime.server import TaktServer
-from service.bundles.bundle import load_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import load_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 EACH_CORE = ("--engine-instances", str(os.cpu_count() or 1), "--engine-threads", "1")
 

@@ -29,7 +29,7 @@ import httpx
 import numpy as np
 
 from benchmarks.realtime.server import TAKT, TaktServer
-from service.bundles.bundle import load_bundle
+from service.core.bundles.bundle import load_bundle
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FIXTURES = Path(os.environ.get("TAKT_FIXTURES", Path(__file__).parents[3] / "shared/fixtures"))

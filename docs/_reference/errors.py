@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from docs._reference.markdown import table
-from service import errors
-from service.errors import TaktError
+from service.core import errors
+from service.core.errors import TaktError
 
 _AGAIN = "Send the request again."
 

@@ -23,12 +23,12 @@ from models.checkpoints.picture_digest import picture_digest
 from models.inpformer.detector import InpFormer
 from models.patchcore.anomalib.detector import JointPatchCore
 from models.patchcore.detector import PatchCore
-from service.bundles.bundle import Golden
-from service.bundles.findings import FitRecord, PictureSizes
-from service.bundles.manifest import CheckpointThresholds, Crop, InputType, Preprocess
-from service.bundles.tiling import Tiling
-from service.domain import Batch
-from service.pictures.roi import RoiShape
+from service.core.bundles.bundle import Golden
+from service.core.bundles.findings import FitRecord, PictureSizes
+from service.core.bundles.manifest import CheckpointThresholds, Crop, InputType, Preprocess
+from service.core.bundles.tiling import Tiling
+from service.core.domain import Batch
+from service.core.pictures.roi import RoiShape
 
 
 class CheckpointSource:

@@ -43,20 +43,20 @@ from export.calibration.thresholds import conformal_thresholds
 from export.out_folder import check_folder
 from export.pictures import read_model_input
 from export.versions import package_versions
-from service.bundles.bundle import MODEL, Calibration, Golden
-from service.bundles.calibration.conformal import Alpha, choose_alpha, warning_of_ties
-from service.bundles.manifest import (
+from service.core.bundles.bundle import MODEL, Calibration, Golden
+from service.core.bundles.calibration.conformal import Alpha, choose_alpha, warning_of_ties
+from service.core.bundles.manifest import (
     Filter,
     InputType,
     Manifest,
     MapSpec,
     Thresholds,
 )
-from service.bundles.tiling import Tiling
-from service.bundles.writing import save_bundle
-from service.domain import Batch, Depth, Orientation
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import CalibrationError
+from service.core.bundles.tiling import Tiling
+from service.core.bundles.writing import save_bundle
+from service.core.domain import Batch, Depth, Orientation
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import CalibrationError
 
 DRIFT_PICTURES = 50
 GOLDEN_PICTURES = 3

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from export.bundling.rewrite import rewritten
 from export.errors import ExportError
 from models.detector import Detector
-from service.bundles.bundle import INPUT, OUTPUTS
-from service.bundles.manifest import InputType
+from service.core.bundles.bundle import INPUT, OUTPUTS
+from service.core.bundles.manifest import InputType
 
 OPSET = 18
 BATCH = "batch"

@@ -9,10 +9,10 @@ from pathlib import Path
 from export.bundling.measure import measure_resize
 from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
-from service.bundles.manifest import OF_FLOATS, Filter, InputType, Preprocess
-from service.domain import Depth, Orientation
-from service.engines.base import Engine
-from service.pictures.decode import divisor_of
+from service.core.bundles.manifest import OF_FLOATS, Filter, InputType, Preprocess
+from service.core.domain import Depth, Orientation
+from service.core.engines.base import Engine
+from service.core.pictures.decode import divisor_of
 
 
 def requested_preprocess(

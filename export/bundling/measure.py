@@ -17,13 +17,13 @@ from export.bundling.tiles import is_smaller, warn_of_small_pictures
 from export.calibration.parts import Parts
 from export.errors import ExportError
 from export.pictures import look_at, middle_tile, read_model_input, read_picture
-from service.bundles.bundle import Golden
-from service.bundles.calibration.conformal import warning_of_ties
-from service.bundles.manifest import Preprocess, ResizeDrift, ScoreFrom
-from service.domain import AnomalyMap, ModelInput, ModelOutput
-from service.engines.base import Engine, EngineOutput
-from service.inspection.offline import View
-from service.pictures.postprocess import picture_score
+from service.core.bundles.bundle import Golden
+from service.core.bundles.calibration.conformal import warning_of_ties
+from service.core.bundles.manifest import Preprocess, ResizeDrift, ScoreFrom
+from service.core.domain import AnomalyMap, ModelInput, ModelOutput
+from service.core.engines.base import Engine, EngineOutput
+from service.core.inspection.offline import View
+from service.core.pictures.postprocess import picture_score
 
 MAP_STEP = 4
 """The maps' median is taken of every fourth row and column, which bounds the memory; within a

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from service.bundles.signing.provenance import PictureSet, Provenance
-from service.host import host_name, usable_cores
+from service.core.bundles.signing.provenance import PictureSet, Provenance
+from service.core.host import host_name, usable_cores
 
 
 def provenance(good: Sequence[Path], defects: Sequence[Path], files: Iterable[Path]) -> Provenance:

@@ -25,18 +25,18 @@ from export.calibration.pictures_to_use import (
 from export.calibration.rules import METHODS, Rule, RuleThresholds, candidates
 from export.pictures import range_of_sizes
 from models.checkpoints.picture_digest import picture_digest
-from service.bundles.bundle import Bundle, Calibration
-from service.bundles.calibration.conformal import Alpha, choose_alpha
-from service.bundles.calibration.tradeoff import Costs
-from service.bundles.findings import SelfTest
-from service.bundles.manifest import Thresholds
-from service.bundles.signing.provenance import PictureSet
-from service.bundles.thresholds import in_force, read_overrides, remove_overrides
-from service.bundles.writing import replace_calibration
-from service.engines.golden import check_golden
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import BundleError
-from service.pictures.roi import roi_on_map
+from service.core.bundles.bundle import Bundle, Calibration
+from service.core.bundles.calibration.conformal import Alpha, choose_alpha
+from service.core.bundles.calibration.tradeoff import Costs
+from service.core.bundles.findings import SelfTest
+from service.core.bundles.manifest import Thresholds
+from service.core.bundles.signing.provenance import PictureSet
+from service.core.bundles.thresholds import in_force, read_overrides, remove_overrides
+from service.core.bundles.writing import replace_calibration
+from service.core.engines.golden import check_golden
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import BundleError
+from service.core.pictures.roi import roi_on_map
 
 Tell = Callable[[str], None]
 

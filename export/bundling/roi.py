@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from export.errors import RoiError
 from export.pictures import SUFFIXES, read_picture
-from service.bundles.manifest import Preprocess
-from service.bundles.region import ROI_MASK, Polygon, Roi
-from service.pictures.roi import RoiShape
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.region import ROI_MASK, Polygon, Roi
+from service.core.pictures.roi import RoiShape
 
 FIELDS = frozenset({"polygons", "exclude", "width", "height"})
 FEWEST_CORNERS = 3

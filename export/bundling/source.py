@@ -14,17 +14,17 @@ from export.bundling.graph import GraphFacts
 from export.bundling.roi import PlacedRoi
 from export.calibration.cross_conformal import OutOfFoldScores
 from export.pictures import range_of_sizes
-from service.bundles.bundle import Golden
-from service.bundles.findings import FitRecord
-from service.bundles.manifest import (
+from service.core.bundles.bundle import Golden
+from service.core.bundles.findings import FitRecord
+from service.core.bundles.manifest import (
     CheckpointThresholds,
     InputType,
     Preprocess,
     Reference,
     ScoreFrom,
 )
-from service.bundles.tiling import Tiling
-from service.domain import Batch
+from service.core.bundles.tiling import Tiling
+from service.core.domain import Batch
 
 
 @dataclass(frozen=True)

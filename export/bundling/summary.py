@@ -14,8 +14,8 @@ from export.wording import (
     roi_text,
     tiles_text,
 )
-from service.bundles.bundle import Bundle
-from service.bundles.calibration.witnesses import anomalous
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.calibration.witnesses import anomalous
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,15 @@ from export.calibration.pictures_to_use import CalibrationPictures
 from export.calibration.self_test import Subject, refuse_findings, self_test
 from export.pictures import MAX_PIXELS, read_picture, short_name
 from models.checkpoints.picture_digest import picture_digest
-from service.bundles.calibration.conformal import conformal_threshold
-from service.bundles.findings import FitRecord, SelfTest
-from service.bundles.thresholds import ThresholdPair
-from service.domain import Image, ModelOutput, RawPicture
-from service.engines.base import Engine
-from service.inspection.offline import inspect_offline
-from service.pictures.placement import placement
-from service.pictures.postprocess import picture_score
-from service.pictures.roi import RoiDrawing
+from service.core.bundles.calibration.conformal import conformal_threshold
+from service.core.bundles.findings import FitRecord, SelfTest
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.domain import Image, ModelOutput, RawPicture
+from service.core.engines.base import Engine
+from service.core.inspection.offline import inspect_offline
+from service.core.pictures.placement import placement
+from service.core.pictures.postprocess import picture_score
+from service.core.pictures.roi import RoiDrawing
 
 
 class KnownModel(Recipe, Protocol):

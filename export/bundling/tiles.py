@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from export.bundling.source import SourceFacts
 from export.errors import ExportError
-from service.bundles.tiling import Tiling
+from service.core.bundles.tiling import Tiling
 
 
 def with_tiling(facts: SourceFacts, tiling: Tiling | None) -> SourceFacts:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from export.pictures import MAX_PIXELS, named
-from service.bundles.manifest import Preprocess
-from service.pictures.decode import decode_for_model
-from service.pictures.formats.orientation import UPRIGHT, orientation_of
-from service.pictures.header import read_header
+from service.core.bundles.manifest import Preprocess
+from service.core.pictures.decode import decode_for_model
+from service.core.pictures.formats.orientation import UPRIGHT, orientation_of
+from service.core.pictures.header import read_header
 
 MOST_DECODED = 20
 """Files of 16 bits that are decoded to see which of their levels they use."""

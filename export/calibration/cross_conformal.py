@@ -51,9 +51,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dinov2.maps import scored_among
-from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
-from service.bundles.manifest import Thresholds
-from service.bundles.thresholds import ThresholdPair
+from service.core.bundles.calibration.conformal import Alpha, calibrate, conformal_rank
+from service.core.bundles.manifest import Thresholds
+from service.core.bundles.thresholds import ThresholdPair
 
 METHOD = "cross-conformal"
 TAIL_METHOD = "exponential tail"

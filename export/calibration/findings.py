@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
-from service.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
+from service.core.bundles.findings import Finding, FitRecord, PictureSizes, SizeResult
 
 FEWEST_STEPS = {"efficientad": 500, "inpformer": 200}
 """Fewest steps by family with which a fit of ours has found defects well."""

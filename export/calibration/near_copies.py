@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from export.calibration.parts import Parts
 from export.pictures import read_fit_input
-from service.bundles.manifest import Preprocess
-from service.domain import Image
+from service.core.bundles.manifest import Preprocess
+from service.core.domain import Image
 
 NEAR = 0.05
 """Largest distance of two near-copies."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.calibration.cross_conformal import outlying
-from service.errors import CalibrationError
+from service.core.errors import CalibrationError
 
 Rule = Callable[[NDArray[np.float32]], float]
 """Gives the threshold of the scores [n] of good pictures."""

@@ -11,7 +11,7 @@ from export.calibration.parts import Parts
 from export.errors import PicturesError
 from export.pictures import check_pictures
 from models.checkpoints.picture_digest import picture_digest
-from service.errors import CalibrationError
+from service.core.errors import CalibrationError
 
 SEEN_UNKNOWN = (
     "nothing says which pictures the training has seen: thresholds and percentiles hold if it has "

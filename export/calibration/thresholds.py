@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from export.calibration.pictures_to_use import CalibrationPictures
 from export.pictures import range_of_sizes
-from service.bundles.calibration.conformal import METHOD, Alpha, calibrate
-from service.bundles.manifest import Thresholds
+from service.core.bundles.calibration.conformal import METHOD, Alpha, calibrate
+from service.core.bundles.manifest import Thresholds
 
 
 def conformal_thresholds(

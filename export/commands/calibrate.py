@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from export.bundling.recalibrate import Recalibration
     from export.calibration.grouping import Grouping
     from export.calibration.rules import Rule
-    from service.bundles.calibration.tradeoff import Costs, Counts
+    from service.core.bundles.calibration.tradeoff import Costs, Counts
 
 NAMES: dict[Rule | None, str] = {
     None: "until now",
@@ -121,8 +121,8 @@ def calibrate(
     from export.bundling.recalibrate import deploy as deploy_thresholds
     from export.pictures import list_pictures
     from export.report.card import write_card
-    from service.bundles.bundle import load_bundle
-    from service.bundles.card import CARD
+    from service.core.bundles.bundle import load_bundle
+    from service.core.bundles.card import CARD
 
     loaded = load_bundle(bundle)
     if not dry_run:
@@ -153,7 +153,7 @@ def calibrate(
 
 
 def _costs(miss: float | None, reject: float | None, prevalence: float | None) -> Costs | None:
-    from service.bundles.calibration.tradeoff import Costs
+    from service.core.bundles.calibration.tradeoff import Costs
 
     if miss is None and reject is None and prevalence is None:
         return None

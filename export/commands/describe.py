@@ -101,7 +101,7 @@ def card(bundle: Path, write: bool) -> None:
     """Print the model card of BUNDLE: thresholds, drift, variants and versions, as Markdown."""
     from export.report.card import card as card_of
     from export.report.card import write_card
-    from service.bundles.bundle import load_bundle
+    from service.core.bundles.bundle import load_bundle
 
     loaded = load_bundle(bundle)
     if write:

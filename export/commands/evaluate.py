@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from export.evaluation.deployed import AppliedThresholds
     from export.evaluation.inspectors import Inspector
-    from service.bundles.bundle import Bundle
+    from service.core.bundles.bundle import Bundle
 
 
 @click.command("eval", context_settings=SHOW_DEFAULTS)
@@ -66,8 +66,8 @@ def evaluate(
     from export.report.evaluation_table import evaluation_table
     from export.versions import package_versions
     from export.wording import encodable
-    from service.bundles.bundle import load_bundle
-    from service.pictures.roi import roi_on_map
+    from service.core.bundles.bundle import load_bundle
+    from service.core.pictures.roi import roi_on_map
 
     loaded = load_bundle(bundle)
     manifest = loaded.manifest
@@ -116,7 +116,7 @@ def _inspector(
     """An inspector, and the thresholds that it applies."""
     from export.evaluation.deployed import deployed_beside
     from export.evaluation.inspectors import LocalInspector, check_same_model
-    from service.pictures.postprocess import Criteria
+    from service.core.pictures.postprocess import Criteria
 
     if url is None:
         deployed = deployed_beside(bundle)

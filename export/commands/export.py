@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from export.triton.config import Kind
     from export.triton.repository import RunsIn
     from models.input_size import InputSize
-    from service.bundles.manifest import Filter
+    from service.core.bundles.manifest import Filter
 
 
 @click.group(context_settings=SHOW_DEFAULTS)
@@ -167,7 +167,7 @@ def triton(
     Takt in Triton's Python; docs/triton.md tells how.
     """
     from export.triton.repository import TritonOptions, write_triton
-    from service.bundles.bundle import load_bundle
+    from service.core.bundles.bundle import load_bundle
 
     options = TritonOptions(
         runs_in, engine, processes, max_batch, preferred_batch, max_queue_delay_ms, device

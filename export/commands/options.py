@@ -13,9 +13,9 @@ import click
 from export.commands.camera_files import DEPTH, ORIENTATION
 from export.commands.promise import ALPHA, GROUP
 from export.out_folder import check_folder
-from service.distribution import CLIENT, install_hint
+from service.core.distribution import CLIENT, install_hint
+from service.core.host import spin_briefly
 from service.headings import Command, Option, under, with_options
-from service.host import spin_briefly
 from service.mirroring.option import HostFolder
 
 if TYPE_CHECKING:  # what makes bundles takes seconds to load
@@ -25,10 +25,10 @@ if TYPE_CHECKING:  # what makes bundles takes seconds to load
     from export.bundling.source import ModelSource
     from export.calibration.grouping import Grouping
     from export.imported.preprocessing import PictureSize
-    from service.bundles.manifest import Filter, InputType
-    from service.bundles.tiling import Blend, Tiling
-    from service.domain import Depth, Orientation
-    from service.pictures.roi import RoiShape
+    from service.core.bundles.manifest import Filter, InputType
+    from service.core.bundles.tiling import Blend, Tiling
+    from service.core.domain import Depth, Orientation
+    from service.core.pictures.roi import RoiShape
 
 SHOW_DEFAULTS = {"show_default": True}
 """Context settings of each command and group: --help shows every option's default."""
@@ -74,8 +74,8 @@ def read_key(
     """Read the key that an option names, before long work begins; asks for its passphrase."""
     if value is None:
         return None
-    from service.bundles.signing.keys import is_encrypted, read_private_key
-    from service.errors import ConfigurationError
+    from service.core.bundles.signing.keys import is_encrypted, read_private_key
+    from service.core.errors import ConfigurationError
 
     try:
         passphrase = None
@@ -249,7 +249,7 @@ def size(_ctx: click.Context, param: click.Parameter, value: str | None) -> Pict
 
 
 def _tiling(tile: PictureSize | None, overlap: int | None, blend: Blend | None) -> Tiling | None:
-    from service.bundles.tiling import Tiling
+    from service.core.bundles.tiling import Tiling
 
     if tile is None:
         if overlap is not None or blend is not None:

@@ -12,7 +12,7 @@ from export.commands.options import FILE, FOLDER, plain_errors, read_key
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from service.bundles.bundle import Bundle
+    from service.core.bundles.bundle import Bundle
 
 
 @click.command()
@@ -31,7 +31,7 @@ def sign(bundle: Path, key: Ed25519PrivateKey) -> None:
     BUNDLE is REPOSITORY/NAME/VERSION. The signature goes to signature.json in it. A server with the
     public key among its trusted_keys serves it; docs/signing.md tells more.
     """
-    from service.bundles.bundle import check_place, load_bundle
+    from service.core.bundles.bundle import check_place, load_bundle
 
     loaded = load_bundle(bundle)
     check_place(bundle, loaded.manifest)
@@ -42,8 +42,8 @@ def sign(bundle: Path, key: Ed25519PrivateKey) -> None:
 
 def sign_or_warn(bundle: Path, key: Ed25519PrivateKey | None) -> None:
     """Sign a bundle that was changed, or say that its former signature holds no longer."""
-    from service.bundles.bundle import load_bundle
-    from service.bundles.signing.signature import SIGNATURE
+    from service.core.bundles.bundle import load_bundle
+    from service.core.bundles.signing.signature import SIGNATURE
 
     if key is not None:
         _sign(load_bundle(bundle), key)
@@ -55,8 +55,8 @@ def sign_or_warn(bundle: Path, key: Ed25519PrivateKey | None) -> None:
 
 
 def _sign(loaded: Bundle, key: Ed25519PrivateKey) -> None:
-    from service.bundles.signing.signature import SIGNATURE
-    from service.bundles.writing import sign_bundle
+    from service.core.bundles.signing.signature import SIGNATURE
+    from service.core.bundles.writing import sign_bundle
 
     signed = sign_bundle(loaded, key)
     click.echo(f"signed by the key {signed.key_id}, in {loaded.path / SIGNATURE}")

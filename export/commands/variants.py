@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from export.variants.search import Maker, VariantOptions
-    from service.bundles.bundle import Bundle
-    from service.bundles.manifest import Manifest
-    from service.bundles.variant import Precision, Variant
+    from service.core.bundles.bundle import Bundle
+    from service.core.bundles.manifest import Manifest
+    from service.core.bundles.variant import Precision, Variant
 
 HEAD = ("variant", "images/s", "score drift", "map drift", "verdicts turned", "image AUROC", "kept")
 
@@ -92,7 +92,7 @@ def variant_command(
             from export.report.card import write_card
             from export.variants.drift_gate import ALLOWED
             from export.variants.search import VariantOptions, export_variant
-            from service.bundles.bundle import load_bundle
+            from service.core.bundles.bundle import load_bundle
 
             loaded = load_bundle(bundle)
             good_pictures = list_pictures(good)

@@ -10,9 +10,9 @@ import click
 from export.commands.options import DEVICE_ID, FILE, FOLDER, SHOW_DEFAULTS, plain_errors, threads
 
 if TYPE_CHECKING:
-    from service.bundles.bundle import Bundle
-    from service.bundles.variant import Provider
-    from service.engines.base import Engine
+    from service.core.bundles.bundle import Bundle
+    from service.core.bundles.variant import Provider
+    from service.core.engines.base import Engine
 
 
 @click.command(context_settings=SHOW_DEFAULTS)
@@ -45,10 +45,10 @@ def verify(
     from export.evaluation.verify import Verification
     from export.evaluation.verify import verify as verify_bundles
     from export.report.verification_table import verification_table
-    from service.bundles.signing.signature import TrustedKeys
-    from service.engines.onnxruntime import OnnxRuntimeEngine
-    from service.engines.opener import engine_opener
-    from service.engines.options import EngineOptions
+    from service.core.bundles.signing.signature import TrustedKeys
+    from service.core.engines.onnxruntime import OnnxRuntimeEngine
+    from service.core.engines.opener import engine_opener
+    from service.core.engines.options import EngineOptions
 
     def open_graph(graph: Path, provider: Provider) -> Engine:
         return OnnxRuntimeEngine.open(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import auc, average_precision_score, roc_auc_score, roc_curve
 
 from export.evaluation.pixels import ComparedPixels
-from service.domain import AnomalyMap
+from service.core.domain import AnomalyMap
 
 KEY_BITS = 22
 """Leading bits of a float32 that count: sign, exponent and 13 bits of the fraction."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.bundles.bundle import Bundle
-from service.bundles.thresholds import OVERRIDES, in_force, read_overrides
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import OVERRIDES, in_force, read_overrides
 
 
 @dataclass(frozen=True)

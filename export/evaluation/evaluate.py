@@ -23,7 +23,7 @@ from export.evaluation.metrics import (
 )
 from export.evaluation.pixels import SIDE, RoiMask, compare, everywhere
 from export.pictures import read_picture
-from service.errors import TaktError
+from service.core.errors import TaktError
 
 
 @dataclass(frozen=True)

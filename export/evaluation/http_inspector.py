@@ -15,8 +15,8 @@ import numpy as np
 from export.errors import InspectorError
 from export.evaluation.deployed import AppliedThresholds
 from export.evaluation.inspectors import InspectedPicture
-from service.bundles.manifest import Manifest
-from service.pictures.placement import placement
+from service.core.bundles.manifest import Manifest
+from service.core.pictures.placement import placement
 from takt_client import RetryPolicy, TaktClient, TaktError, ThresholdOrigin
 from takt_client.errors import (
     InvalidParameterError,

@@ -12,13 +12,13 @@ import numpy as np
 
 from export.errors import InspectorError
 from export.pictures import MAX_PIXELS
-from service.bundles.bundle import Bundle
-from service.domain import AnomalyMap
-from service.engines.opener import engine_opener
-from service.engines.options import REFERENCE, EngineOptions
-from service.inspection.offline import inspect_offline
-from service.pictures.placement import Placement
-from service.pictures.postprocess import Criteria, judge, picture_score
+from service.core.bundles.bundle import Bundle
+from service.core.domain import AnomalyMap
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import REFERENCE, EngineOptions
+from service.core.inspection.offline import inspect_offline
+from service.core.pictures.placement import Placement
+from service.core.pictures.postprocess import Criteria, judge, picture_score
 
 MAX_REGIONS = 64
 

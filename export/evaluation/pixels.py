@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import AnomalyMap
-from service.pictures.placement import PlacedAxis, Placement
+from service.core.domain import AnomalyMap
+from service.core.pictures.placement import PlacedAxis, Placement
 
 RoiMask = Callable[[tuple[int, int]], NDArray[np.bool_] | None]
 """(height, width) -> bool [height, width], the pixels that count; None if all count."""

@@ -14,8 +14,8 @@ from export.evaluation.deployed import AppliedThresholds
 from export.evaluation.evaluate import Evaluation
 from export.evaluation.metrics import JudgedPicture
 from export.pictures import relative_name
-from service.bundles.bundle import Bundle
-from service.bundles.manifest import Manifest
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.manifest import Manifest
 
 FORMAT_VERSION = 1
 

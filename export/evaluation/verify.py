@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from service.bundles.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
-from service.bundles.manifest import Manifest
-from service.bundles.signing.signature import TrustedKeys
-from service.bundles.variant import GoldenBounds, Provider, Variant
-from service.engines.base import Engine
-from service.engines.golden import GoldenDrift, bounds_of, measure_golden
-from service.engines.opener import drifting_layers
-from service.engines.provider_options import PROVIDERS
-from service.errors import BundleError, ConfigurationError, EngineError, TaktError
+from service.core.bundles.bundle import MANIFEST, MODEL, Bundle, check_place, load_bundle
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.signing.signature import TrustedKeys
+from service.core.bundles.variant import GoldenBounds, Provider, Variant
+from service.core.engines.base import Engine
+from service.core.engines.golden import GoldenDrift, bounds_of, measure_golden
+from service.core.engines.opener import drifting_layers
+from service.core.engines.provider_options import PROVIDERS
+from service.core.errors import BundleError, ConfigurationError, EngineError, TaktError
 
 OpenGraph = Callable[[Path, Provider], Engine]
 """Opens a graph on an engine; a ConfigurationError means that this host has no such engine."""

@@ -10,7 +10,7 @@ from onnx import NodeProto
 
 from export.imported.nodes import Array, GraphNodes, attribute, operator
 from export.imported.signature import InputPort, White
-from service.bundles.manifest import Crop
+from service.core.bundles.manifest import Crop
 
 SIZE_READING = frozenset({"Shape", "Size"})
 """Operators that read only a tensor's size."""

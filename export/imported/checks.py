@@ -13,8 +13,8 @@ from export.errors import ExportError
 from export.imported.original import OriginalGraph
 from export.imported.signature import InputPort
 from export.pictures import picture_size
-from service.bundles.bundle import INPUT, OUTPUTS, Golden
-from service.domain import Batch, ModelInput
+from service.core.bundles.bundle import INPUT, OUTPUTS, Golden
+from service.core.domain import Batch, ModelInput
 
 NOISE = 1e-4
 """Largest change of an answer by float32 rounding, as a share of the largest answer."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from export.imported.nodes import Array
 from export.imported.signature import InputPort, White
-from service.bundles.manifest import Crop
-from service.domain import ModelInput
+from service.core.bundles.manifest import Crop
+from service.core.domain import ModelInput
 
 GREY = (19595, 38470, 7471)
 """Pillow's weights of red, green and blue in a grey pixel, in 1/65536."""

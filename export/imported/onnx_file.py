@@ -18,7 +18,7 @@ from onnx.external_data_helper import (
 
 from export.errors import ExportError
 from export.imported.nodes import STANDARD, all_graphs, all_tensors
-from service.engines.provider_check import first_line
+from service.core.engines.provider_check import first_line
 
 LARGEST = 2**31 - 2**20
 """Largest size in bytes of a graph with its weights: protobuf's limit, less room for additions."""

@@ -16,9 +16,9 @@ from export.errors import ExportError
 from export.imported.input_transform import InputTransform
 from export.imported.nodes import Array
 from export.imported.signature import GraphOutputs
-from service.bundles.bundle import Golden
-from service.domain import Batch, ModelInput
-from service.engines.provider_check import first_line
+from service.core.bundles.bundle import Golden
+from service.core.domain import Batch, ModelInput
+from service.core.engines.provider_check import first_line
 
 NOISE = (
     re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : "),

@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
 from export.imported.input_transform import InputTransform
 from export.imported.signature import InputPort, Layout, White
-from service.bundles.manifest import OF_FLOATS, Crop, Filter, Preprocess
+from service.core.bundles.manifest import OF_FLOATS, Crop, Filter, Preprocess
 
 Tell = Callable[[str], None]
 

@@ -35,10 +35,10 @@ from export.imported.thresholds import find_thresholds, read_metadata
 from export.imported.wrapper import reveal, wrap
 from export.pictures import read_model_input
 from models.checkpoints.picture_digest import picture_digest
-from service.bundles.bundle import Golden
-from service.bundles.manifest import InputType, Preprocess
-from service.domain import Batch, ModelInput
-from service.pictures.roi import RoiShape
+from service.core.bundles.bundle import Golden
+from service.core.bundles.manifest import InputType, Preprocess
+from service.core.domain import Batch, ModelInput
+from service.core.pictures.roi import RoiShape
 
 ANOMALIB = frozenset({"pred_label", "pred_score"})
 """Outputs of every graph that anomalib 2 exports; most have a map and a mask too."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from export.imported.nodes import GraphNodes, operator
 from export.imported.signature import GraphOutputs
-from service.bundles.manifest import CheckpointThresholds
+from service.core.bundles.manifest import CheckpointThresholds
 
 METADATA = "metadata.json"
 

@@ -23,9 +23,9 @@ from export.imported.node_list import NodeList
 from export.imported.nodes import subgraphs
 from export.imported.onnx_file import opset_of
 from export.imported.signature import GraphOutputs
-from service.bundles.bundle import INPUT, OUTPUTS
-from service.bundles.manifest import InputType
-from service.engines.provider_check import first_line
+from service.core.bundles.bundle import INPUT, OUTPUTS
+from service.core.bundles.manifest import InputType
+from service.core.engines.provider_check import first_line
 
 PREFIX = "model/"
 """Prefix of all names of the foreign graph, which keeps them apart from the bundle's names."""

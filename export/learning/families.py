@@ -25,7 +25,7 @@ from models.fit.inpformer.fit import fit_inpformer
 from models.fit.inpformer.options import InpFormerOptions
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
-from service.domain import Image
+from service.core.domain import Image
 
 Family = Literal["patchcore", "efficientad", "inpformer"]
 

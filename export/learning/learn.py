@@ -26,7 +26,7 @@ from export.report.card import write_card
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 FIT_S: dict[Family, float] = {"patchcore": 25, "efficientad": 1200, "inpformer": 1200}
 """About the seconds that the fit of each family takes."""

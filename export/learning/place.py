@@ -9,8 +9,8 @@ from pathlib import Path
 
 from export.errors import LearnError
 from export.out_folder import check_folder, next_version, versions_in
-from service.bundles.bundle import MANIFEST
-from service.naming import is_model_name, is_version
+from service.core.bundles.bundle import MANIFEST
+from service.core.naming import is_model_name, is_version
 from service.repository.activation import (
     WAITING,
     Activation,

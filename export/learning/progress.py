@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from export.learning.stages import Report
-from service.domain import Json
+from service.core.domain import Json
 
 _AT_MOST_EVERY_S = 0.2
 

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Callable
 
 from export.learning.place import Place
-from service.bundles.bundle import Bundle
-from service.bundles.thresholds import THRESHOLD_KINDS, Override, Overrides, read_overrides
-from service.domain import ThresholdKind
-from service.errors import BundleError
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import THRESHOLD_KINDS, Override, Overrides, read_overrides
+from service.core.domain import ThresholdKind
+from service.core.errors import BundleError
 
 _NAMES: dict[ThresholdKind, str] = {"image": "score", "pixel": "map"}
 

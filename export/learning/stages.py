@@ -12,7 +12,7 @@ from typing import Self
 import click
 from tqdm import tqdm
 
-from service.domain import Image, Json
+from service.core.domain import Image, Json
 
 Load = Callable[[Path], Image]
 Report = Callable[[Json], None]

@@ -10,9 +10,9 @@ from export.learning.learn import Learned
 from export.learning.place import Place
 from export.learning.running import Running
 from export.wording import defects_text, guarantee_text
-from service.bundles.bundle import Bundle
-from service.bundles.findings import Finding, SelfTest
-from service.domain import Json
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.findings import Finding, SelfTest
+from service.core.domain import Json
 
 WIDTH = 100
 _FEW = 0.05

@@ -32,8 +32,8 @@ from models.checkpoints.own import FitFacts, save_checkpoint
 from models.fit.device import Compute
 from models.fit.patchcore.extend import Extended, extend_patchcore
 from models.patchcore.detector import PatchCore
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.thresholds import in_force, read_overrides
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.thresholds import in_force, read_overrides
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from export.wording import drift_text, number, resize_text, roi_text, share, tiles_text
-from service.bundles.bundle import Bundle
-from service.bundles.card import CARD
-from service.bundles.files import write_atomically
-from service.bundles.manifest import Manifest
-from service.bundles.signing.provenance import Provenance
-from service.bundles.variant import Variant
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.card import CARD
+from service.core.bundles.files import write_atomically
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.signing.provenance import Provenance
+from service.core.bundles.variant import Variant
 
 _FACTS_HEAD = ("what", "value")
 _SIZES_HEAD = ("pixels across", "found")

@@ -16,11 +16,11 @@ from export.evaluation.inspectors import Inspector
 from export.evaluation.metrics import JudgedPicture
 from export.evaluation.record import EvaluationContext
 from export.pictures import read_picture, relative_name
-from service.domain import Image
-from service.pictures.heatmap import ColorScale, render
-from service.pictures.placement import Placement
-from service.pictures.postprocess import Criteria, judge
-from service.pictures.roi import roi_drawing
+from service.core.domain import Image
+from service.core.pictures.heatmap import ColorScale, render
+from service.core.pictures.placement import Placement
+from service.core.pictures.postprocess import Criteria, judge
+from service.core.pictures.roi import roi_drawing
 
 CaseKind = Literal["miss", "false reject", "hit"]
 

@@ -22,8 +22,8 @@ from export.errors import SyntheticError
 from export.pictures import SYNTHETIC, check_pictures, read_picture
 from export.synthetic.defects import KINDS, VISIBLE_LEVELS, Defect, DefectKind, defect_of
 from export.synthetic.part_mask import estimate_part_mask
-from service.bundles.files import new_folder
-from service.domain import Image
+from service.core.bundles.files import new_folder
+from service.core.domain import Image
 
 FACTS = "synthetic.json"
 NOTICE = (

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from export.synthetic.part_mask import PartMask
 from export.synthetic.perlin import perlin_noise
 from export.synthetic.texture import NOISE_PX, texture_for
-from service.domain import Image
+from service.core.domain import Image
 
 DefectKind = Literal["cutpaste", "scar", "perlin"]
 KINDS: tuple[DefectKind, ...] = get_args(DefectKind)

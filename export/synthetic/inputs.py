@@ -14,9 +14,9 @@ from export.pictures import read_picture
 from export.synthetic.defects import KINDS
 from export.synthetic.part_mask import estimate_part_mask
 from export.synthetic.sized import make_defect
-from service.bundles.manifest import Preprocess
-from service.domain import Image
-from service.pictures.preprocess import preprocess
+from service.core.bundles.manifest import Preprocess
+from service.core.domain import Image
+from service.core.pictures.preprocess import preprocess
 
 SIDE_SHARES = (1 / 16, 1 / 8)
 """Sides of the defects, as shares of the side of a square of the picture's area."""

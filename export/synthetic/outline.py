@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.synthetic.perlin import perlin_noise
-from service.domain import Image
+from service.core.domain import Image
 
 CELLS = 3
 """Cells of the Perlin lattice along the box."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import Image
+from service.core.domain import Image
 
 LOOKED_AT_PX = 128
 """Longer side of the picture that the estimate uses."""

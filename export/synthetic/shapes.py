@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from export.synthetic.outline import soft_outline, within
 from export.synthetic.part_mask import PartMask
-from service.domain import Image
+from service.core.domain import Image
 
 HOLE_EDGE = 0.03
 """Deviation of the blur of a hole's edge, as a share of its side."""

@@ -21,7 +21,7 @@ from export.synthetic.outline import outline, within
 from export.synthetic.part_mask import PartMask
 from export.synthetic.shapes import paint_bare, paint_bend, paint_hole
 from export.synthetic.texture import texture_for
-from service.domain import Image
+from service.core.domain import Image
 
 ShapeKind = Literal["hole", "bare", "bend"]
 SHAPE_KINDS: tuple[ShapeKind, ...] = get_args(ShapeKind)

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.pictures import read_picture
 from export.synthetic.perlin import perlin_noise
-from service.domain import Image
+from service.core.domain import Image
 
 AUGMENTATIONS = 3
 """Number of changes applied to a texture one after another, as in DRAEM."""

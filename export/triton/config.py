@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from service.bundles.bundle import INPUT, OUTPUTS
-from service.bundles.manifest import Manifest
+from service.core.bundles.bundle import INPUT, OUTPUTS
+from service.core.bundles.manifest import Manifest
+from service.core.tensors.protocol import ANOMALY_MAP, INPUTS, SCORE, TensorSpec
+from service.core.tensors.triton import TRITON_OUTPUTS, TRITON_TYPES, TritonForm
 from service.settings import Settings
-from service.tensors.protocol import ANOMALY_MAP, INPUTS, SCORE, TensorSpec
-from service.tensors.triton import TRITON_OUTPUTS, TRITON_TYPES, TritonForm
 
 Kind = Literal["auto", "cpu", "gpu"]
 """Where Triton runs a graph; auto is a GPU if there is one."""

@@ -10,9 +10,9 @@ from onnx import ModelProto
 
 from export.errors import TritonExportError
 from export.variants.tensorrt_graph import CONTEXT_OP
-from service.bundles.bundle import INPUT, OUTPUTS, Bundle
-from service.bundles.variant import Variant
-from service.engines.options import REFERENCE
+from service.core.bundles.bundle import INPUT, OUTPUTS, Bundle
+from service.core.bundles.variant import Variant
+from service.core.engines.options import REFERENCE
 
 
 @dataclass(frozen=True, slots=True)

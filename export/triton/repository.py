@@ -14,14 +14,14 @@ from export.errors import TritonExportError
 from export.out_folder import versions_in
 from export.triton.config import Batching, Kind, graph_config, python_config
 from export.triton.graph import TritonGraphFile, graph_of
-from service.bundles.bundle import MANIFEST, Bundle, check_place
-from service.bundles.card import CARD
-from service.bundles.files import new_folder, write_atomically
-from service.bundles.signing.signature import SIGNATURE
-from service.bundles.thresholds import OVERRIDES
-from service.engines.options import REFERENCE, EngineOptions
-from service.engines.plan import plan_for
-from service.tensors.triton import TritonForm
+from service.core.bundles.bundle import MANIFEST, Bundle, check_place
+from service.core.bundles.card import CARD
+from service.core.bundles.files import new_folder, write_atomically
+from service.core.bundles.signing.signature import SIGNATURE
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.engines.options import REFERENCE, EngineOptions
+from service.core.engines.plan import plan_for
+from service.core.tensors.triton import TritonForm
 
 RunsIn = Literal["triton", "python"]
 """What runs the graph: a model of Triton's, or the Python model itself."""

@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from export.calibration.pictures_to_use import sample_evenly
 from export.pictures import look_at
-from service.bundles.bundle import Bundle
-from service.bundles.calibration.witnesses import anomalous
-from service.bundles.variant import GoldenBounds, Precision, VariantDrift
-from service.domain import AnomalyMap
-from service.engines.base import Engine
-from service.engines.golden import measure_golden
-from service.errors import DriftError
-from service.pictures.postprocess import picture_score
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.calibration.witnesses import anomalous
+from service.core.bundles.variant import GoldenBounds, Precision, VariantDrift
+from service.core.domain import AnomalyMap
+from service.core.engines.base import Engine
+from service.core.engines.golden import measure_golden
+from service.core.errors import DriftError
+from service.core.pictures.postprocess import picture_score
 
 GATE_PICTURES = 64
 """Most good and most defective pictures that the gate compares."""

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, TensorProto
 
 from export.errors import ExportError
 from export.variants.onnx_layers import casts_to, replace_nodes, weighted_layers
-from service.engines.provider_check import first_line, import_runtime
+from service.core.engines.provider_check import first_line, import_runtime
 
 SENSITIVE = (
     *("InstanceNormalization", "LayerNormalization", "LpNormalization"),

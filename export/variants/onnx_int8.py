@@ -11,9 +11,9 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from export.errors import ExportError
 from export.variants.onnx_layers import LAYERS, casts_to, replace_nodes, weighted_layers
-from service.bundles.bundle import INPUT
-from service.domain import Batch, ModelInput
-from service.engines.provider_check import first_line, import_runtime
+from service.core.bundles.bundle import INPUT
+from service.core.domain import Batch, ModelInput
+from service.core.engines.provider_check import first_line, import_runtime
 
 QUANTIZED = (*LAYERS, "Clip", "Relu")
 """Operators that work in 8 bits, if their weights have more than one channel. Products of two

@@ -12,10 +12,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-from service.bundles.bundle import INPUT
-from service.domain import Batch
-from service.engines.layers import Layer, LayerError, LayerOutputs, compare_layers
-from service.engines.provider_check import import_runtime
+from service.core.bundles.bundle import INPUT
+from service.core.domain import Batch
+from service.core.engines.layers import Layer, LayerError, LayerOutputs, compare_layers
+from service.core.engines.provider_check import import_runtime
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators with weights, and matrix products: they do most of the work."""
@@ -27,7 +27,7 @@ _OF_WEIGHTS = ("Cast", "DequantizeLinear", "Identity", "Transpose")
 def onnx_layer_errors(reference: Path, variant: Path, images: Batch) -> tuple[LayerError, ...]:
     """Compare the outputs of layers, in the order of the reference graph, on the CPU.
 
-    Unlike `service.engines.layers` it needs no OpenVINO, but the package `onnx`.
+    Unlike `service.core.engines.layers` it needs no OpenVINO, but the package `onnx`.
 
     Args:
         reference: an ONNX file.

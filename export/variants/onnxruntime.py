@@ -19,12 +19,12 @@ from export.variants.search import (
     VariantOptions,
     named_by_content,
 )
-from service.bundles.bundle import Bundle
-from service.domain import Batch
-from service.engines.layers import LayerError
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.provider_check import check_provider, import_runtime
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Batch
+from service.core.engines.layers import LayerError
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.provider_check import check_provider, import_runtime
+from service.core.errors import ConfigurationError
 
 
 class OnnxRuntimeMaker(Maker):

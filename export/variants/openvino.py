@@ -7,10 +7,10 @@ from pathlib import Path
 
 from export.variants.openvino_int8 import quantize, rest_of
 from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantOptions
-from service.bundles.bundle import Bundle
-from service.domain import Batch
-from service.engines.layers import LayerError, layer_errors
-from service.engines.openvino import OpenVinoEngine, precision_hint
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Batch
+from service.core.engines.layers import LayerError, layer_errors
+from service.core.engines.openvino import OpenVinoEngine, precision_hint
 
 
 class OpenVinoMaker(Maker):

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from export.variants.search import named_by_content
-from service.bundles.bundle import INPUT
-from service.bundles.variant import Precision
-from service.distribution import install_hint
-from service.domain import ModelInput
-from service.engines.openvino import apart, import_openvino
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import INPUT
+from service.core.bundles.variant import Precision
+from service.core.distribution import install_hint
+from service.core.domain import ModelInput
+from service.core.engines.openvino import apart, import_openvino
+from service.core.errors import ConfigurationError
 
 STEM = "openvino-int8"
 TRANSFORMERS = frozenset({"dinomaly", "inpformer"})

@@ -30,13 +30,13 @@ from export.variants.drift_gate import (
     golden_bounds,
 )
 from export.versions import package_versions
-from service.bundles.bundle import Bundle
-from service.bundles.variant import EngineKind, Precision, Provider, Variant, VariantDrift
-from service.bundles.writing import add_variant
-from service.domain import Batch, ModelInput
-from service.engines.base import Engine
-from service.engines.layers import NAMED_FROM, LayerError, first_failing
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.variant import EngineKind, Precision, Provider, Variant, VariantDrift
+from service.core.bundles.writing import add_variant
+from service.core.domain import Batch, ModelInput
+from service.core.engines.base import Engine
+from service.core.engines.layers import NAMED_FROM, LayerError, first_failing
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 CALIBRATION_PICTURES = 128
 """Most pictures that the ranges of 8 bits are taken from."""

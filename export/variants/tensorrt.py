@@ -12,17 +12,17 @@ from export.variants.search import ConvertedGraph, Images, Maker, Tell, VariantO
 from export.variants.tensorrt_graph import CONTEXT_OP, cast_before_transpose
 from export.variants.tensorrt_ranges import write_ranges
 from export.versions import package_versions
-from service.bundles.bundle import INPUT, Bundle
-from service.engines.nvidia.cuda import fixed_sizes
-from service.engines.nvidia.gpu import read_gpu
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.provider_check import (
+from service.core.bundles.bundle import INPUT, Bundle
+from service.core.engines.nvidia.cuda import fixed_sizes
+from service.core.engines.nvidia.gpu import read_gpu
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.provider_check import (
     check_provider,
     cuda_major,
     first_line,
     import_runtime,
 )
-from service.engines.provider_options import GpuOptions, provider_options
+from service.core.engines.provider_options import GpuOptions, provider_options
 
 
 class TensorRtMaker(Maker):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from export.variants.onnx_layers import casts_to, replace_nodes
-from service.bundles.bundle import INPUT
+from service.core.bundles.bundle import INPUT
 
 CONTEXT_OP = "EPContext"
 """The node in which ONNX Runtime keeps what a provider compiled."""

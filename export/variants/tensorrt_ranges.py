@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.variants.onnx_int8 import OneByOne
-from service.domain import ModelInput
+from service.core.domain import ModelInput
 
 TABLE = "calibration.flatbuffers"
 """The file that ONNX Runtime's TensorRT provider reads."""

@@ -14,9 +14,9 @@ from starlette.types import Message
 
 from service.api.problems import share_of
 from service.api.request_context import DECLARED_BYTES_KEY
-from service.batching.memory import EncodedBytes, MemoryBudget
-from service.batching.uploads import Upload, Uploads
-from service.errors import ClientGoneError, InvalidImageError
+from service.core.batching.memory import EncodedBytes, MemoryBudget
+from service.core.batching.uploads import Upload, Uploads
+from service.core.errors import ClientGoneError, InvalidImageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Self
 
 from fastapi import Request
 
-from service.errors import ClientGoneError
+from service.core.errors import ClientGoneError
 
 _PATIENCE_S = 0.02
 """Seconds from the body to the first look for a disconnect; most answers are sent by then."""
@@ -25,7 +25,7 @@ class CancelOnDisconnect:
     ...         await asyncio.sleep(60)
     >>> asyncio.run(answer())
     Traceback (most recent call last):
-    service.errors.ClientGoneError: the caller hung up before the answer was there
+    service.core.errors.ClientGoneError: the caller hung up before the answer was there
 
     Args:
         request: whose client is watched.

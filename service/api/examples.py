@@ -5,7 +5,7 @@ Each has the text that a server says in this case; a test asks one and compares.
 
 from __future__ import annotations
 
-from service.errors import (
+from service.core.errors import (
     DeadlineExceededError,
     EngineDiedError,
     EngineError,

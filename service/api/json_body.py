@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from service.api.schemas import reference_to
-from service.errors import ClientGoneError, InvalidParameterError, SlowRequestError
-from service.problem import validation_message
+from service.core.errors import ClientGoneError, InvalidParameterError, SlowRequestError
+from service.core.problem import validation_message
 
 MAX_BODY_BYTES = 16 * 1024
 """Longest body: far more than a reason needs, and read at once."""

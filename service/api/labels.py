@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.domain import NO_LABELS, Labels
-from service.errors import InvalidParameterError
-from service.problem import validation_message
+from service.core.domain import NO_LABELS, Labels
+from service.core.errors import InvalidParameterError
+from service.core.problem import validation_message
 
 _PREFIX = b"x-takt-"
 _NAMES = {b"x-takt-station": "station", b"x-takt-part": "part", b"x-takt-lot": "lot"} | {

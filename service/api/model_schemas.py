@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from service.api.schemas import ImageSize, Schema
-from service.bundles.tiling import Blend
-from service.domain import FindingCode
+from service.core.bundles.tiling import Blend
+from service.core.domain import FindingCode
 
 
 class ThresholdOriginOut(Schema):

@@ -15,12 +15,12 @@ from starlette.types import Scope
 
 from service.api.json_body import JsonAnswer
 from service.api.schemas import OipProblemOut, ProblemOut, reference_to
-from service.batching.uploads import network_of
-from service.domain import Json, Labels, RawPicture
-from service.errors import InvalidParameterError, TaktError
+from service.core.batching.uploads import network_of
+from service.core.domain import Json, Labels, RawPicture
+from service.core.errors import InvalidParameterError, TaktError
+from service.core.problem import Problem, problem_of
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import Asked
-from service.problem import Problem, problem_of
 from service.security.caller import Caller
 
 MEDIA_TYPE = "application/problem+json"
@@ -84,7 +84,7 @@ def problem_responses(
 ) -> dict[int | str, dict[str, Any]]:
     """The answers to errors, by status, as the API's document describes them.
 
-    >>> from service.errors import ConflictError
+    >>> from service.core.errors import ConflictError
     >>> found = problem_responses(ConflictError("there is nothing to go back to"))
     >>> content = found[409]["content"]["application/problem+json"]
     >>> content["examples"]["conflict"]["value"]["detail"]

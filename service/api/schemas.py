@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.labels import LabelsIn
-from service.domain import HeatmapKind, ImageFormat, InspectOptions, Priority, WarningCode
+from service.core.domain import HeatmapKind, ImageFormat, InspectOptions, Priority, WarningCode
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 """Place of a model's schema in the API's document."""

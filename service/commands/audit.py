@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from service.commands.groups import refuse_lost_options
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:  # a command is listed without what it works with
@@ -110,7 +110,7 @@ def verify(
         return
     if public is None:
         raise click.UsageError("name the key that has signed FILE with --public")
-    from service.bundles.signing.keys import read_public_keys
+    from service.core.bundles.signing.keys import read_public_keys
     from service.recording.audit.export import check_export
 
     check, seal = check_export(file, read_public_keys(public), heads)
@@ -134,7 +134,7 @@ def export(file: Path, key: Path, data: Path, record: str) -> None:
     A line of FILE is an entry in JSON; the last line has the signature, over the number of entries
     and the hashes of the first and the last one.
     """
-    from service.bundles.signing.keys import is_encrypted, read_private_key
+    from service.core.bundles.signing.keys import is_encrypted, read_private_key
     from service.recording.audit.chain import entries_of
     from service.recording.audit.export import write_export
 

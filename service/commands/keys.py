@@ -12,8 +12,8 @@ from typing import get_args
 
 import click
 
-from service.bundles.files import write_atomically
-from service.errors import ConfigurationError
+from service.core.bundles.files import write_atomically
+from service.core.errors import ConfigurationError
 from service.security.caller import Scope
 from service.security.keys.key import NAME, Key, new_key
 from service.security.keys.key_file import MOST_KEYS, format_keys, parse_keys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.errors import ConfigurationError, TaktError
+from service.core.errors import ConfigurationError, TaktError
 from service.recording.record import existing_record, record_options
 
 if TYPE_CHECKING:

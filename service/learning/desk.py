@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from service.domain import Json
-from service.errors import ConflictError, LearningNotFoundError
-from service.host import let_others_go_first, usable_cores
+from service.core.domain import Json
+from service.core.errors import ConflictError, LearningNotFoundError
+from service.core.host import let_others_go_first, usable_cores
 from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
 from service.learning.job import LearningJob
 from service.learning.obstacles import Obstacle, obstacles

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.bundles.files import make_private, private_file
-from service.errors import ConflictError, NoRoomError
-from service.naming import is_model_name, is_version
-from service.pictures.decode import decode
-from service.pictures.header import read_header
+from service.core.bundles.files import make_private, private_file
+from service.core.errors import ConflictError, NoRoomError
+from service.core.naming import is_model_name, is_version
+from service.core.pictures.decode import decode
+from service.core.pictures.header import read_header
 
 MOST_PICTURES: Final = 5_000
 MOST_BYTES: Final = 8_000_000_000

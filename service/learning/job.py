@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from service.domain import Json
+from service.core.domain import Json
 from service.learning.wish import Wish
 
 LearningState = Literal["collecting", "running", "done", "failed", "cancelled"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 ObstacleCode = Literal["exporter_missing", "repository_read_only", "data_folder_read_only"]
 

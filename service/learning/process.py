@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from service.domain import Json
+from service.core.domain import Json
 
 LEARN: Final = (
     sys.executable,

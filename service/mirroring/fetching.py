@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.card import CARD
-from service.bundles.content.listed_files import bound_of, check_names
-from service.bundles.files import write_atomically
-from service.bundles.host_profile import PROFILES
-from service.bundles.manifest import Manifest
-from service.bundles.reading import RECORD_BYTES
-from service.bundles.signing.signature import SIGNATURE, TrustedKeys
-from service.bundles.thresholds import OVERRIDES
-from service.errors import BundleError
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.card import CARD
+from service.core.bundles.content.listed_files import bound_of, check_names
+from service.core.bundles.files import write_atomically
+from service.core.bundles.host_profile import PROFILES
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.reading import RECORD_BYTES
+from service.core.bundles.signing.signature import SIGNATURE, TrustedKeys
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.errors import BundleError
 from service.mirroring.folder import MirrorFolder
 from service.mirroring.store import Store
 

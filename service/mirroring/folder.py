@@ -18,13 +18,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.files import make_private, sync_folder, write_atomically
-from service.bundles.host_profile import PROFILES
-from service.bundles.manifest import Manifest
-from service.bundles.strict_model import StrictModel
-from service.bundles.thresholds import OVERRIDES
-from service.errors import BundleError, ConfigurationError
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.files import make_private, sync_folder, write_atomically
+from service.core.bundles.host_profile import PROFILES
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.strict_model import StrictModel
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.errors import BundleError, ConfigurationError
 
 _RECORD = "mirror.json"
 _LOCK = ".lock"

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import Field
 
-from service.bundles.manifest import READABLE_VERSION
-from service.bundles.reading import RECORD_BYTES
-from service.bundles.strict_model import StrictModel
-from service.errors import BundleError, UnavailableError
+from service.core.bundles.manifest import READABLE_VERSION
+from service.core.bundles.reading import RECORD_BYTES
+from service.core.bundles.strict_model import StrictModel
+from service.core.errors import BundleError, UnavailableError
+from service.core.naming import NAME_PATTERN, is_model_name
 from service.mirroring.store import Store
-from service.naming import NAME_PATTERN, is_model_name
 
 INDEX = "index.json"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 
 SCHEMES: Final = ("file", "http", "https", "s3", "gs")
 

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from service.bundles.reading import RECORD_BYTES
-from service.bundles.signing.signature import TrustedKeys
-from service.errors import BundleError, ConfigurationError, UnavailableError
+from service.core.bundles.reading import RECORD_BYTES
+from service.core.bundles.signing.signature import TrustedKeys
+from service.core.errors import BundleError, ConfigurationError, UnavailableError
+from service.core.naming import VERSIONS, is_version
 from service.mirroring.fetching import fetch_version, read_manifest
 from service.mirroring.folder import Fetched, MirrorFolder
 from service.mirroring.listing import Listing, list_store
 from service.mirroring.store import Store
-from service.naming import VERSIONS, is_version
 
 _AGAIN_S = 10.0
 _AGAIN_MOST_S = 300.0

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from service.distribution import install_hint
-from service.errors import BundleError, ConfigurationError, TaktError, UnavailableError
+from service.core.distribution import install_hint
+from service.core.errors import BundleError, ConfigurationError, TaktError, UnavailableError
 from service.mirroring.location import Location
 
 _EXTRAS: Final = {"file": "https", "http": "https", "https": "https", "s3": "s3", "gs": "gs"}

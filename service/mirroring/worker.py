@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.mirroring.metrics import MirrorMetrics
 from service.mirroring.mirror import Mirror
 from service.peers import Alone, Message, Messenger, Peers

@@ -7,7 +7,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 
 
 class ConnectionMetrics:

@@ -9,7 +9,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from service.domain import EngineFault
+from service.core.domain import EngineFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import asyncio
 import logging
 import time
 
-from service.domain import Inspection, ProtocolName
-from service.errors import TaktError
+from service.core.domain import Inspection, ProtocolName
+from service.core.errors import TaktError
 from service.observing.metrics import Metrics
 from service.observing.records import (
     NOTHING_ASKED,

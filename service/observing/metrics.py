@@ -18,8 +18,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service.distribution import version
-from service.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
+from service.core.distribution import version
+from service.core.domain import STAGES, DropReason, FindingCode, ProtocolName, ThresholdKind
 from service.observing.access_metrics import AccessMetrics
 from service.observing.connection_metrics import ConnectionMetrics
 from service.observing.engine_metrics import EngineInstruments

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import Counter, Histogram
 
-from service.domain import DropReason
+from service.core.domain import DropReason
 from service.observing.histogram import UnlockedHistogram
 from service.observing.records import AnswerRecord
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from service.domain import (
+from service.core.domain import (
     NO_LABELS,
     Labels,
     ProtocolName,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.configuration import load_settings
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.mirroring.location import is_url
 from service.security.exposure import check_exposure
 from service.settings import Settings

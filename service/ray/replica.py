@@ -19,7 +19,7 @@ from ray.serve.exceptions import DeploymentUnavailableError
 from service.api.document.application import Application
 from service.app import create_app
 from service.configuration import unknown_variables
-from service.errors import NotReadyError
+from service.core.errors import NotReadyError
 from service.observing.gpu_metrics import find_gpus
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from service.engines.options import AUTO
+from service.core.engines.options import AUTO
 from service.settings import Settings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select, text, update
 
-from service.errors import RecordError
+from service.core.errors import RecordError
 from service.recording.pictures import PictureKey
 from service.recording.record import Record
 from service.recording.tables import inspections

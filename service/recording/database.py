@@ -20,8 +20,8 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
-from service.bundles.files import make_private, private_file
-from service.errors import ConfigurationError, RecordError
+from service.core.bundles.files import make_private, private_file
+from service.core.errors import ConfigurationError, RecordError
 
 HEAD = "0003"
 """The newest revision in `migrations/versions/`."""

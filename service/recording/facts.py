@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from service.domain import regions_json
+from service.core.domain import regions_json
 from service.observing.records import AnswerRecord, Asked
 from service.recording.keeping import Reason
 from service.recording.pictures import (

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from service.domain import Verdict
-from service.errors import ConfigurationError
+from service.core.domain import Verdict
+from service.core.errors import ConfigurationError
 from service.recording.wishes import read_wishes
 
 Reason = Literal["reject", "near", "sample"]

@@ -15,9 +15,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from service.bundles.files import make_private, private_file
-from service.domain import PixelFormat, RawPicture
-from service.errors import InspectionNotFoundError, RecordError
+from service.core.bundles.files import make_private, private_file
+from service.core.domain import PixelFormat, RawPicture
+from service.core.errors import InspectionNotFoundError, RecordError
 
 RAW_FORMATS: Final[tuple[PixelFormat, ...]] = ("rgb8", "bgr8", "mono8")
 

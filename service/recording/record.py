@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.recording.defaults import DATA_HELP, DEFAULT_DATA, DEFAULT_RECORD, RECORD_HELP
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 
 
 def read_wishes(

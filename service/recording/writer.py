@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from service.domain import RawPicture, Source
-from service.errors import RecordError
+from service.core.domain import RawPicture, Source
+from service.core.errors import RecordError
 from service.observing.records import AnswerRecord, Asked
 from service.peers import Alone, Peers
 from service.recording.database import RefusedRowsError

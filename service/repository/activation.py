@@ -16,13 +16,13 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.files import write_atomically
-from service.bundles.findings import Finding
-from service.bundles.manifest import Manifest
-from service.bundles.reading import surroundings
-from service.bundles.strict_model import StrictModel
-from service.errors import BundleError, ConfigurationError
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.files import write_atomically
+from service.core.bundles.findings import Finding
+from service.core.bundles.manifest import Manifest
+from service.core.bundles.reading import surroundings
+from service.core.bundles.strict_model import StrictModel
+from service.core.errors import BundleError, ConfigurationError
 
 ACTIVE = "active.json"
 MAX_REASON = 500

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.batching.memory import MemoryBudget
-from service.batching.options import BatcherOptions
-from service.bundles.signing.signature import TrustedKeys
-from service.engines.opener import EngineFactory, EngineOpener, engine_opener
-from service.inspection.inference import Pools
-from service.inspection.pipeline import Limits
+from service.core.batching.memory import MemoryBudget
+from service.core.batching.options import BatcherOptions
+from service.core.bundles.signing.signature import TrustedKeys
+from service.core.engines.opener import EngineFactory, EngineOpener, engine_opener
+from service.core.inspection.inference import Pools
+from service.core.inspection.pipeline import Limits
 from service.observing.metrics import Metrics
 from service.peers import Alone, Peers
 from service.recording.audit.entry import Change

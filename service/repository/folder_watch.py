@@ -8,9 +8,9 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from service.bundles.card import CARD
-from service.bundles.thresholds import OVERRIDES
-from service.errors import ConfigurationError, TaktError
+from service.core.bundles.card import CARD
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.errors import ConfigurationError, TaktError
 from service.peers import Alone, Message, Messenger, Peers
 from service.recording.audit.served import ServedModel
 from service.repository.activation import ACTIVE

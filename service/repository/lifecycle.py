@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from service.domain import ThresholdKind
-from service.errors import NotReadyError
-from service.host import return_freed_memory
+from service.core.domain import ThresholdKind
+from service.core.errors import NotReadyError
+from service.core.host import return_freed_memory
 from service.recording.audit.entry import Change
 from service.repository.context import VersionContext
 from service.repository.model_version import ModelVersion

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from service.bundles.signing.signature import TrustedKeys
-from service.errors import ConfigurationError
+from service.core.bundles.signing.signature import TrustedKeys
+from service.core.errors import ConfigurationError
 from service.mirroring.folder import MirrorFolder
 from service.mirroring.location import is_url, parse_location
 from service.mirroring.metrics import MirrorMetrics

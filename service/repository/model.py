@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from service.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
+from service.core.errors import ConfigurationError, ConflictError, ModelNotFoundError, NotReadyError
 from service.recording.audit.entry import FILE, SERVER
 from service.recording.audit.served import ServedModel, activation
 from service.repository.activation import (

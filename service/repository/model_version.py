@@ -11,22 +11,22 @@ from typing import Literal
 
 import numpy as np
 
-from service.batching.batcher import Batcher
-from service.bundles.bundle import Bundle, check_place, load_bundle
-from service.bundles.findings import Finding
-from service.bundles.thresholds import (
+from service.core.batching.batcher import Batcher
+from service.core.bundles.bundle import Bundle, check_place, load_bundle
+from service.core.bundles.findings import Finding
+from service.core.bundles.thresholds import (
     THRESHOLD_KINDS,
     DeployedThresholds,
     ThresholdChange,
     read_overrides,
 )
-from service.domain import ModelInput, ModelOutput
-from service.engines.base import EngineOutput
-from service.engines.golden import BatchDrift, check_answers
-from service.engines.plan import EnginePlan
-from service.errors import NotReadyError, TaktError
-from service.inspection.pipeline import Pipeline
-from service.inspection.source import source_of
+from service.core.domain import ModelInput, ModelOutput
+from service.core.engines.base import EngineOutput
+from service.core.engines.golden import BatchDrift, check_answers
+from service.core.engines.plan import EnginePlan
+from service.core.errors import NotReadyError, TaktError
+from service.core.inspection.pipeline import Pipeline
+from service.core.inspection.source import source_of
 from service.observing.metrics import Metrics
 from service.observing.model_metrics import score_bounds
 from service.repository.context import VersionContext
@@ -73,7 +73,7 @@ class ModelVersion:
     ('pitting', '1', 'loading')
     >>> version.check_ready()  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    service.errors.NotReadyError: model pitting, version 1, is not ready: loading; ...
+    service.core.errors.NotReadyError: model pitting, version 1, is not ready: loading; ...
 
     Args:
         path: the version's folder, `<repository>/<name>/<version>`.

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundles.bundle import read_digest
-from service.errors import BundleError, ConfigurationError
+from service.core.bundles.bundle import read_digest
+from service.core.errors import BundleError, ConfigurationError
 from service.recording.audit.chain import append, log_entry
 from service.recording.audit.entry import Change
 from service.recording.database import Database

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from service.errors import ConfigurationError, ModelNotFoundError
-from service.host import return_freed_memory
+from service.core.errors import ConfigurationError, ModelNotFoundError
+from service.core.host import return_freed_memory
 from service.recording.audit.served import ServedModel
 from service.repository.context import VersionContext
 from service.repository.lifecycle import Lifecycle
@@ -25,7 +25,7 @@ class ModelRepository:
 
     >>> import asyncio
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from service.inspection.inference import Pools
+    >>> from service.core.inspection.inference import Pools
     >>> from service.observing.metrics import Metrics
     >>> from service.repository.context import version_context
     >>> from service.settings import Settings

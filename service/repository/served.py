@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.bundles.thresholds import THRESHOLD_KINDS, ThresholdChange
-from service.domain import Json
+from service.core.bundles.thresholds import THRESHOLD_KINDS, ThresholdChange
+from service.core.domain import Json
 from service.recording.audit.entry import FILE, Change
 from service.recording.audit.served import ServedVersion
 from service.repository.model_version import ModelVersion

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from service.naming import version_order
+from service.core.naming import version_order
 from service.recording.audit.served import version_change
 from service.repository.figures import show_figures
 from service.repository.lifecycle import Lifecycle

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.bundles.bundle import MANIFEST
-from service.errors import ConfigurationError
-from service.naming import VERSIONS, is_version, version_order
+from service.core.bundles.bundle import MANIFEST
+from service.core.errors import ConfigurationError
+from service.core.naming import VERSIONS, is_version, version_order
 from service.repository.activation import ACTIVE
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.peers import Alone, Message, Messenger, Peers
 from service.security.caller import Authenticator
 from service.security.credentials import Credentials

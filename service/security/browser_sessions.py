@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security.caller import Caller
 
 COOKIE = "takt_session"

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security.caller import Authenticator, Caller
 
 _MOST_REMEMBERED = 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 
 
 def check_exposure(host: str, *, knows_callers: bool, insecure: bool) -> None:
@@ -13,7 +13,7 @@ def check_exposure(host: str, *, knows_callers: bool, insecure: bool) -> None:
     >>> check_exposure("127.0.0.1", knows_callers=False, insecure=False)
     >>> check_exposure("0.0.0.0", knows_callers=False, insecure=False)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    service.errors.ConfigurationError: host is 0.0.0.0, and without keys whoever reaches it may ...
+    service.core.errors.ConfigurationError: host is 0.0.0.0, and without keys whoever ...
 
     Args:
         host: the address to listen on.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from service.errors import ConfigurationError, TaktError
+from service.core.errors import ConfigurationError, TaktError
 
 Contents = tuple[bytes, ...]
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from service.errors import MisdirectedRequestError, RequestError
+from service.core.errors import MisdirectedRequestError, RequestError
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins
 
@@ -40,7 +40,7 @@ class Gate:
     False
     >>> gate.check({"type": "http", "method": "PUT", "headers": headers})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    service.errors.ForbiddenError: pages of https://evil.example may not ask this here; ...
+    service.core.errors.ForbiddenError: pages of https://evil.example may not ask this here; ...
 
     Args:
         hosts: names of this server.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from service.errors import InsufficientScopeError, RequestError, UnauthenticatedError
+from service.core.errors import InsufficientScopeError, RequestError, UnauthenticatedError
 from service.security.browser_sessions import COOKIE, BrowserSessions
 from service.security.caller import ANYONE, STRANGER, Caller, CallerPendingError
 from service.security.credentials import Credentials
@@ -42,7 +42,7 @@ class Guard:
     'line3'
     >>> guard.check({"type": "http", "method": "GET", "path": "/metrics", "headers": headers})
     Traceback (most recent call last):
-    service.errors.InsufficientScopeError: the key line3 lacks the scope read, which this needs
+    service.core.errors.InsufficientScopeError: the key line3 lacks the scope read, which this needs
 
     Args:
         credentials: knows callers.

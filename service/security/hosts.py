@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from service.errors import ConfigurationError, MisdirectedRequestError, RequestError
+from service.core.errors import ConfigurationError, MisdirectedRequestError, RequestError
 
 ANY = "*"
 
@@ -27,7 +27,7 @@ class AllowedHosts:
     (None, None, None)
     >>> hosts.check("evil.example")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    service.errors.MisdirectedRequestError: this server does not answer to the name evil.e...
+    service.core.errors.MisdirectedRequestError: this server does not answer to the name evil.e...
 
     Args:
         allowed: names such as `takt.plant.example` or `*.plant.example`, with commas between; `*`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from service.errors import ForbiddenError
+from service.core.errors import ForbiddenError
 
 ANY = "*"
 
@@ -23,7 +23,7 @@ class AllowedOrigins:
     True
     >>> origins.check("https://other.example", None, own={"takt:8000"})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    service.errors.ForbiddenError: pages of https://other.example may not ask this here; ...
+    service.core.errors.ForbiddenError: pages of https://other.example may not ask this here; ...
 
     Args:
         allowed: origins such as `https://line3.example:8443`, with commas between; `*` for any.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 
-from service.distribution import install_hint
-from service.errors import ConfigurationError
+from service.core.distribution import install_hint
+from service.core.errors import ConfigurationError
 
 _NEEDED = ("grpc.aio", "grpc_health.v1.health_pb2", "tritonclient.grpc.service_pb2")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.server.grpc_packages import check_grpc
 from service.settings import Settings
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.followed_files import Contents, FollowedFiles
 from service.settings import Settings
 

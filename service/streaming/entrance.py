@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from service.domain import Inspection, RawPicture
-from service.errors import QueueFullError
+from service.core.domain import Inspection, RawPicture
+from service.core.errors import QueueFullError
 
 Picture = bytes | memoryview | RawPicture
 Read = Callable[[], Awaitable[bytes | RawPicture]]

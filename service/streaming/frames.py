@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.domain import NO_LABELS, Labels, PixelFormat, RawPicture
-from service.errors import InvalidImageError, RequestError
+from service.core.domain import NO_LABELS, Labels, PixelFormat, RawPicture
+from service.core.errors import InvalidImageError, RequestError
 
 HEADER_BYTES = 32
 

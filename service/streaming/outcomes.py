@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 
-from service.domain import Inspection, Json, inspection_json
-from service.problem import problem_of
+from service.core.domain import Inspection, Json, inspection_json
+from service.core.problem import problem_of
 from service.streaming.evidence import VoteCount
 
 KEPT_HEATMAP_BYTES = 16 * 1024 * 1024

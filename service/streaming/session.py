@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from service.domain import NO_LABELS, Inspection
-from service.errors import NotReadyError, RequestError
+from service.core.domain import NO_LABELS, Inspection
+from service.core.errors import NotReadyError, RequestError
 from service.streaming.entrance import Entrance, Inspect
 from service.streaming.evidence import Smoothing, Voting, VotingRule
 from service.streaming.frames import LAST_SEQUENCE, Frame

@@ -9,7 +9,7 @@ import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from service.errors import NotReadyError, StreamNotFoundError, UnavailableError
+from service.core.errors import NotReadyError, StreamNotFoundError, UnavailableError
 from service.peers import Alone, Peers
 from service.streaming.link import Link, Stop
 from service.streaming.session import Session

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.domain import NO_LABELS, Labels, RawPicture
-from service.errors import RequestError
+from service.core.domain import NO_LABELS, Labels, RawPicture
+from service.core.errors import RequestError
 from service.streaming.entrance import Picture
 from service.streaming.frames import Frame
 from service.streaming.link import Stop

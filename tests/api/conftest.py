@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
-from service.engines.opener import EngineFactory
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
+from service.core.engines.opener import EngineFactory
 from service.observing.logging_setup import Write
 from service.observing.tracing.base import Tracing
 from service.recording.record import Record

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 from service.streaming.sessions import Sessions
 

@@ -10,8 +10,8 @@ from starlette.types import Message
 from service.api import disconnect
 from service.api.disconnect import CancelOnDisconnect
 from service.app import create_app
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 from tests.api.apps import SCOPE, Caller, idle, until
 

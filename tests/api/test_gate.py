@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from service.security.gate import SAFE_METHODS
 from tests.api.stream.socket import PATH, Socket
 

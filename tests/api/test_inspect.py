@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from service.api.schemas import InspectionOut, ProblemOut
-from service.engines.fake import FakeEngine
+from service.core.engines.fake import FakeEngine
 
 URL = "/v1/models/parts/inspect"
 
@@ -271,7 +271,7 @@ async def test_an_unforeseen_error_tells_nothing(serve, bad_part, monkeypatch, c
         raise ZeroDivisionError("a secret")
 
     async with serve() as client:
-        monkeypatch.setattr("service.inspection.finish.judge", explode)
+        monkeypatch.setattr("service.core.inspection.finish.judge", explode)
         response = await client.post(URL, content=bad_part)
         assert (response.status_code, response.json()["code"]) == (500, "internal_error")
         assert "secret" not in response.text

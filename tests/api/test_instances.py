@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from tests.api.conftest import Serve
 
 INSPECT = "/v1/models/parts/inspect"

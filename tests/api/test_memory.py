@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.app import create_app
-from service.engines.fake import FakeEngine
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 from tests.api.apps import idle, until
 

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
-from service.engines.fake import FakeEngine
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 
 URL = "/v1/models/parts/inspect"

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
-from service.bundles.signing.signature import write_signature
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.signing.signature import write_signature
+from service.core.engines.fake import FakeEngine
 from service.mirroring.location import mirror_folder
 from service.settings import Settings
 from tests.shelves import CREDENTIALS, Shelf, s3_shelf, upload, web_shelf

@@ -14,9 +14,9 @@ import httpx
 import numpy as np
 import pytest
 
-from service.errors import DeadlineExceededError
-from service.inspection import finish, whole
-from service.inspection.pipeline import Pipeline
+from service.core.errors import DeadlineExceededError
+from service.core.inspection import finish, whole
+from service.core.inspection.pipeline import Pipeline
 from tests.api.apps import until
 
 URL = "/v1/models/parts/inspect"

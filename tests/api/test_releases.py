@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import MANIFEST, Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import MANIFEST, Bundle
+from service.core.engines.fake import FakeEngine
 from service.repository.activation import ACTIVE
 from service.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 URL = "/v1/models/parts"
 FINDING = {"code": "few_steps", "text": "the fit took 50 steps", "remedy": "fit it longer"}

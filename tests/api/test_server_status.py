@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.distribution import version
-from service.engines.fake import FakeEngine
+from service.core.distribution import version
+from service.core.engines.fake import FakeEngine
 from service.observing.status import watch
 from service.recording.record import Record
 from tests.api.apps import until

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import MODEL, Bundle
-from service.bundles.signing.keys import key_id
-from service.bundles.thresholds import OVERRIDES
-from service.bundles.writing import sign_bundle
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.bundles.signing.keys import key_id
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.bundles.writing import sign_bundle
+from service.core.errors import ConfigurationError
 from service.settings import Settings
 from tests.signing import FOREIGN, NEXT, OURS, flipped, public_pem, trusted
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from service.app import create_app
-from service.bundles.manifest import Drift, FileDrift
-from service.engines.base import EngineOutput
-from service.engines.fake import FakeEngine
-from service.errors import ConfigurationError
+from service.core.bundles.manifest import Drift, FileDrift
+from service.core.engines.base import EngineOutput
+from service.core.engines.fake import FakeEngine
+from service.core.errors import ConfigurationError
 from service.settings import Settings
 
 URL = "/v1/models/parts/inspect"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.bundles.bundle import Bundle, Calibration
-from service.bundles.thresholds import OVERRIDES
-from service.bundles.writing import replace_calibration
+from service.core.bundles.bundle import Bundle, Calibration
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.bundles.writing import replace_calibration
 
 INSPECT = "/v1/models/parts/inspect"
 THRESHOLD = "/v1/models/parts/threshold"
@@ -90,7 +90,7 @@ async def test_a_read_only_folder_keeps_the_change_in_memory(serve, monkeypatch)
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.bundles.thresholds.write_atomically", read_only)
+    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", read_only)
 
     async with serve() as client:
         body = (await client.put(THRESHOLD, json={"image": 0.9})).json()

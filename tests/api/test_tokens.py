@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security import guard
 from service.security.oidc import issuer as issuer_module
 from tests.api.apps import until

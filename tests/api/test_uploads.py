@@ -9,8 +9,8 @@ import pytest
 from starlette.types import Message
 
 from service.app import create_app
-from service.batching import uploads
-from service.engines.fake import FakeEngine
+from service.core.batching import uploads
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 from tests.api.apps import Caller, idle, until
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from service.bundles.findings import Finding, SelfTest, SizeResult
-from service.bundles.manifest import Thresholds
+from service.core.bundles.findings import Finding, SelfTest, SizeResult
+from service.core.bundles.manifest import Thresholds
 from tests.api.keys import bearer
 from tests.console.conftest import Serve, Server, log_in
 from tests.tested import GRAVE

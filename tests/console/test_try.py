@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
-from service.pictures.decode import decode
+from service.core.pictures.decode import decode
 from tests.console.conftest import BANK, PICTURES, Serve
 
 pytestmark = pytest.mark.browser

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service import errors
-from service.errors import TaktError
+from service.core import errors
+from service.core.errors import TaktError
 from service.observing.status import cases
 from service.observing.status.alarms import Alarms
 from service.observing.status.conditions import CONDITIONS, OF_PROMETHEUS

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from service.security.hosts import AllowedHosts
 from service.settings import Settings
 from tests.deploy.container import here, started, wait_until_it_answers

@@ -12,8 +12,8 @@ from prometheus_client import generate_latest
 from docs._reference.commands import groups_and_commands
 from docs._reference.pages import DOCS, PAGES, PARTS, renewed
 from service.cli import main
+from service.core.errors import TaktError
 from service.declaration import heading_of
-from service.errors import TaktError
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
@@ -66,7 +66,9 @@ def test_every_series_that_a_server_shows_is_named() -> None:
 
 def test_every_code_of_an_error_has_a_row() -> None:
     def kinds(kind: type[TaktError]) -> set[str]:
-        below = [kinds(one) for one in kind.__subclasses__() if one.__module__ == "service.errors"]
+        below = [
+            kinds(one) for one in kind.__subclasses__() if one.__module__ == "service.core.errors"
+        ]
         return {kind.code}.union(*below)
 
     rows = set(re.findall(r"^\| \d{3} \| `(\w+)` \|", read("errors.md"), re.MULTILINE))

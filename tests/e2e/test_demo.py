@@ -10,7 +10,7 @@ import cv2
 import httpx
 import pytest
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TAKT = Path(sys.executable).with_name("takt")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.bundles.variant import Provider
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.variant import Provider
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import ConfigurationError
 
 
 def has_gpu_build() -> bool:

@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from service.app import create_app
-from service.batching.watch import RunLimits
-from service.engines.fake import FakeEngine
+from service.core.batching.watch import RunLimits
+from service.core.engines.fake import FakeEngine
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.repository.supervision.rules import Supervision

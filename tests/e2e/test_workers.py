@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from tests.conftest import TAKT, Server, StartServer
 from tests.workers import (
     INSPECT,

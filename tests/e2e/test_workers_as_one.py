@@ -22,7 +22,7 @@ import pytest
 import trustme
 from websockets.asyncio.client import connect
 
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from takt_client.pictures import pack_frame
 from tests.conftest import Server, StartServer
 from tests.workers import INSPECT, callers, eventually, said, wait_until_all_serve

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.variant import Provider
-from service.engines.golden import check_golden
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.provider_options import PROVIDERS, GpuOptions
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.variant import Provider
+from service.core.engines.golden import check_golden
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.provider_options import PROVIDERS, GpuOptions
 
 pytestmark = pytest.mark.gpu
 

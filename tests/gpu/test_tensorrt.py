@@ -10,13 +10,13 @@ from export.pictures import list_pictures
 from export.variants.drift_gate import ALLOWED
 from export.variants.search import VariantOptions, export_variant
 from export.variants.tensorrt import TensorRtMaker
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.variant import Precision
-from service.engines.built_for import host_mismatch
-from service.engines.golden import check_golden
-from service.engines.nvidia.gpu import read_gpu
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.provider_options import GpuOptions
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.variant import Precision
+from service.core.engines.built_for import host_mismatch
+from service.core.engines.golden import check_golden
+from service.core.engines.nvidia.gpu import read_gpu
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.provider_options import GpuOptions
 
 pytestmark = pytest.mark.gpu
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
 from service.configuration import load_settings
-from service.engines.base import Engine, EngineOutput
-from service.engines.fake import FakeEngine
-from service.engines.opener import engine_opener
+from service.core.bundles.bundle import Bundle
+from service.core.engines.base import Engine, EngineOutput
+from service.core.engines.fake import FakeEngine
+from service.core.engines.opener import engine_opener
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.recording.record import open_record

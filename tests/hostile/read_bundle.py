@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from service.bundles.bundle import load_bundle
-from service.bundles.host_profile import read_profile
-from service.bundles.thresholds import read_overrides
-from service.errors import TaktError
-from service.pictures.roi import roi_on_map
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.host_profile import read_profile
+from service.core.bundles.thresholds import read_overrides
+from service.core.errors import TaktError
+from service.core.pictures.roi import roi_on_map
 from service.repository.activation import read_activation
 
 

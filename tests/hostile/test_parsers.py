@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from service.api.oip.request import OipLimits, read_request
 from service.api.stream.messages import Hello, hello_of
-from service.bundles.manifest import Manifest
-from service.errors import RequestError
-from service.pictures.header import read_header
+from service.core.bundles.manifest import Manifest
+from service.core.errors import RequestError
+from service.core.pictures.header import read_header
 from service.streaming.frames import unpack
 from tests.hostile.oip_bodies import HEADER_LENGTH, broken_body
 from tests.hostile.pictures import MUTATIONS, mutant, originals

@@ -18,10 +18,10 @@ SOURCES = {
 }
 
 MAIN_CLASSES = (
-    "service.batching.batcher.Batcher",
-    "service.bundles.bundle.Bundle",
-    "service.engines.onnxruntime.OnnxRuntimeEngine",
-    "service.inspection.pipeline.Pipeline",
+    "service.core.batching.batcher.Batcher",
+    "service.core.bundles.bundle.Bundle",
+    "service.core.engines.onnxruntime.OnnxRuntimeEngine",
+    "service.core.inspection.pipeline.Pipeline",
     "service.repository.repository.ModelRepository",
     "service.settings.Settings",
     "models.efficientad.detector.EfficientAd",

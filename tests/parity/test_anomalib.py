@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from export.commands.export import export
 from export.evaluation.inspectors import LocalInspector
-from service.bundles.bundle import load_bundle
+from service.core.bundles.bundle import load_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

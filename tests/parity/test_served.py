@@ -26,9 +26,9 @@ from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.nelson import measure_missing
 from models.detector import IMAGENET_MEAN, IMAGENET_STD
 from models.resizing import resized
-from service.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
-from service.bundles.manifest import InputType
-from service.pictures.postprocess import picture_score
+from service.core.bundles.bundle import INPUT, OUTPUTS, Bundle, load_bundle
+from service.core.bundles.manifest import InputType
+from service.core.pictures.postprocess import picture_score
 
 ABSOLUTE = 1e-4
 RELATIVE = 1e-5

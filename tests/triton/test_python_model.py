@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from export.triton.repository import TritonOptions, write_triton
-from service.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.bundle import Bundle, load_bundle
 from tests.conftest import MakeBundle, StartServer, flat_picture
 from tests.triton.server import (
     TritonEndedError,

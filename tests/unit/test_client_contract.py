@@ -15,11 +15,11 @@ import numpy as np
 import orjson
 import pytest
 
-import service.errors
+import service.core.errors
 import takt_client.errors
-from service import domain
-from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
-from service.pictures.decode import decode
+from service.core import domain
+from service.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict, inspection_json
+from service.core.pictures.decode import decode
 from service.streaming import frames
 from takt_client.pictures import FRAME_HEADER, RawPicture, encoded, pack_frame
 from takt_client.reading import inspected_of
@@ -46,7 +46,7 @@ def facts(module: object) -> dict[str, tuple[object, ...]]:
 
 
 def test_both_sides_have_the_same_tree_of_errors() -> None:
-    assert facts(takt_client.errors) == facts(service.errors)
+    assert facts(takt_client.errors) == facts(service.core.errors)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from export.bundling.source import ModelSource, SourceFacts
 from export.errors import ExportError
 from export.pictures import middle_tile, named, read_model_input, read_picture
 from models.resizing import resized
-from service.bundles.bundle import Golden
-from service.bundles.manifest import Crop, Drift, FileDrift, Preprocess
-from service.domain import Image, ModelInput
-from service.engines.base import Engine
-from service.pictures.preprocess import preprocess
+from service.core.bundles.bundle import Golden
+from service.core.bundles.manifest import Crop, Drift, FileDrift, Preprocess
+from service.core.domain import Image, ModelInput
+from service.core.engines.base import Engine
+from service.core.pictures.preprocess import preprocess
 
 
 @dataclass(frozen=True)

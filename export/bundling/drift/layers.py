@@ -7,8 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from service.bundles.bundle import LAYERS, Golden
-from service.engines.layers import record_layers
+from service.core.bundles.bundle import LAYERS, Golden
+from service.core.engines.layers import record_layers
 
 
 def recorded_layers(graph: Path, golden: Golden) -> dict[str, bytes]:

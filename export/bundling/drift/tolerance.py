@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from service.bundles.bundle import INPUT, OUTPUTS, Golden
-from service.bundles.manifest import Drift
+from service.core.bundles.bundle import INPUT, OUTPUTS, Golden
+from service.core.bundles.manifest import Drift
 
 MARGIN = 20
 """Times the drift that was found: other engines and threads took up to 1.9 times of it, and other

@@ -64,7 +64,7 @@ def efficientad(
     from export.synthetic.inputs import reader_with_defects
     from models.checkpoints.own import load_teacher
     from models.fit.efficientad.fit import fit_efficientad
-    from service.bundles.manifest import Preprocess
+    from service.core.bundles.manifest import Preprocess
 
     compute = compute_on(device, threads)
     network = load_teacher(teacher)

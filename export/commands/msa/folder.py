@@ -45,8 +45,8 @@ def folder(
     from export.msa.analysis import StudyContext, StudyFact
     from export.msa.sources.folder import read_placements
     from export.msa.sources.judging import judged_study
-    from service.bundles.bundle import load_bundle
-    from service.pictures.postprocess import Criteria
+    from service.core.bundles.bundle import load_bundle
+    from service.core.pictures.postprocess import Criteria
 
     outputs = StudyOutputs(report, json_file)
     outputs.check()

@@ -15,7 +15,7 @@ from models.fit.patchcore import encoders as patchcore_encoders
 from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import Layers
-from service.domain import Json
+from service.core.domain import Json
 
 
 @dataclass(frozen=True)

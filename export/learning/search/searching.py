@@ -15,7 +15,7 @@ from export.learning.search.choosing import FoundByTrial, Gain, Tried, taken_of
 from export.learning.search.trials import TrialPictures, try_bank
 from export.learning.stages import Stages
 from models.fit.device import Compute
-from service.domain import Json
+from service.core.domain import Json
 
 SIDES = (160, 256, 320, 384, 512, 640)
 """Sides of the input that are tried, those nearest to the default first."""

@@ -35,11 +35,11 @@ from models.fit.patchcore.options import PatchCoreOptions
 from models.fit.pictures import as_image
 from models.fit.progress import Fitted
 from models.patchcore.detector import PatchCore
-from service.bundles.calibration.conformal import Alpha, choose_alpha, needed_for
-from service.bundles.manifest import Preprocess
-from service.bundles.thresholds import ThresholdPair
-from service.domain import Image
-from service.pictures.preprocess import preprocess
+from service.core.bundles.calibration.conformal import Alpha, choose_alpha, needed_for
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.domain import Image
+from service.core.pictures.preprocess import preprocess
 
 HELD_BACK = 24
 """Good parts that are altered, if they are no more than `HELD_BACK_SHARE` of all."""

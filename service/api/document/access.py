@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from service.api.problems import OIP_PATH, problem_responses
 from service.api.schemas import OipProblemOut, ProblemOut
-from service.domain import Json
-from service.errors import InsufficientScopeError, TaktError, UnauthenticatedError
+from service.core.domain import Json
+from service.core.errors import InsufficientScopeError, TaktError, UnauthenticatedError
 from service.security.browser_sessions import COOKIE
 from service.security.caller import SCOPES
 from service.security.routes import ROUTES, Need, RouteNeed

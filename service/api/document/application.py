@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from service.api.document.openapi import completed
 from service.api.request_context import RequestContext
-from service.domain import Json
+from service.core.domain import Json
 
 
 class Application(FastAPI):

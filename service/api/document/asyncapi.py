@@ -32,7 +32,7 @@ from service.api.stream.schemas import (
     WelcomeOut,
 )
 from service.api.stream.watching import WATCH_PATH
-from service.domain import Json
+from service.core.domain import Json
 from service.streaming.frames import HEADER_BYTES
 
 ASYNCAPI_PATH = "/asyncapi.json"

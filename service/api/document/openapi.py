@@ -20,7 +20,7 @@ from service.api.records.judging import JudgementIn, SeenIn, WithdrawalIn
 from service.api.rest.releases import ActivationIn
 from service.api.rest.thresholds import ThresholdsIn
 from service.api.schemas import SCHEMA_REFERENCE, OipProblemOut, PictureForm, ProblemOut
-from service.domain import Json
+from service.core.domain import Json
 from service.security.routes import ROUTES, RouteNeed
 
 API_VERSION = "2.8.0"

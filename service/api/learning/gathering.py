@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.api.records.threads import RecordThreads
-from service.domain import RawPicture
-from service.errors import (
+from service.core.domain import RawPicture
+from service.core.errors import (
     InspectionNotFoundError,
     InvalidImageError,
     InvalidParameterError,

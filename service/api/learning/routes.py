@@ -33,7 +33,7 @@ from service.api.problems import caller_of, client_of, problem_responses, reques
 from service.api.records.filters import FiltersIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.request_context import DECLARED_BYTES_KEY
-from service.errors import (
+from service.core.errors import (
     ConflictError,
     ImageTooLargeError,
     InvalidImageError,

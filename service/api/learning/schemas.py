@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.schemas import Schema
+from service.core.naming import NAME_PATTERN
 from service.learning.job import LearningState
 from service.learning.obstacles import ObstacleCode
 from service.learning.wish import LearnedFamily, LearningDevice, Wish
-from service.naming import NAME_PATTERN
 
 VersionStanding = Literal["active", "waiting", "loading", "failed", "unsigned"]
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Final
 
 from service.api.learning.schemas import LearnedOut, LearningJobOut, VersionStanding
-from service.errors import ModelNotFoundError
+from service.core.errors import ModelNotFoundError
 from service.learning.job import LearningJob
 from service.repository.repository import ModelRepository
 from service.settings import Settings

@@ -15,9 +15,9 @@ from service.api.oip.inspecting import inspect_together, written
 from service.api.oip.request import InferenceRequest, OipLimits, read_request
 from service.api.oip.response import response_of
 from service.api.problems import asked_of, request_id_of, share_of
-from service.batching.memory import EncodedBytes
-from service.domain import NO_LABELS
-from service.errors import DeadlineExceededError, RequestError
+from service.core.batching.memory import EncodedBytes
+from service.core.domain import NO_LABELS
+from service.core.errors import DeadlineExceededError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository

@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain import RawPicture
-from service.errors import (
+from service.core.domain import RawPicture
+from service.core.errors import (
     ImageTooLargeError,
     InvalidImageError,
     InvalidParameterError,
     RequestError,
 )
-from service.pictures.prepare import Picture
-from service.tensors.protocol import IMAGE, INPUTS, LENGTH, PIXELS, SLICE
+from service.core.pictures.prepare import Picture
+from service.core.tensors.protocol import IMAGE, INPUTS, LENGTH, PIXELS, SLICE
 
 Word = Annotated[str, Field(max_length=64)]
 

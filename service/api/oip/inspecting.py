@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from service.api.oip.request import InferenceRequest
-from service.domain import Inspection
-from service.errors import DeadlineExceededError, RequestError
-from service.inspection.pipeline import Pipeline
-from service.pictures.prepare import Picture
+from service.core.domain import Inspection
+from service.core.errors import DeadlineExceededError, RequestError
+from service.core.inspection.pipeline import Pipeline
+from service.core.pictures.prepare import Picture
 
 _Answer = TypeVar("_Answer")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from service.distribution import version
-from service.domain import Json
+from service.core.distribution import version
+from service.core.domain import Json
+from service.core.tensors.protocol import ANOMALY_MAP, INPUTS, OUTPUTS, TensorSpec
+from service.core.tensors.triton import TRITON_TYPES
 from service.repository.model_version import ModelVersion
 from service.repository.repository import ModelRepository
-from service.tensors.protocol import ANOMALY_MAP, INPUTS, OUTPUTS, TensorSpec
-from service.tensors.triton import TRITON_TYPES
 
 PLATFORM = "takt"
 

@@ -18,19 +18,19 @@ from service.api.oip.inputs import (
     only_input,
     pictures_of,
 )
-from service.batching.admission import room_for
-from service.domain import ImageFormat, InspectOptions, Priority
-from service.errors import ImageTooLargeError, InvalidParameterError, RequestError
-from service.pictures.prepare import Picture
-from service.problem import validation_message
-from service.settings import Settings
-from service.tensors.protocol import (
+from service.core.batching.admission import room_for
+from service.core.domain import ImageFormat, InspectOptions, Priority
+from service.core.errors import ImageTooLargeError, InvalidParameterError, RequestError
+from service.core.pictures.prepare import Picture
+from service.core.problem import validation_message
+from service.core.tensors.protocol import (
     ANOMALY_MAP,
     DEFAULT_OUTPUTS,
     HEATMAP,
     OUTPUTS,
     TensorSpec,
 )
+from service.settings import Settings
 
 MAX_PICTURES = 64
 """Most pictures of one request; more would keep other callers waiting."""

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 
 from service.api.oip.request import InferenceRequest, WantedOutput
-from service.domain import Inspection, Json, regions_json
-from service.errors import InvalidParameterError
-from service.tensors.protocol import (
+from service.core.domain import Inspection, Json, regions_json
+from service.core.errors import InvalidParameterError
+from service.core.tensors.protocol import (
     ANOMALOUS,
     ANOMALY_MAP,
     HEATMAP,

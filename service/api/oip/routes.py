@@ -26,8 +26,8 @@ from service.api.oip.schemas import (
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import OIP_PATH, problem_responses
 from service.api.schemas import OipProblemOut, Schema, reference_to
-from service.domain import Json
-from service.errors import InvalidParameterError, RequestError
+from service.core.domain import Json
+from service.core.errors import InvalidParameterError, RequestError
 from service.observing.journal import Journal
 from service.repository.repository import ModelRepository
 

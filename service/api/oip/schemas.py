@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from service.api.schemas import Schema
-from service.tensors.protocol import OUTPUTS, Datatype
+from service.core.tensors.protocol import OUTPUTS, Datatype
 
 _OUTPUT_NAMES = [spec.name for spec in OUTPUTS]
 _SHAPE = "Lengths of the axes, the pictures first; -1 where a length varies."

@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.domain import Json
-from service.errors import InvalidParameterError
+from service.core.domain import Json
+from service.core.errors import InvalidParameterError
 from service.recording.audit.chain import newest_of
 from service.recording.audit.entry import Entry
 

@@ -15,7 +15,7 @@ from service.api.records.filters import FiltersIn
 from service.api.records.search import PageIn
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.keeping import Reason
 from service.recording.review.calendar import MOST_DAYS, USUAL_DAYS, calendar
 from service.recording.review.judging import JudgementWord

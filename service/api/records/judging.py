@@ -13,7 +13,7 @@ from service.api.problems import caller_of, client_of, problem_responses, reques
 from service.api.records.inspection_id import HIGHEST_ID, InspectionId
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.errors import (
+from service.core.errors import (
     ConflictError,
     InspectionNotFoundError,
     InvalidParameterError,

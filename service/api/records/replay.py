@@ -15,9 +15,9 @@ from service.api.records.inspection_id import InspectionId
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import RegionOut, Schema
-from service.batching.memory import MemoryBudget
-from service.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions
-from service.errors import (
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import MEDIA_TYPES, HeatmapKind, ImageFormat, InspectOptions
+from service.core.errors import (
     ConflictError,
     EngineError,
     InvalidParameterError,
@@ -25,7 +25,7 @@ from service.errors import (
     TooManyUploadsError,
     UnavailableError,
 )
-from service.pictures.prepare import Picture
+from service.core.pictures.prepare import Picture
 from service.recording.record import Record
 from service.recording.search.pages import inspection_of
 from service.recording.search.pictures import picture_key_of

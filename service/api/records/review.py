@@ -13,7 +13,7 @@ from service.api.records.inspection_id import HIGHEST_ID
 from service.api.records.judging import SaidOut, said_out
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.errors import CalibrationError, InvalidParameterError
+from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.review.confusion import ConfusionOverTime, Per, TimeBucket, confusion
 from service.recording.review.figures import EstimatedShare, ReviewFigures
 from service.recording.review.history import disagreements

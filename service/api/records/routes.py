@@ -11,7 +11,7 @@ from service.api.records.review import review_router
 from service.api.records.search import search_router
 from service.api.records.threads import RecordThreads
 from service.api.records.thumbnails import thumbnails_router
-from service.batching.memory import MemoryBudget
+from service.core.batching.memory import MemoryBudget
 from service.repository.repository import ModelRepository
 from service.settings import Settings
 

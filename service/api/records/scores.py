@@ -16,9 +16,9 @@ from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses, request_id_of
 from service.api.records.threads import UNREACHABLE, RecordThreads
 from service.api.schemas import Schema
-from service.bundles.bundle import Bundle
-from service.domain import Json
-from service.errors import NotReadyError
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Json
+from service.core.errors import NotReadyError
 from service.recording.review.judged_scores import MOST_SCORES, JudgedScores, judged_scores
 from service.repository.repository import ModelRepository
 

@@ -16,8 +16,8 @@ from service.api.records.filters import FiltersIn
 from service.api.records.inspection_id import InspectionId
 from service.api.records.schemas import InspectionsOut, NeighboursOut, StoredInspectionOut
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.domain import RawPicture
-from service.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.domain import RawPicture
+from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.pictures import png_of
 from service.recording.record import Record
 from service.recording.search.cursor import Cursor

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from service.errors import NoRecordError, RecordError
-from service.host import let_others_go_first
+from service.core.errors import NoRecordError, RecordError
+from service.core.host import let_others_go_first
 from service.recording.record import Record
 
 NO_RECORD: Final = NoRecordError(

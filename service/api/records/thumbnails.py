@@ -14,12 +14,12 @@ from service.api.problems import problem_responses
 from service.api.records.inspection_id import InspectionId
 from service.api.records.search import NO_INSPECTION
 from service.api.records.threads import NO_RECORD, UNREACHABLE, RecordThreads
-from service.batching.memory import MemoryBudget
-from service.domain import RawPicture
-from service.errors import ImageTooLargeError, InspectionNotFoundError, InvalidParameterError
-from service.inspection.weight import weigh
-from service.pictures.decode import decode_reduced, from_raw
-from service.pictures.prepare import Picture
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import RawPicture
+from service.core.errors import ImageTooLargeError, InspectionNotFoundError, InvalidParameterError
+from service.core.inspection.weight import weigh
+from service.core.pictures.decode import decode_reduced, from_raw
+from service.core.pictures.prepare import Picture
 from service.recording.pictures import PictureKey
 from service.recording.record import Record
 from service.recording.search.pages import inspection_of

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from service.api.examples import NO_MODEL
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
-from service.bundles.card import read_card
-from service.errors import BundleError
+from service.core.bundles.card import read_card
+from service.core.errors import BundleError
 from service.repository.repository import ModelRepository
 
 _RESPONSES = problem_responses(

@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 from service.api.problems import request_id_of
 from service.api.rest.inspect import InspectHandler, Question
 from service.api.schemas import OptionsIn
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
+from service.core.problem import validation_message
 from service.observing.journal import UNKNOWN, Journal
-from service.problem import validation_message
 
 _ASKED_KEY = "takt.asked"
 """Key of the ASGI scope: what the request asks, once that is read."""

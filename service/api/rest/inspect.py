@@ -17,9 +17,15 @@ from service.api.labels import labels_of_headers, merged
 from service.api.paths import Name, version_of, versioned
 from service.api.problems import asked_of, problem_responses, request_id_of, share_of
 from service.api.schemas import InspectionOut, OptionsIn, PictureForm, reference_to
-from service.batching.memory import EncodedBytes
-from service.domain import MEDIA_TYPES, ImageFormat, Inspection, InspectOptions, inspection_json
-from service.errors import InvalidParameterError, QueueFullError, TaktError
+from service.core.batching.memory import EncodedBytes
+from service.core.domain import (
+    MEDIA_TYPES,
+    ImageFormat,
+    Inspection,
+    InspectOptions,
+    inspection_json,
+)
+from service.core.errors import InvalidParameterError, QueueFullError, TaktError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.records import NOTHING_ASKED
 from service.repository.repository import ModelRepository

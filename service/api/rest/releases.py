@@ -13,8 +13,8 @@ from service.api.paths import Name
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
-from service.bundles.thresholds import MAX_REASON
-from service.errors import (
+from service.core.bundles.thresholds import MAX_REASON
+from service.core.errors import (
     ConflictError,
     DriftError,
     EngineError,

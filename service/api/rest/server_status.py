@@ -26,8 +26,8 @@ from service.api.rest.status_schemas import (
     StretchOut,
     UsedOut,
 )
-from service.distribution import version
-from service.errors import ConditionNotFoundError
+from service.core.distribution import version
+from service.core.errors import ConditionNotFoundError
 from service.observing.status.alarms import Alarm
 from service.observing.status.host_state import HostState
 from service.observing.status.run_book import PAGE, run_book

@@ -10,7 +10,7 @@ from pydantic import Field
 from service.api.examples import FOREIGN_PAGE
 from service.api.problems import caller_of, client_of, problem_responses
 from service.api.schemas import Schema
-from service.errors import ConflictError
+from service.core.errors import ConflictError
 from service.observing.logging_setup import audit
 from service.security.browser_sessions import COOKIE, LASTS_S
 from service.security.caller import Scope

@@ -30,11 +30,11 @@ from service.api.model_schemas import (
 from service.api.paths import Name
 from service.api.problems import caller_of, problem_responses
 from service.api.schemas import ImageSize, LiveOut, ModelState, ReadinessOut
-from service.bundles.bundle import MODEL, Bundle
-from service.bundles.manifest import Drift, Thresholds
-from service.bundles.region import Roi
-from service.bundles.thresholds import DeployedThresholds
-from service.domain import ThresholdKind
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.bundles.manifest import Drift, Thresholds
+from service.core.bundles.region import Roi
+from service.core.bundles.thresholds import DeployedThresholds
+from service.core.domain import ThresholdKind
 from service.mirroring.worker import BundleSource, MirrorWorker
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.summing.host_metrics import HostMetrics

@@ -13,8 +13,8 @@ from service.api.paths import Name, version_of, versioned
 from service.api.problems import problem_responses
 from service.api.rest.ordering import order_of
 from service.api.schemas import Schema
-from service.bundles.thresholds import MAX_REASON
-from service.errors import ForbiddenError, InvalidParameterError
+from service.core.bundles.thresholds import MAX_REASON
+from service.core.errors import ForbiddenError, InvalidParameterError
 from service.repository.repository import ModelRepository
 from service.repository.together.orders import Orders
 

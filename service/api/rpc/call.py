@@ -16,10 +16,15 @@ from service.api.problems import CALLER_KEY, REQUEST_ID_KEY, request_id_of, shar
 from service.api.request_context import RequestIds, id_and_length
 from service.api.rpc.backend import RpcBackend
 from service.api.rpc.status import detail_of, metadata_of, status_of
-from service.batching.uploads import GRACE_S, Uploads
-from service.errors import ClientGoneError, DeadlineExceededError, ImageTooLargeError, RequestError
+from service.core.batching.uploads import GRACE_S, Uploads
+from service.core.errors import (
+    ClientGoneError,
+    DeadlineExceededError,
+    ImageTooLargeError,
+    RequestError,
+)
+from service.core.problem import problem_of
 from service.observing.tracing.base import Trace, use_trace
-from service.problem import problem_of
 from service.security.routes import GRPC
 
 _MOST_SMALL_BYTES = 1 << 16

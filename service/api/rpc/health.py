@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2
 
 from service.api.rpc.call import Answer, Call
 from service.api.rpc.messages import parsed
-from service.errors import ModelNotFoundError
+from service.core.errors import ModelNotFoundError
 
 LIVE = "live"
 """Name of a service that serves for as long as the process answers, for probes of that."""

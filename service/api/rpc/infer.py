@@ -20,7 +20,7 @@ from service.api.rpc.backend import RpcBackend
 from service.api.rpc.call import Answer, Call
 from service.api.rpc.messages import answer_of, parsed, request_of
 from service.api.rpc.wire import split
-from service.domain import NO_LABELS
+from service.core.domain import NO_LABELS
 from service.observing.journal import UNKNOWN
 from service.observing.records import NOTHING_ASKED
 

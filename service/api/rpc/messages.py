@@ -12,10 +12,10 @@ from tritonclient.grpc import service_pb2
 from service.api.oip.inputs import Data, only_input
 from service.api.oip.request import InferenceRequest, InferIn, OipLimits, check_count, checked
 from service.api.oip.response import outputs_of, warnings_of
-from service.domain import Inspection, Json
-from service.errors import InvalidParameterError, RequestError
-from service.problem import validation_message
-from service.tensors.protocol import IMAGE, binary_of
+from service.core.domain import Inspection, Json
+from service.core.errors import InvalidParameterError, RequestError
+from service.core.problem import validation_message
+from service.core.tensors.protocol import IMAGE, binary_of
 
 
 def parsed(kind: Any, message: bytes) -> Any:

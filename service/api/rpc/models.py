@@ -11,8 +11,8 @@ from tritonclient.grpc import service_pb2
 from service.api.oip.metadata import index, model_config, model_metadata, server_metadata
 from service.api.rpc.call import Answer, Call
 from service.api.rpc.messages import parsed
-from service.domain import Json
-from service.errors import InvalidParameterError, ModelNotFoundError, NotReadyError
+from service.core.domain import Json
+from service.core.errors import InvalidParameterError, ModelNotFoundError, NotReadyError
 from service.repository.repository import ModelRepository
 
 Told = Callable[[Any], Json]

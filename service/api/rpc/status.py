@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from service.problem import Problem
+from service.core.problem import Problem
 
 _MOST_DETAIL = 1024
 """Longest text of an error; gRPC's clients refuse an answer with more than 8 KiB of metadata."""
@@ -26,7 +26,7 @@ _STATUSES = {
 def status_of(problem: Problem) -> grpc.StatusCode:
     """The status for a problem, by the one that HTTP has for it.
 
-    >>> from service.errors import QueueFullError
+    >>> from service.core.errors import QueueFullError
     >>> status_of(Problem.of(QueueFullError("12 pictures wait")))
     <StatusCode.RESOURCE_EXHAUSTED: (8, 'resource exhausted')>
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.errors import ImageTooLargeError, RequestError
+from service.core.errors import ImageTooLargeError, RequestError
 
 MAX_HEAD_BYTES = 512 * 1024
 """Most bytes of a message beside `raw_input_contents`. A parser reads them in one go, in which no

@@ -11,9 +11,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.labels import merged
 from service.api.stream.messages import message_of, part_of, problem_json, statistics_json
-from service.batching.memory import MemoryBudget
-from service.domain import NO_LABELS, Json, Labels
-from service.errors import (
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import NO_LABELS, Json, Labels
+from service.core.errors import (
     ImageTooLargeError,
     InvalidImageError,
     MemoryFullError,
@@ -21,7 +21,7 @@ from service.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from service.problem import problem_of
+from service.core.problem import problem_of
 from service.streaming.frames import HEADER_BYTES, Frame, picture_after, unpack_header
 from service.streaming.link import Link, Outgoing, Stop
 from service.streaming.outcomes import (

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from service.api.labels import Label, Tags
 from service.api.schemas import OptionsIn
-from service.domain import Json, Labels
-from service.errors import InvalidParameterError, RequestError
-from service.problem import Problem, validation_message
+from service.core.domain import Json, Labels
+from service.core.errors import InvalidParameterError, RequestError
+from service.core.problem import Problem, validation_message
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.frames import LAST_SEQUENCE
 from service.streaming.session import Policy, Session

@@ -21,9 +21,9 @@ from service.api.problems import asked_of, caller_of, client_of, share_of
 from service.api.stream.connection import Connection, close_with_error
 from service.api.stream.messages import Hello, hello_of, welcome_json
 from service.api.stream.watching import held_in
-from service.batching.memory import MemoryBudget
-from service.domain import Inspection, InspectOptions, Labels
-from service.errors import InvalidParameterError, RequestError
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import Inspection, InspectOptions, Labels
+from service.core.errors import InvalidParameterError, RequestError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.logging_setup import log_event
 from service.observing.metrics import Metrics

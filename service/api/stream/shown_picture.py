@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from service.domain import RawPicture
-from service.host import let_others_go_first
+from service.core.domain import RawPicture
+from service.core.host import let_others_go_first
 from service.streaming.watching import ShownFrame
 
 LONGEST_SIDE = 1280

@@ -21,9 +21,9 @@ from service.api.stream.connection import GOING_AWAY, NORMAL, close_with_error, 
 from service.api.stream.messages import message_of, statistics_json
 from service.api.stream.schemas import StreamOut, StreamsOut
 from service.api.stream.shown_picture import JPEG, PictureEncoder, media_type_of
-from service.batching.memory import MemoryBudget
-from service.domain import Json, RawPicture
-from service.errors import RequestError, UnauthenticatedError
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import Json, RawPicture
+from service.core.errors import RequestError, UnauthenticatedError
 from service.peers import Message, Peers
 from service.security.guard import Guard
 from service.streaming.link import Stop

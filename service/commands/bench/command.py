@@ -14,10 +14,10 @@ from service.commands.access import access_options, refusal_in_words
 from service.commands.bench.arrivals import parse_arrivals
 from service.commands.bench.report import json_report, text_report
 from service.commands.bench.run import BenchOptions, Protocol, run_bench
-from service.distribution import install_hint
-from service.errors import InvalidParameterError, TaktError
+from service.core.distribution import install_hint
+from service.core.errors import InvalidParameterError, TaktError
+from service.core.pictures.decode import decode
 from service.headings import HeadedCommand, under
-from service.pictures.decode import decode
 from takt_client import RawPicture
 from takt_client import TaktError as ClientError
 

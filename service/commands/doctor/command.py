@@ -21,8 +21,8 @@ from service.commands.doctor.runtimes import (
 )
 from service.commands.doctor.text import report
 from service.commands.doctor.verdicts import EngineName, EngineVerdict, judge
-from service.distribution import version
-from service.engines.nvidia.libraries import CUDA_MAJOR
+from service.core.distribution import version
+from service.core.engines.nvidia.libraries import CUDA_MAJOR
 
 _ON_GPU: frozenset[EngineName] = frozenset({"cuda", "tensorrt"})
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from service.commands.doctor.facts import CpuFacts, CpuFlag, MemoryFacts
-from service.host import CGROUPS, processor_name, read_if_there, usable_cores
+from service.core.host import CGROUPS, processor_name, read_if_there, usable_cores
 
 _X86 = {
     "avx2": "256-bit vectors; without them float32 is slow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from service.bundles.variant import Provider
+from service.core.bundles.variant import Provider
 
 
 @dataclass(frozen=True, slots=True)

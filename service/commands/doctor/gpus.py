@@ -10,8 +10,8 @@ from pathlib import Path
 from service.commands.doctor import remedies
 from service.commands.doctor.facts import Gpu, GpuFacts, Lack
 from service.commands.doctor.isolated import ask, run_limited
-from service.distribution import install_hint
-from service.host import read_if_there
+from service.core.distribution import install_hint
+from service.core.host import read_if_there
 
 NO_GPU = "no NVIDIA GPU is seen"
 

@@ -8,8 +8,8 @@ from service.commands.doctor import remedies
 from service.commands.doctor.facts import Lack, LibrariesFacts, LibraryFacts
 from service.commands.doctor.isolated import ask
 from service.commands.doctor.probes import libraries_facts
-from service.distribution import install_hint
-from service.engines.nvidia.libraries import TENSORRT_MAJOR
+from service.core.distribution import install_hint
+from service.core.engines.nvidia.libraries import TENSORRT_MAJOR
 
 
 def examine_libraries(cuda_major: int) -> LibrariesFacts:

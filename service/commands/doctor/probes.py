@@ -22,8 +22,8 @@ from service.commands.doctor.facts import (
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.distribution import installed_version
-from service.engines.nvidia.libraries import (
+from service.core.distribution import installed_version
+from service.core.engines.nvidia.libraries import (
     NvidiaLibrary,
     cuda_libraries,
     driver_library,
@@ -56,8 +56,8 @@ def onnxruntime_build() -> OnnxRuntimeFacts:
     """Facts of the ONNX Runtime that is imported; its providers are not tried."""
     import onnxruntime
 
-    from service.engines.provider_check import cuda_major
-    from service.engines.provider_options import PROVIDERS
+    from service.core.engines.provider_check import cuda_major
+    from service.core.engines.provider_options import PROVIDERS
 
     has_cuda = bool(getattr(onnxruntime, "cuda_version", None))
     listed = tuple(onnxruntime.get_available_providers())
@@ -78,8 +78,8 @@ def onnxruntime_provider(provider: str) -> ProviderTrial:
     import numpy as np
     import onnxruntime
 
-    from service.engines.provider_check import libraries
-    from service.engines.provider_options import PROVIDERS, provider_options
+    from service.core.engines.provider_check import libraries
+    from service.core.engines.provider_options import PROVIDERS, provider_options
 
     wanted = next(choice for choice in PROVIDERS if choice == provider)
     if wanted != "cpu":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.distribution import install_hint
-from service.engines.nvidia.libraries import CUDA_MAJOR, TENSORRT_MAJOR
+from service.core.distribution import install_hint
+from service.core.engines.nvidia.libraries import CUDA_MAJOR, TENSORRT_MAJOR
 
 ONE_BUILD = "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install one of them again"
 CONTAINER = "put a GPU in; a container must be started with --gpus all"

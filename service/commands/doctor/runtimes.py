@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from service.bundles.variant import Provider
 from service.commands.doctor import remedies
 from service.commands.doctor.facts import (
     DecodingFacts,
@@ -16,7 +15,8 @@ from service.commands.doctor.facts import (
 )
 from service.commands.doctor.isolated import ProbeAnswer, ask
 from service.commands.doctor.probes import ProviderTrial
-from service.distribution import install_hint, installed_version
+from service.core.bundles.variant import Provider
+from service.core.distribution import install_hint, installed_version
 
 _BUILDS = ("onnxruntime", "onnxruntime-gpu")
 _LIMIT_S: dict[Provider, float] = {"cpu": 60.0, "cuda": 120.0, "tensorrt": 300.0}

@@ -10,7 +10,7 @@ from service.commands.doctor import remedies
 from service.commands.doctor.cpu import BF16_FLAGS, INT8_FLAGS
 from service.commands.doctor.facts import CpuFacts, Gpu, HostFacts, Lack, LibrariesFacts
 from service.commands.doctor.gpus import NO_GPU
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 EngineName = Literal["cpu-fp32", "cpu-bf16", "cpu-int8", "openvino", "cuda", "tensorrt"]
 State = Literal["well", "slowly", "not"]

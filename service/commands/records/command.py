@@ -17,7 +17,7 @@ from service.commands.records.options import filter_options
 from service.commands.records.review import review
 from service.commands.records.show import show
 from service.commands.records.table import Table
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.headings import HeadedGroup
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters

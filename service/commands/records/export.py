@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, get_args
 import click
 
 from service.commands.records.options import filter_options
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import ExportFormat, Filters

@@ -19,7 +19,7 @@ def open_picture(record: Record, inspection: StoredInspection) -> None:
     Raises:
         InspectionNotFoundError: its picture is not kept.
     """
-    from service.errors import InspectionNotFoundError
+    from service.core.errors import InspectionNotFoundError
     from service.recording.search.pictures import picture_key_of
 
     path = record.pictures.folder / picture_key_of(inspection).path

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import click
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.headings import under
 from service.recording.search.filters import Filters, JudgementFilter, KeptFilter, Verdict
 from service.recording.search.times import us_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from service.commands.records.options import filter_options
-from service.errors import CalibrationError, TaktError
+from service.core.errors import CalibrationError, TaktError
 from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters

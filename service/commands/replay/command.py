@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.records.options import filter_options
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.headings import HeadedCommand
 from service.recording.record import existing_record, record_options
 from service.recording.search.filters import Filters
@@ -112,7 +112,7 @@ def _by_filters(record: Record, filters: Filters, limit: int) -> list[StoredInsp
     """
     from dataclasses import replace
 
-    from service.errors import InspectionNotFoundError
+    from service.core.errors import InspectionNotFoundError
     from service.recording.search.pages import MOST_ON_A_PAGE, page_of
 
     wanted = filters if filters.kept else replace(filters, kept="any")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
-from service.bundles.bundle import Bundle
 from service.commands.tune.results import TuneResults
-from service.distribution import install_hint
+from service.core.bundles.bundle import Bundle
+from service.core.distribution import install_hint
 
 
 def advice(bundle: Bundle, results: TuneResults, *, openvino: bool) -> Iterator[str]:

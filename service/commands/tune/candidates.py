@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.bundles.bundle import Bundle
-from service.engines.options import REFERENCE
-from service.engines.plan import plan_for
+from service.core.bundles.bundle import Bundle
+from service.core.engines.options import REFERENCE
+from service.core.engines.plan import plan_for
 from service.settings import Settings
 
 RUNTIMES = (REFERENCE, "openvino", "cuda", "tensorrt")

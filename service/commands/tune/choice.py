@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.commands.tune.results import MeasuredCandidate
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 
 TIE = 0.03
 """Share by which two rates may differ and still count as equal."""

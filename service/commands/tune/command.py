@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.host_profile import PROFILES, read_profile
 from service.commands.tune.advice import advice, has_openvino
 from service.commands.tune.candidates import candidates_of, reference_of
 from service.commands.tune.choice import choose, why_none
@@ -17,8 +15,10 @@ from service.commands.tune.report import json_report, table
 from service.commands.tune.results import TuneResults
 from service.commands.tune.run import TuneOptions, batching_of, openers, tune
 from service.configuration import load_settings
-from service.errors import ConfigurationError, TaktError
-from service.host import host_name
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.host_profile import PROFILES, read_profile
+from service.core.errors import ConfigurationError, TaktError
+from service.core.host import host_name
 from service.mirroring.option import HostFolder
 
 _LONGEST_S = 3600

@@ -6,10 +6,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.bundles.host_profile import PROFILES, HostProfile, write_profile
 from service.commands.tune.results import MeasuredCandidate
-from service.distribution import package_versions
-from service.errors import ConfigurationError
+from service.core.bundles.host_profile import PROFILES, HostProfile, write_profile
+from service.core.distribution import package_versions
+from service.core.errors import ConfigurationError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt-cu13", "numpy")
 """Packages that decide the speed of an engine."""

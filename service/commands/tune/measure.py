@@ -14,12 +14,12 @@ from asyncio import gather
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.batching.batcher import Batcher
-from service.batching.options import BatcherOptions
-from service.domain import DropReason, ModelInput, ModelOutput
-from service.engines.base import Engine
-from service.engines.batches import batch_runner
-from service.errors import TaktError
+from service.core.batching.batcher import Batcher
+from service.core.batching.options import BatcherOptions
+from service.core.domain import DropReason, ModelInput, ModelOutput
+from service.core.engines.base import Engine
+from service.core.engines.batches import batch_runner
+from service.core.errors import TaktError
 
 LEAST_ANSWERS = 3
 """Fewest answers of each caller, even if the engine is slow."""

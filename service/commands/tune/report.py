@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from service.bundles.host_profile import HostProfile
 from service.commands.tune.choice import Choice
 from service.commands.tune.results import MeasuredCandidate, TuneResults
+from service.core.bundles.host_profile import HostProfile
 
 _HEAD = (
     "engine",

@@ -8,16 +8,16 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from service.batching.options import BatcherOptions
-from service.bundles.bundle import Bundle
 from service.commands.tune.candidates import Candidate
 from service.commands.tune.choice import promising
 from service.commands.tune.measure import Round, measure_round
 from service.commands.tune.results import MeasuredCandidate, RefusedCandidate, TuneResults
-from service.engines.base import Engine
-from service.engines.golden import check_golden
-from service.engines.opener import EngineOpener, OpenedEngine, engine_opener
-from service.errors import DriftError, TaktError
+from service.core.batching.options import BatcherOptions
+from service.core.bundles.bundle import Bundle
+from service.core.engines.base import Engine
+from service.core.engines.golden import check_golden
+from service.core.engines.opener import EngineOpener, OpenedEngine, engine_opener
+from service.core.errors import DriftError, TaktError
 from service.repository.context import batcher_options
 from service.settings import Settings
 

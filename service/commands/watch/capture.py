@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import RawPicture
-from service.errors import TaktError
+from service.core.domain import RawPicture
+from service.core.errors import TaktError
 
 STALLED_MS = 10_000
 """Silence in ms after which an address counts as lost."""

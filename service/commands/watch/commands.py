@@ -23,8 +23,8 @@ from service.commands.watch.sources import source_of, station_names
 from service.commands.watch.streams import OpenStream, WatchOptions
 from service.commands.watch.table import OutcomeTable
 from service.configuration import load_settings
-from service.distribution import CLIENT, install_hint
-from service.errors import TaktError
+from service.core.distribution import CLIENT, install_hint
+from service.core.errors import TaktError
 from service.headings import HeadedCommand, under
 from service.streaming.evidence import MOST_VOTES, VotingRule
 from service.streaming.session import Policy

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import OpenStream, WatchOptions
-from service.domain import InspectOptions
-from service.engines.opener import EngineFactory
-from service.errors import ConfigurationError
-from service.inspection.inference import Pools
+from service.core.domain import InspectOptions
+from service.core.engines.opener import EngineFactory
+from service.core.errors import ConfigurationError
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from service.domain import RawPicture
+from service.core.domain import RawPicture
 
 _FIRST_DELAY_S = 0.5
 MOST_DELAY_S = 30.0

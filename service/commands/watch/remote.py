@@ -12,7 +12,7 @@ from service.commands.access import refusal_in_words
 from service.commands.watch.outage import Outage
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import OpenStream, WatchOptions
-from service.domain import (
+from service.core.domain import (
     Box,
     Heatmap,
     Inspection,
@@ -22,7 +22,7 @@ from service.domain import (
     Verdict,
     WarningCode,
 )
-from service.errors import InvalidParameterError, TaktError
+from service.core.errors import InvalidParameterError, TaktError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from takt_client import AsyncTaktClient, FrameAnswer, FrameRefused, RetryPolicy, StreamItem

@@ -12,8 +12,8 @@ import orjson
 
 from service.commands.watch.figures import FrameTimes, WatchFigures
 from service.commands.watch.table import OutcomeTable, in_ms
-from service.domain import Json
-from service.errors import ConfigurationError
+from service.core.domain import Json
+from service.core.errors import ConfigurationError
 from service.streaming.outcomes import (
     AnsweredFrame,
     DroppedFrame,

@@ -11,7 +11,7 @@ from service.commands.watch.pacing import RateLimit, Shots, WatchClock, newest, 
 from service.commands.watch.report import WatchReport
 from service.commands.watch.sources import ShotSource
 from service.commands.watch.streams import OpenStream, ShotStream, WatchOptions
-from service.errors import TaktError
+from service.core.errors import TaktError
 
 GRACE_S = 10.0
 """Longest wait for answers after the watch was told to stop; a server may be away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.domain import STAGES
+from service.core.domain import STAGES
 from service.observing.model_metrics import SECONDS
 from service.observing.status.quantiles import quantile
 from service.observing.status.reading import Counts, Reading, Series

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from service.host import memory_limit_bytes, read_if_there
+from service.core.host import memory_limit_bytes, read_if_there
 from service.observing.gpu_metrics import GpuCollector
 
 DiskUse = Literal["models", "record"]

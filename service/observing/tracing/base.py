@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from service.domain import Inspection
+    from service.core.domain import Inspection
 
 Scope = MutableMapping[str, Any]
 """Scope of a connection, as ASGI has it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.distribution import install_hint
-from service.errors import ConfigurationError
+from service.core.distribution import install_hint
+from service.core.errors import ConfigurationError
 from service.observing.tracing.base import Tracing, TracingKind
 
 

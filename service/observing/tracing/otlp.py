@@ -12,8 +12,8 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from service.distribution import version
-from service.errors import ConfigurationError
+from service.core.distribution import version
+from service.core.errors import ConfigurationError
 from service.observing.tracing.base import FrameTraces, Scope, Trace
 from service.observing.tracing.spans import begin_request, frames_of
 

@@ -20,7 +20,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from service.domain import STAGES, Inspection
+from service.core.domain import STAGES, Inspection
 from service.observing.tracing.base import Scope, use_trace
 
 Attributes = dict[str, AttributeValue]

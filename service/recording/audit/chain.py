@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, insert, select, text
 
-from service.domain import Json
+from service.core.domain import Json
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.entry import GENESIS, Change, Entry, Head, entry_of
 from service.recording.database import Database

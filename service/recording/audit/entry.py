@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from service.domain import Json
+from service.core.domain import Json
 
 GENESIS: Final = "0" * 64
 """Stands for the hash before the first entry."""

@@ -19,9 +19,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, TypeAdapter
 
-from service.bundles.signing.keys import KEY_ID_DIGITS, key_id
-from service.bundles.strict_model import StrictModel
-from service.errors import ConfigurationError
+from service.core.bundles.signing.keys import KEY_ID_DIGITS, key_id
+from service.core.bundles.strict_model import StrictModel
+from service.core.errors import ConfigurationError
 from service.recording.audit.entry import Entry, Head
 from service.recording.audit.verify import ChainCheck
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from service.domain import Json
+from service.core.domain import Json
 from service.recording.audit.entry import FILE, LOADED, SERVER, STARTED, Change
 from service.recording.audit.served import (
     ServedModel,

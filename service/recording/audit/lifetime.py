@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from service.domain import Json
+from service.core.domain import Json
 from service.peers import Message, Peers
 from service.recording.audit.entry import FILE, SERVER, Change
 from service.recording.audit.known import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.domain import Json
+from service.core.domain import Json
 from service.recording.audit.entry import FILE, FOLDER, Change
 
 

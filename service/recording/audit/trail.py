@@ -15,8 +15,8 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from service.domain import Json
-from service.errors import RecordError
+from service.core.domain import Json
+from service.core.errors import RecordError
 from service.observing.logging_setup import audit as log_audit
 from service.recording.audit.chain import append, facts_of, head_facts
 from service.recording.audit.entry import SERVER, WHOLE_STATES, Change, Entry, entry_of

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from service.errors import RecordError
+from service.core.errors import RecordError
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     values,
 )
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.database import Database
 from service.recording.keeping import Reason
 from service.recording.search.conditions import conditions

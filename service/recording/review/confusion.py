@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, case, func, or_, select, text
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.database import Database
 from service.recording.review.figures import Layer, ReviewFigures, Stratum, figures_of
 from service.recording.review.witnesses import MAP_SPOKE

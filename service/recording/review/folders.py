@@ -12,8 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import func, select
 
-from service.domain import RawPicture
-from service.errors import (
+from service.core.domain import RawPicture
+from service.core.errors import (
     ConfigurationError,
     InspectionNotFoundError,
     InvalidParameterError,

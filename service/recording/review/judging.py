@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import bindparam, insert, update
 
-from service.errors import ConflictError, InvalidParameterError
+from service.core.errors import ConflictError, InvalidParameterError
 from service.recording.audit.chain import append, log_entry
 from service.recording.audit.entry import Change
 from service.recording.database import Database

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import update
 
-from service.errors import InspectionNotFoundError
+from service.core.errors import InspectionNotFoundError
 from service.recording.audit.chain import append, log_entry
 from service.recording.audit.entry import Change
 from service.recording.database import Database

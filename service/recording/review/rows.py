@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.tables import inspections, sightings
 
 MOST_AT_ONCE: Final = 1000

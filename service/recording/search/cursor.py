@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 
 _INNER: Final = re.compile(r"(-?\d{1,18})\.(\d{1,18})", re.ASCII)
 

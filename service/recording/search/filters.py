@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 
 Verdict = Literal["reject", "pass"]
 JudgementFilter = Literal["defect", "good", "unsure", "none"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.domain import Json, regions_json
+from service.core.domain import Json, regions_json
 from service.recording.search.stored import COLUMNS, StoredInspection
 
 

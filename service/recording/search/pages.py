@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from service.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from service.recording.search.paths import newest

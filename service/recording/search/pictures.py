@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import InspectionNotFoundError
+from service.core.errors import InspectionNotFoundError
 from service.recording.pictures import PictureKey
 from service.recording.search.stored import StoredInspection
 from service.recording.search.times import us_of_time

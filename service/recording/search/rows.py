@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Row, Select, select
 
-from service.domain import Box, Region
+from service.core.domain import Box, Region
 from service.recording.search.stored import StoredInspection
 from service.recording.search.times import time_of
 from service.recording.tables import inspections, sources

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import UnionType
 from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
 
-from service.domain import Region
+from service.core.domain import Region
 
 ColumnKind = Literal["integer", "number", "truth", "text", "time", "texts", "regions", "tags"]
 

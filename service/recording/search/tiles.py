@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from service.recording.search.json_form import time_text

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 
 EXAMPLES: Final = "2026-03-01T06:00:00Z, 2026-03-01T07:00:00+01:00, or -24h for 24 hours ago"
 

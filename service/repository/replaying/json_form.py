@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from service.domain import Json, Source, regions_json
+from service.core.domain import Json, Source, regions_json
 from service.repository.replaying.replay import Replay
 from service.repository.replaying.tolerance import source_of_stored
 

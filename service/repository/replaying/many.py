@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import astuple, dataclass
 from itertools import groupby
 
-from service.domain import Source
-from service.errors import TaktError
+from service.core.domain import Source
+from service.core.errors import TaktError
 from service.recording.pictures import PictureStore
 from service.recording.search.pictures import picture_key_of
 from service.recording.search.stored import StoredInspection

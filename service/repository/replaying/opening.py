@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from service.bundles.bundle import read_digest
-from service.errors import BundleError, ModelNotFoundError
-from service.inspection.described import settings_of
-from service.inspection.inference import Pools
+from service.core.bundles.bundle import read_digest
+from service.core.errors import BundleError, ModelNotFoundError
+from service.core.inspection.described import settings_of
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.recording.search.stored import StoredInspection
 from service.repository.context import version_context

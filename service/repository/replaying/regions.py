@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from service.domain import Box, Region
+from service.core.domain import Box, Region
 
 
 def largest_difference(recorded: Sequence[Region], replayed: Sequence[Region]) -> float | None:

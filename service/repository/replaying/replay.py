@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from service.domain import Inspection, InspectOptions, Region, Source, Verdict
-from service.errors import ConflictError
-from service.inspection.pipeline import Pipeline
-from service.pictures.prepare import Picture
+from service.core.domain import Inspection, InspectOptions, Region, Source, Verdict
+from service.core.errors import ConflictError
+from service.core.inspection.pipeline import Pipeline
+from service.core.pictures.prepare import Picture
 from service.recording.search.stored import StoredInspection
 from service.repository.model_version import Loaded, ModelVersion
 from service.repository.replaying.regions import largest_difference, lie_between, same_places

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
-from service.bundles.bundle import Bundle
-from service.domain import Source, Verdict
-from service.engines.golden import bounds_of
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Source, Verdict
+from service.core.engines.golden import bounds_of
 from service.recording.search.stored import StoredInspection
 
 SAME_ENGINE: Final = 1e-6

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from service.batching.work import settle
-from service.errors import EngineDiedError, TaktError
+from service.core.batching.work import settle
+from service.core.errors import EngineDiedError, TaktError
 
 Made = TypeVar("Made")
 

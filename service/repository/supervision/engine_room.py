@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from service.bundles.bundle import Bundle
-from service.domain import Batch
-from service.engines.base import Engine, EngineOutput
-from service.engines.golden import BatchDrift, check_golden
-from service.engines.opener import EngineOpener, OpenedEngine
-from service.engines.plan import EnginePlan
-from service.errors import EngineHungError
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Batch
+from service.core.engines.base import Engine, EngineOutput
+from service.core.engines.golden import BatchDrift, check_golden
+from service.core.engines.opener import EngineOpener, OpenedEngine
+from service.core.engines.plan import EnginePlan
+from service.core.errors import EngineHungError
 from service.repository.supervision.aside import Aside
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.batching.watch import RunLimits
+from service.core.batching.watch import RunLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.batching.batcher import Batcher
-from service.bundles.bundle import Bundle
-from service.domain import EngineFault, ModelInput, ModelOutput
-from service.engines.batches import batch_runner
-from service.errors import EngineHungError, NotReadyError, TaktError
+from service.core.batching.batcher import Batcher
+from service.core.bundles.bundle import Bundle
+from service.core.domain import EngineFault, ModelInput, ModelOutput
+from service.core.engines.batches import batch_runner
+from service.core.errors import EngineHungError, NotReadyError, TaktError
 from service.observing.engine_metrics import EngineMetrics
 from service.repository.supervision.engine_room import CheckedEngine, EngineRoom
 from service.repository.supervision.lost_threads import LostThreads

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
 
-from service.bundles.thresholds import ThresholdChange
-from service.domain import Json
-from service.errors import ModelNotFoundError, TaktError, UnavailableError
+from service.core.bundles.thresholds import ThresholdChange
+from service.core.domain import Json
+from service.core.errors import ModelNotFoundError, TaktError, UnavailableError
+from service.core.problem import error_json, error_of
 from service.observing.metrics import Metrics
 from service.peers import UNLED, Message, Peers
-from service.problem import error_json, error_of
 from service.recording.audit.entry import Change
 from service.recording.audit.served import activation
 from service.recording.audit.trail import AuditTrail

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from service.bundles.thresholds import Overrides
-from service.errors import NotReadyError, TaktError
+from service.core.bundles.thresholds import Overrides
+from service.core.errors import NotReadyError, TaktError
+from service.core.problem import error_json, error_of
 from service.peers import Message, Peers
-from service.problem import error_json, error_of
 from service.repository.activation import Activation
 from service.repository.folder_watch import FolderWatch
 from service.repository.model import Model

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from service.errors import ConfigurationError
-from service.problem import validation_message
+from service.core.errors import ConfigurationError
+from service.core.problem import validation_message
 from service.security.caller import Scope
 from service.security.keys.key import NAME, Key
 
@@ -47,7 +47,7 @@ def parse_keys(text: bytes) -> tuple[Key, ...]:
     ()
     >>> parse_keys(b"")
     Traceback (most recent call last):
-    service.errors.ConfigurationError: the keys are damaged: version: Field required
+    service.core.errors.ConfigurationError: the keys are damaged: version: Field required
 
     Raises:
         ConfigurationError: the text is damaged, or has a key twice.

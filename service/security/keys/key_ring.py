@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security.caller import Caller
 from service.security.keys.key import Key, digest_of
 

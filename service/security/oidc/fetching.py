@@ -11,7 +11,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 
 FETCH_WITHIN_S = 5.0
 """Longest time for one document, however slowly it drips."""
@@ -37,7 +37,7 @@ def check_url(url: str, what: str) -> None:
     >>> check_url("https://login.plant.example/realms/line", "oidc_issuer")
     >>> check_url("http://login.plant.example", "oidc_issuer")
     Traceback (most recent call last):
-    service.errors.ConfigurationError: oidc_issuer is http://login.plant.example; it must be https://
+    service.core.errors.ConfigurationError: oidc_issuer is http://login.plant.example; it must be https://
 
     Raises:
         ConfigurationError: it is neither https nor of this machine.

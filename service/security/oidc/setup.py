@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from service.distribution import install_hint
-from service.errors import ConfigurationError
+from service.core.distribution import install_hint
+from service.core.errors import ConfigurationError
 from service.security.caller import Authenticator
 from service.security.oidc.fetching import check_url
 from service.security.oidc.issuer import Issuer

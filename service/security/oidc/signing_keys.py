@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 from jwt.types import JWKDict
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
 from service.security.oidc.issuer import SigningKey
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jwt
 
-from service.errors import ConfigurationError, UnauthenticatedError
+from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.caller import SCOPES, Caller, CallerPendingError, Scope
 from service.security.oidc.issuer import Issuer, SigningKey
 from service.security.oidc.signing_keys import ALGORITHMS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 
 LOG_EVERY_S = 10.0
 """Shortest time between two lines for the same reason."""

@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Protocol
 
-from service.domain import CloseReason
-from service.errors import TooManyConnectionsError
+from service.core.domain import CloseReason
+from service.core.errors import TooManyConnectionsError
 from service.peers import HostCounts, OwnCounts
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits, descriptor_is_free

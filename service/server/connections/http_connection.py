@@ -14,8 +14,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.api.request_context import id_and_length
-from service.domain import CloseReason
-from service.errors import (
+from service.core.domain import CloseReason
+from service.core.errors import (
     HeadersTooLargeError,
     SlowRequestError,
     TaktError,

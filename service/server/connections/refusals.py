@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from service.api.problems import problem_response
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.security.headers import ANSWER_HEADERS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from service.errors import HeadersTooLargeError
+from service.core.errors import HeadersTooLargeError
 
 MAX_HEADER_BYTES = 64 * 1024
 """Most bytes of a request's target and headers, of its trailers, and between parts of a body."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 from service.server.connections.answer_reading import AnswerReading
 from service.server.connections.frame_scanner import FrameScanner
 from service.server.connections.gate import client_key

@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.peers import Handler, HostCounts, Message, Reply
 from service.server.workers.ways.messages import MessageChannel
 

@@ -13,7 +13,7 @@ import socket
 import uuid
 from typing import cast
 
-from service.errors import NotReadyError
+from service.core.errors import NotReadyError
 from service.server.connections.refusals import refusal
 from service.server.connections.state import AskedBy, Owner
 from service.server.workers.peers import WorkerPeers

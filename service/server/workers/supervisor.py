@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from service.errors import TaktError
-from service.host import core_shares
+from service.core.errors import TaktError
+from service.core.host import core_shares
 from service.peers import Message
 from service.server.listening import Listening, url_of
 from service.server.workers.acceptor import Acceptor

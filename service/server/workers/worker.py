@@ -8,7 +8,7 @@ import socket
 import sys
 
 from service.app import create_app
-from service.errors import TaktError
+from service.core.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.recording.record import open_record

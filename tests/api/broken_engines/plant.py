@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import httpx
 
-from service.batching.watch import RunLimits
-from service.engines.fake import FakeEngine, FakeFault
+from service.core.batching.watch import RunLimits
+from service.core.engines.fake import FakeEngine, FakeFault
 from service.repository.supervision.rules import Supervision
 
 INSPECT = "/v1/models/parts/inspect"

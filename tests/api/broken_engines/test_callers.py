@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
-from service.errors import BundleError
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
+from service.core.errors import BundleError
 from service.observing.model_metrics import AnswerMetrics, BatchMetrics
 from tests.api.broken_engines.plant import INSPECT, break_next
 from tests.api.stream.socket import connect, hear

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
-from service.errors import BundleError
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
+from service.core.errors import BundleError
 from service.repository.supervision.rules import Supervision
 from tests.api.broken_engines.plant import QUICK, break_next
 

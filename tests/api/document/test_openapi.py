@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from service import errors
-from service.errors import TaktError
+from service.core import errors
+from service.core.errors import TaktError
 from service.security.caller import SCOPES
 from service.security.routes import ROUTES
 from tests.api.document.operations import PROBLEM, operation, operations_of, resolved

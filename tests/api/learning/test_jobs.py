@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.host import usable_cores
+from service.core.host import usable_cores
 from service.recording.audit.chain import entries_of
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer

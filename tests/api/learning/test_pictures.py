@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.domain import RawPicture
+from service.core.domain import RawPicture
 from service.learning.folder import PictureBounds
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record

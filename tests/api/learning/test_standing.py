@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.bundles.writing import sign_bundle
+from service.core.bundles.writing import sign_bundle
 from service.learning.obstacles import Obstacle
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started

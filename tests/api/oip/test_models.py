@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from tests.api.oip.requests import (
     EVERY_OUTPUT,
     INFER,

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.bundles.thresholds import OVERRIDES
+from service.core.bundles.thresholds import OVERRIDES
 from service.recording.audit.chain import entries_of
 from service.recording.audit.entry import Head
 from service.recording.audit.verify import check_chain

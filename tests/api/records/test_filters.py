@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.api.records.filters import FiltersIn
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.search.filters import Filters
 
 

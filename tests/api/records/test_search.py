@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from service.api.problems import add_handlers
 from service.api.records.search import search_router
 from service.api.records.threads import NO_RECORD, RecordThreads
-from service.domain import RawPicture
-from service.errors import RecordError
+from service.core.domain import RawPicture
+from service.core.errors import RecordError
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.recording.pictures import PictureKey, format_of, sha256_of

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from service.api.problems import add_handlers
 from service.api.records.threads import RecordThreads
 from service.api.records.thumbnails import thumbnails_router
-from service.batching.memory import MemoryBudget
-from service.domain import RawPicture
+from service.core.batching.memory import MemoryBudget
+from service.core.domain import RawPicture
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.recording.pictures import PictureKey, format_of, sha256_of

@@ -12,8 +12,8 @@ import uvloop
 pytest.importorskip("grpc_health", reason="gRPC is an extra")
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from service.observing.tracing.base import Tracing
 from service.recording.record import Record
 from service.settings import Settings

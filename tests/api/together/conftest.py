@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
 from service.recording.record import Record, open_record
 from service.settings import Settings
 from tests.linked import Worker, working_together

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.engines.fake import FakeEngine
+from service.core.engines.fake import FakeEngine
 from service.security import followed_files
 from service.settings import Settings
 from tests.api.keys import KEYS, bearer, file_without

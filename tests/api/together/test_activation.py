@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.bundle import MANIFEST, Bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import MANIFEST, Bundle
+from service.core.engines.fake import FakeEngine
 from service.repository.activation import ACTIVE
 from service.settings import Settings
 from tests.api.together.conftest import ServeTogether

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.app import create_app
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from service.peers import Alone, Peers
 from service.ray.replicas import Replicas
 from service.settings import Settings

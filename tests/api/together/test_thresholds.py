@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.bundles.thresholds import OVERRIDES
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.engines.fake import FakeEngine
 from service.settings import Settings
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
@@ -29,7 +29,7 @@ def refuse_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("service.bundles.thresholds.write_atomically", read_only)
+    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", read_only)
 
 
 @pytest.mark.parametrize("asked", [0, 1])
@@ -169,7 +169,7 @@ async def test_what_goes_wrong_at_the_leader_is_an_internal_error_at_the_worker_
         def broken(*_: object, **__: object) -> None:
             raise ValueError("a bug")
 
-        monkeypatch.setattr("service.bundles.thresholds.DeployedThresholds.change", broken)
+        monkeypatch.setattr("service.core.bundles.thresholds.DeployedThresholds.change", broken)
         refused = await workers[1].client.put(THRESHOLD, json={"image": 0.9})
         assert (refused.status_code, refused.json()["code"]) == (500, "internal_error")
         assert "a bug" not in refused.text

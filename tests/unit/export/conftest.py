@@ -20,8 +20,8 @@ from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import PDN, EfficientAd
 from models.fit.device import round_to_fp16
-from service.bundles.bundle import Bundle, load_bundle
-from service.inspection.inference import Pools
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.model_version import ModelVersion

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from export.out_folder import check_folder
-from service.errors import BundleError
+from service.core.errors import BundleError
 
 
 @pytest.fixture(autouse=True)

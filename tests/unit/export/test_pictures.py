@@ -8,9 +8,9 @@ import pytest
 
 from export.errors import PicturesError
 from export.pictures import list_pictures, read_model_input, read_picture
-from service.bundles.manifest import Crop, Preprocess
-from service.pictures.decode import decode
-from service.pictures.preprocess import preprocess
+from service.core.bundles.manifest import Crop, Preprocess
+from service.core.pictures.decode import decode
+from service.core.pictures.preprocess import preprocess
 
 
 def touch(root: Path, *names: str) -> None:

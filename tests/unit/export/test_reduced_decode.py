@@ -15,9 +15,9 @@ from export.bundling.export_bundle import ExportOptions, ExportReport, export_bu
 from export.errors import ExportError
 from export.pictures import MAX_PIXELS, read_model_input
 from models.checkpoints.facts import Checkpoint, InputRecipe
-from service.bundles.manifest import Preprocess
-from service.bundles.tiling import Tiling
-from service.pictures.prepare import prepare
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.tiling import Tiling
+from service.core.pictures.prepare import prepare
 
 ALPHA = 0.4
 

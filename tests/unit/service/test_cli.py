@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 from service.settings import ENV_PREFIX, Settings
 
 

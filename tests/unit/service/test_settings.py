@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from service.cli import main
 from service.configuration import load_settings, unknown_variables, without_secrets
+from service.core.errors import ConfigurationError
 from service.declaration import heading_of
-from service.errors import ConfigurationError
 from service.settings import ENV_PREFIX, Settings
 
 

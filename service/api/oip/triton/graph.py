@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from service.bundles.bundle import INPUT, OUTPUTS
-from service.domain import Batch
-from service.engines.base import EngineOutput
-from service.errors import EngineError
+from service.core.bundles.bundle import INPUT, OUTPUTS
+from service.core.domain import Batch
+from service.core.engines.base import EngineOutput
+from service.core.errors import EngineError
 
 
 class TritonGraphEngine:

@@ -19,17 +19,17 @@ from service.api.oip.request import InferenceRequest, OipLimits
 from service.api.oip.triton.graph import TritonGraphEngine
 from service.api.oip.triton.loop import EventLoopThread
 from service.api.oip.triton.request import TritonRequest, refusal
-from service.bundles.bundle import Bundle
 from service.configuration import load_settings
-from service.domain import Inspection
-from service.errors import NotReadyError, TaktError
-from service.inspection.inference import Pools
-from service.inspection.pipeline import Pipeline
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Inspection
+from service.core.errors import NotReadyError, TaktError
+from service.core.inspection.inference import Pools
+from service.core.inspection.pipeline import Pipeline
+from service.core.tensors.triton import TritonForm, parameters_of
 from service.observing.metrics import Metrics
 from service.repository.context import VersionContext, version_context
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
-from service.tensors.triton import TritonForm, parameters_of
 
 BACKEND = "triton_python_backend_utils"
 """Triton's package, which only a Python model of Triton can import."""

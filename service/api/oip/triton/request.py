@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from service.api.oip.inputs import Data
 from service.api.oip.request import InferenceRequest, InferIn, OipLimits, checked
 from service.api.oip.response import outputs_of
-from service.domain import Inspection
-from service.errors import InvalidParameterError, TaktError
-from service.problem import validation_message
-from service.tensors.protocol import DEFAULT_OUTPUTS, IMAGE, INPUTS, OUTPUTS
-from service.tensors.triton import TRITON_OUTPUTS, WARNINGS
+from service.core.domain import Inspection
+from service.core.errors import InvalidParameterError, TaktError
+from service.core.problem import validation_message
+from service.core.tensors.protocol import DEFAULT_OUTPUTS, IMAGE, INPUTS, OUTPUTS
+from service.core.tensors.triton import TRITON_OUTPUTS, WARNINGS
 
 _DATATYPES = {spec.name: spec.datatype for spec in INPUTS}
 _CODES = {404: "NOT_FOUND", 429: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "UNAVAILABLE"}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from service.domain import regions_json
+from service.core.domain import regions_json
 from service.recording.search.json_form import time_text
 from service.recording.search.stored import COLUMNS, ColumnKind, StoredInspection
 

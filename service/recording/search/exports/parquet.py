@@ -6,9 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from service.distribution import install_hint
-from service.domain import regions_json
-from service.errors import ConfigurationError
+from service.core.distribution import install_hint
+from service.core.domain import regions_json
+from service.core.errors import ConfigurationError
 from service.recording.search.stored import COLUMNS, Column, ColumnKind, StoredInspection
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import logging
 import ssl
 from typing import cast
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 from service.server.connections.gate import client_key
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.stages import HEADERS_IDLE_S, HEADERS_WITHIN_S

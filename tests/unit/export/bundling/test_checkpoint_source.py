@@ -24,7 +24,7 @@ from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-from service.bundles.manifest import Crop
+from service.core.bundles.manifest import Crop
 
 WritePictures = Callable[..., list[Path]]
 

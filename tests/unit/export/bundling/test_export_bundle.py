@@ -22,9 +22,9 @@ from export.pictures import read_picture
 from models.checkpoints.facts import Checkpoint, InputRecipe, TrainedThresholds
 from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
-from service.bundles.bundle import load_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.preprocess import preprocess as preprocess_picture
+from service.core.bundles.bundle import load_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.preprocess import preprocess as preprocess_picture
 from tests.commands import repeated
 from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 

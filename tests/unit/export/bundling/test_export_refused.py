@@ -9,7 +9,7 @@ from export.bundling.checkpoint_source import CheckpointSource
 from export.errors import PicturesError
 from models.checkpoints.facts import Checkpoint
 from models.checkpoints.picture_digest import picture_digest
-from service.errors import BundleError, CalibrationError
+from service.core.errors import BundleError, CalibrationError
 from tests.unit.export.bundling.exporting import ALPHA, WritePictures, export
 
 

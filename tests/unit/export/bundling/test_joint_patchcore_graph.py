@@ -17,9 +17,9 @@ from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.patchcore.anomalib import bank as bank_module
 from models.patchcore.anomalib.config import JointPatchCoreConfig
 from models.patchcore.anomalib.detector import JointPatchCore
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine
-from service.pictures.roi import RoiShape
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.openvino import OpenVinoEngine
+from service.core.pictures.roi import RoiShape
 
 HEIGHT, WIDTH, BANK = 32, 48, 70
 Open = Callable[[Path], OnnxRuntimeEngine | OpenVinoEngine]

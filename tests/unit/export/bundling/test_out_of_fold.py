@@ -28,9 +28,9 @@ from models.fit.patchcore.encoders import PatchCoreEncoder
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from models.patchcore.config import PatchCoreConfig
-from service.bundles.findings import SelfTest
-from service.bundles.manifest import Preprocess
-from service.errors import CalibrationError
+from service.core.bundles.findings import SelfTest
+from service.core.bundles.manifest import Preprocess
+from service.core.errors import CalibrationError
 from tests.patchcore import a_patchcore
 
 COUNT = 8

@@ -14,9 +14,9 @@ from export.bundling.roi import place, read_roi
 from export.commands.export import export
 from export.commands.import_onnx import import_
 from export.errors import PicturesError, RoiError
-from service.bundles.manifest import Crop, Preprocess
-from service.bundles.region import ROI_MASK
-from service.pictures.roi import RoiShape
+from service.core.bundles.manifest import Crop, Preprocess
+from service.core.bundles.region import ROI_MASK
+from service.core.pictures.roi import RoiShape
 
 SQUARE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]
 WHOLE = Preprocess(width=64, height=64, resize="area")

@@ -30,12 +30,12 @@ from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import Differences, EfficientAd
 from models.inpformer.config import InpFormerConfig
 from models.inpformer.detector import InpFormer
-from service.bundles.bundle import load_bundle
-from service.bundles.region import ROI_MASK
-from service.engines.base import EngineOutput
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import CalibrationError
-from service.pictures.roi import RoiShape, roi_on_map
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.region import ROI_MASK
+from service.core.engines.base import EngineOutput
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import CalibrationError
+from service.core.pictures.roi import RoiShape, roi_on_map
 
 WritePictures = Callable[..., list[Path]]
 Images = NDArray[np.uint8]

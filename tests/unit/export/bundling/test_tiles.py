@@ -29,11 +29,11 @@ from export.evaluation.inspectors import LocalInspector, check_same_model
 from export.pictures import middle_tile, read_model_input, read_picture
 from export.wording import tiles_text
 from models.checkpoints.facts import Checkpoint
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.manifest import CheckpointThresholds, Preprocess
-from service.bundles.tiling import Tiling
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.preprocess import preprocess
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.manifest import CheckpointThresholds, Preprocess
+from service.core.bundles.tiling import Tiling
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.preprocess import preprocess
 
 WritePictures = Callable[..., list[Path]]
 

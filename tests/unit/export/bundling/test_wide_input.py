@@ -17,12 +17,12 @@ from export.variants.tensorrt_graph import cast_before_transpose
 from models.checkpoints.facts import Checkpoint, InputRecipe
 from models.efficientad.config import EfficientAdConfig
 from models.efficientad.detector import EfficientAd
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.tiling import Tiling
-from service.engines.base import Engine
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.openvino import OpenVinoEngine
-from service.pictures.roi import RoiShape
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.tiling import Tiling
+from service.core.engines.base import Engine
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.openvino import OpenVinoEngine
+from service.core.pictures.roi import RoiShape
 from tests.unit.export.conftest import finish, thin_network
 
 HEIGHT, WIDTH = 256, 288

@@ -16,8 +16,8 @@ from export.bundling.graph import GraphFacts, write_graph
 from models.checkpoints.formats import load_checkpoint
 from models.checkpoints.own import FitFacts, save_checkpoint
 from models.efficientad.detector import EfficientAd
-from service.engines.base import EngineOutput
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.base import EngineOutput
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 
 @dataclass(frozen=True)

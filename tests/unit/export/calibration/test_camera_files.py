@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from export.calibration.camera_files import tell_of_files
-from service.bundles.manifest import Preprocess
+from service.core.bundles.manifest import Preprocess
 
 SPEC = Preprocess(width=8, height=8, resize="area")
 

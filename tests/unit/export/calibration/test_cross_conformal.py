@@ -19,9 +19,9 @@ from export.calibration.cross_conformal import (
     outlying,
     tail_level,
 )
-from service.bundles.calibration.conformal import Alpha, calibrate, conformal_rank, needed_for
-from service.bundles.calibration.witnesses import anomalous
-from service.errors import CalibrationError
+from service.core.bundles.calibration.conformal import Alpha, calibrate, conformal_rank, needed_for
+from service.core.bundles.calibration.witnesses import anomalous
+from service.core.errors import CalibrationError
 
 Witnesses = tuple[NDArray[np.float32], NDArray[np.float32]]
 

@@ -8,8 +8,8 @@ import pytest
 from export.calibration.findings import RULES, Evidence, find
 from export.calibration.odd_pictures import OddPictures
 from export.calibration.two_groups import TwoGroups
-from service.bundles.findings import FitRecord, PictureSizes, SizeResult
-from service.domain import FindingCode
+from service.core.bundles.findings import FitRecord, PictureSizes, SizeResult
+from service.core.domain import FindingCode
 
 ODD = OddPictures(("good/017.png",), 25, 1.016, 0.773)
 TWO = TwoGroups(80, 0.5, 20, 9.25, ("d/9.png", "d/8.png", "d/7.png", "d/6.png"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from export.calibration.near_copies import find_near_copies
-from service.domain import Image
+from service.core.domain import Image
 
 Change = Callable[[Image], Image]
 

@@ -21,9 +21,9 @@ from export.commands.options import FILTERS
 from export.errors import PicturesError
 from models.checkpoints.facts import Filter as TrainedFilter
 from models.checkpoints.picture_digest import picture_digest
-from service.bundles.manifest import Filter
-from service.domain import Depth, Orientation
-from service.errors import CalibrationError
+from service.core.bundles.manifest import Filter
+from service.core.domain import Depth, Orientation
+from service.core.errors import CalibrationError
 
 WritePictures = Callable[..., list[Path]]
 PATHS = [Path(f"{number}.png") for number in range(10)]

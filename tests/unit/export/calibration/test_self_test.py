@@ -14,9 +14,9 @@ from export.calibration.self_test import Subject, finding_lines, refuse_findings
 from export.errors import SelfTestError
 from export.pictures import read_picture
 from export.synthetic.sized import SHAPE_KINDS
-from service.bundles.findings import FitRecord, SelfTest
-from service.bundles.thresholds import ThresholdPair
-from service.domain import Image
+from service.core.bundles.findings import FitRecord, SelfTest
+from service.core.bundles.thresholds import ThresholdPair
+from service.core.domain import Image
 
 WritePictures = Callable[..., list[Path]]
 

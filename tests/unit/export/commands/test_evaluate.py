@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from export.commands.evaluate import evaluate
 from export.evaluation.inspectors import LocalInspector
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 STAGES = ("decode", "preprocess", "queue", "engine", "postprocess", "render")
 REST = {"state": "ready", "reason": None, "engine": None, "family": None, "variant": None}

@@ -16,7 +16,7 @@ from export.commands.evaluate import evaluate
 from export.commands.export import export
 from export.commands.fit.command import fit
 from models.checkpoints.facts import Checkpoint
-from service.bundles.bundle import load_bundle
+from service.core.bundles.bundle import load_bundle
 from tests.commands import refused, repeated, run
 
 WritePictures = Callable[..., list[Path]]

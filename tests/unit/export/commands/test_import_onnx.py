@@ -17,10 +17,10 @@ from export.commands.import_onnx import import_
 from export.imported.preprocessing import InputOptions
 from export.imported.source import ImportOptions
 from export.pictures import read_picture
-from service.bundles.bundle import load_bundle
-from service.bundles.manifest import Crop
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.preprocess import preprocess
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.manifest import Crop
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.preprocess import preprocess
 
 WritePictures = Callable[..., list[Path]]
 

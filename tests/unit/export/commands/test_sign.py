@@ -12,9 +12,9 @@ from export.commands.import_onnx import import_
 from export.commands.learn import learn
 from export.commands.sign import sign, sign_or_warn
 from export.commands.verify import verify
-from service.bundles.bundle import MODEL, Bundle
-from service.bundles.signing.keys import key_id
-from service.bundles.signing.signature import SIGNATURE
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.bundles.signing.keys import key_id
+from service.core.bundles.signing.signature import SIGNATURE
 from tests.signing import FOREIGN, OURS, private_pem, trusted
 
 OUR_NAME = key_id(OURS.public_key())

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from export.commands.verify import verify
 from export.evaluation.verify import AbsentEngine, BundleResult, GraphRun, Verification
 from export.report.verification_table import verification_table
-from service.bundles.bundle import MODEL, Bundle
-from service.engines.golden import BatchDrift, GoldenDrift, bounds_of
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.engines.golden import BatchDrift, GoldenDrift, bounds_of
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 MakeBundle = Callable[..., Bundle]
 

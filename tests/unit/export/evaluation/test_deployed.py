@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from export.evaluation.deployed import AppliedThresholds, deployed_beside
-from service.bundles.bundle import Bundle
-from service.bundles.thresholds import DeployedThresholds, read_overrides
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import DeployedThresholds, read_overrides
 
 
 def test_each_threshold_beside_a_bundle_tells_where_it_comes_from(bundle: Bundle) -> None:

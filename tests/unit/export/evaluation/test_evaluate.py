@@ -15,9 +15,9 @@ from export.evaluation.inspectors import InspectedPicture
 from export.evaluation.metrics import Latency
 from export.report.evaluation_table import evaluation_table
 from export.wording import aligned
-from service.bundles.manifest import Preprocess
-from service.errors import InvalidImageError
-from service.pictures.placement import placement
+from service.core.bundles.manifest import Preprocess
+from service.core.errors import InvalidImageError
+from service.core.pictures.placement import placement
 
 THRESHOLD = 0.5
 SPEC = Preprocess(width=2, height=2, resize="area")

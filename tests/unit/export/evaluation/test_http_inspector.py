@@ -13,8 +13,8 @@ from export.errors import InspectorError
 from export.evaluation import http_inspector
 from export.evaluation.http_inspector import RETRY, HttpInspector, transport_to
 from export.evaluation.inspectors import check_same_model
-from service.bundles.bundle import Bundle
-from service.domain import Box
+from service.core.bundles.bundle import Bundle
+from service.core.domain import Box
 from takt_client import RetryPolicy
 
 URL = "http://line:8000"

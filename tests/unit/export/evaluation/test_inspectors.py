@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from export.evaluation.inspectors import LocalInspector, check_same_model
-from service.bundles.bundle import Bundle
-from service.pictures.placement import placement
+from service.core.bundles.bundle import Bundle
+from service.core.pictures.placement import placement
 
 Encode = Callable[..., bytes]
 

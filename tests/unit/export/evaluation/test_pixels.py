@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from export.evaluation.pixels import compare
-from service.bundles.manifest import Crop, Preprocess
-from service.pictures.placement import Placement, placement
+from service.core.bundles.manifest import Crop, Preprocess
+from service.core.pictures.placement import Placement, placement
 
 
 def whole(width: int, height: int) -> Placement:

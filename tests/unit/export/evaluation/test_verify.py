@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.evaluation.verify import AbsentEngine, OpenGraph, verify
-from service.bundles.bundle import (
+from service.core.bundles.bundle import (
     GOLDEN,
     LAYERS,
     MANIFEST,
@@ -21,16 +21,16 @@ from service.bundles.bundle import (
     Calibration,
     Golden,
 )
-from service.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
-from service.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
-from service.bundles.writing import add_variant, save_bundle
-from service.engines.base import Engine, EngineOutput
-from service.engines.layers import record_layers
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.opener import engine_opener
-from service.engines.options import EngineOptions
-from service.engines.provider_options import PROVIDERS
-from service.errors import BundleError, ConfigurationError, EngineError
+from service.core.bundles.manifest import Drift, Manifest, MapSpec, Preprocess, Thresholds
+from service.core.bundles.variant import GoldenBounds, Provider, Variant, VariantDrift
+from service.core.bundles.writing import add_variant, save_bundle
+from service.core.engines.base import Engine, EngineOutput
+from service.core.engines.layers import record_layers
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import EngineOptions
+from service.core.engines.provider_options import PROVIDERS
+from service.core.errors import BundleError, ConfigurationError, EngineError
 from tests.branches import NODES, write_branches
 from tests.branches import SIDE as BRANCHES_SIDE
 from tests.manifests import rewrite_manifest

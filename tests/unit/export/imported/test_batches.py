@@ -10,8 +10,8 @@ import pytest
 
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.errors import ExportError
-from service.bundles.bundle import load_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import load_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from tests.unit.export.imported.small import import_small, small
 
 

@@ -10,7 +10,7 @@ from onnx import parser
 from export.imported.built_in import BuiltInNormalisation, BuiltInPreprocessing
 from export.imported.nodes import GraphNodes
 from export.imported.signature import find_input
-from service.bundles.manifest import Crop
+from service.core.bundles.manifest import Crop
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 STORED = """

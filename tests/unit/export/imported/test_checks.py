@@ -19,8 +19,8 @@ from export.imported.checks import (
 from export.imported.input_transform import InputTransform
 from export.imported.signature import InputPort
 from export.pictures import picture_size
-from service.bundles.bundle import Golden
-from service.bundles.manifest import Crop
+from service.core.bundles.bundle import Golden
+from service.core.bundles.manifest import Crop
 
 FILE = Path("by-others.onnx")
 IMAGES = np.arange(3 * 4 * 4 * 3, dtype=np.uint8).reshape(3, 4, 4, 3)

@@ -13,7 +13,7 @@ from export.imported.built_in import BuiltInNormalisation
 from export.imported.input_transform import InputTransform
 from export.imported.preprocessing import InputOptions, PictureSize, find_transform, preprocess_of
 from export.imported.signature import InputPort
-from service.bundles.manifest import Crop, Preprocess
+from service.core.bundles.manifest import Crop, Preprocess
 
 FILE = Path("by-others.onnx")
 IMAGENET = BuiltInNormalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1)

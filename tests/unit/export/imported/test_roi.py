@@ -16,9 +16,9 @@ from export.errors import ExportError
 from export.imported.preprocessing import InputOptions
 from export.imported.source import ROI_SCORE, ImportOptions, OnnxSource, open_source
 from export.pictures import read_model_input
-from service.bundles.bundle import load_bundle
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.pictures.roi import RoiShape, roi_on_map
+from service.core.bundles.bundle import load_bundle
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.pictures.roi import RoiShape, roi_on_map
 
 WritePictures = Callable[..., list[Path]]
 

@@ -22,9 +22,9 @@ from export.evaluation.inspectors import LocalInspector
 from export.imported.preprocessing import InputOptions, PictureSize
 from export.imported.source import ImportOptions, open_source, plain_name
 from export.pictures import read_model_input
-from service.bundles.bundle import load_bundle
-from service.bundles.manifest import CheckpointThresholds
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import load_bundle
+from service.core.bundles.manifest import CheckpointThresholds
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 from tests.unit.export.imported.small import import_small, open_quietly, small
 
 WritePictures = Callable[..., list[Path]]

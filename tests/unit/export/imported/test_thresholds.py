@@ -10,7 +10,7 @@ from onnx import parser
 from export.imported.nodes import GraphNodes
 from export.imported.signature import GraphOutputs
 from export.imported.thresholds import find_thresholds, read_metadata
-from service.bundles.manifest import CheckpointThresholds
+from service.core.bundles.manifest import CheckpointThresholds
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[N,1,8,8] x) => (float[N,1,8,8] map, float[N] score, bool[N] label, bool[N,1,8,8] mask)

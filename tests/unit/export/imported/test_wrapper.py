@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.imported.input_transform import InputTransform
 from export.imported.signature import GraphOutputs, InputPort
 from export.imported.wrapper import reveal, wrap
-from service.bundles.manifest import Crop
+from service.core.bundles.manifest import Crop
 
 HEIGHT, WIDTH = 8, 6
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -20,9 +20,9 @@ from export.learning.size_request import AUTO, SizeRequest
 from export.learning.stages import Stages
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
-from service.bundles.bundle import MANIFEST, load_bundle
-from service.bundles.card import CARD
-from service.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
+from service.core.bundles.bundle import MANIFEST, load_bundle
+from service.core.bundles.card import CARD
+from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, Overrides
 from service.repository.activation import WAITING, read_activation
 
 Learn = Callable[..., Result]

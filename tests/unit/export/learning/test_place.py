@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from export.learning.place import Place, keep_active, next_place
-from service.bundles.bundle import MANIFEST
+from service.core.bundles.bundle import MANIFEST
 from service.repository.activation import Activation, keep_activation, read_activation
 from tests.conftest import MakeBundle
 from tests.tested import GRAVE

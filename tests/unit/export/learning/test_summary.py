@@ -5,7 +5,7 @@ import pytest
 from export.learning.place import Place
 from export.learning.running import Running
 from export.learning.summary import standing
-from service.bundles.findings import SelfTest
+from service.core.bundles.findings import SelfTest
 from tests.tested import GRAVE, HARMLESS
 
 URL = "http://127.0.0.1:8000"

@@ -12,8 +12,8 @@ from export.commands.learn import learn
 from export.learning import families
 from export.learning.learn import Learned
 from export.learning.update import Updated, compared
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.thresholds import DeployedThresholds, Overrides
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.thresholds import DeployedThresholds, Overrides
 from service.repository.activation import Activation, keep_activation, read_activation
 from tests.conftest import MakeBundle
 

@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from export.commands.describe import card as card_command
 from export.report.card import card, write_card
-from service.bundles.bundle import MODEL, Bundle, load_bundle
-from service.bundles.card import CARD
-from service.bundles.findings import FitRecord
-from service.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
-from service.bundles.region import Roi
+from service.core.bundles.bundle import MODEL, Bundle, load_bundle
+from service.core.bundles.card import CARD
+from service.core.bundles.findings import FitRecord
+from service.core.bundles.manifest import Drift, Manifest, Preprocess, Thresholds
+from service.core.bundles.region import Roi
 
 MakeBundle = Callable[..., Bundle]
 

@@ -19,7 +19,7 @@ from export.evaluation.metrics import JudgedPicture
 from export.evaluation.record import EvaluationContext
 from export.report.cases import EACH, LONGEST, Case, choose_cases, draw_cases
 from export.report.page import report_html, wilson_interval
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"
 VOID = {"meta", "img", "br"}

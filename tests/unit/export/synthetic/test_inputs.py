@@ -8,7 +8,7 @@ import pytest
 
 from export.pictures import read_model_input
 from export.synthetic.inputs import SIDE_SHARES, reader_with_defects
-from service.bundles.manifest import Preprocess
+from service.core.bundles.manifest import Preprocess
 
 SPEC = Preprocess(width=64, height=64, resize="area", crop=None)
 

@@ -14,12 +14,12 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInsta
 from export.commands.export import export
 from export.errors import TritonExportError
 from export.triton.repository import TritonOptions, write_triton
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.variant import GoldenBounds, Variant, VariantDrift
-from service.bundles.writing import add_variant
-from service.errors import BundleError, ConfigurationError
-from service.tensors.protocol import INPUTS, OUTPUTS
-from service.tensors.triton import TritonForm
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from service.core.bundles.writing import add_variant
+from service.core.errors import BundleError, ConfigurationError
+from service.core.tensors.protocol import INPUTS, OUTPUTS
+from service.core.tensors.triton import TritonForm
 from tests.conftest import MakeBundle
 
 IN_PYTHON = TritonOptions(runs_in="python")

@@ -18,10 +18,10 @@ from export.variants.drift_gate import (
     golden_bounds,
     score_span,
 )
-from service.bundles.bundle import Bundle
-from service.bundles.variant import VariantDrift
-from service.engines.base import EngineOutput
-from service.errors import DriftError
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.variant import VariantDrift
+from service.core.engines.base import EngineOutput
+from service.core.errors import DriftError
 
 WritePictures = Callable[..., list[Path]]
 

@@ -10,8 +10,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from export.errors import ExportError
 from export.variants.onnx_fp16 import halve_onnx
 from export.variants.onnx_rounding import rounding_in_float32
-from service.bundles.bundle import INPUT, MODEL, OUTPUTS
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import INPUT, MODEL, OUTPUTS
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 LOUD = 300.0
 """Its square is more than float16 holds."""

@@ -10,8 +10,8 @@ from onnx import TensorProto
 
 from export.errors import ExportError
 from export.variants.onnx_int8 import quantize_onnx
-from service.bundles.bundle import MODEL
-from service.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.bundles.bundle import MODEL
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
 
 Images = list[NDArray[np.uint8]]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from export.variants.onnx_layers import layers_of, onnx_layer_errors, weighted_layers
-from service.engines.layers import first_failing
+from service.core.engines.layers import first_failing
 
 SIDE = 16
 

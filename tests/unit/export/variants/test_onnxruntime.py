@@ -19,13 +19,13 @@ from export.variants.drift_gate import AllowedDrift
 from export.variants.onnx_int8 import quantize_onnx
 from export.variants.onnxruntime import OnnxRuntimeMaker
 from export.variants.search import VariantOptions, export_variant
-from service.bundles.bundle import MODEL, Bundle, load_bundle
-from service.bundles.writing import add_variant
-from service.engines.golden import check_golden
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.engines.opener import engine_opener
-from service.engines.options import EngineOptions
-from service.errors import ConfigurationError, DriftError
+from service.core.bundles.bundle import MODEL, Bundle, load_bundle
+from service.core.bundles.writing import add_variant
+from service.core.engines.golden import check_golden
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import EngineOptions
+from service.core.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
 

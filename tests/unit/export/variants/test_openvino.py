@@ -16,14 +16,14 @@ from export.variants.drift_gate import ALLOWED, AllowedDrift
 from export.variants.openvino import OpenVinoMaker
 from export.variants.openvino_int8 import Ir, quantize
 from export.variants.search import VariantOptions, export_variant
-from service.bundles.bundle import MODEL, Bundle, load_bundle
-from service.bundles.variant import Variant
-from service.bundles.writing import add_variant
-from service.engines.golden import check_golden
-from service.engines.opener import engine_opener
-from service.engines.openvino import OpenVinoEngine, import_openvino
-from service.engines.options import EngineOptions
-from service.errors import ConfigurationError, DriftError
+from service.core.bundles.bundle import MODEL, Bundle, load_bundle
+from service.core.bundles.variant import Variant
+from service.core.bundles.writing import add_variant
+from service.core.engines.golden import check_golden
+from service.core.engines.opener import engine_opener
+from service.core.engines.openvino import OpenVinoEngine, import_openvino
+from service.core.engines.options import EngineOptions
+from service.core.errors import ConfigurationError, DriftError
 from service.repository.model_version import ModelVersion
 from service.settings import Settings
 

@@ -21,11 +21,11 @@ from export.variants import tensorrt as module
 from export.variants.drift_gate import ALLOWED
 from export.variants.search import VariantOptions, export_variant
 from export.variants.tensorrt import TensorRtMaker, build_options
-from service.bundles.bundle import Bundle, load_bundle
-from service.distribution import install_hint
-from service.engines.base import EngineOutput
-from service.engines.onnxruntime import OnnxRuntimeEngine
-from service.errors import ConfigurationError, DriftError
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.distribution import install_hint
+from service.core.engines.base import EngineOutput
+from service.core.engines.onnxruntime import OnnxRuntimeEngine
+from service.core.errors import ConfigurationError, DriftError
 
 HOST = {
     "gpu": "NVIDIA L4",

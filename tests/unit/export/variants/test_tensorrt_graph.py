@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from export.variants.tensorrt_graph import cast_before_transpose
-from service.bundles.bundle import load_bundle
+from service.core.bundles.bundle import load_bundle
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "models" / "pitting" / "1"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.variants.tensorrt_ranges import write_ranges
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 
 
 def test_the_table_holds_the_largest_absolute_value_of_each_tensor(

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from service.api import json_body
 from service.api.json_body import read_json
-from service.errors import SlowRequestError
+from service.core.errors import SlowRequestError
 
 
 class Wanted(BaseModel):

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from service.api.oip.inputs import InputTensor, pictures_of
-from service.domain import RawPicture
-from service.errors import RequestError
+from service.core.domain import RawPicture
+from service.core.errors import RequestError
 
 LIMITS = {"most": 4, "max_pixels": 1000}
 

@@ -8,7 +8,7 @@ import pytest
 
 from service.api.problems import problem_responses
 from service.api.schemas import OipProblemOut
-from service.errors import (
+from service.core.errors import (
     EngineError,
     ForbiddenError,
     MemoryFullError,

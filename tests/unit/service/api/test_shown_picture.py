@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from service.api.stream.shown_picture import LONGEST_SIDE, encoded, media_type_of
-from service.domain import RawPicture
+from service.core.domain import RawPicture
 
 
 def decoded(data: bytes) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
-from service.bundles.bundle import Bundle
 from service.commands.prune import prune
+from service.core.bundles.bundle import Bundle
 from service.mirroring.location import mirror_folder
 from service.recording.audit.chain import entries_of
 from service.recording.record import Record

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ConflictError
+from service.core.errors import ConflictError
 from service.learning.folder import LearningFolder, PictureBounds, remove_abandoned
 
 BOUNDS = PictureBounds(10**6, left_bytes=0)

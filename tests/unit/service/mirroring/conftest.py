@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.signing.signature import TrustedKeys
+from service.core.bundles.signing.signature import TrustedKeys
 from service.mirroring.folder import MirrorFolder
 from service.mirroring.location import parse_location
 from service.mirroring.mirror import Mirror, ModelRules

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.content.listed_files import MOST_FILES
-from service.bundles.signing.signature import write_signature
-from service.bundles.strict_model import sealing_digest
+from service.core.bundles.content.listed_files import MOST_FILES
+from service.core.bundles.signing.signature import write_signature
+from service.core.bundles.strict_model import sealing_digest
 from tests.signing import FOREIGN, OURS, public_pem
 from tests.unit.service.mirroring.conftest import Mirrored
 

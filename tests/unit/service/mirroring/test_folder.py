@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.manifest import Manifest
-from service.errors import ConfigurationError
+from service.core.bundles.manifest import Manifest
+from service.core.errors import ConfigurationError
 from service.mirroring.folder import Fetched, MirrorFolder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import BundleError, UnavailableError
+from service.core.errors import BundleError, UnavailableError
 from service.mirroring import listing as module
 from service.mirroring.listing import list_store
 from service.mirroring.location import parse_location

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from service.configuration import without_secrets
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.mirroring.location import is_url, mirror_folder, parse_location, shown
 from service.settings import Settings
 

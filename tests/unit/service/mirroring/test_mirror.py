@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from service.errors import UnavailableError
+from service.core.errors import UnavailableError
 from tests.unit.service.mirroring.conftest import Mirrored
 from tests.unit.service.mirroring.uploads import GRAPH, files_of, spoil
 

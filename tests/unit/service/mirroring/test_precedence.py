@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 
-from service.errors import BundleError
+from service.core.errors import BundleError
 from tests.unit.service.mirroring.conftest import Mirrored
 from tests.unit.service.mirroring.uploads import GRAPH, spoil
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from service.distribution import install_hint
-from service.errors import BundleError, ConfigurationError, UnavailableError
+from service.core.distribution import install_hint
+from service.core.errors import BundleError, ConfigurationError, UnavailableError
 from service.mirroring import store as module
 from service.mirroring.location import Location, parse_location
 from service.mirroring.store import Store, open_store

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.errors import UnavailableError
+from service.core.errors import UnavailableError
 from service.mirroring.metrics import MirrorMetrics
 from service.mirroring.worker import BundleSource, MirrorWorker
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import generate_latest
 
-from service.domain import Box, Inspection, Timings, Verdict
-from service.errors import QueueFullError
+from service.core.domain import Box, Inspection, Timings, Verdict
+from service.core.errors import QueueFullError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.metrics import Metrics
 from service.observing.request_log import LOGGER, RequestLog

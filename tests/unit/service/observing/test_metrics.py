@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from service.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
+from service.core.domain import UNKNOWN_SOURCE, FindingCode, Timings, Verdict
 from service.observing.metrics import Metrics, VersionGauges
 from service.observing.model_metrics import score_bounds
 from service.observing.records import AnswerRecord

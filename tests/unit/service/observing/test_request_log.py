@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain import UNKNOWN_SOURCE, Box, Region, Timings, Verdict
+from service.core.domain import UNKNOWN_SOURCE, Box, Region, Timings, Verdict
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.request_log import LOGGER, RequestLog
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.ray.given import settings_of
 
 OPEN = {"repository": "/bundles", "insecure": True}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from service.commands.records.command import records
-from service.errors import RecordError
+from service.core.errors import RecordError
 from service.recording.check import Checked, check_record, repair
 from service.recording.record import Record, open_record
 from service.recording.tables import inspections

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 
-from service.errors import ConfigurationError, RecordError
+from service.core.errors import ConfigurationError, RecordError
 from service.recording.database import HEAD, Database
 from service.recording.migrations.upgrade import upgrade
 from service.recording.pictures import PictureKey, sha256_of

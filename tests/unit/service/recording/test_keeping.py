@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain import Verdict
-from service.errors import ConfigurationError
+from service.core.domain import Verdict
+from service.core.errors import ConfigurationError
 from service.recording.keeping import KeepingRule
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.domain import PixelFormat, RawPicture
-from service.errors import InspectionNotFoundError, RecordError
+from service.core.domain import PixelFormat, RawPicture
+from service.core.errors import InspectionNotFoundError, RecordError
 from service.recording.pictures import PictureKey, PictureStore, format_of, sha256_of
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from sqlalchemy import select
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.recording.pictures import PictureKey
 from service.recording.record import Record
 from service.recording.retention import Retention, RetentionRule, Swept

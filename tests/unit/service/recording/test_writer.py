@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
-from service.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
+from service.core.domain import Box, Labels, RawPicture, Region, Source, Timings, Verdict
 from service.observing.records import AnswerRecord, Asked
 from service.recording.keeping import KeepingRule
 from service.recording.metrics import RecordMetrics

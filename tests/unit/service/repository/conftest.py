@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.engines.fake import FakeEngine
-from service.inspection.inference import Pools
+from service.core.engines.fake import FakeEngine
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.folder_watch import FolderWatch

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.repository.activation import ACTIVE, Activation, keep_activation, read_activation
 
 

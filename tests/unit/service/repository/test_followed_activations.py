@@ -4,8 +4,8 @@ import asyncio
 import errno
 from pathlib import Path
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.thresholds import OVERRIDES
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.thresholds import OVERRIDES
 from service.repository.activation import (
     ACTIVE,
     WAITING,
@@ -153,7 +153,7 @@ async def test_what_a_read_only_folder_could_not_keep_holds_while_it_is_watched(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("service.repository.activation.write_atomically", refuse)
-    monkeypatch.setattr("service.bundles.thresholds.write_atomically", refuse)
+    monkeypatch.setattr("service.core.bundles.thresholds.write_atomically", refuse)
 
     async with watched() as found:
         assert not (await found.repository.model("parts").activate("1")).persisted

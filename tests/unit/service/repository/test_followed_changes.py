@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.thresholds import OVERRIDES
-from service.engines.fake import FakeEngine
-from service.engines.golden import BatchDrift, check_golden
-from service.inspection.inference import Pools
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.engines.fake import FakeEngine
+from service.core.engines.golden import BatchDrift, check_golden
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.repository.context import version_context
 from service.repository.repository import ModelRepository

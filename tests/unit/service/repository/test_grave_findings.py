@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ModelNotFoundError, NotReadyError
+from service.core.errors import ModelNotFoundError, NotReadyError
 from service.repository.activation import (
     ACTIVE,
     TESTED_LATER,

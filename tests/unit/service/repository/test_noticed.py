@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.bundle import MANIFEST
-from service.bundles.thresholds import OVERRIDES
-from service.engines.fake import FakeEngine
-from service.inspection.inference import Pools
+from service.core.bundles.bundle import MANIFEST
+from service.core.bundles.thresholds import OVERRIDES
+from service.core.engines.fake import FakeEngine
+from service.core.inspection.inference import Pools
 from service.observing.metrics import Metrics
 from service.recording.audit.entry import FILE, FOLDER, SERVER, Change
 from service.repository.activation import ACTIVE, FIRST, UNDECIDED

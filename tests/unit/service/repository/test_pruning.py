@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
-from service.bundles.bundle import MANIFEST
-from service.errors import ConfigurationError, RecordError
+from service.core.bundles.bundle import MANIFEST
+from service.core.errors import ConfigurationError, RecordError
 from service.recording.audit.chain import entries_of
 from service.recording.needs import Need
 from service.recording.record import Record

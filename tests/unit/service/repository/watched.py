@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from prometheus_client import generate_latest
 
-from service.bundles.thresholds import DeployedThresholds
-from service.engines.fake import FakeEngine
+from service.core.bundles.thresholds import DeployedThresholds
+from service.core.engines.fake import FakeEngine
 from service.observing.metrics import Metrics
 from service.repository.folder_watch import FolderWatch
 from service.repository.repository import ModelRepository

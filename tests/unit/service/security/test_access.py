@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ConfigurationError, UnauthenticatedError
+from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.access import Access, open_access
 from service.security.keys.key import new_key
 from service.security.keys.key_file import format_keys

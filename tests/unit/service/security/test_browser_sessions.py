@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security import browser_sessions
 from service.security.browser_sessions import LASTS_S, BrowserSessions
 from service.security.caller import Caller

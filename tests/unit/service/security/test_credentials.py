@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security import credentials
 from service.security.caller import Caller
 from service.security.credentials import Credentials

@@ -1,6 +1,6 @@
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.exposure import check_exposure
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.followed_files import LOOK_EVERY_S, Contents, FollowedFiles
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import ForbiddenError, MisdirectedRequestError, RequestError
+from service.core.errors import ForbiddenError, MisdirectedRequestError, RequestError
 from service.security.gate import Gate
 from service.security.hosts import AllowedHosts
 from service.security.origins import AllowedOrigins

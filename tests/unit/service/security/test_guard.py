@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import InsufficientScopeError, UnauthenticatedError
+from service.core.errors import InsufficientScopeError, UnauthenticatedError
 from service.security.caller import ANYONE, STRANGER, Caller, CallerPendingError
 from service.security.credentials import Credentials
 from service.security.guard import Guard

@@ -1,6 +1,6 @@
 import pytest
 
-from service.errors import ConfigurationError, MisdirectedRequestError, RequestError
+from service.core.errors import ConfigurationError, MisdirectedRequestError, RequestError
 from service.security.hosts import AllowedHosts
 
 

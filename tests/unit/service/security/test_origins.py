@@ -1,6 +1,6 @@
 import pytest
 
-from service.errors import ForbiddenError
+from service.core.errors import ForbiddenError
 from service.security.origins import AllowedOrigins
 
 OWN = {"takt:8000"}

@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import ConnectionGate

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from service.app import Drain
 from service.cli import main
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import ConnectionGate

@@ -21,8 +21,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service.api.bodies import Bodies
 from service.api.oip.request import OipLimits
 from service.api.rpc.backend import RpcBackend
-from service.batching.memory import MemoryBudget
-from service.batching.uploads import Uploads
+from service.core.batching.memory import MemoryBudget
+from service.core.batching.uploads import Uploads
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics
 from service.security.credentials import Credentials

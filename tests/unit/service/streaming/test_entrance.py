@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.errors import InvalidImageError, QueueFullError
+from service.core.errors import InvalidImageError, QueueFullError
 from service.streaming.entrance import Entrance, Read
 
 

@@ -2,8 +2,8 @@ import struct
 
 import pytest
 
-from service.domain import RawPicture
-from service.errors import InvalidImageError, RequestError
+from service.core.domain import RawPicture
+from service.core.errors import InvalidImageError, RequestError
 from service.streaming.frames import HEADER_BYTES, picture_after, unpack, unpack_header
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain import Inspection
-from service.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
+from service.core.domain import Inspection
+from service.core.errors import InvalidImageError, NotReadyError, QueueFullError, RequestError
 from service.streaming.evidence import VoteCount, VotingRule
 from service.streaming.frames import Frame
 from service.streaming.link import Link, Stop

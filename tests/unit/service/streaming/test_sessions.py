@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.errors import NotReadyError, UnavailableError
+from service.core.errors import NotReadyError, UnavailableError
 from service.streaming.frames import Frame
 from service.streaming.link import Stop
 from service.streaming.outcomes import FailedFrame

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from service.domain import Inspection
-from service.errors import RequestError
+from service.core.domain import Inspection
+from service.core.errors import RequestError
 from service.streaming.frames import Frame
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame
 from service.streaming.statistics import FrameCounts

@@ -11,7 +11,7 @@ import pytest
 from export.bundling.drift.compare import Compared, check_drift, opened_as_trained
 from export.errors import ExportError, PicturesError
 from export.pictures import read_picture
-from service.bundles.manifest import Drift, FileDrift, Preprocess
+from service.core.bundles.manifest import Drift, FileDrift, Preprocess
 
 BY_PILLOW = Preprocess(
     width=32, height=32, resize="tensor_bilinear", orientation="ignore", depth="pillow"

@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from export.bundling.drift.tolerance import rounding_of, tolerance
-from service.bundles.bundle import Golden
-from service.bundles.manifest import Drift
+from service.core.bundles.bundle import Golden
+from service.core.bundles.manifest import Drift
 from tests.conftest import brightness_graph
 
 IMAGES = np.zeros((1, 2, 2, 3), np.uint8)

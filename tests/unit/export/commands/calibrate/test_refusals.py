@@ -9,8 +9,8 @@ from typing import Any
 import click
 import pytest
 
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
 from tests.unit.export.commands.calibrate.calibrating import (
     done,
     refused,
@@ -49,7 +49,7 @@ def test_a_calibration_that_fails_to_write_changes_nothing(
     DeployedThresholds(bundle, read_overrides(bundle.path)).change(
         image=0.125, pixel=None, reason=None
     )
-    monkeypatch.setattr("service.bundles.writing.write_atomically", full_disk)
+    monkeypatch.setattr("service.core.bundles.writing.write_atomically", full_disk)
     assert "No space left" in refused(run(bundle.path, "--good", good))
     assert load_bundle(bundle.path).manifest == bundle.manifest
     assert (bundle.path / OVERRIDES).exists()
@@ -84,7 +84,7 @@ def test_an_engine_that_drifts_calibrates_nothing(
     bundle: Bundle, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drifting(*_: Any) -> None:
-        from service.errors import DriftError
+        from service.core.errors import DriftError
 
         raise DriftError("it drifts")
 

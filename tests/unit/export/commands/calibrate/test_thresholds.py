@@ -11,11 +11,11 @@ import pytest
 from export.bundling.provenance import picture_set
 from export.report.card import card, write_card
 from models.checkpoints.picture_digest import picture_digest
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.card import CARD
-from service.bundles.manifest import CALIBRATION
-from service.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
-from service.bundles.writing import replace_calibration as put_calibration
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.card import CARD
+from service.core.bundles.manifest import CALIBRATION
+from service.core.bundles.thresholds import OVERRIDES, DeployedThresholds, read_overrides
+from service.core.bundles.writing import replace_calibration as put_calibration
 from tests.commands import repeated
 from tests.unit.export.commands.calibrate.calibrating import (
     cells,

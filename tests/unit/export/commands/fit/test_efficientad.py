@@ -21,7 +21,7 @@ from models.checkpoints.picture_digest import picture_digest
 from models.efficientad.detector import EfficientAd
 from models.fit.errors import FitError
 from models.fit.progress import CurvePoint, Fitted
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 from tests.commands import refused, run
 from tests.fake_fit import FakeFit
 

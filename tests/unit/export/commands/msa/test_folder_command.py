@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from export.commands.msa.command import msa
-from service.bundles.bundle import Bundle
+from service.core.bundles.bundle import Bundle
 from tests.commands import refused, run
 
 EXAMPLES = Path(__file__).parents[5] / "examples"

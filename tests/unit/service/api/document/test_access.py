@@ -8,7 +8,7 @@ import pytest
 
 from service.api.document.access import SCHEMES, add_access
 from service.api.problems import problem_responses
-from service.errors import ForbiddenError
+from service.core.errors import ForbiddenError
 from service.security.routes import Need, RouteNeed
 
 PROBLEM = "application/problem+json"

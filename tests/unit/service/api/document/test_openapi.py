@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from service.api.document.openapi import completed
 from service.api.problems import problem_responses
 from service.api.schemas import OipProblemOut
-from service.errors import ConflictError, ModelNotFoundError, QueueFullError, TaktError
+from service.core.errors import ConflictError, ModelNotFoundError, QueueFullError, TaktError
 from service.security.routes import RouteNeed
 
 FASTAPI_422 = {

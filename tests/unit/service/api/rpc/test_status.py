@@ -8,8 +8,8 @@ import grpc
 
 from service.api.rpc.call import address_of
 from service.api.rpc.status import detail_of, metadata_of, status_of
-from service.errors import QueueFullError, RequestError, TaktError, UploadTooSlowError
-from service.problem import Problem
+from service.core.errors import QueueFullError, RequestError, TaktError, UploadTooSlowError
+from service.core.problem import Problem
 
 
 def kinds(kind: type[TaktError] = TaktError) -> list[type[TaktError]]:

@@ -13,7 +13,7 @@ from tritonclient.grpc import service_pb2
 
 from service.api.rpc.messages import parsed
 from service.api.rpc.wire import MAX_FIELDS, MAX_HEAD_BYTES, split
-from service.errors import ImageTooLargeError, RequestError
+from service.core.errors import ImageTooLargeError, RequestError
 
 Request = service_pb2.ModelInferRequest
 

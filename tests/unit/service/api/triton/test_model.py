@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from service.api.oip.triton.model import BACKEND, TritonPythonModel, settings_of_process
-from service.bundles.bundle import Bundle
-from service.bundles.thresholds import Override, Overrides
-from service.bundles.writing import sign_bundle
-from service.engines.fake import FakeEngine
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import Override, Overrides
+from service.core.bundles.writing import sign_bundle
+from service.core.engines.fake import FakeEngine
+from service.core.tensors.triton import TritonForm
 from service.settings import Settings
-from service.tensors.triton import TritonForm
 from tests.conftest import MakeBundle
 from tests.signing import OURS, public_pem
 from tests.unit.service.api.triton.backend import (

@@ -15,7 +15,7 @@ from service.commands.doctor.facts import (
     LibrariesFacts,
     OpenVinoFacts,
 )
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 NO_GPUS = GpuFacts(None, None, None, ())
 

@@ -8,7 +8,7 @@ import pytest
 from service.commands.doctor import gpus
 from service.commands.doctor.facts import Gpu, GpuFacts
 from service.commands.doctor.isolated import ProbeAnswer
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 L4 = Gpu("NVIDIA L4", 24 << 30, "8.9")
 

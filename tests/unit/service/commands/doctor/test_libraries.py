@@ -6,7 +6,7 @@ from service.commands.doctor import libraries, probes
 from service.commands.doctor.facts import LibrariesFacts
 from service.commands.doctor.isolated import ProbeAnswer
 from service.commands.doctor.probes import libraries_facts
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 MISSING = "cannot open shared object file"
 

@@ -20,7 +20,7 @@ from service.commands.doctor.facts import (
     OpenVinoFacts,
     ProviderFacts,
 )
-from service.engines.nvidia.libraries import NvidiaLibrary
+from service.core.engines.nvidia.libraries import NvidiaLibrary
 
 
 def test_the_graph_that_is_run_is_a_convolution() -> None:

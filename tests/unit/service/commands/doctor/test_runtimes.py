@@ -14,7 +14,7 @@ from service.commands.doctor.facts import (
 )
 from service.commands.doctor.isolated import ProbeAnswer
 from service.commands.doctor.probes import ProviderTrial
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 CPU, CUDA, TENSORRT = (f"{name}ExecutionProvider" for name in ("CPU", "CUDA", "Tensorrt"))
 LOG = (

@@ -9,7 +9,7 @@ from service.commands.doctor.facts import GpuFacts, HostFacts, Lack, MemoryFacts
 from service.commands.doctor.gpus import NO_GPU
 from service.commands.doctor.text import report
 from service.commands.doctor.verdicts import EngineVerdict, judge
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 
 def test_the_summary_comes_first_and_then_each_section(host: HostFacts) -> None:

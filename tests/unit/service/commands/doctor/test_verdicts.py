@@ -16,7 +16,7 @@ from service.commands.doctor.facts import (
     ProviderFacts,
 )
 from service.commands.doctor.verdicts import EngineName, EngineVerdict, judge
-from service.distribution import install_hint
+from service.core.distribution import install_hint
 
 NO_OPENVINO = OpenVinoFacts(
     None, (), False, (Lack("OpenVINO is not installed", install_hint("openvino")),)

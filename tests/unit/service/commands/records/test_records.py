@@ -13,8 +13,8 @@ from click.testing import Result
 
 from service.commands.records import command as listing
 from service.commands.records.command import records
-from service.domain import RawPicture
-from service.errors import RecordError
+from service.core.domain import RawPicture
+from service.core.errors import RecordError
 from service.recording.pictures import PictureKey, sha256_of
 from service.recording.record import Record
 from tests.commands import refused, run

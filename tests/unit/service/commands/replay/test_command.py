@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 from sqlalchemy import update
 
-from service.bundles.bundle import MODEL, Bundle
 from service.commands.replay.command import replay_command
+from service.core.bundles.bundle import MODEL, Bundle
 from service.mirroring.location import mirror_folder
 from service.recording.record import Record
 from service.recording.tables import inspections

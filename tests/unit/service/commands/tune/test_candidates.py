@@ -4,9 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from service.bundles.bundle import MODEL, Bundle
-from service.bundles.host_profile import HostProfile
-from service.bundles.variant import GoldenBounds, Variant, VariantDrift
 from service.commands.tune.candidates import (
     GPU_BATCH_SIZES,
     GPU_INSTANCES,
@@ -16,9 +13,12 @@ from service.commands.tune.candidates import (
     instance_counts,
     reference_of,
 )
-from service.engines.options import EngineOptions
-from service.engines.plan import plan_for
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.bundles.host_profile import HostProfile
+from service.core.bundles.variant import GoldenBounds, Variant, VariantDrift
+from service.core.engines.options import EngineOptions
+from service.core.engines.plan import plan_for
+from service.core.errors import ConfigurationError
 from service.settings import Settings
 
 MakeBundle = Callable[..., Bundle]

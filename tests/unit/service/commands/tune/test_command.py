@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 import service.commands.tune.command
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.host_profile import PROFILES, HostProfile, read_profile
 from service.commands.tune.command import tune_command
 from service.commands.tune.results import TuneResults
-from service.engines.opener import engine_opener
-from service.engines.options import EngineOptions
-from service.host import host_name, usable_cores
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.host_profile import PROFILES, HostProfile, read_profile
+from service.core.engines.opener import engine_opener
+from service.core.engines.options import EngineOptions
+from service.core.host import host_name, usable_cores
 from service.settings import Settings
 
 MakeBundle = Callable[..., Bundle]

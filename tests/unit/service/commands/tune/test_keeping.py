@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import service.commands.tune.keeping
-from service.bundles.bundle import Bundle, load_bundle
-from service.bundles.host_profile import read_profile
 from service.commands.tune.keeping import check_writable, keep, profile_of
 from service.commands.tune.results import MeasuredCandidate
-from service.errors import ConfigurationError
+from service.core.bundles.bundle import Bundle, load_bundle
+from service.core.bundles.host_profile import read_profile
+from service.core.errors import ConfigurationError
 
 MakeMeasured = Callable[..., MeasuredCandidate]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 import service.commands.tune.run
-from service.batching.options import BatcherOptions
-from service.bundles.bundle import MODEL, Bundle
 from service.commands.tune.candidates import Candidate, reference_of
 from service.commands.tune.measure import Round
 from service.commands.tune.run import TuneOptions, openers, tune
-from service.engines.base import EngineOutput
-from service.engines.fake import FakeEngine
-from service.engines.opener import EngineOpener, OpenedEngine
-from service.engines.options import EngineOptions
-from service.engines.plan import plan_for
-from service.errors import ConfigurationError, EngineError
+from service.core.batching.options import BatcherOptions
+from service.core.bundles.bundle import MODEL, Bundle
+from service.core.engines.base import EngineOutput
+from service.core.engines.fake import FakeEngine
+from service.core.engines.opener import EngineOpener, OpenedEngine
+from service.core.engines.options import EngineOptions
+from service.core.engines.plan import plan_for
+from service.core.errors import ConfigurationError, EngineError
 from service.settings import Settings
 
 MakeBundle = Callable[..., Bundle]

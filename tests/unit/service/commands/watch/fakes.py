@@ -12,7 +12,7 @@ from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
 from service.commands.watch.table import OutcomeTable
-from service.domain import Box, Inspection, Timings, Verdict
+from service.core.domain import Box, Inspection, Timings, Verdict
 from service.streaming.outcomes import AnsweredFrame, Outcome
 
 ALL = WatchOptions("all")

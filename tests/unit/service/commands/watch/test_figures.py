@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.commands.watch.figures import FrameTimes, WatchTally
-from service.domain import Box, Inspection, Timings, Verdict
+from service.core.domain import Box, Inspection, Timings, Verdict
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame
 from service.streaming.statistics import LatencyPercentiles
 

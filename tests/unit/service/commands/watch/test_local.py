@@ -10,8 +10,8 @@ from service.commands.watch.capture import raw_picture
 from service.commands.watch.local import local_streams
 from service.commands.watch.pacing import Shot
 from service.commands.watch.streams import WatchOptions
-from service.engines.fake import FakeEngine
-from service.errors import ConfigurationError
+from service.core.engines.fake import FakeEngine
+from service.core.errors import ConfigurationError
 from service.settings import Settings
 from service.streaming.evidence import VoteCount, VotingRule
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame

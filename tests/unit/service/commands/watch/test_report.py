@@ -10,8 +10,8 @@ import pytest
 from service.commands.watch.figures import FrameTimes, WatchFigures
 from service.commands.watch.report import WatchReport
 from service.commands.watch.table import OutcomeTable
-from service.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
-from service.errors import ConfigurationError
+from service.core.domain import Box, Heatmap, Inspection, Region, Timings, Verdict
+from service.core.errors import ConfigurationError
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame, DroppedFrame, FailedFrame, Outcome
 from service.streaming.statistics import LatencyPercentiles, StreamStatistics

@@ -11,7 +11,7 @@ from service.commands.watch.pacing import Shot, Shots
 from service.commands.watch.report import WatchReport
 from service.commands.watch.run import Watch
 from service.commands.watch.streams import WatchOptions
-from service.errors import NotReadyError
+from service.core.errors import NotReadyError
 from tests.unit.service.commands.watch.fakes import ALL, FakeSource, FakeStream, watch
 
 

@@ -9,7 +9,7 @@ from service.commands.watch.capture import SourceError
 from service.commands.watch.folder import Folder
 from service.commands.watch.pacing import Shot, Shots, WatchClock
 from service.commands.watch.sources import Camera, VideoFile, source_of
-from service.domain import RawPicture
+from service.core.domain import RawPicture
 
 
 async def take(shots: Shots, count: int) -> list[Shot]:

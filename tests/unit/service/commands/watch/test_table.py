@@ -6,7 +6,7 @@ import pytest
 
 from service.commands.watch.figures import FrameTimes
 from service.commands.watch.table import ROWS_UNDER_A_HEADING, OutcomeTable
-from service.domain import Box, Inspection, Timings, Verdict
+from service.core.domain import Box, Inspection, Timings, Verdict
 from service.streaming.evidence import VoteCount
 from service.streaming.outcomes import AnsweredFrame
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain import UNKNOWN_SOURCE, Timings, Verdict
+from service.core.domain import UNKNOWN_SOURCE, Timings, Verdict
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.journal import Journal
 from service.observing.metrics import Metrics, VersionGauges

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.observing.tracing.factory import open_tracing
 
 

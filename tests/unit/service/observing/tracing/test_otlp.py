@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.observing.tracing.otlp import LoggedExporter, OtelTracing, otlp_tracing, resource
 
 SCOPE = {

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from service.domain import Inspection
+from service.core.domain import Inspection
 from service.observing.tracing.base import Trace, current_trace
 from service.observing.tracing.otlp import OtelTracing
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.errors import RecordError
+from service.core.errors import RecordError
 from service.recording.audit.chain import (
     append,
     entries_of,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.bundles.signing.keys import key_id
-from service.errors import ConfigurationError
+from service.core.bundles.signing.keys import key_id
+from service.core.errors import ConfigurationError
 from service.recording.audit.chain import entries_of
 from service.recording.audit.entry import Entry
 from service.recording.audit.export import check_export, write_export

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.record import Record
 from service.recording.review.calendar import ReviewDay, calendar
 from service.recording.search.filters import Filters

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.record import Record
 from service.recording.review import confusion as review
 from service.recording.review.confusion import confusion

@@ -11,8 +11,8 @@ import pytest
 
 from export.evaluation.data_sets import read_data_set
 from export.pictures import list_pictures, read_picture
-from service.domain import RawPicture
-from service.errors import ConfigurationError, InspectionNotFoundError, InvalidParameterError
+from service.core.domain import RawPicture
+from service.core.errors import ConfigurationError, InspectionNotFoundError, InvalidParameterError
 from service.recording.pictures import PictureKey, format_of, sha256_of
 from service.recording.record import Record
 from service.recording.review.folders import ExportedFolders, export_folders

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from service.errors import ConflictError, InspectionNotFoundError, InvalidParameterError
+from service.core.errors import ConflictError, InspectionNotFoundError, InvalidParameterError
 from service.recording.audit.chain import entries_of
 from service.recording.record import Record
 from service.recording.review.history import disagreements, history

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.bundles.calibration.conformal import conformal_threshold
-from service.errors import CalibrationError, InvalidParameterError
+from service.core.bundles.calibration.conformal import conformal_threshold
+from service.core.errors import CalibrationError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.review.proposal import Flips, propose, weighted_threshold
 from service.recording.search.filters import Filters

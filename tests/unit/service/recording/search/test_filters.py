@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.search.cursor import Cursor
 from service.recording.search.filters import Filters
 from service.recording.search.times import time_of, us_of

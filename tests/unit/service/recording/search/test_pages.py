@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from service.errors import InspectionNotFoundError, InvalidParameterError
+from service.core.errors import InspectionNotFoundError, InvalidParameterError
 from service.recording.record import Record
 from service.recording.search import paths
 from service.recording.search.filters import Filters

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import InvalidParameterError
+from service.core.errors import InvalidParameterError
 from service.recording.record import Record
 from service.recording.search.filters import Filters
 from service.recording.search.pages import page_of

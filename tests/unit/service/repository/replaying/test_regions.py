@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.bundles.manifest import Preprocess
-from service.domain import Box, Region
-from service.pictures.placement import placement
-from service.pictures.postprocess import Criteria, judge
+from service.core.bundles.manifest import Preprocess
+from service.core.domain import Box, Region
+from service.core.pictures.placement import placement
+from service.core.pictures.postprocess import Criteria, judge
 from service.repository.replaying.regions import largest_difference, lie_between, same_places
 
 SIDE = 24

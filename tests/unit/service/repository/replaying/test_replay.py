@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from service.bundles.bundle import MANIFEST, MODEL
-from service.domain import Box, Region
+from service.core.bundles.bundle import MANIFEST, MODEL
+from service.core.domain import Box, Region
 from service.repository.replaying.json_form import json_of
 from service.repository.replaying.many import NotReplayed
 from service.repository.replaying.replay import Replay

@@ -11,12 +11,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from service.bundles.bundle import Bundle
-from service.domain import EngineFault
-from service.engines.fake import FakeEngine
-from service.engines.opener import OpenedEngine
-from service.engines.plan import EnginePlan
-from service.errors import BundleError
+from service.core.bundles.bundle import Bundle
+from service.core.domain import EngineFault
+from service.core.engines.fake import FakeEngine
+from service.core.engines.opener import OpenedEngine
+from service.core.engines.plan import EnginePlan
+from service.core.errors import BundleError
 from service.repository.supervision.engine_room import EngineRoom
 from service.repository.supervision.lost_threads import LostThreads
 from service.repository.supervision.rules import Supervision

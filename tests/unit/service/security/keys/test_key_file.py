@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.keys.key import new_key
 from service.security.keys.key_file import MOST_KEYS, format_keys, parse_keys
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.errors import UnauthenticatedError
+from service.core.errors import UnauthenticatedError
 from service.security.caller import Caller
 from service.security.keys.key import Key, digest_of, new_key
 from service.security.keys.key_ring import KeyRing

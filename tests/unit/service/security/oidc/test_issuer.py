@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.security.oidc import issuer as issuer_module
 from service.security.oidc.fetching import FetchError, check_url, fetch_json
 from service.security.oidc.issuer import ASK_AGAIN_AFTER_S, Issuer, SigningKey

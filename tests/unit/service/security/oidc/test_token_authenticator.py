@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.errors import ConfigurationError, UnauthenticatedError
+from service.core.errors import ConfigurationError, UnauthenticatedError
 from service.security.caller import CallerPendingError
 from service.security.credentials import Credentials
 from service.security.oidc import issuer as issuer_module

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 from service.server.connections.closures import LOG_EVERY_S, Closures
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain import CloseReason
+from service.core.domain import CloseReason
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import REFUSED_AT_ONCE, ConnectionGate, client_key

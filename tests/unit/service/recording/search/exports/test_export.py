@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from service.errors import ConfigurationError
+from service.core.errors import ConfigurationError
 from service.recording.record import Record
 from service.recording.search.exports import export as exporting
 from service.recording.search.exports import parquet

@@ -1,0 +1,100 @@
+"""What waits for the workers, and what a worker takes of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Generic
+
+from service.core.batching.options import BatcherOptions
+from service.core.batching.priority_queue import Waiter
+from service.core.batching.stage import Stage
+from service.core.batching.work import Batch, Item, Job, Observer, Result, fail
+from service.core.batching.worker import Worker
+from service.core.errors import DeadlineExceededError, TaktError
+
+
+class Intake(Generic[Item, Result]):
+    """The queue of items and of jobs that callers bring.
+
+    Args:
+        options: bounds.
+        observer: hears of items that have expired.
+
+    Attributes:
+        stage: items that wait, and how fast they run; its workers are those that work.
+        changed: the lock of all that is here; the workers wait on it.
+        idle: workers that wait.
+        closing: whether nothing more comes.
+    """
+
+    def __init__(self, options: BatcherOptions, observer: Observer) -> None:
+        self.stage = Stage(workers=0)
+        self.changed = threading.Condition()
+        self.idle = 0
+        self.closing = False
+        self._options = options
+        self._observer = observer
+        self._queue, self._throughput = self.stage.queue, self.stage.throughput
+
+    @property
+    def free(self) -> int:
+        """Workers that have nothing to do, and that nothing which waits will wake."""
+        return 0 if self.closing else max(0, self.idle - len(self._queue))
+
+    def take(self, worker: Worker[Item, Result]) -> Batch[Item, Result] | Job[Item, Result] | None:
+        """Wait for a worker's next work; None if it is dismissed, or all is closed and drained."""
+        with self.changed:
+            self.idle += 1
+            try:
+                while not worker.dismissed:
+                    if (wait_s := self._due_in_s()) is None or wait_s > 0:
+                        self.changed.wait(wait_s)
+                    elif not len(self._queue):
+                        return None
+                    elif waiters := self._next_batch():
+                        job = waiters[0].item
+                        return job if isinstance(job, Job) else Batch(waiters)
+                return None
+            finally:
+                self.idle -= 1
+
+    def close(self) -> None:
+        """Have the workers end once nothing waits."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+
+    def fail_waiting(self, error: TaktError) -> None:
+        """Answer everyone who waits by an error."""
+        with self.changed:
+            waiting = [waiter.future for waiter in self._queue.clear()]
+        fail(waiting, error)
+
+    def _due_in_s(self) -> float | None:
+        """Seconds until the waiting items should run; None while there are none."""
+        if self.closing:
+            return 0.0
+        if not len(self._queue):
+            return None
+        if len(self._queue) >= self._options.max_batch_size:
+            return 0.0
+        due_s = self._queue.oldest_s + self._options.max_queue_delay_s
+        if self._options.max_queue_delay_s:
+            # No batch is waited for until somebody's answer would come too late.
+            due_s = min(due_s, self._queue.earliest_deadline_s - self._throughput.batch_s)
+        return due_s - time.monotonic()
+
+    def _next_batch(self) -> list[Waiter]:
+        # Who waits for full batches does not want them cut into shares.
+        idle = 1 if self._options.max_queue_delay_s else self.idle
+        size = self._options.batch_size(math.ceil(len(self._queue) / idle))
+        expired: list[Waiter] = []
+        waiters = self._queue.take(size, time.monotonic(), expired)
+        if expired:
+            late = DeadlineExceededError("the picture's turn came after its deadline")
+            fail([waiter.future for waiter in expired], late)
+            for _ in expired:
+                self._observer.on_dropped("expired")
+        return waiters

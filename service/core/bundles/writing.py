@@ -1,0 +1,186 @@
+"""Writes bundles: new ones, and later calibrations and variants of those that exist.
+
+Wherever a change stops, the folder holds the former bundle or the new one: new files get new
+names and are written first, and the manifest that lists them is replaced last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from service.core.bundles.bundle import (
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    Calibration,
+    Golden,
+    load_bundle,
+)
+from service.core.bundles.files import new_folder, write_atomically
+from service.core.bundles.findings import SelfTest
+from service.core.bundles.manifest import CALIBRATION, Manifest, Thresholds
+from service.core.bundles.reading import (
+    RECORD_BYTES,
+    file_sha256,
+    missing,
+    read_file,
+    surroundings,
+)
+from service.core.bundles.signing.provenance import PictureSet
+from service.core.bundles.signing.signature import BundleSignature, write_signature
+from service.core.bundles.variant import Variant
+from service.core.errors import BundleError
+
+
+def save_bundle(
+    path: Path,
+    golden: Golden,
+    calibration: Calibration,
+    write_model: Callable[[Path], object],
+    manifest: Callable[[dict[str, str]], Manifest],
+    further: Mapping[str, bytes] = MappingProxyType({}),
+    key: Ed25519PrivateKey | None = None,
+) -> Bundle:
+    """Writes a new bundle beside `path` and renames it into place.
+
+    Args:
+        path: `<repository>/<name>/<version>`; must not exist.
+        golden: model inputs and answers that engines are checked against.
+        calibration: the scores behind the thresholds.
+        write_model: writes the graph to a path.
+        manifest: makes the manifest from the hashes of the other files.
+        further: files that only some bundles have, by name.
+        key: signs the bundle; it is not signed if None.
+
+    Raises:
+        BundleError: the folder exists already.
+    """
+    if path.exists():
+        raise BundleError(f"{path} exists; versions are never changed, so export to a new one")
+    with new_folder(path) as unfinished:
+        write_model(unfinished / MODEL)
+        np.savez_compressed(unfinished / GOLDEN, allow_pickle=False, **vars(golden))
+        np.savez_compressed(unfinished / CALIBRATION, allow_pickle=False, **vars(calibration))
+        for name, data in further.items():
+            (unfinished / name).write_bytes(data)
+        files = sorted(unfinished.iterdir())
+        written = manifest({file.name: file_sha256(file) for file in files})
+        sizes = {file.name: file.stat().st_size for file in files}
+        (unfinished / MANIFEST).write_bytes(
+            written.model_copy(update={"sizes": sizes}).json_bytes()
+        )
+        bundle = load_bundle(unfinished)
+        signed_by = None if key is None else sign_bundle(bundle, key).key_id
+    return replace(bundle, path=path, signed_by=signed_by)
+
+
+def sign_bundle(bundle: Bundle, key: Ed25519PrivateKey) -> BundleSignature:
+    """Signs a bundle, in place of a former signature.
+
+    Args:
+        bundle: as it was loaded, and so checked.
+        key: that signs.
+
+    Raises:
+        BundleError: the manifest was changed since it was loaded.
+        OSError: the folder cannot be written to.
+    """
+    file = bundle.path / MANIFEST
+    try:
+        content = read_file(file, surroundings(bundle.path, bundle.repository), RECORD_BYTES)
+    except FileNotFoundError:
+        raise missing(file) from None
+    if Manifest.checked(content, file, BundleError) != bundle.manifest:
+        raise BundleError(f"{file} was changed while it was to be signed; try again")
+    return write_signature(bundle.path, content, key)
+
+
+def replace_calibration(
+    bundle: Bundle,
+    calibration: Calibration,
+    thresholds: Thresholds,
+    map_low: float,
+    self_test: SelfTest | None = None,
+    pictures: PictureSet | None = None,
+) -> Bundle:
+    """Gives a bundle other thresholds and the scores behind them; its graph stays.
+
+    Args:
+        bundle: as it was loaded.
+        calibration: the scores behind the thresholds.
+        thresholds: of pictures and of pixels.
+        map_low: the new `MapSpec.low`.
+        self_test: of the model at these thresholds; None if none was made.
+        pictures: good pictures of the calibration, for a bundle whose provenance is known.
+
+    Raises:
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **vars(calibration))
+    name = f"calibration-{hashlib.sha256(stream.getvalue()).hexdigest()[:12]}.npz"
+    former = bundle.manifest
+    origin = former.provenance
+    fields = {
+        "provenance": origin and origin.model_copy(update={"calibrated_on": pictures}).model_dump(),
+        "map": former.map.model_dump() | {"low": map_low},
+        "thresholds": thresholds.model_dump(),
+        "calibration": name,
+        "self_test": None if self_test is None else self_test.model_dump(),
+    }
+    return _change(bundle, fields, {name: stream.getvalue()}, {former.calibration})
+
+
+def add_variant(bundle: Bundle, variant: Variant, files: Mapping[str, bytes]) -> Bundle:
+    """Adds a variant to a bundle, in place of one of the same name.
+
+    Args:
+        bundle: as it was loaded.
+        variant: its `files` are the given ones; its `model` is one of them or the bundle's own.
+        files: contents by name; a name states its content, such as by a digest.
+
+    Raises:
+        BundleError: the variant's files are others than those given.
+        OSError: the folder cannot be written to; the former bundle stays.
+    """
+    if set(files) != set(variant.files):
+        raise BundleError(f"variant {variant.name} has files {variant.files}, not {tuple(files)}")
+    former = bundle.manifest.variants
+    others = tuple(one for one in former if one.name != variant.name)
+    replaced = {name for one in former if one not in others for name in one.files}
+    fields = {"variants": [one.model_dump() for one in (*others, variant)]}
+    return _change(bundle, fields, files, replaced)
+
+
+def _change(
+    bundle: Bundle, fields: dict[str, Any], added: Mapping[str, bytes], replaced: set[str]
+) -> Bundle:
+    """Changes fields of the manifest and the files that it lists."""
+    path, former = bundle.path, bundle.manifest
+    files = {name: digest for name, digest in former.files.items() if name not in replaced}
+    files |= {name: hashlib.sha256(data).hexdigest() for name, data in added.items()}
+    # Loading has checked each former file, so that its size is what was exported.
+    sizes = {
+        name: len(added[name]) if name in added else (path / name).stat().st_size for name in files
+    }
+    manifest = Manifest.model_validate(
+        former.model_dump() | fields | {"files": files, "sizes": sizes}
+    )
+    for name, data in added.items():
+        write_atomically(path / name, data)
+    write_atomically(path / MANIFEST, manifest.json_bytes())
+    for name in replaced - set(added):
+        with contextlib.suppress(OSError):
+            (path / name).unlink()
+    return load_bundle(path, bundle.repository)

@@ -1,0 +1,129 @@
+"""The end of the journey: an answer of the engine is judged and drawn."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.bundles.bundle import Bundle
+from service.core.bundles.thresholds import DeployedThresholds
+from service.core.domain import Heatmap, Image, InspectOptions, Verdict
+from service.core.inspection.inference import Inference, ms_since
+from service.core.pictures.heatmap import ColorScale, render
+from service.core.pictures.postprocess import Criteria, judge, picture_score
+from service.core.pictures.prepare import Picture, whole_picture
+from service.core.pictures.roi import roi_drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a picture, the heatmap if one is wanted, and the time that each took.
+
+    Attributes:
+        verdict: score, threshold and regions.
+        heatmap: None where none is wanted.
+        waited_ms: for a thread.
+        postprocess_ms: for the verdict.
+        render_ms: for the heatmap.
+    """
+
+    verdict: Verdict
+    heatmap: Heatmap | None
+    waited_ms: float
+    postprocess_ms: float
+    render_ms: float
+
+
+class Finisher:
+    """Judges and draws the answers of one model; on any thread.
+
+    Args:
+        bundle: of the model.
+        thresholds: in force where a request names none; read for each picture.
+        max_regions: most regions of a verdict.
+        max_pixels: most that a picture may have.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        thresholds: DeployedThresholds,
+        max_regions: int,
+        max_pixels: int,
+    ) -> None:
+        self._manifest = bundle.manifest
+        self._roi = roi_drawing(bundle)
+        self._thresholds = thresholds
+        self._good_scores: NDArray[np.float32] = np.sort(bundle.calibration.good_score)
+        self._max_regions = max_regions
+        self._max_pixels = max_pixels
+
+    def finish(
+        self, inference: Inference, data: Picture, options: InspectOptions, ready_s: float
+    ) -> Judgement:
+        """Judge an answer and draw its heatmap.
+
+        Args:
+            inference: the answer, and the picture as it was read.
+            data: the picture as it came.
+            options: of the request.
+            ready_s: since when it waited for a thread, on the performance counter.
+        """
+        waited_ms = ms_since(ready_s)
+        started_s = time.perf_counter()
+        criteria = self._criteria(options)
+        seen, answer = inference.seen, inference.done.result
+        verdict = judge(
+            picture_score(
+                answer.score,
+                answer.anomaly_map,
+                self._manifest.score_from,
+                seen.width,
+                seen.height,
+            ),
+            answer.anomaly_map,
+            seen.placed,
+            criteria,
+            self._good_scores,
+            self._max_regions,
+        )
+        postprocess_ms = ms_since(started_s)
+        started_s = time.perf_counter()
+        heatmap = None
+        if options.heatmap != "none":
+            heatmap = render(
+                options.heatmap,
+                options.format,
+                self._beneath(inference, data, options),
+                answer.anomaly_map,
+                seen.placed.box,
+                ColorScale(self._manifest.map.low, criteria.pixel_threshold),
+                verdict.regions,
+                self._roi if self._roi is None else self._roi.turned(seen.turn),
+            )
+        return Judgement(verdict, heatmap, waited_ms, postprocess_ms, ms_since(started_s))
+
+    def _beneath(self, inference: Inference, data: Picture, options: InspectOptions) -> Image:
+        """The picture to draw on, or any of its size where it does not show."""
+        seen = inference.seen
+        if seen.whole is not None:
+            return seen.whole
+        if options.heatmap == "overlay":
+            return whole_picture(
+                data, self._manifest.preprocess, self._max_pixels, inference.weight.header
+            )
+        return np.empty((seen.height, seen.width, 3), np.uint8)
+
+    def _criteria(self, options: InspectOptions) -> Criteria:
+        """The request's own thresholds, or else those in force."""
+        ours = self._thresholds.in_force
+        pixel = ours.pixel if options.pixel_threshold is None else options.pixel_threshold
+        roi = self._manifest.roi
+        return Criteria(
+            threshold=ours.image if options.threshold is None else options.threshold,
+            # However low a threshold is: the outside of the region of interest never counts.
+            pixel_threshold=pixel if roi is None else max(pixel, roi.outside),
+        )

@@ -1,0 +1,127 @@
+"""The part of the journey in which a picture gets through the engines, whole or in tiles."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from service.core.batching.memory import DecodedBytes
+from service.core.batching.stage import Stage
+from service.core.batching.work import Done
+from service.core.domain import InspectOptions, ModelOutput
+from service.core.inspection.weight import Weight
+from service.core.pictures.prepare import Picture, ReadPicture
+from service.core.pictures.turning import NO_TURN
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Threads for pictures.
+
+    Attributes:
+        preparing: decode and resize.
+        finishing: judge and render; apart, so that answers of the engine never wait behind
+            pictures that come in.
+        threads: of each.
+        large: decode and draw large pictures, so that small ones need not wait for them; if None,
+            the others do.
+    """
+
+    preparing: Executor
+    finishing: Executor
+    threads: int
+    large: Executor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A picture that the engine has answered.
+
+    Attributes:
+        seen: the picture as it was read.
+        done: the answer.
+        waited_ms: for threads, and for a turn.
+        weight: of the picture.
+    """
+
+    seen: ReadPicture
+    done: Done[ModelOutput]
+    waited_ms: float
+    weight: Weight
+
+    def upright(self) -> Inference:
+        """With the map as a person sees the picture, where the model sees it as it is stored."""
+        turn = self.seen.turn
+        if turn == NO_TURN:
+            return self
+        result = self.done.result
+        turned = replace(result, anomaly_map=turn.array(result.anomaly_map))
+        return replace(self, done=replace(self.done, result=turned))
+
+
+class Pictures(Protocol):
+    """Takes pictures through a model's engines: `WholePictures` or `TiledPictures`."""
+
+    @property
+    def preparing(self) -> Stage:
+        """Pictures on their way to the queue."""
+
+    @property
+    def large(self) -> Stage:
+        """Large pictures on their way to the queue."""
+
+    @property
+    def running(self) -> Stage:
+        """The queue, and how fast pictures are answered."""
+
+    async def run(
+        self,
+        data: Picture,
+        weight: Weight,
+        options: InspectOptions,
+        deadline_s: float,
+        room: DecodedBytes,
+    ) -> Inference:
+        """Take a picture through; cancelling takes it out of the queue.
+
+        Args:
+            data: a whole file, or pixels.
+            weight: of the picture.
+            options: of the request.
+            deadline_s: on the monotonic clock.
+            room: of this picture; what stays in memory with the answer is kept there.
+
+        Raises:
+            RequestError: the picture is at fault.
+            NotReadyError: the batcher is closed.
+            DeadlineExceededError: the deadline passed while something waited.
+            EngineError: the engine failed.
+        """
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for accepted pictures that closing the batcher would lose, or until the timeout."""
+
+
+async def on_thread(executor: Executor, function: Callable[[], Made], room: DecodedBytes) -> Made:
+    """Call a function on a thread of a pool.
+
+    A thread cannot be stopped: if the caller is cancelled, what it has taken for this work is
+    given back when the function returns.
+    """
+    running = executor.submit(function)
+    try:
+        return await asyncio.wrap_future(running)
+    except asyncio.CancelledError:
+        room.leave_to(running)
+        raise
+
+
+def ms_since(started_s: float) -> float:
+    """Milliseconds since a moment of the performance counter."""
+    return (time.perf_counter() - started_s) * 1000

@@ -1,0 +1,105 @@
+"""A picture through an engine on the calling thread, as offline commands measure what serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from service.core.bundles.manifest import Preprocess
+from service.core.bundles.tiling import Tiling
+from service.core.domain import ModelInput, ModelOutput
+from service.core.engines.base import Engine
+from service.core.pictures.placement import Placement, placement
+from service.core.pictures.prepare import Picture, prepare, read_for_model
+from service.core.pictures.preprocess import preprocess
+from service.core.pictures.tiles import Stitcher, tile_grid
+from service.core.pictures.turning import Turn
+
+
+class View(Protocol):
+    """How a model sees pictures; a bundle's manifest says it."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture, or a tile of it, becomes the model's input."""
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """Its tiles; it sees the picture as a whole if None."""
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """(h, w) of the map that the graph gives of a picture or of a tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineInspection:
+    """A picture's answer, and how it lies on the picture.
+
+    Attributes:
+        answer: the map of all that the model sees of the picture, and the graph's score.
+        width: of the picture, upright, in pixels.
+        height: of the picture, upright, in pixels.
+        placed: how the map lies on the picture.
+    """
+
+    answer: ModelOutput
+    width: int
+    height: int
+    placed: Placement
+
+
+def inspect_offline(
+    engine: Engine, data: Picture, view: View, max_pixels: int
+) -> OfflineInspection:
+    """Run one picture, or its tiles one after another.
+
+    >>> from pathlib import Path
+    >>> from service.core.bundles.bundle import load_bundle
+    >>> from service.core.domain import RawPicture
+    >>> from service.core.engines.fake import FakeEngine
+    >>> manifest = load_bundle(Path("examples/models/pitting/1")).manifest
+    >>> grey = RawPicture(bytes([51]) * 64 * 48, width=64, height=48, format="mono8")
+    >>> inspected = inspect_offline(FakeEngine(), grey, manifest, max_pixels=10_000)
+    >>> round(inspected.answer.score, 3)
+    0.2
+
+    Args:
+        engine: runs the graph.
+        data: a whole file, or pixels.
+        view: how the model sees a picture.
+        max_pixels: most that the picture may have.
+
+    Raises:
+        RequestError: the picture is at fault.
+        EngineError: the engine failed.
+    """
+    if view.tiling is None:
+        prepared = prepare(data, view.preprocess, max_pixels)
+        answer = _upright(_answer(engine, prepared.model_input), prepared.turn)
+        return OfflineInspection(answer, prepared.width, prepared.height, prepared.placed)
+    decoded = read_for_model(data, view.preprocess, max_pixels)
+    picture, turn = decoded.picture, decoded.turn
+    height, width, _ = picture.shape
+    planned = tile_grid(view.tiling, width, height, view.map_size)
+    stitcher = Stitcher(planned)
+    for tile in planned:
+        stitcher.add(tile, _answer(engine, preprocess(tile.of(picture), view.preprocess)))
+    return OfflineInspection(
+        _upright(stitcher.answer(), turn),
+        decoded.width,
+        decoded.height,
+        placement(view.preprocess, decoded.width, decoded.height, turn),
+    )
+
+
+def _upright(answer: ModelOutput, turn: Turn) -> ModelOutput:
+    """The answer with its map as a person sees the picture."""
+    return replace(answer, anomaly_map=turn.array(answer.anomaly_map))
+
+
+def _answer(engine: Engine, model_input: ModelInput) -> ModelOutput:
+    output = engine.infer(model_input[np.newaxis])
+    return ModelOutput(output.anomaly_map[0], float(output.score[0]))
