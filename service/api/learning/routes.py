@@ -156,14 +156,6 @@ def learning_router(
         found = out(job).model_dump()
         return LearningOut(request_id=request_id_of(request.scope), **found)
 
-    def counts(request: Request, job: LearningJob) -> dict[str, Any]:
-        return {
-            "request_id": request_id_of(request.scope),
-            "pictures": job.pictures,
-            "bytes": job.bytes,
-            "duplicates": job.duplicates,
-        }
-
     @router.get("/v1/learning")
     async def list_learnings() -> LearningsOut:
         """List the learnings that are remembered, and what keeps this server from learning."""
@@ -197,6 +189,23 @@ def learning_router(
         """Learn from the pictures that were given, by a process behind the server's work."""
         return answer(request, await desk.start(number, _asker(request)))
 
+    _add_pictures(router, desk, bodies, threads)
+    return router
+
+
+def _add_pictures(
+    router: APIRouter, desk: LearningDesk, bodies: Bodies, threads: RecordThreads
+) -> None:
+    """Add the routes by which a learning gets its pictures."""
+
+    def counts(request: Request, job: LearningJob) -> dict[str, Any]:
+        return {
+            "request_id": request_id_of(request.scope),
+            "pictures": job.pictures,
+            "bytes": job.bytes,
+            "duplicates": job.duplicates,
+        }
+
     @router.post("/v1/learning/{id}/pictures", responses=_GIVEN, openapi_extra=_PICTURE)
     async def give_picture(
         request: Request, number: LearningId, query: Annotated[PictureNameIn, Query()]
@@ -226,8 +235,6 @@ def learning_router(
             full=found.full,
             **counts(request, desk.job(number)),
         )
-
-    return router
 
 
 def _asker(request: Request) -> Asker:

@@ -132,6 +132,36 @@ def oip_router(
         response.status_code = 200 if repository.ready else 503
         return ServerReadyOut(ready=repository.ready)
 
+    _add_model(router, repository)
+
+    @router.post(
+        "/repository/index",
+        response_model=list[IndexEntryOut],
+        responses=_OF_THE_INDEX,
+        openapi_extra=described_body(IndexIn, required=False),
+    )
+    async def oip_repository_index(request: Request) -> list[Json]:
+        """Every version of every model; those that are ready if the body says `{"ready": true}`."""
+        return index(repository, ready_only=(await read_json(request, IndexIn)).ready)
+
+    @versioned(
+        router.post,
+        "/models/{name}/infer",
+        "oip_infer_by_version",
+        responses={200: _INFERRED} | _REFUSED,
+        response_class=Response,
+        openapi_extra=_BODY,
+    )
+    async def oip_infer(request: Request, name: Name) -> Response:
+        """Inspect pictures with the model's active version, or the version in the path."""
+        return await handler(request, name, version_of(request))
+
+    return router
+
+
+def _add_model(router: APIRouter, repository: ModelRepository) -> None:
+    """Add the routes that tell of one model."""
+
     @versioned(
         router.get,
         "/models/{name}/ready",
@@ -165,27 +195,3 @@ def oip_router(
     async def oip_model_config(request: Request, name: Name) -> Json:
         """The configuration of the active version, or the version in the path, as Triton has it."""
         return model_config(repository, name, version_of(request))
-
-    @router.post(
-        "/repository/index",
-        response_model=list[IndexEntryOut],
-        responses=_OF_THE_INDEX,
-        openapi_extra=described_body(IndexIn, required=False),
-    )
-    async def oip_repository_index(request: Request) -> list[Json]:
-        """Every version of every model; those that are ready if the body says `{"ready": true}`."""
-        return index(repository, ready_only=(await read_json(request, IndexIn)).ready)
-
-    @versioned(
-        router.post,
-        "/models/{name}/infer",
-        "oip_infer_by_version",
-        responses={200: _INFERRED} | _REFUSED,
-        response_class=Response,
-        openapi_extra=_BODY,
-    )
-    async def oip_infer(request: Request, name: Name) -> Response:
-        """Inspect pictures with the model's active version, or the version in the path."""
-        return await handler(request, name, version_of(request))
-
-    return router

@@ -99,6 +99,13 @@ def search_router(threads: RecordThreads) -> APIRouter:
         threads: of the record.
     """
     router = APIRouter(tags=["record"], responses=_OF_RECORD)
+    _add_search(router, threads)
+    _add_inspection(router, threads)
+    return router
+
+
+def _add_search(router: APIRouter, threads: RecordThreads) -> None:
+    """Add the routes of many inspections."""
 
     @router.get(
         "/v1/inspections",
@@ -140,6 +147,10 @@ def search_router(threads: RecordThreads) -> APIRouter:
 
         headers = {"Content-Disposition": f'attachment; filename="inspections.{query.format}"'}
         return StreamingResponse(parts(), 200, headers, media_type_of(query.format))
+
+
+def _add_inspection(router: APIRouter, threads: RecordThreads) -> None:
+    """Add the routes of one inspection."""
 
     @router.get(
         "/v1/inspections/{id:int}",
@@ -187,8 +198,6 @@ def search_router(threads: RecordThreads) -> APIRouter:
             return Response(picture, headers=headers, media_type=media_type)
 
         return await threads.run(read)
-
-    return router
 
 
 def _json(body: bytes) -> Response:

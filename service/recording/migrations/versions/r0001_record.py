@@ -29,6 +29,12 @@ def upgrade() -> None:
             name="source",
         ),
     )
+    _create_inspections()
+    _create_review()
+    _create_audit()
+
+
+def _create_inspections() -> None:
     times = ("decode", "preprocess", "queue", "engine", "postprocess", "render", "total")
     op.create_table(
         "inspections",
@@ -76,6 +82,8 @@ def upgrade() -> None:
     _create_partial("inspections_picture", ["sha256"], there)
     _create_partial("inspections_removable", ["at_us"], f"{there} AND {unpinned}")
 
+
+def _create_review() -> None:
     inspection = sa.ForeignKey("inspections.id", ondelete="CASCADE")
     op.create_table(
         "judgements",
@@ -96,6 +104,9 @@ def upgrade() -> None:
         sa.Column("reviewer", sa.Text, primary_key=True),
         sa.Column("at_us", sa.BigInteger, nullable=False),
     )
+
+
+def _create_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("seq", _ID, primary_key=True, autoincrement=False),
