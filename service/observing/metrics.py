@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 from prometheus_client import (
@@ -30,25 +28,9 @@ from service.observing.model_metrics import (
     BatchMetrics,
 )
 from service.observing.records import AnswerRecord, RefusalRecord
+from service.observing.version_metrics import VersionGauges, VersionInstruments
 
 BATCH_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
-
-
-@dataclass(frozen=True, slots=True)
-class VersionGauges:
-    """Figures of a version that are read whenever Prometheus asks.
-
-    Attributes:
-        depth: pictures that wait for its engine.
-        ready: 1 if it would answer.
-        working: engines that take pictures.
-        active: 1 if it answers where a request names none.
-    """
-
-    depth: Callable[[], float]
-    ready: Callable[[], float]
-    working: Callable[[], float]
-    active: Callable[[], float]
 
 
 class Metrics:
@@ -109,54 +91,7 @@ class Metrics:
             ("model", "reason"),
         )
         self.engines = EngineInstruments(self.registry)
-        of_version = ("model", "version")
-        self._instances = gauge(
-            "takt_engine_instances",
-            "Copies of the engine that work at the same time.",
-            of_version,
-        )
-        self._queue_depth = gauge(
-            "takt_queue_depth", "Pictures that wait for the engine.", of_version
-        )
-        limit = gauge(
-            "takt_queue_size_limit", "Pictures of one model that may wait; one more is refused."
-        )
-        limit.set(max_queue_size)
-        self._ready = gauge(
-            "takt_model_ready",
-            "1 if the model's engine answers as the trained model did.",
-            of_version,
-        )
-        self._active = gauge(
-            "takt_model_active",
-            "1 if it is the version that answers where a request names none.",
-            of_version,
-        )
-        self._load_seconds = gauge(
-            "takt_model_load_seconds",
-            "Time that loading took, from the bundle's files to the last golden answer.",
-            of_version,
-        )
-        self._activations = counter(
-            "takt_model_activations",
-            "Times that another version was made the active one.",
-            ("model",),
-        )
-        self._thresholds = gauge(
-            "takt_threshold",
-            "The threshold in force, of a picture (image) or of a map's cells (pixel).",
-            ("model", "version", "kind"),
-        )
-        self._findings = gauge(
-            "takt_model_finding",
-            "1 if the self-test found this against the model, else 0; absent where none was made.",
-            ("model", "version", "finding"),
-        )
-        self._threshold_changes = counter(
-            "takt_threshold_changes",
-            "Thresholds that were set, or given back to the bundle's own, while serving.",
-            ("model", "kind"),
-        )
+        self._versions = VersionInstruments(self.registry, self.engines.working, max_queue_size)
         self.streams = gauge("takt_streams", "Streams that are open.")
         self._frames_dropped = counter(
             "takt_stream_frames_dropped",
@@ -263,14 +198,7 @@ class Metrics:
 
     def watch(self, name: str, version: str, figures: VersionGauges) -> None:
         """Read a version's figures whenever Prometheus asks."""
-        self._activations.labels(name)
-        for gauge, read in (
-            (self._queue_depth, figures.depth),
-            (self._ready, figures.ready),
-            (self.engines.working, figures.working),
-            (self._active, figures.active),
-        ):
-            gauge.labels(name, version).set_function(read)
+        self._versions.watch(name, version, figures)
 
     def loaded(
         self, name: str, version: str, *, seconds: float, instances: int, bounds: Sequence[float]
@@ -284,8 +212,7 @@ class Metrics:
             instances: copies of its engine.
             bounds: upper ends of the buckets of its scores.
         """
-        self._load_seconds.labels(name, version).set(seconds)
-        self._instances.labels(name, version).set(instances)
+        self._versions.loaded(name, version, seconds, instances)
         self._scores.remove(name, version)
         self._scores.child(bounds, name, version)
         self._of.cache_clear()
@@ -297,38 +224,28 @@ class Metrics:
 
     def forget(self, name: str, version: str) -> None:
         """Remove the figures of a version that is gone, so that old ones do not pile up."""
-        version_gauges = (self._queue_depth, self._ready, self.engines.working, self._active)
-        for gauge in (*version_gauges, self._load_seconds, self._instances):
-            with contextlib.suppress(KeyError):
-                gauge.remove(name, version)
-        for kind in get_args(ThresholdKind):
-            with contextlib.suppress(KeyError):
-                self._thresholds.remove(name, version, kind)
-        for finding in get_args(FindingCode):
-            with contextlib.suppress(KeyError):
-                self._findings.remove(name, version, finding)
+        self._versions.forget(name, version)
         self._scores.remove(name, version)
         self._of.cache_clear()
 
     def activated(self, name: str) -> None:
         """Count that another version became the active one."""
-        self._activations.labels(name).inc()
+        self._versions.activations.labels(name).inc()
 
     def watch_threshold(
         self, name: str, version: str, kind: ThresholdKind, value: Callable[[], float]
     ) -> None:
         """Read a threshold whenever Prometheus asks; its changes are counted from 0 on."""
-        self._thresholds.labels(name, version, kind).set_function(value)
-        self._threshold_changes.labels(name, kind)
+        self._versions.thresholds.labels(name, version, kind).set_function(value)
+        self._versions.threshold_changes.labels(name, kind)
 
     def self_tested(self, name: str, version: str, findings: Collection[FindingCode]) -> None:
         """Show what a version's self-test found, and that it did not find the rest."""
-        for finding in get_args(FindingCode):
-            self._findings.labels(name, version, finding).set(finding in findings)
+        self._versions.self_tested(name, version, findings)
 
     def threshold_changed(self, name: str, kind: ThresholdKind) -> None:
         """Count a change of a threshold."""
-        self._threshold_changes.labels(name, kind).inc()
+        self._versions.threshold_changes.labels(name, kind).inc()
 
     def _of_version(self, name: str, version: str) -> AnswerMetrics:
         return AnswerMetrics(

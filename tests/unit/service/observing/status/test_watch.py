@@ -5,11 +5,12 @@ import pytest
 from service.core.domain import UNKNOWN_SOURCE, Timings, Verdict
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.journal import Journal
-from service.observing.metrics import Metrics, VersionGauges
+from service.observing.metrics import Metrics
 from service.observing.records import AnswerRecord, RefusalRecord
 from service.observing.status.host_state import HostReader
 from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
+from service.observing.version_metrics import VersionGauges
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 
