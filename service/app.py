@@ -70,11 +70,8 @@ from service.recording.record import Record
 from service.recording.retention import RetentionRule
 from service.recording.writer import Recorder
 from service.repository.context import version_context
-from service.repository.folder_watch import FolderWatch
-from service.repository.mirrored import open_mirror
-from service.repository.repository import ModelRepository
+from service.repository.models import open_models
 from service.repository.supervision.rules import Supervision
-from service.repository.together.orders import Orders
 from service.security.access import open_access
 from service.security.credentials import Credentials
 from service.security.gate import Gate
@@ -182,9 +179,14 @@ def create_app(
     large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
     pools = Pools(preparing, finishing, threads, large)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
-    mirror = open_mirror(settings, lambda *of: repository.is_active(*of), metrics.registry, peers)
-    folder, next_look = settings.repository_folder, mirror.next_look if mirror else None
-    repository = ModelRepository(folder, context, next_look, lambda: orders.others.catch_up())
+    models = open_models(settings, context, metrics, trail)
+    repository, watch, orders, mirror = (
+        models.repository,
+        models.watch,
+        models.orders,
+        models.mirror,
+    )
+    folder = settings.repository_folder
     memory = context.memory
     metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
     places = max(PLACES, settings.max_queue_size)
@@ -200,8 +202,6 @@ def create_app(
 
     encoder = PictureEncoder()
     drain = Drain(settings.drain_timeout_s)
-    watch = FolderWatch(folder, repository, settings.repository_poll_s, peers)
-    orders = Orders(repository, watch, metrics, trail, peers)
 
     gpus, kept_in = find_gpus(), settings.data_folder if record is not None else None
     own, all_of_them = partial(read_own, metrics, journal), partial(read_all, host_metrics)
@@ -220,7 +220,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trail.begin()
         await access.sessions.catch_up()
-        jobs = (note_lifetime, repository.load, watch.run, *access.jobs)
+        jobs = (note_lifetime, models.load, watch.run, *access.jobs)
         tasks = {asyncio.create_task(job()) for job in jobs}
         of_one = (desk.begin, *status.jobs)
         tasks |= {asyncio.create_task(once_leading(peers, job)) for job in of_one}

@@ -45,7 +45,6 @@ class ModelRepository:
         folder: holds `<name>/<version>/manifest.json`.
         context: what versions are loaded with.
         next_look: waits until the folder may have been filled; without it, it has to be by now.
-        catch_up: takes what changed while the versions loaded.
 
     Attributes:
         found: set once it is known which models and versions there are.
@@ -60,13 +59,11 @@ class ModelRepository:
         folder: Path,
         context: VersionContext,
         next_look: Callable[[], Awaitable[None]] | None = None,
-        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.found = asyncio.Event()
         self.loaded = asyncio.Event()
         self._folder = folder
         self._next_look = next_look
-        self._catch_up = catch_up
         self._lifecycle = Lifecycle(context)
         # A model stays here when its folder goes, without versions: its name may come again.
         self._models: dict[str, Model] = {}
@@ -142,8 +139,12 @@ class ModelRepository:
         """Whether a version answers where a request names none; from any thread."""
         return (found := self._models.get(name)) is not None and found.active == version
 
-    async def load(self) -> None:
-        """Loads the versions one after another; a version that fails states why."""
+    async def load(self, catch_up: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Loads the versions one after another; a version that fails states why.
+
+        Args:
+            catch_up: takes what changed while the versions loaded.
+        """
         while not self.found.is_set() and self._next_look is not None:
             await self._next_look()
             with contextlib.suppress(ConfigurationError):  # there is nothing yet
@@ -152,8 +153,8 @@ class ModelRepository:
             if version.state == "loading":
                 await self._lifecycle.load(version)
                 version.report_to(self._lifecycle.metrics)
-        if self._catch_up is not None:
-            await self._catch_up()
+        if catch_up is not None:
+            await catch_up()
         self.loaded.set()
         await asyncio.to_thread(return_freed_memory)
 

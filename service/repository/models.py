@@ -1,0 +1,69 @@
+"""The models of a server, with what keeps them as their folder and other workers have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.mirroring.worker import MirrorWorker
+from service.observing.metrics import Metrics
+from service.recording.audit.trail import AuditTrail
+from service.repository.context import VersionContext
+from service.repository.folder_watch import FolderWatch
+from service.repository.mirrored import ActiveVersions, open_mirror
+from service.repository.repository import ModelRepository
+from service.repository.together.orders import Orders
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models, and whatever changes them.
+
+    Attributes:
+        context: what their versions are loaded with.
+        repository: has them.
+        watch: looks at their folder.
+        orders: makes the changes that somebody asks for.
+        mirror: brings bundles from a URL; None where they are in a folder.
+    """
+
+    context: VersionContext
+    repository: ModelRepository
+    watch: FolderWatch
+    orders: Orders
+    mirror: MirrorWorker | None
+
+    async def load(self) -> None:
+        """Load all versions, and take what the other workers have changed meanwhile."""
+        await self.repository.load(self.orders.others.catch_up)
+
+    def look(self) -> None:
+        """Have the folder, and the URL that it may come from, looked at now."""
+        if self.mirror is not None:
+            self.mirror.ask()
+        self.watch.ask()
+
+
+def open_models(
+    settings: Settings, context: VersionContext, metrics: Metrics, trail: AuditTrail
+) -> Models:
+    """The models of a repository, which are not loaded yet.
+
+    Args:
+        settings: of the server.
+        context: what their versions are loaded with.
+        metrics: where they report.
+        trail: has what is changed noted.
+
+    Raises:
+        ConfigurationError: there is no model to serve, or none can come from the URL.
+    """
+    folder, peers = settings.repository_folder, context.peers
+    active = ActiveVersions()
+    # What it has left half done is put in order before the folder is read.
+    mirror = open_mirror(settings, active, metrics.registry, peers)
+    repository = ModelRepository(folder, context, mirror.next_look if mirror else None)
+    active.follow(repository)
+    watch = FolderWatch(folder, repository, settings.repository_poll_s, peers)
+    orders = Orders(repository, watch, metrics, trail, peers)
+    return Models(context, repository, watch, orders, mirror)
