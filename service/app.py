@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -60,6 +59,7 @@ from service.observing.status.watch import watch_status
 from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.parts.composing.drain import Drain
 from service.peers import Alone, Peers, once_leading
 from service.recording.audit.lifetime import Lifetime
 from service.recording.audit.metrics import AuditMetrics
@@ -91,31 +91,6 @@ logger = logging.getLogger("takt.app")
 
 DESCRIPTION = """Finds defects on production lines in real time: a picture in, an anomaly score,
 a verdict, a heatmap and the defect's regions out."""
-
-
-class Drain:
-    """The time that is left at shutdown for everything that closes, one after another.
-
-    >>> drain = Drain(30.0, clock=lambda: 5.0)
-    >>> drain.left_s()
-    30.0
-
-    Args:
-        timeout_s: length of the whole time.
-        clock: gives seconds that never go back.
-    """
-
-    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._timeout_s = timeout_s
-        self._clock = clock
-        self._deadline_s: float | None = None
-
-    def left_s(self) -> float:
-        """Seconds that are left, at least 0; the time begins with the first call."""
-        now_s = self._clock()
-        if self._deadline_s is None:
-            self._deadline_s = now_s + self._timeout_s
-        return max(0.0, self._deadline_s - now_s)
 
 
 def create_app(

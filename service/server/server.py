@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from service.app import Drain
+from service.parts.composing.drain import Drain
 from service.server.connections.gate import ConnectionGate
 from service.server.connections.http_connection import HttpConnection
 from service.server.connections.state import ConnectionState

@@ -19,9 +19,9 @@ import trustme
 import uvicorn
 from click.testing import CliRunner
 
-from service.app import Drain
 from service.cli import main
 from service.core.errors import ConfigurationError
+from service.parts.composing.drain import Drain
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import ConnectionGate

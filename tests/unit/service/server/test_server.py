@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
-from service.app import Drain
 from service.observing.metrics import Metrics
+from service.parts.composing.drain import Drain
 from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
 from service.server.listening import Listening

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.app import Drain
+from service.parts.composing.drain import Drain
 
 
 class Clock:
