@@ -178,13 +178,14 @@ def serve(config: Path | None, **given: Any) -> None:
 
             # These take seconds to load, and a port that is taken is told at once.
             from service.app import create_app
+            from service.parts.composing.assembly import foundation_of
             from service.recording.record import open_record
             from service.server.run import run
             from service.server.tls import open_tls
 
             record = open_record(settings.data_folder, settings.record)
             app = create_app(settings, write=writer.put, record=record)
-            tls = open_tls(settings, app.state.metrics.access)
+            tls = open_tls(settings, foundation_of(app).metrics.access)
         except TaktError as error:
             raise click.ClickException(str(error)) from None
         run(app, settings, sockets, tls, ended=writer.close)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import httpx
 
 from service.app import create_app
+from service.parts.composing.assembly import foundation_of
 from service.recording.record import Record
 from service.recording.search.filters import Filters
 from service.recording.search.pages import page_of
@@ -27,7 +28,7 @@ async def record_pictures(
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
     async with app.router.lifespan_context(app), client:
-        await app.state.repository.loaded.wait()
+        await foundation_of(app).models.repository.loaded.wait()
         for picture in pictures:
             response = await client.post(f"/v1/models/{model}/inspect", content=picture)
             assert response.status_code == 200, response.text

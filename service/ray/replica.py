@@ -24,6 +24,7 @@ from service.observing.gpu_metrics import find_gpus
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
 from service.observing.summing.merging import told
+from service.parts.composing.assembly import foundation_of
 from service.peers import Message
 from service.ray.given import settings_of
 from service.ray.load import Load
@@ -71,7 +72,8 @@ class Replica:
         app.layers.append(Mounted)
         self._takt = app
         self._tasks: list[asyncio.Task[None]] = []
-        self._load = Load(app.state.metrics, share)
+        self._foundation = foundation_of(app)
+        self._load = Load(self._foundation.metrics, share)
         self._gpus = find_gpus()
         self._settled = False
 
@@ -82,17 +84,16 @@ class Replica:
 
     async def _catch_up(self) -> None:
         """Take what changes while the others do not know of this replica yet."""
-        state = self._takt.state
-        await state.repository.loaded.wait()
-        await until_known(self._replicas.known, state.catch_up)
+        await self._foundation.models.repository.loaded.wait()
+        await until_known(self._replicas.known, self._foundation.catch_up)
         logger.info("every other replica tells this one of changes from now on")
 
     async def _end_streams(self) -> None:
         """Send the streams elsewhere once no request comes here any more."""
-        state = self._takt.state
-        await until_left_out(self._name, self._replicas.names, lambda: any(state.sessions))
+        sessions = self._foundation.sessions
+        await until_left_out(self._name, self._replicas.names, lambda: any(sessions))
         logger.info("the replica is to end; its streams answer what they accepted")
-        await state.sessions.close(state.drain.left_s())
+        await sessions.close(self._foundation.drain.left_s())
 
     async def check_health(self) -> None:
         """Whether the replica is to go on; the first time, once its models have answered.
@@ -100,16 +101,16 @@ class Replica:
         Raises:
             NotReadyError: a model cannot be served, or too many threads hang in engines.
         """
-        state = self._takt.state
+        models = self._foundation.models
         if not self._settled:
-            await state.repository.loaded.wait()
-            if not state.repository.ready:
-                raise NotReadyError(_why(state.repository))
+            await models.repository.loaded.wait()
+            if not models.repository.ready:
+                raise NotReadyError(_why(models.repository))
             # As `takt serve` does: what was loaded stays, and need not be looked at again.
             gc.collect()
             gc.freeze()
             self._settled = True
-        if state.lost_threads.too_many.is_set():
+        if models.context.lost.too_many.is_set():
             raise NotReadyError("too many threads hang in engines; the replica is started anew")
 
     def record_autoscaling_stats(self) -> dict[str, float]:
@@ -122,7 +123,7 @@ class Replica:
 
     async def metrics(self) -> OfReplica:
         """Which replica this is, and its metrics, with those of its GPU."""
-        families = self._takt.state.host_metrics.own()
+        families = self._foundation.host_metrics.own()
         if self._gpus is not None:
             families += await asyncio.to_thread(list, self._gpus.collect())
         return self._name, told(families)

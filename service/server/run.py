@@ -14,8 +14,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from service.observing.metrics import Metrics
-from service.repository.supervision.lost_threads import LostThreads
+from service.parts.composing.assembly import foundation_of
+from service.parts.health import metrics_app_of
+from service.parts.oip import rpc_backend
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits, limit_of_open_files, limits_of
 from service.server.connections.gate import ConnectionGate
@@ -66,12 +67,8 @@ def run(
     Raises:
         SystemExit: the application cannot start; the log says why.
     """
-    metrics: Metrics = app.state.metrics
-
-    def look_again() -> None:
-        if app.state.mirror is not None:
-            app.state.mirror.ask()
-        app.state.folder_watch.ask()
+    foundation = foundation_of(app)
+    metrics, models = foundation.metrics, foundation.models
 
     def limits() -> ConnectionLimits:
         files = limit_of_open_files()
@@ -84,7 +81,7 @@ def run(
     # Beside the budget of pictures in flight, but of its size; one message must fit.
     share_bytes = max(_MEMORY_SHARE * settings.max_memory_bytes, settings.max_image_bytes)
     gate = ConnectionGate(
-        limits, Closures(metrics.connections.closed), share_bytes, app.state.peers.counts
+        limits, Closures(metrics.connections.closed), share_bytes, foundation.peers.counts
     )
     metrics.connections.watch(lambda: len(gate), lambda: limits().in_all)
     if (allowed := limits().in_all) < settings.max_connections:
@@ -97,27 +94,27 @@ def run(
     http: Any = HttpConnection if tls is None else make_tls_connections(tls)
     scraped = None
     if listening.metrics or (serving is not None and settings.metrics_port is not None):
-        scraped = Scraped(_config(app.state.metrics_app, settings), listening.metrics)
+        scraped = Scraped(_config(metrics_app_of(foundation), settings), listening.metrics)
     beside = None
     if listening.rpc:
         # It needs gRPC, which is an extra.
         from service.server.rpc_server import RpcServer
 
-        beside = RpcServer(app.state.rpc, settings, listening.rpc, tls)
+        beside = RpcServer(rpc_backend(foundation), settings, listening.rpc, tls)
     server = Server(
         _config(app, settings, http),
-        app.state.drain,
-        app.state.sessions.close,
-        app.state.repository.loaded.wait,
+        foundation.drain,
+        foundation.sessions.close,
+        models.repository.loaded.wait,
         ended,
         ConnectionState(gate, OpenMessages(share_bytes)),
-        look_again,
+        models.look,
         tls,
         scraped,
         beside,
         serving,
     )
-    lost: LostThreads = app.state.lost_threads
+    lost = models.context.lost
     server.must_end = lost.too_many
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)

@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.types import Message
 
+from service.parts.composing.assembly import foundation_of
+
 SCOPE: dict[str, Any] = {
     "type": "http",
     "asgi": {"version": "3.0"},
@@ -62,7 +64,7 @@ async def idle(app: Any) -> None:
 
     A thread that is still on its way there finds two pictures where a test sent one and another.
     """
-    repository = app.state.repository
+    repository = foundation_of(app).models.repository
     await until(repository.loaded.is_set)
     found = [version.loaded.batcher for version in repository if version.loaded is not None]
     await until(lambda: all(one._intake.idle == one.working for one in found))

@@ -12,6 +12,7 @@ import pytest
 from service.app import create_app
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from service.streaming.sessions import Sessions
 
@@ -25,7 +26,7 @@ async def test_what_the_streams_take_is_not_given_to_the_models_again(
     engine = FakeEngine()
     app = create_app(Settings(repository=repository, drain_timeout_s=3600), lambda _: engine)
     now_s = 0.0
-    monkeypatch.setattr(app.state.drain, "_clock", lambda: now_s)
+    monkeypatch.setattr(foundation_of(app).drain, "_clock", lambda: now_s)
 
     async def take_all_of_it(sessions: Sessions, timeout_s: float) -> None:
         nonlocal now_s

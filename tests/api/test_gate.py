@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from service.core.bundles.bundle import Bundle
+from service.parts.composing.assembly import foundation_of
 from service.security.gate import SAFE_METHODS
 from tests.api.stream.socket import PATH, Socket
 
@@ -140,7 +141,7 @@ async def test_an_answer_to_an_allowed_page_is_not_hidden_from_it(serve) -> None
 
 async def test_an_unforeseen_error_has_them_too(serve, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serve() as client:
-        repository = client._transport.app.state.repository
+        repository = foundation_of(client._transport.app).models.repository
         monkeypatch.setattr(type(repository), "names", property(lambda _: 1 / 0))
         answer = await client.get("/v1/models")
         assert answer.status_code == 500

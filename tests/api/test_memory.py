@@ -12,6 +12,7 @@ import pytest
 
 from service.app import create_app
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.apps import idle, until
 
@@ -55,15 +56,15 @@ async def test_pictures_that_wait_to_be_drawn_on_stay_within_the_budget(make_app
             asked = [
                 asyncio.create_task(client.post(URL, params=query, content=one)) for one in pictures
             ]
-            model = app.state.repository.get("parts")
+            model = foundation_of(app).models.repository.get("parts")
             await until(lambda model=model: model.depth == len(pictures) - 1)
             if app is narrow:
-                kept = app.state.memory.in_use_bytes - sum(map(len, pictures))
+                kept = foundation_of(app).memory.in_use_bytes - sum(map(len, pictures))
                 assert kept <= (128 + 512) * KIB  # one kept, and one at work on the engine's thread
             engine.gate.set()
             answered = [(await one).json() for one in asked]
             answers.append([answer["heatmap"]["data"] for answer in answered])
-            assert app.state.memory.in_use_bytes == 0
+            assert foundation_of(app).memory.in_use_bytes == 0
     assert answers[0] == answers[1]
 
 
@@ -76,7 +77,7 @@ async def test_a_picture_beyond_the_budget_gets_429_and_the_others_their_answers
         await idle(app)
         engine.gate.clear()
         waiting = [asyncio.create_task(client.post(URL, content=picture)) for _ in range(2)]
-        await until(lambda: app.state.memory.in_use_bytes >= 2 * len(picture))
+        await until(lambda: foundation_of(app).memory.in_use_bytes >= 2 * len(picture))
         refused = await client.post(URL, content=picture)
         assert refused.status_code == 429
         assert refused.json()["code"] == "memory_full"
@@ -84,7 +85,7 @@ async def test_a_picture_beyond_the_budget_gets_429_and_the_others_their_answers
         engine.gate.set()
         assert [(await one).status_code for one in waiting] == [200, 200]
         assert (await client.post(URL, content=picture)).status_code == 200
-        assert app.state.memory.in_use_bytes == 0
+        assert foundation_of(app).memory.in_use_bytes == 0
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ async def test_a_picture_that_can_never_fit_gets_413_and_what_to_do(
         answer = await client.post(URL, content=picture, params=query)
         if "heatmap" in query:
             assert (await client.post(URL, content=picture)).status_code == 200
-        assert app.state.memory.in_use_bytes == 0
+        assert foundation_of(app).memory.in_use_bytes == 0
     assert answer.status_code == 413
     assert "raise max_memory_mb" in answer.json()["detail"]
 
@@ -142,7 +143,7 @@ async def test_a_request_of_the_open_inference_protocol_counts_with_all_its_pict
         await idle(app)
         answer = await client.post("/v2/models/parts/infer", content=body, headers=headers)
         assert answer.status_code == 413
-        assert app.state.memory.in_use_bytes == 0
+        assert foundation_of(app).memory.in_use_bytes == 0
 
 
 async def test_the_metrics_tell_what_is_in_flight_and_the_limit(make_app, engine) -> None:

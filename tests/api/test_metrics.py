@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 
 URL = "/v1/models/parts/inspect"
@@ -129,7 +130,7 @@ async def test_ten_thousand_names_and_ids_from_outside_make_no_further_series(
         return statuses[0]
 
     async with app.router.lifespan_context(app):
-        await app.state.repository.loaded.wait()
+        await foundation_of(app).models.repository.loaded.wait()
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             await ask("/v1/models/first/inspect", "first")

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from service.parts.composing.assembly import foundation_of
+from service.parts.health import metrics_app_of
 from tests.api.conftest import Serve
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def beside(client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the other port."""
     app = client._transport.app  # type: ignore[attr-defined]
-    transport = httpx.ASGITransport(app.state.metrics_app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(metrics_app_of(foundation_of(app)), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://takt") as other:
         yield other
 

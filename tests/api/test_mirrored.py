@@ -18,6 +18,7 @@ from service.core.bundles.bundle import Bundle
 from service.core.bundles.signing.signature import write_signature
 from service.core.engines.fake import FakeEngine
 from service.mirroring.location import mirror_folder
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.shelves import CREDENTIALS, Shelf, s3_shelf, upload, web_shelf
 from tests.signing import FOREIGN, OURS, public_pem
@@ -56,15 +57,18 @@ class Served:
                 await asyncio.sleep(0.01)
 
     async def ready(self) -> None:
-        await self.until(lambda: self.app.state.repository.ready)
+        await self.until(lambda: foundation_of(self.app).models.repository.ready)
 
     @property
     def versions(self) -> dict[str, str]:
-        return {f"{one.name}/{one.version}": one.state for one in self.app.state.repository}
+        return {
+            f"{one.name}/{one.version}": one.state
+            for one in foundation_of(self.app).models.repository
+        }
 
     @property
     def source(self) -> Any:
-        return self.app.state.mirror.source
+        return foundation_of(self.app).models.mirror.source
 
     async def answering(self, picture: bytes) -> str:
         answer = await self.client.post(INSPECT, content=picture)
@@ -178,7 +182,7 @@ async def test_a_version_steps_in_and_waits_until_it_is_activated_there_or_here(
 
         decision = {"active": "2", "activated_at": "2026-01-01T00:00:00+00:00", "reason": "lamp"}
         shelf.put("parts/active.json", json.dumps(decision).encode())
-        model = served.app.state.repository.model("parts")
+        model = foundation_of(served.app).models.repository.model("parts")
         await served.until(lambda: model.active == "2")
         assert await served.answering(picture) == "2"
 
@@ -186,7 +190,7 @@ async def test_a_version_steps_in_and_waits_until_it_is_activated_there_or_here(
         assert await served.answering(picture) == "1"
     async with serve_from() as served:
         await served.ready()
-        await served.until(lambda: served.app.state.mirror._looked.is_set())
+        await served.until(lambda: foundation_of(served.app).models.mirror._looked.is_set())
         assert await served.answering(picture) == "1"
 
 

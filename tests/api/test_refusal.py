@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service.parts.composing.assembly import foundation_of
 from tests.api.apps import SCOPE, until
 from tests.api.keys import KEYS, bearer
 
@@ -54,7 +55,7 @@ async def full(serve, engines, picture: bytes, **settings: Any) -> AsyncIterator
         for engine in engines:
             engine.gate.clear()
         posts = []
-        depth = next(iter(app.state.repository)).pipeline
+        depth = next(iter(foundation_of(app).models.repository)).pipeline
         before = [len(engine.batch_sizes) for engine in engines]
 
         def busy() -> bool:

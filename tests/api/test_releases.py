@@ -10,6 +10,7 @@ import pytest
 from service.app import create_app
 from service.core.bundles.bundle import MANIFEST, Bundle
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.repository.activation import ACTIVE
 from service.settings import Settings
 
@@ -315,7 +316,7 @@ async def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
-        await app.state.repository.loaded.wait()
+        await foundation_of(app).models.repository.loaded.wait()
         half_sent, go_on = asyncio.Event(), asyncio.Event()
         picture = picture_bytes(50)
 
@@ -327,7 +328,7 @@ async def test_nobody_who_is_on_the_way_is_refused_when_a_version_steps_in(
 
         post = asyncio.create_task(client.post(INSPECT, content=body()))
         await half_sent.wait()
-        await app.state.repository.load_version(repository / "parts" / "2")
+        await foundation_of(app).models.repository.load_version(repository / "parts" / "2")
         assert len(engines) == 3
         assert not engines[1].closed
         go_on.set()

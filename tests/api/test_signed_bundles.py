@@ -16,6 +16,7 @@ from service.core.bundles.signing.keys import key_id
 from service.core.bundles.thresholds import OVERRIDES
 from service.core.bundles.writing import sign_bundle
 from service.core.errors import ConfigurationError
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.signing import FOREIGN, NEXT, OURS, flipped, public_pem, trusted
 
@@ -78,7 +79,7 @@ async def test_keys_rotate_while_serving(
 
     async with serve(trusted_keys=folder) as client:
         activate = "/v1/models/parts/versions/{}/activate"
-        watch = client._transport.app.state.folder_watch  # type: ignore[attr-defined]
+        watch = foundation_of(client._transport.app).models.watch  # type: ignore[attr-defined]
 
         async def taken(version: str) -> str | None:
             """Why a version is not served, once the folder was looked at; None if it is."""
@@ -116,7 +117,7 @@ async def test_a_bundle_that_is_signed_while_it_waits_is_served(
     serve: Any, bundle: Bundle, keys: Path
 ) -> None:
     async with serve(trusted_keys=keys) as client:
-        watch = client._transport.app.state.folder_watch  # type: ignore[attr-defined]
+        watch = foundation_of(client._transport.app).models.watch  # type: ignore[attr-defined]
         await watch.poll()
         await watch.poll()
         assert (await states(client))["parts"][0] == "failed"
@@ -147,7 +148,7 @@ async def test_where_nobody_may_change_thresholds_no_unsigned_one_is_taken(
     moved = json.dumps({"image": {"value": 99.0, "set_at": "2026-01-01T00:00:00+00:00"}})
     async with serve(trusted_keys=keys, threshold_changes=False) as client:
         (bundle.path / OVERRIDES).write_text(moved)
-        await client._transport.app.state.folder_watch.poll()  # type: ignore[attr-defined]
+        await foundation_of(client._transport.app).models.watch.poll()  # type: ignore[attr-defined]
         (version,) = (await client.get("/v1/models/parts")).json()["versions"]
         assert version["thresholds"]["image"] == 0.5
 
@@ -172,7 +173,7 @@ async def test_keys_that_go_while_serving_let_nothing_new_in(
     async with serve(trusted_keys=keys) as client:
         keys.unlink()
         sign_bundle(make_bundle("later"), OURS)
-        watch = client._transport.app.state.folder_watch  # type: ignore[attr-defined]
+        watch = foundation_of(client._transport.app).models.watch  # type: ignore[attr-defined]
         await watch.poll()
         await watch.poll()
         found = await states(client)

@@ -11,6 +11,7 @@ from starlette.types import Message
 from service.app import create_app
 from service.core.batching import uploads
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.apps import Caller, idle, until
 
@@ -81,7 +82,7 @@ async def test_a_picture_is_counted_once_it_is_there(app, engine, picture_bytes)
         await until(lambda: engine.batch_sizes == [1])
         waiting = Caller(app)
         waiting.say(picture_bytes())
-        model = app.state.repository.get("parts")
+        model = foundation_of(app).models.repository.get("parts")
         await until(lambda: model.depth == 1)
         late.say(picture_bytes()[10:])
         await late.task

@@ -11,6 +11,7 @@ from service.app import create_app
 from service.core.errors import TaktError
 from service.observing.line_writer import LineWriter
 from service.observing.logging_setup import configure_logging
+from service.parts.composing.assembly import foundation_of
 from service.recording.record import open_record
 from service.server.listening import Listening
 from service.server.run import run
@@ -47,15 +48,16 @@ def main(order: WorkerOrder, messages: int, connections: int, counts: int) -> in
         try:
             record = open_record(settings.data_folder, settings.record)
             app = create_app(settings, write=writer.put, record=record, peers=peers)
-            tls = open_tls(settings, app.state.metrics.access)
+            foundation = foundation_of(app)
+            tls = open_tls(settings, foundation.metrics.access)
         except TaktError as error:
             print(f"Error: {error}", file=sys.stderr)
             return 1
         serving = WorkerServing(
             socket.socket(fileno=connections),
             peers,
-            app.state.host_metrics,
-            app.state.repository,
+            foundation.host_metrics,
+            foundation.models.repository,
         )
         run(
             app,

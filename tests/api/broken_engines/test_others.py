@@ -10,6 +10,7 @@ from pathlib import Path
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
 from service.core.errors import BundleError
+from service.parts.composing.assembly import foundation_of
 from service.repository.supervision.rules import Supervision
 from tests.api.broken_engines.plant import QUICK, break_next
 
@@ -117,7 +118,7 @@ async def test_an_engine_that_hangs_while_its_model_loads_keeps_no_other_model_w
 
 async def test_when_three_threads_hang_the_process_is_told_to_end(plant) -> None:
     async with plant() as found:
-        lost = found.client._transport.app.state.lost_threads
+        lost = foundation_of(found.client._transport.app).models.context.lost
         for engines in (1, 2, 3):
             assert not lost.too_many.is_set()
             await found.until(lambda engines=engines: len(found.engines) == engines)

@@ -8,6 +8,7 @@ import httpx
 
 from service.learning.desk import LearningDesk
 from service.learning.job import LearningState
+from service.parts.composing.assembly import composition_of
 from tests.api.apps import until
 
 LEARNING = "/v1/learning"
@@ -15,7 +16,10 @@ LEARNING = "/v1/learning"
 
 def desk_of(client: httpx.AsyncClient) -> LearningDesk:
     transport: Any = client._transport
-    desk: LearningDesk = transport.app.state.learning
+    (part,) = (one for one in composition_of(transport.app).parts if one.name == "learning")
+    (begin,) = part.once_leading
+    desk: Any = begin.__self__  # type: ignore[attr-defined]
+    assert isinstance(desk, LearningDesk)
     return desk
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from service.core.bundles.writing import sign_bundle
 from service.learning.obstacles import Obstacle
+from service.parts.composing.assembly import foundation_of
 from tests.api.apps import until
 from tests.api.learning.jobs import LEARNING, desk_of, given, made, once, started
 from tests.fake_learn import RESULT, learning
@@ -52,7 +53,7 @@ async def test_a_server_of_signed_versions_says_how_to_sign(
         make_bundle(name="nut")
         await started(client, path)
         await once(client, path, "done")
-        served = client._transport.app.state.repository
+        served = foundation_of(client._transport.app).models.repository
         await until(lambda: any(one.name == "nut" and one.state == "failed" for one in served))
         found = (await client.get(path)).json()["learned"]
         assert found["standing"] == "unsigned"
@@ -61,7 +62,7 @@ async def test_a_server_of_signed_versions_says_how_to_sign(
 
 
 async def _loaded(client, name: str, version: str) -> dict[str, object]:
-    repository = client._transport.app.state.repository
+    repository = foundation_of(client._transport.app).models.repository
     await until(
         lambda: any((one.name, one.version) == (name, version) and one.ready for one in repository)
     )

@@ -12,6 +12,7 @@ import pytest
 from service.app import create_app
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.apps import Caller, idle, until
 from tests.api.oip.requests import (
@@ -76,7 +77,7 @@ async def test_more_pictures_than_find_room_are_refused_as_by_rest(
 ) -> None:
     async with serve(max_queue_size=2) as client:
         engines[0].gate.clear()
-        model = client._transport.app.state.repository.get("parts")
+        model = foundation_of(client._transport.app).models.repository.get("parts")
         waiting = [asyncio.create_task(client.post(REST, content=bad_part))]
         await until(lambda: engines[0].batch_sizes == [1])
         waiting.append(asyncio.create_task(client.post(REST, content=bad_part)))
@@ -109,7 +110,7 @@ async def test_a_caller_that_hangs_up_leaves_the_queue_with_all_its_pictures(
     async with app.router.lifespan_context(app):
         await idle(app)
         engine.gate.clear()
-        model = app.state.repository.get("parts")
+        model = foundation_of(app).models.repository.get("parts")
         caller = Caller(app, path=INFER)
         caller.say(json.dumps(in_json([bad_part] * 4)).encode())
         await until(lambda: model.depth == 3)
@@ -134,7 +135,7 @@ async def test_a_full_queue_refuses_before_a_byte_of_the_body_is_read(
         # Only now, lest it find the first one still on its way to the engine.
         waiting = Caller(app, path=INFER)
         waiting.say(body)
-        model = app.state.repository.get("parts")
+        model = foundation_of(app).models.repository.get("parts")
         await until(lambda: model.depth == 1)
         assert await Caller(app, path=INFER).status() == 429
         engine.gate.set()

@@ -20,6 +20,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from service.api.rpc.procedures import Procedures
 from service.observing.tracing.otlp import OtelTracing
+from service.parts.composing.assembly import foundation_of
+from service.parts.oip import rpc_backend
 from service.security.routes import PROCEDURES
 from tests.api.apps import until
 from tests.api.keys import KEYS, bearer
@@ -109,9 +111,9 @@ async def test_a_call_that_ends_before_its_message_is_there_is_counted_as_what_i
             while expired not in await metrics_of(server):
                 error = await refused(infer(timeout=0.1))
                 assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert app.state.metrics.in_flight == 0
+        assert foundation_of(app).metrics.in_flight == 0
         call = infer()
-        await until(lambda: app.state.metrics.in_flight == 1)
+        await until(lambda: foundation_of(app).metrics.in_flight == 1)
         call.cancel()
         await counted(server, "client_gone")
         assert "image_too_large" not in await metrics_of(server)
@@ -236,7 +238,7 @@ async def test_the_health_check_needs_no_key_and_tells_ready_from_live(serve) ->
             assert answer.status == serving
         error = await refused(check(health_pb2.HealthCheckRequest(service="parts")))
         assert error.code() == grpc.StatusCode.NOT_FOUND
-        repository = server.server.config.app.state.repository  # type: ignore[union-attr]
+        repository = foundation_of(server.server.config.app).models.repository  # type: ignore[union-attr]
         await repository.close(0.0)
         answer = await check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -286,5 +288,5 @@ async def test_a_call_is_traced_below_its_caller(serve, bad_part, monkeypatch) -
 
 async def test_every_procedure_is_in_the_table_and_no_other(serve) -> None:
     async with serve(GRPC) as server:
-        backend = server.server.config.app.state.rpc  # type: ignore[union-attr]
+        backend = rpc_backend(foundation_of(server.server.config.app))  # type: ignore[union-attr]
         assert Procedures(backend, 1000).served == {row.path for row in PROCEDURES}

@@ -18,6 +18,8 @@ import uvicorn
 from fastapi import FastAPI
 from tritonclient.utils import InferenceServerException
 
+from service.parts.composing.assembly import foundation_of
+from service.parts.oip import rpc_backend
 from service.server.connections.closures import Closures
 from service.server.connections.descriptors import ConnectionLimits
 from service.server.connections.gate import ConnectionGate
@@ -99,11 +101,11 @@ async def served(app: FastAPI, settings: Settings, transport: Transport) -> Asyn
     with listening(settings) as sockets:
         server = Server(
             uvicorn.Config(app, http=HttpConnection, log_config=None),
-            app.state.drain,
-            app.state.sessions.close,
-            app.state.repository.loaded.wait,
+            foundation_of(app).drain,
+            foundation_of(app).sessions.close,
+            foundation_of(app).models.repository.loaded.wait,
             state=ConnectionState(gate, OpenMessages(1e9)),
-            beside=RpcServer(app.state.rpc, settings, sockets.rpc),
+            beside=RpcServer(rpc_backend(foundation_of(app)), settings, sockets.rpc),
         )
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
@@ -128,7 +130,7 @@ def address_of(sockets: Listening, transport: Transport) -> str:
 def depth_of(server: Served) -> int:
     """Pictures that wait for the engine."""
     app: Any = server.server.config.app
-    depth: int = app.state.repository.get("parts").depth
+    depth: int = foundation_of(app).models.repository.get("parts").depth
     return depth
 
 

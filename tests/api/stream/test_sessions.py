@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from service.parts.composing.assembly import foundation_of
 from tests.api.stream.socket import connect, numbered, started
 
 
@@ -145,7 +146,7 @@ async def test_closing_the_server_answers_what_was_accepted(serve, engines, pict
             while depth not in (await client.get("/metrics")).text:
                 await asyncio.sleep(0)
             app = client._transport.app
-            closing = asyncio.create_task(app.state.sessions.close(60.0))
+            closing = asyncio.create_task(foundation_of(app).sessions.close(60.0))
             assert await idle.until_closed() == ([], 1001)
             assert not closing.done()
             engines[0].gate.set()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from service.parts.composing.assembly import foundation_of
 from service.streaming.sessions import MOST_WATCHERS
 from takt_client.pictures import RawPicture
 from tests.api.apps import until
@@ -121,7 +122,7 @@ async def test_raw_pixels_are_shown_as_a_jpeg_and_a_frame_that_failed_without_on
 
 async def test_what_is_watched_counts_as_memory_and_is_given_back(serve, picture_bytes) -> None:
     async with serve() as client:
-        memory = client._transport.app.state.memory
+        memory = foundation_of(client._transport.app).memory
         async with watched(client) as (stream, watcher):
             stream.frame(0, picture_bytes())
             await watcher.hear()
@@ -142,7 +143,7 @@ async def test_a_watcher_is_told_that_the_stream_has_ended(serve, picture_bytes)
 
 async def test_watchers_leave_when_the_server_closes(serve) -> None:
     async with serve() as client, watched(client) as (stream, watcher):
-        closing = asyncio.create_task(client._transport.app.state.sessions.close(60.0))
+        closing = asyncio.create_task(foundation_of(client._transport.app).sessions.close(60.0))
         assert (await stream.until_closed())[1] == 1001
         (ended,), code = await watcher.until_closed()
         assert (ended["type"], code) == ("ended", 1001)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from service.parts.composing.assembly import foundation_of
 from tests.linked import Worker
 
 
@@ -13,7 +14,7 @@ async def counted(workers: Sequence[Worker], name: str) -> float:
     """The sum of a counter over all workers and labels."""
     total = 0.0
     for worker in workers:
-        for family in worker.app.state.metrics.read():
+        for family in foundation_of(worker.app).metrics.read():
             total += sum(sample.value for sample in family.samples if sample.name == name)
     return total
 

@@ -11,6 +11,7 @@ import pytest
 
 from service.core.bundles.bundle import MANIFEST, Bundle
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.repository.activation import ACTIVE
 from service.settings import Settings
 from tests.api.together.conftest import ServeTogether
@@ -25,7 +26,7 @@ def activate(version: str) -> str:
 
 
 def active(workers: tuple[Worker, ...]) -> set[str]:
-    return {worker.app.state.repository.get("parts").version for worker in workers}
+    return {foundation_of(worker.app).models.repository.get("parts").version for worker in workers}
 
 
 class Engines:
@@ -63,7 +64,7 @@ async def test_a_version_is_active_everywhere_before_the_answer_goes_out(
         assert (await workers[2].client.post(f"{MODEL}/rollback")).json()["version"] == "2"
         assert active(workers) == {"2"}
         for worker in workers:
-            await worker.app.state.folder_watch.look()
+            await foundation_of(worker.app).models.watch.look()
         assert await counted(workers, "takt_model_activations_total") == 2
         noted = await audited(workers, "version_activated", least=2)
         assert [(one["who"], one["version"], one["reason"]) for one in noted] == [
@@ -98,7 +99,7 @@ async def test_a_version_that_failed_to_load_is_loaded_anew_in_every_worker(
         manifest.write_bytes(whole)
         assert (await workers[1].client.post(activate("2"))).status_code == 200
         assert active(workers) == {"2"}
-        states = {one.state for w in workers for one in w.app.state.repository}
+        states = {one.state for w in workers for one in foundation_of(w.app).models.repository}
         assert states == {"ready"}
 
 
@@ -107,8 +108,8 @@ async def test_a_version_that_one_worker_alone_has_seen_is_looked_for_by_the_oth
 ) -> None:
     async with serve_together() as workers:
         make_bundle(version="2")
-        await workers[1].app.state.folder_watch.look_here()
-        assert not workers[0].app.state.repository.versions_of("parts")[1:]
+        await foundation_of(workers[1].app).models.watch.look_here()
+        assert not foundation_of(workers[0].app).models.repository.versions_of("parts")[1:]
         assert (await workers[1].client.post(activate("2"))).status_code == 200
         assert active(workers) == {"2"}
 
@@ -124,7 +125,7 @@ async def test_a_decision_that_could_not_be_written_is_taken_by_a_worker_that_co
     async with working(given, link.join(), lambda _: FakeEngine()) as first:
         assert (await first.client.post(activate("1"))).json()["persisted"] is False
         async with working(given, link.join(), lambda _: FakeEngine()) as second:
-            await second.app.state.folder_watch.look()
+            await foundation_of(second.app).models.watch.look()
             assert active((first, second)) == {"1"}
             assert (await second.client.post(f"{MODEL}/rollback")).json()["version"] == "2"
             assert active((first, second)) == {"2"}
@@ -138,7 +139,7 @@ async def test_a_version_that_comes_is_announced_once_and_waits_in_every_worker(
 ) -> None:
     async with serve_together(recorded=True) as workers:
         make_bundle(version="2")
-        await workers[1].app.state.folder_watch.look()
+        await foundation_of(workers[1].app).models.watch.look()
         assert active(workers) == {"1"}
         noted = await audited(workers, "version_added")
         assert [one["version"] for one in noted] == ["2"]

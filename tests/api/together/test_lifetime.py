@@ -11,6 +11,7 @@ import pytest
 
 from service.core.bundles.bundle import Bundle
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.recording.audit.chain import entries_of
 from service.recording.audit.verify import check_chain
 from service.recording.record import Record
@@ -37,7 +38,7 @@ class Server:
 
     async def end(self, *workers: Worker) -> None:
         for worker in workers:
-            worker.app.state.sessions._closing = True
+            foundation_of(worker.app).sessions._closing = True
         for worker in workers:
             await self._ends.pop(worker.peers.worker).aclose()
 
@@ -82,7 +83,7 @@ async def test_workers_that_replace_others_note_nothing_where_nothing_has_change
     await server.end(leader)
     later.peers.leading.set()
     newest = await server.begin()
-    await asyncio.wait_for(later.app.state.folder_watch.look(), 60)
+    await asyncio.wait_for(foundation_of(later.app).models.watch.look(), 60)
     await server.end(later, newest)
     assert server.actions() == ["server_started", "models_loaded", "server_stopped"]
 

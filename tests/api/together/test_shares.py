@@ -8,6 +8,7 @@ import pytest
 
 from service.app import create_app
 from service.core.bundles.bundle import Bundle
+from service.parts.composing.assembly import foundation_of
 from service.peers import Alone, Peers
 from service.ray.replicas import Replicas
 from service.settings import Settings
@@ -15,7 +16,7 @@ from service.settings import Settings
 
 def queue_limit(settings: Settings, peers: Peers) -> float:
     app = create_app(settings, peers=peers)
-    families = {one.name: one for one in app.state.metrics.read()}
+    families = {one.name: one for one in foundation_of(app).metrics.read()}
     limit: float = families["takt_queue_size_limit"].samples[0].value
     return limit
 

@@ -12,6 +12,7 @@ import pytest
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.thresholds import OVERRIDES
 from service.core.engines.fake import FakeEngine
+from service.parts.composing.assembly import foundation_of
 from service.settings import Settings
 from tests.api.together.conftest import ServeTogether
 from tests.api.together.seen import audited, counted
@@ -21,7 +22,7 @@ THRESHOLD = "/v1/models/parts/threshold"
 
 
 def in_force(worker: Worker) -> tuple[float, float]:
-    thresholds = worker.app.state.repository.get("parts").thresholds
+    thresholds = foundation_of(worker.app).models.repository.get("parts").thresholds
     return thresholds.in_force.image, thresholds.in_force.pixel
 
 
@@ -59,7 +60,7 @@ async def test_a_change_is_counted_and_noted_once_and_is_no_change_of_the_file_a
     async with serve_together(recorded=True) as workers:
         await workers[1].client.put(THRESHOLD, json={"image": 0.9})
         for worker in workers:
-            await worker.app.state.folder_watch.look()
+            await foundation_of(worker.app).models.watch.look()
         assert await counted(workers, "takt_threshold_changes_total") == 1
         noted = await audited(workers, "threshold_changed")
         assert [(one["who"], one["new"]["image"]) for one in noted] == [("anyone", 0.9)]
@@ -74,7 +75,7 @@ async def test_a_folder_that_cannot_be_written_keeps_no_worker_from_the_change(
         assert body["persisted"] is False
         await workers[0].client.put(THRESHOLD, json={"pixel": 0.8})
         for worker in workers:
-            await worker.app.state.folder_watch.look()
+            await foundation_of(worker.app).models.watch.look()
             assert in_force(worker) == (0.9, 0.8)
     assert not (bundle.path / OVERRIDES).exists()
 
@@ -130,7 +131,7 @@ async def test_changes_at_two_workers_at_once_both_hold_everywhere(
             )
         )
         assert in_force(workers[0]) == in_force(workers[1])
-        await workers[1].app.state.folder_watch.look()
+        await foundation_of(workers[1].app).models.watch.look()
         assert in_force(workers[0]) == in_force(workers[1])
 
 
@@ -181,7 +182,7 @@ async def test_a_change_of_the_file_is_taken_by_all_and_noted_once(
     kept = '{"image": {"value": 0.7, "set_at": "2026-01-01T00:00:00+00:00", "reason": "shift"}}'
     async with serve_together(recorded=True) as workers:
         (bundle.path / OVERRIDES).write_text(kept)
-        await workers[1].app.state.folder_watch.look()
+        await foundation_of(workers[1].app).models.watch.look()
         assert {in_force(worker) for worker in workers} == {(0.7, 0.5)}
         assert await counted(workers, "takt_threshold_changes_total") == 1
         noted = await audited(workers, "threshold_changed")

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from uvicorn.lifespan.off import LifespanOff
 
 from service.observing.metrics import Metrics
+from service.parts.composing.assembly import Composition, foundation_of
 from service.parts.composing.drain import Drain
 from service.peers import Alone
 from service.repository.supervision.lost_threads import LostThreads
@@ -171,13 +172,19 @@ def test_a_server_that_ends_while_models_load_ends(unfrozen) -> None:
 def bare_app() -> FastAPI:
     """An app without models."""
     app = FastAPI()
-    app.state.drain = Drain(1.0)
-    app.state.sessions = SimpleNamespace(close=at_once)
-    app.state.repository = SimpleNamespace(loaded=asyncio.Event())
-    app.state.lost_threads = LostThreads(most=2)
-    app.state.folder_watch = SimpleNamespace(ask=lambda: None)
-    app.state.metrics = Metrics()
-    app.state.peers = Alone()
+    models = SimpleNamespace(
+        repository=SimpleNamespace(loaded=asyncio.Event()),
+        context=SimpleNamespace(lost=LostThreads(most=2)),
+        look=lambda: None,
+    )
+    foundation = SimpleNamespace(
+        drain=Drain(1.0),
+        sessions=SimpleNamespace(close=at_once),
+        models=models,
+        metrics=Metrics(),
+        peers=Alone(),
+    )
+    app.state.composition = Composition(foundation, ())  # type: ignore[arg-type]
     return app
 
 
@@ -201,7 +208,7 @@ def test_the_interpreter_waits_for_no_thread_that_hangs(
 
     def hang(_: Server, sockets: list[socket.socket]) -> None:
         for _ in range(hanging):
-            app.state.lost_threads.add(loop.create_future())
+            foundation_of(app).models.context.lost.add(loop.create_future())
 
     monkeypatch.setattr(Server, "run", hang)
     monkeypatch.setattr("os._exit", ended.append)

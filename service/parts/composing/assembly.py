@@ -1,0 +1,123 @@
+"""Puts an app together, of what its parts stand on and of the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from fastapi import FastAPI
+
+from service.api.document.application import Application
+from service.api.document.asyncapi import add_asyncapi
+from service.api.document.openapi import API_VERSION, LICENCE, SERVERS, TAGS
+from service.api.examples import FOREIGN_NAME
+from service.api.pages import PageHeaders, add_documentation, redirect_within
+from service.api.problems import add_handlers, problem_responses
+from service.api.request_context import RequestContext
+from service.api.request_span import RequestSpan
+from service.api.rest.fast_path import FastPath
+from service.api.rest.inspect import InspectHandler, inspect_router
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.life import living
+from service.parts.composing.part import ServerPart
+
+DESCRIPTION = """Finds defects on production lines in real time: a picture in, an anomaly score,
+a verdict, a heatmap and the defect's regions out."""
+
+_DOCUMENTED = (
+    *("oip", "streams", "record", "learning", "health"),
+    *("models", "status", "versions", "audit", "access"),
+)
+"""Parts in the order in which the API's document has their routes; others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What an app is put together of; every app of `create_app` has it, see `composition_of`.
+
+    Attributes:
+        foundation: what the parts stand on.
+        parts: in the order in which they begin.
+    """
+
+    foundation: Foundation
+    parts: tuple[ServerPart, ...]
+
+
+def composition_of(app: FastAPI) -> Composition:
+    """What an app of `create_app` is put together of."""
+    found = app.state.composition
+    assert isinstance(found, Composition)
+    return found
+
+
+def foundation_of(app: FastAPI) -> Foundation:
+    """What the parts of an app of `create_app` stand on."""
+    return composition_of(app).foundation
+
+
+def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application:
+    """The app that inspects, and has these parts.
+
+    Args:
+        foundation: what they stand on.
+        parts: in the order in which they begin.
+    """
+    settings, journal = foundation.settings, foundation.journal
+    composition = Composition(foundation, tuple(parts))
+    app = Application(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        title="Takt",
+        description=DESCRIPTION,
+        version=API_VERSION,
+        openapi_tags=TAGS,
+        servers=SERVERS,
+        license_info=LICENCE,
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=lambda _: living(composition.parts, foundation.peers, foundation.drain.left_s),
+        responses=problem_responses(FOREIGN_NAME),
+    )
+    app.state.composition = composition
+    add_handlers(app, journal)
+    headers = add_documentation(app)
+    inspect = InspectHandler(
+        foundation.models.repository, journal, foundation.bodies, settings.timeout_ms
+    )
+    inspect_routes = inspect_router(inspect)
+    app.include_router(inspect_routes)
+    for part in sorted(parts, key=_place):
+        for router in part.routers:
+            app.include_router(router)
+    add_asyncapi(app)
+    for part in parts:
+        if part.pages is not None:
+            headers = {**headers, **part.pages(app)}
+    redirect_within(app)
+    _surround(app, foundation, headers, FastPath(inspect_routes.routes, inspect, journal))
+    return app
+
+
+def _place(part: ServerPart) -> int:
+    return _DOCUMENTED.index(part.name) if part.name in _DOCUMENTED else len(_DOCUMENTED)
+
+
+def _surround(
+    app: Application, foundation: Foundation, headers: PageHeaders, shortcut: FastPath
+) -> None:
+    """Put the layers around an app that every request goes through."""
+    app.layers = [
+        partial(
+            RequestContext,
+            metrics=foundation.metrics,
+            max_body_bytes=foundation.settings.max_image_bytes,
+            gate=foundation.gate,
+            guard=foundation.access.guard,
+            page_headers=headers,
+            shortcut=shortcut,
+        ),
+    ]
+    if foundation.tracing is not None:
+        app.layers.append(partial(RequestSpan, tracing=foundation.tracing))

@@ -1,0 +1,208 @@
+"""What every part of a server stands on: made of the settings, in the order of what needs what."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+
+from service.api.bodies import Bodies
+from service.api.records.threads import RecordThreads
+from service.configuration import without_secrets
+from service.core.batching.memory import MemoryBudget
+from service.core.batching.uploads import PLACES, Uploads
+from service.core.distribution import version
+from service.core.engines.opener import EngineFactory
+from service.core.host import let_others_go_first, own_names
+from service.core.inspection.inference import Pools
+from service.observing.gpu_metrics import GpuCollector, find_gpus
+from service.observing.journal import Journal
+from service.observing.logging_setup import Write
+from service.observing.metrics import Metrics
+from service.observing.request_log import RequestLog
+from service.observing.summing.host_metrics import HostMetrics
+from service.observing.tracing.base import Tracing
+from service.observing.tracing.factory import open_tracing
+from service.parts.composing.drain import Drain
+from service.peers import Alone, Peers
+from service.recording.audit.lifetime import Lifetime
+from service.recording.audit.metrics import AuditMetrics
+from service.recording.audit.trail import AuditTrail
+from service.recording.keeping import KeepingRule
+from service.recording.metrics import RecordMetrics
+from service.recording.record import Record
+from service.recording.retention import RetentionRule
+from service.recording.writer import Recorder
+from service.repository.context import version_context
+from service.repository.models import Models, open_models
+from service.repository.supervision.rules import Supervision
+from service.security.access import Access, open_access
+from service.security.gate import Gate
+from service.security.hosts import AllowedHosts
+from service.security.oidc.setup import TokenRules
+from service.security.origins import AllowedOrigins
+from service.settings import Settings
+from service.streaming.sessions import SessionLimits, Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What the parts of a server are made of, and what serves with them.
+
+    Attributes:
+        settings: of this process.
+        peers: the other processes of the server.
+        drain: the time in which everything ends.
+        tracing: records traces; None for no traces.
+        metrics: the instruments of this process.
+        host_metrics: those of the whole server.
+        gpus: reads the GPUs, if there are any.
+        journal: is told what became of each picture.
+        trail: the audit log.
+        lifetime: notes the server's start and end there.
+        access: who may ask.
+        gate: refuses requests for foreign names and of foreign pages.
+        records: work on the record, for those who ask for it.
+        recorder: keeps inspections; None where none are kept.
+        pools: threads for pictures.
+        models: the models, and whatever changes them.
+        bodies: reads what requests bring.
+        sessions: the streams.
+    """
+
+    settings: Settings
+    peers: Peers
+    drain: Drain
+    tracing: Tracing | None
+    metrics: Metrics
+    host_metrics: HostMetrics
+    gpus: GpuCollector | None
+    journal: Journal
+    trail: AuditTrail
+    lifetime: Lifetime
+    access: Access
+    gate: Gate
+    records: RecordThreads
+    recorder: Recorder | None
+    pools: Pools
+    models: Models
+    bodies: Bodies
+    sessions: Sessions
+
+    @property
+    def memory(self) -> MemoryBudget:
+        """Of pictures in flight, in all models."""
+        return self.models.context.memory
+
+    async def catch_up(self) -> None:
+        """Take what other processes have changed while this one was not heard by them."""
+        await self.access.sessions.catch_up()
+        await self.models.orders.others.catch_up()
+
+
+def lay_foundation(
+    stated: Settings,
+    open_engine: EngineFactory | None,
+    tracing: Tracing | None,
+    write: Write | None,
+    supervision: Supervision,
+    record: Record | None,
+    peers: Peers | None,
+) -> Foundation:
+    """Make what the parts stand on; the arguments are those of `create_app`.
+
+    Raises:
+        ConfigurationError: see `create_app`.
+    """
+    peers = Alone() if peers is None else peers
+    settings = stated.of_each_worker
+    tracing = tracing or open_tracing(settings.tracing)
+    metrics = Metrics(settings.max_queue_size)
+    metrics.access.counts_reloads = peers.leading.is_set
+    sessions = _open_sessions(settings, metrics, peers)
+    trail = AuditTrail(
+        record.database if record else None,
+        AuditMetrics(metrics.registry),
+        f"{own_names()[0]}:{settings.port}",
+    )
+    lifetime = Lifetime(trail, peers, version(), without_secrets(stated), lambda: sessions.closing)
+    access = open_access(
+        settings.keys,
+        settings.keys_file,
+        metrics.access,
+        TokenRules(settings.oidc_issuer, settings.oidc_audience, settings.oidc_scopes),
+        lifetime.note_keys,
+        peers,
+    )
+    records = RecordThreads(record)
+    recorder = _open_recorder(settings, record, metrics, peers)
+    journal = Journal(metrics, _open_request_log(settings, write), recorder)
+    host_metrics = HostMetrics(metrics, journal, peers)
+    pools = _open_pools(settings.threads_for_decoding)
+    context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
+    models = open_models(settings, context, metrics, trail)
+    memory = context.memory
+    metrics.watch_memory(lambda: memory.in_use_bytes, memory.limit_bytes)
+    places = max(PLACES, settings.max_queue_size)
+    return Foundation(
+        settings=settings,
+        peers=peers,
+        drain=Drain(settings.drain_timeout_s),
+        tracing=tracing,
+        metrics=metrics,
+        host_metrics=host_metrics,
+        gpus=find_gpus(),
+        journal=journal,
+        trail=trail,
+        lifetime=lifetime,
+        access=access,
+        gate=_open_gate(settings),
+        records=records,
+        recorder=recorder,
+        pools=pools,
+        models=models,
+        bodies=Bodies(Uploads(places, settings.upload_timeout_s), memory),
+        sessions=sessions,
+    )
+
+
+def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessions:
+    limits = SessionLimits(
+        settings.stream_sessions, settings.stream_kept_sessions, settings.stream_resume_s
+    )
+    return Sessions(limits, metrics.streams.set, peers)
+
+
+def _open_recorder(
+    settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
+) -> Recorder | None:
+    if record is None:
+        return None
+    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+    return Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
+
+
+def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:
+    if write is None or not settings.request_log:
+        return None
+    return RequestLog(write, settings.log_format)
+
+
+def _open_pools(threads: int) -> Pools:
+    # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
+    cv2.setNumThreads(1)
+    # OpenCV would tell of each damaged picture past the log; the caller's error says the same.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    preparing, finishing = (
+        ThreadPoolExecutor(threads, thread_name_prefix=name) for name in ("preparing", "finishing")
+    )
+    large = ThreadPoolExecutor(threads, thread_name_prefix="large", initializer=let_others_go_first)
+    return Pools(preparing, finishing, threads, large)
+
+
+def _open_gate(settings: Settings) -> Gate:
+    return Gate(
+        AllowedHosts(settings.allowed_hosts, own=(settings.host, *own_names())),
+        AllowedOrigins(settings.allowed_origins),
+    )

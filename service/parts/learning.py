@@ -1,0 +1,27 @@
+"""Learning: a new version from pictures of good parts, by a process of its own."""
+
+from __future__ import annotations
+
+from service.api.learning.routes import learning_router
+from service.learning.desk import open_desk
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import Left, ServerPart
+
+
+def learning_part(foundation: Foundation) -> ServerPart:
+    """Learns; at the end what runs is ended, and its files are removed."""
+    settings, models = foundation.settings, foundation.models
+    desk = open_desk(settings, foundation.trail.note, models.watch.ask)
+
+    async def close(left_s: Left) -> None:
+        await desk.close()
+
+    routes = learning_router(
+        desk,
+        foundation.bodies,
+        foundation.records,
+        models.repository,
+        settings,
+        foundation.peers,
+    )
+    return ServerPart(name="learning", routers=(routes,), once_leading=(desk.begin,), close=close)

@@ -1,0 +1,22 @@
+"""The mirror: bundles are brought from a URL."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import Left, ServerPart
+
+
+def mirror_part(foundation: Foundation) -> ServerPart:
+    """Brings bundles where the repository is at a URL, once what is there already has loaded."""
+    models = foundation.models
+    mirror = models.mirror
+    if mirror is None:
+        return ServerPart(name="mirror")
+
+    async def close(left_s: Left) -> None:
+        await mirror.close()
+
+    begin = partial(mirror.begin, models.repository.settled, models.watch.ask)
+    return ServerPart(name="mirror", jobs=(begin,), close=close)

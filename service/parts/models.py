@@ -1,0 +1,49 @@
+"""The models: loaded, kept as their folder has them, shown, and changed by whoever may."""
+
+from __future__ import annotations
+
+from service.api.records.scores import scores_router
+from service.api.rest.card import card_router
+from service.api.rest.releases import releases_router
+from service.api.rest.status import models_router
+from service.api.rest.thresholds import thresholds_router
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import Left, ServerPart
+
+
+def models_part(foundation: Foundation) -> ServerPart:
+    """Loads the models, and answers at the end what was accepted."""
+    models, pools = foundation.models, foundation.pools
+
+    async def close(left_s: Left) -> None:
+        await models.repository.close(left_s())
+        # Nothing is answered any more, and the record is there yet.
+        foundation.journal.settle()
+
+    async def release(left_s: Left) -> None:
+        for pool in (pools.preparing, pools.large, pools.finishing):
+            if pool is not None:
+                pool.shutdown()
+
+    return ServerPart(
+        name="models",
+        routers=(models_router(models.repository, models.mirror),),
+        jobs=(models.load, models.watch.run),
+        close=close,
+        release=release,
+    )
+
+
+def versions_part(foundation: Foundation) -> ServerPart:
+    """Tells of the versions of models, and changes which one answers, and by which thresholds."""
+    models, settings = foundation.models, foundation.settings
+    repository, orders = models.repository, models.orders
+    return ServerPart(
+        name="versions",
+        routers=(
+            card_router(repository),
+            scores_router(repository, foundation.records),
+            releases_router(repository, orders, settings.version_changes),
+            thresholds_router(repository, orders, settings.threshold_changes),
+        ),
+    )

@@ -1,0 +1,40 @@
+"""Streams of frames, and those who watch them."""
+
+from __future__ import annotations
+
+from service.api.stream.routes import StreamOptions, Streams, stream_router
+from service.api.stream.shown_picture import PictureEncoder
+from service.api.stream.watching import Watching, watching_router
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import Left, ServerPart
+
+
+def streams_part(foundation: Foundation) -> ServerPart:
+    """Streams; at the end each answers what it accepted, before the models are closed."""
+    sessions, guard, peers = foundation.sessions, foundation.access.guard, foundation.peers
+    encoder = PictureEncoder()
+    streams = Streams(
+        foundation.models.repository,
+        foundation.metrics,
+        foundation.journal,
+        sessions,
+        foundation.memory,
+        StreamOptions.of(foundation.settings),
+        guard,
+        peers,
+        foundation.tracing,
+    )
+    watching = Watching(sessions, guard, encoder, peers)
+
+    async def close(left_s: Left) -> None:
+        await sessions.close(left_s())
+
+    async def release(left_s: Left) -> None:
+        encoder.close()
+
+    return ServerPart(
+        name="streams",
+        routers=(stream_router(streams), watching_router(watching)),
+        close=close,
+        release=release,
+    )
