@@ -49,6 +49,10 @@ class Guard:
         needs: what each route needs.
         refused: hears the code of each refusal.
         clock: gives Unix time in seconds.
+
+    Attributes:
+        sessions: of browsers.
+        needs: what each route needs.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class Guard:
     ) -> None:
         self.sessions = BrowserSessions(credentials.stands, clock)
         self._credentials = credentials
-        self._needs = needs or RouteNeeds()
+        self.needs = needs or RouteNeeds()
         self._refused = refused
         self._clock = clock
         self._held: dict[object, tuple[Caller, Callable[[], None]]] = {}
@@ -93,7 +97,7 @@ class Guard:
         if not self._credentials:
             return ANYONE
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
-        need = self._needs.of(method, scope["path"])
+        need = self.needs.of(method, scope["path"])
         try:
             caller = self._identify(scope["headers"])
             if need in caller.scopes or need in ("a key", "nothing"):

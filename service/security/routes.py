@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from starlette.routing import compile_path
 
+from service.core.errors import ConfigurationError
 from service.security.caller import Scope
 
 Need = Scope | Literal["nothing", "a key"]
@@ -21,6 +23,8 @@ GRPC = "GRPC"
 
 
 _Match = Callable[[str], object]
+
+_PARAMETER = re.compile(r"{[^}]*}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +129,42 @@ class RouteNeeds:
 
     Args:
         routes: rows of the table.
+
+    Attributes:
+        rows: all that are known.
     """
 
     def __init__(self, routes: Iterable[RouteNeed] = (*ROUTES, *PROCEDURES)) -> None:
+        self.rows: list[RouteNeed] = []
         self._of_method: dict[str, list[tuple[_Match, Need]]] = {}
         for route in routes:
-            # The router's own reading of a template: another one could differ in some odd path.
-            pattern, _, _ = compile_path(route.path)
-            self._of_method.setdefault(route.method, []).append((pattern.match, route.need))
+            self._add(route)
+
+    def add(self, route: RouteNeed) -> None:
+        """Know one more route, behind all others.
+
+        >>> needs = RouteNeeds()
+        >>> needs.add(RouteNeed("GET", "/v1/greeting", "read"))
+        >>> needs.of("GET", "/v1/greeting")
+        'read'
+
+        Raises:
+            ConfigurationError: a row before it has its paths, and needs something else.
+        """
+        path, before = _PARAMETER.sub("7", route.path), self._of_method.get(route.method, ())
+        found = next((need for match, need in before if match(path)), route.need)
+        if found != route.need:
+            raise ConfigurationError(
+                f"{route.method} {route.path} would need {found} instead of {route.need}, as a "
+                "route before it has that path; give it a path of its own, or name it first"
+            )
+        self._add(route)
+
+    def _add(self, route: RouteNeed) -> None:
+        # The router's own reading of a template: another one could differ in some odd path.
+        pattern, _, _ = compile_path(route.path)
+        self._of_method.setdefault(route.method, []).append((pattern.match, route.need))
+        self.rows.append(route)
 
     def of(self, method: str, path: str) -> Need:
         """What a caller needs.

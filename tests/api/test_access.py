@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute, APIWebSocketRoute
-from starlette.routing import BaseRoute, Mount, Route
 
+from service.parts.composing.needs import ServedRoute, served_routes
 from service.security.caller import SCOPES
 from service.security.routes import ROUTES, WEBSOCKET, RouteNeed
 from tests.api.keys import KEYS, WITH_SCOPE, bearer
@@ -18,22 +16,6 @@ from tests.api.stream.socket import PATH, Socket
 
 GUARDED = [row for row in ROUTES if row.need != "nothing"]
 SCOPED = [row for row in ROUTES if row.need in SCOPES]
-
-
-def served(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
-    """(method, template) of every route of an app, also of those that routers brought."""
-    for route in found:
-        inner = getattr(route, "original_router", None)
-        if inner is not None:
-            yield from served(inner.routes)
-        elif isinstance(route, APIWebSocketRoute):
-            yield WEBSOCKET, route.path
-        elif isinstance(route, Mount):
-            # Files, which answer no other methods.
-            yield from ((method, f"{route.path}/{{path:path}}") for method in ("GET", "HEAD"))
-        else:
-            assert isinstance(route, APIRoute | Route), f"say in this test what a {route!r} serves"
-            yield from ((method, route.path) for method in route.methods)
 
 
 def filled(row: RouteNeed) -> str:
@@ -77,10 +59,10 @@ async def ask(client: httpx.AsyncClient, row: RouteNeed, headers: dict[str, str]
 
 async def test_every_route_is_in_the_table_and_no_other(serve) -> None:
     async with serve(keys=KEYS) as client:
-        found = set(served(client._transport.app.routes))
+        routes = set(served_routes(client._transport.app.routes))
 
-    assert len(found) > 30
-    assert found == {(row.method, row.path) for row in ROUTES}
+    assert len(routes) > 30
+    assert routes == {ServedRoute(row.method, row.path) for row in ROUTES}
 
 
 async def test_every_route_without_a_key_gets_401(serve, bundle) -> None:

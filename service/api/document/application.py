@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Scope
 from service.api.document.openapi import completed
 from service.api.request_context import RequestContext
 from service.core.domain import Json
+from service.security.routes import ROUTES, RouteNeed
 
 
 class Application(FastAPI):
@@ -24,9 +25,11 @@ class Application(FastAPI):
 
     Attributes:
         layers: each takes the application inside; the last one is outermost.
+        needs: what callers need for each route, as the document says it.
     """
 
     layers: list[Callable[[ASGIApp], ASGIApp]]
+    needs: Sequence[RouteNeed] = ROUTES
 
     # FastAPI's own looks for each request whether a telemetry of its kind is wanted.
     __call__ = Starlette.__call__
@@ -34,7 +37,7 @@ class Application(FastAPI):
     def openapi(self) -> Json:
         """The OpenAPI document; made once."""
         if not self.openapi_schema:
-            self.openapi_schema = completed(super().openapi())
+            self.openapi_schema = completed(super().openapi(), routes=self.needs)
         return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:

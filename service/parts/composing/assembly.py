@@ -20,6 +20,7 @@ from service.api.rest.fast_path import FastPath
 from service.api.rest.inspect import InspectHandler, inspect_router
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.life import living
+from service.parts.composing.needs import check_needs
 from service.parts.composing.part import ServerPart
 
 DESCRIPTION = """Finds defects on production lines in real time: a picture in, an anomaly score,
@@ -63,6 +64,9 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
     Args:
         foundation: what they stand on.
         parts: in the order in which they begin.
+
+    Raises:
+        ConfigurationError: nothing says who may ask for a part's route.
     """
     settings, journal = foundation.settings, foundation.journal
     composition = Composition(foundation, tuple(parts))
@@ -96,6 +100,12 @@ def assemble(foundation: Foundation, parts: Sequence[ServerPart]) -> Application
         if part.pages is not None:
             headers = {**headers, **part.pages(app)}
     redirect_within(app)
+    needs = foundation.access.guard.needs
+    for part in parts:
+        for need in part.needs:
+            needs.add(need)
+    check_needs(app.routes, needs.rows)
+    app.needs = needs.rows
     _surround(app, foundation, headers, FastPath(inspect_routes.routes, inspect, journal))
     return app
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from service.api.pages import PageHeaders
+from service.security.routes import RouteNeed
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 """Runs on the event loop until it is done, or is cancelled at the end."""
@@ -42,7 +43,8 @@ class ServerPart:
     ...     async def close(left_s: Left) -> None:
     ...         print(f"a good end within {left_s():.0f} s")
     ...
-    ...     return ServerPart(name="greeting", routers=(router,), close=close)
+    ...     needs = (RouteNeed("GET", "/v1/greeting", "read"),)
+    ...     return ServerPart(name="greeting", routers=(router,), needs=needs, close=close)
     >>> import asyncio
     >>> asyncio.run(greeting_part(None).close(lambda: 5.0))
     a good end within 5 s
@@ -53,6 +55,8 @@ class ServerPart:
     Attributes:
         name: tells it from the others.
         routers: its routes.
+        needs: what callers need for each of them that the table in `security/routes.py` lacks; a
+            route of which neither says it is refused.
         pages: adds pages for people, and gives their headers by the beginning of their paths.
         begin: done before anything is answered, while no job runs yet.
         jobs: run from the start.
@@ -63,6 +67,7 @@ class ServerPart:
 
     name: str
     routers: Sequence[APIRouter] = ()
+    needs: Sequence[RouteNeed] = ()
     pages: Callable[[FastAPI], PageHeaders] | None = None
     begin: Callable[[], Awaitable[None]] = _nothing
     jobs: Sequence[Job] = ()

@@ -1,6 +1,7 @@
 import pytest
 
-from service.security.routes import ROUTES, WEBSOCKET, RouteNeeds
+from service.core.errors import ConfigurationError
+from service.security.routes import ROUTES, WEBSOCKET, RouteNeed, RouteNeeds
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,17 @@ def test_each_versions_route_needs_what_the_active_ones_does() -> None:
     for (method, path), need in needs.items():
         if "/versions/{version}" in path and not path.endswith("/activate"):
             assert needs[method, path.replace("/versions/{version}", "")] == need
+
+
+def test_a_route_that_is_added_stands_behind_all_others() -> None:
+    needs = RouteNeeds()
+    needs.add(RouteNeed("GET", "/v1/greeting/all", "operate"))
+    needs.add(RouteNeed("GET", "/v1/greeting/{name}", "read"))
+    assert needs.of("GET", "/v1/greeting/all") == "operate"
+    assert needs.of("GET", "/v1/greeting/ann") == "read"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/{other}", "/v1/models/nut", "/v1/inspections/{n}"])
+def test_a_route_that_another_one_answers_for_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"would need read instead of nothing"):
+        RouteNeeds().add(RouteNeed("GET", path, "nothing"))

@@ -1,0 +1,94 @@
+"""A part of somebody's own, in an app that has all the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import APIRouter
+
+from service.app import PARTS, create_app
+from service.core.bundles.bundle import Bundle
+from service.core.engines.fake import FakeEngine
+from service.core.errors import ConfigurationError
+from service.parts.composing.foundation import Foundation
+from service.parts.composing.part import Left, ServerPart
+from service.security.routes import RouteNeed
+from service.settings import Settings
+from tests.api.apps import until
+from tests.api.keys import KEYS, bearer
+
+READ = RouteNeed("GET", "/v1/greeting", "read")
+
+
+@dataclass
+class Greeting:
+    """Makes a part that says hello, and has what became of it."""
+
+    needs: tuple[RouteNeed, ...] = (READ,)
+    told: list[str] = field(default_factory=list)
+
+    def part(self, foundation: Foundation) -> ServerPart:
+        router = APIRouter()
+        path = "/v1/greeting"
+
+        @router.get(path)
+        async def greet_somebody() -> list[str]:
+            return foundation.models.repository.names
+
+        async def work() -> None:
+            self.told.append("works")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.told.append("is cancelled")
+
+        async def close(left_s: Left) -> None:
+            self.told.append("closes")
+
+        return ServerPart(
+            name="greeting", routers=(router,), needs=self.needs, jobs=(work,), close=close
+        )
+
+
+@pytest.fixture
+def make(bundle: Bundle, repository: Path) -> Callable[[Greeting], httpx.ASGITransport]:
+    def made(greeting: Greeting) -> httpx.ASGITransport:
+        settings = Settings(repository=repository, allowed_hosts="takt", keys=KEYS)
+        app = create_app(settings, lambda _: FakeEngine(), parts=(*PARTS, greeting.part))
+        return httpx.ASGITransport(app)
+
+    return made
+
+
+async def test_one_line_adds_a_route_a_job_and_an_end(make) -> None:
+    greeting = Greeting()
+    transport = make(greeting)
+    async with (
+        transport.app.router.lifespan_context(transport.app),
+        httpx.AsyncClient(transport=transport, base_url="http://takt") as client,
+    ):
+        await until(lambda: greeting.told == ["works"])
+        answer = await client.get("/v1/greeting", headers=bearer("scraper"))
+        assert (answer.status_code, answer.json()) == (200, ["parts"])
+        for headers, status in (({}, 401), (bearer("camera"), 403)):
+            assert (await client.get("/v1/greeting", headers=headers)).status_code == status
+        documented = (await client.get("/openapi.json")).json()["paths"]
+        assert documented["/v1/greeting"]["get"]["security"][0] == {"key": ["read"]}
+        assert list(documented)[-1] == "/v1/greeting"
+    assert greeting.told == ["works", "is cancelled", "closes"]
+
+
+def test_a_route_of_which_nothing_says_who_may_ask_is_refused(make) -> None:
+    with pytest.raises(ConfigurationError, match=r"who may ask for GET /v1/greeting; name it in"):
+        make(Greeting(needs=()))
+
+
+def test_a_part_cannot_change_who_may_ask_for_the_routes_of_others(make) -> None:
+    taken = RouteNeed("GET", "/v1/models/{name}", "nothing")
+    with pytest.raises(ConfigurationError, match="would need read instead of nothing"):
+        make(Greeting(needs=(READ, taken)))
