@@ -92,3 +92,18 @@ def test_a_part_cannot_change_who_may_ask_for_the_routes_of_others(make) -> None
     taken = RouteNeed("GET", "/v1/models/{name}", "nothing")
     with pytest.raises(ConfigurationError, match="would need read instead of nothing"):
         make(Greeting(needs=(READ, taken)))
+
+
+def test_the_parts_begin_and_end_in_an_order_that_loses_nothing() -> None:
+    names = [make.__name__ for make in PARTS]
+
+    def before(*order: str) -> bool:
+        return [name for name in names if name in order] == [*order]
+
+    # What stands first begins first, and ends last.
+    assert before("models_part", "streams_part"), "streams are answered by models that are there"
+    assert before("models_part", "learning_part", "mirror_part"), "nothing comes at the end"
+    assert before("record_part", "models_part"), "who asks the record is answered until then"
+    assert before("audit_part", "record_part"), "the end is the audit log's last entry"
+    assert before("streams_part", "tracing_part"), "spans are sent when nothing makes any"
+    assert before("tracing_part", "recording_part"), "the record takes what waits before all else"

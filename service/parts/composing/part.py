@@ -51,6 +51,7 @@ class ServerPart:
 
     Parts begin in the order of the list, and end in the opposite one, in two rounds: first each
     closes, which ends what it does, and then each releases what the others may need to their end.
+    One that has not begun is not ended.
 
     Attributes:
         name: tells it from the others.
