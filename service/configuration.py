@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from service.core.errors import ConfigurationError
+from service.core.plugins import variables_prefix
 from service.mirroring.location import shown
 from service.settings import ENV_PREFIX, Settings
 
@@ -99,9 +100,14 @@ def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = 
         ) from None
 
 
-def unknown_variables() -> list[str]:
-    """A warning for each `TAKT_…` in the environment that is no setting and that nobody reads."""
+def unknown_variables(plugins: Iterable[str] = ()) -> list[str]:
+    """A warning for each `TAKT_…` in the environment that is no setting and that nobody reads.
+
+    Args:
+        plugins: names of those that are on, which read variables of their own.
+    """
     settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    of_plugins = tuple(map(variables_prefix, plugins))
     return [
         f"{name} is no setting; did you mean {near}?"
         if (near := _nearest(name, settings | OTHERS))
@@ -111,6 +117,7 @@ def unknown_variables() -> list[str]:
         and name.upper() not in settings | OTHERS
         and not value.startswith(_LINK)
         and not name.startswith(_OF_TESTS)
+        and not name.upper().startswith(of_plugins)
         and not _OF_KUBERNETES.fullmatch(name)
     ]
 

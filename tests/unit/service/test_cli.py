@@ -30,6 +30,7 @@ def test_help_tells_every_setting_with_its_variable() -> None:
         ("max-memory-mb", "MIB", "0; x>=0"),
         ("log-level", "[debug|info|warning|error]", "info"),
         ("preferred-batch-sizes", "N,N,…", "none"),
+        ("plugins", "NAME,NAME,…", "none"),
         ("metrics-port", "INTEGER", "none; 0<=x<=65535"),
         ("keys-file", "PATH", "none"),
         ("docs / --no-docs", "", "on"),
@@ -57,7 +58,7 @@ def test_help_has_settings_under_headings_and_is_as_wide_as_the_terminal(columns
     headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
         "Options", "Models", "Listening", "Access", "Engines", "Batching and load", "Pictures",
-        "Streams", "Record", "Observing",
+        "Streams", "Record", "Observing", "Plugins",
     ]  # fmt: skip
     assert (
         lines.index("Listening:")
@@ -107,7 +108,7 @@ def test_an_offline_command_on_a_server_install_names_what_to_install(
     found = importlib.metadata.entry_points(group="takt.commands")
 
     def entry_points(group: str, name: str | None = None) -> object:
-        return [SimpleNamespace(load=load)] if name else found
+        return [SimpleNamespace(load=load, dist=None)] if name else found
 
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     assert CliRunner().invoke(main, ["--help"]).exit_code == 0
