@@ -2,6 +2,6 @@
 
 Imports `core` and, of `observing`, what is noted of an answer. Start reading at `plugin.py`, which
 is what the author of an outlet sees; `queued.py` keeps it from the line, and `opening.py` opens and
-closes those that the setting `plugins` names. The protocol of an outlet stands beside what it takes,
-in `service/observing/records.py`; the record is one as well (`service/recording/writer.py`).
+closes those that the setting `plugins` names. The protocol of an outlet stands in
+`service/observing/records.py`, beside what it takes. The record is the first outlet.
 """

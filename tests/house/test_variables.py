@@ -25,5 +25,7 @@ def test_every_variable_that_something_of_ours_reads_is_a_setting_or_known(
     }
     assert "TAKT_KEY" in listed
     monkeypatch.setattr(os, "environ", dict.fromkeys(listed, ""))
-    # The examples have a plugin of this name.
-    assert unknown_variables(["rejects"]) == [], "list it in service/configuration.py, with who reads it"
+    plugins = ["rejects"]  # of the examples
+    assert unknown_variables(plugins) == [], (
+        "list it in service/configuration.py, with who reads it"
+    )
