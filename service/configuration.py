@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from service.core.errors import ConfigurationError
-from service.core.plugins import variables_prefix
+from service.core.plugins import VARIABLES, variables_prefix
 from service.mirroring.location import shown
 from service.settings import ENV_PREFIX, Settings
 
@@ -109,9 +109,7 @@ def unknown_variables(plugins: Iterable[str] = ()) -> list[str]:
     settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     of_plugins = tuple(map(variables_prefix, plugins))
     return [
-        f"{name} is no setting; did you mean {near}?"
-        if (near := _nearest(name, settings | OTHERS))
-        else f"{name} is no setting and changes nothing; `takt serve --help` lists those there are"
+        _warning(name, settings | OTHERS)
         for name, value in sorted(os.environ.items())
         if name.upper().startswith(ENV_PREFIX)
         and name.upper() not in settings | OTHERS
@@ -120,6 +118,17 @@ def unknown_variables(plugins: Iterable[str] = ()) -> list[str]:
         and not name.upper().startswith(of_plugins)
         and not _OF_KUBERNETES.fullmatch(name)
     ]
+
+
+def _warning(variable: str, known: Set[str]) -> str:
+    """Says what a variable is not, and what it may have been meant for."""
+    if variable.upper().startswith(VARIABLES):
+        return f"{variable} is of no plugin that is on; the setting plugins names those that are"
+    if near := _nearest(variable, known):
+        return f"{variable} is no setting; did you mean {near}?"
+    return (
+        f"{variable} is no setting and changes nothing; `takt serve --help` lists those there are"
+    )
 
 
 def _nearest(variable: str, known: Set[str]) -> str | None:

@@ -14,6 +14,8 @@ PARTS = "takt.parts"
 FAMILIES = "takt.families"
 KINDS = {OUTLETS: "outlet", PARTS: "part", FAMILIES: "family"}
 """What a plugin of each group is."""
+VARIABLES = "TAKT_PLUGIN_"
+"""What the variables of all plugins begin with in the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,12 @@ def select(group: str, names: Iterable[str]) -> list[Plugin]:
 
 
 def variables_prefix(name: str) -> str:
-    """What the variables of a plugin begin with in the environment.
+    """What the variables of one plugin begin with.
 
     >>> variables_prefix("line-3.rejects")
     'TAKT_PLUGIN_LINE_3_REJECTS_'
     """
-    return f"TAKT_PLUGIN_{re.sub('[^A-Z0-9]', '_', name.upper())}_"
+    return f"{VARIABLES}{re.sub('[^A-Z0-9]', '_', name.upper())}_"
 
 
 def _distribution_of(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:

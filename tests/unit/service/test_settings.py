@@ -173,7 +173,7 @@ def test_names_with_commas_are_a_list(environment: dict[str, str], tmp_path: Pat
 def test_the_variables_of_a_plugin_are_known_while_it_is_on(environment: dict[str, str]) -> None:
     environment |= {"TAKT_PLUGIN_LINE_3_FILE": "/var/rejects", "TAKT_PLUGIN_OTHER_URL": "x"}
     (told,) = unknown_variables(["line-3"])
-    assert told.startswith("TAKT_PLUGIN_OTHER_URL is no setting and changes nothing")
+    assert told.startswith("TAKT_PLUGIN_OTHER_URL is of no plugin that is on")
     assert len(unknown_variables()) == 2
 
 
