@@ -100,7 +100,9 @@ class QueuedOutlet:
             self._taken -= left
         if left:
             self._counts.lost.inc(left)
-            logger.error("%d answers have not reached the outlet %s, as it ends", left, self._name)
+            logger.error(
+                "answers that have not reached the outlet %s, as it ends: %d", self._name, left
+            )
         elif self._thread.is_alive():
             logger.error("the outlet %s does not end, and is left", self._name)
 

@@ -173,7 +173,7 @@ def test_what_is_left_at_the_deadline_is_lost_and_counted_once(
     outlet.queued.close(timeout_s=0)
 
     assert (outlet.counted("lost"), outlet.waiting) == (3, 0)
-    assert "3 answers have not reached the outlet rejects" in caplog.text
+    assert "not reached the outlet rejects, as it ends: 3" in caplog.text
     stuck.gate.set()
     assert stuck.closed.wait(WITHIN_S)
     assert stuck.ids == ["r0"]  # the one under way ends, and no other begins
