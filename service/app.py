@@ -60,6 +60,7 @@ from service.observing.status.watch import watch_status
 from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.outlets.opening import close_outlets, open_outlets
 from service.peers import Alone, Peers, once_leading
 from service.recording.audit.lifetime import Lifetime
 from service.recording.audit.metrics import AuditMetrics
@@ -88,7 +89,7 @@ from service.streaming.sessions import SessionLimits, Sessions
 
 _SUPERVISION = Supervision()
 _STORED_WITHIN_S = 2.0
-"""Least time that the record has at the end for what waits to be stored."""
+"""Least time that each outlet has at the end for what waits to be stored or sent."""
 
 logger = logging.getLogger("takt.app")
 
@@ -143,7 +144,8 @@ def create_app(
 
     Raises:
         ConfigurationError: there is no model to serve, the keys cannot be read, OpenTelemetry
-            cannot be set up, or what the record is to keep is not understood.
+            cannot be set up, what the record is to keep is not understood, or a plugin cannot be
+            used.
     """
     peers = Alone() if peers is None else peers
     stated, settings = settings, settings.of_each_worker
@@ -165,11 +167,12 @@ def create_app(
     if write is not None and settings.request_log:
         lines = RequestLog(write, settings.log_format)
     record_threads = RecordThreads(record)
-    recorder = None
+    data_folder, registry = settings.data_folder, metrics.registry
+    outlets = open_outlets(settings.plugins, data_folder, registry, peers.worker)
     if record is not None:
         keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-        recorder = Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
-    journal = Journal(metrics, lines, recorder)
+        outlets.insert(0, Recorder(record, keep, retain, RecordMetrics(registry), peers=peers))
+    journal = Journal(metrics, lines, outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     threads = settings.threads_for_decoding
     # Each picture has a thread of the pools; OpenCV's own would wake for a map of a few kilobytes.
@@ -226,8 +229,8 @@ def create_app(
         tasks |= {asyncio.create_task(once_leading(peers, job)) for job in of_one}
         if mirror is not None:
             tasks.add(asyncio.create_task(mirror.begin(repository.settled, watch.ask)))
-        if recorder is not None:
-            recorder.start()
+        for outlet in outlets:
+            outlet.start()
         try:
             yield
         finally:
@@ -243,8 +246,8 @@ def create_app(
             await asyncio.to_thread(record_threads.close)
             await lifetime.end()
             await asyncio.to_thread(trail.close, max(_STORED_WITHIN_S, drain.left_s()))
-            if recorder is not None:
-                await asyncio.to_thread(recorder.close, max(_STORED_WITHIN_S, drain.left_s()))
+            left_s = max(_STORED_WITHIN_S, drain.left_s())
+            await asyncio.to_thread(close_outlets, outlets, left_s)
             if tracing is not None:
                 await tracing.close(drain.left_s())
             encoder.close()
