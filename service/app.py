@@ -20,7 +20,8 @@ from service.parts.learning import learning_part
 from service.parts.mirror import mirror_part
 from service.parts.models import models_part, versions_part
 from service.parts.oip import oip_part
-from service.parts.record import record_part, recording_part
+from service.parts.outlets import outlets_part
+from service.parts.record import record_part
 from service.parts.status import status_part
 from service.parts.streams import streams_part
 from service.parts.tracing import tracing_part
@@ -44,7 +45,7 @@ PARTS: tuple[MakePart, ...] = (
     status_part,
     tracing_part,
     mirror_part,
-    recording_part,
+    outlets_part,
     # These have routes alone, so that their places tell nothing.
     oip_part,
     health_part,
@@ -53,8 +54,8 @@ PARTS: tuple[MakePart, ...] = (
 )
 """What a server has besides the inspection, in the order in which it begins. It ends the other way
 round: first nothing is brought and learned any more, then streams end, then the models have
-answered, then the audit log has its last entry; and only then the record is closed, the traces are
-sent and the threads end, as each of these may be used until there."""
+answered, then the audit log has its last entry; and only then the outlets and the record are
+closed, the traces are sent and the threads end, as each of these may be used until there."""
 
 
 def create_app(
@@ -81,7 +82,8 @@ def create_app(
 
     Raises:
         ConfigurationError: there is no model to serve, the keys cannot be read, OpenTelemetry
-            cannot be set up, or what the record is to keep is not understood.
+            cannot be set up, what the record is to keep is not understood, or a plugin cannot be
+            used.
     """
     foundation = lay_foundation(settings, open_engine, tracing, write, supervision, record, peers)
     return assemble(foundation, [make(foundation) for make in parts])

@@ -36,6 +36,7 @@ _UNITS = {
     "mb": "MIB",
     "pixels": "PIXELS",
     "sizes": "N,N,…",
+    "plugins": "NAME,NAME,…",
     "repository": "PATH|URL",
 }
 """By the end of a setting's name."""
@@ -56,9 +57,15 @@ class _Commands(click.Group):
             return own
         for entry_point in importlib.metadata.entry_points(group=COMMANDS, name=cmd_name):
             try:
-                command: click.Command = entry_point.load()
-            except ModuleNotFoundError as error:
-                return _missing(cmd_name, error.name)
+                command = entry_point.load()
+                if not isinstance(command, click.Command):
+                    raise TypeError(f"{entry_point.value} is no command")
+            # A module of others may do anything as it is imported, and end the process as well.
+            except (Exception, SystemExit) as error:
+                owner = DISTRIBUTION if entry_point.dist is None else entry_point.dist.name
+                if isinstance(error, ModuleNotFoundError) and owner == DISTRIBUTION:
+                    return _missing(cmd_name, error.name)
+                return _broken(cmd_name, owner, error)
             return command
         return None
 
@@ -66,16 +73,27 @@ class _Commands(click.Group):
 def _missing(command: str, module: str | None) -> click.Command:
     """A command in the place of one whose packages a server install leaves out."""
     hint = install_hint(*(("bench", CLIENT) if command == "bench" else ("export",)))
+    why = f"`takt {command}` needs {module}, which a server install leaves out; {hint}"
+    return _refusing(command, f"Not installed; {hint}.", why)
+
+
+def _broken(command: str, distribution: str, error: BaseException) -> click.Command:
+    """A command in the place of one that fails as it is loaded."""
+    said = f"{type(error).__name__}: {error}".removesuffix(": ")
+    why = f"`takt {command}` of {distribution} cannot be loaded: {said}"
+    return _refusing(command, f"Cannot be loaded: {said}", f"{why}; install it anew, or remove it")
+
+
+def _refusing(command: str, shown: str, why: str) -> click.Command:
+    """A command that does nothing but say why."""
 
     def refuse() -> None:
-        raise click.ClickException(
-            f"`takt {command}` needs {module}, which a server install leaves out; {hint}"
-        )
+        raise click.ClickException(why)
 
     return click.Command(
         command,
         callback=refuse,
-        help=f"Not installed; {hint}.",
+        help=shown,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
@@ -169,7 +187,7 @@ def serve(config: Path | None, **given: Any) -> None:
             )
             sockets = opened.enter_context(listening(settings))
             configure_logging(settings.log_level, settings.log_format, writer)
-            for warning in unknown_variables():
+            for warning in unknown_variables(settings.plugins):
                 logger.warning(warning)
             if settings.workers > 1:
                 from service.server.workers.supervisor import supervise

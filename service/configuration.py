@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from service.core.errors import ConfigurationError
+from service.core.plugins import VARIABLES, variables_prefix
 from service.mirroring.location import shown
 from service.settings import ENV_PREFIX, Settings
 
@@ -99,20 +100,35 @@ def load_settings(given: dict[str, Any] | None = None, *, config: Path | None = 
         ) from None
 
 
-def unknown_variables() -> list[str]:
-    """A warning for each `TAKT_…` in the environment that is no setting and that nobody reads."""
+def unknown_variables(plugins: Iterable[str] = ()) -> list[str]:
+    """A warning for each `TAKT_…` in the environment that is no setting and that nobody reads.
+
+    Args:
+        plugins: names of those that are on, which read variables of their own.
+    """
     settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    of_plugins = tuple(map(variables_prefix, plugins))
     return [
-        f"{name} is no setting; did you mean {near}?"
-        if (near := _nearest(name, settings | OTHERS))
-        else f"{name} is no setting and changes nothing; `takt serve --help` lists those there are"
+        _warning(name, settings | OTHERS)
         for name, value in sorted(os.environ.items())
         if name.upper().startswith(ENV_PREFIX)
         and name.upper() not in settings | OTHERS
         and not value.startswith(_LINK)
         and not name.startswith(_OF_TESTS)
+        and not name.upper().startswith(of_plugins)
         and not _OF_KUBERNETES.fullmatch(name)
     ]
+
+
+def _warning(variable: str, known: Set[str]) -> str:
+    """Says what a variable is not, and what it may have been meant for."""
+    if variable.upper().startswith(VARIABLES):
+        return f"{variable} is of no plugin that is on; the setting plugins names those that are"
+    if near := _nearest(variable, known):
+        return f"{variable} is no setting; did you mean {near}?"
+    return (
+        f"{variable} is no setting and changes nothing; `takt serve --help` lists those there are"
+    )
 
 
 def _nearest(variable: str, known: Set[str]) -> str | None:

@@ -11,14 +11,16 @@ from pydantic.fields import FieldInfo
 _HEADING = "heading"
 
 
-def _numbers(value: object) -> object:
-    """The numbers of a text such as `1,2,4`, as the command line and the environment have it."""
+def _parts(value: object) -> object:
+    """The parts of a text such as `1,2,4`, as the command line and the environment have it."""
     if isinstance(value, str):
-        return tuple(part for part in value.split(",") if part.strip())
+        return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
-Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)]
+Numbers = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_parts)]
+
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_parts)]
 
 
 PathOrUrl = Annotated[str, BeforeValidator(str)]

@@ -14,7 +14,7 @@ from pydantic_settings import (
 
 from service.core.engines.options import EngineOptions, VariantFallback
 from service.core.host import picture_memory_bytes, usable_cores
-from service.declaration import Numbers, PathOrUrl, under
+from service.declaration import Names, Numbers, PathOrUrl, under
 from service.mirroring.location import is_url, mirror_folder
 from service.observing.logging_setup import LogFormat
 from service.observing.tracing.base import TracingKind
@@ -33,6 +33,7 @@ _pictures = under("Pictures")
 _streams = under("Streams")
 _kept = under("Record")
 _observing = under("Observing")
+_plugins = under("Plugins")
 
 
 class Settings(BaseSettings):
@@ -303,6 +304,12 @@ class Settings(BaseSettings):
         "off",
         "otlp sends a trace of each picture to the collector that "
         "OTEL_EXPORTER_OTLP_ENDPOINT names; it needs the extra `otel`.",
+    )
+
+    plugins: Names = _plugins(
+        (),
+        "Installed plugins to load, such as rejects,archive; `takt plugins` lists those there are. "
+        "They run with the rights of the server. No other is imported.",
     )
 
     @classmethod

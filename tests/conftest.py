@@ -32,11 +32,13 @@ from service.core.bundles.manifest import (
 )
 from service.core.bundles.writing import save_bundle
 from service.recording.record import Record, open_record
+from tests.plugins import Groups, install
 from tests.recording_databases import PostgresServer, postgres_server
 
 SIDE = 32
 
 MakeBundle = Callable[..., Bundle]
+InstallPlugins = Callable[..., None]
 
 
 # A server that a test starts keeps no record, unless the test says where.
@@ -176,6 +178,25 @@ def picture_bytes() -> Callable[..., bytes]:
         return data.tobytes()
 
     return encode
+
+
+@pytest.fixture
+def install_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InstallPlugins]:
+    """Installs a distribution with plugins, as `install` does, for this process and its children.
+
+    Its modules are forgotten after the test.
+    """
+    made: list[str] = []
+
+    def put(groups: Groups, modules: dict[str, str], name: str = "takt-made-up") -> None:
+        folder = install(tmp_path / "installed" / name, groups, modules, name)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        made.extend(modules)
+
+    yield put
+    for module in made:
+        sys.modules.pop(module, None)
 
 
 TAKT = Path(sys.executable).with_name("takt")

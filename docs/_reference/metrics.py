@@ -11,6 +11,7 @@ from docs._reference.markdown import prose, table
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 
@@ -29,6 +30,7 @@ def _declared() -> Iterator[tuple[Metric, tuple[str, ...]]]:
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
     MirrorMetrics(metrics.registry)
+    OutletMetrics(metrics.registry)
     # Neither a registry's collectors nor an instrument's labels can be had in another way.
     for collector in (*metrics.registry._collector_to_names, GpuCollector(nvml=None)):
         if isinstance(collector, ProcessCollector | PlatformCollector):

@@ -58,6 +58,8 @@ class TaktError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
+    remedy: ClassVar[str] = "Report it, with the log's lines of this `request_id`."
+    """What to do, in general; the message is more exact."""
     fixed_headers: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -76,12 +78,14 @@ class RequestError(TaktError):
 
     status = 400
     code = "bad_request"
+    remedy = "Send what the API's document describes; `detail` says what does not fit."
 
 
 class InvalidImageError(RequestError):
     """The bytes are not a whole picture."""
 
     code = "invalid_image"
+    remedy = "Send the file as it was written, whole: JPEG, PNG, BMP, WebP or TIFF."
 
 
 class UploadTooSlowError(RequestError):
@@ -89,6 +93,7 @@ class UploadTooSlowError(RequestError):
 
     status = 408
     code = "upload_too_slow"
+    remedy = "Send smaller pictures, look at the network, or raise `upload_timeout_s`."
     fixed_headers: ClassVar = {"Connection": "close"}  # the rest would be read as a request
 
 
@@ -97,6 +102,10 @@ class UnauthenticatedError(RequestError):
 
     status = 401
     code = "unauthenticated"
+    remedy = (
+        "Send a key or a token: `Authorization: Bearer …`. `detail` says what is wrong with the "
+        "one that came."
+    )
     fixed_headers: ClassVar = {"WWW-Authenticate": 'Bearer realm="takt"'}
 
 
@@ -105,12 +114,16 @@ class ForbiddenError(RequestError):
 
     status = 403
     code = "forbidden"
+    remedy = (
+        "Whoever runs the server changes the setting that `detail` names, if it should be allowed."
+    )
 
 
 class InsufficientScopeError(ForbiddenError):
     """The caller is known, and its key lacks the `scope` that the route needs."""
 
     code = "insufficient_scope"
+    remedy = "Ask with a key that has the scope, or have it added: `takt keys`."
 
     def __init__(self, message: str = "", scope: str = "") -> None:
         super().__init__(message)
@@ -128,6 +141,7 @@ class InvalidParameterError(RequestError):
 
     status = 422
     code = "invalid_parameter"
+    remedy = "Mend the option that `detail` names."
 
 
 class ImageTooLargeError(RequestError):
@@ -135,6 +149,7 @@ class ImageTooLargeError(RequestError):
 
     status = 413
     code = "image_too_large"
+    remedy = "Send a smaller picture, or raise `max_image_bytes` or `max_image_pixels`."
 
 
 class UnsupportedImageError(RequestError):
@@ -142,6 +157,7 @@ class UnsupportedImageError(RequestError):
 
     status = 415
     code = "unsupported_image"
+    remedy = "Send 8 or 16 bits a channel, gray or color, in a format that is served."
 
 
 class ModelNotFoundError(RequestError):
@@ -149,6 +165,7 @@ class ModelNotFoundError(RequestError):
 
     status = 404
     code = "model_not_found"
+    remedy = "Take a name and version from `GET /v1/models`."
 
 
 class NoRecordError(RequestError):
@@ -156,6 +173,7 @@ class NoRecordError(RequestError):
 
     status = 404
     code = "no_record"
+    remedy = "Start the server with a record, `--record sqlite`, or do without."
 
 
 class StreamNotFoundError(RequestError):
@@ -163,6 +181,7 @@ class StreamNotFoundError(RequestError):
 
     status = 404
     code = "stream_not_found"
+    remedy = "Take an id from `GET /v1/streams`."
 
 
 class InspectionNotFoundError(RequestError):
@@ -170,6 +189,7 @@ class InspectionNotFoundError(RequestError):
 
     status = 404
     code = "inspection_not_found"
+    remedy = "Look it up by `GET /v1/inspections`: it may be older than what is kept."
 
 
 class ConditionNotFoundError(RequestError):
@@ -177,6 +197,7 @@ class ConditionNotFoundError(RequestError):
 
     status = 404
     code = "condition_not_found"
+    remedy = "Take a name from `GET /v1/status`."
 
 
 class LearningNotFoundError(RequestError):
@@ -184,6 +205,7 @@ class LearningNotFoundError(RequestError):
 
     status = 404
     code = "learning_not_found"
+    remedy = "Take an id from `GET /v1/learning`."
 
 
 class SlowRequestError(RequestError):
@@ -191,6 +213,7 @@ class SlowRequestError(RequestError):
 
     status = 408
     code = "slow_request"
+    remedy = "Send head and body at once; look at the network."
     title = "Request too slow"
     fixed_headers: ClassVar = {"Connection": "close"}
 
@@ -200,6 +223,7 @@ class HeadersTooLargeError(RequestError):
 
     status = 431
     code = "headers_too_large"
+    remedy = "Send fewer or shorter headers; look for a proxy that adds some."
 
 
 class ConflictError(RequestError):
@@ -207,12 +231,14 @@ class ConflictError(RequestError):
 
     status = 409
     code = "conflict"
+    remedy = "Read `detail`: the state of the model or server has to change first."
 
 
 class CalibrationError(ConflictError):
     """The known pictures do not allow the wanted threshold."""
 
     code = "calibration"
+    remedy = "Give more pictures, or ask for a larger share of false rejects."
 
 
 class MisdirectedRequestError(RequestError):
@@ -220,6 +246,7 @@ class MisdirectedRequestError(RequestError):
 
     status = 421
     code = "misdirected_request"
+    remedy = "Ask by the server's address, or name the host in `allowed_hosts`."
 
 
 class ClientGoneError(RequestError):
@@ -227,6 +254,10 @@ class ClientGoneError(RequestError):
 
     status = 499
     code = "client_gone"
+    remedy = (
+        "Nobody reads this; it stands in logs and metrics. Wait longer, or allow less time with "
+        "`timeout_ms`."
+    )
 
 
 class UnavailableError(TaktError):
@@ -234,6 +265,7 @@ class UnavailableError(TaktError):
 
     status = 503
     code = "unavailable"
+    remedy = "Ask again later."
 
     def __init__(self, message: str = "", retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -252,24 +284,28 @@ class QueueFullError(UnavailableError):
 
     status = 429
     code = "queue_full"
+    remedy = "Send it again after `Retry-After`; if it lasts, ask for less or add servers."
 
 
 class TooManyUploadsError(QueueFullError):
     """As many pictures are being sent at the same time as may be."""
 
     code = "too_many_uploads"
+    remedy = "Send it again after `Retry-After`, and fewer at the same time."
 
 
 class MemoryFullError(QueueFullError):
     """Pictures in flight take all the memory that the settings allow."""
 
     code = "memory_full"
+    remedy = "Send it again after `Retry-After`; if it lasts, raise `max_memory_mb` or add servers."
 
 
 class NotReadyError(UnavailableError):
     """The model is loading, waits for its first activation, failed, closes, or has no engine."""
 
     code = "not_ready"
+    remedy = "Ask again later; `GET /health/ready` says what it waits for."
     title = "Model not ready"
 
 
@@ -277,18 +313,23 @@ class EngineHungError(UnavailableError):
     """The engine has not answered the batch that held the request; it is replaced."""
 
     code = "engine_hung"
+    remedy = "Send the request again. Another engine takes over."
 
 
 class EngineDiedError(UnavailableError):
     """The engine's thread ended while it had the request; it is replaced."""
 
     code = "engine_died"
+    remedy = "Send the request again. Another engine takes over."
 
 
 class EngineMemoryError(UnavailableError):
     """The engine found no memory to run the picture, not even alone."""
 
     code = "engine_out_of_memory"
+    remedy = (
+        "Send it again later; remove versions that nobody uses, or give the server more memory."
+    )
     title = "Engine out of memory"
 
 
@@ -296,6 +337,7 @@ class TooManyConnectionsError(UnavailableError):
     """As many connections are open as the settings allow."""
 
     code = "too_many_connections"
+    remedy = "Reuse connections and close idle ones, or raise `max_connections`."
     fixed_headers: ClassVar = {"Retry-After": "1"}  # idle connections make room by then
 
 
@@ -303,6 +345,7 @@ class RecordError(UnavailableError):
     """The record's database or disk does not answer."""
 
     code = "record_unavailable"
+    remedy = "Ask again later; whoever runs the server looks after the database or disk."
 
 
 class NoRoomError(UnavailableError):
@@ -310,6 +353,7 @@ class NoRoomError(UnavailableError):
 
     status = 507
     code = "no_room"
+    remedy = "Learn from the pictures that are there."
 
 
 class DeadlineExceededError(UnavailableError):
@@ -317,30 +361,38 @@ class DeadlineExceededError(UnavailableError):
 
     status = 504
     code = "deadline_exceeded"
+    remedy = "Allow more time with `timeout_ms`, or add servers."
 
 
 class EngineError(TaktError):
     """The engine failed on the batch that held the request."""
 
     code = "engine_failed"
+    remedy = "Send the request again. If it lasts, the server's log has the cause."
 
 
 class BundleError(TaktError):
     """A model folder is incomplete, damaged or of another format."""
 
     code = "invalid_bundle"
+    remedy = "Copy or export the bundle again: `takt verify` says what is wrong with it."
 
 
 class MisplacedBundleError(BundleError):
     """A model folder is whole, and lies where its name and version do not say."""
 
     code = "misplaced_bundle"
+    remedy = "Move the folder to where `detail` says."
 
 
 class DriftError(BundleError):
     """An engine answers the golden inputs unlike the trained model."""
 
     code = "drift"
+    remedy = (
+        "Take another engine for the model, or export it again on this host: `takt verify` shows "
+        "the figures."
+    )
     title = "Engine drifts from the trained model"
 
 
@@ -348,3 +400,4 @@ class ConfigurationError(TaktError):
     """The settings want something that this host cannot do."""
 
     code = "configuration"
+    remedy = "Whoever runs the server changes the setting that `detail` names."

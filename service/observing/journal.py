@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from service.core.domain import Inspection, ProtocolName
 from service.core.errors import TaktError
 from service.observing.metrics import Metrics
 from service.observing.records import (
     NOTHING_ASKED,
-    AnswerKeeper,
     AnswerRecord,
     Asked,
+    Outlet,
     RefusalRecord,
 )
 from service.observing.request_log import RequestLog
@@ -46,25 +47,25 @@ class Journal:
     Args:
         metrics: counts the outcomes.
         requests: writes a line for each, if lines are wanted.
-        keeper: keeps answers with their pictures, if they are to be kept.
+        outlets: take answers with their pictures, in this order.
     """
 
     def __init__(
         self,
         metrics: Metrics,
         requests: RequestLog | None = None,
-        keeper: AnswerKeeper | None = None,
+        outlets: Sequence[Outlet] = (),
     ) -> None:
         self._metrics = metrics
         self._requests = requests
-        self._keeper = keeper
+        self._outlets = outlets
         self._pending: list[AnswerRecord | RefusalRecord] = []
         self._awaited = False
 
     @property
-    def keeps(self) -> bool:
-        """Whether answers are kept, so that somebody has to say what came with the picture."""
-        return self._keeper is not None
+    def has_outlets(self) -> bool:
+        """Whether answers go anywhere else, so that somebody has to say what came with each."""
+        return bool(self._outlets)
 
     def answered(
         self,
@@ -94,8 +95,12 @@ class Journal:
             inspection.source,
         )
         self._note(answer)
-        if self._keeper is not None:
-            self._keeper.note(answer, asked)
+        for outlet in self._outlets:
+            try:
+                outlet.note(answer, asked)
+            except Exception:
+                logger.exception("an answer is missing from an outlet")
+                self._metrics.engines.counting_errors(answer.model).inc()
 
     def refused(self, model: str, by: ProtocolName, error: Exception, request_id: str) -> None:
         """Note an error that answered a picture; a foreign one counts as an internal error.

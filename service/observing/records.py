@@ -89,8 +89,17 @@ class Asked(NamedTuple):
 NOTHING_ASKED = Asked()
 
 
-class AnswerKeeper(Protocol):
-    """Keeps answers for longer than this process lasts."""
+class Outlet(Protocol):
+    """Where answers go beside the caller, such as the record; see `service.outlets`."""
+
+    def start(self) -> None:
+        """Begin; called once, before the first answer."""
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
-        """Take an answer and its picture at once; nothing waits, and nothing is raised."""
+        """Take an answer and its picture at once, on the event loop.
+
+        Nothing waits, and nothing is raised; what finds no room is counted.
+        """
+
+    def close(self, timeout_s: float) -> None:
+        """Finish what was taken within a time, and end; what is left then is counted as lost."""

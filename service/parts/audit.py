@@ -7,7 +7,7 @@ import asyncio
 from service.api.records.audit import audit_router
 from service.parts.composing.foundation import Foundation
 from service.parts.composing.part import Left, ServerPart
-from service.parts.record import STORED_WITHIN_S
+from service.parts.outlets import STORED_WITHIN_S
 
 
 def audit_part(foundation: Foundation) -> ServerPart:

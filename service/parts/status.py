@@ -20,7 +20,7 @@ def status_part(foundation: Foundation) -> ServerPart:
         own if foundation.peers.workers == 1 else all_of_them,
         foundation.gpus,
         settings.repository_folder,
-        settings.data_folder if foundation.recorder is not None else None,
+        settings.data_folder if foundation.records.has_record else None,
         lambda: lifetime.began_s,
     )
     return ServerPart(

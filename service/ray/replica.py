@@ -54,7 +54,7 @@ class Replica:
         settings = fitted(settings_of(given), share)
         self._writer = LineWriter(sys.stderr)
         configure_logging(settings.log_level, settings.log_format, self._writer)
-        for warning in unknown_variables():
+        for warning in unknown_variables(settings.plugins):
             logger.warning(warning)
         record = open_record(settings.data_folder, settings.record)
         context = serve.get_replica_context()

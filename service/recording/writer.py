@@ -119,7 +119,7 @@ class Recorder:
         self._thread.start()
 
     def note(self, answer: AnswerRecord, asked: Asked) -> None:
-        """Take an answer and its picture; see `AnswerKeeper`."""
+        """Take an answer and its picture; see `Outlet`."""
         if self.waiting >= self._backlog.rows:
             self._metrics.lost(1)
             return

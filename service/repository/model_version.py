@@ -23,7 +23,7 @@ from service.core.bundles.thresholds import (
 from service.core.domain import ModelInput, ModelOutput
 from service.core.engines.base import EngineOutput
 from service.core.engines.golden import BatchDrift, check_answers
-from service.core.engines.plan import EnginePlan
+from service.core.engines.options import EnginePlan
 from service.core.errors import NotReadyError, TaktError
 from service.core.inspection.pipeline import Pipeline
 from service.core.inspection.source import source_of

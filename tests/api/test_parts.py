@@ -106,4 +106,4 @@ def test_the_parts_begin_and_end_in_an_order_that_loses_nothing() -> None:
     assert before("record_part", "models_part"), "who asks the record is answered until then"
     assert before("audit_part", "record_part"), "the end is the audit log's last entry"
     assert before("streams_part", "tracing_part"), "spans are sent when nothing makes any"
-    assert before("tracing_part", "recording_part"), "the record takes what waits before all else"
+    assert before("tracing_part", "outlets_part"), "the record takes what waits before all else"

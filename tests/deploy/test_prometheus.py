@@ -51,6 +51,10 @@ OFF = {
     "TaktRecordAway": ("== 0", "== 1"),
     "TaktRecordLosesInspections": ('outcome="lost"', 'outcome="stored"'),
     "TaktRecordLosesPictures": ('outcome="lost"', 'outcome="kept"'),
+    "TaktOutletLosesAnswers": (
+        'takt_outlet_answers_total{outcome=~"failed|lost"}',
+        'takt_record_inspections_total{outcome="stored"}',
+    ),
 }
 """Alerts that nothing brings on here, each with a part of its expression and what makes that part
 true of this server: no engine fails, no queue, memory or limit is full, nothing is

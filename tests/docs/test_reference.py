@@ -17,6 +17,7 @@ from service.declaration import heading_of
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.gpu_metrics import GpuCollector
 from service.observing.metrics import Metrics
+from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 from service.security.routes import ROUTES
@@ -55,6 +56,7 @@ def test_every_series_that_a_server_shows_is_named() -> None:
     AuditMetrics(metrics.registry).begin(lambda: 0)
     RecordMetrics(metrics.registry).begin()
     MirrorMetrics(metrics.registry)
+    OutletMetrics(metrics.registry)
     exposed = generate_latest(metrics.registry).decode()
     names = set(re.findall(r"^# TYPE (takt_\w+) ", exposed, re.MULTILINE))
     names |= {metric.name for metric in GpuCollector(nvml=None).describe()}

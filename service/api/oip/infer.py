@@ -55,7 +55,9 @@ def infer_handler(
             known = model.name
             model.check_ready()
             # What cannot be recorded is refused before anything is inspected.
-            labels = labels_of_headers(request.scope["headers"]) if journal.keeps else NO_LABELS
+            labels = (
+                labels_of_headers(request.scope["headers"]) if journal.has_outlets else NO_LABELS
+            )
             model.pipeline.check_room()
             with bodies.memory.encoded() as held:
                 async with CancelOnDisconnect(request) as disconnect:
@@ -72,7 +74,9 @@ def infer_handler(
             journal.refused(known, "oip", error, request_id)
             raise
         for inspection, picture in zip(inspections, inference.pictures, strict=True):
-            asked = asked_of(request.scope, picture, labels) if journal.keeps else NOTHING_ASKED
+            asked = (
+                asked_of(request.scope, picture, labels) if journal.has_outlets else NOTHING_ASKED
+            )
             journal.answered(inspection, "oip", request_id, asked)
         if response.json_bytes is None:
             return Response(response.body, media_type="application/json")

@@ -109,7 +109,7 @@ class InspectHandler:
                     async def read() -> bytes:
                         nonlocal kept
                         data = await _picture_of(request, self._bodies, held)
-                        if journal.keeps:
+                        if journal.has_outlets:
                             said = labels_of_headers(scope["headers"])
                             kept = asked_of(scope, data, merged(query.labels, said))
                         disconnect.watch()

@@ -43,7 +43,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
         known, share = UNKNOWN, share_of(call.scope)
         started_s, deadline_s = time.monotonic(), call.left_s
         try:
-            labels = labels_of_headers(call.scope["headers"]) if journal.keeps else NO_LABELS
+            labels = labels_of_headers(call.scope["headers"]) if journal.has_outlets else NO_LABELS
             with bodies.memory.encoded() as held:
                 with bodies.uploads.begin(share, in_parts=False):
                     message = await call.read()
@@ -74,7 +74,7 @@ def infer_answer(backend: RpcBackend) -> Answer:
             journal.refused(known, "oip", error, call.request_id)
             raise
         for inspection, picture in zip(inspections, request.pictures, strict=True):
-            asked = asked_of(call.scope, picture, labels) if journal.keeps else NOTHING_ASKED
+            asked = asked_of(call.scope, picture, labels) if journal.has_outlets else NOTHING_ASKED
             journal.answered(inspection, "oip", call.request_id, asked)
         return answer
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from service.core.bundles.bundle import Bundle
 from service.core.engines.options import REFERENCE
 from service.core.engines.plan import plan_for
+from service.core.engines.runtimes import RUNTIMES
 from service.settings import Settings
 
-RUNTIMES = (REFERENCE, "openvino", "cuda", "tensorrt")
 """Values of the setting `engine` that run the reference graph."""
 
 MOST_INSTANCES = 64

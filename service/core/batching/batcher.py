@@ -33,10 +33,10 @@ _LIMITS = RunLimits()
 class Batcher(Generic[Item, Result]):
     """A queue before one or more runners; made and used on one event loop.
 
-    >>> from unittest.mock import Mock
+    >>> from service.core.batching.work import Unobserved
     >>> async def double() -> int:
     ...     options = BatcherOptions(max_batch_size=8, max_queue_delay_s=0, max_queue_size=256)
-    ...     batcher = Batcher([lambda items: [2 * item for item in items]], options, Mock())
+    ...     batcher = Batcher([lambda items: [2 * item for item in items]], options, Unobserved())
     ...     done = await batcher.submit(21)
     ...     await batcher.close(drain_timeout_s=1)
     ...     return done.result

@@ -58,6 +58,19 @@ class Observer(Protocol):
         """One of the others has raised an error."""
 
 
+class Unobserved:
+    """Hears nothing."""
+
+    def on_batch(self, size: int, run_s: float) -> None:
+        """Nothing."""
+
+    def on_dropped(self, reason: DropReason) -> None:
+        """Nothing."""
+
+    def on_error(self) -> None:
+        """Nothing."""
+
+
 class Batch(Generic[Item, Result]):
     """Items that run together; each waiter gets its own result, or the error of all."""
 

@@ -16,8 +16,9 @@ from service.core.bundles.variant import Provider
 from service.core.domain import Batch
 from service.core.engines.base import EngineOutput, check_signature
 from service.core.engines.failures import failure_of
-from service.core.engines.nvidia.cuda import UINT8, GpuRunner
+from service.core.engines.nvidia.cuda import UINT8, GpuRunner, fixed_sizes
 from service.core.engines.nvidia.cudart import CudaRuntime
+from service.core.engines.options import EngineOptions, EnginePlan
 from service.core.engines.provider_check import (
     check_provider,
     cuda_major,
@@ -236,3 +237,19 @@ def _cache_of(runtime: ModuleType, model: Path, folder: Path) -> Path:
             "folder that may be written to"
         ) from None
     return own
+
+
+def open_onnxruntime(plan: EnginePlan, options: EngineOptions) -> OnnxRuntimeEngine:
+    """Opens an engine of ONNX Runtime by a plan."""
+    return OnnxRuntimeEngine.open(
+        plan.model,
+        provider=plan.provider,
+        threads=plan.threads,
+        device_id=options.device_id,
+        gpu=GpuOptions(
+            precision=plan.precision,
+            batch_sizes=fixed_sizes(plan.max_batch_size, options.preferred_batch_sizes),
+            cuda_graphs=options.cuda_graphs,
+            engine_cache=options.engine_cache,
+        ),
+    )

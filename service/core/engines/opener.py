@@ -20,14 +20,12 @@ from service.core.engines.layers import (
     layer_errors,
     recorded_errors,
 )
-from service.core.engines.nvidia.cuda import fixed_sizes
 from service.core.engines.nvidia.gpu import read_gpu
-from service.core.engines.onnxruntime import OnnxRuntimeEngine
-from service.core.engines.openvino import OpenVinoEngine, precision_hint
-from service.core.engines.options import REFERENCE, EngineOptions
-from service.core.engines.plan import EnginePlan, plan_for
+from service.core.engines.openvino import precision_hint
+from service.core.engines.options import REFERENCE, EngineOptions, EnginePlan
+from service.core.engines.plan import plan_for
 from service.core.engines.provider_check import cuda_major, import_runtime
-from service.core.engines.provider_options import GpuOptions
+from service.core.engines.runtimes import open_planned
 from service.core.errors import ConfigurationError
 from service.core.host import host_name
 
@@ -100,7 +98,7 @@ def engine_opener(options: EngineOptions, factory: EngineFactory | None = None) 
         try:
             profile = read_profile(bundle.path, host_name(options.cores), bundle.repository)
             plan = _adapted(plan_for(bundle, options, profile), bundle, options)
-            return OpenedEngine(_open(plan, options), plan)
+            return OpenedEngine(open_planned(plan, options), plan)
         except ConfigurationError as error:
             if not options.provider_fallback:
                 raise
@@ -108,7 +106,7 @@ def engine_opener(options: EngineOptions, factory: EngineFactory | None = None) 
                 "serving the reference graph on the CPU, as provider_fallback allows: %s", error
             )
             reference = _on_cpu(bundle, options)
-            return OpenedEngine(_open(reference, options), reference)
+            return OpenedEngine(open_planned(reference, options), reference)
 
     return open_bundle
 
@@ -142,27 +140,3 @@ def _adapted(plan: EnginePlan, bundle: Bundle, options: EngineOptions) -> Engine
 def _on_cpu(bundle: Bundle, options: EngineOptions) -> EnginePlan:
     """The plan for the reference graph by ONNX Runtime on the CPU, which every host has."""
     return plan_for(bundle, replace(options, engine=REFERENCE))
-
-
-def _open(plan: EnginePlan, options: EngineOptions) -> Engine:
-    if plan.engine == "openvino":
-        return OpenVinoEngine.open(
-            plan.model,
-            precision=plan.precision,
-            rest=plan.variant.rest if plan.variant else "fp32",
-            streams=plan.instances,
-            threads=plan.threads,
-            cache=options.engine_cache,
-        )
-    return OnnxRuntimeEngine.open(
-        plan.model,
-        provider=plan.provider,
-        threads=plan.threads,
-        device_id=options.device_id,
-        gpu=GpuOptions(
-            precision=plan.precision,
-            batch_sizes=fixed_sizes(plan.max_batch_size, options.preferred_batch_sizes),
-            cuda_graphs=options.cuda_graphs,
-            engine_cache=options.engine_cache,
-        ),
-    )

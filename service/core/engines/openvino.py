@@ -17,6 +17,7 @@ from service.core.distribution import install_hint
 from service.core.domain import Batch
 from service.core.engines.base import EngineOutput, Port, check_signature
 from service.core.engines.failures import failure_of
+from service.core.engines.options import EngineOptions, EnginePlan
 from service.core.engines.provider_check import first_line
 from service.core.errors import BundleError, ConfigurationError
 
@@ -179,3 +180,15 @@ def _ports(ports: Sequence[Any]) -> list[Port]:
     """Name and type of each port; of a port with several names, the bundle's own."""
     named = [(set(port.names), port.element_type.to_string()) for port in ports]
     return [(min(names & {INPUT, *OUTPUTS} or names), kind) for names, kind in named]
+
+
+def open_openvino(plan: EnginePlan, options: EngineOptions) -> OpenVinoEngine:
+    """Opens an engine of OpenVINO by a plan."""
+    return OpenVinoEngine.open(
+        plan.model,
+        precision=plan.precision,
+        rest=plan.variant.rest if plan.variant else "fp32",
+        streams=plan.instances,
+        threads=plan.threads,
+        cache=options.engine_cache,
+    )

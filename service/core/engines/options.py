@@ -1,4 +1,4 @@
-"""The engine and the layout that somebody asks for."""
+"""The engine and the layout that somebody asks for, and what was decided."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from service.core.bundles.variant import Precision, Provider, Variant
 from service.core.host import usable_cores
 
 AUTO = "auto"
@@ -46,3 +47,28 @@ class EngineOptions:
     max_batch_size: int = 0
     preferred_batch_sizes: tuple[int, ...] = ()
     cores: int = field(default_factory=usable_cores)
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """How one bundle runs.
+
+    Attributes:
+        engine: the runtime's library.
+        provider: of ONNX Runtime.
+        precision: in which the graph is computed.
+        variant: of the bundle; None for the reference graph.
+        model: the file to open.
+        instances: engines that work at the same time.
+        threads: of the CPU, for each instance.
+        max_batch_size: most pictures in one batch.
+    """
+
+    engine: str
+    provider: Provider
+    precision: Precision
+    variant: Variant | None
+    model: Path
+    instances: int
+    threads: int
+    max_batch_size: int

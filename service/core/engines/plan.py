@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from service.core.bundles.bundle import Bundle
 from service.core.bundles.host_profile import HostProfile
-from service.core.bundles.variant import EngineKind, Precision, Provider, Variant
-from service.core.engines.options import AUTO, REFERENCE, EngineOptions
+from service.core.bundles.variant import Variant
+from service.core.engines.options import AUTO, REFERENCE, EngineOptions, EnginePlan
+from service.core.engines.runtimes import RUNTIMES, Runtime, runtime_of
 from service.core.errors import BundleError, ConfigurationError
-
-_RUNTIMES: dict[str, tuple[EngineKind, Provider]] = {
-    REFERENCE: ("onnxruntime", "cpu"),
-    "cuda": ("onnxruntime", "cuda"),
-    "tensorrt": ("onnxruntime", "tensorrt"),
-    "openvino": ("openvino", "cpu"),
-}
-"""Runtime and provider of the reference graph, by the value of the setting `engine`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnginePlan:
-    """How one bundle runs.
-
-    Attributes:
-        engine: the runtime.
-        provider: of ONNX Runtime.
-        precision: in which the graph is computed.
-        variant: of the bundle; None for the reference graph.
-        model: the file to open.
-        instances: engines that work at the same time.
-        threads: of the CPU, for each instance.
-        max_batch_size: most pictures in one batch.
-    """
-
-    engine: EngineKind
-    provider: Provider
-    precision: Precision
-    variant: Variant | None
-    model: Path
-    instances: int
-    threads: int
-    max_batch_size: int
 
 
 def plan_for(
@@ -62,8 +27,8 @@ def plan_for(
     name = options.engine
     if name == AUTO:
         name = tuned.engine if tuned else REFERENCE
-    variant, engine, provider = _named(bundle, name)
-    gpu = provider != "cpu"
+    variant, runtime = _named(bundle, name)
+    gpu = runtime.provider != "cpu"
     instances = options.engine_instances or (tuned.engine_instances if tuned else 1)
     threads = options.engine_threads or (
         tuned.engine_threads
@@ -74,8 +39,8 @@ def plan_for(
     batch = options.max_batch_size or (tuned.max_batch_size if tuned else 8 if gpu else usual)
     most = [batch, bundle.manifest.max_batch_size, variant.max_batch_size if variant else None]
     return EnginePlan(
-        engine=engine,
-        provider=provider,
+        engine=runtime.engine,
+        provider=runtime.provider,
         precision=variant.precision if variant else "fp32",
         variant=variant,
         model=bundle.content / variant.model if variant else bundle.model_path,
@@ -85,12 +50,12 @@ def plan_for(
     )
 
 
-def _named(bundle: Bundle, name: str) -> tuple[Variant | None, EngineKind, Provider]:
-    """The variant, the runtime and the provider of a value of the setting `engine`."""
-    if name in _RUNTIMES:
-        return None, *_RUNTIMES[name]
+def _named(bundle: Bundle, name: str) -> tuple[Variant | None, Runtime]:
+    """The variant and the runtime of a value of the setting `engine`."""
+    if name in RUNTIMES:
+        return None, RUNTIMES[name]
     try:
         variant = bundle.variant(name)
     except BundleError as error:
         raise ConfigurationError(f"engine {name!r}: {error}") from None
-    return variant, variant.engine, variant.provider
+    return variant, runtime_of(variant.engine, variant.provider)

@@ -58,8 +58,8 @@ class Pipeline:
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> from pathlib import Path
-    >>> from unittest.mock import Mock
     >>> from service.core.batching.options import BatcherOptions
+    >>> from service.core.batching.work import Unobserved
     >>> from service.core.bundles.bundle import load_bundle
     >>> from service.core.bundles.thresholds import Overrides
     >>> from service.core.domain import RawPicture
@@ -69,7 +69,8 @@ class Pipeline:
     ...     return RawPicture(bytes([51]) * 64 * 48, width=64, height=48, format="mono8")
     >>> async def score() -> float:
     ...     bundle = load_bundle(Path("examples/models/pitting/1"))
-    ...     batcher = Batcher([batch_runner(FakeEngine())], BatcherOptions(8, 0.0, 256), Mock())
+    ...     runner, options = batch_runner(FakeEngine()), BatcherOptions(8, 0.0, 256)
+    ...     batcher = Batcher([runner], options, Unobserved())
     ...     thresholds, limits = DeployedThresholds(bundle, Overrides()), Limits(10_000, 32)
     ...     with ThreadPoolExecutor() as pool:
     ...         pipeline = Pipeline(bundle, batcher, Pools(pool, pool, 1), limits, thresholds)

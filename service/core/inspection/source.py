@@ -9,7 +9,7 @@ from service.core.bundles.bundle import Bundle
 from service.core.domain import Source
 from service.core.engines.base import Engine
 from service.core.engines.nvidia.gpu import read_gpu
-from service.core.engines.plan import EnginePlan
+from service.core.engines.options import EnginePlan
 from service.core.engines.provider_check import cuda_major, import_runtime
 from service.core.errors import TaktError
 from service.core.host import processor_name

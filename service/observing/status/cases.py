@@ -211,6 +211,13 @@ def _lost(readings: Readings, name: str) -> Found:
     return _rose(readings.increase(name, over_minutes(15), (), {"outcome": "lost"}))
 
 
+def outlet_loses_answers(readings: Readings) -> Found:
+    """Answers that an outlet lost or failed to send within 15 minutes."""
+    where = {"outcome": ("failed", "lost")}
+    by = ("outlet",)
+    return _rose(readings.increase("takt_outlet_answers_total", over_minutes(15), by, where))
+
+
 def record_away(readings: Readings) -> Found:
     """Whether the record's database takes nothing."""
     return {labels: 0 for labels, up in readings.last("takt_record_up").items() if up == 0}

@@ -230,6 +230,14 @@ CONDITIONS = (
         cases.pictures_lost,
     ),
     Condition(
+        "TaktOutletLosesAnswers",
+        "warning",
+        0,
+        ("outlet",),
+        "Answers of the last 15 minutes that did not reach the outlet {outlet}: {value:.0f}.",
+        cases.outlet_loses_answers,
+    ),
+    Condition(
         "TaktAuditNotStored",
         "warning",
         0,

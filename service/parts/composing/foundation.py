@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,10 +21,12 @@ from service.observing.gpu_metrics import GpuCollector, find_gpus
 from service.observing.journal import Journal
 from service.observing.logging_setup import Write
 from service.observing.metrics import Metrics
+from service.observing.records import Outlet
 from service.observing.request_log import RequestLog
 from service.observing.summing.host_metrics import HostMetrics
 from service.observing.tracing.base import Tracing
 from service.observing.tracing.factory import open_tracing
+from service.outlets.opening import open_outlets
 from service.parts.composing.drain import Drain
 from service.peers import Alone, Peers
 from service.recording.audit.lifetime import Lifetime
@@ -64,7 +67,7 @@ class Foundation:
         access: who may ask.
         gate: refuses requests for foreign names and of foreign pages.
         records: work on the record, for those who ask for it.
-        recorder: keeps inspections; None where none are kept.
+        outlets: take answers, the record before those of plugins.
         pools: threads for pictures.
         models: the models, and whatever changes them.
         bodies: reads what requests bring.
@@ -84,7 +87,7 @@ class Foundation:
     access: Access
     gate: Gate
     records: RecordThreads
-    recorder: Recorder | None
+    outlets: Sequence[Outlet]
     pools: Pools
     models: Models
     bodies: Bodies
@@ -136,8 +139,8 @@ def lay_foundation(
         peers,
     )
     records = RecordThreads(record)
-    recorder = _open_recorder(settings, record, metrics, peers)
-    journal = Journal(metrics, _open_request_log(settings, write), recorder)
+    outlets = _open_outlets(settings, record, metrics, peers)
+    journal = Journal(metrics, _open_request_log(settings, write), outlets)
     host_metrics = HostMetrics(metrics, journal, peers)
     pools = _open_pools(settings.threads_for_decoding)
     context = version_context(settings, pools, metrics, open_engine, supervision, trail.tell, peers)
@@ -159,7 +162,7 @@ def lay_foundation(
         access=access,
         gate=_open_gate(settings),
         records=records,
-        recorder=recorder,
+        outlets=outlets,
         pools=pools,
         models=models,
         bodies=Bodies(Uploads(places, settings.upload_timeout_s), memory),
@@ -174,13 +177,15 @@ def _open_sessions(settings: Settings, metrics: Metrics, peers: Peers) -> Sessio
     return Sessions(limits, metrics.streams.set, peers)
 
 
-def _open_recorder(
+def _open_outlets(
     settings: Settings, record: Record | None, metrics: Metrics, peers: Peers
-) -> Recorder | None:
-    if record is None:
-        return None
-    keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
-    return Recorder(record, keep, retain, RecordMetrics(metrics.registry), peers=peers)
+) -> list[Outlet]:
+    registry = metrics.registry
+    outlets = open_outlets(settings.plugins, settings.data_folder, registry, peers.worker)
+    if record is not None:
+        keep, retain = KeepingRule.read(settings.keep), RetentionRule.read(settings.retain)
+        outlets.insert(0, Recorder(record, keep, retain, RecordMetrics(registry), peers=peers))
+    return outlets
 
 
 def _open_request_log(settings: Settings, write: Write | None) -> RequestLog | None:

@@ -16,7 +16,7 @@ from service.core.domain import Batch
 from service.core.engines.base import Engine, EngineOutput
 from service.core.engines.golden import BatchDrift, check_golden
 from service.core.engines.opener import EngineOpener, OpenedEngine
-from service.core.engines.plan import EnginePlan
+from service.core.engines.options import EnginePlan
 from service.core.errors import EngineHungError
 from service.repository.supervision.aside import Aside
 from service.repository.supervision.lost_threads import LostThreads

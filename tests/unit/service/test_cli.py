@@ -10,7 +10,9 @@ from click.testing import CliRunner
 
 from service.cli import main
 from service.core.distribution import install_hint
+from service.core.plugins import KINDS
 from service.settings import ENV_PREFIX, Settings
+from tests.conftest import InstallPlugins
 
 
 def test_help_tells_every_setting_with_its_variable() -> None:
@@ -30,6 +32,7 @@ def test_help_tells_every_setting_with_its_variable() -> None:
         ("max-memory-mb", "MIB", "0; x>=0"),
         ("log-level", "[debug|info|warning|error]", "info"),
         ("preferred-batch-sizes", "N,N,…", "none"),
+        ("plugins", "NAME,NAME,…", "none"),
         ("metrics-port", "INTEGER", "none; 0<=x<=65535"),
         ("keys-file", "PATH", "none"),
         ("docs / --no-docs", "", "on"),
@@ -57,7 +60,7 @@ def test_help_has_settings_under_headings_and_is_as_wide_as_the_terminal(columns
     headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
         "Options", "Models", "Listening", "Access", "Engines", "Batching and load", "Pictures",
-        "Streams", "Record", "Observing",
+        "Streams", "Record", "Observing", "Plugins",
     ]  # fmt: skip
     assert (
         lines.index("Listening:")
@@ -107,7 +110,7 @@ def test_an_offline_command_on_a_server_install_names_what_to_install(
     found = importlib.metadata.entry_points(group="takt.commands")
 
     def entry_points(group: str, name: str | None = None) -> object:
-        return [SimpleNamespace(load=load)] if name else found
+        return [SimpleNamespace(load=load, dist=None)] if name else found
 
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     assert CliRunner().invoke(main, ["--help"]).exit_code == 0
@@ -115,6 +118,39 @@ def test_an_offline_command_on_a_server_install_names_what_to_install(
     assert result.exit_code == 1
     assert "`takt fit` needs torch" in result.output
     assert install_hint("export") in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise SystemExit(5)", "SystemExit: 5"),
+        ("command = 5", "TypeError: made_up_command:command is no command"),
+    ],
+)
+def test_a_command_of_others_that_cannot_be_loaded_says_why_and_breaks_no_other(
+    install_plugins: InstallPlugins, text: str, said: str
+) -> None:
+    groups = {"takt.commands": {"made-up": "made_up_command:command"}}
+    install_plugins(groups, {"made_up_command": text})
+    helped = CliRunner().invoke(main, ["--help"])
+    assert helped.exit_code == 0
+    assert re.search(r"^  made-up +Cannot be loaded: ", helped.output, re.MULTILINE)
+    assert re.search(r"^  prune +Remove ", helped.output, re.MULTILINE)
+    assert CliRunner().invoke(main, ["prune", "--help"]).exit_code == 0
+    refused = CliRunner().invoke(main, ["made-up", "--any", "option"])
+    assert refused.exit_code == 1
+    assert f"`takt made-up` of takt-made-up cannot be loaded: {said}" in refused.output
+
+
+def test_help_imports_no_plugin(install_plugins: InstallPlugins) -> None:
+    groups = {group: {"rejects": "made_up_plugin:it"} for group in KINDS}
+    install_plugins(groups, {"made_up_plugin": "1 / 0"})
+    for words in (["--help"], ["serve", "--help"]):
+        told = CliRunner().invoke(main, words, env={"TAKT_PLUGINS": "rejects"})
+        assert told.exit_code == 0
+    assert "made_up_plugin" not in sys.modules
 
 
 def test_an_unknown_command_is_refused() -> None:

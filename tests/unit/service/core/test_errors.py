@@ -26,3 +26,7 @@ def test_each_code_is_stable_in_one_class_and_has_a_title() -> None:
     errors = [TaktError, *tree()]
     assert len({error.code for error in errors}) == len(errors)
     assert all(error.title for error in errors)
+
+
+def test_each_class_says_what_to_do_about_itself() -> None:
+    assert [error.__name__ for error in tree() if "remedy" not in vars(error)] == []

@@ -10,6 +10,7 @@ from service.core.domain import Box, Inspection, Timings, Verdict
 from service.core.errors import QueueFullError
 from service.observing.journal import UNKNOWN, Journal
 from service.observing.metrics import Metrics
+from service.observing.records import AnswerRecord, Asked
 from service.observing.request_log import LOGGER, RequestLog
 
 INSPECTION = Inspection(
@@ -108,3 +109,52 @@ async def test_nothing_is_told_twice() -> None:
     watched.journal.settle()
     watched.journal.settle()
     assert len(watched.lines) == 1
+
+
+class Noting:
+    """An outlet that keeps what it is told, or raises."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.noted: list[tuple[AnswerRecord, Asked]] = []
+        self._broken = broken
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def note(self, answer: AnswerRecord, asked: Asked) -> None:
+        if self._broken:
+            raise OSError("no space left")
+        self.noted.append((answer, asked))
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing to do."""
+
+
+async def test_every_outlet_gets_every_answer_with_what_was_asked_and_no_refusal() -> None:
+    outlets = [Noting(), Noting()]
+    journal = Journal(Metrics(), outlets=outlets)
+    assert journal.has_outlets
+    asked = Asked(b"picture", "line3")
+    journal.answered(INSPECTION, "rest", "r0", asked)
+    journal.failed("parts", "rest", "queue_full", 429, "r1")
+    for outlet in outlets:
+        ((answer, came),) = outlet.noted
+        assert (answer.request_id, answer.verdict) == ("r0", INSPECTION.verdict)
+        assert came is asked
+    journal.settle()
+
+
+async def test_an_outlet_that_raises_harms_neither_the_answer_nor_other_outlets(caplog) -> None:
+    metrics, other = Metrics(), Noting()
+    journal = Journal(metrics, outlets=[Noting(broken=True), other])
+    journal.answered(INSPECTION, "rest", "r0")
+    journal.settle()
+    assert len(other.noted) == 1
+    assert "an answer is missing from an outlet" in caplog.text
+    counted = generate_latest(metrics.registry).decode()
+    assert 'takt_counting_errors_total{model="parts"} 1.0' in counted
+    assert 'outcome="ok",protocol="rest"' in counted
+
+
+def test_without_outlets_nobody_needs_to_say_what_came() -> None:
+    assert not Journal(Metrics()).has_outlets

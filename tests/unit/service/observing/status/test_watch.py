@@ -11,6 +11,7 @@ from service.observing.status.host_state import HostReader
 from service.observing.status.reading import NAMES, Reading, read, reading_of
 from service.observing.status.watch import EVERY_S, StatusWatch
 from service.observing.version_metrics import VersionGauges
+from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 
@@ -133,6 +134,7 @@ def test_every_series_that_is_read_is_one_that_a_server_shows(server: Server) ->
     AuditMetrics(server.metrics.registry).begin(lambda: 0)
     RecordMetrics(server.metrics.registry).begin()
     MirrorMetrics(server.metrics.registry)
+    OutletMetrics(server.metrics.registry).watch("rejects", lambda: 0)
     shown = {series[0] for series in read(server.metrics, Journal(server.metrics), 0.0).values}
     assert shown == NAMES
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from service.mirroring.metrics import MirrorMetrics
 from service.observing.metrics import Metrics
 from service.observing.summing.merging import LARGEST, LEAST, heard, merged, told
+from service.outlets.metrics import OutletMetrics
 from service.recording.audit.metrics import AuditMetrics
 from service.recording.metrics import RecordMetrics
 
@@ -22,6 +23,7 @@ SUMMED = {
     "takt_in_flight",
     "takt_memory_in_flight_bytes",
     "takt_memory_in_flight_limit_bytes",
+    "takt_outlet_waiting",
     "takt_queue_depth",
     "takt_queue_size_limit",
     "takt_record_waiting",
@@ -80,5 +82,6 @@ def test_it_is_stated_of_every_gauge_how_those_of_several_processes_make_one() -
     RecordMetrics(metrics.registry).begin()
     AuditMetrics(metrics.registry).begin(lambda: 0)
     MirrorMetrics(metrics.registry)
+    OutletMetrics(metrics.registry)
     gauges = {one.name for one in metrics.registry.collect() if one.type in ("gauge", "info")}
     assert gauges == SUMMED | LARGEST | LEAST

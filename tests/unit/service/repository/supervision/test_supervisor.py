@@ -15,7 +15,7 @@ from service.core.bundles.bundle import Bundle
 from service.core.domain import EngineFault
 from service.core.engines.fake import FakeEngine
 from service.core.engines.opener import OpenedEngine
-from service.core.engines.plan import EnginePlan
+from service.core.engines.options import EnginePlan
 from service.core.errors import BundleError
 from service.repository.supervision.engine_room import EngineRoom
 from service.repository.supervision.lost_threads import LostThreads

@@ -1,0 +1,147 @@
+"""An outlet behind a bounded queue, so that nothing that it does reaches the line."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from service.core.domain import RawPicture
+from service.observing.records import AnswerRecord, Asked
+from service.outlets.metrics import OutletMetrics
+from service.outlets.plugin import Sender
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Most bytes of pictures that wait for one outlet."""
+
+_SAID_EVERY_S = 10.0
+"""Time in which further failures are only counted."""
+
+logger = logging.getLogger("takt.outlets")
+
+
+class _Waiting(NamedTuple):
+    """An answer that waits, and the bytes of the picture with it."""
+
+    answer: AnswerRecord
+    asked: Asked
+    bytes: int
+
+
+class QueuedOutlet:
+    """Takes answers on the event loop, and hands them to a sender on a thread of its own.
+
+    Whatever the sender does, an inspection neither waits nor fails: what finds no room is counted
+    as lost, and what raises as failed.
+
+    Args:
+        name: tells it from other outlets, in metrics and logs.
+        sender: takes the answers.
+        metrics: counts what becomes of them.
+        most_bytes: of pictures that wait.
+    """
+
+    def __init__(
+        self, name: str, sender: Sender, metrics: OutletMetrics, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._name = name
+        self._sender = sender
+        self._most_bytes = most_bytes
+        # Its put never waits, and None ends the thread.
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        # Each number is changed by one thread alone.
+        self._taken = self._taken_bytes = 0
+        self._done = self._done_bytes = 0
+        self._counts = metrics.watch(name, lambda: self.waiting)
+        self._ending = False
+        # Held while an answer is counted as done, and while those left at the end are counted.
+        self._settling = threading.Lock()
+        self._given_up = False
+        self._failures = 0
+        self._said_at_s = -_SAID_EVERY_S
+        self._thread = threading.Thread(target=self._run, name=f"outlet-{name}", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Answers that wait to be sent, the one under way included."""
+        return self._taken - self._done
+
+    def start(self) -> None:
+        """Begin to send."""
+        logger.info("answers go to the outlet %s as well", self._name)
+        self._thread.start()
+
+    def note(self, answer: AnswerRecord, asked: Asked) -> None:
+        """Take an answer; see `Outlet`."""
+        if self._ending or self.waiting >= self._sender.most_waiting:
+            self._counts.lost.inc()
+            return
+        picture = asked.picture if self._sender.pictures else None
+        size = 0
+        if picture is not None:
+            size = len(picture.pixels) if isinstance(picture, RawPicture) else len(picture)
+            if self._taken_bytes - self._done_bytes + size > self._most_bytes:
+                picture, size = None, 0
+        self._taken += 1
+        self._taken_bytes += size
+        self._queue.put(_Waiting(answer, asked._replace(picture=picture), size))
+
+    def close(self, timeout_s: float) -> None:
+        """Send what waits, within a time, and end; what is left then is counted as lost."""
+        self._ending = True
+        self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        with self._settling:
+            self._given_up = True
+            left = self.waiting
+            self._taken -= left
+        if left:
+            self._counts.lost.inc(left)
+            logger.error(
+                "answers that have not reached the outlet %s, as it ends: %d", self._name, left
+            )
+        elif self._thread.is_alive():
+            logger.error("the outlet %s does not end, and is left", self._name)
+
+    def _run(self) -> None:
+        while not self._given_up and (one := self._queue.get()) is not None:
+            try:
+                self._sender.send(one.answer, one.asked)
+            except BaseException as error:  # a thread that ends would send nothing any more
+                self._settle(one, error)
+            else:
+                self._settle(one)
+            # Not kept until the next one comes, as it may hold a picture.
+            del one
+        try:
+            self._sender.close()
+        except BaseException:
+            logger.exception("the outlet %s has not ended well", self._name)
+
+    def _settle(self, one: _Waiting, error: BaseException | None = None) -> None:
+        """Count an answer that is done with."""
+        with self._settling:
+            if self._given_up:
+                return
+            self._done += 1
+            self._done_bytes += one.bytes
+            (self._counts.sent if error is None else self._counts.failed).inc()
+        if error is not None:
+            self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        """Log a failure, or count it until the next one that is logged."""
+        self._failures += 1
+        now_s = time.monotonic()
+        if now_s - self._said_at_s < _SAID_EVERY_S:
+            return
+        logger.error(
+            "the outlet %s has failed to send; answers since this was last said: %d",
+            self._name,
+            self._failures,
+            exc_info=error,
+        )
+        self._said_at_s, self._failures = now_s, 0

@@ -1,0 +1,143 @@
+"""Answers that go to outlets as well: a plugin costs the line nothing, whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import func, select
+
+from service.core.errors import ConfigurationError
+from service.core.plugins import OUTLETS
+from service.recording.record import Record
+from service.recording.tables import inspections
+from tests.api.apps import until
+from tests.conftest import InstallPlugins
+
+URL = "/v1/models/parts/inspect"
+
+OUTLETS_OF_TESTS = """
+import threading
+from service.outlets.plugin import Sender
+
+gate = threading.Event()
+got = {"archive": [], "pictures": []}
+closed = []
+
+def archive(context):
+    take = lambda answer, asked: got["archive"].append((answer, asked))
+    return Sender(take, lambda: closed.append(context.name))
+
+def pictures(context):
+    return Sender(lambda answer, asked: got["pictures"].append((answer, asked)), pictures=True)
+
+def stuck(context):
+    return Sender(lambda answer, asked: gate.wait(60), most_waiting=2)
+
+def broken(context):
+    def send(answer, asked):
+        raise OSError("no space left")
+    return Sender(send)
+"""
+
+
+@pytest.fixture
+def outlets(install_plugins: InstallPlugins) -> Iterator[None]:
+    """Installs outlets: some take everything, one hangs, one raises."""
+    names = ("archive", "pictures", "stuck", "broken")
+    groups = {OUTLETS: {name: f"made_up_outlets:{name}" for name in names}}
+    install_plugins(groups, {"made_up_outlets": OUTLETS_OF_TESTS})
+    yield
+    if (loaded := sys.modules.get("made_up_outlets")) is not None:
+        loaded.gate.set()
+
+
+def made_up() -> ModuleType:
+    return sys.modules["made_up_outlets"]
+
+
+async def counted(client: httpx.AsyncClient) -> dict[str, float]:
+    """What became of answers, by outlet and outcome."""
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    return {
+        f"{sample.labels['outlet']} {sample.labels['outcome']}": sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "takt_outlet_answers_total"
+    }
+
+
+@pytest.mark.usefixtures("outlets")
+async def test_an_answer_goes_to_each_outlet_with_what_the_caller_said(serve, bad_part) -> None:
+    async with serve(plugins="archive,pictures") as client:
+        headers = {"X-Takt-Part": "A-17"}
+        answer = (await client.post(URL, content=bad_part, headers=headers)).json()
+        assert (await client.post("/v1/models/nuts/inspect", content=bad_part)).status_code == 404
+        await until(lambda: all(made_up().got.values()))
+    ((one, asked),) = made_up().got["archive"]
+    assert (one.request_id, one.model, one.verdict.score) == (
+        answer["request_id"],
+        "parts",
+        answer["score"],
+    )
+    assert (asked.labels.part, asked.picture) == ("A-17", None)
+    ((_, asked),) = made_up().got["pictures"]
+    assert bytes(asked.picture) == bad_part
+    assert made_up().closed == ["archive"]
+
+
+@pytest.mark.usefixtures("outlets")
+async def test_one_that_hangs_and_one_that_raises_keep_no_answer_and_no_other_outlet(
+    serve, bad_part, sqlite_record: Record
+) -> None:
+    names = ("stuck", "broken", "archive")
+    async with serve(plugins=names, record=sqlite_record) as client:
+        for _ in range(6):
+            assert (await client.post(URL, content=bad_part)).status_code == 200
+        await until(lambda: len(made_up().got["archive"]) == 6)
+        threads = {thread.name for thread in threading.enumerate()}
+        async with asyncio.timeout(60):
+            while (numbers := await counted(client))["broken failed"] < 6:
+                pass
+        assert {f"outlet-{name}" for name in names} <= threads
+        made_up().gate.set()
+    assert {name: number for name, number in numbers.items() if number} == {
+        "stuck lost": 4,
+        "broken failed": 6,
+        "archive sent": 6,
+    }
+    with sqlite_record.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(inspections)).scalar() == 6
+
+
+@pytest.mark.usefixtures("outlets")
+async def test_one_that_hangs_ends_with_the_server_within_its_time(
+    serve, bad_part, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("service.parts.outlets.STORED_WITHIN_S", 0.0)
+    with caplog.at_level(logging.ERROR, "takt.outlets"):
+        async with serve(plugins="stuck", drain_timeout_s=0.0) as client:
+            await client.post(URL, content=bad_part)
+    assert "not reached the outlet stuck, as it ends: 1" in caplog.text
+
+
+@pytest.mark.usefixtures("outlets")
+async def test_what_no_setting_names_is_not_imported(serve, bad_part) -> None:
+    async with serve() as client:
+        assert (await client.post(URL, content=bad_part)).status_code == 200
+        assert "takt_outlet" not in (await client.get("/metrics")).text
+    assert "made_up_outlets" not in sys.modules
+
+
+@pytest.mark.usefixtures("outlets")
+async def test_a_server_with_a_plugin_that_is_not_there_does_not_start(serve) -> None:
+    with pytest.raises(ConfigurationError, match="those that are: archive, broken, pictures"):
+        async with serve(plugins="archives"):
+            pass

@@ -1,0 +1,121 @@
+"""The plugin of the examples in a real server, as its README says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TAKT, StartServer
+from tests.plugins import EXAMPLE, install, install_example
+from tests.workers import INSPECT, callers
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the example writes to, which is installed for every process that a test starts."""
+    installed = install_example(tmp_path / "installed")
+    monkeypatch.setenv("PYTHONPATH", str(installed), prepend=os.pathsep)
+    monkeypatch.setenv("TAKT_PLUGIN_REJECTS_FILE", str(tmp_path / "rejects.jsonl"))
+    return tmp_path / "rejects.jsonl"
+
+
+def inspected(url: str, picture: bytes, part: str) -> dict[str, Any]:
+    request = urllib.request.Request(url + INSPECT, picture, {"X-Takt-Part": part})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.load(answer))
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("bundle")
+def test_each_rejected_part_is_a_line_in_the_file(
+    start_server: StartServer, repository: Path, picture_bytes: Callable[..., bytes], file: Path
+) -> None:
+    with start_server(repository, "--plugins", "rejects") as server:
+        inspected(server.url, picture_bytes(50), "good one")
+        answer = inspected(server.url, picture_bytes(50, spot=200), "A-17")
+        assert server.stop() == -signal.SIGTERM
+    (line,) = lines_of(file)
+    assert (line["topic"], line["part"]) == ("takt/parts/rejected", "A-17")
+    assert (line["score"], line["request_id"]) == (answer["score"], answer["request_id"])
+    log = "".join(server.log)
+    assert "answers go to the outlet rejects as well" in log
+    assert "is no setting" not in log
+
+
+@pytest.mark.usefixtures("bundle")
+def test_every_worker_has_an_outlet_of_its_own_and_no_line_is_lost(
+    start_server: StartServer, repository: Path, picture_bytes: Callable[..., bytes], file: Path
+) -> None:
+    bad_part = picture_bytes(50, spot=200)
+    with start_server(repository, "--plugins", "rejects", "--workers", "2") as server:
+        with callers(server.url, 8) as clients:
+            ids = {client.post(INSPECT, bad_part)["request_id"] for client in clients * 5}
+        assert server.stop() == 0
+    assert {line["request_id"] for line in lines_of(file)} == ids
+    assert len(lines_of(file)) == 40
+    assert "".join(server.log).count("answers go to the outlet rejects as well") == 2
+
+
+def serve_refused(*options: str) -> str:
+    command = [str(TAKT), "serve", "--port", "0", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+@pytest.mark.usefixtures("bundle")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_whose_plugin_fails_when_it_is_imported_ends_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repository: Path, workers: str
+) -> None:
+    groups = {"takt.outlets": {"broken": "made_up_broken:outlet"}}
+    folder = install(tmp_path / "installed", groups, {"made_up_broken": "import no_such_module"})
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    said = serve_refused(
+        "--repository", str(repository), "--plugins", "broken", "--workers", workers
+    )
+    assert (
+        "Error: the plugin broken (outlet, takt-made-up 1.2.3) cannot be loaded: "
+        "ModuleNotFoundError: No module named 'no_such_module'; mend it, or take it out of the "
+        "setting plugins"
+    ) in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("file")
+def test_takt_lists_the_example_and_whether_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [sys.executable, "-c", "from service.commands.plugins import plugins; plugins()"]
+    for named, state in (("", "off"), ("rejects", "on")):
+        monkeypatch.setenv("TAKT_PLUGINS", named)
+        told = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+        assert told.splitlines()[1].split() == ["rejects", "outlet", "takt-rejects", "0.1.0", state]
+
+
+def test_the_examples_own_test_passes() -> None:
+    path = os.pathsep.join((str(ROOT), str(EXAMPLE), os.environ.get("PYTHONPATH", "")))
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_takt_rejects.py"],
+        cwd=EXAMPLE,
+        env=os.environ | {"PYTHONPATH": path},
+        check=True,
+    )
+
+
+def test_the_readme_shows_the_example_and_the_line_that_it_writes() -> None:
+    readme = (EXAMPLE / "README.md").read_text("utf-8")
+    for said in ("takt plugins", "TAKT_PLUGIN_REJECTS_FILE", "--plugins rejects"):
+        assert said in readme
