@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from export.bundling.checkpoint_source import preprocess_of
 from export.learning.look import GoodPictures
@@ -26,8 +26,6 @@ from models.fit.inpformer.options import InpFormerOptions
 from models.fit.patchcore.fit import fit_patchcore
 from models.fit.patchcore.options import PatchCoreOptions
 from service.core.domain import Image
-
-Family = Literal["patchcore", "efficientad", "inpformer"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def fit_inpformer_to(request: FitRequest, stages: Stages) -> None:
     save_checkpoint(request.out, fitted.model, facts, fitted.out_of_fold)
 
 
-FITS: Mapping[Family, Callable[[FitRequest, Stages], None]] = {
+FITS: Mapping[str, Callable[[FitRequest, Stages], None]] = {
     "patchcore": fit_patchcore_to,
     "efficientad": fit_efficientad_to,
     "inpformer": fit_inpformer_to,
