@@ -15,7 +15,7 @@ from export.bundling.checkpoint_source import CheckpointSource
 from export.bundling.export_bundle import ExportOptions, export_bundle
 from export.calibration.grouping import BY_LOOKS, Grouping
 from export.errors import LearnError
-from export.learning.families import FITS, FitRequest
+from export.learning.family import FitRequest, learning_of
 from export.learning.look import GoodPictures, look_at_pictures
 from export.learning.place import Place, keep_active
 from export.learning.search.searching import Searched, search_banks
@@ -23,7 +23,7 @@ from export.learning.size_request import USUAL_SIZE, SizeRequest
 from export.learning.stages import Stages
 from export.pictures import list_pictures
 from export.report.card import write_card
-from families.every import named
+from families.every import learnable, named, names_of
 from models.checkpoints.formats import load_checkpoint
 from models.fit.device import Compute
 from models.fit.inpformer.encoders import LITE0
@@ -125,10 +125,15 @@ def learn(
         EncoderError: the encoder cannot be had.
         ExportError: the graph answers unlike the model.
         FitError: too few good pictures for the family.
-        LearnError: the disk is full, or the pictures are too few for a search.
+        LearnError: the family cannot be learned, the disk is full, or the pictures are too few for
+            a search.
         PicturesError: there are no pictures, or one cannot be read.
         SelfTestError: something speaks against the model, and the options are strict.
     """
+    learning = learning_of(options.family)
+    if learning is None:
+        those = names_of(learnable())
+        raise LearnError(f"no {options.family} can be learned here: give one of {those}")
     searching = {"search": 60 * options.search_minutes} if options.search_minutes else {}
     stages.plan({"look": 1, **searching, "fit": options.fit_s, **OTHERS_S})
     stages.begin("look")
@@ -154,7 +159,7 @@ def learn(
             options.sizing,
             searched.taken.choice if searched else None,
         )
-        FITS[options.family](request, stages)
+        learning.fit(request, stages)
         stages.begin("export")
         source = CheckpointSource(load_checkpoint((checkpoint,)))
         keep_active(place, stages.tell)
