@@ -6,6 +6,7 @@ looked up:
     facts.py        FACTS, a `families.family.Family`
     checkpoints.py  CHECKPOINTS, a `models.checkpoints.family.FamilyCheckpoints`
     learning.py     LEARNING, an `export.learning.family.FamilyLearning`
+    command.py      COMMAND, a command of `takt fit`
     graph.py        REWRITTEN, a function from a model to the form of it whose graph runs faster
 """
 

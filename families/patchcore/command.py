@@ -72,3 +72,6 @@ def patchcore(
             preprocess=chosen.recipe.resize,
             encoder=chosen.name,
         )
+
+
+COMMAND = patchcore

@@ -95,3 +95,6 @@ def inpformer(
             resized=recipe.width if recipe.crop else None,
             encoder=chosen.name,
         )
+
+
+COMMAND = inpformer
